@@ -1,0 +1,61 @@
+// What a configuration file means: typed values that remember where they stand.
+
+/** A place in a configuration file; line and column count from 1, columns and offsets in UTF-16 code units. */
+export interface Position {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  readonly offset: number;
+}
+
+interface Located {
+  /** The first character of the value (of the variable reference, where it came from one). */
+  readonly position: Position;
+}
+
+export interface StringValue extends Located {
+  readonly kind: 'string';
+  readonly value: string;
+}
+/** An int64, suffix multiplied in (`1k`, `64MB`). */
+export interface IntegerValue extends Located {
+  readonly kind: 'integer';
+  readonly value: bigint;
+}
+export interface FloatValue extends Located {
+  readonly kind: 'float';
+  readonly value: number;
+}
+export interface BooleanValue extends Located {
+  readonly kind: 'boolean';
+  readonly value: boolean;
+}
+export interface DatetimeValue extends Located {
+  readonly kind: 'datetime';
+  readonly value: Date;
+}
+export interface ArrayValue extends Located {
+  readonly kind: 'array';
+  readonly items: readonly Value[];
+}
+export interface MapValue extends Located {
+  readonly kind: 'map';
+  /** In the order of the file; a key given twice keeps its last value, as in nats-server. */
+  readonly entries: ReadonlyMap<string, Entry>;
+}
+
+/** One `key value` of a map, with the place of the key. */
+export interface Entry {
+  readonly key: string;
+  readonly keyPosition: Position;
+  readonly value: Value;
+}
+
+export type Value =
+  | StringValue
+  | IntegerValue
+  | FloatValue
+  | BooleanValue
+  | DatetimeValue
+  | ArrayValue
+  | MapValue;

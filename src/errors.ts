@@ -1,0 +1,36 @@
+// The one error that is meant for people: what went wrong, a stable code, and what to type next.
+// Everything else that is thrown is a defect of the program.
+
+/** A failure the user can act on. Prints as `natspki: error: MESSAGE` and `natspki: hint: HINT`. */
+export class NatspkiError extends Error {
+  override readonly name: string = 'NatspkiError';
+  /** Stable, lower-case, hyphenated; carried by `--json`. */
+  readonly code: string;
+  readonly hint: string | undefined;
+  /** 1 for a failure, 2 for wrong usage. */
+  readonly exitCode: 1 | 2;
+
+  /**
+   * @param message one lower-case line without a full stop, naming the object, what was found and what was expected;
+   *   never the content of a file that may hold a secret
+   */
+  constructor(
+    code: string,
+    message: string,
+    options: { hint?: string; cause?: unknown; exitCode?: 1 | 2 } = {},
+  ) {
+    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    this.code = code;
+    this.hint = options.hint;
+    this.exitCode = options.exitCode ?? 1;
+  }
+}
+
+/** Wrong usage of the command line: exit code 2. */
+export class UsageError extends NatspkiError {
+  override readonly name = 'UsageError';
+
+  constructor(message: string, hint?: string) {
+    super('usage', message, hint === undefined ? { exitCode: 2 } : { hint, exitCode: 2 });
+  }
+}
