@@ -1,0 +1,88 @@
+// The real programs some tests need beside natspki (nats-server, the `nats` CLI): where they are, and what a test
+// file does without them. It starts nothing.
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { describe, it } from 'vitest';
+
+export type PeerName = 'nats-server' | 'nats';
+
+const variables: Record<PeerName, string> = { 'nats-server': 'NATS_SERVER_BIN', nats: 'NATS_CLI_BIN' };
+const found = new Map<PeerName, string | undefined>();
+const announced = new Set<PeerName>();
+
+/** Returns the path of the real nats-server, or undefined where there is none. */
+export function findNatsServer(): string | undefined {
+  return findPeer('nats-server');
+}
+
+/** Returns the path of the `nats` command line client, or undefined where there is none. */
+export function findNatsCli(): string | undefined {
+  return findPeer('nats');
+}
+
+/**
+ * Opens a describe block for tests that need a real peer and hands its path to `body`. Where the peer is missing the
+ * tests are skipped and one line on stderr says which peer; with REQUIRE_PEERS=1 the block fails instead. `body` only
+ * declares tests: it also runs, with an empty path, when they are skipped.
+ */
+export function describePeer(peer: PeerName, title: string, body: (bin: string) => void): void {
+  const bin = findPeer(peer);
+  if (bin !== undefined) {
+    describe(title, () => body(bin));
+    return;
+  }
+  if (process.env.REQUIRE_PEERS === '1') {
+    describe(title, () => {
+      it(`finds ${peer}`, () => {
+        throw new Error(missing(peer));
+      });
+    });
+    return;
+  }
+  if (!announced.has(peer)) process.stderr.write(`skipped: ${missing(peer)}\n`);
+  announced.add(peer);
+  describe.skip(title, () => body(''));
+}
+
+function missing(peer: PeerName): string {
+  return `${peer} is not in ${variables[peer]}, on PATH or in $(go env GOPATH)/bin`;
+}
+
+function findPeer(peer: PeerName): string | undefined {
+  if (!found.has(peer)) found.set(peer, lookUp(peer));
+  return found.get(peer);
+}
+
+function lookUp(peer: PeerName): string | undefined {
+  const named = process.env[variables[peer]];
+  // A wrong variable must not silently fall back to another version of the peer.
+  if (named) return isProgram(named) ? named : undefined;
+  const onPath = (process.env.PATH ?? '').split(delimiter).filter((folder) => folder !== '');
+  return candidates(onPath, peer) ?? candidates([join(goPath(), 'bin')], peer);
+}
+
+function candidates(folders: string[], peer: PeerName): string | undefined {
+  return folders.map((folder) => join(folder, peer)).find(isProgram);
+}
+
+function goPath(): string {
+  try {
+    return execFileSync('go', ['env', 'GOPATH'], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+  } catch {
+    return join(homedir(), 'go');
+  }
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
