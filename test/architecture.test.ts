@@ -1,0 +1,171 @@
+// Holds the layers: reads every import statement of the sources, type-only and dynamic ones included.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** What a folder may import besides itself and node:*. */
+const layers: Record<string, { folders: string[]; packages: string[] }> = {
+  src: { folders: [], packages: [] },
+  'src/x509': { folders: ['src'], packages: [] },
+  'src/conf': { folders: ['src'], packages: [] },
+  'src/protocol': { folders: ['src'], packages: [] },
+  'src/subjects': { folders: ['src'], packages: [] },
+  'src/pki': { folders: ['src', 'src/x509'], packages: [] },
+  'src/tls': { folders: ['src', 'src/x509', 'src/conf'], packages: [] },
+  'src/broker': { folders: ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'], packages: [] },
+  'src/cli': { folders: ['src'], packages: ['@oclif/core', 'inquirer'] },
+  commands: {
+    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls', 'src/broker', 'src/cli'],
+    packages: ['@oclif/core'],
+  },
+};
+
+/** A package and the only files that import it. */
+const importers: Record<string, string[]> = {
+  '@peculiar/x509': ['src/x509/sign.ts'],
+  '@peculiar/webcrypto': ['src/x509/sign.ts'],
+  'reflect-metadata': ['src/x509/sign.ts'],
+  chokidar: ['src/tls/watcher.ts'],
+};
+
+interface Source {
+  path: string;
+  folder: string;
+  text: string;
+  imports: string[];
+}
+
+/** The text without comments, so that prose about an import is not one. */
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+function readSources(folder: string): Source[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.ts'))
+    .map((name) => {
+      const path = join(folder, name).split(sep).join('/');
+      const text = withoutComments(readFileSync(join(root, path), 'utf8'));
+      const imports = [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g)].map(
+        (match) => match[1] as string,
+      );
+      const top = path.startsWith('commands/') ? 'commands' : dirname(path);
+      return { path, folder: top, text, imports };
+    });
+}
+
+const sources = [...readSources('src'), ...readSources('commands')];
+
+function target(source: Source, specifier: string): string {
+  return relative(root, resolve(root, dirname(source.path), specifier))
+    .split(sep)
+    .join('/');
+}
+
+function packageName(specifier: string): string {
+  return specifier
+    .split('/')
+    .slice(0, specifier.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+/** The files whose text matches, in order. */
+function filesMatching(pattern: RegExp): string[] {
+  return sources
+    .filter(({ text }) => pattern.test(text))
+    .map(({ path }) => path)
+    .sort();
+}
+
+describe('architecture', () => {
+  it('has only folders that the layer table names', () => {
+    const unknown = sources.filter(({ folder }) => layers[folder] === undefined).map(({ path }) => path);
+    expect(unknown).toEqual([]);
+    expect(sources.length).toBeGreaterThan(10);
+  });
+
+  it('imports only from the layers below', () => {
+    const violations = sources.flatMap((source) =>
+      source.imports
+        .filter((specifier) => specifier.startsWith('.'))
+        .map((specifier) => target(source, specifier))
+        .filter((path) => {
+          const folder = path.startsWith('commands/') ? 'commands' : dirname(path);
+          return folder !== source.folder && !layers[source.folder]?.folders.includes(folder);
+        })
+        .map((path) => `${source.path} imports ${path}`),
+    );
+    expect(violations).toEqual([]);
+  });
+
+  it('imports packages only where the table allows it', () => {
+    const violations = sources.flatMap((source) =>
+      source.imports
+        .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'))
+        .map(packageName)
+        .filter(
+          (name) =>
+            !(layers[source.folder]?.packages.includes(name) || importers[name]?.includes(source.path)),
+        )
+        .map((name) => `${source.path} imports ${name}`),
+    );
+    expect(violations).toEqual([]);
+  });
+
+  it('has no import cycle, type-only imports included', () => {
+    const edges = new Map(
+      sources.map((source) => [
+        source.path,
+        source.imports
+          .filter((specifier) => specifier.startsWith('.'))
+          .map((specifier) => target(source, specifier)),
+      ]),
+    );
+    const done = new Set<string>();
+    const cycles: string[] = [];
+    const visit = (path: string, trail: string[]): void => {
+      if (trail.includes(path)) cycles.push([...trail.slice(trail.indexOf(path)), path].join(' > '));
+      if (done.has(path) || trail.includes(path)) return;
+      for (const next of edges.get(path) ?? []) visit(next, [...trail, path]);
+      done.add(path);
+    };
+    for (const path of edges.keys()) visit(path, []);
+    expect(cycles).toEqual([]);
+  });
+
+  it('writes relative imports with the ending of the file they name', () => {
+    const violations = sources.flatMap((source) =>
+      source.imports
+        .filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('.ts'))
+        .map((specifier) => `${source.path} imports ${specifier}`),
+    );
+    expect(violations).toEqual([]);
+  });
+
+  it('has no rooms where anything may be put: no utils, no types, no barrel', () => {
+    const rooms = sources.filter(({ path }) =>
+      /\/(utils?|helpers?|types|common|misc|index|shared)\.ts$/.test(path),
+    );
+    expect(rooms.map(({ path }) => path).filter((path) => !path.startsWith('commands/'))).toEqual([]);
+    expect(filesMatching(/^export \* from/m)).toEqual([]);
+  });
+
+  it('makes server-side TLS in one file, through tls.Server, which knows the verdict on a client', () => {
+    expect(filesMatching(/\bisServer\b|new (tls\.)?TLSSocket\b/)).toEqual([]);
+    expect(filesMatching(/\b(tls|https|http2)\.create(Secure)?Server\b|\bcreateSecureServer\b/)).toEqual([
+      'src/tls/handshake.ts',
+    ]);
+    const named = /import\s*\{[^}]*\bcreateServer\b[^}]*\}\s*from\s*'node:(tls|https|http2)'/;
+    expect(filesMatching(named).filter((path) => path !== 'src/tls/handshake.ts')).toEqual([]);
+  });
+
+  it('opens every file with a comment that says what the file is for', () => {
+    const silent = sources.filter(
+      ({ path }) => !/^(#!.*\n)?\/[/*]/.test(readFileSync(join(root, path), 'utf8')),
+    );
+    expect(silent.map(({ path }) => path)).toEqual([]);
+  });
+});
