@@ -10,7 +10,9 @@ export interface InitOptions {
   readonly hosts: readonly string[];
   readonly clients: readonly string[];
   /** Each gets the pairs `NAME-server` and `NAME-route`. */
-  readonly nodes?: readonly { name: string; host: string }[];
+  readonly nodes?: readonly { name: string; hosts: readonly string[] }[];
+  /** Server pairs in place of the one called `server` (the multi-certificate template: one for each domain). */
+  readonly servers?: readonly { name: string; hosts: readonly string[] }[];
   readonly authorityName: string;
   readonly authorityDays: number;
   readonly days: number;
