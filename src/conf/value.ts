@@ -49,6 +49,8 @@ export interface Entry {
   readonly key: string;
   readonly keyPosition: Position;
   readonly value: Value;
+  /** Whether a `$NAME` refers to it: such an entry need not be a known field (nats-server server/opts.go). */
+  readonly referenced: boolean;
 }
 
 export type Value =

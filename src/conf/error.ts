@@ -1,0 +1,59 @@
+// What is wrong in a configuration file and where: collected, then thrown or shown together.
+
+import { NatspkiError } from '../errors.ts';
+import type { Position } from './value.ts';
+
+/** One finding; its message never carries a value, which may be a secret. */
+export interface ConfProblem {
+  readonly position: Position;
+  readonly message: string;
+  readonly hint?: string;
+  readonly severity: 'error' | 'warning';
+}
+
+/** Makes a problem, leaving the hint out where there is none. */
+export function confProblem(
+  severity: ConfProblem['severity'],
+  position: Position,
+  message: string,
+  hint?: string,
+): ConfProblem {
+  return hint === undefined ? { severity, position, message } : { severity, position, message, hint };
+}
+
+/** Prints a problem as `nats.conf:12:5: message`, without its hint. */
+export function formatProblem({ position, message }: ConfProblem): string {
+  return `${position.file}:${position.line}:${position.column}: ${message}`;
+}
+
+/** A configuration that cannot be used. Its message has one line per error; the hint is that of a lone error. */
+export class ConfErrors extends NatspkiError {
+  override readonly name = 'ConfErrors';
+  /** Errors and warnings in the order they were found; at least one error. */
+  readonly problems: readonly ConfProblem[];
+
+  constructor(problems: readonly ConfProblem[]) {
+    const errors = problems.filter((problem) => problem.severity === 'error');
+    const [first, ...others] = errors;
+    if (first === undefined) throw new Error('ConfErrors needs an error');
+    if (others.length === 0) {
+      super(
+        'invalid-configuration',
+        formatProblem(first),
+        first.hint === undefined ? {} : { hint: first.hint },
+      );
+    } else {
+      super('invalid-configuration', errors.map(formatWithHint).join('\n'));
+    }
+    this.problems = problems;
+  }
+}
+
+/** Throws a {@link ConfErrors} of all problems when one of them is an error. */
+export function throwOnErrors(problems: readonly ConfProblem[]): void {
+  if (problems.some((problem) => problem.severity === 'error')) throw new ConfErrors(problems);
+}
+
+function formatWithHint(problem: ConfProblem): string {
+  return problem.hint === undefined ? formatProblem(problem) : `${formatProblem(problem)} (${problem.hint})`;
+}

@@ -1,0 +1,78 @@
+// Durations as people and Go programs write them (`1h30m`, `300ms`), to and from milliseconds.
+
+import { UsageError } from './errors.ts';
+
+const GO_UNITS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  μs: 1e-3,
+  ms: 1,
+  s: 1000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const LONG_UNITS: Readonly<Record<string, number>> = { ...GO_UNITS, d: 86_400_000, w: 604_800_000 };
+
+/** Parses a duration given on the command line, Go's units and `d` and `w`, to milliseconds; throws UsageError. */
+export function parseDuration(text: string): number {
+  const milliseconds = sumUnits(text, LONG_UNITS);
+  if (milliseconds === undefined) {
+    throw new UsageError(
+      `invalid duration ${JSON.stringify(text)}`,
+      'give numbers with units, for example 30d, 12h or 1h30m',
+    );
+  }
+  return milliseconds;
+}
+
+/** Parses exactly what Go's time.ParseDuration takes, to milliseconds; undefined when it would refuse. */
+export function parseGoDuration(text: string): number | undefined {
+  return sumUnits(text, GO_UNITS);
+}
+
+/** Prints milliseconds in the largest units that fit: `30d`, `1h30m`, `300ms`; parseDuration reads it back. */
+export function formatDuration(milliseconds: number): string {
+  return spell(milliseconds, ['d', 'h', 'm', 's', 'ms', 'us', 'ns'], LONG_UNITS);
+}
+
+/** Prints milliseconds as a duration that Go and nats-server read: no unit above the hour. */
+export function formatGoDuration(milliseconds: number): string {
+  return spell(milliseconds, ['h', 'm', 's', 'ms', 'us', 'ns'], GO_UNITS);
+}
+
+// Go keeps a duration in a signed 64-bit count of nanoseconds.
+const GO_LIMIT = 2 ** 63 / 1e6;
+
+function sumUnits(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const [, sign, rest] = /^([+-]?)(.*)$/s.exec(text) ?? [];
+  if (rest === '0') return 0;
+  if (rest === undefined || rest === '') return undefined;
+  let total = 0;
+  const part = /(\d+\.?\d*|\.\d+)([^\d.]+)/y;
+  while (part.lastIndex < rest.length) {
+    const match = part.exec(rest);
+    const unit = match?.[2] === undefined || !Object.hasOwn(units, match[2]) ? undefined : units[match[2]];
+    if (match === null || unit === undefined) return undefined;
+    total += Number(match[1]) * unit;
+  }
+  if (total >= GO_LIMIT) return undefined;
+  return sign === '-' ? 0 - total : total;
+}
+
+function spell(
+  milliseconds: number,
+  names: readonly string[],
+  units: Readonly<Record<string, number>>,
+): string {
+  let left = Math.round(Math.abs(milliseconds) * 1e6);
+  let text = '';
+  for (const name of names) {
+    const size = (units[name] ?? 1) * 1e6;
+    const count = Math.floor(left / size);
+    left -= count * size;
+    if (count > 0) text += `${count}${name}`;
+  }
+  if (text === '') return '0s';
+  return milliseconds < 0 ? `-${text}` : text;
+}
