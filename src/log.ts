@@ -1,0 +1,170 @@
+// Log lines as nats-server writes them, on stderr or in a file that can be reopened for rotation.
+// Every line stays one line: control characters in it are escaped, whoever sent them.
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { NatspkiError } from './errors.ts';
+
+/** What everything that has something to say is given; never a global. */
+export interface Logger {
+  /** Ask before building a costly debug or trace text. */
+  readonly debugging: boolean;
+  readonly tracing: boolean;
+  info(text: string): void;
+  warn(text: string): void;
+  error(text: string): void;
+  fatal(text: string): void;
+  debug(text: string): void;
+  trace(text: string): void;
+}
+
+export interface LineLoggerOptions {
+  debug?: boolean;
+  trace?: boolean;
+  /** Each line begins with the date and time, microseconds included; true unless told otherwise. */
+  timestamps?: boolean;
+  /** Times in UTC rather than in the local zone. */
+  utc?: boolean;
+  /** Levels in colour, for a terminal. */
+  colors?: boolean;
+  pid?: number;
+  now?: () => Date;
+}
+
+const levels = {
+  INF: '32',
+  DBG: '36',
+  WRN: '0;93',
+  ERR: '31',
+  FTL: '31',
+  TRC: '33',
+} as const;
+
+type Level = keyof typeof levels;
+
+/** Writes lines in nats-server's format, `[pid] 2026/11/23 18:14:29.123456 [INF] text`. */
+export class LineLogger implements Logger {
+  debugging: boolean;
+  tracing: boolean;
+  timestamps: boolean;
+  utc: boolean;
+  readonly #write: (line: string) => void;
+  readonly #colors: boolean;
+  readonly #prefix: string;
+  readonly #now: () => Date;
+
+  /** @param write takes one whole line, its newline included */
+  constructor(write: (line: string) => void, options: LineLoggerOptions = {}) {
+    this.#write = write;
+    this.debugging = options.debug ?? false;
+    this.tracing = options.trace ?? false;
+    this.timestamps = options.timestamps ?? true;
+    this.utc = options.utc ?? false;
+    this.#colors = options.colors ?? false;
+    this.#prefix = `[${options.pid ?? process.pid}] `;
+    this.#now = options.now ?? (() => new Date());
+  }
+
+  info(text: string): void {
+    this.#line('INF', text);
+  }
+
+  warn(text: string): void {
+    this.#line('WRN', text);
+  }
+
+  error(text: string): void {
+    this.#line('ERR', text);
+  }
+
+  fatal(text: string): void {
+    this.#line('FTL', text);
+  }
+
+  debug(text: string): void {
+    if (this.debugging) this.#line('DBG', text);
+  }
+
+  trace(text: string): void {
+    if (this.tracing) this.#line('TRC', text);
+  }
+
+  #line(level: Level, text: string): void {
+    const label = this.#colors ? `\x1b[${levels[level]}m${level}\x1b[0m` : level;
+    const time = this.timestamps ? `${timestamp(this.#now(), this.utc)} ` : '';
+    this.#write(`${this.#prefix}${time}[${label}] ${escapeControls(text)}\n`);
+  }
+}
+
+/** A log file; `reopen` follows a rotation that moved it away. */
+export class LogFile {
+  readonly path: string;
+  #descriptor: number;
+
+  /** Opens for appending; throws a NatspkiError that names the file. */
+  constructor(path: string) {
+    this.path = path;
+    this.#descriptor = this.#open();
+  }
+
+  write(line: string): void {
+    writeSync(this.#descriptor, line);
+  }
+
+  /** Opens the path anew; where that fails the file in use stays and the error is thrown. */
+  reopen(): void {
+    const previous = this.#descriptor;
+    this.#descriptor = this.#open();
+    closeSync(previous);
+  }
+
+  close(): void {
+    closeSync(this.#descriptor);
+  }
+
+  #open(): number {
+    try {
+      return openSync(this.path, 'a', 0o640);
+    } catch (cause) {
+      const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
+      throw new NatspkiError('log-file', `cannot open log file "${this.path}": ${reason}`, {
+        hint: 'check that its folder exists and may be written to',
+        cause,
+      });
+    }
+  }
+}
+
+/** Quotes what a stranger sent, with Go's escapes (strconv.Quote), as nats-server does with %q. */
+export function quote(text: string): string {
+  return `"${escapeControls(text.replace(/[\\"]/g, '\\$&'))}"`;
+}
+
+const shortEscapes: Record<string, string> = {
+  '\x07': '\\a',
+  '\b': '\\b',
+  '\f': '\\f',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+  '\v': '\\v',
+};
+
+function escapeControls(text: string): string {
+  // Besides C0 and C1: line separators, and the marks that turn the direction of writing around.
+  return text.replace(/[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
+    const short = shortEscapes[character];
+    if (short !== undefined) return short;
+    const code = character.codePointAt(0) as number;
+    return code < 0x80 ? `\\x${hex(code, 2)}` : `\\u${hex(code, 4)}`;
+  });
+}
+
+function hex(code: number, width: number): string {
+  return code.toString(16).padStart(width, '0');
+}
+
+function timestamp(now: Date, utc: boolean): string {
+  const local = utc ? now : new Date(now.getTime() - now.getTimezoneOffset() * 60_000);
+  const iso = local.toISOString();
+  // Dates carry milliseconds; nats-server's format has six digits.
+  return `${iso.slice(0, 10).replaceAll('-', '/')} ${iso.slice(11, 23)}000`;
+}
