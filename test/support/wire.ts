@@ -1,0 +1,198 @@
+// A NATS connection as bytes: what a test sends is sent as it stands, what arrives is compared byte for byte. It knows
+// no client behaviour (it answers no PING); a PING of its own is its only way to know that a server is done.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import { expect } from 'vitest';
+
+export interface WireOptions {
+  /** Upgrades to TLS after the INFO, or before it with `tlsFirst`. */
+  tls?: ConnectionOptions;
+  tlsFirst?: boolean;
+  host?: string;
+}
+
+const patience = 8_000;
+const barrier = 'PING\r\n';
+const answer = 'PONG\r\n';
+
+export class Wire {
+  /** The last INFO that was read: the greeting, until `nextInfo` reads another. */
+  info: Record<string, unknown> = {};
+  /** The greeting as it arrived, with its line ending. */
+  greeting = '';
+  #socket: Socket;
+  #received = Buffer.alloc(0);
+  #ended = false;
+  #changed: () => void = () => undefined;
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#listen();
+  }
+
+  /** Connects to a port of this host and reads the INFO; with `tls`, resolves after the client's side of the handshake. */
+  static async open(
+    port: number,
+    { tls, tlsFirst = false, host = '127.0.0.1' }: WireOptions = {},
+  ): Promise<Wire> {
+    const socket = connect({ port, host, noDelay: true });
+    await once(socket, 'connect');
+    const wire = new Wire(socket);
+    if (tls && tlsFirst) await wire.upgrade(tls);
+    await wire.nextInfo();
+    if (tls && !tlsFirst) await wire.upgrade(tls);
+    return wire;
+  }
+
+  /** Connects without reading anything, for a server that speaks second or not at all. */
+  static async openSilent(port: number): Promise<Wire> {
+    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+    await once(socket, 'connect');
+    return new Wire(socket);
+  }
+
+  /** Makes the rest of the connection TLS; rejects when the handshake fails on this side. */
+  async upgrade(options: ConnectionOptions): Promise<void> {
+    this.#socket.removeAllListeners('data');
+    this.#socket.pause();
+    const secure = connectTls({ ...options, socket: this.#socket });
+    await once(secure, 'secureConnect');
+    this.#socket = secure;
+    this.#listen();
+  }
+
+  /** Sends bytes; several arguments leave in as many writes. */
+  send(...chunks: (string | Buffer)[]): void {
+    for (const chunk of chunks) this.#socket.write(chunk);
+  }
+
+  /** Passes when the next bytes are exactly these. */
+  async reads(expected: string | Buffer): Promise<void> {
+    const bytes = Buffer.from(expected as string);
+    await this.#until(() => this.#received.length >= bytes.length || !this.#beginsLike(bytes));
+    const arrived = this.#received.length >= bytes.length && this.#beginsLike(bytes);
+    if (!arrived) expect(this.#state()).toBe(state(bytes, false));
+    this.#received = this.#received.subarray(bytes.length);
+  }
+
+  /** Passes when the server, having worked through all that was sent, has answered exactly this and nothing more. */
+  async receives(expected: string | Buffer): Promise<void> {
+    this.send(barrier);
+    await this.reads(Buffer.concat([Buffer.from(expected as string), Buffer.from(answer)]));
+  }
+
+  /** Passes when what the server has answered is exactly these pieces, each whole, in any order. */
+  async receivesInAnyOrder(...pieces: string[]): Promise<void> {
+    let rest = await this.drain();
+    const missing = pieces.filter((piece) => {
+      const at = rest.indexOf(piece);
+      if (at >= 0) rest = rest.slice(0, at) + rest.slice(at + piece.length);
+      return at < 0;
+    });
+    expect({ missing, rest }).toEqual({ missing: [], rest: '' });
+  }
+
+  /** Returns all that the server has answered to what was sent (it must not contain a PONG of its own). */
+  async drain(): Promise<string> {
+    this.send(barrier);
+    return (await this.#take(answer)).slice(0, -answer.length);
+  }
+
+  /** Passes when exactly this arrives and then the server closes the connection. */
+  async closes(expected = ''): Promise<void> {
+    await this.#until(() => this.#ended);
+    expect(this.#state()).toBe(state(Buffer.from(expected), true));
+  }
+
+  /** Resolves when the server has closed the connection, with what came before. */
+  async closed(): Promise<string> {
+    await this.#until(() => this.#ended);
+    if (!this.#ended) expect.fail(`expected a close, received ${this.#state()}`);
+    return this.#received.toString();
+  }
+
+  /** Reads the next line, which must be an INFO, into `info`. */
+  async nextInfo(): Promise<Record<string, unknown>> {
+    this.greeting = await this.line();
+    expect(this.greeting).toMatch(/^INFO \{.*\} ?\r\n$/);
+    this.info = JSON.parse(this.greeting.slice(5));
+    return this.info;
+  }
+
+  /** Reads one line with its ending. */
+  async line(): Promise<string> {
+    return this.#take('\r\n');
+  }
+
+  /** Stops reading, so that the server finds a slow consumer. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Resolves when the bytes sent so far have left this process. */
+  async flushed(): Promise<void> {
+    if (this.#socket.writableLength > 0) await once(this.#socket, 'drain');
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+
+  #listen(): void {
+    const ended = () => {
+      this.#ended = true;
+      this.#changed();
+    };
+    this.#socket.on('data', (chunk: Buffer) => {
+      this.#received = Buffer.concat([this.#received, chunk]);
+      this.#changed();
+    });
+    // A reset is how a close looks when the server left some of our bytes unread.
+    this.#socket.on('error', ended);
+    this.#socket.on('end', ended);
+    this.#socket.on('close', ended);
+  }
+
+  #beginsLike(bytes: Buffer): boolean {
+    const length = Math.min(bytes.length, this.#received.length);
+    return this.#received.subarray(0, length).equals(bytes.subarray(0, length));
+  }
+
+  async #take(ending: string): Promise<string> {
+    await this.#until(() => this.#received.includes(ending));
+    const at = this.#received.indexOf(ending);
+    if (at < 0) expect.fail(`expected ${JSON.stringify(ending)}, received ${JSON.stringify(this.#state())}`);
+    const taken = this.#received.subarray(0, at + ending.length).toString();
+    this.#received = this.#received.subarray(at + ending.length);
+    return taken;
+  }
+
+  // Resolves when the condition holds, the connection has ended or patience has; the caller looks which it was.
+  async #until(holds: () => boolean): Promise<void> {
+    let patient = true;
+    const timer = setTimeout(() => {
+      patient = false;
+      this.#changed();
+    }, patience);
+    while (!holds() && !this.#ended && patient) {
+      await new Promise<void>((resolve) => {
+        this.#changed = resolve;
+      });
+    }
+    clearTimeout(timer);
+  }
+
+  #state(): string {
+    return state(this.#received, this.#ended);
+  }
+}
+
+// What has arrived as text for a comparison, with the close as its last word.
+function state(bytes: Buffer, closed: boolean): string {
+  return bytes.toString('latin1') + (closed ? '<closed>' : '');
+}
