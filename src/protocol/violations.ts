@@ -1,0 +1,86 @@
+// Everything a client can do wrong: the exact -ERR text nats-server answers with, and whether it then
+// closes the connection. Nothing is sent or logged here.
+
+/** Why a connection ended, in the words of nats-server's monitoring (monitor.go, ClosedState). */
+export type CloseReason =
+  | 'Client Closed'
+  | 'Authentication Timeout'
+  | 'Authentication Failure'
+  | 'TLS Handshake Failure'
+  | 'Slow Consumer (Pending Bytes)'
+  | 'Slow Consumer (Write Deadline)'
+  | 'Write Error'
+  | 'Read Error'
+  | 'Parse Error'
+  | 'Stale Connection'
+  | 'Protocol Violation'
+  | 'Bad Client Protocol Version'
+  | 'Maximum Connections Exceeded'
+  | 'Maximum Message Payload Exceeded'
+  | 'Maximum Control Line Exceeded'
+  | 'Server Shutdown'
+  | 'No Responders Requires Headers';
+
+export interface Violation {
+  /** What stands between the quotes of `-ERR '...'`; undefined where nats-server closes without a word. */
+  readonly text: string | undefined;
+  /** Undefined where the connection stays open. */
+  readonly closes: CloseReason | undefined;
+}
+
+function closing(text: string | undefined, closes: CloseReason): Violation {
+  return { text, closes };
+}
+
+function remark(text: string): Violation {
+  return { text, closes: undefined };
+}
+
+/** The fixed ones; the texts are those of nats-server's client.go, parser.go and errors.go. */
+export const violations = {
+  unknownOperation: closing('Unknown Protocol Operation', 'Protocol Violation'),
+  /** A known operation with arguments that make no sense: nats-server logs and hangs up. */
+  malformed: closing(undefined, 'Protocol Violation'),
+  headersNotSupported: closing(undefined, 'Protocol Violation'),
+  peerError: closing(undefined, 'Parse Error'),
+  maxControlLine: closing('maximum control line exceeded', 'Maximum Control Line Exceeded'),
+  maxPayload: closing('Maximum Payload Violation', 'Maximum Message Payload Exceeded'),
+  maxConnections: closing('maximum connections exceeded', 'Maximum Connections Exceeded'),
+  throttled: closing(
+    'Connection throttling is active. Please try again later.',
+    'Maximum Connections Exceeded',
+  ),
+  tlsRequired: closing('Secure Connection - TLS Required', 'TLS Handshake Failure'),
+  authorization: closing('Authorization Violation', 'Authentication Failure'),
+  authenticationTimeout: closing('Authentication Timeout', 'Authentication Timeout'),
+  badProtocolVersion: closing('invalid client protocol', 'Bad Client Protocol Version'),
+  noRespondersNeedsHeaders: closing(
+    'no responders requires headers support',
+    'No Responders Requires Headers',
+  ),
+  staleConnection: closing('Stale Connection', 'Stale Connection'),
+  maxSubscriptions: remark('maximum subscriptions exceeded'),
+  invalidSubject: remark('Invalid Subject'),
+  invalidPublishSubject: remark('Invalid Publish Subject'),
+} as const satisfies Record<string, Violation>;
+
+/** Answers a publish to a subject the client may not use; `subject` comes quoted. */
+export function publishDenied(subject: string): Violation {
+  return remark(`Permissions Violation for Publish to ${subject}`);
+}
+
+/** Answers a publish whose reply subject is reserved; `reply` comes quoted. */
+export function replyDenied(reply: string): Violation {
+  return remark(`Permissions Violation for Publish with Reply of ${reply}`);
+}
+
+/** Answers a subscription the client may not make; subject and queue group come quoted. */
+export function subscribeDenied(subject: string, queue?: string): Violation {
+  const group = queue === undefined ? '' : ` using queue ${queue}`;
+  return remark(`Permissions Violation for Subscription to ${subject}${group}`);
+}
+
+/** Answers a subscription with more tokens than max_subscription_tokens allows. */
+export function tooManyTokens(subject: string): Violation {
+  return remark(`Permissions Violation for Subscription to ${subject}, too many tokens`);
+}

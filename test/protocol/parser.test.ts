@@ -1,0 +1,247 @@
+// The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
+import { describe, expect, it } from 'vitest';
+import type { Parser, ParserLimits } from '../../src/protocol/parser.ts';
+import { below, randomSplits, seeded } from '../support/seeded.ts';
+import { limits, parse, Recorder } from './recorder.ts';
+
+const withHeaders = (parser: Parser) => {
+  parser.headers = true;
+};
+
+/** Parses the stream whole, byte by byte and in random pieces; all must agree. */
+function calls(
+  stream: string | Buffer,
+  prepare?: (parser: Parser, recorder: Recorder) => void,
+  parserLimits: ParserLimits = limits,
+): string[] {
+  const bytes = Buffer.isBuffer(stream) ? stream : Buffer.from(stream, 'latin1');
+  const whole = parse([bytes], prepare, parserLimits);
+  const random = seeded(bytes.length);
+  const single = Array.from(bytes, (byte) => Buffer.of(byte));
+  for (const chunks of [single, randomSplits(bytes, random), randomSplits(bytes, random)]) {
+    expect(parse(chunks, prepare, parserLimits)).toEqual(whole);
+  }
+  return whole;
+}
+
+const unknown = 'violation Unknown Protocol Operation, Protocol Violation';
+const malformed = 'violation silent, Protocol Violation';
+
+describe('Parser', () => {
+  it('reads every operation of a client', () => {
+    const stream = [
+      'CONNECT {"verbose":false}\r\n',
+      'PING\r\n',
+      'PONG\r\n',
+      '+OK\r\n',
+      'SUB foo.* 1\r\n',
+      'SUB foo workers 22\r\n',
+      'UNSUB 1\r\n',
+      'UNSUB 22 5\r\n',
+      'PUB foo 5\r\nhello\r\n',
+      'PUB foo reply.to 0\r\n\r\n',
+      'HPUB foo 12 17\r\nNATS/1.0\r\n\r\nhello\r\n',
+      'HPUB foo back 12 12\r\nNATS/1.0\r\n\r\n\r\n',
+      'INFO {}\r\n',
+      "-ERR 'oh'\r\n",
+    ].join('');
+    expect(calls(stream, withHeaders)).toEqual([
+      'CONNECT "{\\"verbose\\":false}"',
+      'PING',
+      'PONG',
+      'SUB "foo.*" "1"',
+      'SUB "foo" "workers" "22"',
+      'UNSUB "1" undefined',
+      'UNSUB "22" 5',
+      'PUB "foo" body="hello" wire="foo 5\\r\\nhello\\r\\n"',
+      'PUB "foo" reply="reply.to" body="" wire="foo reply.to 0\\r\\n\\r\\n"',
+      'PUB "foo" headers="NATS/1.0\\r\\n\\r\\n" body="hello" wire="foo 12 17\\r\\nNATS/1.0\\r\\n\\r\\nhello\\r\\n"',
+      'PUB "foo" reply="back" headers="NATS/1.0\\r\\n\\r\\n" body="" wire="foo back 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"',
+      'INFO "{}"',
+      '-ERR "\'oh\'"',
+    ]);
+  });
+
+  it('takes keywords in any case, tabs, runs of spaces and a bare newline, and puts messages in order', () => {
+    expect(calls('pUb\tfoo\t \t2\nhi\r\n')).toEqual(['PUB "foo" body="hi" wire="foo 2\\r\\nhi\\r\\n"']);
+    expect(calls('PUB   a  b\t2 \r\nhi\r\nsub a\t1\n')).toEqual([
+      'PUB "a" reply="b" body="hi" wire="a b 2\\r\\nhi\\r\\n"',
+      'SUB "a" "1"',
+    ]);
+  });
+
+  it('ignores what follows PING up to the end of the line', () => {
+    expect(calls('PINGx y\r\nPoNg \n+ok!\r\nping\n')).toEqual(['PING', 'PONG', 'PING']);
+  });
+
+  it('passes on the size as the publisher wrote it', () => {
+    expect(calls('PUB a 05\r\nhello\r\n')).toEqual(['PUB "a" body="hello" wire="a 05\\r\\nhello\\r\\n"']);
+  });
+
+  it('makes a message with an empty header block one without headers', () => {
+    expect(calls('HPUB a 0 2\r\nhi\r\n', withHeaders)).toEqual([
+      'PUB "a" body="hi" wire="a 2\\r\\nhi\\r\\n"',
+    ]);
+  });
+
+  it('carries every byte in payloads', () => {
+    const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
+    const stream = Buffer.concat([Buffer.from('PUB a 256\r\n'), body, Buffer.from('\r\nPING\r\n')]);
+    expect(calls(stream)).toEqual([
+      `PUB "a" body=${JSON.stringify(body.toString('latin1'))} wire=${JSON.stringify(`a 256\r\n${body.toString('latin1')}\r\n`)}`,
+      'PING',
+    ]);
+  });
+
+  it('refuses an unknown operation at its first wrong byte', () => {
+    for (const stream of [
+      'X',
+      'PUX',
+      'HMSG a 1\r\n',
+      'MSG a 1 0\r\n',
+      'GET / HTTP/1.1\r\n',
+      'PUB\r\n',
+      '\r\n',
+    ]) {
+      expect(calls(stream)).toEqual([unknown]);
+    }
+  });
+
+  it('refuses a payload of another length than it says', () => {
+    expect(calls('PUB foo 5\r\nhello!\r\n')).toEqual([unknown]);
+    expect(calls('PUB foo 5\r\nhel\r\nPING\r\n')).toEqual([unknown]);
+    expect(calls('PUB foo 2\r\nhi\rx')).toEqual([unknown]);
+  });
+
+  it('hangs up on arguments that make no sense', () => {
+    for (const line of [
+      'PUB foo',
+      'PUB foo bar baz 0',
+      'PUB foo x',
+      'PUB foo -1',
+      'PUB foo 1234567890',
+      'SUB foo',
+      'SUB a b c d',
+      'SUB a b c d e f g',
+      'UNSUB 1 2 3',
+      'HPUB foo 2',
+      'HPUB foo x 2',
+      'HPUB foo 3 2',
+      'HPUB a b c 0 0',
+      'SUB \r',
+    ]) {
+      expect([line, ...calls(`${line}\r\nPING\r\n`, withHeaders)]).toEqual([line, malformed]);
+    }
+  });
+
+  it('does not take a number for max that is none', () => {
+    expect(calls('UNSUB 1 x\r\n')).toEqual(['UNSUB "1" -1']);
+  });
+
+  it('refuses headers while they are not agreed on', () => {
+    expect(calls('HPUB foo 12 12\r\n')).toEqual([malformed]);
+  });
+
+  it('refuses a payload over the limit before it comes', () => {
+    const small = { ...limits, maxPayload: 10 };
+    expect(calls('PUB a 10\r\n0123456789\r\n', undefined, small)).toHaveLength(1);
+    expect(calls('PUB a 11\r\n', undefined, small)).toEqual([
+      'violation Maximum Payload Violation, Maximum Message Payload Exceeded',
+    ]);
+    expect(calls('HPUB a 1 11\r\n', withHeaders, small)).toEqual([
+      'violation Maximum Payload Violation, Maximum Message Payload Exceeded',
+    ]);
+  });
+
+  it('refuses a line over the limit, ended or not, and takes one exactly at it', () => {
+    const small = { ...limits, maxControlLine: 16 };
+    const overlong = 'violation maximum control line exceeded, Maximum Control Line Exceeded';
+    expect(calls(`SUB ${'a'.repeat(14)} 1\r\n`, undefined, small)).toEqual([`SUB "${'a'.repeat(14)}" "1"`]);
+    expect(calls(`PUB  ${'a'.repeat(14)} 0\r\n\r\n`, undefined, small)).toHaveLength(1);
+    expect(calls(`SUB ${'a'.repeat(14)} 1`, undefined, small)).toEqual([]);
+    expect(calls(`SUB ${'a'.repeat(15)} 1\r\n`, undefined, small)).toEqual([overlong]);
+    expect(calls(`SUB ${'a'.repeat(15)} 1`, undefined, small)).toEqual([overlong]);
+    expect(calls(`CONNECT ${'{'.repeat(17)}`, undefined, small)).toEqual([overlong]);
+  });
+
+  it('takes nothing but CONNECT first while told so', () => {
+    const first = (admits: boolean) => (parser: Parser, recorder: Recorder) => {
+      parser.connectFirst = true;
+      recorder.admits = admits;
+    };
+    expect(calls('PUB foo 1000', first(false))).toEqual([
+      'before CONNECT',
+      'violation Authorization Violation, Authentication Failure',
+    ]);
+    expect(calls('PING\r\nPING\r\n', first(true))).toEqual(['before CONNECT', 'PING', 'PING']);
+    expect(calls('connect {}\r\n', first(false))).toEqual(['CONNECT "{}"']);
+  });
+
+  it('reads nothing more once stopped, in the middle of a chunk too', () => {
+    const recorder = new Recorder();
+    const prepare = (parser: Parser, own: Recorder) => {
+      own.ping = () => {
+        own.calls.push('PING');
+        parser.stop();
+      };
+    };
+    expect(calls('PING\r\nPUB a 1\r\nx\r\nPING\r\n', prepare)).toEqual(['PING']);
+    expect(recorder.calls).toEqual([]);
+  });
+
+  it('gives the same operations for random streams however they are split', () => {
+    const seen = new Map<string, number>();
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seeded(seed);
+      const stream = Buffer.concat(Array.from({ length: 1 + below(random, 30) }, () => operation(random)));
+      if (random() < 0.5) stream[below(random, stream.length)] = below(random, 256);
+      for (const call of calls(stream, withHeaders, { maxControlLine: 64, maxPayload: 280 })) {
+        const name = call.slice(0, call.indexOf(' '));
+        seen.set(name, (seen.get(name) ?? 0) + 1);
+      }
+    }
+    // The streams must not all end at their first operation.
+    for (const name of ['PUB', 'SUB', 'UNSUB', 'CONNECT', 'violation'])
+      expect(seen.get(name)).toBeGreaterThan(50);
+  });
+
+  it('survives noise', () => {
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seeded(seed);
+      const noise = Buffer.from(Array.from({ length: 200 }, () => below(random, 256)));
+      // Behind a keyword noise gets further.
+      calls(Buffer.concat([Buffer.from(random() < 0.5 ? 'PUB ' : 'SUB '), noise]), withHeaders);
+    }
+  });
+});
+
+/** One operation, well-formed but for its spacing, its case and, at times, its sizes. */
+function operation(random: () => number): Buffer {
+  const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
+  const space = () => pick([' ', ' ', ' ', '\t', '  ']);
+  const end = () => pick(['\r\n', '\r\n', '\n']);
+  const word = () => pick(['a', 'foo.bar', '>', '*', '_INBOX.x.1', 'é', 'x'.repeat(40)]);
+  const body = Buffer.from(Array.from({ length: below(random, 300) }, () => below(random, 256)));
+  const size = body.length + (random() < 0.05 ? 1 : 0);
+  const replied = random() < 0.5 ? `${word()}${space()}` : '';
+  const line = (text: string) => Buffer.from(text, 'latin1');
+  switch (below(random, 8)) {
+    case 0:
+      return line(`${pick(['PING', 'ping', 'PONG', '+OK'])}${end()}`);
+    case 1:
+      return line(`SUB${space()}${word()}${space()}${random() < 0.5 ? `q${space()}` : ''}7${end()}`);
+    case 2:
+      return line(`UNSUB${space()}7${random() < 0.5 ? `${space()}${below(random, 99)}` : ''}${end()}`);
+    case 3:
+      return line(`CONNECT${space()}{"verbose":${pick(['true', 'false'])}}${end()}`);
+    case 4: {
+      const headers = below(random, body.length + 1);
+      const head = `HPUB${space()}${word()}${space()}${replied}${headers}${space()}${size}${end()}`;
+      return Buffer.concat([line(head), body, line('\r\n')]);
+    }
+    default: {
+      const head = `${pick(['PUB', 'pub'])}${space()}${word()}${space()}${replied}${size}${end()}`;
+      return Buffer.concat([line(head), body, line('\r\n')]);
+    }
+  }
+}

@@ -1,0 +1,76 @@
+// A handler that writes down what the parser calls it with.
+import type { OperationHandler, Publication } from '../../src/protocol/operations.ts';
+import { Parser, type ParserLimits } from '../../src/protocol/parser.ts';
+import type { Violation } from '../../src/protocol/violations.ts';
+
+export class Recorder implements OperationHandler {
+  readonly calls: string[] = [];
+  /** What beforeConnect answers. */
+  admits = false;
+
+  connect(json: Buffer): void {
+    this.calls.push(`CONNECT ${text(json)}`);
+  }
+  publish(publication: Publication): void {
+    const { buffer, subjectStart, subjectEnd, replyStart, replyEnd, headerSize } = publication;
+    const part = (from: number, to: number) => text(buffer.subarray(from, to));
+    const words = [
+      part(subjectStart, subjectEnd),
+      replyEnd > replyStart ? `reply=${part(replyStart, replyEnd)}` : '',
+      headerSize > 0
+        ? `headers=${part(publication.payloadStart, publication.payloadStart + headerSize)}`
+        : '',
+      `body=${part(publication.payloadStart + headerSize, publication.payloadEnd)}`,
+      `wire=${part(subjectStart, publication.end)}`,
+    ];
+    this.calls.push(`PUB ${words.filter((word) => word !== '').join(' ')}`);
+  }
+  subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void {
+    this.calls.push(`SUB ${text(subject)} ${queue === undefined ? '' : `${text(queue)} `}${text(sid)}`);
+  }
+  unsubscribe(sid: Buffer, max: number | undefined): void {
+    this.calls.push(`UNSUB ${text(sid)} ${max}`);
+  }
+  ping(): void {
+    this.calls.push('PING');
+  }
+  pong(): void {
+    this.calls.push('PONG');
+  }
+  info(json: Buffer): void {
+    this.calls.push(`INFO ${text(json)}`);
+  }
+  peerError(error: Buffer): void {
+    this.calls.push(`-ERR ${text(error)}`);
+  }
+  beforeConnect(): boolean {
+    this.calls.push('before CONNECT');
+    return this.admits;
+  }
+  violation(violation: Violation): void {
+    this.calls.push(`violation ${violation.text ?? 'silent'}, ${violation.closes}`);
+  }
+}
+
+export const limits: ParserLimits = { maxControlLine: 4096, maxPayload: 1024 * 1024 };
+
+/** Feeds the chunks to a new parser and returns the calls. Each chunk is overwritten after its turn. */
+export function parse(
+  chunks: Buffer[],
+  prepare: (parser: Parser, recorder: Recorder) => void = () => {},
+  parserLimits: ParserLimits = limits,
+): string[] {
+  const recorder = new Recorder();
+  const parser = new Parser(recorder, parserLimits);
+  prepare(parser, recorder);
+  for (const chunk of chunks) {
+    const read = Buffer.from(chunk);
+    parser.parse(read);
+    read.fill(0x7e);
+  }
+  return recorder.calls;
+}
+
+function text(buffer: Buffer): string {
+  return JSON.stringify(buffer.toString('latin1'));
+}
