@@ -1,0 +1,32 @@
+// How a server takes its leave: it says so, takes no one new, and lets its clients go.
+
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { expect, it } from 'vitest';
+import { conformance } from './suite.ts';
+
+conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period: "300ms"', (suite) => {
+  it('tells its clients, serves them for the grace period, refuses new ones, and closes', async () => {
+    const informed = await suite.connect({ protocol: 1 });
+    await informed.nextInfo();
+    const simple = await suite.connect({ protocol: 0 });
+    const s = suite.subject();
+    simple.send(`SUB ${s} 1\r\n`);
+    await simple.receives('');
+
+    suite.server.lameDuck();
+
+    expect(await informed.nextInfo()).toMatchObject({ ldm: true, server_id: simple.info.server_id });
+    expect(informed.info).not.toHaveProperty('connect_urls');
+    informed.send(`PUB ${s} 1\r\nx\r\n`);
+    await informed.receives('');
+    await simple.receives(`MSG ${s} 1 1\r\nx\r\n`); // and no INFO, which it could not read
+
+    const late = connect({ port: suite.server.port, host: '127.0.0.1' });
+    const [refusal] = await once(late, 'error');
+    expect(refusal).toMatchObject({ code: 'ECONNREFUSED' });
+
+    await informed.closes('');
+    await simple.closes('');
+  });
+});

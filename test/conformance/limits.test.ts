@@ -1,0 +1,171 @@
+// What a server does with a client that asks for too much, says nothing, or does not listen.
+import { expect, it } from 'vitest';
+import { conformance } from './suite.ts';
+
+conformance('max_control_line', 'max_control_line: 256', (suite) => {
+  // The limit counts what follows the name of the operation and the blanks after it.
+  const line = (s: string, length: number) => `${s}.${'t'.repeat(length - s.length - 3)} 1`;
+
+  it('lets a line of just that size through', async () => {
+    const client = await suite.connect();
+    const arguments_ = line(suite.subject(), 256);
+    client.send(`SUB ${arguments_}\r\nPUB ${arguments_}\r\nx\r\n`);
+    await client.receives(`MSG ${arguments_} 1\r\nx\r\n`);
+  });
+
+  it.each(['SUB', 'PUB', 'UNSUB'])('ends the connection over a longer %s', async (operation) => {
+    const client = await suite.connect();
+    client.send(`${operation} ${line(suite.subject(), 257)}\r\nx\r\nPING\r\n`);
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  it('holds for HPUB', async () => {
+    const client = await suite.connect({ headers: true });
+    client.send(`HPUB ${line(suite.subject(), 255)} 1\r\nx\r\nPING\r\n`);
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  it('holds for CONNECT', async () => {
+    const client = await suite.open();
+    client.send(`CONNECT {"name":"${'n'.repeat(256)}"}\r\nPING\r\n`);
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  it('does not wait for the end of the line', async () => {
+    const client = await suite.connect();
+    client.send(`SUB ${'t'.repeat(300)}`);
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+
+  it('does not wait for the end of a line that comes in pieces', async () => {
+    const client = await suite.connect();
+    const other = await suite.connect();
+    client.send('SUB ');
+    for (let piece = 0; piece < 30; piece += 1) {
+      client.send('t'.repeat(10));
+      await other.receives('');
+    }
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+});
+
+conformance('max_control_line by default', '', (suite) => {
+  it('is 4,096 bytes', async () => {
+    const client = await suite.connect();
+    const s = suite.subject().padEnd(4094, 't');
+    client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`);
+    await client.receives(`MSG ${s} 1 1\r\nx\r\n`);
+    client.send(`SUB ${s}t 1\r\n`);
+    await client.closes("-ERR 'maximum control line exceeded'\r\n");
+  });
+});
+
+conformance('max_connections', 'max_connections: 2', (suite) => {
+  it('refuses one more after the INFO, and takes one when there is room again', async () => {
+    const first = await suite.connect();
+    await suite.connect();
+    const third = await suite.open();
+    await third.closes("-ERR 'maximum connections exceeded'\r\n");
+    first.send('NOPE\r\n');
+    await first.closed();
+    await suite.connect();
+  });
+});
+
+conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
+  const refusal = "-ERR 'maximum subscriptions exceeded'\r\n";
+
+  it('refuses one more and leaves the others', async () => {
+    const client = await suite.connect();
+    const s = suite.subject();
+    client.send(
+      `SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nSUB ${s}.4 4\r\nPUB ${s}.4 1\r\nx\r\nPUB ${s}.3 1\r\nx\r\n`,
+    );
+    await client.receives(`${refusal}MSG ${s}.3 3 1\r\nx\r\n`);
+  });
+
+  it('has room again after UNSUB', async () => {
+    const client = await suite.connect();
+    const s = suite.subject();
+    client.send(
+      `SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nUNSUB 2\r\nSUB ${s}.4 4\r\nPUB ${s}.4 1\r\nx\r\n`,
+    );
+    await client.receives(`MSG ${s}.4 4 1\r\nx\r\n`);
+  });
+
+  it('has room again after the last delivery of a limited subscription', async () => {
+    const client = await suite.connect();
+    const s = suite.subject();
+    client.send(`SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nUNSUB 3 1\r\nPUB ${s}.3 1\r\nx\r\n`);
+    await client.receives(`MSG ${s}.3 3 1\r\nx\r\n`);
+    client.send(`SUB ${s}.4 4\r\nPUB ${s}.4 1\r\nx\r\n`);
+    await client.receives(`MSG ${s}.4 4 1\r\nx\r\n`);
+  });
+
+  it('refuses even an id that is in use', async () => {
+    const client = await suite.connect();
+    const s = suite.subject();
+    client.send(`SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nSUB ${s}.1 1\r\n`);
+    await client.receives(refusal);
+  });
+
+  it('counts for each connection alone', async () => {
+    const s = suite.subject();
+    for (const client of [await suite.connect(), await suite.connect()]) {
+      client.send(`SUB ${s} 1\r\nSUB ${s} 2\r\nSUB ${s} 3\r\n`);
+      await client.receives('');
+    }
+  });
+});
+
+conformance('ping_interval', 'ping_interval: "150ms"\nping_max: 2', (suite) => {
+  it('is how often a silent client is asked, until it is stale', async () => {
+    const client = await suite.connect();
+    await client.closes("PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
+  });
+
+  it('asks a client that has not said CONNECT too', async () => {
+    const client = await suite.open();
+    await client.closes("PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
+  });
+
+  it('keeps a client that answers', async () => {
+    const client = await suite.connect();
+    for (let times = 0; times < 4; times += 1) {
+      await client.reads('PING\r\n');
+      client.send('PONG\r\n');
+    }
+    await client.receives('');
+  });
+});
+
+conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) => {
+  it('is what a client may leave unread before it is closed as a slow consumer', async () => {
+    const slow = await suite.connect();
+    const publisher = await suite.connect();
+    const s = suite.subject();
+    slow.send(`SUB ${s} 1\r\n`);
+    await slow.receives('');
+    slow.pause();
+    const message = Buffer.concat([
+      Buffer.from(`PUB ${s} 250000\r\n`),
+      Buffer.alloc(250_000, 'x'),
+      Buffer.from('\r\n'),
+    ]);
+    const closed = suite.server.logged(/Slow Consumer Detected/);
+    let pushing = true;
+    void closed.then(() => {
+      pushing = false;
+    });
+    // The system's buffers take some of it, so there is no telling how much it needs.
+    for (let sent = 0; pushing && sent < 400; sent += 1) {
+      publisher.send(message);
+      await publisher.receives('');
+    }
+    await closed;
+    expect(suite.server.log()).toMatch(/Slow Consumer Detected: MaxPending of 1000000 Exceeded/);
+    slow.resume();
+    expect(await slow.closed()).toMatch(/^MSG /);
+    await publisher.receives('');
+  });
+});

@@ -1,0 +1,80 @@
+// Certificates for tests that must not depend on the code under test: made by the openssl command, in a folder.
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+
+/** The paths of a certificate and its private key, in PEM. */
+export interface Pair {
+  readonly cert: string;
+  readonly key: string;
+}
+
+export interface LeafOptions {
+  /** The extended key usage; by default both, as routes have it. */
+  usage?: 'serverAuth' | 'clientAuth';
+  /** DNS names and IP addresses; by default localhost and 127.0.0.1. */
+  hosts?: string[];
+  /** A negative number makes a certificate that has expired. */
+  days?: number;
+  /** The subject, by default the name as its common name. */
+  subject?: string;
+}
+
+/** Makes a self-signed certificate authority; all its files begin with `name`. */
+export function makeAuthority(folder: string, name = 'ca'): Pair {
+  const pair = paths(folder, name);
+  openssl(
+    'req',
+    '-x509',
+    ...newKey(pair),
+    '-subj',
+    `/CN=${name}`,
+    '-days',
+    '30',
+    '-out',
+    pair.cert,
+    ...authority,
+  );
+  return pair;
+}
+
+/** Makes a leaf certificate under an authority, or, without one, signed by itself. */
+export function makeLeaf(
+  folder: string,
+  name: string,
+  issuer: Pair | undefined,
+  options: LeafOptions = {},
+): Pair {
+  const { usage, hosts = ['localhost', '127.0.0.1'], days = 30, subject = `/CN=${name}` } = options;
+  const pair = paths(folder, name);
+  const request = join(folder, `${name}.csr`);
+  const names = hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`).join(',');
+  openssl(
+    ...['req', '-new', ...newKey(pair), '-subj', subject, '-out', request],
+    ...['-addext', 'basicConstraints=critical,CA:FALSE'],
+    ...['-addext', `extendedKeyUsage=${usage ?? 'serverAuth,clientAuth'}`],
+    ...['-addext', `subjectAltName=${names}`],
+  );
+  const signer = issuer ? ['-CA', issuer.cert, '-CAkey', issuer.key] : ['-signkey', pair.key];
+  openssl(
+    ...['x509', '-req', '-in', request, ...signer, '-copy_extensions', 'copyall'],
+    ...['-days', String(days), '-out', pair.cert],
+  );
+  return pair;
+}
+
+const authority = [
+  ...['-addext', 'basicConstraints=critical,CA:TRUE'],
+  ...['-addext', 'keyUsage=critical,keyCertSign,cRLSign'],
+];
+
+function paths(folder: string, name: string): Pair {
+  return { cert: join(folder, `${name}.pem`), key: join(folder, `${name}.key`) };
+}
+
+function newKey(pair: Pair): string[] {
+  return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', pair.key];
+}
+
+function openssl(...arguments_: string[]): void {
+  execFileSync('openssl', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
+}
