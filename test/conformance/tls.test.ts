@@ -75,18 +75,9 @@ conformance('mutual TLS', `tls { ${verifying}, timeout: 0.5 }`, (suite) => {
     (version) => {
       it.each<[string, Pair | undefined]>([
         ['without a certificate', undefined],
-        [
-          'with a certificate of another authority',
-          () => makeLeaf(folder, 'stranger', foreign, { usage: 'clientAuth' }),
-        ],
-        [
-          'with a certificate it has signed itself',
-          () => makeLeaf(folder, 'self', undefined, { usage: 'clientAuth' }),
-        ],
-        [
-          'with an expired certificate',
-          () => makeLeaf(folder, 'expired', ca, { usage: 'clientAuth', days: -1 }),
-        ],
+        ['with a certificate of another authority', stranger],
+        ['with a certificate it has signed itself', selfSigned],
+        ['with an expired certificate', expired],
         ['with a certificate for servers', server],
       ])('%s', async (_, pair) => {
         const wire = await suite.open();
