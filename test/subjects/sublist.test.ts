@@ -1,0 +1,137 @@
+// The sublist: what matches what, that the cache never shows, and that nothing is left behind.
+import { describe, expect, it } from 'vitest';
+import { isLiteral, isSubscribable } from '../../src/subjects/subject.ts';
+import { Sublist } from '../../src/subjects/sublist.ts';
+import { below, seeded } from '../support/seeded.ts';
+
+function list(...subjects: string[]): Sublist<string> {
+  const sublist = new Sublist<string>();
+  for (const entry of subjects) {
+    const [subject, queue] = entry.split(' ') as [string, string?];
+    sublist.insert(Buffer.from(subject), queue, entry);
+  }
+  return sublist;
+}
+
+function plain(sublist: Sublist<string>, subject: string): string[] {
+  return match(sublist, subject).plain.toSorted();
+}
+
+function match(sublist: Sublist<string>, subject: string) {
+  const bytes = Buffer.from(`__${subject}__`);
+  return sublist.match(bytes, 2, bytes.length - 2);
+}
+
+describe('subjects', () => {
+  it('lets subscriptions name what nats-server lets them', () => {
+    for (const subject of ['a', 'a.b', '*', '>', 'a.*.b', 'a.>', '*.>', 'a*', 'a>.b', '>a', '**', 'é']) {
+      expect([subject, isSubscribable(Buffer.from(subject))]).toEqual([subject, true]);
+    }
+    for (const subject of ['', '.', 'a.', '.a', 'a..b', '>.a', 'a.>.b', 'a.>.>']) {
+      expect([subject, isSubscribable(Buffer.from(subject))]).toEqual([subject, false]);
+    }
+  });
+
+  it('takes only literal subjects from pedantic publishers', () => {
+    const literal = (subject: string) => isLiteral(Buffer.from(`_${subject}`), 1, subject.length + 1);
+    for (const subject of ['a', 'a.b', 'a*', 'a>.b', '**'])
+      expect([subject, literal(subject)]).toEqual([subject, true]);
+    for (const subject of ['', 'a.', '.a', 'a..b', '*', '>', 'a.*', 'a.>', '*.a']) {
+      expect([subject, literal(subject)]).toEqual([subject, false]);
+    }
+  });
+});
+
+describe('Sublist', () => {
+  it('matches tokens, one token by * and one or more by >', () => {
+    const sublist = list('foo', 'foo.bar', 'foo.*', '*.bar', '>', 'foo.>', 'foo.*.baz', '*');
+    expect(plain(sublist, 'foo')).toEqual(['*', '>', 'foo']);
+    expect(plain(sublist, 'foo.bar')).toEqual(['*.bar', '>', 'foo.*', 'foo.>', 'foo.bar']);
+    expect(plain(sublist, 'foo.bar.baz')).toEqual(['>', 'foo.*.baz', 'foo.>']);
+    expect(plain(sublist, 'other.bar.baz')).toEqual(['>']);
+  });
+
+  it('gives a wildcard in a published subject no meaning', () => {
+    const sublist = list('foo.*', 'foo.>', 'foo.bar');
+    expect(plain(sublist, 'foo.*')).toEqual(['foo.*', 'foo.>']);
+    expect(plain(sublist, 'foo.>')).toEqual(['foo.*', 'foo.>']);
+  });
+
+  it('matches no subject with an empty token', () => {
+    const sublist = list('>', '*.*', '*');
+    for (const subject of ['', '.', 'a.', '.a', 'a..b']) expect(plain(sublist, subject)).toEqual([]);
+  });
+
+  it('makes one group of the queue subscriptions of one name', () => {
+    const sublist = list('foo a', 'foo.> a', 'foo.bar a', 'foo.* b', 'foo.bar');
+    const { plain: direct, queues } = match(sublist, 'foo.bar');
+    expect(direct).toEqual(['foo.bar']);
+    expect(queues.map((group) => group.toSorted()).sort()).toEqual([['foo.* b'], ['foo.> a', 'foo.bar a']]);
+  });
+
+  it('refuses what is no subject and removes only what is there', () => {
+    const sublist = new Sublist<number>();
+    expect(sublist.insert(Buffer.from('a..b'), undefined, 1)).toBe(false);
+    expect(sublist.insert(Buffer.from('a.b'), undefined, 1)).toBe(true);
+    expect(sublist.remove(Buffer.from('a.b'), undefined, 2)).toBe(false);
+    expect(sublist.remove(Buffer.from('a.b'), 'q', 1)).toBe(false);
+    expect(sublist.remove(Buffer.from('a.c'), undefined, 1)).toBe(false);
+    expect(sublist.remove(Buffer.from('a.b'), undefined, 1)).toBe(true);
+    expect(sublist.size).toBe(0);
+  });
+
+  it('sees every change at once, cached or not', () => {
+    const sublist = list('foo');
+    expect(plain(sublist, 'foo')).toEqual(['foo']);
+    sublist.insert(Buffer.from('*'), undefined, '*');
+    expect(plain(sublist, 'foo')).toEqual(['*', 'foo']);
+    sublist.insert(Buffer.from('foo'), undefined, 'again');
+    expect(plain(sublist, 'foo')).toEqual(['*', 'again', 'foo']);
+    sublist.remove(Buffer.from('*'), undefined, '*');
+    sublist.remove(Buffer.from('foo'), undefined, 'foo');
+    expect(plain(sublist, 'foo')).toEqual(['again']);
+  });
+
+  it('agrees with a plain search through all subscriptions, whatever comes and goes', () => {
+    const random = seeded(11);
+    const token = () => ['a', 'b', 'c', '*', '>'][below(random, 5)] as string;
+    const subject = (length: number, wild: boolean) =>
+      Array.from({ length }, () => (wild ? token() : (['a', 'b', 'c'][below(random, 3)] as string))).join(
+        '.',
+      );
+    const sublist = new Sublist<string>();
+    const present = new Set<string>();
+    for (let step = 0; step < 5000; step++) {
+      const entry = subject(1 + below(random, 4), random() < 0.7);
+      const valid = !/>\./.test(entry);
+      if (random() < 0.5) {
+        expect(sublist.insert(Buffer.from(entry), undefined, entry)).toBe(valid);
+        if (valid) present.add(entry);
+      } else {
+        expect(sublist.remove(Buffer.from(entry), undefined, entry)).toBe(present.delete(entry));
+      }
+      const published = subject(1 + below(random, 4), false);
+      expect(plain(sublist, published)).toEqual([...present].filter((p) => covers(p, published)).sort());
+    }
+    expect(sublist.size).toBe(present.size);
+  });
+
+  it('keeps its answers right for more subjects than the cache holds', () => {
+    const sublist = list('x.>');
+    for (let round = 0; round < 2; round++) {
+      for (let number = 0; number < 10_000; number++) expect(plain(sublist, `x.${number}`)).toEqual(['x.>']);
+    }
+    sublist.remove(Buffer.from('x.>'), undefined, 'x.>');
+    for (let number = 0; number < 10_000; number++) expect(plain(sublist, `x.${number}`)).toEqual([]);
+  });
+});
+
+function covers(pattern: string, subject: string): boolean {
+  const want = pattern.split('.');
+  const have = subject.split('.');
+  for (const [index, token] of want.entries()) {
+    if (token === '>') return have.length > index;
+    if (index >= have.length || (token !== '*' && token !== have[index])) return false;
+  }
+  return want.length === have.length;
+}
