@@ -1,35 +1,241 @@
 // The only writer of files: atomic, durable, with the final mode from the first byte. Knows nothing of what it writes.
+// Several files that must change together are staging.ts's.
+import { randomBytes } from 'node:crypto';
+import { readFileSync as readNow, statSync } from 'node:fs';
+import {
+  chmod,
+  chown,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile as readLater,
+  realpath,
+  rename,
+  rm,
+  stat,
+} from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { NatspkiError } from './errors.ts';
 
-/** Reads a whole file; throws a NatspkiError that names the file (and its mode) when it is missing, closed to us or a folder. */
-export async function readFile(_path: string): Promise<Buffer> {
-  throw new Error('not yet');
-}
+/** Reads files up to this many bytes: certificates and configurations are far below it. */
+const maximumBytes = 64 * 1024 * 1024;
 
-/** Reads like readFile, without waiting. */
-export function readFileSync(_path: string): Buffer {
-  throw new Error('not yet');
-}
-
-/**
- * Replaces a file in one step: a crash leaves the old content or the new. Follows a symbolic link.
- * @param options.mode of a file that is new; one that exists keeps its mode unless `mode` is given. Default 0o644.
- */
-export async function writeFileAtomic(
-  _path: string,
-  _data: string | Uint8Array,
-  _options: { mode?: number } = {},
-): Promise<void> {
-  throw new Error('not yet');
-}
-
-/** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
-export async function makeDirectory(_path: string, _mode = 0o700): Promise<void> {
-  throw new Error('not yet');
-}
+/** A temporary file of a single write that is older than this belongs to a process that died. */
+const staleAfterMs = 60_000;
 
 /** One file of several that are written together. */
 export interface FileWrite {
   readonly path: string;
   readonly data: string | Uint8Array;
+  /** Before the umask. */
   readonly mode: number;
+}
+
+/** Reads a whole file; throws a NatspkiError that names the file (and its mode) when it is missing, closed to us or a folder. */
+export async function readFile(path: string): Promise<Buffer> {
+  try {
+    refuseLarge(path, (await stat(path)).size);
+    return await readLater(path);
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
+}
+
+/** Reads like readFile, without waiting. */
+export function readFileSync(path: string): Buffer {
+  try {
+    refuseLarge(path, statSync(path).size);
+    return readNow(path);
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
+}
+
+/** Tells whether there is something at this path, a dangling link included. */
+export async function exists(path: string): Promise<boolean> {
+  try {
+    await lstat(path);
+    return true;
+  } catch (error) {
+    if (isCode(error, 'ENOENT', 'ENOTDIR')) return false;
+    throw fileError(error, 'read', path);
+  }
+}
+
+/**
+ * Replaces a file in one step: a crash leaves the old content or the new. Follows a symbolic link.
+ * @param options.mode before the umask; a file that exists keeps its mode unless this is given. Default 0o644.
+ */
+export async function writeFileAtomic(
+  path: string,
+  data: string | Uint8Array,
+  options: { mode?: number } = {},
+): Promise<void> {
+  const target = await resolveTarget(path);
+  const temporary = temporaryName(target);
+  try {
+    await removeStaleTemporaries(target);
+    const old = await stat(target).catch(() => undefined);
+    await createFile(temporary, data, options.mode ?? 0o644);
+    if (old !== undefined) await inherit(temporary, old, options.mode === undefined);
+    await rename(temporary, target);
+    await syncFolder(dirname(target));
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw fileError(error, 'write', path);
+  }
+}
+
+/** Creates a file that was not there, with its final mode from the first byte, and waits until the disk has it. */
+export async function createFile(path: string, data: string | Uint8Array, mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode);
+  try {
+    await handle.writeFile(data);
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Appends to a file, which is made with this mode when missing, and waits until the disk has it. */
+export async function appendFile(path: string, data: string, mode: number): Promise<void> {
+  try {
+    const handle = await open(path, 'a', mode);
+    try {
+      await handle.writeFile(data);
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+    await syncFolder(dirname(path));
+  } catch (error) {
+    throw fileError(error, 'write', path);
+  }
+}
+
+/** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
+export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
+  try {
+    const first = await mkdir(path, { recursive: true, mode });
+    if (first !== undefined) await syncFolder(dirname(first));
+  } catch (error) {
+    if (isCode(error, 'EEXIST')) {
+      throw new NatspkiError('not-a-folder', `"${path}" is a file, expected a folder`, { cause: error });
+    }
+    throw fileError(error, 'write', path);
+  }
+}
+
+/** Waits until the disk has the names in a folder. */
+export async function syncFolder(path: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return;
+  const handle = await open(path, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Gives the file that a write to `path` replaces: the end of a symbolic link, or the path itself. */
+export async function resolveTarget(path: string): Promise<string> {
+  return realpath(path).catch(() => path);
+}
+
+/** Gives a fresh name in the folder of `target`, hidden and recognizable as ours. */
+export function temporaryName(target: string): string {
+  return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
+}
+
+/** Tells whether a file name is one of temporaryName's. */
+export function isTemporaryName(name: string): boolean {
+  return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
+/** Tells whether an error is one of the system's with one of these codes. */
+export function isCode(error: unknown, ...codes: string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
+}
+
+/** Turns an error of the system into one that names the file and, where that helps, its mode; passes others through. */
+export function fileError(error: unknown, verb: 'read' | 'write', path: string): unknown {
+  const code = (error as NodeJS.ErrnoException)?.code;
+  if (error instanceof NatspkiError || typeof code !== 'string' || !/^E[A-Z]/.test(code)) return error;
+  const fail = (name: string, message: string, hint?: string) =>
+    new NatspkiError(name, message, hint === undefined ? { cause: error } : { hint, cause: error });
+  switch (code) {
+    case 'ENOENT':
+      return verb === 'read'
+        ? fail('file-missing', `"${path}" does not exist`)
+        : fail('folder-missing', `cannot write "${path}": folder "${dirname(path)}" does not exist`);
+    case 'EACCES':
+    case 'EPERM':
+      return fail(
+        'permission-denied',
+        `permission denied to ${verb} "${path}"${closedBy(path, verb)}`,
+        'run as the owner, or change the mode with `chmod`',
+      );
+    case 'EISDIR':
+      return fail('not-a-file', `"${path}" is a folder, expected a file`);
+    case 'ENOTDIR':
+      return fail('not-a-folder', `"${dirname(path)}" is a file, expected a folder`);
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return fail('disk-full', `no space left on the disk to write "${path}"`);
+    case 'EROFS':
+      return fail('read-only', `cannot write "${path}": the file system is read-only`);
+    default:
+      return fail('file-error', `cannot ${verb} "${path}": ${code}`);
+  }
+}
+
+/** Says which file or folder on the way to `path` has the mode that keeps us out, ` (mode 0600, owner 0)`. */
+function closedBy(path: string, verb: 'read' | 'write'): string {
+  // A write needs the folder, since the file itself is replaced.
+  const candidates = verb === 'read' ? [path, dirname(path)] : [dirname(path)];
+  for (const candidate of candidates) {
+    try {
+      const { mode, uid } = statSync(candidate);
+      const what = candidate === path ? '' : `folder "${candidate}" has `;
+      return ` (${what}mode ${formatMode(mode)}, owner ${uid})`;
+    } catch {
+      // The folder above it can still tell.
+    }
+  }
+  return '';
+}
+
+/** Prints the permission bits of a mode as chmod takes them: `0600`. */
+export function formatMode(mode: number): string {
+  return (mode & 0o7777).toString(8).padStart(4, '0');
+}
+
+function refuseLarge(path: string, size: number): void {
+  if (size > maximumBytes) {
+    throw new NatspkiError('file-too-large', `"${path}" has ${size} bytes, expected at most ${maximumBytes}`);
+  }
+}
+
+/** Gives a file the owner, and where wanted the mode, of the one it is about to replace. */
+async function inherit(path: string, old: { mode: number; uid: number; gid: number }, mode: boolean) {
+  const fresh = await stat(path);
+  if (fresh.uid !== old.uid || fresh.gid !== old.gid) {
+    // Only root can; for others the file becomes theirs, as with any editor.
+    await chown(path, old.uid, old.gid).catch(() => undefined);
+  }
+  if (mode) await chmod(path, old.mode & 0o7777);
+}
+
+async function removeStaleTemporaries(target: string): Promise<void> {
+  const folder = dirname(target);
+  const mine = (await readdir(folder)).filter(
+    (name) => name.startsWith(`.${basename(target)}.`) && isTemporaryName(name),
+  );
+  for (const name of mine) {
+    const path = join(folder, name);
+    const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
+    if (age > staleAfterMs) await rm(path, { force: true });
+  }
 }

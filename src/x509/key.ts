@@ -1,16 +1,144 @@
-// Private keys as values: making them, and PKCS#8 with or without a passphrase. Reads and writes no files.
-import type { KeyObject } from 'node:crypto';
+// Keys as values: making private ones, PKCS#8 with or without a passphrase, and opening what a file holds. Reads and
+// writes no files.
+import {
+  createCipheriv,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPair,
+  type KeyObject,
+  randomBytes,
+  scrypt,
+} from 'node:crypto';
+import { promisify } from 'node:util';
+import { NatspkiError } from '../errors.ts';
+import { readChildren, readDer, tags, writeDer, writeInteger, writeOid } from './der.ts';
+import { type Material, readingDer, readMaterialOf } from './material.ts';
+import { writePem } from './pem.ts';
 
 /** Lists the key types that a user can ask for, the default first. */
 export const keyTypes = ['p256', 'p384', 'ed25519', 'rsa2048', 'rsa3072', 'rsa4096'] as const;
 export type KeyType = (typeof keyTypes)[number];
 
+const curves: Record<string, string> = { prime256v1: 'p256', secp384r1: 'p384', secp521r1: 'p521' };
+
+/**
+ * Scrypt as strong as 600,000 rounds of PBKDF2 that stays within the 32 MB OpenSSL grants when it opens a key, hence
+ * many passes (p) over little memory (N).
+ */
+const scryptCost = { N: 2 ** 14, r: 8, p: 5 };
+
+const makePair = promisify(generateKeyPair);
+const derive = promisify<string, Buffer, number, typeof scryptCost, Buffer>(scrypt);
+
 /** Makes a private key without blocking the event loop. */
-export async function generateKey(_type: KeyType): Promise<KeyObject> {
-  throw new Error('not yet');
+export async function generateKey(type: KeyType): Promise<KeyObject> {
+  switch (type) {
+    case 'p256':
+      return (await makePair('ec', { namedCurve: 'P-256' })).privateKey;
+    case 'p384':
+      return (await makePair('ec', { namedCurve: 'P-384' })).privateKey;
+    case 'ed25519':
+      return (await makePair('ed25519')).privateKey;
+    default:
+      return (await makePair('rsa', { modulusLength: Number(type.slice(3)) })).privateKey;
+  }
 }
 
 /** Names the type of a key as `--key-type` does; foreign ones read `rsa1024`, `p521`, `x25519`. */
-export function keyTypeOf(_key: KeyObject): string {
-  throw new Error('not yet');
+export function keyTypeOf(key: KeyObject): string {
+  const { namedCurve = '', modulusLength } = key.asymmetricKeyDetails ?? {};
+  const type = key.asymmetricKeyType ?? 'unknown';
+  return type === 'ec' ? (curves[namedCurve] ?? namedCurve) : `${type}${modulusLength ?? ''}`;
+}
+
+/**
+ * Says what makes a key unfit for TLS with a NATS server, `RSA with 1024 bits, expected 2048 or more`; undefined when
+ * nothing does.
+ */
+export function weaknessOf(key: KeyObject): string | undefined {
+  const type = key.asymmetricKeyType;
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  if (type === 'rsa') return bits < 2048 ? `RSA with ${bits} bits, expected 2048 or more` : undefined;
+  const fit = ['p256', 'p384', 'p521', 'ed25519'];
+  return fit.includes(keyTypeOf(key)) ? undefined : `${keyTypeOf(key)}, expected ${fit.join(', ')} or rsa`;
+}
+
+/** Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. */
+export async function encodePrivateKey(key: KeyObject, passphrase?: string): Promise<string> {
+  if (passphrase === undefined) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
+  const salt = randomBytes(16);
+  const iv = randomBytes(16);
+  const cipher = createCipheriv('aes-256-cbc', await derive(passphrase, salt, 32, scryptCost), iv);
+  const plain = key.export({ type: 'pkcs8', format: 'der' });
+  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
+  plain.fill(0);
+  const { N, r, p } = scryptCost;
+  const kdf = sequence(
+    writeOid('1.3.6.1.4.1.11591.4.11'), // id-scrypt, RFC 7914 section 7
+    sequence(octets(salt), writeInteger(N), writeInteger(r), writeInteger(p)),
+  );
+  const scheme = sequence(writeOid('2.16.840.1.101.3.4.1.42'), octets(iv)); // aes256-CBC
+  const pbes2 = sequence(writeOid('1.2.840.113549.1.5.13'), sequence(kdf, scheme));
+  return writePem('ENCRYPTED PRIVATE KEY', sequence(pbes2, octets(encrypted)));
+}
+
+/**
+ * Reads the private key in a file, PEM or DER. Throws `passphrase-needed`, `wrong-passphrase`, `wrong-material` or what
+ * says how the file is damaged.
+ * @param source the name of the file, for errors
+ */
+export function decodePrivateKey(bytes: Buffer, source: string, passphrase?: string): KeyObject {
+  return openPrivateKey(readMaterialOf('private-key', bytes, source)[0] as Material, source, passphrase);
+}
+
+/** Opens a private key; throws as decodePrivateKey does. */
+export function openPrivateKey(material: Material, source: string, passphrase?: string): KeyObject {
+  const { der, form, encryption } = material;
+  if (encryption === 'pem') {
+    throw new NatspkiError(
+      'unsupported-encryption',
+      `the key in "${source}" is encrypted in an outdated format`,
+      {
+        hint: `openssl pkcs8 -topk8 -scrypt -in "${source}" -out new-key.pem`,
+      },
+    );
+  }
+  if (encryption !== undefined && passphrase === undefined) {
+    throw new NatspkiError('passphrase-needed', `the key in "${source}" is encrypted`, {
+      hint: 'pass --passphrase-file FILE',
+    });
+  }
+  readingDer('private-key', source, () => readChildren(readDer(der)));
+  try {
+    return createPrivateKey({
+      key: der,
+      format: 'der',
+      type: form as 'pkcs8' | 'pkcs1' | 'sec1',
+      ...(encryption === undefined ? {} : { passphrase }),
+    });
+  } catch (error) {
+    if (encryption !== undefined) {
+      throw new NatspkiError('wrong-passphrase', `wrong passphrase for "${source}"`, { cause: error });
+    }
+    throw new NatspkiError('damaged-private-key', `"${source}" is damaged: its private key cannot be read`);
+  }
+}
+
+/** Opens a public key; throws `damaged-public-key`. */
+export function openPublicKey(material: Material, source: string): KeyObject {
+  try {
+    return createPublicKey({ key: material.der, format: 'der', type: material.form as 'spki' | 'pkcs1' });
+  } catch (error) {
+    throw new NatspkiError('damaged-public-key', `"${source}" is damaged: its public key cannot be read`, {
+      cause: error,
+    });
+  }
+}
+
+function sequence(...parts: Uint8Array[]): Buffer {
+  return writeDer(tags.sequence, ...parts);
+}
+
+function octets(bytes: Uint8Array): Buffer {
+  return writeDer(tags.octetString, bytes);
 }

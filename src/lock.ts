@@ -1,0 +1,170 @@
+// A lock between processes on a path: who holds it, waiting for it, and taking over from one that died.
+// It is a folder with one file named after its holder. A folder is taken by renaming one's own over it, which
+// succeeds only while there is none or an empty one; and removing a dead holder's file cannot hit the next holder,
+// whose file has another name. So there is no moment between looking and acting to race in.
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { basename, dirname, join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NatspkiError } from './errors.ts';
+import { fileError, isCode } from './files.ts';
+
+export interface Lock {
+  release(): Promise<void>;
+}
+
+export interface LockOptions {
+  /** How long to wait for another holder, in milliseconds; default 10,000. */
+  readonly timeoutMs?: number;
+  /** Called once, when there is somebody to wait for. */
+  readonly onWait?: (pid: number) => void;
+}
+
+/**
+ * Takes the lock, in a folder that exists. A holder that died, even by SIGKILL or with its machine, is taken over from.
+ * Throws `locked`, which names the holder, when the wait was too long.
+ */
+export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
+  const { timeoutMs = 10_000, onWait } = options;
+  const deadline = performance.now() + timeoutMs;
+  const holder = `${describeSelf()}-${randomBytes(6).toString('hex')}`;
+  const own = `${path}.${holder}`;
+  try {
+    await mkdir(own, { mode: 0o700 });
+    await writeFile(join(own, holder), hostname(), { mode: 0o600 });
+    let waiting = false;
+    while (!(await take(own, path))) {
+      const other = await liveHolder(path);
+      if (other === undefined) continue;
+      if (!waiting) onWait?.(pidOf(other));
+      waiting = true;
+      if (performance.now() > deadline) throw await locked(path, other);
+      await delay(10 + Math.random() * 40);
+    }
+    await removeDeadContenders(path);
+  } catch (error) {
+    await rm(own, { recursive: true, force: true }).catch(() => undefined);
+    throw fileError(error, 'write', path);
+  }
+  return { release: () => release(path, holder) };
+}
+
+async function take(own: string, path: string): Promise<boolean> {
+  try {
+    await rename(own, path);
+    return true;
+  } catch (error) {
+    // EPERM is how Windows refuses any folder in the way; liveHolder removes an empty one.
+    if (isCode(error, 'ENOTEMPTY', 'EEXIST') || (process.platform === 'win32' && isCode(error, 'EPERM'))) {
+      return false;
+    }
+    throw error;
+  }
+}
+
+async function release(path: string, holder: string): Promise<void> {
+  await unlink(join(path, holder)).catch(ignoring('ENOENT'));
+  await rmdir(path).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST'));
+}
+
+/** Names the holder to wait for; makes way where there is none, or a dead one. */
+async function liveHolder(path: string): Promise<string | undefined> {
+  const holders = (await readdir(path).catch(ignoring('ENOENT'))) ?? [];
+  for (const holder of holders) {
+    if (!isDead(holder)) return holder;
+    await unlink(join(path, holder)).catch(ignoring('ENOENT'));
+  }
+  await rmdir(path).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST'));
+  return undefined;
+}
+
+async function removeDeadContenders(path: string): Promise<void> {
+  const prefix = `${basename(path)}.`;
+  for (const name of await readdir(dirname(path))) {
+    if (name.startsWith(prefix) && isDead(name.slice(prefix.length))) {
+      await rm(join(dirname(path), name), { recursive: true, force: true });
+    }
+  }
+}
+
+async function locked(path: string, holder: string): Promise<NatspkiError> {
+  const pid = pidOf(holder);
+  const host = await readFile(join(path, holder), 'utf8').catch(() => '');
+  const elsewhere = host !== '' && host !== hostname() ? ` on host ${host}` : '';
+  return new NatspkiError('locked', `"${dirname(path)}" is locked by process ${pid}${elsewhere}`, {
+    hint: `wait for it to end; if it is gone, remove "${path}"`,
+  });
+}
+
+/** Names this process so that others can tell whether it lives: process id, its start, and where both count. */
+function describeSelf(): string {
+  return `${process.pid}-${startOf(process.pid) ?? 0}-${processSpace}`;
+}
+
+/** Tells whether a holder is known to be gone; one of another host or container never is. */
+function isDead(holder: string): boolean {
+  const [pid, start, space] = holder.split('-');
+  if (space !== processSpace) return false;
+  const current = startOf(Number(pid));
+  if (current === undefined) return !answers(Number(pid));
+  return current !== start;
+}
+
+function pidOf(holder: string): number {
+  return Number.parseInt(holder, 10);
+}
+
+function answers(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // It exists, and is somebody else's.
+    return isCode(error, 'EPERM');
+  }
+}
+
+/** Where a process id has its meaning: this host and, on Linux, this PID namespace (containers share volumes). */
+const processSpace = shortHash(`${hostname()} ${pidNamespace()}`);
+
+function pidNamespace(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Tells processes of one id apart, across a restart of the machine too; empty for one that has died and was not yet
+ * waited for, undefined where /proc cannot say (proc(5)).
+ */
+function startOf(pid: number): string | undefined {
+  const status = readProc(`${pid}/stat`);
+  if (status === undefined) return undefined;
+  // The name of the program, in brackets, may hold spaces and brackets itself.
+  const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
+  if (fields[0] === 'Z' || fields[0] === 'X') return '';
+  return shortHash(`${readProc('sys/kernel/random/boot_id')} ${fields[19]}`);
+}
+
+function readProc(name: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${name}`, 'utf8');
+  } catch {
+    return undefined;
+  }
+}
+
+function shortHash(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 12);
+}
+
+/** Makes a handler that swallows these errors of the system and passes others on. */
+function ignoring(...codes: string[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!isCode(error, ...codes)) throw error;
+    return undefined;
+  };
+}

@@ -1,0 +1,223 @@
+// Certificates as values (RFC 5280): reading only. Making them is sign.ts's.
+import { createPublicKey, type KeyObject } from 'node:crypto';
+import { isBrokenAlgorithm, signatureAlgorithmName, verifySignature } from './algorithm.ts';
+import {
+  DerError,
+  type DerValue,
+  expectTag,
+  readBitString,
+  readChildren,
+  readDer,
+  readFlags,
+  readHexInteger,
+  readOid,
+  readSmallInteger,
+  readTime,
+  tags,
+} from './der.ts';
+import { keyTypeOf } from './key.ts';
+import { readingDer, readMaterialOf } from './material.ts';
+import { formatName, type NameAttribute, readGeneralNames, readName, type San } from './name.ts';
+import { writePem } from './pem.ts';
+import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';
+
+const keyUsageNames = [
+  'digitalSignature',
+  'nonRepudiation',
+  'keyEncipherment',
+  'dataEncipherment',
+  'keyAgreement',
+  'keyCertSign',
+  'cRLSign',
+  'encipherOnly',
+  'decipherOnly',
+] as const;
+export type KeyUsage = (typeof keyUsageNames)[number];
+
+const purposeNames: Record<string, string> = {
+  '1.3.6.1.5.5.7.3.1': 'serverAuth',
+  '1.3.6.1.5.5.7.3.2': 'clientAuth',
+  '1.3.6.1.5.5.7.3.3': 'codeSigning',
+  '1.3.6.1.5.5.7.3.4': 'emailProtection',
+  '1.3.6.1.5.5.7.3.8': 'timeStamping',
+  '1.3.6.1.5.5.7.3.9': 'OCSPSigning',
+  '2.5.29.37.0': 'anyExtendedKeyUsage',
+};
+
+interface Extension {
+  readonly critical: boolean;
+  readonly value: Buffer;
+}
+
+/** One certificate. Its fields are read at once, so that an unreadable one fails here and not in the middle of use. */
+export class Certificate {
+  readonly der: Buffer;
+  /** Lower-case hex in whole bytes, as OpenSSL prints it but for the case. */
+  readonly serial: string;
+  readonly subject: readonly NameAttribute[];
+  readonly issuer: readonly NameAttribute[];
+  /** The subject and the issuer as they stand, for comparing. */
+  readonly subjectDer: Buffer;
+  readonly issuerDer: Buffer;
+  readonly notBefore: Date;
+  readonly notAfter: Date;
+  /** `ecdsa-with-SHA256`, ...; an unknown one is its object identifier. */
+  readonly signatureAlgorithm: string;
+  /** DER SubjectPublicKeyInfo. */
+  readonly spki: Buffer;
+  readonly pin: Pin;
+  readonly sans: readonly San[];
+  /** Whether BasicConstraints make it an authority. */
+  readonly authority: boolean;
+  readonly pathLength: number | undefined;
+  /** Undefined where the extension is missing, which allows everything. */
+  readonly keyUsage: readonly KeyUsage[] | undefined;
+  /** `serverAuth`, `clientAuth`, ...; undefined where the extension is missing, which allows everything. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
+  /** Lower-case hex. */
+  readonly subjectKeyId: string | undefined;
+  readonly authorityKeyId: string | undefined;
+
+  readonly #signed: Buffer;
+  readonly #algorithm: DerValue | undefined;
+  readonly #signature: Buffer;
+  #publicKey: KeyObject | undefined;
+
+  /** Reads DER; throws DerError. */
+  constructor(der: Buffer) {
+    this.der = der;
+    const [tbs, algorithm, signature] = readChildren(readDer(der));
+    this.#algorithm = algorithm;
+    this.#signature = readBitString(signature);
+    const all = readChildren(tbs);
+    this.#signed = (tbs as DerValue).raw;
+    const fields = all[0]?.tag === 0xa0 ? all.slice(1) : all;
+    const [serial, , issuer, validity, subject, spki] = fields;
+    this.serial = readHexInteger(serial);
+    this.signatureAlgorithm = signatureAlgorithmName(algorithm);
+    this.subject = readName(subject);
+    this.issuer = readName(issuer);
+    this.subjectDer = (subject as DerValue).raw;
+    this.issuerDer = (issuer as DerValue).raw;
+    const [notBefore, notAfter] = readChildren(validity);
+    this.notBefore = readTime(notBefore);
+    this.notAfter = readTime(notAfter);
+    expectTag(spki, tags.sequence);
+    this.spki = spki.raw;
+    this.pin = pinOfSpki(spki.raw);
+    const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
+    const read = <T>(oid: string, reader: (value: Buffer) => T): T | undefined => {
+      const extension = extensions.get(oid);
+      return extension === undefined ? undefined : reader(extension.value);
+    };
+    const constraints = read('2.5.29.19', readBasicConstraints);
+    this.authority = constraints?.authority ?? false;
+    this.pathLength = constraints?.pathLength;
+    this.sans = read('2.5.29.17', (value) => readGeneralNames(value).sans) ?? [];
+    this.keyUsage = read('2.5.29.15', (value) =>
+      readFlags(readDer(value)).flatMap((flag) => keyUsageNames[flag] ?? []),
+    );
+    this.extendedKeyUsage = read('2.5.29.37', (value) =>
+      readChildren(readDer(value)).map((purpose) => purposeNames[readOid(purpose)] ?? readOid(purpose)),
+    );
+    this.subjectKeyId = read('2.5.29.14', (value) => {
+      const id = readDer(value);
+      expectTag(id, tags.octetString);
+      return id.content.toString('hex');
+    });
+    this.authorityKeyId = read('2.5.29.35', (value) =>
+      readChildren(readDer(value))
+        .find(({ tag }) => tag === 0x80)
+        ?.content.toString('hex'),
+    );
+  }
+
+  /** The first common name, or the whole subject where there is none. */
+  get commonName(): string {
+    return this.subject.find(({ type }) => type === 'CN')?.value ?? formatName(this.subject);
+  }
+
+  get issuerCommonName(): string {
+    return this.issuer.find(({ type }) => type === 'CN')?.value ?? formatName(this.issuer);
+  }
+
+  /** The SHA-256 of the whole certificate as lower-case hex. */
+  get fingerprint(): string {
+    return sha256Hex(this.der);
+  }
+
+  /** Throws where OpenSSL cannot read the key. */
+  get publicKey(): KeyObject {
+    this.#publicKey ??= createPublicKey({ key: this.spki, format: 'der', type: 'spki' });
+    return this.#publicKey;
+  }
+
+  /** As `--key-type` has it, `unknown` for a key that OpenSSL cannot read. */
+  get keyType(): string {
+    try {
+      return keyTypeOf(this.publicKey);
+    } catch {
+      return 'unknown';
+    }
+  }
+
+  get selfIssued(): boolean {
+    return this.subjectDer.equals(this.issuerDer);
+  }
+
+  get brokenSignatureAlgorithm(): boolean {
+    return isBrokenAlgorithm(this.signatureAlgorithm);
+  }
+
+  /** Tells whether `issuer` signed this one: its name, its key identifier where both say, and the signature. */
+  isSignedBy(issuer: Certificate): boolean {
+    if (!this.issuerDer.equals(issuer.subjectDer)) return false;
+    const id = this.authorityKeyId;
+    if (id !== undefined && issuer.subjectKeyId !== undefined && id !== issuer.subjectKeyId) return false;
+    return verifySignature(this.#algorithm, issuer.publicKey, this.#signed, this.#signature);
+  }
+
+  /** Tells whether a private or public key is this certificate's. */
+  hasKey(key: KeyObject): boolean {
+    return this.publicKey.equals(key.type === 'private' ? createPublicKey(key) : key);
+  }
+
+  toPem(): string {
+    return writePem('CERTIFICATE', this.der);
+  }
+}
+
+/**
+ * Reads all certificates in a file, PEM or DER, in its order. Throws a NatspkiError that names the file when there is
+ * none or one is damaged.
+ * @param source the name of the file, for errors
+ */
+export function readCertificates(bytes: Buffer, source: string): [Certificate, ...Certificate[]] {
+  const found = readMaterialOf('certificate', bytes, source);
+  return readingDer('certificate', source, () => found.map(({ der }) => new Certificate(der))) as [
+    Certificate,
+    ...Certificate[],
+  ];
+}
+
+/** Reads the Extensions field, each extension once (RFC 5280 section 4.2). */
+export function readExtensions(field: DerValue | undefined): Map<string, Extension> {
+  const extensions = new Map<string, Extension>();
+  if (field === undefined) return extensions;
+  for (const extension of readChildren(readChildren(field, field.tag)[0])) {
+    const [id, ...rest] = readChildren(extension);
+    const oid = readOid(id);
+    const critical = rest[0]?.tag === tags.boolean;
+    const value = rest[critical ? 1 : 0];
+    expectTag(value, tags.octetString);
+    if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
+    extensions.set(oid, { critical, value: value.content });
+  }
+  return extensions;
+}
+
+function readBasicConstraints(value: Buffer): { authority: boolean; pathLength: number | undefined } {
+  const [first, second] = readChildren(readDer(value));
+  const authority = first?.tag === tags.boolean && first.content[0] !== 0;
+  return { authority, pathLength: second === undefined ? undefined : readSmallInteger(second) };
+}

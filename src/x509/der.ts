@@ -1,0 +1,175 @@
+// ASN.1 in DER (X.690), as much of it as certificates, requests, revocation lists and encrypted keys are made of:
+// a strict reader of the tree and a writer. Knows no meaning of what it reads.
+
+export interface DerValue {
+  /** The identifier octet: 0x30 a SEQUENCE, 0x02 an INTEGER, 0xa0 context 0 constructed, ... */
+  readonly tag: number;
+  /** Identifier, length and content. */
+  readonly raw: Buffer;
+  readonly content: Buffer;
+}
+
+export const tags = {
+  boolean: 0x01,
+  integer: 0x02,
+  bitString: 0x03,
+  octetString: 0x04,
+  oid: 0x06,
+  enumerated: 0x0a,
+  utcTime: 0x17,
+  generalizedTime: 0x18,
+  sequence: 0x30,
+  set: 0x31,
+} as const;
+
+/** Bytes that are not DER, or not the DER that was expected. */
+export class DerError extends Error {
+  override readonly name = 'DerError';
+}
+
+/** Reads one value that fills `bytes`; throws DerError. */
+export function readDer(bytes: Buffer): DerValue {
+  const value = readValue(bytes, 0);
+  if (value.raw.length !== bytes.length) throw new DerError('bytes after the end');
+  return value;
+}
+
+/** Reads the values inside a constructed one; throws DerError, also when it does not have the tag that is expected. */
+export function readChildren(value: DerValue | undefined, tag: number = tags.sequence): DerValue[] {
+  expectTag(value, tag);
+  const children: DerValue[] = [];
+  for (let at = 0; at < value.content.length; ) {
+    const child = readValue(value.content, at);
+    children.push(child);
+    at += child.raw.length;
+  }
+  return children;
+}
+
+/** Asserts the tag of a value; throws DerError when it has another or is missing. */
+export function expectTag(value: DerValue | undefined, tag: number): asserts value is DerValue {
+  if (value?.tag !== tag) {
+    const found = value === undefined ? 'nothing' : `tag 0x${value.tag.toString(16)}`;
+    throw new DerError(`expected tag 0x${tag.toString(16)}, found ${found}`);
+  }
+}
+
+/** Reads an OBJECT IDENTIFIER as `1.2.840.113549`. */
+export function readOid(value: DerValue | undefined): string {
+  expectTag(value, tags.oid);
+  const arcs: bigint[] = [];
+  let arc = 0n;
+  for (const byte of value.content) {
+    arc = (arc << 7n) | BigInt(byte & 0x7f);
+    if (byte & 0x80) continue;
+    arcs.push(arc);
+    arc = 0n;
+  }
+  const first = arcs[0];
+  if (first === undefined || (value.content.at(-1) as number) & 0x80)
+    throw new DerError('torn object identifier');
+  const root = first < 80n ? first / 40n : 2n;
+  return [root, first - root * 40n, ...arcs.slice(1)].join('.');
+}
+
+/** Reads a non-negative INTEGER that fits a number. */
+export function readSmallInteger(value: DerValue | undefined): number {
+  expectTag(value, tags.integer);
+  const { content } = value;
+  if (content.length === 0 || content.length > 6 || (content[0] as number) & 0x80) {
+    throw new DerError('integer out of range');
+  }
+  return content.readUIntBE(0, content.length);
+}
+
+/** Reads an INTEGER as lower-case hex in whole bytes without leading zeros, the way serial numbers are printed. */
+export function readHexInteger(value: DerValue | undefined): string {
+  expectTag(value, tags.integer);
+  const hex = value.content.toString('hex').replace(/^(00)+(?=.)/, '');
+  return hex === '' ? '00' : hex;
+}
+
+/** Reads the bytes of a BIT STRING, which must be whole. */
+export function readBitString(value: DerValue | undefined): Buffer {
+  expectTag(value, tags.bitString);
+  if (value.content[0] !== 0) throw new DerError('bit string does not end with a byte');
+  return value.content.subarray(1);
+}
+
+/** Reads the numbers of the bits that are set in a BIT STRING used as named flags. */
+export function readFlags(value: DerValue | undefined): number[] {
+  expectTag(value, tags.bitString);
+  const bits = value.content.subarray(1);
+  const flags: number[] = [];
+  for (let bit = 0; bit < bits.length * 8; bit++) {
+    if ((bits[bit >> 3] as number) & (0x80 >> (bit & 7))) flags.push(bit);
+  }
+  return flags;
+}
+
+/** Reads a UTCTime or GeneralizedTime in the form RFC 5280 section 4.1.2.5 allows: seconds, in UTC. */
+export function readTime(value: DerValue | undefined): Date {
+  const long = value?.tag === tags.generalizedTime;
+  if (!long) expectTag(value, tags.utcTime);
+  const text = value?.content.toString('latin1') ?? '';
+  const match = /^(\d{2}|\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})Z$/.exec(text);
+  if (match?.[1]?.length !== (long ? 4 : 2)) throw new DerError('unreadable time');
+  const [year, month, day, hour, minute, second] = match.slice(1).map(Number) as [number, ...number[]];
+  const full = long ? year : year + (year < 50 ? 2000 : 1900);
+  const time = new Date(0);
+  time.setUTCFullYear(full, (month as number) - 1, day);
+  time.setUTCHours(hour as number, minute, second);
+  return time;
+}
+
+/** Writes one value around its parts. */
+export function writeDer(tag: number, ...parts: Uint8Array[]): Buffer {
+  const content = Buffer.concat(parts);
+  if (content.length < 0x80) return Buffer.concat([Buffer.of(tag, content.length), content]);
+  const hex = content.length.toString(16);
+  const length = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
+  return Buffer.concat([Buffer.of(tag, 0x80 | length.length), length, content]);
+}
+
+/** Writes a non-negative INTEGER. */
+export function writeInteger(value: number): Buffer {
+  const hex = value.toString(16);
+  const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
+  // A set first bit would make it negative.
+  return (bytes[0] as number) & 0x80
+    ? writeDer(tags.integer, Buffer.of(0), bytes)
+    : writeDer(tags.integer, bytes);
+}
+
+/** Writes an OBJECT IDENTIFIER given as `1.2.840.113549`. */
+export function writeOid(oid: string): Buffer {
+  const [root = 0, second = 0, ...rest] = oid.split('.').map(Number);
+  const bytes = [root * 40 + second, ...rest].flatMap((arc) => {
+    const groups = [arc & 0x7f];
+    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) {
+      groups.unshift(0x80 | (left % 128));
+    }
+    return groups;
+  });
+  return writeDer(tags.oid, Buffer.from(bytes));
+}
+
+function readValue(bytes: Buffer, start: number): DerValue {
+  const tag = bytes[start];
+  const first = bytes[start + 1];
+  if (tag === undefined || first === undefined) throw new DerError('ends in the middle of a value');
+  if ((tag & 0x1f) === 0x1f) throw new DerError('tag number over 30');
+  let contentStart = start + 2;
+  let length = first;
+  if (first >= 0x80) {
+    const size = first & 0x7f;
+    if (size === 0 || size > 4) throw new DerError('indefinite or impossible length');
+    if (contentStart + size > bytes.length) throw new DerError('ends in the middle of a value');
+    length = bytes.readUIntBE(contentStart, size);
+    if (length < 0x80 || length < 2 ** (8 * (size - 1))) throw new DerError('length is not minimal');
+    contentStart += size;
+  }
+  const end = contentStart + length;
+  if (end > bytes.length) throw new DerError('ends in the middle of a value');
+  return { tag, raw: bytes.subarray(start, end), content: bytes.subarray(contentStart, end) };
+}

@@ -1,0 +1,127 @@
+// What a file of X.509 material holds, PEM or DER, told apart but not read any further.
+import { NatspkiError } from '../errors.ts';
+import { DerError, type DerValue, readChildren, readDer, tags } from './der.ts';
+import { looksLikePem, readPem } from './pem.ts';
+
+export type MaterialKind = 'certificate' | 'request' | 'revocation-list' | 'public-key' | 'private-key';
+
+export interface Material {
+  readonly kind: MaterialKind;
+  /** How a key is written: SubjectPublicKeyInfo or PKCS#8, PKCS#1 (RSA), SEC 1 (EC); others have one form. */
+  readonly form: 'spki' | 'pkcs8' | 'pkcs1' | 'sec1' | 'x509';
+  /** `pkcs8`: PBES2 and the like, which can be opened; `pem`: the old headers, which cannot. */
+  readonly encryption?: 'pkcs8' | 'pem';
+  readonly der: Buffer;
+}
+
+const byLabel: Record<string, Omit<Material, 'der'>> = {
+  CERTIFICATE: { kind: 'certificate', form: 'x509' },
+  'X509 CERTIFICATE': { kind: 'certificate', form: 'x509' },
+  'CERTIFICATE REQUEST': { kind: 'request', form: 'x509' },
+  'NEW CERTIFICATE REQUEST': { kind: 'request', form: 'x509' },
+  'X509 CRL': { kind: 'revocation-list', form: 'x509' },
+  CRL: { kind: 'revocation-list', form: 'x509' },
+  'PUBLIC KEY': { kind: 'public-key', form: 'spki' },
+  'RSA PUBLIC KEY': { kind: 'public-key', form: 'pkcs1' },
+  'PRIVATE KEY': { kind: 'private-key', form: 'pkcs8' },
+  'ENCRYPTED PRIVATE KEY': { kind: 'private-key', form: 'pkcs8', encryption: 'pkcs8' },
+  'RSA PRIVATE KEY': { kind: 'private-key', form: 'pkcs1' },
+  'EC PRIVATE KEY': { kind: 'private-key', form: 'sec1' },
+};
+
+const kindNames: Record<MaterialKind, string> = {
+  certificate: 'a certificate',
+  request: 'a certificate request',
+  'revocation-list': 'a revocation list',
+  'public-key': 'a public key',
+  'private-key': 'a private key',
+};
+
+/**
+ * Reads everything known in a file, in its order; PEM blocks of other kinds are skipped. Throws a NatspkiError that
+ * names the file when there is nothing, or a block is torn.
+ * @param source the name of the file, for errors
+ */
+export function readMaterial(bytes: Buffer, source: string): Material[] {
+  if (bytes.length === 0) throw new NatspkiError('empty-file', `"${source}" is empty`);
+  const found = looksLikePem(bytes) ? fromPem(bytes, source) : [fromDer(bytes, source)];
+  if (found.length > 0) return found;
+  throw new NatspkiError('no-material', `no certificate, request, key or revocation list in "${source}"`);
+}
+
+/** Reads everything of one kind in a file; throws `wrong-material`, which says what is there instead, when there is none. */
+export function readMaterialOf(kind: MaterialKind, bytes: Buffer, source: string): Material[] {
+  const found = readMaterial(bytes, source);
+  const wanted = found.filter((material) => material.kind === kind);
+  if (wanted.length > 0) return wanted;
+  throw wrongMaterial(source, found, kindNames[kind]);
+}
+
+/** Makes the error for a file that holds something else than what was expected. */
+export function wrongMaterial(source: string, found: readonly Material[], expected: string): NatspkiError {
+  const kinds = [...new Set(found.map((material) => kindNames[material.kind]))].join(' and ');
+  return new NatspkiError('wrong-material', `"${source}" holds ${kinds}, expected ${expected}`);
+}
+
+/** Runs a reader of DER and turns what it throws into an error that names the file. */
+export function readingDer<T>(kind: MaterialKind, source: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    throw new NatspkiError(
+      `damaged-${kind}`,
+      `"${source}" is damaged: ${kindNames[kind]} in it cannot be read (${error.message})`,
+      { cause: error },
+    );
+  }
+}
+
+function fromPem(bytes: Buffer, source: string): Material[] {
+  return readPem(bytes, source).flatMap(({ label, der, encrypted }) => {
+    const known = byLabel[label];
+    if (known === undefined) return [];
+    return [encrypted ? { ...known, encryption: 'pem' as const, der } : { ...known, der }];
+  });
+}
+
+function fromDer(bytes: Buffer, source: string): Material {
+  try {
+    const known = classify(readChildren(readDer(bytes)));
+    if (known !== undefined) return { ...known, der: bytes };
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    if (bytes[0] === tags.sequence) {
+      throw new NatspkiError('damaged-der', `"${source}" is neither PEM nor whole DER: ${error.message}`);
+    }
+  }
+  throw new NatspkiError(
+    'no-material',
+    `"${source}" is neither PEM nor DER of a certificate, request or key`,
+  );
+}
+
+/** Tells DER apart by the types of the outermost values. */
+function classify(outer: DerValue[]): Omit<Material, 'der'> | undefined {
+  const { sequence, integer, bitString, octetString } = tags;
+  const shape = outer.map(({ tag }) => tag);
+  const is = (...expected: number[]) => expected.every((tag, i) => shape[i] === tag);
+  if (is(sequence, sequence, bitString)) return classifySigned(outer);
+  if (is(sequence, bitString)) return byLabel['PUBLIC KEY'];
+  if (is(sequence, octetString)) return byLabel['ENCRYPTED PRIVATE KEY'];
+  if (is(integer, sequence, octetString)) return byLabel['PRIVATE KEY'];
+  if (is(integer, octetString)) return byLabel['EC PRIVATE KEY'];
+  if (is(integer, integer, integer)) return byLabel['RSA PRIVATE KEY'];
+  if (is(integer, integer)) return byLabel['RSA PUBLIC KEY'];
+  return undefined;
+}
+
+/** Tells apart the three that are signed: certificates, requests and revocation lists. */
+function classifySigned(outer: DerValue[]): Omit<Material, 'der'> | undefined {
+  const shape = readChildren(outer[0]).map(({ tag }) => tag);
+  if (shape.length === 4 && shape[0] === tags.integer && shape[3] === 0xa0)
+    return byLabel['CERTIFICATE REQUEST'];
+  if (shape.slice(2, 4).some((tag) => tag === tags.utcTime || tag === tags.generalizedTime))
+    return byLabel.CRL;
+  return byLabel.CERTIFICATE;
+}

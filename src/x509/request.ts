@@ -1,0 +1,62 @@
+// PKCS#10 certificate requests (RFC 2986) as values: reading and checking only.
+import type { KeyObject } from 'node:crypto';
+import { signatureAlgorithmName, verifySignature } from './algorithm.ts';
+import { readExtensions } from './certificate.ts';
+import { type DerValue, readBitString, readChildren, readDer, readOid } from './der.ts';
+import { openPublicKey } from './key.ts';
+import { readingDer, readMaterialOf } from './material.ts';
+import { type NameAttribute, readGeneralNames, readName, type San } from './name.ts';
+import { type Pin, pinOfSpki } from './pin.ts';
+
+export interface CertificateRequest {
+  readonly subject: readonly NameAttribute[];
+  readonly publicKey: KeyObject;
+  readonly pin: Pin;
+  /** The alternative names it asks for, not yet checked. */
+  readonly sans: readonly San[];
+  /** The object identifiers of the other extensions it asks for. */
+  readonly otherExtensions: readonly string[];
+  readonly signatureAlgorithm: string;
+  /** Whether whoever made it has the private key; false too for a signature algorithm that is broken or unknown. */
+  readonly signatureValid: boolean;
+}
+
+const extensionRequest = '1.2.840.113549.1.9.14';
+const subjectAltName = '2.5.29.17';
+
+/**
+ * Reads the first request in a file, PEM or DER; throws a NatspkiError that names the file.
+ * @param source the name of the file, for errors
+ */
+export function readRequest(bytes: Buffer, source: string): CertificateRequest {
+  return readRequestDer((readMaterialOf('request', bytes, source)[0] as { der: Buffer }).der, source);
+}
+
+/** Reads a request; throws `damaged-request`. */
+export function readRequestDer(der: Buffer, source: string): CertificateRequest {
+  return readingDer('request', source, () => {
+    const [info, algorithm, signature] = readChildren(readDer(der));
+    const [, subject, spki, attributes] = readChildren(info);
+    const name = readName(subject);
+    const extensions = requestedExtensions(attributes);
+    readChildren(spki);
+    const spkiDer = (spki as DerValue).raw;
+    const publicKey = openPublicKey({ kind: 'public-key', form: 'spki', der: spkiDer }, source);
+    const sans = extensions.get(subjectAltName);
+    return {
+      subject: name,
+      publicKey,
+      pin: pinOfSpki(spkiDer),
+      sans: sans === undefined ? [] : readGeneralNames(sans.value).sans,
+      otherExtensions: [...extensions.keys()].filter((oid) => oid !== subjectAltName),
+      signatureAlgorithm: signatureAlgorithmName(algorithm),
+      signatureValid: verifySignature(algorithm, publicKey, (info as DerValue).raw, readBitString(signature)),
+    };
+  });
+}
+
+function requestedExtensions(attributes: DerValue | undefined): ReturnType<typeof readExtensions> {
+  const all = attributes === undefined ? [] : readChildren(attributes, 0xa0).map((one) => readChildren(one));
+  const [, values] = all.find(([oid]) => readOid(oid) === extensionRequest) ?? [];
+  return readExtensions(values);
+}
