@@ -1,13 +1,16 @@
-// What a tls {} block says, as a value: reading it from a configuration, with every mistake placed. Opens no file.
+// What a tls {} block says, as a value: reads it from a configuration and places every mistake. Opens no file.
 
+import { resolve } from 'node:path';
 import type { ConfProblem } from '../conf/error.ts';
-import type { MapValue } from '../conf/value.ts';
+import { MapReader } from '../conf/reader.ts';
+import type { ArrayValue, MapValue } from '../conf/value.ts';
+import { parseGoDuration } from '../duration.ts';
 import type { Pin } from '../x509/pin.ts';
+import { readCipherSuites, readCurves, readMinVersion, readPins } from './block-parameters.ts';
+import type { TlsVersion } from './ciphers.ts';
 
 /** The block that a tls {} stands in; `client` is the top level of the file. */
 export type TlsContext = 'client' | 'cluster' | 'gateway' | 'leafnodes' | 'websocket' | 'mqtt' | 'monitor';
-
-export type TlsVersion = '1.0' | '1.1' | '1.2' | '1.3';
 
 /** A certificate file (leaf first, then intermediates) and the file of its private key. */
 export interface CertificatePair {
@@ -20,16 +23,15 @@ export interface TlsBlock {
   /** cert_file with key_file, or every entry of `certificates`; empty for a block that names none. */
   readonly pairs: readonly CertificatePair[];
   readonly caFile: string | undefined;
-  /** True as well with verify_and_map, verify_cert_and_check_known_urls, and always in a cluster or gateway block. */
+  /** True as well with verify_and_map, and always in a cluster or gateway block. */
   readonly verify: boolean;
   readonly verifyAndMap: boolean;
-  readonly verifyCertAndCheckKnownUrls: boolean;
   /** Skips the verification of servers that are connected to; never of those who connect. */
   readonly insecure: boolean;
   readonly allowInsecureCipherSuites: boolean;
-  /** Go names; undefined for the defaults. */
+  /** Go names; undefined for all secure ones. */
   readonly cipherSuites: readonly string[] | undefined;
-  /** Go names, in order of preference; undefined for the defaults. */
+  /** Go names, in order of preference; undefined for OpenSSL's order. */
   readonly curvePreferences: readonly string[] | undefined;
   readonly minVersion: TlsVersion;
   /** Milliseconds that a handshake may take. */
@@ -39,20 +41,234 @@ export interface TlsBlock {
   /** Handshake bytes a second (the option rate_limit); undefined for no limit. */
   readonly rateLimit: number | undefined;
   /** Undefined: INFO first. Else TLS first, and INFO after `fallbackMs` of silence (undefined: never). */
-  readonly handshakeFirst: { readonly fallbackMs: number | undefined } | undefined;
+  readonly handshakeFirst: HandshakeFirst | undefined;
   /** Undefined: no pinning. */
   readonly pinnedCerts: ReadonlySet<Pin> | undefined;
 }
+
+export interface HandshakeFirst {
+  readonly fallbackMs: number | undefined;
+}
+
+/** The block that says nothing: nats-server's defaults (server/const.go). */
+export const defaultTlsBlock: TlsBlock = {
+  pairs: [],
+  caFile: undefined,
+  verify: false,
+  verifyAndMap: false,
+  insecure: false,
+  allowInsecureCipherSuites: false,
+  cipherSuites: undefined,
+  curvePreferences: undefined,
+  minVersion: '1.2',
+  timeoutMs: 2000,
+  connectionRateLimit: undefined,
+  rateLimit: undefined,
+  handshakeFirst: undefined,
+  pinnedCerts: undefined,
+};
+
+/** How long `handshake_first: auto` waits for the client (nats-server, server/const.go). */
+const automaticFallbackMs = 50;
+
+/** What nats-server has and this broker does not. */
+const unsupported = [
+  'ocsp_peer',
+  'cert_store',
+  'cert_match_by',
+  'cert_match',
+  'cert_match_skip_invalid',
+  'ca_certs_match',
+];
 
 /**
  * Reads a tls block; what is wrong is added to `problems`, with its position, and the rest is read all the same.
  * @param baseDirectory what relative file names start from; the working directory (as in nats-server) when absent
  */
 export function readTlsBlock(
-  _map: MapValue,
-  _problems: ConfProblem[],
-  _context: TlsContext,
-  _baseDirectory?: string,
+  map: MapValue,
+  problems: ConfProblem[],
+  context: TlsContext,
+  baseDirectory?: string,
 ): TlsBlock {
-  throw new Error('not yet');
+  const where = context === 'client' || context === 'monitor' ? 'tls' : `${context}.tls`;
+  const reader = new MapReader(map, problems, where);
+  const path = (file: string) => (baseDirectory === undefined ? file : resolve(baseDirectory, file));
+  const isPeering = context === 'cluster' || context === 'gateway';
+  const verifyAndMap = reader.boolean('verify_and_map') ?? false;
+  const caFile = reader.string('ca_file');
+  const block: TlsBlock = {
+    pairs: readPairs(reader, problems, where).map(({ certFile, keyFile }) => ({
+      certFile: path(certFile),
+      keyFile: path(keyFile),
+    })),
+    caFile: caFile === undefined ? undefined : path(caFile),
+    verify: (reader.boolean('verify') ?? false) || verifyAndMap || isPeering,
+    verifyAndMap,
+    insecure: readInsecure(reader, isPeering),
+    allowInsecureCipherSuites: reader.boolean('allow_insecure_cipher_suites') ?? false,
+    cipherSuites: readCipherSuites(reader),
+    curvePreferences: readCurves(reader),
+    minVersion: readMinVersion(reader) ?? defaultTlsBlock.minVersion,
+    timeoutMs: positive(reader, 'timeout', reader.durationMs('timeout')) ?? defaultTlsBlock.timeoutMs,
+    connectionRateLimit: readConnectionRateLimit(reader),
+    rateLimit: readRateLimit(reader),
+    handshakeFirst: readHandshakeFirst(reader),
+    pinnedCerts: readPins(reader),
+  };
+  warnOfOpenDoor(reader, block);
+  refuseUnsupported(reader, isPeering, where);
+  reader.finish();
+  return block;
+}
+
+function readPairs(reader: MapReader, problems: ConfProblem[], where: string): CertificatePair[] {
+  const certFile = reader.string('cert_file');
+  const keyFile = reader.string('key_file');
+  const certificates = reader.array('certificates', 'certs');
+  if (certificates !== undefined) {
+    if (certFile !== undefined || keyFile !== undefined) {
+      reader.error(
+        reader.position('certificates', 'certs'),
+        `"certificates" in ${where} cannot be combined with "cert_file" and "key_file"`,
+        'make the pair another entry of certificates',
+      );
+    }
+    return readCertificates(reader, certificates, problems, `${where}.certificates`);
+  }
+  if (certFile !== undefined && keyFile !== undefined) return [{ certFile, keyFile }];
+  if (certFile !== undefined) {
+    reader.error(reader.position('cert_file'), `"cert_file" in ${where} needs "key_file" beside it`);
+  }
+  if (keyFile !== undefined) {
+    reader.error(reader.position('key_file'), `"key_file" in ${where} needs "cert_file" beside it`);
+  }
+  return [];
+}
+
+function readCertificates(
+  reader: MapReader,
+  certificates: ArrayValue,
+  problems: ConfProblem[],
+  where: string,
+): CertificatePair[] {
+  return certificates.items.flatMap((item) => {
+    if (item.kind !== 'map') {
+      reader.error(item.position, `an entry of ${where} must be a block with "cert_file" and "key_file"`);
+      return [];
+    }
+    const entry = new MapReader(item, problems, where);
+    const certFile = entry.string('cert_file');
+    const keyFile = entry.string('key_file');
+    if (!entry.has('cert_file') || !entry.has('key_file')) {
+      entry.error(item.position, `an entry of ${where} needs both "cert_file" and "key_file"`);
+    }
+    entry.finish();
+    return certFile === undefined || keyFile === undefined ? [] : [{ certFile, keyFile }];
+  });
+}
+
+function readInsecure(reader: MapReader, isPeering: boolean): boolean {
+  const insecure = reader.boolean('insecure') ?? false;
+  if (insecure) {
+    reader.warning(
+      reader.position('insecure'),
+      isPeering
+        ? '"insecure" turns off the verification of servers that are connected to: anybody on the way can read along'
+        : '"insecure" has no effect here: it is for outgoing connections, and clients are verified as "verify" says',
+    );
+  }
+  return insecure;
+}
+
+function readConnectionRateLimit(reader: MapReader): number | undefined {
+  const limit = reader.integer('connection_rate_limit');
+  // nats-server takes nothing above zero for no limit.
+  return limit !== undefined && limit > 0 ? limit : undefined;
+}
+
+function readRateLimit(reader: MapReader): number | undefined {
+  const limit = positive(reader, 'rate_limit', reader.integer('rate_limit'));
+  if (limit !== undefined) {
+    reader.warning(
+      reader.position('rate_limit'),
+      'nats-server does not know "rate_limit" and refuses the configuration',
+      'use connection_rate_limit, a number of handshakes a second, where nats-server reads this file too',
+    );
+  }
+  return limit;
+}
+
+function readHandshakeFirst(reader: MapReader): HandshakeFirst | undefined {
+  const aliases = ['first', 'immediate'];
+  const found = reader.value('handshake_first', ...aliases);
+  const fallbackMs = positive(
+    reader,
+    'handshake_first_fallback',
+    reader.durationMs('handshake_first_fallback'),
+  );
+  if (reader.has('handshake_first_fallback')) {
+    reader.warning(
+      reader.position('handshake_first_fallback'),
+      'nats-server does not know "handshake_first_fallback" and refuses the configuration',
+      'write the duration as the value of handshake_first where nats-server reads this file too',
+    );
+  }
+  if (found === undefined) return undefined;
+  if (found.kind === 'boolean') return found.value ? { fallbackMs } : undefined;
+  const text = found.kind === 'string' ? found.value.toLowerCase() : '';
+  if (text === 'true' || text === 'on') return { fallbackMs };
+  if (text === 'false' || text === 'off') return undefined;
+  if (text === 'auto' || text === 'auto_fallback') return { fallbackMs: fallbackMs ?? automaticFallbackMs };
+  const duration = parseGoDuration(text);
+  if (duration === undefined || duration < 0) {
+    reader.error(
+      found.position,
+      '"handshake_first" must be true, false, "auto" or a duration',
+      'write "auto" or a duration such as "300ms"',
+    );
+    return undefined;
+  }
+  return { fallbackMs: fallbackMs ?? (duration > 0 ? duration : undefined) };
+}
+
+/** Refuses what is not above zero; zero itself means the default, as in nats-server. */
+function positive(reader: MapReader, option: string, value: number | undefined): number | undefined {
+  if (value !== undefined && value < 0) {
+    reader.error(reader.position(option), `"${option}" cannot be negative`);
+    return undefined;
+  }
+  return value === 0 ? undefined : value;
+}
+
+function warnOfOpenDoor(reader: MapReader, block: TlsBlock): void {
+  if (block.verify && block.caFile === undefined) {
+    reader.warning(
+      reader.position('verify', 'verify_and_map'),
+      'without "ca_file" every certificate authority that this system trusts can let clients in',
+      'name the file of your own authority with ca_file',
+    );
+  }
+}
+
+function refuseUnsupported(reader: MapReader, isPeering: boolean, where: string): void {
+  for (const option of unsupported) {
+    const found = reader.value(option);
+    if (found === undefined || (found.kind === 'boolean' && !found.value)) continue;
+    reader.error(
+      found.position,
+      `"${option}" in ${where} is not supported by the bundled broker`,
+      'remove it, or run this configuration on nats-server',
+    );
+  }
+  const option = 'verify_cert_and_check_known_urls';
+  if (reader.boolean(option) === true) {
+    reader.error(
+      reader.position(option),
+      isPeering
+        ? `"${option}" in ${where} is not supported by the bundled broker`
+        : `"${option}" works in cluster and gateway blocks only`,
+      'use verify: true',
+    );
+  }
 }

@@ -1,8 +1,121 @@
-// The names Go and nats-server use for TLS versions, cipher suites and curves, and what OpenSSL calls them.
+// The names that Go and nats-server use for TLS versions, cipher suites and curves, and what OpenSSL calls them.
 
-import type { TLSSocket } from 'node:tls';
+import { createSecureContext, type SecureVersion, type TLSSocket } from 'node:tls';
+
+export type TlsVersion = '1.0' | '1.1' | '1.2' | '1.3';
+
+/** A cipher suite that Go knows (crypto/tls, CipherSuites and InsecureCipherSuites). */
+export interface CipherSuite {
+  readonly name: string;
+  readonly openssl: string;
+  /** True for those that nats-server takes only with allow_insecure_cipher_suites. */
+  readonly insecure: boolean;
+}
+
+/** Lists the suites of TLS 1.3, the best first. */
+export const tls13Suites: readonly CipherSuite[] = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+].map((name) => ({ name, openssl: name, insecure: false }));
+
+/** Lists the suites of TLS 1.2 and below, the best first. */
+export const tls12Suites: readonly CipherSuite[] = [
+  ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
+  ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384', 'ECDHE-ECDSA-AES256-GCM-SHA384'],
+  ['TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384', 'ECDHE-RSA-AES256-GCM-SHA384'],
+  ['TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-ECDSA-CHACHA20-POLY1305'],
+  ['TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256', 'ECDHE-RSA-CHACHA20-POLY1305'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA', 'ECDHE-ECDSA-AES128-SHA'],
+  ['TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA', 'ECDHE-RSA-AES128-SHA'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA', 'ECDHE-ECDSA-AES256-SHA'],
+  ['TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA', 'ECDHE-RSA-AES256-SHA'],
+  ['TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256', 'ECDHE-ECDSA-AES128-SHA256', 'insecure'],
+  ['TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256', 'ECDHE-RSA-AES128-SHA256', 'insecure'],
+  ['TLS_RSA_WITH_AES_128_GCM_SHA256', 'AES128-GCM-SHA256', 'insecure'],
+  ['TLS_RSA_WITH_AES_256_GCM_SHA384', 'AES256-GCM-SHA384', 'insecure'],
+  ['TLS_RSA_WITH_AES_128_CBC_SHA256', 'AES128-SHA256', 'insecure'],
+  ['TLS_RSA_WITH_AES_128_CBC_SHA', 'AES128-SHA', 'insecure'],
+  ['TLS_RSA_WITH_AES_256_CBC_SHA', 'AES256-SHA', 'insecure'],
+  ['TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA', 'ECDHE-RSA-DES-CBC3-SHA', 'insecure'],
+  ['TLS_RSA_WITH_3DES_EDE_CBC_SHA', 'DES-CBC3-SHA', 'insecure'],
+  ['TLS_ECDHE_ECDSA_WITH_RC4_128_SHA', 'ECDHE-ECDSA-RC4-SHA', 'insecure'],
+  ['TLS_ECDHE_RSA_WITH_RC4_128_SHA', 'ECDHE-RSA-RC4-SHA', 'insecure'],
+  ['TLS_RSA_WITH_RC4_128_SHA', 'RC4-SHA', 'insecure'],
+].map(([name = '', openssl = '', insecure]) => ({ name, openssl, insecure: insecure !== undefined }));
+
+const suites = new Map([...tls13Suites, ...tls12Suites].map((suite) => [suite.name, suite]));
+
+/** Finds a suite by Go's name; also by the short ChaCha20 names that the documentation of nats-server once had. */
+export function findCipherSuite(name: string): CipherSuite | undefined {
+  return suites.get(name) ?? (name.endsWith('_CHACHA20_POLY1305') ? suites.get(`${name}_SHA256`) : undefined);
+}
+
+/** Lists the names of the suites that need no allow_insecure_cipher_suites. */
+export function secureSuiteNames(): string[] {
+  return [...suites.values()].filter(({ insecure }) => !insecure).map(({ name }) => name);
+}
+
+/** Tells whether this OpenSSL was built with a suite. */
+export function isSuiteSupported(suite: CipherSuite): boolean {
+  // Security level 0 asks what is there, not what the default policy would let through.
+  return isContextPossible({ ciphers: `${suite.openssl}:@SECLEVEL=0` });
+}
+
+/**
+ * Gives the `ciphers` of a Node context for a list of Go names; undefined for all secure ones.
+ * Without a TLS 1.3 name all of TLS 1.3 stays, as in Go; without a TLS 1.2 name TLS 1.2 is off, as in Go.
+ */
+export function opensslCiphers(names: readonly string[] | undefined, minVersion: TlsVersion): string {
+  const wanted = (names ?? secureSuiteNames()).flatMap((name) => findCipherSuite(name) ?? []);
+  const all = wanted.some((suite) => tls13Suites.includes(suite)) ? wanted : [...tls13Suites, ...wanted];
+  const list = all.map(({ openssl }) => openssl);
+  // OpenSSL 3 signs TLS 1.0 and 1.1 handshakes, which need SHA-1, at no higher security level.
+  if (minVersion < '1.2') list.push('@SECLEVEL=0');
+  return list.join(':');
+}
+
+/** The curves of nats-server (server/ciphersuites.go) and the groups of OpenSSL. */
+const curves: ReadonlyMap<string, string> = new Map([
+  ['X25519MLKEM768', 'X25519MLKEM768'],
+  ['SecP384r1MLKEM1024', 'SecP384r1MLKEM1024'],
+  ['SecP256r1MLKEM768', 'SecP256r1MLKEM768'],
+  ['X25519', 'X25519'],
+  ['CurveP256', 'P-256'],
+  ['CurveP384', 'P-384'],
+  ['CurveP521', 'P-521'],
+]);
+
+/** Finds OpenSSL's name of a curve; undefined for one that nats-server does not know. */
+export function findCurve(name: string): string | undefined {
+  return curves.get(name);
+}
+
+/** Lists the curves, in nats-server's order of preference, that this OpenSSL has as well. */
+export function supportedCurves(): string[] {
+  return [...curves].filter(([, group]) => isContextPossible({ ecdhCurve: group })).map(([name]) => name);
+}
+
+/** Gives Node's name of a TLS version. */
+export function secureVersion(version: TlsVersion): SecureVersion {
+  return version === '1.0' ? 'TLSv1' : `TLSv${version}`;
+}
 
 /** Names the version and suite of a connection as nats-server's connz does: "1.3", "TLS_AES_128_GCM_SHA256". */
-export function describeConnection(_socket: TLSSocket): { tls_version: string; tls_cipher_suite: string } {
-  throw new Error('not yet');
+export function describeConnection(socket: TLSSocket): { tls_version: string; tls_cipher_suite: string } {
+  const protocol = socket.getProtocol() ?? 'unknown';
+  return {
+    tls_version: protocol === 'TLSv1' ? '1.0' : protocol.replace('TLSv', ''),
+    tls_cipher_suite: socket.getCipher().standardName,
+  };
+}
+
+function isContextPossible(options: { ciphers?: string; ecdhCurve?: string }): boolean {
+  try {
+    createSecureContext(options);
+    return true;
+  } catch {
+    return false;
+  }
 }
