@@ -1,0 +1,89 @@
+// `natspki issue`: certificates for servers, routes, clients, gateways and leaf nodes, one or many in a call.
+import { string } from '@oclif/core/args';
+import { boolean, string as text } from '@oclif/core/flags';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { certificateLines } from '../src/cli/certificate-table.ts';
+import { daysFlag, directoryFlag, given, keyTypeFlag, passphraseFileFlag } from '../src/cli/flags.ts';
+import { authorityPassphrase, readInput } from '../src/cli/input.ts';
+import { withProgress } from '../src/cli/progress.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
+import { authorityNeedsPassphrase, issueCertificates } from '../src/pki/issue.ts';
+import { type ProfileName, profileNames } from '../src/pki/profile.ts';
+import { keyTypes } from '../src/x509/key.ts';
+import { parseSan } from '../src/x509/name.ts';
+
+export default class Issue extends BaseCommand {
+  static override summary = 'Issue certificates, one or many in a call.';
+  static override usage = 'issue PROFILE NAME... [--san KIND:VALUE]... [--days DAYS] [--csr FILE] [--json]';
+  static override description =
+    'A server certificate is for serverAuth, a client certificate for clientAuth, route, gateway and leafnode for both. Without --san a server carries its NAME; a client NAME becomes the user NAME under verify_and_map.';
+  static override examples = [
+    'A client\nnatspki issue client alice',
+    'A server with two names and an address\nnatspki issue server n1 --san dns:n1.example.com --san ip:10.0.0.1',
+    'Sign a request; the private key stays where it was made\nnatspki issue client alice --csr alice.csr',
+  ];
+  static override args = {
+    profile: string({
+      description: 'What the certificate is for.',
+      required: true,
+      options: [...profileNames],
+      ignoreStdin: true,
+    }),
+    name: string({
+      description: 'Name of the certificate and of its files.',
+      required: true,
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  };
+  static override flags = {
+    dir: directoryFlag(),
+    san: text({
+      description: 'Subject alternative name: dns:X, ip:X, email:X or uri:X. Repeatable.',
+      helpValue: 'KIND:VALUE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
+    days: daysFlag({ description: 'Days until it expires.', default: 365 }),
+    'key-type': keyTypeFlag(keyTypes),
+    csr: text({
+      description: 'Sign this PKCS#10 request instead of making a key.',
+      helpValue: 'FILE',
+      exclusive: ['key-type'],
+    }),
+    out: text({ description: 'Folder for the files, --dir unless given.', helpValue: 'DIR' }),
+    'passphrase-file': passphraseFileFlag('asked for on a terminal'),
+    force: boolean({ description: 'Replace certificates that exist; the old pairs go to the archive.' }),
+  };
+
+  async run() {
+    const { args, flags } = await this.parse(Issue);
+    const directory = new PkiDirectory(flags.dir);
+    const passphrase = await authorityPassphrase(directory.authorityKeyFile, flags, () =>
+      authorityNeedsPassphrase(directory),
+    );
+    const request =
+      flags.csr === undefined ? undefined : { bytes: await readInput(flags.csr), file: flags.csr };
+    const names = args.name as unknown as string[];
+    const made = await withProgress('issuing certificates', (progress) =>
+      issueCertificates({
+        directory,
+        profile: args.profile as ProfileName,
+        names,
+        days: flags.days,
+        progress,
+        force: flags.force,
+        ...given({
+          sans: flags.san?.map(parseSan),
+          keyType: flags['key-type'],
+          request,
+          outDirectory: flags.out,
+          passphrase,
+        }),
+      }),
+    );
+    this.print(certificateLines(made.certificates, this.terminal));
+    this.print(made.notices);
+    return made;
+  }
+}

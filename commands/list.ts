@@ -1,0 +1,41 @@
+// `natspki list`: a folder's certificates as a table, for people, cron and monitoring.
+import { boolean, string } from '@oclif/core/flags';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { certificateLines } from '../src/cli/certificate-table.ts';
+import { directoryFlag } from '../src/cli/flags.ts';
+import { parseDuration } from '../src/duration.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
+import { listCertificates } from '../src/pki/listing.ts';
+
+export default class List extends BaseCommand {
+  static override summary = 'Show names, keys, expiry and pins of all certificates.';
+  static override usage = 'list [--dir DIR] [--due WINDOW] [--fail-on-due] [--json]';
+  static override examples = [
+    'Everything in ./certs\nnatspki list',
+    'For cron: exit with 1 when something expires within 30 days\nnatspki list --due 30d --fail-on-due',
+  ];
+  static override flags = {
+    dir: directoryFlag(),
+    due: string({
+      description: 'Show only what expires within this time: 30d, 2w, 12h.',
+      helpValue: 'WINDOW',
+    }),
+    'fail-on-due': boolean({
+      description: 'Exit with 1 when something is due: within --due, else in the last third of its life.',
+    }),
+  };
+
+  async run() {
+    const { flags } = await this.parse(List);
+    const window = flags.due === undefined ? {} : { dueMs: parseDuration(flags.due) };
+    const all = await listCertificates(new PkiDirectory(flags.dir), window);
+    const certificates = flags.due === undefined ? all : all.filter(({ due }) => due);
+    if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));
+    else
+      this.log(
+        flags.due === undefined ? `no certificates in ${flags.dir}` : `nothing due within ${flags.due}`,
+      );
+    if (flags['fail-on-due'] && all.some(({ due }) => due)) process.exitCode = 1;
+    return { directory: flags.dir, certificates };
+  }
+}

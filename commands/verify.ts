@@ -1,0 +1,35 @@
+// `natspki verify`: everything that is wrong in a folder of certificates.
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { findingLines } from '../src/cli/findings.ts';
+import { directoryFlag } from '../src/cli/flags.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
+import { verifyDirectory } from '../src/pki/verification.ts';
+
+export default class Verify extends BaseCommand {
+  static override summary = 'Check chains, keys, usages, names, expiry and file modes of a folder.';
+  static override usage = 'verify [--dir DIR] [--json]';
+  static override description = 'Lists every finding and exits with 1 when there is one. It changes nothing.';
+  static override examples = [
+    'Check ./certs\nnatspki verify',
+    'Check another folder, for a script\nnatspki verify --dir /etc/nats/certs --json',
+  ];
+  static override flags = { dir: directoryFlag() };
+
+  async run() {
+    const { flags } = await this.parse(Verify);
+    const findings = await verifyDirectory(new PkiDirectory(flags.dir));
+    this.print(
+      findingLines(
+        findings.map((finding) => ({ ...finding, place: finding.file })),
+        this.terminal,
+      ),
+    );
+    this.log(
+      findings.length === 0
+        ? `${this.terminal.green('ok')}  ${flags.dir}: nothing wrong`
+        : `${flags.dir}: ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`,
+    );
+    if (findings.length > 0) process.exitCode = 1;
+    return { directory: flags.dir, findings };
+  }
+}

@@ -1,0 +1,38 @@
+// What every command is: flags that all have, results as one JSON document with --json, failures in one look and
+// with one exit code. It knows nothing of certificates.
+import { Command } from '@oclif/core/command';
+import { boolean } from '@oclif/core/flags';
+import { failureDocument, failureOf, failureText } from './failure.ts';
+import { type Terminal, terminalOf } from './terminal.ts';
+
+/**
+ * The class every command extends. `run` prints for people with `log` and `print` (silent with --json) and returns the
+ * document that `--json` prints.
+ */
+export abstract class BaseCommand extends Command {
+  static override readonly enableJsonFlag = true;
+  static override readonly baseFlags = {
+    json: boolean({
+      description: 'Print one JSON document on stdout, errors included.',
+      helpGroup: 'GLOBAL',
+    }),
+  };
+
+  protected readonly terminal: Terminal = terminalOf(process.stdout);
+
+  /** Prints lines for people. */
+  protected print(lines: Iterable<string>): void {
+    for (const line of lines) this.log(line);
+  }
+
+  override logJson(document: unknown): void {
+    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  }
+
+  protected override async catch(thrown: unknown): Promise<void> {
+    const failure = failureOf(thrown, this.id);
+    process.exitCode = failure.exitCode;
+    if (this.jsonEnabled()) this.logJson(failureDocument(failure));
+    else process.stderr.write(`${failureText(failure, terminalOf(process.stderr))}\n`);
+  }
+}

@@ -1,0 +1,55 @@
+// The table of certificates that list, init and issue print: names, what they are for, how much life is left, pin.
+import { bar } from './progress.ts';
+import { type Column, tableLines } from './table.ts';
+import type { Terminal } from './terminal.ts';
+
+/** What a row shows; certificates as they are listed fit. */
+export interface CertificateRow {
+  readonly name: string;
+  readonly profile: string;
+  readonly sans: readonly string[];
+  readonly keyType: string;
+  readonly issuer: string;
+  readonly notAfter: Date;
+  /** Whole days, negative when expired. */
+  readonly daysLeft: number;
+  /** Share of its life that is left, 1 to 0. */
+  readonly lifeLeft: number;
+  readonly due: boolean;
+  readonly pin: string;
+}
+
+const barWidth = 8;
+
+/** Returns the lines of the table. */
+export function certificateLines(rows: readonly CertificateRow[], terminal: Terminal): string[] {
+  const days = Math.max(...rows.map(({ daysLeft }) => String(daysLeft).length));
+  const left = ({ daysLeft, lifeLeft }: CertificateRow) => {
+    const full = Math.round(Math.min(1, Math.max(0, lifeLeft)) * barWidth);
+    return `${bar(full, barWidth, terminal.unicode)} ${String(daysLeft).padStart(days)}d`;
+  };
+  const urgency = ({ daysLeft, due }: CertificateRow, cell: string) =>
+    daysLeft < 0 ? terminal.red(cell) : due ? terminal.yellow(cell) : terminal.green(cell);
+  const columns: Column<CertificateRow>[] = [
+    { header: 'NAME', value: ({ name }) => name, style: (_row, cell) => terminal.bold(cell), minimum: 12 },
+    { header: 'PROFILE', value: ({ profile }) => profile },
+    { header: 'SANS', value: ({ sans }) => sans.map(withoutKind).join(' ') || '-', minimum: 12, leaves: 2 },
+    { header: 'KEY', value: ({ keyType }) => keyType, leaves: 3 },
+    { header: 'ISSUER', value: ({ issuer }) => issuer, minimum: 8, leaves: 4 },
+    { header: 'NOT AFTER', value: ({ notAfter }) => notAfter.toISOString().slice(0, 10) },
+    { header: 'LEFT', value: left, style: urgency },
+    {
+      header: 'PIN',
+      value: ({ pin }) => pin,
+      style: (_row, cell) => terminal.dim(cell),
+      minimum: 9,
+      leaves: 1,
+    },
+  ];
+  return tableLines(rows, columns, terminal);
+}
+
+/** `dns:localhost` without its kind, which its look tells; URIs keep theirs. */
+function withoutKind(san: string): string {
+  return san.replace(/^(dns|ip|email):/, '');
+}

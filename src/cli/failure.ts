@@ -1,0 +1,81 @@
+// Turns whatever a command threw into the one look of natspki's errors: `natspki: error: …`, `natspki: hint: …`,
+// or the JSON document with the same. oclif's own wording of wrong usage is put into ours here.
+import { NatspkiError, UsageError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import type { Terminal } from './terminal.ts';
+
+export interface ErrorDocument {
+  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
+}
+
+/** Returns the error as the user is told it; a defect of the program keeps its message under the code `internal`. */
+export function failureOf(thrown: unknown, command?: string): NatspkiError {
+  if (thrown instanceof NatspkiError) return unwrapped(thrown);
+  if (!(thrown instanceof Error)) return new NatspkiError('internal', `unexpected: ${String(thrown)}`);
+  if (thrown.name === 'ExitPromptError') {
+    return new NatspkiError('cancelled', 'cancelled at the prompt, nothing was changed', { cause: thrown });
+  }
+  if ('oclif' in thrown) return usageFailure(thrown, command);
+  return new NatspkiError('internal', `unexpected: ${thrown.message}`, {
+    hint: 'this is a defect of natspki, NATSPKI_DEBUG=1 shows where it happened',
+    cause: thrown,
+  });
+}
+
+/** Returns the lines for stderr, without the last newline. */
+export function failureText(failure: NatspkiError, terminal: Terminal): string {
+  const lines = failure.message.split('\n').map((line) => `natspki: ${terminal.red('error:')} ${line}`);
+  if (failure.hint !== undefined) lines.push(`natspki: ${terminal.cyan('hint:')} ${failure.hint}`);
+  if (process.env.NATSPKI_DEBUG === '1') {
+    lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
+  }
+  return lines.join('\n');
+}
+
+/** Returns what `--json` prints for a failure. */
+export function failureDocument({ code, message, hint }: NatspkiError): ErrorDocument {
+  return { error: hint === undefined ? { code, message } : { code, message, hint } };
+}
+
+/** What oclif's parse errors carry beside their message, by kind. */
+interface ParseError extends Error {
+  flags?: readonly string[];
+  args?: readonly ({ readonly name: string } | string)[];
+  parse?: { readonly input?: { readonly flags?: Record<string, unknown> } };
+}
+
+function usageFailure(error: ParseError, command: string | undefined): UsageError {
+  const help = command === undefined ? 'natspki --help' : `natspki ${command} --help`;
+  const [flag] = error.flags ?? [];
+  if (flag !== undefined) {
+    const name = flag.replace(/=.*/, '');
+    const known = Object.keys(error.parse?.input?.flags ?? {}).map((each) => `--${each}`);
+    const near = nearest(name, known);
+    return new UsageError(`unknown flag "${name}"`, near === undefined ? help : `did you mean "${near}"`);
+  }
+  const [argument] = error.args ?? [];
+  if (typeof argument === 'string') return new UsageError(`unexpected argument "${argument}"`, help);
+  if (argument !== undefined) return new UsageError(`missing argument ${argument.name.toUpperCase()}`, help);
+  return reworded(error.message, help);
+}
+
+/** Takes off what oclif puts around the message of an error that the parser of a flag's value threw. */
+function unwrapped(error: NatspkiError): NatspkiError {
+  const [, message] = /^Parsing --\S+ \n\t(.*)\nSee more help with --help$/s.exec(error.message) ?? [];
+  if (message !== undefined) error.message = message;
+  return error;
+}
+
+/** oclif's remaining messages come as text only; what is not recognised passes with its first letter lowered. */
+function reworded(message: string, help: string): UsageError {
+  const text = message
+    .replace(/\nSee more help with --help/g, '')
+    .replace(/^The following errors? occurred:\s*/, '');
+  const [, flag, found, options] = /^Expected (.*?)=?(.*) to be one of: (.*)$/s.exec(text) ?? [];
+  if (flag !== undefined) return new UsageError(`${flag} "${found}"`, options);
+  const first = text
+    .split('\n')
+    .map((line) => line.trim())
+    .join(', ');
+  return new UsageError(first.charAt(0).toLowerCase() + first.slice(1), help);
+}

@@ -1,0 +1,47 @@
+// Reads what a command is pointed at: a file, stdin for `-`, a passphrase.
+import { NatspkiError, UsageError } from '../errors.ts';
+import { readFile } from '../files.ts';
+import { askSecret, mayAsk } from './prompts.ts';
+
+/** Far above any bundle of certificates. */
+const stdinLimit = 16 * 1024 * 1024;
+
+/** Reads a file, or all of stdin for `-`; throws a NatspkiError that names it. */
+export async function readInput(source: string): Promise<Buffer> {
+  return source === '-' ? readStdin() : readFile(source);
+}
+
+/**
+ * Returns the passphrase of a key that may have one: from --passphrase-file, else asked for on a terminal where it is
+ * needed, else undefined (and whoever opens the key says so).
+ */
+export async function authorityPassphrase(
+  keyFile: string,
+  flags: { readonly 'passphrase-file'?: string | undefined; readonly json?: boolean },
+  isNeeded: () => Promise<boolean>,
+): Promise<string | undefined> {
+  const file = flags['passphrase-file'];
+  if (file !== undefined) return readPassphrase(file);
+  return mayAsk(flags) && (await isNeeded()) ? askSecret(`Passphrase of ${keyFile}`) : undefined;
+}
+
+/** Reads the first line of a file as a passphrase; throws when it is empty. */
+export async function readPassphrase(file: string): Promise<string> {
+  const [line = ''] = (await readFile(file)).toString('utf8').split(/\r?\n/, 1);
+  if (line === '')
+    throw new NatspkiError('passphrase', `the first line of "${file}" is empty, expected a passphrase`);
+  return line;
+}
+
+async function readStdin(): Promise<Buffer> {
+  if (process.stdin.isTTY)
+    throw new UsageError('stdin is a terminal, expected a file or a pipe', 'name a file');
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin) {
+    size += chunk.length;
+    if (size > stdinLimit) throw new NatspkiError('input', `stdin has more than ${stdinLimit} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

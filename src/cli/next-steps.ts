@@ -1,0 +1,46 @@
+// The commands to type after an `init`, so that its output ends with something that works.
+import { join } from 'node:path';
+import type { Terminal } from './terminal.ts';
+
+export interface NextSteps {
+  /** The certificate folder as it was typed. */
+  readonly directory: string;
+  readonly configurations: readonly string[];
+  readonly client: string | undefined;
+  /** Host of the first server. */
+  readonly host: string;
+}
+
+/** Returns the commands, each with what it does. */
+export function nextSteps({
+  directory,
+  configurations,
+  client,
+  host,
+}: NextSteps): { command: string; purpose: string }[] {
+  const file = (name: string) => quoted(join(directory, name));
+  const steps = configurations.map((path) => ({
+    command: `natspki broker -c ${quoted(path)}`,
+    purpose: 'run the bundled broker, or nats-server with the same -c',
+  }));
+  if (client !== undefined) {
+    steps.push({
+      command: `nats -s tls://${host} --tlsca ${file('ca.pem')} --tlscert ${file(`${client}-cert.pem`)} --tlskey ${file(`${client}-key.pem`)} sub '>'`,
+      purpose: 'connect a client',
+    });
+  }
+  return [...steps, { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see what expires when' }];
+}
+
+/** Returns the commands for people. */
+export function nextStepLines(steps: ReturnType<typeof nextSteps>, terminal: Terminal): string[] {
+  return [
+    'Next:',
+    ...steps.flatMap(({ command, purpose }) => [`  ${terminal.dim(`# ${purpose}`)}`, `  ${command}`]),
+  ];
+}
+
+/** Quotes a word for a shell where it needs it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}

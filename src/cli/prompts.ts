@@ -1,0 +1,71 @@
+// Questions on a terminal. inquirer is loaded when the first one is asked, and at no other time.
+// A question rejects with inquirer's ExitPromptError on Ctrl-C.
+
+/** Tells whether questions may be asked: both ends are a terminal and neither --yes nor --json was given. */
+export function mayAsk(flags: { readonly yes?: boolean; readonly json?: boolean }): boolean {
+  return process.stdin.isTTY === true && process.stdout.isTTY === true && !flags.yes && !flags.json;
+}
+
+/** Asks for a secret, shown as stars. */
+export async function askSecret(
+  message: string,
+  validate: (text: string) => true | string = () => true,
+): Promise<string> {
+  return ask({ type: 'password', message, mask: '*', validate });
+}
+
+/** Asks for one of several values, each with a word about it. */
+export async function askChoice<T extends string>(
+  message: string,
+  initial: T,
+  choices: Readonly<Record<T, string>>,
+): Promise<T> {
+  const names = Object.keys(choices) as T[];
+  const width = Math.max(...names.map((name) => name.length));
+  return ask({
+    type: 'select',
+    message,
+    default: initial,
+    choices: names.map((value) => ({
+      value,
+      name: `${value.padEnd(width)}  ${choices[value]}`.trimEnd(),
+      short: value,
+    })),
+  });
+}
+
+/**
+ * Asks for words separated by spaces or commas.
+ * @param check throws what is wrong with a word
+ */
+export async function askWords(
+  message: string,
+  initial: readonly string[],
+  check: (word: string) => void,
+): Promise<string[]> {
+  const validate = (text: string) => {
+    try {
+      splitWords(text).forEach(check);
+      return true;
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  return splitWords(await ask({ type: 'input', message, default: initial.join(' '), validate }));
+}
+
+function splitWords(text: string): string[] {
+  return text.split(/[\s,]+/).filter((word) => word !== '');
+}
+
+interface Question {
+  readonly type: 'input' | 'password' | 'select';
+  readonly message: string;
+  readonly [option: string]: unknown;
+}
+
+async function ask<T extends string>(question: Question): Promise<T> {
+  const { default: inquirer } = await import('inquirer');
+  const { answer } = await inquirer.prompt<{ answer: T }>([{ ...question, name: 'answer' }]);
+  return answer;
+}

@@ -1,0 +1,72 @@
+// Lays rows out in columns: as wide as they need to be, on a terminal never wider than it.
+import { printable, type Terminal } from './terminal.ts';
+
+export interface Column<Row> {
+  readonly header: string;
+  readonly value: (row: Row) => string;
+  /** Colours the padded cell. */
+  readonly style?: (row: Row, cell: string) => string;
+  /** The fewest characters the cell may be cut to where the terminal is narrow; a column without it is never cut. */
+  readonly minimum?: number;
+  /** Columns with a number leave a terminal too narrow for all, the highest first. */
+  readonly leaves?: number;
+}
+
+const gap = '  ';
+
+/** Returns the lines of the table, the header first. Cells are cut with `…` and columns left out only on a terminal. */
+export function tableLines<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  terminal: Terminal,
+): string[] {
+  const cells = new Map(columns.map((column) => [column, rows.map((row) => printable(column.value(row)))]));
+  const natural = (column: Column<Row>) =>
+    Math.max(column.header.length, ...(cells.get(column) ?? []).map((cell) => cell.length));
+  const shown = fitted(columns, natural, terminal.columns ?? Number.POSITIVE_INFINITY);
+  const line = (cell: (column: Column<Row>, width: number) => string) =>
+    [...shown]
+      .map(([column, width]) => cell(column, width))
+      .join(gap)
+      .trimEnd();
+  return [
+    line((column, width) => terminal.dim(column.header.padEnd(width))),
+    ...rows.map((row, index) =>
+      line((column, width) => {
+        const cell = cut(cells.get(column)?.[index] ?? '', width).padEnd(width);
+        return column.style?.(row, cell) ?? cell;
+      }),
+    ),
+  ];
+}
+
+/** Chooses the columns that fit and their widths: first the cuttable ones shrink, the widest first, then columns leave. */
+function fitted<Row>(
+  columns: readonly Column<Row>[],
+  natural: (column: Column<Row>) => number,
+  limit: number,
+): Map<Column<Row>, number> {
+  const widths = new Map(columns.map((column) => [column, natural(column)]));
+  const excess = () =>
+    [...widths.values()].reduce((sum, width) => sum + width, gap.length * (widths.size - 1)) - limit;
+  const room = ([column, width]: [Column<Row>, number]) =>
+    column.minimum === undefined ? 0 : width - Math.max(column.minimum, column.header.length);
+  while (excess() > 0) {
+    const [widest] = [...widths].filter((entry) => room(entry) > 0).sort((a, b) => b[1] - a[1]);
+    if (widest !== undefined) {
+      widths.set(widest[0], widest[1] - 1);
+      continue;
+    }
+    const [leaving] = [...widths.keys()]
+      .filter(({ leaves }) => leaves !== undefined)
+      .sort((a, b) => (b.leaves as number) - (a.leaves as number));
+    if (leaving === undefined) break;
+    widths.delete(leaving);
+    for (const column of widths.keys()) widths.set(column, natural(column));
+  }
+  return widths;
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`;
+}
