@@ -2,6 +2,7 @@
 // It knows no option by itself; the caller asks for each by name.
 
 import { parseGoDuration } from '../duration.ts';
+import { nearest } from '../nearest.ts';
 import { type ConfProblem, confProblem } from './error.ts';
 import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
 
@@ -189,29 +190,4 @@ function isKind<K extends Value['kind']>(value: Value, kind: K): value is ValueO
 
 function shorten(key: string): string {
   return key.length > 64 ? `${key.slice(0, 63)}…` : key;
-}
-
-/** Finds the known name that a mistyped one most likely means, or undefined when none is near. */
-function nearest(name: string, known: Iterable<string>): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.floor(Math.min(name.length, 32) / 3) + 1;
-  for (const candidate of known) {
-    if (Math.abs(candidate.length - name.length) >= bestDistance) continue;
-    const distance = levenshtein(name, candidate);
-    if (distance < bestDistance) [best, bestDistance] = [candidate, distance];
-  }
-  return best;
-}
-
-function levenshtein(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substitution, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

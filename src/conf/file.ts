@@ -1,0 +1,34 @@
+// Reads a configuration file as text, with a limit on its size.
+
+import { statSync } from 'node:fs';
+import { NatspkiError } from '../errors.ts';
+import { readFileSync } from '../files.ts';
+
+/** The largest configuration file, in bytes. */
+export const MAX_FILE_SIZE = 4 * 1024 * 1024;
+
+/** Reads a configuration; a byte order mark stays, bytes that are not UTF-8 become U+FFFD; throws NatspkiError. */
+export function readConfFile(path: string): string {
+  return decode(readBytes(path));
+}
+
+/** Reads a configuration that is to be written back: throws NatspkiError when the text would not give the same bytes. */
+export function readConfFileToEdit(path: string): string {
+  const bytes = readBytes(path);
+  const text = decode(bytes);
+  if (Buffer.from(text).equals(bytes)) return text;
+  throw new NatspkiError('not-utf8', `${path} is not UTF-8, so it cannot be edited without loss`, {
+    hint: `iconv -f latin1 -t utf-8 ${path}`,
+  });
+}
+
+function readBytes(path: string): Buffer {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const bytes = size > MAX_FILE_SIZE ? undefined : readFileSync(path);
+  if (bytes !== undefined && bytes.length <= MAX_FILE_SIZE) return bytes;
+  throw new NatspkiError('file-too-large', `${path} is larger than ${MAX_FILE_SIZE} bytes`);
+}
+
+function decode(bytes: Buffer): string {
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+}

@@ -1,0 +1,27 @@
+// Turns offsets of a text into lines and columns.
+
+import type { Position } from './value.ts';
+
+/** Answers the place of an offset. */
+export type Locate = (offset: number) => Position;
+
+/** Makes the answer for one text; `file` is its name as people should see it. */
+export function locateIn(text: string, file: string): Locate {
+  let lineStarts: number[] | undefined;
+  return (offset) => {
+    lineStarts ??= findLineStarts(text);
+    let [low, high] = [0, lineStarts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((lineStarts[middle] as number) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { file, line: low + 1, column: offset - (lineStarts[low] as number) + 1, offset };
+  };
+}
+
+function findLineStarts(text: string): number[] {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return starts;
+}
