@@ -1,5 +1,5 @@
-// A NATS server that a test starts from configuration text, uses and stops: the real nats-server as a process. The
-// configuration may leave out where to listen; it is always a free port of 127.0.0.1.
+// A NATS server that a test starts, uses and stops. One that starts from configuration text listens on a free port of
+// 127.0.0.1; the text says nothing about that.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -17,39 +17,50 @@ export interface ServerUnderTest {
   stop(): Promise<void>;
 }
 
-/** Starts a server on this configuration; `port` takes a certain port instead of a free one. */
-export type StartServer = (configuration: string, options?: { port?: number }) => Promise<ServerUnderTest>;
+/** Starts a server on this configuration text. */
+export type StartServer = (configuration: string) => Promise<ServerUnderTest>;
 
 /** Gives the starter for a real nats-server. */
 export function natsServer(bin: string): StartServer {
-  return async (configuration, { port = -1 } = {}) => {
+  return async (configuration) => {
     const folder = mkdtempSync(join(tmpdir(), 'natspki-server-'));
-    const file = join(folder, 'nats.conf');
-    writeFileSync(file, listening(configuration, port));
-    const child = spawn(bin, ['-c', file], { stdio: ['ignore', 'ignore', 'pipe'] });
-    endWithThisProcess(child);
-    const log = new Log();
-    child.stderr.setEncoding('utf8').on('data', (text: string) => log.add(text));
-    const exited = once(child, 'exit').then(() => {
-      log.end();
-      rmSync(folder, { recursive: true, force: true });
-    });
-    await log.has(/Server is ready/);
+    writeFileSync(join(folder, 'nats.conf'), listening(configuration));
+    const server = await startProcess([bin, '-c', 'nats.conf'], folder);
     return {
-      port: Number(/Listening for client connections on [^ ]*:(\d+)/.exec(log.text)?.[1]),
-      log: () => log.text,
-      logged: (pattern) => log.has(pattern),
-      lameDuck: () => child.kill('SIGUSR2'),
+      ...server,
       stop: async () => {
-        child.kill('SIGTERM');
-        await exited;
+        await server.stop();
+        rmSync(folder, { recursive: true, force: true });
       },
     };
   };
 }
 
-function listening(configuration: string, port: number): string {
-  return `listen: "127.0.0.1:${port}"\n${configuration}\n`;
+/** Starts a program that takes signals and logs as nats-server does, in the folder that its files are named from. */
+export async function startProcess(
+  [program = '', ...parameters]: readonly string[],
+  folder: string,
+): Promise<ServerUnderTest> {
+  const child = spawn(program, parameters, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+  endWithThisProcess(child);
+  const log = new Log();
+  child.stderr.setEncoding('utf8').on('data', (text: string) => log.add(text));
+  const exited = once(child, 'exit').finally(() => log.end());
+  await log.has(/Server is ready/);
+  return {
+    port: Number(/Listening for client connections on \S*:(\d+)/.exec(log.text)?.[1]),
+    log: () => log.text,
+    logged: (pattern) => log.has(pattern),
+    lameDuck: () => child.kill('SIGUSR2'),
+    stop: async () => {
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}
+
+function listening(configuration: string): string {
+  return `listen: "127.0.0.1:-1"\n${configuration}\n`;
 }
 
 // Log text that can be waited for.

@@ -1,0 +1,72 @@
+// What a user has after `natspki init --yes`, served by the bundled broker and by the real nats-server.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
+import { afterAll, beforeAll } from 'vitest';
+import { makeAuthority, makeLeaf } from '../support/openssl.ts';
+import { describePeer } from '../support/peers.ts';
+import { type ServerUnderTest, startProcess } from '../support/server.ts';
+
+export class Installation {
+  readonly folder = mkdtempSync(join(tmpdir(), 'natspki-clients-'));
+  #command: readonly string[];
+  #server: ServerUnderTest | undefined;
+
+  constructor(command: readonly string[]) {
+    this.#command = command;
+    beforeAll(async () => {
+      const ca = makeAuthority(this.folder);
+      makeLeaf(this.folder, 'server', ca);
+      makeLeaf(this.folder, 'client', ca);
+      writeFileSync(
+        join(this.folder, 'nats.conf'),
+        'port: 4222\ntls { cert_file: "server.pem", key_file: "server.key", ca_file: "ca.pem", verify: true }\n',
+      );
+      this.#server = await this.start();
+    });
+    afterAll(async () => {
+      await this.#server?.stop();
+      rmSync(this.folder, { recursive: true, force: true });
+    });
+  }
+
+  /** The server that all cases share. */
+  get server(): ServerUnderTest {
+    if (!this.#server) throw new Error('the server runs only while its tests do');
+    return this.#server;
+  }
+
+  /** The paths of the files that a client takes. */
+  get files(): { caFile: string; certFile: string; keyFile: string } {
+    return {
+      caFile: join(this.folder, 'ca.pem'),
+      certFile: join(this.folder, 'client.pem'),
+      keyFile: join(this.folder, 'client.key'),
+    };
+  }
+
+  /** The same files for a connection of node:tls. */
+  get tls(): ConnectionOptions {
+    const { caFile, certFile, keyFile } = this.files;
+    return {
+      ca: readFileSync(caFile),
+      cert: readFileSync(certFile),
+      key: readFileSync(keyFile),
+      host: 'localhost',
+    };
+  }
+
+  /** Starts one more server on the same files, on a free port or on this one. */
+  start(port = -1): Promise<ServerUnderTest> {
+    return startProcess(
+      [...this.#command, '-c', 'nats.conf', '-a', '127.0.0.1', '-p', String(port)],
+      this.folder,
+    );
+  }
+}
+
+/** Describes what real clients do with the installation, on each server there is. */
+export function onBothServers(title: string, cases: (installation: Installation) => void): void {
+  describePeer('nats-server', `${title}, on nats-server`, (bin) => cases(new Installation([bin])));
+}

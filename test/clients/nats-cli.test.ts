@@ -1,0 +1,146 @@
+// The `nats` command line client over mutual TLS, with what `natspki init` made: the same commands give the same results
+// on both servers.
+import { expect, it, vi } from 'vitest';
+import { type Finished, run } from '../support/command.ts';
+import { describePeer } from '../support/peers.ts';
+import { Wire } from '../support/wire.ts';
+import { type Installation, onBothServers } from './installation.ts';
+
+describePeer('nats', 'the nats CLI', (bin) => {
+  onBothServers('over mutual TLS', (installation) => {
+    const nats = (...parameters: string[]): Promise<Finished> => {
+      const { caFile, certFile, keyFile } = installation.files;
+      const tls = ['--tlsca', caFile, '--tlscert', certFile, '--tlskey', keyFile];
+      return natsWith(tls, ...parameters);
+    };
+    // The CLI must not find contexts of the user who runs the tests.
+    const natsWith = (tls: string[], ...parameters: string[]): Promise<Finished> =>
+      run([bin, '--server', `nats://localhost:${installation.server.port}`, ...tls, ...parameters], {
+        environment: { HOME: installation.folder, XDG_CONFIG_HOME: installation.folder, NO_COLOR: '1' },
+      });
+
+    it('publishes to a subscriber', async () => {
+      const subscribed = nats('sub', 'orders.>', '--count', '3');
+      await answered(installation, 'orders.probe');
+      const published = [
+        await nats('pub', 'orders.new', 'hello'),
+        await nats('pub', 'orders.new', 'with headers', '-H', 'Colour:red', '-H', 'Size:7'),
+      ];
+      expect(published.map(({ code }) => code)).toEqual([0, 0]);
+      const { code, stdout } = await subscribed;
+      expect(code).toBe(0);
+      expect(stdout).toContain('[#2] Received on "orders.new"\nhello\n');
+      expect(stdout).toMatch(/\[#3\] Received on "orders\.new"\nColour: red\nSize: 7\n\nwith headers\n/);
+    });
+
+    it('publishes many messages', async () => {
+      const subscribed = nats('sub', 'many', '--count', '6', '--raw');
+      await answered(installation, 'many');
+      expect(await nats('pub', 'many', 'number {{Count}}', '--count', '5')).toMatchObject({ code: 0 });
+      expect((await subscribed).stdout.trim().split('\n')).toEqual([
+        'nil body',
+        ...[1, 2, 3, 4, 5].map((number) => `number ${number}`),
+      ]);
+    });
+
+    it('requests and replies', async () => {
+      const replied = nats('reply', 'service', 'echo {{Request}}', '--count', '2');
+      await answered(installation, 'service');
+      const { code, stdout } = await nats('request', 'service', 'ping');
+      expect({ code, stdout: stdout.trim() }).toEqual({ code: 0, stdout: 'echo ping' });
+      expect((await replied).stdout).toContain('ping');
+    });
+
+    it('is told that nobody replies', async () => {
+      const { stderr } = await nats('request', 'nobody', 'ping');
+      expect(stderr).toContain('No responders are available');
+    });
+
+    it('measures publishing and subscribing', async () => {
+      const subscribed = nats('bench', 'sub', 'load', '--msgs', '10001', '--no-progress');
+      await answered(installation, 'load');
+      const published = await nats(
+        'bench',
+        'pub',
+        'load',
+        '--msgs',
+        '10000',
+        '--clients',
+        '2',
+        '--no-progress',
+      );
+      expect(published.code).toBe(0);
+      expect(published.stdout).toMatch(/\[1\].*\(5,?000 msgs\)[\s\S]*\[2\].*\(5,?000 msgs\)/);
+      const received = await subscribed;
+      expect(received.code).toBe(0);
+      expect(received.stdout).toMatch(/msgs\/sec/);
+    });
+
+    it('measures requests', async () => {
+      const serving = nats('reply', 'busy', 'ok', '--count', '501');
+      await answered(installation, 'busy');
+      const { code, stdout } = await nats(
+        'bench',
+        'service',
+        'request',
+        'busy',
+        '--msgs',
+        '500',
+        '--no-progress',
+      );
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/msgs\/sec/);
+      expect((await serving).stderr).toContain('[#500]');
+    });
+
+    it('measures the round trip', async () => {
+      const { code, stdout } = await nats('rtt');
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/\d+(\.\d+)?[µm]s/);
+    });
+
+    it('finds the connection sound', async () => {
+      const { code, stdout } = await nats('server', 'check', 'connection');
+      expect(code).toBe(0);
+      expect(stdout).toMatch(/^OK Connection/);
+    });
+
+    it('is refused without a certificate', async () => {
+      const { code, stderr } = await natsWith(
+        ['--tlsca', installation.files.caFile],
+        'pub',
+        'orders.new',
+        'x',
+      );
+      expect(code).toBe(1);
+      // What it hears depends on whether it looks before or after the server has closed.
+      expect(stderr).toMatch(
+        /tls: certificate required|tls: bad certificate|closed by remote after TLS handshake/,
+      );
+    });
+
+    it('refuses a server whose authority it does not know', async () => {
+      const { code, stderr } = await natsWith([], 'pub', 'orders.new', 'x');
+      expect(code).toBe(1);
+      expect(stderr).toMatch(/unknown authority/);
+    });
+  });
+});
+
+// Waits until a subscriber of the subject is there; it gets one empty message. Nothing else tells: the CLI says that it
+// subscribes before it does.
+async function answered(installation: Installation, subject: string): Promise<void> {
+  const wire = await Wire.open(installation.server.port, { tls: installation.tls });
+  try {
+    wire.send('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB probe 1\r\n');
+    await vi.waitUntil(
+      async () => {
+        wire.send(`PUB ${subject} probe 0\r\n\r\n`);
+        return !(await wire.drain()).includes('NATS/1.0 503');
+      },
+      { timeout: 10_000, interval: 20 },
+    );
+  } finally {
+    wire.end();
+  }
+}

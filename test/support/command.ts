@@ -1,0 +1,30 @@
+// A command that a test runs: what it says, while it runs and in the end.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end; its input is empty. */
+export async function run(
+  [program = '', ...parameters]: readonly string[],
+  options: { folder?: string; environment?: NodeJS.ProcessEnv } = {},
+): Promise<Finished> {
+  const child: ChildProcess = spawn(program, parameters, {
+    ...(options.folder === undefined ? {} : { cwd: options.folder }),
+    env: { ...process.env, ...options.environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    said.stdout += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    said.stderr += text;
+  });
+  const [code] = await once(child, 'close');
+  return { code, ...said };
+}
