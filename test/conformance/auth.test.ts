@@ -130,6 +130,18 @@ conformance('permissions', users, (suite) => {
     },
   );
 
+  it('do not let > through where * is allowed', async () => {
+    const alice = await suite.connect({ user: 'alice', pass: 'a' });
+    const client = await bob();
+    client.send('SUB bob.> 1\r\n');
+    const refused = `-ERR 'Permissions Violation for Subscription to "bob.>"'\r\n`;
+    // nats-server takes the > for a token that * matches, and hands out more than is allowed.
+    await client.receives(suite.kind === 'nats-server' ? '' : refused);
+    alice.send('PUB bob.a.b 1\r\nx\r\n');
+    await alice.receives('');
+    await client.receives(suite.kind === 'nats-server' ? 'MSG bob.a.b 1 1\r\nx\r\n' : '');
+  });
+
   it('name the queue group of a refused subscription', async () => {
     const client = await bob();
     client.send('SUB alice group 1\r\nSUB jobs idlers 2\r\nSUB jobs 3\r\nSUB jobs workers 4\r\n');

@@ -1,6 +1,7 @@
 // What a server does with a client that asks for too much, says nothing, or does not listen.
 import { expect, it } from 'vitest';
-import { conformance } from './suite.ts';
+import type { Wire } from '../support/wire.ts';
+import { conformance, type Suite } from './suite.ts';
 
 conformance('max_control_line', 'max_control_line: 256', (suite) => {
   // The limit counts what follows the name of the operation and the blanks after it.
@@ -141,31 +142,45 @@ conformance('ping_interval', 'ping_interval: "150ms"\nping_max: 2', (suite) => {
 
 conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) => {
   it('is what a client may leave unread before it is closed as a slow consumer', async () => {
-    const slow = await suite.connect();
-    const publisher = await suite.connect();
-    const s = suite.subject();
-    slow.send(`SUB ${s} 1\r\n`);
-    await slow.receives('');
-    slow.pause();
-    const message = Buffer.concat([
-      Buffer.from(`PUB ${s} 250000\r\n`),
-      Buffer.alloc(250_000, 'x'),
-      Buffer.from('\r\n'),
-    ]);
-    const closed = suite.server.logged(/Slow Consumer Detected/);
-    let pushing = true;
-    void closed.then(() => {
-      pushing = false;
-    });
-    // The system's buffers take some of it, so there is no telling how much it needs.
-    for (let sent = 0; pushing && sent < 400; sent += 1) {
-      publisher.send(message);
-      await publisher.receives('');
-    }
-    await closed;
-    expect(suite.server.log()).toMatch(/Slow Consumer Detected: MaxPending of 1000000 Exceeded/);
+    const { slow, publisher } = await overwhelm(
+      suite,
+      /Slow Consumer Detected: MaxPending of 1000000 Exceeded/,
+    );
     slow.resume();
     expect(await slow.closed()).toMatch(/^MSG /);
     await publisher.receives('');
   });
 });
+
+conformance('write_deadline', 'write_deadline: "200ms"', (suite) => {
+  it('is how long a client may take nothing before it is closed as a slow consumer', async () => {
+    const { slow, publisher } = await overwhelm(
+      suite,
+      /Slow Consumer Detected: WriteDeadline of 200ms exceeded/,
+    );
+    slow.resume();
+    expect(await slow.closed()).toMatch(/^MSG /);
+    await publisher.receives('');
+  });
+});
+
+// Publishes to a subscriber that does not read, until the log has this.
+async function overwhelm(suite: Suite, pattern: RegExp): Promise<{ slow: Wire; publisher: Wire }> {
+  const [slow, publisher] = [await suite.connect(), await suite.connect()];
+  const s = suite.subject();
+  slow.send(`SUB ${s} 1\r\n`);
+  await slow.receives('');
+  slow.pause();
+  let pushing = true;
+  const logged = suite.server.logged(pattern).finally(() => {
+    pushing = false;
+  });
+  const message = `PUB ${s} 250000\r\n${'x'.repeat(250_000)}\r\n`;
+  // The buffers of the system take some of it, 64 of these messages at most.
+  for (let sent = 0; pushing && sent < 64; sent += 1) {
+    publisher.send(message);
+    await publisher.receives('');
+  }
+  await logged;
+  return { slow, publisher };
+}

@@ -209,7 +209,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
   describe('the stream', () => {
     // Every kind of operation with its answer, so that a cut at any place shows.
     const story = (s: string): [string, string] => [
-      `SUB ${s}.* 7\r\nPUB ${s}.a re.ply 5\r\nhe\r\no\r\nHPUB ${s}.b 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPING\r\n` +
+      `CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\nSUB ${s}.* 7\r\nPUB ${s}.a re.ply 5\r\nhe\r\no\r\nHPUB ${s}.b 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPING\r\n` +
         `SUB ${s}.q group 8\r\nUNSUB 8 1\r\nUNSUB 8\r\nPUB ${s}.c 0\r\n\r\nPONG\r\nUNSUB 7\r\nPUB ${s}.a 1\r\nx\r\nPING\r\n`,
       `MSG ${s}.a 7 re.ply 5\r\nhe\r\no\r\nHMSG ${s}.b 7 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPONG\r\nMSG ${s}.c 7 0\r\n\r\nPONG\r\n`,
     ];
