@@ -9,7 +9,7 @@ export const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
 export type SanKind = (typeof sanKinds)[number];
 export interface San {
   readonly kind: SanKind;
-  /** In the form it has in a certificate: punycode, lower-case host names, RFC 5952 for IPv6. */
+  /** In the form it has in a certificate: punycode, and RFC 5952 for IPv6. */
   readonly value: string;
 }
 
@@ -131,14 +131,15 @@ function dnsName(text: string): string {
   if (plain.endsWith('.'))
     throw fail('a name in a certificate has no dot at its end', `--san dns:${text.slice(0, -1)}`);
   // Only for what is not ASCII: it would also turn 0x7f.1 into 127.0.0.1.
-  const name = /^[\x20-\x7e]*$/.test(plain) ? plain.toLowerCase() : domainToASCII(plain);
+  // The case stays as typed: peers ignore it, but nats-server maps a client by the exact text.
+  const name = /^[\x20-\x7e]*$/.test(plain) ? plain : domainToASCII(plain);
   if (name === '') throw fail(plain === '' ? 'it is empty' : 'it is not a domain name');
   if (name.length + (wildcard ? 2 : 0) > 253) throw fail(`it has ${name.length} characters, DNS allows 253`);
   const labels = name.split('.');
   for (const label of labels) {
     if (label.length > 63) throw fail(`a label has ${label.length} characters, DNS allows 63`);
     // Underscores are common in container networks, and both Go and OpenSSL match them.
-    if (!/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/.test(label))
+    if (!/^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?$/i.test(label))
       throw fail(`"${label}" is not a label of a domain name`);
   }
   if (/^\d+$/.test(labels.at(-1) as string))
