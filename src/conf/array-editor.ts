@@ -1,0 +1,62 @@
+// Adds an item to an array of a configuration, or removes one, in the way the array is written: on one line or on
+// several, with commas or without, with comments. Removing what was just added gives the same text again.
+
+import type { Layout } from './layout.ts';
+import type { ArrayNode, Span } from './tree.ts';
+
+/** Answers the text with an item, printed on one line, at the end of the array; `unit` is the text's indentation. */
+export function insertItem(layout: Layout, array: ArrayNode, item: string, unit: string): string {
+  const last = array.items.at(-1);
+  if (last === undefined) return insertFirst(layout, array, item, unit);
+  const before = array.items.at(-2);
+  const comma = layout.commaAfter(last.end);
+  const end = comma ?? last.end;
+  const trailing = comma === undefined ? '' : ',';
+  if (!layout.isFirstOnLine(last.start)) {
+    return layout.splice(end, end, `${comma === undefined ? ',' : ''} ${item}${trailing}`);
+  }
+  const usesCommas = before !== undefined && layout.commaAfter(before.end) !== undefined;
+  const lineEnd = layout.lineEndAfter(end) ?? end;
+  const leading = comma === undefined && usesCommas ? ',' : '';
+  const rest = layout.text.slice(last.end, lineEnd);
+  const line = layout.newline + layout.indentAt(last.start) + item + trailing;
+  return layout.splice(last.end, lineEnd, leading + rest + line);
+}
+
+function insertFirst(layout: Layout, array: ArrayNode, item: string, unit: string): string {
+  const at = array.start + 1;
+  const isOpenLine = layout.lineEndAfter(at) === layout.afterBlanks(at);
+  const lead = isOpenLine ? layout.newline + layout.indentAt(array.start) + unit : '';
+  return layout.splice(at, at, lead + item);
+}
+
+/** Answers the text without an item of the array, its line and its comma. */
+export function deleteItem(layout: Layout, array: ArrayNode, index: number): string {
+  const item = array.items[index] as Span;
+  const before = array.items[index - 1];
+  const isLast = index === array.items.length - 1;
+  const comma = layout.commaAfter(item.end);
+  const commaBefore = before && layout.commaAfter(before.end);
+  const { start, end } = spanOf(layout, item, comma ?? item.end, isLast, commaBefore ?? before?.end);
+  const edited = layout.splice(start, end, '');
+  // A last item without a comma after it takes along the comma that led to it.
+  if (!isLast || comma !== undefined || before === undefined || commaBefore === undefined) return edited;
+  return edited.slice(0, before.end) + edited.slice(commaBefore);
+}
+
+/** Finds what goes with an item: its whole line where it has one, else the blanks between it and a neighbour. */
+function spanOf(
+  layout: Layout,
+  item: Span,
+  end: number,
+  isLast: boolean,
+  endBefore: number | undefined,
+): Span {
+  const lineEnd = layout.lineEndAfter(end);
+  if (lineEnd !== undefined && layout.isFirstOnLine(item.start)) {
+    return { start: layout.lineStart(item.start), end: layout.nextLine(lineEnd) };
+  }
+  if (!isLast) return { start: item.start, end: layout.afterBlanks(end) };
+  if (endBefore !== undefined && layout.isBlank(endBefore, item.start)) return { start: endBefore, end };
+  return { start: layout.beforeBlanks(item.start), end };
+}

@@ -1,0 +1,77 @@
+// Answers how a configuration is laid out around an offset: lines, indentation, commas, comments at the end of a line.
+
+const BLANKS = /[\t ]*/y;
+const COMMA = /[\t ]*,/y;
+const LINE_TAIL = /[\t ]*(?:(?:#|\/\/)[^\n\r]*)?(?=\r?\n|$)/y;
+const BYTE_ORDER_MARK = '\ufeff';
+
+export class Layout {
+  readonly text: string;
+  /** The line end that the text uses, `\r\n` or `\n`. */
+  readonly newline: string;
+
+  constructor(text: string) {
+    this.text = text;
+    this.newline = text.includes('\r\n') ? '\r\n' : '\n';
+  }
+
+  /** Whether there is nothing in the text but a byte order mark at most. */
+  get isEmpty(): boolean {
+    return this.text === '' || this.text === BYTE_ORDER_MARK;
+  }
+
+  lineStart(offset: number): number {
+    const start = this.text.lastIndexOf('\n', offset - 1) + 1;
+    return start === 0 && offset > 0 && this.text.startsWith(BYTE_ORDER_MARK) ? 1 : start;
+  }
+
+  /** Answers the blanks that the line of an offset starts with. */
+  indentAt(offset: number): string {
+    const start = this.lineStart(offset);
+    return this.text.slice(start, this.#end(BLANKS, start));
+  }
+
+  isFirstOnLine(offset: number): boolean {
+    return this.#end(BLANKS, this.lineStart(offset)) === offset;
+  }
+
+  /** Answers the end of the line when nothing but a comment stands before it. */
+  lineEndAfter(offset: number): number | undefined {
+    return this.#end(LINE_TAIL, offset);
+  }
+
+  /** Answers the offset after the line end that stands at `lineEnd`. */
+  nextLine(lineEnd: number): number {
+    const newline = this.text.indexOf('\n', lineEnd);
+    return newline < 0 ? this.text.length : newline + 1;
+  }
+
+  /** Answers the offset after a comma that follows on the same line. */
+  commaAfter(offset: number): number | undefined {
+    return this.#end(COMMA, offset);
+  }
+
+  afterBlanks(offset: number): number {
+    return this.#end(BLANKS, offset) ?? offset;
+  }
+
+  beforeBlanks(offset: number): number {
+    let start = offset;
+    while (/[\t ]/.test(this.text.charAt(start - 1))) start--;
+    return start;
+  }
+
+  isBlank(start: number, end: number): boolean {
+    return this.text.slice(start, end).trim() === '';
+  }
+
+  /** Answers the text with a piece of it replaced. */
+  splice(start: number, end: number, replacement: string): string {
+    return this.text.slice(0, start) + replacement + this.text.slice(end);
+  }
+
+  #end(pattern: RegExp, offset: number): number | undefined {
+    pattern.lastIndex = offset;
+    return pattern.test(this.text) ? pattern.lastIndex : undefined;
+  }
+}
