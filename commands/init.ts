@@ -5,6 +5,7 @@ import { given } from '../src/cli/flags.ts';
 import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
 import { nextStepLines, nextSteps } from '../src/cli/next-steps.ts';
 import { withProgress } from '../src/cli/progress.ts';
+import { printValue } from '../src/conf/printer.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
 import {
@@ -33,13 +34,16 @@ export default class Init extends BaseCommand {
     if (!flags.force) await refuseExistingAuthority(directory);
     const answers = await initAnswers(flags, keyTypes, defaultHosts, sanOfHost);
     const servers = serverPairs(answers.template, answers.hosts);
-    const files = serverConfigurations({
-      ...answers,
-      servers,
-      file: flags.config,
-      directory: flags.dir,
-      clusterName: flags['cluster-name'],
-    });
+    const files = serverConfigurations(
+      {
+        ...answers,
+        servers,
+        file: flags.config,
+        directory: flags.dir,
+        clusterName: flags['cluster-name'],
+      },
+      printValue,
+    );
     if (!flags.force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
       initialize({
@@ -54,7 +58,7 @@ export default class Init extends BaseCommand {
         days: flags.days,
         force: flags.force,
         ...given({ passphrase: answers.passphrase }),
-        files: () => files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
+        files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
         progress,
       }),
     );

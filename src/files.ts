@@ -32,10 +32,13 @@ export interface FileWrite {
   readonly mode: number;
 }
 
-/** Reads a whole file; throws a NatspkiError that names the file (and its mode) when it is missing, closed to us or a folder. */
-export async function readFile(path: string): Promise<Buffer> {
+/**
+ * Reads a whole file; throws a NatspkiError that names the file (and its mode) when it is missing, closed to us, a
+ * folder or larger than `maximum` bytes.
+ */
+export async function readFile(path: string, maximum = maximumBytes): Promise<Buffer> {
   try {
-    refuseLarge(path, (await stat(path)).size);
+    refuseLarge(path, (await stat(path)).size, maximum);
     return await readLater(path);
   } catch (error) {
     throw fileError(error, 'read', path);
@@ -45,7 +48,7 @@ export async function readFile(path: string): Promise<Buffer> {
 /** Reads like readFile, without waiting. */
 export function readFileSync(path: string): Buffer {
   try {
-    refuseLarge(path, statSync(path).size);
+    refuseLarge(path, statSync(path).size, maximumBytes);
     return readNow(path);
   } catch (error) {
     throw fileError(error, 'read', path);
@@ -98,17 +101,24 @@ export async function createFile(path: string, data: string | Uint8Array, mode: 
   }
 }
 
-/** Appends to a file, which is made with this mode when missing, and waits until the disk has it. */
-export async function appendFile(path: string, data: string, mode: number): Promise<void> {
+/**
+ * Appends lines to a file, which is made with this mode when missing, and waits until the disk has them. A last line
+ * that a crash left torn is ended first, so that it damages no other.
+ */
+export async function appendLines(path: string, lines: readonly string[], mode: number): Promise<void> {
   try {
-    const handle = await open(path, 'a', mode);
+    const handle = await open(path, 'a+', mode);
     try {
-      await handle.writeFile(data);
+      const { size } = await handle.stat();
+      const last = Buffer.alloc(1, '\n');
+      if (size > 0) await handle.read(last, 0, 1, size - 1);
+      const start = last.toString() === '\n' ? '' : '\n';
+      await handle.writeFile(`${start}${lines.map((line) => `${line}\n`).join('')}`);
       await handle.sync();
+      if (size === 0) await syncFolder(dirname(path));
     } finally {
       await handle.close();
     }
-    await syncFolder(dirname(path));
   } catch (error) {
     throw fileError(error, 'write', path);
   }
@@ -212,9 +222,9 @@ export function formatMode(mode: number): string {
   return (mode & 0o7777).toString(8).padStart(4, '0');
 }
 
-function refuseLarge(path: string, size: number): void {
-  if (size > maximumBytes) {
-    throw new NatspkiError('file-too-large', `"${path}" has ${size} bytes, expected at most ${maximumBytes}`);
+function refuseLarge(path: string, size: number, maximum: number): void {
+  if (size > maximum) {
+    throw new NatspkiError('file-too-large', `"${path}" has ${size} bytes, expected at most ${maximum}`);
   }
 }
 

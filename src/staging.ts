@@ -83,9 +83,10 @@ export async function finishStaged(journalFolder: string): Promise<number> {
   return decided.renames.length;
 }
 
-/** Tells whether a command was killed after its change was decided and before it was complete. */
-export async function hasUnfinished(journalFolder: string): Promise<boolean> {
-  return exists(join(journalFolder, 'journal.json'));
+/** Tells what a command that was killed, or is at work, has left: undecided (`staged`), or decided and not complete. */
+export async function unfinishedWork(journalFolder: string): Promise<'staged' | 'decided' | undefined> {
+  if (await exists(join(journalFolder, 'journal.json'))) return 'decided';
+  return (await exists(join(journalFolder, 'staged.json'))) ? 'staged' : undefined;
 }
 
 async function complete(journalFolder: string, plan: Plan): Promise<void> {

@@ -1,23 +1,254 @@
-// The folder of an authority: every path in it, and every read and write.
+// The folder of an authority: every path in it, every read and write, who may write when, and the archive of what was
+// replaced.
+import { readdir } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { NatspkiError, UsageError } from '../errors.ts';
+import {
+  exists,
+  type FileWrite,
+  fileError,
+  isCode,
+  isTemporaryName,
+  makeDirectory,
+  readFile,
+} from '../files.ts';
+import { acquireLock } from '../lock.ts';
+import { finishStaged, unfinishedWork, writeTogether } from '../staging.ts';
+import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import { decodePrivateKey } from '../x509/key.ts';
+import { maximumCommonName } from '../x509/name.ts';
+import { Authority } from './authority.ts';
+import { Ledger } from './ledger.ts';
+
+/** The two files of a certificate. */
+export interface PairFiles {
+  /** `ca` for the authority. */
+  readonly name: string;
+  readonly certificateFile: string;
+  readonly keyFile: string;
+}
+
+/** A pair to be written, in PEM. */
+export interface PairWrite extends PairFiles {
+  readonly certificate: string;
+  /** Undefined when the key stays where it was made: one that is here then goes to the archive. */
+  readonly key: string | undefined;
+}
 
 export class PkiDirectory {
   readonly path: string;
+  /** The trust bundle, the current authority first. */
+  readonly authorityFile: string;
+  readonly authorityKeyFile: string;
+  readonly ledger: Ledger;
+  readonly #state: string;
 
   constructor(path: string) {
     this.path = path;
+    this.authorityFile = join(path, 'ca.pem');
+    this.authorityKeyFile = join(path, 'ca-key.pem');
+    this.#state = join(path, '.natspki');
+    this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
 
-  /** The trust bundle, the current authority first. */
-  get authorityFile(): string {
-    return `${this.path}/ca.pem`;
-  }
-  get authorityKeyFile(): string {
-    return `${this.path}/ca-key.pem`;
-  }
   certificateFile(name: string): string {
-    return `${this.path}/${name}-cert.pem`;
+    return this.pair(name).certificateFile;
   }
+
   keyFile(name: string): string {
-    return `${this.path}/${name}-key.pem`;
+    return this.pair(name).keyFile;
+  }
+
+  /** Names the files of a pair, here or in another folder. */
+  pair(name: string, folder = this.path): PairFiles {
+    return {
+      name,
+      certificateFile: join(folder, `${name}-cert.pem`),
+      keyFile: join(folder, `${name}-key.pem`),
+    };
+  }
+
+  get authorityPair(): PairFiles {
+    return { name: 'ca', certificateFile: this.authorityFile, keyFile: this.authorityKeyFile };
+  }
+
+  /**
+   * Runs `work` while no other process writes to the folder, after completing what a killed one left behind; makes the
+   * folder when it is missing.
+   * @param work is told how many files were still to be put into place
+   */
+  async exclusive<T>(work: (recovered: number) => Promise<T>): Promise<T> {
+    await makeDirectory(this.#state);
+    const lock = await acquireLock(join(this.#state, 'lock'));
+    try {
+      return await work(await finishStaged(this.#state));
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /**
+   * Completes what a killed process left behind, for commands that only read. Where we may not write, or another
+   * process is at work, it leaves that alone.
+   */
+  async settle(): Promise<void> {
+    const unfinished = await unfinishedWork(this.#state);
+    if (unfinished === undefined) return;
+    try {
+      // Work that is decided takes a moment; undecided work may be a process that is still at it.
+      const lock = await acquireLock(
+        join(this.#state, 'lock'),
+        unfinished === 'staged' ? { timeoutMs: 0 } : {},
+      );
+      await finishStaged(this.#state).finally(() => lock.release());
+    } catch (error) {
+      const passing = ['locked', 'permission-denied', 'read-only'];
+      if (!(error instanceof NatspkiError && passing.includes(error.code))) throw error;
+    }
+  }
+
+  async hasAuthority(): Promise<boolean> {
+    return (await exists(this.authorityFile)) || (await exists(this.authorityKeyFile));
+  }
+
+  /** Reads the trust bundle; throws `no-authority` when there is none. */
+  async readBundle(): Promise<[Certificate, ...Certificate[]]> {
+    if (!(await exists(this.authorityFile))) {
+      throw new NatspkiError('no-authority', `no authority in "${this.path}"`, {
+        hint: 'make one with `natspki init`, or name its folder with --dir',
+      });
+    }
+    return readCertificates(await readFile(this.authorityFile), this.authorityFile);
+  }
+
+  /** Reads the authority with its key; throws what says why it cannot sign. */
+  async readAuthority(passphrase?: string): Promise<Authority> {
+    const bundle = await this.readBundle();
+    const key = decodePrivateKey(await readFile(this.authorityKeyFile), this.authorityKeyFile, passphrase);
+    return new Authority(bundle, key, { bundle: this.authorityFile, key: this.authorityKeyFile });
+  }
+
+  /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
+  async contents(): Promise<{ certificates: string[]; keys: string[]; leftovers: string[] }> {
+    const files = await readdir(this.path).catch((error) => {
+      if (isCode(error, 'ENOENT')) return [];
+      throw fileError(error, 'read', this.path);
+    });
+    const visible = files.filter(
+      (file) => !file.startsWith('.') && join(this.path, file) !== this.authorityKeyFile,
+    );
+    const named = (suffix: string) =>
+      visible
+        .filter((file) => file.endsWith(suffix))
+        .map((file) => file.slice(0, -suffix.length))
+        .sort();
+    return {
+      certificates: named('-cert.pem'),
+      keys: named('-key.pem'),
+      leftovers: files.filter(isTemporaryName).map((file) => join(this.path, file)),
+    };
+  }
+
+  /** Reads the certificate of a name and those that follow it in its file. */
+  async readChain(name: string): Promise<[Certificate, ...Certificate[]]> {
+    const file = this.certificateFile(name);
+    return readCertificates(await readFile(file), file);
+  }
+
+  /** Throws `certificate-exists` when one of the pairs, or half of it, is there already. */
+  async refuseExisting(pairs: readonly PairFiles[]): Promise<void> {
+    const there = [];
+    for (const pair of pairs) if (await isThere(pair)) there.push(pair);
+    const [first, ...others] = there;
+    if (first === undefined) return;
+    const more = others.length === 0 ? '' : ` and ${others.length} more`;
+    const folder = dirname(first.certificateFile);
+    const half = (await exists(first.certificateFile)) ? 'certificate' : 'the key of certificate';
+    throw new NatspkiError(
+      'certificate-exists',
+      `${half} "${first.name}"${more} already exists in "${folder}"`,
+      {
+        hint: `renew it with \`natspki rotate ${first.name}\`, or pass --force to replace it`,
+      },
+    );
+  }
+
+  /**
+   * Writes pairs and other files in one step; what a pair replaces goes to the archive in the same step. Only inside
+   * `exclusive`.
+   */
+  async write(pairs: readonly PairWrite[], others: readonly FileWrite[], now: Date): Promise<void> {
+    const writes: FileWrite[] = [];
+    const removals: string[] = [];
+    for (const pair of pairs) {
+      if (await isThere(pair)) {
+        writes.push(...(await this.#archived(pair, now)));
+        if (pair.key === undefined) removals.push(pair.keyFile);
+      }
+      writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });
+      if (pair.key !== undefined) writes.push({ path: pair.keyFile, data: pair.key, mode: 0o600 });
+    }
+    await writeTogether(this.#state, [...writes, ...others], removals);
+  }
+
+  /** Gives the files of a pair that is about to be replaced, as writes to `.natspki/archive/NAME/TIME-SERIAL/`. */
+  async #archived(pair: PairFiles, now: Date): Promise<FileWrite[]> {
+    const files = [pair.certificateFile, pair.keyFile];
+    const contents: [string, Buffer][] = [];
+    for (const file of files) if (await exists(file)) contents.push([file, await readFile(file)]);
+    const stamp = now.toISOString().replace(/[-:]|\.\d+/g, '');
+    const serial = serialIn(contents[0]?.[1] ?? Buffer.alloc(0));
+    const folder = join(this.#state, 'archive', pair.name, `${stamp}-${serial}`);
+    return contents.map(([file, data]) => ({ path: join(folder, basename(file)), data, mode: 0o600 }));
+  }
+}
+
+/**
+ * Throws a UsageError unless a name can be that of a certificate and of its files: no path, no clash with the
+ * authority's files.
+ */
+export function checkName(name: string): void {
+  if (name.length > maximumCommonName) {
+    throw new UsageError(
+      `name "${name}" has ${name.length} characters, a common name holds at most ${maximumCommonName}`,
+    );
+  }
+  if (!/^[A-Za-z0-9_][A-Za-z0-9._@+-]*$/.test(name)) {
+    throw new UsageError(
+      `name "${name}" cannot be that of a file, expected letters, digits and . _ @ + -`,
+      'give another name, and what peers look for with --san',
+    );
+  }
+  // On a file system that ignores case, CA-key.pem is the authority's.
+  if (name.toLowerCase() === 'ca') {
+    throw new UsageError(`name "${name}" is the authority's own`, 'give another name');
+  }
+}
+
+/** Throws a UsageError unless all names can be used, together. */
+export function checkNames(names: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const name of names) {
+    checkName(name);
+    const other = seen.get(name.toLowerCase());
+    if (other !== undefined) {
+      const clash =
+        other === name ? `"${name}" is given twice` : `"${other}" and "${name}" differ only in case`;
+      throw new UsageError(`name ${clash}`);
+    }
+    seen.set(name.toLowerCase(), name);
+  }
+}
+
+async function isThere(pair: PairFiles): Promise<boolean> {
+  return (await exists(pair.certificateFile)) || (await exists(pair.keyFile));
+}
+
+/** Gives the beginning of a certificate's serial number, for a folder name; what cannot be read is archived as well. */
+function serialIn(bytes: Buffer): string {
+  try {
+    return readCertificates(bytes, '')[0].serial.slice(0, 8);
+  } catch {
+    return 'unreadable';
   }
 }

@@ -1,8 +1,23 @@
 // The making of an authority and its first certificates, all or nothing.
+import { NatspkiError, UsageError } from '../errors.ts';
 import type { FileWrite } from '../files.ts';
-import type { KeyType } from '../x509/key.ts';
-import type { PkiDirectory } from './directory.ts';
-import type { ListedCertificate } from './listing.ts';
+import { generateKey, type KeyType } from '../x509/key.ts';
+import { isHost, type San, sanOfHost } from '../x509/name.ts';
+import { Authority, checkCommonName, checkDays } from './authority.ts';
+import { checkNames, type PkiDirectory } from './directory.ts';
+import {
+  type LeafPlan,
+  leafNotices,
+  type Made,
+  makeKeys,
+  pairOf,
+  planLeaf,
+  recoveryNotice,
+  signLeaves,
+} from './leaf.ts';
+import { ledgerEntry } from './ledger.ts';
+import { describe } from './listing.ts';
+import type { ProfileName } from './profile.ts';
 
 export interface InitOptions {
   readonly directory: PkiDirectory;
@@ -22,28 +37,116 @@ export interface InitOptions {
   /** Replaces an existing authority; what it replaces goes to the archive. */
   readonly force?: boolean;
   /** Further files, such as nats.conf, that appear in the same step as the certificates or not at all. */
-  readonly files?: (made: readonly ListedCertificate[]) => readonly FileWrite[];
+  readonly files?: readonly FileWrite[];
   readonly now?: () => Date;
+  /** Called with the steps that are done, of all: a key and a signature a certificate. */
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** What a command has made: the certificates, and remarks for the user (one line each). */
-export interface Made {
-  readonly certificates: readonly ListedCertificate[];
-  readonly notices: readonly string[];
-}
-
-/** Lists the hosts of a server that says nothing else: localhost, 127.0.0.1, ::1 and this host's name when it is a DNS name. */
-export function defaultHosts(_hostname: string): string[] {
-  throw new Error('not yet');
+/**
+ * Lists the hosts of a server that says nothing else: localhost, 127.0.0.1, ::1 and this host's name when it is a DNS
+ * name.
+ */
+export function defaultHosts(hostname: string): string[] {
+  const always = ['localhost', '127.0.0.1', '::1'];
+  return isHost(hostname) && !always.includes(hostname) ? [...always, hostname] : always;
 }
 
 /** Throws `authority-exists` unless forced. For asking before the questions are put to the user. */
-export async function refuseExistingAuthority(_directory: PkiDirectory): Promise<void> {
-  throw new Error('not yet');
+export async function refuseExistingAuthority(directory: PkiDirectory): Promise<void> {
+  await directory.settle();
+  await refuseAuthority(directory);
 }
 
 /** Makes the authority (first in the result, named `ca`), server, route, client and node certificates in one step. */
-export async function initialize(_options: InitOptions): Promise<Made> {
-  throw new Error('not yet');
+export async function initialize(options: InitOptions): Promise<Made> {
+  const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
+  const now = (options.now ?? (() => new Date()))();
+  checkDays(options.days, 'a certificate');
+  checkDays(options.authorityDays, 'the authority');
+  checkCommonName(options.authorityName, "the authority's name");
+  if (passphrase === '') throw new UsageError('the passphrase is empty');
+  const plans = planLeaves(options);
+  const authorityPair = directory.authorityPair;
+  const refuse = async () => {
+    if (force) return;
+    await refuseAuthority(directory);
+    await directory.refuseExisting(plans.map((plan) => plan.files));
+  };
+  await directory.settle();
+  await refuse();
+  let done = 0;
+  const step = () => progress(++done, 2 * (plans.length + 1));
+  const [key, keyed] = await Promise.all([generateKey(keyType), makeKeys(plans, keyType, step)]);
+  step();
+  const authority = await Authority.create({
+    commonName: options.authorityName,
+    key,
+    days: options.authorityDays,
+    now,
+  });
+  step();
+  const { certificate } = authority.current;
+  const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);
+  const authorityWrite = await pairOf(authorityPair, certificate, key, passphrase);
+  const entry = ledgerEntry(certificate, {
+    name: authorityPair.name,
+    profile: 'authority',
+    issuer: certificate.pin,
+    now,
+  });
+  return directory.exclusive(async (recovered) => {
+    await refuse();
+    const before = force ? (await directory.contents()).certificates : [];
+    await directory.ledger.append([entry, ...entries]);
+    await directory.write([authorityWrite, ...pairs], files, now);
+    const left = before.filter((name) => !plans.some((plan) => plan.files.name === name));
+    return {
+      certificates: [describe(certificate, authorityPair, 'authority', now), ...listed],
+      notices: [...recoveryNotice(recovered), ...leafNotices(authority, plans, now), ...leftNotice(left)],
+    };
+  });
+}
+
+function planLeaves(options: InitOptions): LeafPlan[] {
+  const { directory, hosts, clients, nodes = [], days } = options;
+  const servers = options.servers ?? [{ name: 'server', hosts }];
+  const dialed: [string, ProfileName, readonly string[]][] = [
+    ...servers.map((server): [string, ProfileName, readonly string[]] => [
+      server.name,
+      'server',
+      server.hosts,
+    ]),
+    ['route', 'route', hosts],
+    ...nodes.flatMap(({ name, hosts }): [string, ProfileName, readonly string[]][] => [
+      [`${name}-server`, 'server', hosts],
+      [`${name}-route`, 'route', hosts],
+    ]),
+  ];
+  const plans = [
+    ...dialed.map(([name, profile, names]) =>
+      planLeaf(directory.pair(name), profile, days, sansOf(name, names)),
+    ),
+    ...clients.map((name) => planLeaf(directory.pair(name), 'client', days)),
+  ];
+  checkNames(plans.map((plan) => plan.files.name));
+  return plans;
+}
+
+function sansOf(name: string, hosts: readonly string[]): San[] {
+  if (hosts.length === 0)
+    throw new UsageError(`no host for the certificate "${name}"`, 'name one with --host');
+  return hosts.map(sanOfHost);
+}
+
+async function refuseAuthority(directory: PkiDirectory): Promise<void> {
+  if (!(await directory.hasAuthority())) return;
+  throw new NatspkiError('authority-exists', `an authority already exists in "${directory.path}"`, {
+    hint: 'issue from it with `natspki issue`, or pass --force to replace it and everything it signed',
+  });
+}
+
+function leftNotice(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [`no longer trusted, since the authority that signed them was replaced: ${names.join(', ')}`];
 }

@@ -1,5 +1,11 @@
 // What a file of X.509 material holds, as values for printing. Never a private value.
-import type { Pin } from '../x509/pin.ts';
+import { Certificate } from '../x509/certificate.ts';
+import { keyTypeOf, openPrivateKey, openPublicKey } from '../x509/key.ts';
+import { type Material, readingDer, readMaterial } from '../x509/material.ts';
+import { formatName, formatSan } from '../x509/name.ts';
+import { type Pin, spkiPin } from '../x509/pin.ts';
+import { readRequestDer } from '../x509/request.ts';
+import { type RevokedCertificate, readRevocationList } from '../x509/revocation-list.ts';
 
 export interface InspectedCertificate {
   readonly kind: 'certificate';
@@ -43,7 +49,7 @@ export interface InspectedRevocationList {
   readonly thisUpdate: Date;
   readonly nextUpdate?: Date;
   readonly signatureAlgorithm: string;
-  readonly revoked: readonly { serial: string; revokedAt: Date; reason?: string }[];
+  readonly revoked: readonly RevokedCertificate[];
 }
 export type Inspected = InspectedCertificate | InspectedRequest | InspectedKey | InspectedRevocationList;
 
@@ -51,6 +57,72 @@ export type Inspected = InspectedCertificate | InspectedRequest | InspectedKey |
  * Reads everything in a file, PEM (any number of blocks) or DER, in its order.
  * @param source the name of the file, for errors
  */
-export function inspect(_bytes: Buffer, _source: string): Inspected[] {
-  throw new Error('not yet');
+export function inspect(bytes: Buffer, source: string): Inspected[] {
+  return readMaterial(bytes, source).map((material) => {
+    switch (material.kind) {
+      case 'certificate':
+        return inspectCertificate(readingDer('certificate', source, () => new Certificate(material.der)));
+      case 'request':
+        return inspectRequest(material.der, source);
+      case 'revocation-list':
+        return inspectRevocationList(material.der, source);
+      default:
+        return inspectKey(material, material.kind, source);
+    }
+  });
+}
+
+function inspectCertificate(certificate: Certificate): InspectedCertificate {
+  const { pathLength, subjectKeyId, authorityKeyId } = certificate;
+  return {
+    kind: 'certificate',
+    subject: formatName(certificate.subject),
+    issuer: formatName(certificate.issuer),
+    serial: certificate.serial,
+    notBefore: certificate.notBefore,
+    notAfter: certificate.notAfter,
+    keyType: certificate.keyType,
+    signatureAlgorithm: certificate.signatureAlgorithm,
+    sans: certificate.sans.map(formatSan),
+    authority: certificate.authority,
+    ...(pathLength === undefined ? {} : { pathLength }),
+    keyUsage: certificate.keyUsage ?? [],
+    extendedKeyUsage: certificate.extendedKeyUsage ?? [],
+    ...(subjectKeyId === undefined ? {} : { subjectKeyId }),
+    ...(authorityKeyId === undefined ? {} : { authorityKeyId }),
+    pin: certificate.pin,
+    fingerprint: certificate.fingerprint,
+  };
+}
+
+function inspectRequest(der: Buffer, source: string): InspectedRequest {
+  const request = readRequestDer(der, source);
+  return {
+    kind: 'request',
+    subject: formatName(request.subject),
+    sans: request.sans.map(formatSan),
+    keyType: keyTypeOf(request.publicKey),
+    signatureAlgorithm: request.signatureAlgorithm,
+    signatureValid: request.signatureValid,
+    pin: request.pin,
+  };
+}
+
+function inspectKey(material: Material, kind: InspectedKey['kind'], source: string): InspectedKey {
+  if (material.encryption !== undefined) return { kind, encrypted: true };
+  const key = kind === 'private-key' ? openPrivateKey(material, source) : openPublicKey(material, source);
+  return { kind, encrypted: false, keyType: keyTypeOf(key), pin: spkiPin(key) };
+}
+
+function inspectRevocationList(der: Buffer, source: string): InspectedRevocationList {
+  const list = readRevocationList(der, source);
+  const { thisUpdate, nextUpdate, signatureAlgorithm, revoked } = list;
+  return {
+    kind: 'revocation-list',
+    issuer: formatName(list.issuer),
+    thisUpdate,
+    ...(nextUpdate === undefined ? {} : { nextUpdate }),
+    signatureAlgorithm,
+    revoked,
+  };
 }

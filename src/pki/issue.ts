@@ -1,8 +1,21 @@
 // The issuing of one or many leaf certificates by the authority of a folder.
-import type { KeyType } from '../x509/key.ts';
-import type { San } from '../x509/name.ts';
-import type { PkiDirectory } from './directory.ts';
-import type { Made } from './init.ts';
+import { NatspkiError, UsageError } from '../errors.ts';
+import { exists, readFile } from '../files.ts';
+import { type KeyType, weaknessOf } from '../x509/key.ts';
+import { readMaterialOf } from '../x509/material.ts';
+import { formatSan, parseSan, type San } from '../x509/name.ts';
+import { type CertificateRequest, readRequest } from '../x509/request.ts';
+import { type Authority, checkDays } from './authority.ts';
+import { checkNames, type PkiDirectory } from './directory.ts';
+import {
+  type KeyedPlan,
+  leafNotices,
+  type Made,
+  makeKeys,
+  planLeaf,
+  recoveryNotice,
+  signLeaves,
+} from './leaf.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface IssueOptions {
@@ -23,15 +36,106 @@ export interface IssueOptions {
   /** Of the authority's key. */
   readonly passphrase?: string;
   readonly now?: () => Date;
+  /** Called with the steps that are done, of all: a key and a signature a certificate. */
   readonly progress?: (done: number, total: number) => void;
 }
 
 /** Issues a certificate for each name, in one step: a crash leaves none of the files or all of them. */
-export async function issueCertificates(_options: IssueOptions): Promise<Made> {
-  throw new Error('not yet');
+export async function issueCertificates(options: IssueOptions): Promise<Made> {
+  const { directory, profile, names, days = 365, keyType = 'p256', force = false, passphrase } = options;
+  const { progress = () => undefined, now: clock = () => new Date() } = options;
+  const now = clock();
+  checkNames(names);
+  checkDays(days, 'the certificate');
+  const request = options.request === undefined ? undefined : acceptRequest(options.request, names);
+  const sans = options.sans ?? request?.sans ?? [];
+  const plans = names.map((name) =>
+    planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
+  );
+  const files = plans.map((plan) => plan.files);
+  // Everything that can be refused is, before time goes into keys; and again below, where nobody can interfere.
+  const authority = await openAuthority(directory, passphrase);
+  authority.refuseOutsideLife(now);
+  if (!force) await directory.refuseExisting(files);
+  let done = 0;
+  const step = () => progress(++done, 2 * plans.length);
+  const keyed: KeyedPlan[] =
+    request === undefined
+      ? await makeKeys(plans, keyType, step)
+      : plans.map((plan) => ({ ...plan, key: request.publicKey }));
+  return directory.exclusive(async (recovered) => {
+    if (!force) await directory.refuseExisting(files);
+    const current = await stillCurrent(authority, directory, passphrase);
+    const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
+    await directory.ledger.append(entries);
+    await directory.write(pairs, [], now);
+    return {
+      certificates: listed,
+      notices: [
+        ...recoveryNotice(recovered),
+        ...requestNotices(request, options.sans),
+        ...leafNotices(current, plans, now),
+      ],
+    };
+  });
 }
 
 /** Tells whether the authority's key wants a passphrase; for asking before work starts. */
-export async function authorityNeedsPassphrase(_directory: PkiDirectory): Promise<boolean> {
-  throw new Error('not yet');
+export async function authorityNeedsPassphrase(directory: PkiDirectory): Promise<boolean> {
+  await directory.settle();
+  const file = directory.authorityKeyFile;
+  if (!(await exists(file))) return false;
+  return readMaterialOf('private-key', await readFile(file), file)[0]?.encryption !== undefined;
+}
+
+async function openAuthority(directory: PkiDirectory, passphrase: string | undefined): Promise<Authority> {
+  await directory.settle();
+  return directory.readAuthority(passphrase);
+}
+
+/** Gives the authority again, read anew when it was replaced while keys were made. */
+async function stillCurrent(
+  authority: Authority,
+  directory: PkiDirectory,
+  passphrase: string | undefined,
+): Promise<Authority> {
+  const [certificate] = await directory.readBundle();
+  const same = certificate.der.equals(authority.current.certificate.der);
+  return same ? authority : directory.readAuthority(passphrase);
+}
+
+/** Reads a request and refuses one that must not be signed. */
+function acceptRequest(
+  source: { bytes: Buffer; file: string },
+  names: readonly string[],
+): CertificateRequest {
+  if (names.length !== 1)
+    throw new UsageError(`a request is for one certificate, found ${names.length} names`);
+  const request = readRequest(source.bytes, source.file);
+  const refuse = (code: string, message: string) =>
+    new NatspkiError(code, `request "${source.file}" ${message}`);
+  if (!request.signatureValid) {
+    throw refuse('bad-request-signature', `is not signed by its own key (${request.signatureAlgorithm})`);
+  }
+  const weakness = weaknessOf(request.publicKey);
+  if (weakness !== undefined) throw refuse('weak-key', `has a key of ${weakness}`);
+  return { ...request, sans: request.sans.map((san) => parseSan(formatSan(san))) };
+}
+
+/** Says what of a request the certificate does not have. */
+function requestNotices(
+  request: CertificateRequest | undefined,
+  asked: readonly San[] | undefined,
+): string[] {
+  if (request === undefined) return [];
+  const notices: string[] = [];
+  if (asked !== undefined && request.sans.length > 0) {
+    notices.push(
+      `the names in the request are left out for those given: ${request.sans.map(formatSan).join(' ')}`,
+    );
+  }
+  if (request.otherExtensions.length > 0) {
+    notices.push('extensions that the request asks for are left out: the profile decides on usages');
+  }
+  return notices;
 }

@@ -1,12 +1,15 @@
 // What is in an authority's folder, as values for a table.
+import { exists } from '../files.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { formatSan } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
-import type { PkiDirectory } from './directory.ts';
+import type { PairFiles, PkiDirectory } from './directory.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
-  /** `ca` for the authority itself. */
+  /** `ca` for the authority itself, and for those it succeeded. */
   readonly name: string;
-  readonly profile: ProfileName | 'authority' | 'unknown';
+  readonly profile: ProfileName | 'authority' | 'retired-authority' | 'unknown';
   /** As parseSan reads them: `dns:localhost`. */
   readonly sans: readonly string[];
   readonly keyType: string;
@@ -28,13 +31,77 @@ export interface ListedCertificate {
   readonly keyFile?: string;
 }
 
-/**
- * Reads every certificate of the folder, the authority first, then by name.
- * @param options.dueMs what is due: expires within this many milliseconds; default the last third of its life
- */
+interface ListingOptions {
+  readonly now?: () => Date;
+  /** What is due: expires within this many milliseconds; default the last third of its life. */
+  readonly dueMs?: number;
+}
+
+const dayMs = 24 * 60 * 60 * 1000;
+
+/** Reads every certificate of the folder, the authority first, then by name; throws at the first damaged one. */
 export async function listCertificates(
-  _directory: PkiDirectory,
-  _options: { now?: () => Date; dueMs?: number } = {},
+  directory: PkiDirectory,
+  options: ListingOptions = {},
 ): Promise<ListedCertificate[]> {
-  throw new Error('not yet');
+  await directory.settle();
+  const bundle = await directory.readBundle();
+  const { entries } = await directory.ledger.read();
+  const profiles = new Map(entries.map(({ serial, profile }) => [serial, profile]));
+  const { now = () => new Date(), dueMs } = options;
+  const at = now();
+  const authorities = await Promise.all(
+    bundle.map(async (certificate, i) => {
+      const { keyFile, ...files } = directory.authorityPair;
+      const hasKey = i === 0 && (await exists(keyFile));
+      const pair = hasKey ? { ...files, keyFile } : files;
+      return describe(certificate, pair, i === 0 ? 'authority' : 'retired-authority', at, dueMs);
+    }),
+  );
+  const leaves: ListedCertificate[] = [];
+  for (const name of (await directory.contents()).certificates) {
+    const [certificate] = await directory.readChain(name);
+    const { keyFile, ...files } = directory.pair(name);
+    const pair = (await exists(keyFile)) ? { ...files, keyFile } : files;
+    const profile = profiles.get(certificate.serial) ?? profileByPurpose(certificate);
+    leaves.push(describe(certificate, pair, profile, at, dueMs));
+  }
+  return [...authorities, ...leaves];
+}
+
+/** Makes the row of one certificate. */
+export function describe(
+  certificate: Certificate,
+  files: Omit<PairFiles, 'keyFile'> & { keyFile?: string },
+  profile: ListedCertificate['profile'],
+  now: Date,
+  dueMs?: number,
+): ListedCertificate {
+  const { notBefore, notAfter } = certificate;
+  const life = notAfter.getTime() - notBefore.getTime();
+  const left = notAfter.getTime() - now.getTime();
+  return {
+    name: files.name,
+    profile,
+    sans: certificate.sans.map(formatSan),
+    keyType: certificate.keyType,
+    issuer: certificate.issuerCommonName,
+    serial: certificate.serial,
+    notBefore,
+    notAfter,
+    daysLeft: Math.floor(left / dayMs),
+    lifeLeft: Math.min(1, Math.max(0, left / life)),
+    due: left <= (dueMs ?? life / 3),
+    pin: certificate.pin,
+    certificateFile: files.certificateFile,
+    ...(files.keyFile === undefined ? {} : { keyFile: files.keyFile }),
+  };
+}
+
+/** Tells a profile by what a certificate may do; those for both directions look alike. */
+function profileByPurpose({ extendedKeyUsage }: Certificate): ListedCertificate['profile'] {
+  const server = extendedKeyUsage?.includes('serverAuth');
+  const client = extendedKeyUsage?.includes('clientAuth');
+  if (server === client) return 'unknown';
+  return server ? 'server' : 'client';
 }
