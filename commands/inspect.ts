@@ -2,7 +2,7 @@
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { detailLines } from '../src/cli/details.ts';
-import { readInput } from '../src/cli/input.ts';
+import { inputName, readInput } from '../src/cli/input.ts';
 import { inspect } from '../src/pki/inspection.ts';
 
 export default class Inspect extends BaseCommand {
@@ -28,8 +28,8 @@ export default class Inspect extends BaseCommand {
     const { args } = await this.parse(Inspect);
     const files = [];
     for (const file of args.file as unknown as string[]) {
-      const items = inspect(await readInput(file), file);
-      for (const item of items) this.print(detailLines(file, item, this.terminal));
+      const items = inspect(await readInput(file), inputName(file));
+      for (const item of items) this.print(detailLines(inputName(file), item, this.terminal));
       files.push({ file, items });
     }
     return { files };

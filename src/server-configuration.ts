@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { join, parse } from 'node:path';
 import { NatspkiError, UsageError } from './errors.ts';
-import { renderTemplate, type TemplateName, type TemplateValue } from './templates.ts';
+import { renderTemplate, type TemplateName } from './templates.ts';
 
 /** A server, by the name of its certificate pair (of its node in a cluster). */
 export interface ServerNames {
@@ -31,6 +31,9 @@ export interface ConfigurationFile {
   readonly text: string;
 }
 
+/** Writes a value of the configuration language, strings quoted. */
+export type Print = (value: string | number) => string;
+
 const clientPort = 4222;
 const routePort = 6222;
 
@@ -55,25 +58,27 @@ export function serverPairs(template: TemplateName, hosts: readonly string[]): S
   }));
 }
 
-/** Returns the configuration files of a plan, in the order of the nodes. */
-export function serverConfigurations(plan: ServerPlan): ConfigurationFile[] {
-  if (plan.nodes.length === 0)
-    return [{ path: plan.file, text: renderTemplate(plan.template, values(plan)) }];
+/**
+ * Returns the configuration files of a plan, in the order of the nodes.
+ * @param print writes a value of the configuration language
+ */
+export function serverConfigurations(plan: ServerPlan, print: Print): ConfigurationFile[] {
+  if (plan.nodes.length === 0) {
+    return [{ path: plan.file, text: renderTemplate(plan.template, valuesOfOne(plan, print)) }];
+  }
   const nodes = plan.nodes.map((node, index) => {
     // Nodes on one host, as on a laptop, must not fight for a port.
     const before = plan.nodes.slice(0, index).filter(({ hosts }) => hosts[0] === node.hosts[0]).length;
     return { ...node, port: clientPort + before, routePort: routePort + before };
   });
   const { dir, name: base, ext } = parse(plan.file);
-  return nodes.map((node) => ({
-    path: join(dir, `${base}-${node.name}${ext}`),
-    text: renderTemplate('cluster', {
-      ...clusterValues(plan, node),
-      routes: nodes
-        .filter((other) => other !== node)
-        .map((other) => `nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`),
-    }),
-  }));
+  return nodes.map((node) => {
+    const routes = nodes
+      .filter((other) => other !== node)
+      .map((other) => print(`nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`));
+    const values = { ...nodeValues(plan, print, node), routes: lines(routes) };
+    return { path: join(dir, `${base}-${node.name}${ext}`), text: renderTemplate('cluster', values) };
+  });
 }
 
 /** Throws `configuration-exists` when one of the files is there already. */
@@ -85,44 +90,62 @@ export function refuseExistingConfigurations(files: readonly ConfigurationFile[]
   });
 }
 
-function values(plan: ServerPlan): Record<string, TemplateValue> {
-  const ca_file = path(plan, 'ca.pem');
-  const [server = 'server'] = plan.servers.map(({ name }) => name);
+/** What the template of a lone server wants. */
+function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
+  const ca_file = print(path(plan, 'ca.pem'));
+  const pairs = plan.servers.map(({ name }) => pair(plan, print, name));
   switch (plan.template) {
     case 'multi-certificate':
-      return { ca_file, certificates: plan.servers.map(({ name }) => pair(plan, name)) };
+      return {
+        ca_file,
+        certificates: lines(
+          pairs.map(({ cert_file, key_file }) => `{cert_file: ${cert_file}, key_file: ${key_file}}`),
+        ),
+      };
     case 'verify-and-map':
-      return { ca_file, ...pair(plan, server), users: plan.clients.map((user) => ({ user })) };
+      return { ca_file, ...pairs[0], users: lines(plan.clients.map((user) => `{user: ${print(user)}}`)) };
     case 'cluster':
-      return { ...clusterValues(plan, { port: clientPort, routePort }), routes: [] };
+      return { ...nodeValues(plan, print, { port: clientPort, routePort }), routes: '[]' };
     default:
-      return { ca_file, ...pair(plan, server) };
+      return { ca_file, ...pairs[0] };
   }
 }
 
-function clusterValues(plan: ServerPlan, node: { name?: string; port: number; routePort: number }) {
+function nodeValues(
+  plan: ServerPlan,
+  print: Print,
+  node: { name?: string; port: number; routePort: number },
+) {
   const prefix = node.name === undefined ? '' : `${node.name}-`;
-  const { cert_file, key_file } = pair(plan, `${prefix}route`);
+  const route = pair(plan, print, `${prefix}route`);
   return {
-    port: node.port,
-    server_name: node.name ?? 'nats-cluster-tls',
-    ca_file: path(plan, 'ca.pem'),
-    ...pair(plan, `${prefix}server`),
-    cluster_name: plan.clusterName,
-    cluster_listen: `0.0.0.0:${node.routePort}`,
-    route_cert_file: cert_file,
-    route_key_file: key_file,
+    port: print(node.port),
+    server_name: print(node.name ?? 'nats-cluster-tls'),
+    ca_file: print(path(plan, 'ca.pem')),
+    ...pair(plan, print, `${prefix}server`),
+    cluster_name: print(plan.clusterName),
+    cluster_listen: print(`0.0.0.0:${node.routePort}`),
+    route_cert_file: route.cert_file,
+    route_key_file: route.key_file,
   };
 }
 
-function pair(plan: ServerPlan, name: string) {
-  return { cert_file: path(plan, `${name}-cert.pem`), key_file: path(plan, `${name}-key.pem`) };
+function pair(plan: ServerPlan, print: Print, name: string) {
+  return {
+    cert_file: print(path(plan, `${name}-cert.pem`)),
+    key_file: print(path(plan, `${name}-key.pem`)),
+  };
 }
 
 /** A relative path begins with `./`, which says so at a glance. */
 function path({ directory }: ServerPlan, name: string): string {
   const joined = join(directory, name);
   return /^(\/|\.|[a-z]:)/i.test(joined) ? joined : `./${joined}`;
+}
+
+/** An array with one item a line. */
+function lines(items: readonly string[]): string {
+  return items.length === 0 ? '[]' : `[\n${items.map((item) => `  ${item}\n`).join('')}]`;
 }
 
 function urlHost(host: string): string {

@@ -1,13 +1,11 @@
 // The pages of --help, from what the commands say about themselves; no wider than the terminal.
 import type { Command } from '@oclif/core/command';
-import type { Config } from '@oclif/core/config';
-import type { Terminal } from './terminal.ts';
+import { type Terminal, terminalOf } from './terminal.ts';
 
 /** In the order of a certificate's life; commands not named here come last. */
 const order = ['init', 'issue', 'list', 'inspect', 'verify', 'pin', 'tls', 'check', 'broker'];
 
-/** The flags and arguments of a command, as oclif keeps them. */
-type Flag = Command.Flag.Any;
+type Flag = Command.Class['flags'][string];
 type Row = readonly [left: string, right: string];
 
 const indent = '  ';
@@ -15,65 +13,70 @@ const usualWidth = 80;
 const widest = 100;
 
 /** Returns the page of the program. */
-export function rootHelp({ bin, commands: all, pjson }: Config, terminal: Terminal): string {
-  const place = ({ id }: Command.Loadable) => (order.includes(id) ? order.indexOf(id) : order.length);
-  const commands = all.filter(({ hidden }) => !hidden).sort((a, b) => place(a) - place(b));
+export function rootHelp(
+  description: string,
+  all: readonly Command.Class[],
+  terminal = terminalOf(process.stdout),
+): string {
+  const place = ({ id }: Command.Class) => (order.includes(id) ? order.indexOf(id) : order.length);
+  const commands = [...all].sort((a, b) => place(a) - place(b));
+  const everywhere: Row[] = [
+    ['--help', 'Flags and examples of a command.'],
+    ['--json', 'One JSON document on stdout, errors included.'],
+    ['--version', 'Version of this program.'],
+  ];
   return page([
-    wrapped(pjson.description ?? '', '', terminal),
-    section('Usage', [`${indent}${bin} COMMAND [FLAGS]`], terminal),
+    wrapped(description, '', terminal),
+    section('Usage', [`${indent}natspki COMMAND [FLAGS]`], terminal),
     section(
       'Commands',
       rows(
-        commands.map(({ id, summary }) => [id, summary ?? '']),
+        commands.map(({ id, summary = '' }) => [id, summary]),
         terminal,
       ),
       terminal,
     ),
-    section(
-      'Everywhere',
-      rows(
-        [
-          ['--help', 'Flags and examples of a command.'],
-          ['--json', 'One JSON document on stdout, errors included.'],
-          ['--version', 'Version of this program.'],
-        ],
-        terminal,
-      ),
-      terminal,
-    ),
+    section('Everywhere', rows(everywhere, terminal), terminal),
   ]);
 }
 
 /** Returns the page of one command. */
-export function commandHelp(bin: string, command: Command.Loadable, terminal: Terminal): string {
-  const { json, ...own } = command.flags;
-  const flags = [...Object.values(own), ...(json === undefined ? [] : [json])].filter(
-    ({ hidden }) => !hidden,
+export async function commandHelp(
+  command: Command.Class,
+  terminal = terminalOf(process.stdout),
+): Promise<string> {
+  const flags = Object.entries({ ...command.flags, ...command.baseFlags }).filter(
+    ([, { hidden }]) => !hidden,
   );
-  const parameters = Object.values(command.args).map(
-    ({ name, description, options }): Row => [name.toUpperCase(), sentences(description, options)],
+  const parameters = Object.entries(command.args).map(
+    ([name, { description, options }]): Row => [name.toUpperCase(), sentences(description, options)],
   );
-  const usage = `${bin} ${[command.usage ?? command.id].flat().join(' ')}`;
+  const usage = `natspki ${[command.usage ?? command.id].flat().join(' ')}`;
   return page([
     wrapped(command.summary ?? '', '', terminal),
     section('Usage', wrapped(usage, indent, terminal, indent), terminal),
     wrapped(command.description ?? '', '', terminal),
     section('Arguments', rows(parameters, terminal), terminal),
-    section('Flags', rows(flags.map(flagRow), terminal), terminal),
+    section(
+      'Flags',
+      rows(await Promise.all(flags.map(([name, flag]) => flagRow(name, flag))), terminal),
+      terminal,
+    ),
     section('Examples', examples(command, terminal), terminal),
   ]);
 }
 
-function flagRow(flag: Flag): Row {
+async function flagRow(name: string, flag: Flag): Promise<Row> {
   const short = flag.char === undefined ? '    ' : `-${flag.char}, `;
-  const name = `--${flag.type === 'boolean' && flag.allowNo ? '[no-]' : ''}${flag.name}`;
-  if (flag.type === 'boolean') return [`${short}${name}`, sentences(flag.description)];
-  const value = [flag.helpValue ?? 'VALUE'].flat().join(' ');
-  const usual = flag.default === undefined ? [] : [`Default ${String(flag.default)}.`];
-  return [
-    `${short}${name} ${value}${flag.multiple ? '...' : ''}`,
-    [sentences(flag.description, flag.options), ...usual].join(' '),
-  ];
+  if (flag.type === 'boolean')
+    return [`${short}--${flag.allowNo ? '[no-]' : ''}${name}`, sentences(flag.description)];
+  const value = `${[flag.helpValue ?? 'VALUE'].flat().join(' ')}${flag.multiple ? '...' : ''}`;
+  const usual =
+    typeof flag.defaultHelp === 'function'
+      ? await flag.defaultHelp({ flags: {}, options: flag })
+      : flag.default;
+  const described = sentences(flag.description, flag.options);
+  return [`${short}--${name} ${value}`, usual === undefined ? described : `${described} Default ${usual}.`];
 }
 
 function sentences(description = '', options: readonly string[] = []): string {
@@ -81,7 +84,7 @@ function sentences(description = '', options: readonly string[] = []): string {
 }
 
 /** An example is written as what it does, a newline, and the command. */
-function examples({ examples: given = [] }: Command.Loadable, terminal: Terminal): string[] {
+function examples({ examples: given = [] }: Command.Class, terminal: Terminal): string[] {
   return given.flatMap((example, index) => {
     const [purpose, command = ''] = String(example).split('\n');
     return [...(index === 0 ? [] : ['']), `${indent}${terminal.dim(`# ${purpose}`)}`, indent + command];

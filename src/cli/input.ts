@@ -6,6 +6,11 @@ import { askSecret, mayAsk } from './prompts.ts';
 /** Far above any bundle of certificates. */
 const stdinLimit = 16 * 1024 * 1024;
 
+/** Names an input in messages. */
+export function inputName(source: string): string {
+  return source === '-' ? 'stdin' : source;
+}
+
 /** Reads a file, or all of stdin for `-`; throws a NatspkiError that names it. */
 export async function readInput(source: string): Promise<Buffer> {
   return source === '-' ? readStdin() : readFile(source);

@@ -1,6 +1,8 @@
-// The entry of the command line: finds the command, shows help and version, and lets no failure leave in another look.
+// The entry of the command line: loads the one command that was asked for (oclif by itself would load them all), shows
+// help and version, and lets no failure leave in another look.
+import { readdirSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core/command';
-import { Config } from '@oclif/core/config';
 import { UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { failureDocument, failureOf, failureText } from './failure.ts';
@@ -9,16 +11,27 @@ import { terminalOf } from './terminal.ts';
 
 /**
  * Runs one command line (without node and script) and sets the exit code.
- * @param root a file URL inside the package
+ * @param root file URL of the package's folder, with a slash at its end
  */
-export async function main(argv: readonly string[], root: string): Promise<void> {
+export async function main(argv: readonly string[], root: URL): Promise<void> {
   try {
-    const config = await Config.load(root);
+    const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+    const commands = new Commands(new URL(`${manifest.oclif.commands}/`, root));
     const [name = '--help', ...given] = argv;
     const rest = name === 'broker' ? normaliseNatsServerFlags(given) : given;
-    if (name === '--version' || name === '-v') process.stdout.write(`${config.bin} ${config.version}\n`);
-    else if (name === 'help' || wantsHelp([name, ...rest])) await showHelp(config, [name, ...rest]);
-    else await config.runCommand(name, rest, findCommand(config, name));
+    if (name === '--version' || name === '-v') process.stdout.write(`natspki ${manifest.version}\n`);
+    else if (name === 'help' || wantsHelp([name, ...rest])) {
+      const { commandHelp, rootHelp } = await import('./help.ts');
+      const subject = [name, ...rest].find((word) => word !== 'help' && !word.startsWith('-'));
+      const page =
+        subject === undefined
+          ? rootHelp(manifest.description, await commands.all())
+          : commandHelp(await commands.load(subject));
+      process.stdout.write(await page);
+    } else {
+      const command = await commands.load(name);
+      await command.run(rest, await loadConfig(manifest, root));
+    }
   } catch (thrown) {
     const failure = failureOf(thrown);
     process.exitCode = failure.exitCode;
@@ -33,23 +46,38 @@ function wantsHelp(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? undefined : end).some((word) => word === '--help' || word === '-h');
 }
 
-async function showHelp(config: Config, argv: readonly string[]): Promise<void> {
-  const { commandHelp, rootHelp } = await import('./help.ts');
-  const terminal = terminalOf(process.stdout);
-  const name = argv.find((word) => word !== 'help' && !word.startsWith('-'));
-  process.stdout.write(
-    name === undefined
-      ? rootHelp(config, terminal)
-      : commandHelp(config.bin, findCommand(config, name), terminal),
-  );
+/** The commands of a folder, one file each, loaded when they are needed. */
+class Commands {
+  readonly #folder: URL;
+  readonly #names: readonly string[];
+
+  constructor(folder: URL) {
+    this.#folder = folder;
+    this.#names = readdirSync(folder)
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => file.slice(0, -3));
+  }
+
+  /** Throws a UsageError that names the nearest command when there is none of this name. */
+  async load(name: string): Promise<Command.Class> {
+    if (!this.#names.includes(name)) {
+      const near = nearest(name, this.#names);
+      const hint =
+        near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
+      throw new UsageError(`unknown command "${name}"`, hint);
+    }
+    const { default: command } = await import(new URL(`${name}.js`, this.#folder).href);
+    command.id = name;
+    return command;
+  }
+
+  all(): Promise<Command.Class[]> {
+    return Promise.all(this.#names.map((name) => this.load(name)));
+  }
 }
 
-function findCommand(config: Config, name: string): Command.Loadable {
-  const command = config.findCommand(name);
-  if (command !== undefined) return command;
-  const near = nearest(name, config.commandIDs);
-  throw new UsageError(
-    `unknown command "${name}"`,
-    near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`,
-  );
+async function loadConfig(manifest: { readonly oclif: object }, root: URL) {
+  const { Config } = await import('@oclif/core/config');
+  const { commands: _, ...oclif } = manifest.oclif as { commands: string };
+  return Config.load({ root: fileURLToPath(root), pjson: { ...manifest, oclif } as never });
 }

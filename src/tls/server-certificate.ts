@@ -16,11 +16,6 @@ const silenceMs = 500;
 /** INFO is one line; whatever is longer before a newline is not NATS. */
 const greetingLimit = 64 * 1024;
 
-/** Tells whether a word is a URL of a server, rather than the name of a file. */
-export function isServerUrl(word: string): boolean {
-  return /^[a-z]+:\/\//i.test(word);
-}
-
 /**
  * Fetches the certificate (DER) that a server shows: nats://, tls:// (INFO first or handshake first), https://, wss://.
  * Throws `unreachable` or `no-server-certificate`, with the URL, after at most `timeoutMs` milliseconds.
@@ -98,7 +93,7 @@ function shownCertificate(socket: Socket, host: string, url: string): Promise<Bu
       ...(isIP(host) === 0 && { servername: host }),
     });
     const finish = (cause?: Error) => {
-      const { raw } = secured.getPeerCertificate();
+      const raw = secured.getPeerCertificate()?.raw;
       secured.destroy();
       if (raw !== undefined) resolve(raw);
       else {

@@ -8,16 +8,18 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs a command to its end; its input is empty. */
+/** Runs a command to its end; its input is empty unless given. */
 export async function run(
   [program = '', ...parameters]: readonly string[],
-  options: { folder?: string; environment?: NodeJS.ProcessEnv } = {},
+  options: { folder?: string; environment?: NodeJS.ProcessEnv; input?: string | Buffer } = {},
 ): Promise<Finished> {
   const child: ChildProcess = spawn(program, parameters, {
     ...(options.folder === undefined ? {} : { cwd: options.folder }),
     env: { ...process.env, ...options.environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // A command that reads no input may be gone before it is written.
+  child.stdin?.on('error', () => {}).end(options.input);
   const said = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
     said.stdout += text;

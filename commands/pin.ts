@@ -1,0 +1,72 @@
+// `natspki pin`: the SHA-256 of a public key, printed as sha256sum prints, or put into a configuration.
+import { string } from '@oclif/core/args';
+import { boolean, string as text } from '@oclif/core/flags';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { inputName, readInput } from '../src/cli/input.ts';
+import { printValue } from '../src/conf/printer.ts';
+import { certificateFingerprint, pinOf, type Pin as X509Pin } from '../src/x509/pin.ts';
+
+export default class Pin extends BaseCommand {
+  static override summary = 'Print the pin of a certificate, request or key, for pinned_certs.';
+  static override usage = 'pin [FILE|URL|-]... [--conf | --add FILE] [--cert] [--json]';
+  static override description =
+    'The pin is the SHA-256 of the DER SubjectPublicKeyInfo: it stays the same when a certificate is renewed with the same key. One input prints 64 hex digits, several print a line each, with their names.';
+  static override examples = [
+    'A client certificate\nnatspki pin certs/client-cert.pem',
+    'Let only the keys of two clients in\nnatspki pin certs/alice-cert.pem certs/bob-cert.pem --add nats.conf',
+    'What a running server shows\nnatspki pin tls://localhost:4222',
+  ];
+  static override args = {
+    input: string({
+      description:
+        'Certificate (PEM, chain or DER), request, public or private key; the URL of a server; or - for stdin.',
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  };
+  static override flags = {
+    conf: boolean({ description: 'Print an entry for a tls block.' }),
+    add: text({
+      description: 'Put the pins into the tls block of this configuration.',
+      helpValue: 'FILE',
+      exclusive: ['conf', 'cert'],
+    }),
+    cert: boolean({
+      description: 'The SHA-256 of the whole certificate instead.',
+      exclusive: ['conf', 'add'],
+    }),
+  };
+
+  async run() {
+    const { args, flags } = await this.parse(Pin);
+    const sources = (args.input as unknown as string[] | undefined) ?? ['-'];
+    const compute = flags.cert ? certificateFingerprint : pinOf;
+    const pins = [];
+    for (const source of sources)
+      pins.push({ source, pin: compute(await readSource(source), inputName(source)) });
+    if (flags.add !== undefined) return this.#add(flags.add, pins);
+    if (flags.conf) this.log(`pinned_certs: ${printValue(pins.map(({ pin }) => pin))}`);
+    else if (pins.length === 1) this.log(pins[0]?.pin);
+    else this.print(pins.map(({ source, pin }) => `${pin}  ${source}`));
+    return { pins };
+  }
+
+  async #add(file: string, pins: readonly { source: string; pin: string }[]) {
+    const { addPins } = await import('../src/tls/configuration-file.ts');
+    const added = await addPins(
+      file,
+      'client',
+      pins.map(({ pin }) => pin as X509Pin),
+    );
+    for (const { source, pin } of pins) {
+      this.log(`${added.includes(pin as X509Pin) ? 'added' : 'there already'} ${pin}  ${source}`);
+    }
+    return { pins, file, added };
+  }
+}
+
+async function readSource(source: string): Promise<Buffer> {
+  if (!/^[a-z]+:\/\//i.test(source)) return readInput(source);
+  const { fetchServerCertificate } = await import('../src/tls/server-certificate.ts');
+  return fetchServerCertificate(source);
+}

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import { normaliseNatsServerFlags } from '../../src/cli/nats-server-flags.ts';
+
+const normalise = (line: string) => normaliseNatsServerFlags(line.split(' '));
+
+describe('the flags of nats-server', () => {
+  it.each([
+    ['-c nats.conf', '--config=nats.conf'],
+    ['--config=nats.conf', '--config=nats.conf'],
+    ['-config nats.conf', '--config=nats.conf'],
+    ['-p -1', '--port=-1'],
+    ['--net ::1 -p 4223', '--addr=::1 --port=4223'],
+    ['-n a --name b --server_name c', '--server_name=a --server_name=b --server_name=c'],
+    ['-DV', '--DV'],
+    ['-D -V', '--debug --trace'],
+    ['-sl reload=/run/nats.pid', '--signal=reload=/run/nats.pid'],
+    ['--signal=ldm=12', '--signal=ldm=12'],
+    ['-T=false --logtime_utc', '--no-logtime --logtime_utc'],
+    ['--debug=1 --trace=F', '--debug --no-trace'],
+    ['-tls --tlsverify', '--tls --tlsverify'],
+    ['-t -v -h', '--t --version --help'],
+    ['--pass -D', '--pass=-D'],
+    ['--auth=a=b=', '--auth=a=b='],
+    ['--user=', '--user='],
+  ])('%s becomes %s', (given, expected) => {
+    expect(normalise(given).join(' ')).toBe(expected);
+  });
+
+  it('leaves words it does not know for the parser to refuse', () => {
+    expect(normalise('--json --prot 3 -x')).toEqual(['--json', '--prot', '3', '-x']);
+    expect(normalise('-d')).toEqual(['-d']);
+  });
+
+  it('stops at the end of flags', () => {
+    expect(normalise('-D -- -p 1')).toEqual(['--debug', '--', '-p', '1']);
+  });
+
+  it.each(['-m', '--jetstream', '-s', '-routes=nats://a:1', '-VV', '--profile'])(
+    'refuses %s with a hint, not having it',
+    (word) => {
+      expect(() => normalise(`${word} 1`)).toThrow(
+        expect.objectContaining({ code: 'usage', exitCode: 2, hint: expect.stringMatching(/\w/) }),
+      );
+    },
+  );
+
+  it('refuses a flag without its value and a boolean that is neither', () => {
+    expect(() => normalise('-D -p')).toThrow('-p expects a value');
+    expect(() => normalise('-D=maybe')).toThrow('-D=maybe is neither true nor false');
+  });
+});
