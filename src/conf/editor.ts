@@ -38,7 +38,7 @@ export function setEntry(
 }
 
 /** Lists the strings that stand literally in the array at a path such as `['tls', 'pinned_certs']`. */
-export function listItems(text: string, path: readonly string[], file = 'configuration'): string[] {
+export function items(text: string, path: readonly string[], file = 'configuration'): string[] {
   const array = new Editing(text, file).findArray(path);
   return array?.items.flatMap((item) => (item.kind === 'string' ? [item.value] : [])) ?? [];
 }

@@ -75,7 +75,7 @@ class SyntaxReader {
   read(): { document: DocumentNode; problems: SyntaxProblem[] } {
     // nats-server takes the character for the end of the file in some places, for text in others.
     const nul = this.#text.indexOf('\0');
-    if (nul >= 0) this.#report(new Refusal(nul, 'a NUL character', { hint: 'save the file as UTF-8' }));
+    if (nul >= 0) this.#report(nul, 'a NUL character', 'save the file as UTF-8');
     else this.#readAll();
     return {
       document: { members: this.#top.members, closingBrace: this.#closingBrace },
@@ -90,7 +90,7 @@ class SyntaxReader {
         return;
       } catch (error) {
         if (!(error instanceof Refusal)) throw error;
-        this.#report(error);
+        this.#report(error.offset, error.message, error.hint);
         if (error.final || this.#problems.length >= MAX_PROBLEMS || !this.#resume(error.offset)) return;
       }
     }
@@ -148,7 +148,7 @@ class SyntaxReader {
     this.#skip(SPACE);
     // A lone brace may end the file (nats-server conf/parse.go allows it for the sake of JSON).
     if (this.#at >= this.#text.length) this.#closingBrace ??= brace;
-    else this.#report(new Refusal(brace, 'unmatched "}"'));
+    else this.#report(brace, 'unmatched "}"');
   }
 
   /** Reads `key value` or `include NAME`. */
@@ -181,7 +181,7 @@ class SyntaxReader {
     // A key's first character may be anything that is not handled before.
     this.#at = runEnd(BARE_KEY, this.#text, start + 1);
     // nats-server takes the brace for a part of the key.
-    if (this.#text[this.#at] === '{') this.#report(new Refusal(this.#at, 'expected a space before "{"'));
+    if (this.#text[this.#at] === '{') this.#report(this.#at, 'expected a space before "{"');
     return { name: this.#text.slice(start, this.#at), start, end: this.#at };
   }
 
@@ -314,13 +314,13 @@ class SyntaxReader {
     // After another problem the bracket may well be there.
     if (!mayEnd && this.#problems.length === 0) {
       const bracket = frame.kind === 'array' ? '[' : '{';
-      this.#report(new Refusal(frame.start, `this "${bracket}" is never closed`));
+      this.#report(frame.start, `this "${bracket}" is never closed`);
     }
     return false;
   }
 
   /** Notes a problem, but only the first of a line: the others mostly follow from it. */
-  #report({ offset, message, hint }: Refusal): void {
+  #report(offset: number, message: string, hint?: string): void {
     if (offset < this.#quietUntil || this.#problems.length >= MAX_PROBLEMS) return;
     const lineEnd = this.#text.indexOf('\n', offset);
     this.#quietUntil = lineEnd < 0 ? this.#text.length + 1 : lineEnd + 1;
