@@ -1,34 +1,25 @@
 // What a user has after `natspki init --yes`, served by the bundled broker and by the real nats-server.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
-import { afterAll, beforeAll } from 'vitest';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
+import { afterAll, beforeAll, expect } from 'vitest';
+import { natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { type ServerUnderTest, startProcess } from '../support/server.ts';
 
 export class Installation {
-  readonly folder = mkdtempSync(join(tmpdir(), 'natspki-clients-'));
+  readonly folder = testFolder('clients');
   #command: readonly string[];
   #server: ServerUnderTest | undefined;
 
   constructor(command: readonly string[]) {
     this.#command = command;
     beforeAll(async () => {
-      const ca = makeAuthority(this.folder);
-      makeLeaf(this.folder, 'server', ca);
-      makeLeaf(this.folder, 'client', ca);
-      writeFileSync(
-        join(this.folder, 'nats.conf'),
-        'port: 4222\ntls { cert_file: "server.pem", key_file: "server.key", ca_file: "ca.pem", verify: true }\n',
-      );
+      expect(await natspki(this.folder, ['init', '--yes'])).toMatchObject({ code: 0, stderr: '' });
       this.#server = await this.start();
     });
-    afterAll(async () => {
-      await this.#server?.stop();
-      rmSync(this.folder, { recursive: true, force: true });
-    });
+    afterAll(async () => this.#server?.stop());
   }
 
   /** The server that all cases share. */
@@ -40,9 +31,9 @@ export class Installation {
   /** The paths of the files that a client takes. */
   get files(): { caFile: string; certFile: string; keyFile: string } {
     return {
-      caFile: join(this.folder, 'ca.pem'),
-      certFile: join(this.folder, 'client.pem'),
-      keyFile: join(this.folder, 'client.key'),
+      caFile: join(this.folder, 'certs/ca.pem'),
+      certFile: join(this.folder, 'certs/client-cert.pem'),
+      keyFile: join(this.folder, 'certs/client-key.pem'),
     };
   }
 

@@ -1,15 +1,13 @@
 // TLS on the wire: when the upgrade comes, whom a server that verifies its clients lets in, and what the others see.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
-import { afterAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
+import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import { Wire } from '../support/wire.ts';
 import { conformance } from './suite.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'natspki-wire-tls-'));
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const folder = testFolder('wire-tls');
 
 const ca = makeAuthority(folder);
 const foreign = makeAuthority(folder, 'foreign');

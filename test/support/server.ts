@@ -24,15 +24,13 @@ export type StartServer = (configuration: string) => Promise<ServerUnderTest>;
 export function natsServer(bin: string): StartServer {
   return async (configuration) => {
     const folder = mkdtempSync(join(tmpdir(), 'natspki-server-'));
+    const clear = () => rmSync(folder, { recursive: true, force: true });
     writeFileSync(join(folder, 'nats.conf'), listening(configuration));
-    const server = await startProcess([bin, '-c', 'nats.conf'], folder);
-    return {
-      ...server,
-      stop: async () => {
-        await server.stop();
-        rmSync(folder, { recursive: true, force: true });
-      },
-    };
+    const server = await startProcess([bin, '-c', 'nats.conf'], folder).catch((error) => {
+      clear();
+      throw error;
+    });
+    return { ...server, stop: () => server.stop().finally(clear) };
   };
 }
 
