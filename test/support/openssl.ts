@@ -75,6 +75,7 @@ function newKey(pair: Pair): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', pair.key];
 }
 
-function openssl(...arguments_: string[]): void {
-  execFileSync('openssl', arguments_, { stdio: ['ignore', 'ignore', 'pipe'] });
+/** Runs the openssl command; returns what it prints, throws what it complains of. */
+export function openssl(...arguments_: string[]): string {
+  return execFileSync('openssl', arguments_, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
 }

@@ -1,0 +1,110 @@
+// Several files as one: every moment of a crash leaves all the old ones or all the new ones.
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { finishStaged, unfinishedWork, writeTogether } from '../src/staging.ts';
+import { builtModule } from './support/built.ts';
+import { testFolder } from './support/folder.ts';
+import { killedAt } from './support/killed.ts';
+
+const scratch = testFolder('staging');
+
+/** A folder with a pair, a file that is to go, and a place for the journal. */
+function pairFolder(): { folder: string; journal: string } {
+  const folder = mkdtempSync(join(scratch, 'pair-'));
+  const journal = join(folder, '.state');
+  mkdirSync(journal);
+  writeFileSync(join(folder, 'cert'), 'old certificate');
+  writeFileSync(join(folder, 'key'), 'old key', { mode: 0o600 });
+  writeFileSync(join(folder, 'gone'), 'to be removed');
+  return { folder, journal };
+}
+
+function contents(folder: string): Record<string, string> {
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
+    entry.isFile(),
+  );
+  return Object.fromEntries(
+    files.map((entry) => {
+      const path = join(entry.parentPath, entry.name);
+      return [path.slice(folder.length + 1), readFileSync(path, 'utf8')];
+    }),
+  );
+}
+
+const before = { cert: 'old certificate', key: 'old key', gone: 'to be removed' };
+const after = { cert: 'new certificate', key: 'new key', 'sub/copy': 'old key' };
+
+const change = `
+const { writeTogether } = await import(${JSON.stringify(builtModule('src/staging.js'))});
+await writeTogether('.state', [
+  { path: 'sub/copy', data: 'old key', mode: 0o600 },
+  { path: 'cert', data: 'new certificate', mode: 0o644 },
+  { path: 'key', data: 'new key', mode: 0o600 },
+], ['gone']);
+`;
+
+describe('writing files together', () => {
+  it('writes and removes all of them, with their modes, and leaves nothing else', async () => {
+    const { folder, journal } = pairFolder();
+    const at = (name: string) => join(folder, name);
+    await writeTogether(
+      journal,
+      [
+        { path: at('sub/copy'), data: 'old key', mode: 0o600 },
+        { path: at('cert'), data: 'new certificate', mode: 0o644 },
+        { path: at('key'), data: 'new key', mode: 0o600 },
+      ],
+      [at('gone')],
+    );
+    expect(contents(folder)).toEqual(after);
+    expect(statSync(at('key')).mode & 0o777).toBe(0o600);
+    expect(statSync(at('sub')).mode & 0o777).toBe(0o700);
+  });
+
+  it('leaves everything as it was when one of them cannot be written', async () => {
+    const { folder, journal } = pairFolder();
+    mkdirSync(join(folder, 'taken'));
+    const writes = [
+      { path: join(folder, 'cert'), data: 'new certificate', mode: 0o644 },
+      { path: join(folder, 'taken'), data: 'new key', mode: 0o600 },
+    ];
+    await expect(writeTogether(journal, writes)).rejects.toMatchObject({ code: 'not-a-file' });
+    expect(contents(folder)).toEqual(before);
+  });
+
+  it('leaves all old or all new files, and no others, when it is killed at any operation', async () => {
+    const endings: string[] = [];
+    for (let n = 1; endings.at(-1) !== 'done'; n++) {
+      const { folder, journal } = pairFolder();
+      endings.push(await killedAt(n, change, folder));
+      const work = await unfinishedWork(journal);
+      const moved = await finishStaged(journal);
+      expect(moved, `put into place after operation ${n}`).toBe(work === 'decided' ? 3 : 0);
+      const now = contents(folder);
+      expect([before, after], `after operation ${n}`).toContainEqual(now);
+      expect(await finishStaged(journal)).toBe(0);
+    }
+    expect(endings.length).toBeGreaterThan(25);
+  });
+
+  it('completes a decided change when it is killed while completing it', async () => {
+    const finish = `
+const { finishStaged } = await import(${JSON.stringify(builtModule('src/staging.js'))});
+await finishStaged('.state');
+`;
+    // The first moment at which the change is decided.
+    const decided = async (folder: string, journal: string) => {
+      for (let n = 1; (await unfinishedWork(journal)) !== 'decided'; n++) {
+        await finishStaged(journal);
+        expect(await killedAt(n, change, folder)).toBe('killed');
+      }
+    };
+    const first = pairFolder();
+    await decided(first.folder, first.journal);
+    for (let n = 1; (await killedAt(n, finish, first.folder)) === 'killed'; n++) {
+      expect(await unfinishedWork(first.journal)).toBeOneOf(['decided', undefined]);
+    }
+    expect(contents(first.folder)).toEqual(after);
+  });
+});

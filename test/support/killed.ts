@@ -1,0 +1,55 @@
+// Runs a script in a process that is killed by SIGKILL at the n-th thing it does to the file system, so that a test can
+// try every moment of a crash and not only those that a timer hits.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+/** How the process ended: killed where it was asked to be, or done before it came to that. */
+export type Ending = 'killed' | 'done';
+
+const hook = `
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+let left = Number(process.env.KILL_AT);
+const die = () => process.kill(process.pid, 'SIGKILL');
+const guard = (object, name, last) => {
+  const original = object[name];
+  object[name] = async function (...parameters) {
+    if (--left === 0) {
+      await last?.call(this, original, parameters);
+      die();
+    }
+    return original.apply(this, parameters);
+  };
+};
+const { open } = promises;
+for (const name of ['mkdir', 'open', 'rename', 'unlink', 'rm', 'rmdir', 'writeFile']) guard(promises, name);
+const handle = await open(process.execPath);
+const methods = Object.getPrototypeOf(handle);
+await handle.close();
+// A write dies in the middle of its bytes.
+guard(methods, 'writeFile', (original, [data]) => original.call(this, data.slice(0, data.length / 2)).catch(() => {}));
+guard(methods, 'sync');
+syncBuiltinESMExports();
+`;
+
+/**
+ * Runs an ES module in a process of its own until its n-th change to the file system (n from 1), and there kills it.
+ * @param script may import compiled sources by their URL
+ */
+export async function killedAt(n: number, script: string, folder: string): Promise<Ending> {
+  const url = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
+  const child: ChildProcess = spawn(process.execPath, ['--import', url(hook), '--input-type=module', '-'], {
+    cwd: folder,
+    env: { ...process.env, KILL_AT: String(n) },
+    stdio: ['pipe', 'ignore', 'pipe'],
+  });
+  let complaint = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text;
+  });
+  child.stdin?.end(script);
+  const [code, signal] = await once(child, 'close');
+  if (signal === 'SIGKILL') return 'killed';
+  if (code === 0) return 'done';
+  throw new Error(`the script failed: ${complaint}`);
+}
