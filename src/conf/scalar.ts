@@ -27,7 +27,7 @@ const SIZE_SUFFIX = /[kmgtpe][bi]*/iy;
 const DATE = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/y;
 const NUMBER_END = /[\n\r};,\t ]|$/y;
 
-const UNQUOTED_HINT = 'put quotes around a string that looks like a number';
+const UNQUOTED_HINT = 'put quotes around a string that starts like a number';
 
 /** Reads the scalar that starts at `at`, which is neither whitespace nor an opening bracket; throws Refusal. */
 export function scanScalar(text: string, at: number): ScalarNode {
@@ -39,7 +39,9 @@ export function scanScalar(text: string, at: number): ScalarNode {
     case '(':
       return scanBlockString(text, at);
     case '.':
-      throw new Refusal(at, 'a number must start with a digit', { hint: UNQUOTED_HINT });
+      throw new Refusal(at, 'a number must start with a digit', {
+        hint: 'put quotes around a string that starts with a point',
+      });
     case '\n':
     case '\r':
       throw new Refusal(at, 'expected a value, found the end of the line');
@@ -139,7 +141,9 @@ function scanBlockString(text: string, start: number): ScalarNode {
 function scanNegativeNumber(text: string, start: number): ScalarNode {
   const end = runEnd(DIGITS, text, start + 1);
   if (end === start + 1) {
-    throw new Refusal(start, 'expected a digit after "-"', { hint: UNQUOTED_HINT });
+    throw new Refusal(start, 'expected a digit after "-"', {
+      hint: 'put quotes around a string that starts with "-"',
+    });
   }
   if (text[end] === '.') return scanFraction(text, start, end);
   return scanSized(text, start, end) ?? integer(text, start, end, '');

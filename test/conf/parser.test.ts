@@ -290,12 +290,12 @@ describe('errors', () => {
     expect(thrown('a = .5')).toMatchObject({
       code: 'invalid-configuration',
       message: 'nats.conf:1:5: a number must start with a digit',
-      hint: 'put quotes around a string that looks like a number',
+      hint: 'put quotes around a string that starts with a point',
       exitCode: 1,
     });
     expect(thrown('a = .5\nb')).toMatchObject({
       message:
-        'nats.conf:1:5: a number must start with a digit (put quotes around a string that looks like a number)\n' +
+        'nats.conf:1:5: a number must start with a digit (put quotes around a string that starts with a point)\n' +
         'nats.conf:2:1: this key has no value',
       hint: undefined,
     });

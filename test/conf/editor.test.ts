@@ -1,0 +1,208 @@
+import { describe, expect, it } from 'vitest';
+import { addItem, items, removeItems, setBlock, setEntry } from '../../src/conf/editor.ts';
+import { parseConf } from '../../src/conf/parser.ts';
+import { printBlock, printValue } from '../../src/conf/printer.ts';
+import { plain } from '../support/conf-values.ts';
+
+const TLS = printBlock('tls', { cert_file: 'c.pem', inner: { x: true } });
+const PINS = ['tls', 'pinned_certs'];
+
+describe('setBlock', () => {
+  it('replaces only what is between the braces, and keeps key, separator and everything around', () => {
+    const text = '# top\nport: 4222 # why\n\n"tls" = { cert_file: old } // after\nhttp: 8222\n';
+    expect(setBlock(text, ['tls'], TLS)).toBe(
+      '# top\nport: 4222 # why\n\n"tls" = {\n  cert_file: "c.pem"\n  inner {\n    x: true\n  }\n} // after\nhttp: 8222\n',
+    );
+  });
+
+  it('adds a block to the end, after an empty line', () => {
+    expect(setBlock('port: 4222\n', ['tls'], TLS)).toBe(`port: 4222\n\n${TLS}\n`);
+    expect(setBlock('port: 4222 # no last newline', ['tls'], TLS)).toBe(
+      `port: 4222 # no last newline\n\n${TLS}`,
+    );
+    expect(setBlock('', ['tls'], TLS)).toBe(`${TLS}\n`);
+    expect(setBlock('\ufeff', ['tls'], TLS)).toBe(`\ufeff${TLS}\n`);
+  });
+
+  it('takes on the indentation and the line ends of the file', () => {
+    expect(setBlock('cluster {\r\n\tport: 6222\r\n\r\n\t# end\r\n}\r\n', ['cluster', 'tls'], TLS)).toBe(
+      'cluster {\r\n\tport: 6222\r\n\r\n\t# end\r\n' +
+        '\ttls {\r\n\t\tcert_file: "c.pem"\r\n\t\tinner {\r\n\t\t\tx: true\r\n\t\t}\r\n\t}\r\n}\r\n',
+    );
+    expect(setBlock('a {\n    b: 1\n}\n', ['tls'], TLS)).toBe(
+      'a {\n    b: 1\n}\n\ntls {\n    cert_file: "c.pem"\n    inner {\n        x: true\n    }\n}\n',
+    );
+  });
+
+  it('makes the blocks around it where they are missing', () => {
+    expect(setBlock('a: 1\n', ['cluster', 'tls'], printBlock('tls', { verify: true }))).toBe(
+      'a: 1\n\ncluster {\n  tls {\n    verify: true\n  }\n}\n',
+    );
+  });
+
+  it('opens up a block that stands on one line', () => {
+    const block = printBlock('tls', { verify: true });
+    expect(setBlock('cluster { port: 1 }\nb: 2\n', ['cluster', 'tls'], block)).toBe(
+      'cluster { port: 1\n  tls {\n    verify: true\n  }\n}\nb: 2\n',
+    );
+    expect(setBlock('  cluster {}', ['cluster', 'tls'], block)).toBe(
+      '  cluster {\n    tls {\n      verify: true\n    }\n  }',
+    );
+  });
+
+  it('stays within braces around the whole file', () => {
+    const block = printBlock('tls', { verify: true });
+    const inner = '  tls {\n    verify: true\n  }\n';
+    expect(setBlock('{\n  "port": 4222\n}\n# end\n', ['tls'], block)).toBe(
+      `{\n  "port": 4222\n${inner}}\n# end\n`,
+    );
+    expect(setBlock('{ "port": 4222 }', ['tls'], block)).toBe(`{ "port": 4222\n${inner}}`);
+    expect(setBlock('{ {\n  a: 1\n}\n}\n', ['tls'], block)).toBe(`{ {\n  a: 1\n${inner}}\n}\n`);
+    expect(setBlock('  port: 4222\n}', ['tls'], block)).toBe(`  port: 4222\n${inner}}`);
+  });
+
+  it('changes the last of several blocks of a name, which is the one that counts, in any case', () => {
+    expect(setBlock('tls { a: 1 }\nTLS { a: 2 }\n', ['tls'], printBlock('tls', {}))).toBe(
+      'tls { a: 1 }\nTLS {\n}\n',
+    );
+  });
+
+  it('replaces a variable or a plain value with the block', () => {
+    expect(setBlock('tls $TLS\n', ['tls'], printBlock('tls', {}))).toBe('tls {\n}\n');
+    expect(setBlock('tls: {a: 1}, b: 2', ['tls'], printBlock('tls', {}))).toBe('tls: {\n}, b: 2');
+  });
+
+  it('says where a file cannot be edited', () => {
+    expect(() => setBlock('a: 1\ncluster: $CLUSTER\n', ['cluster', 'tls'], TLS, 'nats.conf')).toThrow(
+      'nats.conf:2:10: expected a block for "cluster", found a variable',
+    );
+    expect(() => setBlock('a: 1 2\n', ['tls'], TLS, 'nats.conf')).toThrow(
+      'nats.conf:1:6: expected the end of the line after the value',
+    );
+  });
+});
+
+describe('setEntry', () => {
+  it('replaces one value and nothing else', () => {
+    const text = 'tls {\n  timeout = 1, # one\n  Verify   off\n}';
+    const edited = setEntry(text, ['tls'], 'verify', 'true');
+    expect(edited).toBe('tls {\n  timeout = 1, # one\n  Verify   true\n}');
+    expect(setEntry(edited, ['tls'], 'timeout', printValue('2s'))).toBe(
+      'tls {\n  timeout = "2s", # one\n  Verify   true\n}',
+    );
+  });
+
+  it('adds the entry, and its block, where they are missing', () => {
+    expect(setEntry('tls {\n\ta: 1\n}\n', ['tls'], 'verify', 'true')).toBe(
+      'tls {\n\ta: 1\n\tverify: true\n}\n',
+    );
+    expect(setEntry('a: 1\n', ['tls'], 'verify', 'true')).toBe('a: 1\n\ntls {\n  verify: true\n}\n');
+    expect(setEntry('a: 1\n', [], 'port', '4222')).toBe('a: 1\nport: 4222\n');
+  });
+});
+
+describe('array items', () => {
+  // Each text with an item added; removing it again must give the text back.
+  it.each([
+    ['tls { pinned_certs: [] }', 'tls { pinned_certs: ["new"] }'],
+    ['tls { pinned_certs: [ ] }', 'tls { pinned_certs: ["new" ] }'],
+    ['tls { pinned_certs: ["a"] }', 'tls { pinned_certs: ["a", "new"] }'],
+    ['tls { pinned_certs: [ a ] }', 'tls { pinned_certs: [ a, "new" ] }'],
+    ['tls { pinned_certs: ["a", ] }', 'tls { pinned_certs: ["a", "new", ] }'],
+    ['tls { pinned_certs: ["a" # one\n] }', 'tls { pinned_certs: ["a", "new" # one\n] }'],
+    ['tls { pinned_certs: [\n  "a"\n] }', 'tls { pinned_certs: [\n  "a"\n  "new"\n] }'],
+    [
+      'tls { pinned_certs: [\r\n\t"a" // one\r\n\t] }',
+      'tls { pinned_certs: [\r\n\t"a" // one\r\n\t"new"\r\n\t] }',
+    ],
+    ['tls { pinned_certs: [\n  "a", # one\n] }', 'tls { pinned_certs: [\n  "a", # one\n  "new",\n] }'],
+    [
+      'tls { pinned_certs: [\n  "a",\n  "b" # two\n  # end\n] }',
+      'tls { pinned_certs: [\n  "a",\n  "b", # two\n  "new"\n  # end\n] }',
+    ],
+    ['tls { pinned_certs: ["a",\n  "b"] }', 'tls { pinned_certs: ["a",\n  "b",\n  "new"] }'],
+    ['tls {\n  pinned_certs: [\n  ]\n}', 'tls {\n  pinned_certs: [\n    "new"\n  ]\n}'],
+    ['tls {\n  pinned_certs: [ # none yet\n  ]\n}', 'tls {\n  pinned_certs: ["new" # none yet\n  ]\n}'],
+  ])('adds to %j in its own way', (text, expected) => {
+    const edited = addItem(text, PINS, 'new');
+    expect(edited).toBe(expected);
+    expect(items(edited, PINS)).toEqual([...items(text, PINS), 'new']);
+    expect(removeItems(edited, PINS, (item) => item === 'new')).toBe(text);
+  });
+
+  it.each([
+    ['[ "x", "b" ]', '[ "b" ]'],
+    ['[ "a", "x" ]', '[ "a" ]'],
+    ['[ "a", "x", "b" ]', '[ "a", "b" ]'],
+    ['["x", "X"]', '[]'],
+    ['[ "x", # old\n  "b" ]', '[ # old\n  "b" ]'],
+    ['[\n  "x", # old\n  "b"\n]', '[\n  "b"\n]'],
+    ['[\n  "a"\n  "x" # old\n  # end\n]', '[\n  "a"\n  # end\n]'],
+    ['[\n  "a",\n  "x"\n]', '[\n  "a"\n]'],
+    ['[\n  "a",\n  "x",\n]', '[\n  "a",\n]'],
+    ['[\n  "a", "x"\n]', '[\n  "a"\n]'],
+    ['[ $x, x, "b" ]', '[ $x, "b" ]'],
+  ])('removes from %j with its comma and its line', (array, expected) => {
+    const text = `# x\nx: 1\ntls { pinned_certs: ${array} } # x`;
+    expect(removeItems(text, PINS, (item) => item.toLowerCase() === 'x')).toBe(
+      `# x\nx: 1\ntls { pinned_certs: ${expected} } # x`,
+    );
+  });
+
+  it('adds the array to its block, but not the block', () => {
+    expect(addItem('tls {\n    verify: true\n}\n', PINS, 'p')).toBe(
+      'tls {\n    verify: true\n    pinned_certs: ["p"]\n}\n',
+    );
+    expect(() => addItem('include tls.conf\n', PINS, 'p', 'nats.conf')).toThrow(
+      expect.objectContaining({
+        message: 'nats.conf:1:1: no block tls to edit',
+        hint: 'if it stands in an included file, edit that file',
+      }),
+    );
+  });
+
+  it('says where there is something else than an array', () => {
+    expect(() => addItem('tls { pinned_certs: "a" }', PINS, 'p', 'f')).toThrow(
+      'f:1:21: expected an array for "pinned_certs", found something else',
+    );
+  });
+
+  it('removes nothing where there is nothing', () => {
+    expect(removeItems('a: 1', PINS, () => true)).toBe('a: 1');
+    expect(items('a: 1', PINS)).toEqual([]);
+  });
+});
+
+describe('edits of a large commented file', () => {
+  const text = [
+    '\ufeff# The server of the office.\r',
+    'server_name: "n1" // short\r',
+    '\r',
+    'tls {\r',
+    '    cert_file: "a.pem"\t# the pair\r',
+    '    key_file:  "b.pem"\r',
+    '    pinned_certs: [\r',
+    '        "aa" # node 1\r',
+    '    ]\r',
+    '}\r',
+    'cluster { name: C, tls { verify: true } }   \r',
+    '',
+  ].join('\n');
+
+  it('keep every byte outside of what they change', () => {
+    const block = printBlock('tls', { verify: false });
+    const edited = addItem(setBlock(text, ['cluster', 'tls'], block), PINS, 'bb');
+    const [before, after] = [
+      text.indexOf('"aa" # node 1') + '"aa" # node 1'.length,
+      text.indexOf('{ verify: true }'),
+    ];
+    expect(edited).toBe(
+      `${text.slice(0, before)}\r\n        "bb"${text.slice(before, after)}{\r\n    verify: false\r\n}` +
+        text.slice(after + '{ verify: true }'.length),
+    );
+    expect(plain(parseConf(edited.slice(1), { file: 'f' }))).toMatchObject({
+      tls: { pinned_certs: ['aa', 'bb'] },
+      cluster: { name: 'C', tls: { verify: false } },
+    });
+  });
+});
