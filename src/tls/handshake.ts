@@ -1,70 +1,205 @@
 // The only place where server-side TLS is made: an accepted socket becomes a TLS connection whose peer is verified.
+// It takes a tls.Server that never listens, since only that knows the verdict on a client's certificate; each material
+// gets its own, so that what began with the old material ends with it.
 
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
-import { NatspkiError } from '../errors.ts';
+import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { formatGoDuration } from '../duration.ts';
+import { HandshakeBudget, HandshakeCounter } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
-
-/** Why a handshake failed; the code of a HandshakeError. */
-export type HandshakeFailure =
-  | 'handshake-timeout'
-  | 'not-tls'
-  | 'no-client-certificate'
-  | 'client-certificate-expired'
-  | 'client-certificate-not-yet-valid'
-  | 'client-certificate-untrusted'
-  | 'client-certificate-usage'
-  | 'client-certificate-not-pinned'
-  | 'client-certificate-invalid'
-  | 'no-shared-parameters'
-  | 'refused-by-client'
-  | 'connection-lost'
-  | 'closed'
-  | 'handshake-failed';
-
-/** A handshake that failed; the message names the cause and goes behind `TLS handshake error: ` in the log. */
-export class HandshakeError extends NatspkiError {
-  override readonly name = 'HandshakeError';
-  declare readonly code: HandshakeFailure;
-  /** True for what health checks and port scans do (silence, plain bytes, hanging up): nats-server logs it at debug. */
-  readonly isProbe: boolean;
-
-  constructor(
-    code: HandshakeFailure,
-    message: string,
-    options: { hint?: string; cause?: unknown; isProbe?: boolean } = {},
-  ) {
-    super(code, message, options);
-    this.isProbe = options.isProbe ?? false;
-  }
-}
+import { explainFailure, explainVerdict, HandshakeError } from './handshake-error.ts';
+import type { TlsMaterial } from './material.ts';
+import { isPinned, peerOf } from './peer.ts';
 
 /** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
 export class Handshaker {
+  readonly #source: TlsContextSource;
+  readonly #asksForCertificates: boolean;
+  readonly #attempts = new Map<Socket, Attempt>();
+  #material: TlsMaterial;
+  #server: Server;
+  #counter: HandshakeCounter | undefined;
+  #budget: HandshakeBudget | undefined;
+  #isClosed = false;
+
   /**
-   * @param options.requestCertificate false for listeners that never ask for a client certificate (monitoring);
-   *   default: what the block says
+   * @param options.requestCertificate false for a listener that never asks for a client certificate (monitoring);
+   *   otherwise the block decides
    */
-  constructor(_source: TlsContextSource, _options: { requestCertificate?: boolean } = {}) {
-    throw new Error('not yet');
+  constructor(source: TlsContextSource, options: { requestCertificate?: boolean } = {}) {
+    this.#source = source;
+    this.#asksForCertificates = options.requestCertificate ?? true;
+    this.#material = source.material;
+    this.#server = this.#makeServer(this.#material);
+    this.#limit();
   }
 
-  /** False when connection_rate_limit forbids another handshake now; ask before `accept` and answer with nats-server's -ERR. */
+  /** False when connection_rate_limit forbids another handshake now; ask before `accept`, answer with nats-server's -ERR. */
   admit(): boolean {
-    throw new Error('not yet');
+    this.#follow();
+    return this.#counter?.take() ?? true;
   }
 
   /**
-   * Handshakes on a socket that nobody else reads or writes any more (bytes already read must be unshifted first).
-   * Resolves with a connection whose peer passed every check of the block, pins included; nothing was read from it yet.
-   * Rejects with a HandshakeError, and then the socket is destroyed. Its 'error' events are the caller's after that.
+   * Handshakes on a socket that nobody else reads any more; bytes that were read must be unshifted first.
+   * Resolves with a connection whose peer passed every check of the block, pins included, and of which nothing was read.
+   * Rejects with a HandshakeError, and then the socket is destroyed.
    */
-  accept(_socket: Socket): Promise<TLSSocket> {
-    throw new Error('not yet');
+  accept(socket: Socket): Promise<TLSSocket> {
+    // Until there is a TLS connection to carry them.
+    socket.on('error', ignore);
+    if (this.#isClosed || socket.destroyed) {
+      socket.destroy();
+      return Promise.reject(new HandshakeError('closed', 'the listener was closed', { isProbe: true }));
+    }
+    this.#follow();
+    const material = this.#material;
+    const server = this.#server;
+    const { timeoutMs } = material.block;
+    return new Promise((resolve, reject) => {
+      let pay: ((bytes: number) => void) | undefined;
+      const timer = setTimeout(() => {
+        this.#end(socket, timeoutError(timeoutMs, pay === undefined && stopWaiting !== undefined, socket));
+      }, timeoutMs);
+      const onClose = () =>
+        this.#end(socket, explainFailure(new ConnectionClosed(), material, socket.bytesRead));
+      socket.once('close', onClose);
+      this.#attempts.set(socket, {
+        resolve,
+        reject,
+        release: () => {
+          clearTimeout(timer);
+          socket.off('close', onClose);
+          stopWaiting?.();
+          pay?.(socket.bytesRead + socket.bytesWritten);
+        },
+      });
+      const begin = () => server.emit('connection', socket);
+      const stopWaiting = this.#budget?.wait((payLater) => {
+        pay = payLater;
+        begin();
+      });
+      if (stopWaiting === undefined) begin();
+    });
   }
 
   /** Handshakes under way fail; connections that were handed over stay. */
   close(): void {
-    throw new Error('not yet');
+    this.#isClosed = true;
+    for (const socket of this.#attempts.keys()) {
+      this.#end(socket, new HandshakeError('closed', 'the listener was closed', { isProbe: true }));
+    }
+    this.#budget?.close();
   }
+
+  /** Takes the material that is in use now. */
+  #follow(): void {
+    const { material } = this.#source;
+    if (material === this.#material) return;
+    const isOtherBlock = material.block !== this.#material.block;
+    this.#server = this.#makeServer(material);
+    this.#material = material;
+    if (isOtherBlock) this.#limit();
+  }
+
+  #limit(): void {
+    const { connectionRateLimit, rateLimit } = this.#material.block;
+    this.#counter = connectionRateLimit === undefined ? undefined : new HandshakeCounter(connectionRateLimit);
+    this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
+  }
+
+  #makeServer(material: TlsMaterial): Server {
+    const { block, contexts } = material;
+    const verifies = block.verify && this.#asksForCertificates;
+    const server = createServer({
+      ...contexts.options,
+      ...(contexts.dependOnHost
+        ? { SNICallback: (host: string, choose: ChooseContext) => choose(null, contexts.forHost(host)) }
+        : {}),
+      requestCert: verifies,
+      // Node would destroy the connection before anybody could ask whose certificate it was. The verdict is the same,
+      // `authorized`, and #judge acts on it before anybody else gets the connection.
+      rejectUnauthorized: false,
+      handshakeTimeout: block.timeoutMs,
+    });
+    server.on('secureConnection', (socket) => this.#judge(socket, material, verifies));
+    server.on('tlsClientError', (error, socket) => {
+      const raw = wrapped(socket);
+      if (raw !== undefined) this.#end(raw, explainFailure(error, material, raw.bytesRead));
+    });
+    return server;
+  }
+
+  /** Hands over a connection whose peer passes, and nobody else's. */
+  #judge(socket: TLSSocket, material: TlsMaterial, verifies: boolean): void {
+    const raw = wrapped(socket);
+    const refusal =
+      verifies && !socket.authorized ? explainVerdict(socket, material) : pinRefusal(socket, material);
+    if (refusal === undefined && raw !== undefined && this.#attempts.has(raw)) this.#end(raw, socket);
+    else socket.destroy();
+    if (refusal !== undefined && raw !== undefined) this.#end(raw, refusal);
+  }
+
+  #end(socket: Socket, outcome: TLSSocket | HandshakeError): void {
+    const attempt = this.#attempts.get(socket);
+    if (attempt === undefined) return;
+    this.#attempts.delete(socket);
+    attempt.release();
+    if (outcome instanceof HandshakeError) {
+      socket.destroy();
+      attempt.reject(outcome);
+    } else {
+      attempt.resolve(outcome);
+    }
+  }
+}
+
+type ChooseContext = (error: Error | null, context?: SecureContext) => void;
+
+/** A handshake that waits or is under way. */
+interface Attempt {
+  readonly resolve: (socket: TLSSocket) => void;
+  readonly reject: (error: HandshakeError) => void;
+  /** Lets go of timers and listeners. */
+  readonly release: () => void;
+}
+
+function pinRefusal(socket: TLSSocket, { block }: TlsMaterial): HandshakeError | undefined {
+  if (block.pinnedCerts === undefined) return undefined;
+  const peer = peerOf(socket);
+  if (isPinned(peer, block.pinnedCerts)) return undefined;
+  return new HandshakeError(
+    'client-certificate-not-pinned',
+    peer === undefined
+      ? 'client sent no certificate, and pinned_certs asks for one'
+      : `client certificate ${peer.subject} is not pinned: its pin is ${peer.pin}`,
+    { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
+  );
+}
+
+function timeoutError(timeoutMs: number, isWaiting: boolean, socket: Socket): HandshakeError {
+  const time = formatGoDuration(timeoutMs);
+  if (isWaiting)
+    return new HandshakeError('handshake-timeout', `handshake waited ${time} for rate_limit to let it begin`);
+  return new HandshakeError(
+    'handshake-timeout',
+    socket.bytesRead === 0
+      ? `client sent nothing for ${time}, expected a TLS handshake`
+      : `client did not finish the TLS handshake within ${time}`,
+    { hint: 'raise timeout in the tls block if clients are that slow' },
+  );
+}
+
+/** The accepted socket under a TLS connection, which Node keeps in a field without a type. */
+function wrapped(socket: TLSSocket): Socket | undefined {
+  return (socket as TLSSocket & { _parent?: Socket })._parent;
+}
+
+/** What Node has no error for: the peer closed in good order. */
+class ConnectionClosed extends Error {
+  readonly code = 'ECONNRESET';
+}
+
+function ignore(): void {
+  // The 'close' that follows tells it.
 }

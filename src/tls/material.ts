@@ -1,33 +1,77 @@
-// The files of a tls block as verified material: read once, key and certificate belong together, chain in order.
+// The files of a tls block as verified material, all or nothing; each file is read once.
 
-import type { SecureContext } from 'node:tls';
+import { createHash } from 'node:crypto';
+import { readFile } from '../files.ts';
+import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import { formatName, type San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import type { TlsBlock } from './block.ts';
+import { Contexts } from './contexts.ts';
+import { verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
+import { systemTrust } from './system-trust.ts';
 
-/** The facts of one certificate in use. */
+/** The facts of a certificate in use, for logs and monitoring. */
 export interface CertificateFacts {
   readonly certFile: string;
-  /** Subject, one line, as RFC 4514 writes it. */
   readonly subject: string;
-  /** Upper-case hex. */
+  /** Lower-case hex. */
   readonly serial: string;
   readonly notAfter: Date;
   readonly pin: Pin;
 }
 
-/** Material that was checked and made into OpenSSL contexts. */
+/** Material that passed every check and was taken by OpenSSL. */
 export interface TlsMaterial {
   readonly block: TlsBlock;
+  readonly contexts: Contexts;
   readonly certificates: readonly CertificateFacts[];
+  /** The names that the certificates are for. */
+  readonly names: readonly San[];
   /** The earliest end of a certificate in use; undefined without certificates. */
   readonly notAfter: Date | undefined;
-  /** Things that work and that somebody should know, such as an expired certificate. */
+  /** What works and should be known all the same, such as an expired certificate. */
   readonly warnings: readonly string[];
-  /** The context for a host that a client asks for; without one, or without a match, the default context. */
-  contextFor(serverName: string | undefined): SecureContext;
+  /** Changes with any byte of any file. */
+  readonly digest: string;
 }
 
-/** Reads and verifies all files of a block; throws a NatspkiError that names the file and what is wrong with it. */
-export async function loadMaterial(_block: TlsBlock, _now: Date): Promise<TlsMaterial> {
-  throw new Error('not yet');
+/** Lists the files that a block names, each once. */
+export function filesOf(block: TlsBlock): string[] {
+  const files = block.pairs.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
+  return [...new Set(block.caFile === undefined ? files : [...files, block.caFile])];
+}
+
+/** Reads and verifies the files of a block; throws a NatspkiError that names the file and what is wrong with it. */
+export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMaterial> {
+  const names = filesOf(block);
+  const contents = await Promise.all(names.map(readFile));
+  const bytesOf = (file: string) => contents[names.indexOf(file)] as Buffer;
+  const pairs = block.pairs.map((pair) => verifyPair(pair, bytesOf));
+  const authorities = block.caFile === undefined ? [] : readCertificates(bytesOf(block.caFile), block.caFile);
+  const digest = createHash('sha256');
+  for (const bytes of contents) digest.update(`${bytes.length} `).update(bytes);
+  return {
+    block,
+    contexts: new Contexts(block, pairs, await trustOf(block, authorities)),
+    certificates: pairs.map(({ certFile, leaf }) => ({
+      certFile,
+      subject: formatName(leaf.subject),
+      serial: leaf.serial,
+      notAfter: leaf.notAfter,
+      pin: leaf.pin,
+    })),
+    names: pairs.flatMap(({ leaf }) => leaf.sans),
+    notAfter: pairs.map(({ leaf }) => leaf.notAfter).sort((a, b) => a.getTime() - b.getTime())[0],
+    warnings: [
+      ...pairs.flatMap((pair) => warningsOfPair(pair, now)),
+      ...authorities.flatMap((authority) => warningsOfTime(authority, block.caFile as string, now)),
+    ],
+    digest: digest.digest('hex'),
+  };
+}
+
+/** What decides whom to trust, as PEM; undefined when nobody is verified. */
+async function trustOf(block: TlsBlock, authorities: readonly Certificate[]): Promise<string[] | undefined> {
+  if (!block.verify) return undefined;
+  return block.caFile === undefined ? systemTrust() : authorities.map((authority) => authority.toPem());
 }

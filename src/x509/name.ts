@@ -236,7 +236,8 @@ function compressed(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }
 
-function readString(value: DerValue | undefined): string {
+/** Reads a string of any type that a name may hold; the hex of anything else, as RFC 2253 section 2.4 has it. */
+export function readString(value: DerValue | undefined): string {
   switch (value?.tag) {
     case 0x0c: // UTF8String
       return value.content.toString('utf8');

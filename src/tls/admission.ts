@@ -1,0 +1,89 @@
+// How many handshakes may begin: by number in a second, and by their bytes in a second. Knows no sockets.
+
+/** Lets a number of handshakes begin in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
+export class HandshakeCounter {
+  readonly #limit: number;
+  readonly #now: () => number;
+  #end = 0;
+  #count = 0;
+
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(limit: number, now: () => number = () => performance.now()) {
+    this.#limit = limit;
+    this.#now = now;
+  }
+
+  /** Takes one; false when the second has none left. */
+  take(): boolean {
+    const now = this.#now();
+    if (now >= this.#end) {
+      this.#end = now + 1000;
+      this.#count = 0;
+    }
+    this.#count++;
+    return this.#count <= this.#limit;
+  }
+}
+
+/**
+ * A budget of handshake bytes a second (rate_limit). A handshake begins while there is some left, and pays in the end
+ * for what it took; so the rate is kept over time, and a single one is never too large.
+ */
+export class HandshakeBudget {
+  readonly #bytesPerSecond: number;
+  readonly #now: () => number;
+  readonly #waiting: (() => void)[] = [];
+  #left: number;
+  #at: number;
+  #timer: NodeJS.Timeout | undefined;
+  /** What a handshake is taken to cost until it is done. */
+  #estimate = 3000;
+
+  constructor(bytesPerSecond: number, now: () => number = () => performance.now()) {
+    this.#bytesPerSecond = bytesPerSecond;
+    this.#now = now;
+    this.#left = bytesPerSecond;
+    this.#at = now();
+  }
+
+  /** Calls `begin` when a handshake may begin, at once or later; gives a way to give up waiting. */
+  wait(begin: (pay: (bytes: number) => void) => void): () => void {
+    const start = () => {
+      const estimate = this.#estimate;
+      this.#left -= estimate;
+      begin((bytes) => {
+        this.#left += estimate - bytes;
+        if (bytes > 0) this.#estimate = bytes;
+        this.#admit();
+      });
+    };
+    this.#waiting.push(start);
+    this.#admit();
+    return () => {
+      const place = this.#waiting.indexOf(start);
+      if (place >= 0) this.#waiting.splice(place, 1);
+    };
+  }
+
+  /** Nobody who waits is called any more. */
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#waiting.length = 0;
+  }
+
+  #admit(): void {
+    clearTimeout(this.#timer);
+    const now = this.#now();
+    const earned = ((now - this.#at) / 1000) * this.#bytesPerSecond;
+    this.#left = Math.min(this.#bytesPerSecond, this.#left + earned);
+    this.#at = now;
+    while (this.#left > 0) {
+      const start = this.#waiting.shift();
+      if (start === undefined) return;
+      start();
+    }
+    if (this.#waiting.length === 0) return;
+    const delay = Math.ceil((-this.#left / this.#bytesPerSecond) * 1000) + 1;
+    this.#timer = setTimeout(() => this.#admit(), delay);
+  }
+}

@@ -1,0 +1,104 @@
+// Verified material as OpenSSL contexts, with the parameters of its tls block: one context by default, and others for
+// the hosts that a block with several certificates serves.
+
+import { constants, X509Certificate } from 'node:crypto';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import { NatspkiError } from '../errors.ts';
+import type { TlsBlock } from './block.ts';
+import { findCurve, opensslCiphers, secureVersion } from './ciphers.ts';
+import type { VerifiedPair } from './pair.ts';
+
+/** No tickets, which nobody here resumes; no renegotiation, in which a verified client could become another. */
+const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
+
+/** The contexts of one block. */
+export class Contexts {
+  /** What the default context is made of, for a server that makes its own. */
+  readonly options: SecureContextOptions;
+  /** For a client that names no host, or one that no certificate is for; and for connections to other servers. */
+  readonly byDefault: SecureContext;
+  readonly #single: readonly SingleContext[];
+  readonly #combined = new Map<string, SecureContext>();
+  readonly #optionsOf: (pairs: readonly VerifiedPair[]) => SecureContextOptions;
+
+  /** @param trust authorities as PEM; undefined trusts nobody. Throws a NatspkiError for what OpenSSL refuses. */
+  constructor(block: TlsBlock, pairs: readonly VerifiedPair[], trust: readonly string[] | undefined) {
+    this.#optionsOf = (some) => optionsOf(block, some, trust);
+    this.#single = pairs.map((pair) => ({
+      pair,
+      x509: new X509Certificate(pair.leaf.der),
+      context: makeContext(this.#optionsOf([pair]), `"${pair.certFile}"`),
+    }));
+    this.options = this.#optionsOf(firstOfEachKeyType(this.#single).map(({ pair }) => pair));
+    this.byDefault = this.#contextOf(this.#single);
+  }
+
+  /** Whether the host that a client names makes a difference. */
+  get dependOnHost(): boolean {
+    return this.#single.length > 1;
+  }
+
+  /** Gives the context with the certificates for a host, one for each type of key. */
+  forHost(serverName: string): SecureContext {
+    const fitting = this.#single.filter(
+      ({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined,
+    );
+    return fitting.length === 0 ? this.byDefault : this.#contextOf(fitting);
+  }
+
+  #contextOf(candidates: readonly SingleContext[]): SecureContext {
+    const chosen = firstOfEachKeyType(candidates);
+    const [only] = chosen;
+    if (only !== undefined && chosen.length === 1) return only.context;
+    const key = chosen.map((one) => this.#single.indexOf(one)).join(' ');
+    const context =
+      this.#combined.get(key) ??
+      makeContext(this.#optionsOf(chosen.map(({ pair }) => pair)), 'the tls block');
+    this.#combined.set(key, context);
+    return context;
+  }
+}
+
+interface SingleContext {
+  readonly pair: VerifiedPair;
+  readonly x509: X509Certificate;
+  readonly context: SecureContext;
+}
+
+function optionsOf(
+  block: TlsBlock,
+  pairs: readonly VerifiedPair[],
+  trust: readonly string[] | undefined,
+): SecureContextOptions {
+  const groups = block.curvePreferences?.flatMap((curve) => findCurve(curve) ?? []);
+  return {
+    cert: pairs.map(({ chain }) => chain.map((certificate) => certificate.toPem()).join('')),
+    key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
+    // Without any, Node would load its own list of authorities, which takes it 50 ms the first time.
+    ca: [...(trust ?? [])],
+    // As in Go, whatever the ca_file names is trusted, be it an intermediate authority or a lone certificate.
+    allowPartialTrustChain: true,
+    ciphers: opensslCiphers(block.cipherSuites, block.minVersion),
+    honorCipherOrder: true,
+    minVersion: secureVersion(block.minVersion),
+    secureOptions,
+    ...(groups === undefined ? {} : { ecdhCurve: groups.join(':') }),
+  };
+}
+
+function makeContext(options: SecureContextOptions, what: string): SecureContext {
+  try {
+    return createSecureContext(options);
+  } catch (cause) {
+    const reason = (cause as Error).message.split(':').at(-1)?.trim();
+    throw new NatspkiError('tls-refused', `OpenSSL does not take ${what}: ${reason}`, { cause });
+  }
+}
+
+/** OpenSSL has one place for each type of key, and picks by what the client understands. */
+function firstOfEachKeyType(candidates: readonly SingleContext[]): SingleContext[] {
+  const type = ({ pair }: SingleContext) => pair.key.asymmetricKeyType;
+  return candidates.filter(
+    (one, index) => candidates.findIndex((other) => type(other) === type(one)) === index,
+  );
+}

@@ -1,0 +1,191 @@
+// Why a handshake failed, in words for the log: the cause, and whose certificate it was.
+
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { NatspkiError } from '../errors.ts';
+import { Certificate } from '../x509/certificate.ts';
+import { formatName, formatSan } from '../x509/name.ts';
+import type { TlsMaterial } from './material.ts';
+
+/** The code of a HandshakeError. */
+export type HandshakeFailure =
+  | 'handshake-timeout'
+  | 'not-tls'
+  | 'no-client-certificate'
+  | 'client-certificate-expired'
+  | 'client-certificate-not-yet-valid'
+  | 'client-certificate-untrusted'
+  | 'client-certificate-usage'
+  | 'client-certificate-not-pinned'
+  | 'client-certificate-invalid'
+  | 'nothing-in-common'
+  | 'refused-by-client'
+  | 'connection-lost'
+  | 'closed'
+  | 'handshake-failed';
+
+/** A handshake that failed; its message goes behind `TLS handshake error: ` in the log. */
+export class HandshakeError extends NatspkiError {
+  override readonly name = 'HandshakeError';
+  declare readonly code: HandshakeFailure;
+  /** True for what health checks and port scans do; nats-server logs that at debug (server/client.go). */
+  readonly isProbe: boolean;
+
+  constructor(
+    code: HandshakeFailure,
+    message: string,
+    options: { hint?: string; cause?: unknown; isProbe?: boolean } = {},
+  ) {
+    super(code, message, options);
+    this.isProbe = options.isProbe ?? false;
+  }
+}
+
+/** Explains why a client that finished the handshake is refused: the verdict of OpenSSL on its certificate. */
+export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): HandshakeError {
+  const trusted = block.caFile === undefined ? 'the authorities of the system' : `"${block.caFile}"`;
+  const peer = socket.getPeerX509Certificate();
+  if (peer === undefined) {
+    return new HandshakeError(
+      'no-client-certificate',
+      `client sent no certificate, expected one from an authority in ${trusted}`,
+      { hint: 'give the client its certificate and key; natspki issue client NAME makes them' },
+    );
+  }
+  const verdict = String(socket.authorizationError);
+  const chain = chainOf(peer);
+  const certificate = chain[0] as Certificate;
+  const who = `client certificate ${formatName(certificate.subject)}`;
+  const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
+    new HandshakeError(code, message, hint === undefined ? {} : { hint });
+  switch (verdict) {
+    case 'CERT_HAS_EXPIRED':
+      return certificate.notAfter < new Date()
+        ? refuse(
+            'client-certificate-expired',
+            `${who} expired at ${certificate.notAfter.toISOString()}`,
+            `natspki rotate ${certificate.commonName}`,
+          )
+        : refuse('client-certificate-expired', `an authority above ${who} has expired`);
+    case 'CERT_NOT_YET_VALID':
+      return refuse(
+        'client-certificate-not-yet-valid',
+        `${who}, or an authority above it, is not valid yet (not before ${certificate.notBefore.toISOString()})`,
+        'compare the clocks of both hosts',
+      );
+    case 'INVALID_PURPOSE':
+      return refuse(
+        'client-certificate-usage',
+        `${who} is not for clients: its extended key usage is ${certificate.extendedKeyUsage?.join(', ') ?? 'not given, its key usage forbids it'}`,
+        'use a certificate of the profile client',
+      );
+    case 'DEPTH_ZERO_SELF_SIGNED_CERT':
+      return refuse('client-certificate-untrusted', `${who} is signed by itself and is not in ${trusted}`);
+    case 'CERT_SIGNATURE_FAILURE':
+      return refuse(
+        'client-certificate-untrusted',
+        `${who} is not from an authority in ${trusted}: there ${formatName(certificate.issuer)} has another key`,
+      );
+    case 'UNABLE_TO_GET_ISSUER_CERT':
+    case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
+    case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
+    case 'SELF_SIGNED_CERT_IN_CHAIN':
+      return refuse(
+        'client-certificate-untrusted',
+        `${who} is from an authority that is not trusted: ${formatName((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
+      );
+    default:
+      return refuse('client-certificate-invalid', `${who} failed verification: ${verdict}`);
+  }
+}
+
+/** Explains what OpenSSL or the connection said before the handshake was finished. */
+export function explainFailure(
+  error: NodeJS.ErrnoException,
+  material: TlsMaterial,
+  receivedBytes: number,
+): HandshakeError {
+  const code = error.code ?? '';
+  const fail = (failure: HandshakeFailure, message: string, isProbe = false) =>
+    new HandshakeError(failure, message, { cause: error, isProbe });
+  if (/^(ECONNRESET|EPIPE|ECONNABORTED|ETIMEDOUT)$/.test(code)) {
+    return fail(
+      'connection-lost',
+      'client closed the connection before the handshake was done',
+      receivedBytes === 0,
+    );
+  }
+  const alert = /ALERT_(.+)$/.exec(code)?.[1];
+  if (alert !== undefined) return explainAlert(alert, material, fail);
+  if (
+    /WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|BAD_PACKET_LENGTH|PACKET_LENGTH|NOT_TLS|UNEXPECTED_MESSAGE|RECORD/.test(
+      code,
+    )
+  ) {
+    return fail('not-tls', 'client does not speak TLS: its first bytes are no handshake', true);
+  }
+  if (/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS/.test(code)) {
+    return fail('nothing-in-common', `client speaks no TLS from version ${material.block.minVersion} on`);
+  }
+  if (/NO_SHARED_CIPHER|NO_CIPHERS/.test(code)) {
+    return fail(
+      'nothing-in-common',
+      material.certificates.length === 0
+        ? 'this tls block names no certificate, so no handshake can succeed'
+        : 'client has none of the cipher suites of this server, or none for its type of key',
+    );
+  }
+  if (/GROUP|KEY_SHARE|CURVE/.test(code)) {
+    return fail('nothing-in-common', 'client has none of the curves of this server');
+  }
+  if (/SIGNATURE_ALGORITHM|DIGEST_ALGORITHM|SIGALGS/.test(code)) {
+    return fail('nothing-in-common', 'client has none of the signature algorithms of this server');
+  }
+  const reason = error.message
+    .trim()
+    .split(':')
+    .filter((part) => part !== '');
+  return fail(
+    'handshake-failed',
+    code.startsWith('ERR_SSL_') ? `${reason[4] ?? reason.at(-1)}` : error.message,
+  );
+}
+
+/** What a client says of this server's certificate before it hangs up. */
+function explainAlert(
+  alert: string,
+  { certificates, names }: TlsMaterial,
+  fail: (failure: HandshakeFailure, message: string) => HandshakeError,
+): HandshakeError {
+  const ours = certificates.map(({ subject }) => subject).join(' and ');
+  const text = alert.toLowerCase().replaceAll('_', ' ');
+  switch (alert) {
+    case 'UNKNOWN_CA':
+      return fail(
+        'refused-by-client',
+        `client does not trust the authority of ${ours}: its list of authorities lacks the issuer`,
+      );
+    case 'BAD_CERTIFICATE':
+    case 'CERTIFICATE_UNKNOWN':
+      return fail(
+        'refused-by-client',
+        `client refused ${ours} (alert ${text}): it may not trust the issuer, or call this server by a name other than ${names.map(formatSan).join(', ') || 'none'}`,
+      );
+    case 'CERTIFICATE_EXPIRED':
+      return fail('refused-by-client', `client refused ${ours}: expired by its clock`);
+    case 'PROTOCOL_VERSION':
+      return fail('nothing-in-common', 'client wants another TLS version');
+    default:
+      return fail('refused-by-client', `client ended the handshake with the alert ${text}`);
+  }
+}
+
+/** The certificates a client sent, its own first. */
+function chainOf(peer: X509Certificate): Certificate[] {
+  const chain: Certificate[] = [];
+  for (let next: X509Certificate | undefined = peer; next !== undefined; next = next.issuerCertificate) {
+    chain.push(new Certificate(next.raw));
+    if (next.raw.equals(next.issuerCertificate?.raw ?? next.raw)) break;
+  }
+  return chain;
+}

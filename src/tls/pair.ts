@@ -1,0 +1,108 @@
+// A certificate file and its key file, verified against each other. Errors never say what a key file holds.
+
+import type { KeyObject } from 'node:crypto';
+import { NatspkiError } from '../errors.ts';
+import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import { decodePrivateKey } from '../x509/key.ts';
+import { formatName } from '../x509/name.ts';
+import type { CertificatePair } from './block.ts';
+
+/** A certificate with its key; the first certificate of the chain is the server's own. */
+export interface VerifiedPair {
+  readonly certFile: string;
+  readonly leaf: Certificate;
+  readonly chain: readonly Certificate[];
+  readonly key: KeyObject;
+}
+
+/** Verifies a pair; throws a NatspkiError that names the file and what is wrong with it. */
+export function verifyPair(
+  { certFile, keyFile }: CertificatePair,
+  bytesOf: (file: string) => Buffer,
+): VerifiedPair {
+  const chain = readCertificates(bytesOf(certFile), certFile);
+  const [leaf] = chain;
+  const key = readKey(bytesOf(keyFile), keyFile);
+  if (!belongs(leaf, key)) throw mismatch(chain, key, certFile, keyFile);
+  for (const [index, certificate] of chain.slice(0, -1).entries()) {
+    const next = chain[index + 1] as Certificate;
+    if (certificate.isSignedBy(next)) continue;
+    throw new NatspkiError(
+      'chain-out-of-order',
+      `certificate ${index + 2} in "${certFile}" (${formatName(next.subject)}) did not issue certificate ${index + 1} (${formatName(certificate.subject)})`,
+      { hint: "put the server's own certificate first, then its issuer, then the issuer of that" },
+    );
+  }
+  return { certFile, leaf, chain, key };
+}
+
+/** Says what is odd about a pair that works all the same. */
+export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Date): string[] {
+  const warnings = chain.flatMap((certificate) => warningsOfTime(certificate, certFile, now));
+  const purposes = leaf.extendedKeyUsage;
+  if (
+    purposes !== undefined &&
+    !purposes.includes('serverAuth') &&
+    !purposes.includes('anyExtendedKeyUsage')
+  ) {
+    warnings.push(
+      `certificate ${formatName(leaf.subject)} in "${certFile}" is not for servers (its extended key usage is ${purposes.join(', ')}): clients refuse it`,
+    );
+  }
+  return warnings;
+}
+
+/** Says whether a certificate is outside its validity. */
+export function warningsOfTime(certificate: Certificate, file: string, now: Date): string[] {
+  const name = `certificate ${formatName(certificate.subject)} in "${file}"`;
+  if (certificate.notAfter < now) {
+    return [`${name} expired at ${certificate.notAfter.toISOString()}: whoever verifies it refuses it`];
+  }
+  if (certificate.notBefore > now)
+    return [`${name} is not valid before ${certificate.notBefore.toISOString()}`];
+  return [];
+}
+
+function readKey(bytes: Buffer, file: string): KeyObject {
+  try {
+    return decodePrivateKey(bytes, file);
+  } catch (error) {
+    if (!(error instanceof NatspkiError) || error.code !== 'passphrase-needed') throw error;
+    throw new NatspkiError(
+      'key-encrypted',
+      `${error.message}, and a server has nobody to ask for the passphrase`,
+      {
+        hint: `openssl pkey -in "${file}" -out server-key.pem`,
+      },
+    );
+  }
+}
+
+function mismatch(
+  chain: readonly Certificate[],
+  key: KeyObject,
+  certFile: string,
+  keyFile: string,
+): NatspkiError {
+  const place = chain.findIndex((certificate) => belongs(certificate, key)) + 1;
+  const [leaf] = chain as [Certificate];
+  return new NatspkiError(
+    'key-mismatch',
+    `the key in "${keyFile}" does not belong to the certificate in "${certFile}" (${formatName(leaf.subject)}, serial ${leaf.serial})`,
+    {
+      hint:
+        place > 0
+          ? `it belongs to certificate ${place} of the file: put that one first`
+          : `natspki pin "${certFile}" "${keyFile}" prints the same pin twice for a pair`,
+    },
+  );
+}
+
+function belongs(certificate: Certificate, key: KeyObject): boolean {
+  try {
+    return certificate.hasKey(key);
+  } catch {
+    // A public key that OpenSSL cannot read.
+    return false;
+  }
+}
