@@ -8,6 +8,7 @@ import { withProgress } from '../src/cli/progress.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
+import { mappedSan } from '../src/pki/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
@@ -32,47 +33,42 @@ export default class Init extends BaseCommand {
     const { flags } = await this.parse(Init);
     const directory = new PkiDirectory(flags.dir);
     if (!flags.force) await refuseExistingAuthority(directory);
-    const answers = await initAnswers(flags, keyTypes, defaultHosts, sanOfHost);
-    const servers = serverPairs(answers.template, answers.hosts);
+    const { template, hosts, clients, nodes, keyType, passphrase } = await initAnswers(
+      flags,
+      keyTypes,
+      defaultHosts,
+      sanOfHost,
+    );
+    const servers = serverPairs(template, hosts);
+    const users = clients.map((name) => (mappedSan(name).length > 0 ? name : `CN=${name}`));
+    const { dir, config, force, 'cluster-name': clusterName } = flags;
     const files = serverConfigurations(
-      {
-        ...answers,
-        servers,
-        file: flags.config,
-        directory: flags.dir,
-        clusterName: flags['cluster-name'],
-      },
+      { template, file: config, directory: dir, servers, users, clusterName, nodes },
       printValue,
     );
-    if (!flags.force) refuseExistingConfigurations(files);
+    if (!force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
       initialize({
-        directory,
-        servers,
-        hosts: answers.hosts,
-        clients: answers.clients,
-        nodes: answers.nodes,
-        keyType: answers.keyType,
-        authorityName: flags['ca-name'],
-        authorityDays: flags['ca-days'],
-        days: flags.days,
-        force: flags.force,
-        ...given({ passphrase: answers.passphrase }),
+        ...{ directory, hosts, servers, nodes, clients, keyType, force, progress, days: flags.days },
+        ...{ authorityName: flags['ca-name'], authorityDays: flags['ca-days'], ...given({ passphrase }) },
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
-        progress,
       }),
     );
     const configurations = files.map(({ path }) => path);
-    const [host = 'localhost'] = [...answers.nodes.flatMap(({ hosts }) => hosts), ...answers.hosts];
-    const next = nextSteps({ directory: flags.dir, configurations, client: answers.clients[0], host });
+    const next = nextSteps({
+      directory: dir,
+      configurations,
+      client: clients[0],
+      host: nodes[0]?.hosts[0] ?? hosts[0],
+    });
+    this.print(certificateLines(certificates, this.terminal, { wholePins: true }));
     this.print([
-      ...certificateLines(certificates, this.terminal),
       '',
-      ...notices,
       ...configurations.map((path) => `wrote ${path}`),
+      ...notices,
       '',
       ...nextStepLines(next, this.terminal),
     ]);
-    return { directory: flags.dir, certificates, notices, configurations, next };
+    return { directory: dir, certificates, notices, configurations, next };
   }
 }

@@ -82,7 +82,7 @@ export default class Issue extends BaseCommand {
         }),
       }),
     );
-    this.print(certificateLines(made.certificates, this.terminal));
+    this.print(certificateLines(made.certificates, this.terminal, { wholePins: true }));
     this.print(made.notices);
     return made;
   }

@@ -20,7 +20,8 @@ export interface ServerPlan {
   /** Folder of the certificates as the configuration is to name it: absolute, or from where the server starts. */
   readonly directory: string;
   readonly servers: readonly ServerNames[];
-  readonly clients: readonly string[];
+  /** The users of verify-and-map, as a server finds them in the certificates of the clients. */
+  readonly users: readonly string[];
   readonly clusterName: string;
   /** Without any, a cluster starts with one server. */
   readonly nodes: readonly ServerNames[];
@@ -103,7 +104,7 @@ function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
         ),
       };
     case 'verify-and-map':
-      return { ca_file, ...pairs[0], users: lines(plan.clients.map((user) => `{user: ${print(user)}}`)) };
+      return { ca_file, ...pairs[0], users: lines(plan.users.map((user) => `{user: ${print(user)}}`)) };
     case 'cluster':
       return { ...nodeValues(plan, print, { port: clientPort, routePort }), routes: '[]' };
     default:

@@ -5,11 +5,11 @@ import { NatspkiError } from './errors.ts';
 
 /** Lists the templates with what each is for, the default first. */
 export const templates = {
-  verify: 'mutual TLS, every client shows a certificate',
-  basic: 'TLS, clients need no certificate',
-  'verify-and-map': 'mutual TLS, the certificate of a client says which user it is',
-  'high-security': 'mutual TLS 1.3 only, with strong ciphers and modern curves',
-  cluster: 'mutual TLS for clients and, separately, for the routes between nodes',
+  verify: 'mutual TLS: every client shows a certificate',
+  basic: 'TLS: clients need no certificate',
+  'verify-and-map': 'mutual TLS: the certificate of a client names its user',
+  'high-security': 'mutual TLS 1.3 only, strong ciphers, modern curves',
+  cluster: 'mutual TLS for clients and, apart, between the nodes',
   'multi-certificate': 'mutual TLS with a certificate for each domain',
 } as const;
 export type TemplateName = keyof typeof templates;

@@ -9,7 +9,7 @@ const plan: ServerPlan = {
   file: 'nats.conf',
   directory: 'certs',
   servers: [{ name: 'server', hosts: ['localhost'] }],
-  clients: ['client'],
+  users: ['client'],
   clusterName: 'c1',
   nodes: [],
 };
@@ -91,7 +91,7 @@ describe('server configurations', () => {
 
   it('makes a user of each client', () => {
     const [file] = serverConfigurations(
-      { ...plan, template: 'verify-and-map', clients: ['alice', 'b"o\\b'] },
+      { ...plan, template: 'verify-and-map', users: ['alice', 'b"o\\b'] },
       printValue,
     );
     expect(file?.text).toContain('users: [\n      {user: "alice"}\n      {user: "b\\"o\\\\b"}\n    ]');

@@ -21,8 +21,15 @@ export interface CertificateRow {
 
 const barWidth = 8;
 
-/** Returns the lines of the table. */
-export function certificateLines(rows: readonly CertificateRow[], terminal: Terminal): string[] {
+/**
+ * Returns the lines of the table.
+ * @param wholePins puts pins below their rows where the terminal is too narrow for all of them, instead of cutting them
+ */
+export function certificateLines(
+  rows: readonly CertificateRow[],
+  terminal: Terminal,
+  { wholePins = false } = {},
+): string[] {
   const days = Math.max(...rows.map(({ daysLeft }) => String(daysLeft).length));
   const left = ({ daysLeft, lifeLeft }: CertificateRow) => {
     const full = Math.round(Math.min(1, Math.max(0, lifeLeft)) * barWidth);
@@ -42,8 +49,8 @@ export function certificateLines(rows: readonly CertificateRow[], terminal: Term
       header: 'PIN',
       value: ({ pin }) => pin,
       style: (_row, cell) => terminal.dim(cell),
-      minimum: 9,
-      leaves: 1,
+      leaves: wholePins ? 5 : 1,
+      ...(wholePins ? { below: true } : { minimum: 9 }),
     },
   ];
   return tableLines(rows, columns, terminal);

@@ -106,7 +106,7 @@ export async function initAnswers<K extends string>(
   const usual = nodes.length > 0 ? [] : defaultHosts(hostname());
   return {
     template,
-    nodes: nodes.map(parseNode),
+    nodes: nodes.map(parseNode).map((node) => ({ ...node, hosts: [...node.hosts, ...(flags.host ?? [])] })),
     hosts:
       flags.host ??
       (asking && nodes.length === 0

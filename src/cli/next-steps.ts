@@ -8,7 +8,7 @@ export interface NextSteps {
   readonly configurations: readonly string[];
   readonly client: string | undefined;
   /** Host of the first server. */
-  readonly host: string;
+  readonly host: string | undefined;
 }
 
 /** Returns the commands, each with what it does. */
@@ -36,7 +36,10 @@ export function nextSteps({
 export function nextStepLines(steps: ReturnType<typeof nextSteps>, terminal: Terminal): string[] {
   return [
     'Next:',
-    ...steps.flatMap(({ command, purpose }) => [`  ${terminal.dim(`# ${purpose}`)}`, `  ${command}`]),
+    ...steps.flatMap(({ command, purpose }, index) => [
+      ...(steps[index - 1]?.purpose === purpose ? [] : [`  ${terminal.dim(`# ${purpose}`)}`]),
+      `  ${command}`,
+    ]),
   ];
 }
 

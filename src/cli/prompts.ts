@@ -26,6 +26,8 @@ export async function askChoice<T extends string>(
     type: 'select',
     message,
     default: initial,
+    loop: false,
+    pageSize: names.length,
     choices: names.map((value) => ({
       value,
       name: `${value.padEnd(width)}  ${choices[value]}`.trimEnd(),

@@ -10,6 +10,8 @@ export interface Column<Row> {
   readonly minimum?: number;
   /** Columns with a number leave a terminal too narrow for all, the highest first. */
   readonly leaves?: number;
+  /** Moves, when it leaves, to a line of its own below each row. */
+  readonly below?: boolean;
 }
 
 const gap = '  ';
@@ -29,14 +31,20 @@ export function tableLines<Row>(
       .map(([column, width]) => cell(column, width))
       .join(gap)
       .trimEnd();
+  const moved = columns.filter((column) => column.below && !shown.has(column));
+  const styled = (column: Column<Row>, row: Row, cell: string) => column.style?.(row, cell) ?? cell;
   return [
     line((column, width) => terminal.dim(column.header.padEnd(width))),
-    ...rows.map((row, index) =>
-      line((column, width) => {
-        const cell = cut(cells.get(column)?.[index] ?? '', width).padEnd(width);
-        return column.style?.(row, cell) ?? cell;
-      }),
-    ),
+    ...rows.flatMap((row, index) => {
+      const cell = (column: Column<Row>) => cells.get(column)?.[index] ?? '';
+      return [
+        line((column, width) => styled(column, row, cut(cell(column), width).padEnd(width))),
+        ...moved.map(
+          (column) =>
+            `${gap}${terminal.dim(column.header.toLowerCase())} ${styled(column, row, cell(column))}`,
+        ),
+      ];
+    }),
   ];
 }
 

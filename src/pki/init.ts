@@ -21,10 +21,10 @@ import type { ProfileName } from './profile.ts';
 
 export interface InitOptions {
   readonly directory: PkiDirectory;
-  /** DNS names and IP addresses of the server and the route certificate. */
+  /** DNS names and IP addresses of the server and the route certificate; unused where there are nodes. */
   readonly hosts: readonly string[];
   readonly clients: readonly string[];
-  /** Each gets the pairs `NAME-server` and `NAME-route`. */
+  /** Each gets the pairs `NAME-server` and `NAME-route`, and then there is no `server` and no `route`. */
   readonly nodes?: readonly { name: string; hosts: readonly string[] }[];
   /** Server pairs in place of the one called `server` (the multi-certificate template: one for each domain). */
   readonly servers?: readonly { name: string; hosts: readonly string[] }[];
@@ -110,14 +110,15 @@ export async function initialize(options: InitOptions): Promise<Made> {
 
 function planLeaves(options: InitOptions): LeafPlan[] {
   const { directory, hosts, clients, nodes = [], days } = options;
-  const servers = options.servers ?? [{ name: 'server', hosts }];
+  const alone = nodes.length === 0;
+  const servers = alone ? (options.servers ?? [{ name: 'server', hosts }]) : [];
   const dialed: [string, ProfileName, readonly string[]][] = [
     ...servers.map((server): [string, ProfileName, readonly string[]] => [
       server.name,
       'server',
       server.hosts,
     ]),
-    ['route', 'route', hosts],
+    ...(alone ? [['route', 'route', hosts] satisfies [string, ProfileName, readonly string[]]] : []),
     ...nodes.flatMap(({ name, hosts }): [string, ProfileName, readonly string[]][] => [
       [`${name}-server`, 'server', hosts],
       [`${name}-route`, 'route', hosts],
