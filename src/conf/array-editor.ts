@@ -16,11 +16,12 @@ export function insertItem(layout: Layout, array: ArrayNode, item: string, unit:
     return layout.splice(end, end, `${comma === undefined ? ',' : ''} ${item}${trailing}`);
   }
   const usesCommas = before !== undefined && layout.commaAfter(before.end) !== undefined;
-  const lineEnd = layout.lineEndAfter(end) ?? end;
   const leading = comma === undefined && usesCommas ? ',' : '';
-  const rest = layout.text.slice(last.end, lineEnd);
-  const line = layout.newline + layout.indentAt(last.start) + item + trailing;
-  return layout.splice(last.end, lineEnd, leading + rest + line);
+  const line = layout.indentAt(last.start) + item + trailing;
+  const lineEnd = layout.lineEndAfter(end);
+  if (lineEnd === undefined) return layout.splice(end, end, leading + layout.newline + line);
+  const next = layout.nextLine(lineEnd);
+  return layout.splice(last.end, next, leading + layout.text.slice(last.end, next) + line + layout.newline);
 }
 
 function insertFirst(layout: Layout, array: ArrayNode, item: string, unit: string): string {

@@ -20,7 +20,7 @@ export function setBlock(
   block: string,
   file = 'configuration',
 ): string {
-  return new Editing(text, file).set(path, block.slice(block.indexOf('{')));
+  return verify(text, new Editing(text, file).set(path, block.slice(block.indexOf('{'))), file);
 }
 
 /**
@@ -34,7 +34,7 @@ export function setEntry(
   value: string,
   file = 'configuration',
 ): string {
-  return new Editing(text, file).set([...path, key], value);
+  return verify(text, new Editing(text, file).set([...path, key], value), file);
 }
 
 /** Lists the strings that stand literally in the array at a path such as `['tls', 'pinned_certs']`. */
@@ -45,7 +45,7 @@ export function items(text: string, path: readonly string[], file = 'configurati
 
 /** Adds a string to the end of the array at a path, or adds the array to its block, which must be there. */
 export function addItem(text: string, path: readonly string[], item: string, file = 'configuration'): string {
-  return new Editing(text, file).addItem(path, printValue(item));
+  return verify(text, new Editing(text, file).addItem(path, printValue(item)), file);
 }
 
 /** Removes the literal strings that match from the array at a path. */
@@ -60,8 +60,23 @@ export function removeItems(
     const array = editing.findArray(path);
     const index = array?.items.findIndex((item) => item.kind === 'string' && matches(item.value)) ?? -1;
     if (array === undefined || index < 0) return edited;
-    edited = deleteItem(editing.layout, array, index);
+    edited = verify(edited, deleteItem(editing.layout, array, index), file);
   }
+}
+
+/** Holds back an edit that would break the syntax, which the language's odder corners allow (`{ a: }` at the top). */
+function verify(text: string, edited: string, file: string): string {
+  if (parseSyntax(edited).problems.length === 0) return edited;
+  let offset = 0;
+  while (text[offset] === edited[offset]) offset++;
+  throw new ConfErrors([
+    confProblem(
+      'error',
+      locateIn(text, file)(offset),
+      'an edit here would break the file',
+      'edit it by hand',
+    ),
+  ]);
 }
 
 type Body = DocumentNode | MapNode;
