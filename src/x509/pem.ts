@@ -35,9 +35,10 @@ export function readPem(bytes: Buffer, source: string): PemBlock[] {
       open = { label, line: number, body: '', headers: '' };
     } else if (open === undefined || line === '') {
       // Text around the blocks, or the empty line after headers.
-    } else if (line.startsWith('-----END')) {
-      if (line !== `-----END ${open.label}-----`)
-        throw malformed(source, number, `not the END of ${open.label}`);
+    } else if (line.startsWith('-')) {
+      const end = `-----END ${open.label}-----`;
+      if (line !== end && end.startsWith(line)) throw truncated(source, open);
+      if (line !== end) throw malformed(source, number, `not the END of ${open.label}`);
       blocks.push(close(open, source, number));
       open = undefined;
     } else if (open.body === '' && /^[A-Za-z-]+: /.test(line)) {
@@ -78,7 +79,7 @@ function close(
 function truncated(source: string, open: { label: string; line: number }): NatspkiError {
   return new NatspkiError(
     'truncated-pem',
-    `"${source}" is truncated: the ${open.label} block that begins on line ${open.line} has no END line`,
+    `"${source}" is truncated: the ${open.label} block that begins on line ${open.line} has no whole END line`,
     { hint: 'copy the whole file again, up to and with its END line' },
   );
 }

@@ -77,5 +77,10 @@ function newKey(pair: Pair): string[] {
 
 /** Runs the openssl command; returns what it prints, throws what it complains of. */
 export function openssl(...arguments_: string[]): string {
-  return execFileSync('openssl', arguments_, { stdio: ['ignore', 'pipe', 'pipe'], encoding: 'utf8' });
+  return opensslBytes(...arguments_).toString();
+}
+
+/** Runs the openssl command; returns the bytes it prints, throws what it complains of. */
+export function opensslBytes(...arguments_: string[]): Buffer {
+  return execFileSync('openssl', arguments_, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,0 +1,88 @@
+import { describe, expect, it } from 'vitest';
+import {
+  DerError,
+  readChildren,
+  readDer,
+  readFlags,
+  readHexInteger,
+  readOid,
+  readSmallInteger,
+  readTime,
+  tags,
+  writeDer,
+  writeInteger,
+  writeOid,
+} from '../../src/x509/der.ts';
+
+const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
+
+describe('DER', () => {
+  it('is read as it was written, with lengths of every size', () => {
+    for (const length of [0, 1, 127, 128, 255, 256, 65535, 65536]) {
+      const content = Buffer.alloc(length, 7);
+      const value = readDer(writeDer(tags.octetString, content));
+      expect(value.tag).toBe(tags.octetString);
+      expect(value.content.equals(content)).toBe(true);
+    }
+  });
+
+  it('keeps object identifiers, with large arcs and the root that has no limit', () => {
+    for (const oid of [
+      '1.2.840.113549.1.1.11',
+      '2.5.29.17',
+      '0.9.2342.19200300.100.1.25',
+      '2.999.1',
+      '1.3.101.112',
+    ]) {
+      expect(readOid(readDer(writeOid(oid)))).toBe(oid);
+    }
+  });
+
+  it('keeps integers, which are never negative', () => {
+    for (const number of [0, 1, 127, 128, 255, 256, 16384, 600_000]) {
+      expect(readSmallInteger(readDer(writeInteger(number)))).toBe(number);
+    }
+    expect(() => readSmallInteger(readDer(hex('02 01 ff')))).toThrow(DerError);
+  });
+
+  it('prints a serial number in whole bytes without the byte that keeps it positive', () => {
+    expect(readHexInteger(readDer(hex('02 02 00 ff')))).toBe('ff');
+    expect(readHexInteger(readDer(hex('02 02 01 02')))).toBe('0102');
+    expect(readHexInteger(readDer(hex('02 01 00')))).toBe('00');
+  });
+
+  it('reads named bits from the first on', () => {
+    expect(readFlags(readDer(hex('03 02 01 06')))).toEqual([5, 6]);
+    expect(readFlags(readDer(hex('03 03 07 00 80')))).toEqual([8]);
+  });
+
+  it('reads both forms of time, and the century of the short one', () => {
+    const time = (tag: number, text: string) =>
+      readTime(readDer(writeDer(tag, Buffer.from(text)))).toISOString();
+    expect(time(tags.utcTime, '491231235959Z')).toBe('2049-12-31T23:59:59.000Z');
+    expect(time(tags.utcTime, '500101000000Z')).toBe('1950-01-01T00:00:00.000Z');
+    expect(time(tags.generalizedTime, '20500101000000Z')).toBe('2050-01-01T00:00:00.000Z');
+    expect(() => time(tags.utcTime, '20500101000000Z')).toThrow('unreadable time');
+    expect(() => time(tags.generalizedTime, '20500101000000+0100')).toThrow('unreadable time');
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['a tag without a length', '30'],
+    ['content that is cut off', '30 03 02 01'],
+    ['bytes after the end', '30 00 00'],
+    ['an indefinite length', '30 80 00 00'],
+    ['a length in more bytes than it needs', '04 81 01 00'],
+    ['a length with leading zeros', `04 82 00 80 ${'00'.repeat(128)}`],
+    ['a length beyond four bytes', '04 85 01 00 00 00 00'],
+    ['a length that ends before it is said', '04 82 01'],
+    ['a tag of many bytes', '1f 81 01 00'],
+  ])('refuses %s', (_, bytes) => {
+    expect(() => readDer(hex(bytes))).toThrow(DerError);
+  });
+
+  it('refuses children where the value is of another kind or missing', () => {
+    expect(() => readChildren(readDer(hex('04 00')))).toThrow('expected tag 0x30, found tag 0x4');
+    expect(() => readChildren(undefined)).toThrow('expected tag 0x30, found nothing');
+  });
+});

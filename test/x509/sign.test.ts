@@ -1,0 +1,206 @@
+// What natspki signs, by the judgement of openssl, of node's TLS and of our own reader.
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import type { Certificate } from '../../src/x509/certificate.ts';
+import { generateKey, keyTypes } from '../../src/x509/key.ts';
+import { formatSan, parseSan } from '../../src/x509/name.ts';
+import { Signer } from '../../src/x509/sign.ts';
+import { testFolder } from '../support/folder.ts';
+import { openssl } from '../support/openssl.ts';
+
+const folder = testFolder('sign');
+const random = (size: number) => randomBytes(size);
+const life = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2046-01-01T00:00:00Z') };
+const sans = [
+  'dns:n1.example.com',
+  'dns:*.example.com',
+  'ip:10.0.0.1',
+  'ip:::1',
+  'email:a@example.com',
+  'uri:urn:x:y',
+];
+
+async function authority(type: (typeof keyTypes)[number], commonName = 'Example authority') {
+  const key = await generateKey(type);
+  const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
+  const certificate = await Signer.selfSigned(contents, key, random);
+  return { key, certificate, signer: Signer.of(certificate, key, random) };
+}
+
+function leafContents(key: KeyObject) {
+  const purposes = ['serverAuth', 'clientAuth'] as const;
+  return { commonName: 'n1', publicKey: createPublicKey(key), ...life, sans: sans.map(parseSan), purposes };
+}
+
+function write(name: string, certificate: Certificate): string {
+  const file = join(folder, name);
+  writeFileSync(file, certificate.toPem());
+  return file;
+}
+
+function text(certificate: Certificate): string {
+  return openssl('x509', '-in', write('text.pem', certificate), '-noout', '-text');
+}
+
+const algorithms = {
+  p256: 'ecdsa-with-SHA256',
+  p384: 'ecdsa-with-SHA384',
+  ed25519: 'ED25519',
+  rsa2048: 'sha256WithRSAEncryption',
+  rsa3072: 'sha256WithRSAEncryption',
+  rsa4096: 'sha256WithRSAEncryption',
+};
+
+describe.each(keyTypes)('an authority with a key of type %s', (type) => {
+  let ca: Awaited<ReturnType<typeof authority>>;
+  let leaf: Certificate;
+  beforeAll(async () => {
+    ca = await authority(type);
+    leaf = await ca.signer.leaf(leafContents(await generateKey('p256')));
+  });
+
+  it('signs as its key does, and openssl finds nothing to complain of', () => {
+    expect(text(leaf)).toContain(`Signature Algorithm: ${algorithms[type]}`);
+    const trusted = write('ca.pem', ca.certificate);
+    const file = write('leaf.pem', leaf);
+    for (const purpose of ['sslserver', 'sslclient']) {
+      expect(openssl('verify', '-x509_strict', '-purpose', purpose, '-CAfile', trusted, file)).toBe(
+        `${file}: OK\n`,
+      );
+    }
+  });
+
+  it('is recognized by our own reader', () => {
+    expect(leaf.isSignedBy(ca.certificate)).toBe(true);
+    expect(ca.certificate.isSignedBy(ca.certificate)).toBe(true);
+    expect(leaf.authorityKeyId).toBe(ca.certificate.subjectKeyId);
+  });
+});
+
+describe('the profile of RFC 5280', () => {
+  let ca: Awaited<ReturnType<typeof authority>>;
+  let key: KeyObject;
+  beforeAll(async () => {
+    ca = await authority('p256');
+    key = await generateKey('p256');
+  });
+
+  it('makes an authority version 3, with critical constraints and usage and key identifiers', () => {
+    const printed = text(ca.certificate).replaceAll(/ +\n/g, '\n');
+    expect(printed).toContain('Version: 3 (0x2)');
+    expect(printed).toMatch(/X509v3 Basic Constraints: critical\n\s+CA:TRUE, pathlen:1\n/);
+    expect(printed).toMatch(/X509v3 Key Usage: critical\n\s+Certificate Sign, CRL Sign\n/);
+    expect(printed).toMatch(/X509v3 Subject Key Identifier:\n\s+[0-9A-F:]{59}\n/);
+    expect(printed).toMatch(/X509v3 Authority Key Identifier:\n\s+[0-9A-F:]{59}\n/);
+    expect(printed).not.toContain('Extended Key Usage');
+  });
+
+  it('makes a leaf with usages, purposes and names of all four kinds', async () => {
+    const leaf = await ca.signer.leaf(leafContents(key));
+    const printed = text(leaf).replaceAll(/ +\n/g, '\n');
+    expect(printed).toContain('Version: 3 (0x2)');
+    expect(printed).toMatch(/X509v3 Basic Constraints: critical\n\s+CA:FALSE\n/);
+    expect(printed).toMatch(/X509v3 Key Usage: critical\n\s+Digital Signature\n/);
+    expect(printed).toMatch(
+      /X509v3 Extended Key Usage:\n\s+TLS Web Server Authentication, TLS Web Client Authentication\n/,
+    );
+    expect(printed).toContain(
+      'DNS:n1.example.com, DNS:*.example.com, IP Address:10.0.0.1, IP Address:0:0:0:0:0:0:0:1, email:a@example.com, URI:urn:x:y',
+    );
+    expect(leaf.sans.map(formatSan)).toEqual(sans);
+    expect(leaf).toMatchObject({
+      commonName: 'n1',
+      issuerCommonName: 'Example authority',
+      ...life,
+      keyUsage: ['digitalSignature'],
+      extendedKeyUsage: ['serverAuth', 'clientAuth'],
+      authority: false,
+    });
+  });
+
+  it('lets an RSA key encipher too, which TLS 1.2 may need', async () => {
+    const leaf = await ca.signer.leaf(leafContents(await generateKey('rsa2048')));
+    expect(leaf.keyUsage).toEqual(['digitalSignature', 'keyEncipherment']);
+  });
+
+  it('leaves the names out where there are none', async () => {
+    const leaf = await ca.signer.leaf({ ...leafContents(key), sans: [] });
+    expect(text(leaf)).not.toContain('Alternative Name');
+  });
+
+  it('draws positive serial numbers of 159 random bits', async () => {
+    const serials: Buffer[] = [];
+    for (let i = 0; i < 200; i++) {
+      const { serial } = await ca.signer.leaf({ ...leafContents(key), sans: [] });
+      serials.push(Buffer.from(serial.padStart(40, '0'), 'hex'));
+    }
+    expect(serials.every((serial) => serial.length === 20 && (serial[0] as number) < 0x80)).toBe(true);
+    // Each of the 159 bits is set in some and clear in others; that one is not has a chance of 2^-191.
+    for (let bit = 1; bit < 160; bit++) {
+      const set = serials.filter((serial) => (serial[bit >> 3] as number) & (0x80 >> (bit & 7))).length;
+      expect(set, `bit ${bit}`).toBeGreaterThan(0);
+      expect(set, `bit ${bit}`).toBeLessThan(200);
+    }
+  });
+
+  it.each([
+    ['00ff', '00'.repeat(18)],
+    ['80', `${'00'.repeat(18)}01`],
+    ['ff', 'ff'.repeat(19)],
+  ])('writes a serial number that begins with %s so that it is read back', async (start, rest) => {
+    const bytes = Buffer.from(start + rest, 'hex');
+    const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(bytes));
+    const leaf = await signer.leaf(leafContents(key));
+    const expected = Buffer.from(bytes);
+    expected[0] = (expected[0] as number) & 0x7f;
+    expect(BigInt(`0x${leaf.serial}`)).toBe(BigInt(`0x${expected.toString('hex')}`));
+    expect(openssl('x509', '-in', write('serial.pem', leaf), '-noout', '-serial')).toBe(
+      `serial=${leaf.serial.toUpperCase()}\n`,
+    );
+  });
+
+  it('writes years from 2050 on in the long form of time', async () => {
+    const notAfter = new Date('2077-07-07T07:07:07Z');
+    const leaf = await ca.signer.leaf({ ...leafContents(key), notAfter });
+    expect(leaf.notAfter).toEqual(notAfter);
+    expect(openssl('x509', '-in', write('late.pem', leaf), '-noout', '-enddate')).toBe(
+      'notAfter=Jul  7 07:07:07 2077 GMT\n',
+    );
+  });
+
+  it('writes names in any script', async () => {
+    const leaf = await ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
+    expect(leaf.commonName).toBe('Zürich, 東京 "x"');
+    expect(
+      openssl('x509', '-in', write('utf8.pem', leaf), '-noout', '-subject', '-nameopt', 'utf8'),
+    ).toContain('Zürich, 東京');
+  });
+
+  it('lets an authority sign another, which signs leaves that both are trusted for', async () => {
+    const next = await authority('p256', 'Next authority');
+    const contents = {
+      commonName: 'Next authority',
+      publicKey: createPublicKey(next.key),
+      ...life,
+      pathLength: 0,
+    };
+    const crossed = await ca.signer.authority(contents);
+    const leaf = await next.signer.leaf(leafContents(key));
+    const file = write('leaf.pem', leaf);
+    const between = write('crossed.pem', crossed);
+    for (const trusted of [ca.certificate, next.certificate]) {
+      const bundle = write('bundle.pem', trusted);
+      const parameters = ['-x509_strict', '-purpose', 'sslserver', '-CAfile', bundle, '-untrusted', between];
+      expect(openssl('verify', ...parameters, file)).toBe(`${file}: OK\n`);
+    }
+  });
+
+  it('refuses to sign with a key that cannot', async () => {
+    const { privateKey } = generateKeyPairSync('x25519');
+    expect(() => Signer.of(ca.certificate, privateKey, random)).toThrow(
+      'an authority cannot sign with a key of type x25519, expected one of p256, p384, ed25519, rsa2048, rsa3072, rsa4096',
+    );
+  });
+});
