@@ -75,7 +75,7 @@ function printArray(items: readonly PrintValue[], indent: string): string {
   const inner = indent + INDENT;
   const printed = items.map((item) => print(item, inner));
   const line = `[${printed.join(', ')}]`;
-  // A bracket right after a number would make it a string.
+  // nats-server takes a number right before a bracket for a string.
   const endsInNumber = /[0-9]\]$/.test(line);
   if (line.length <= MAX_ARRAY_WIDTH && !line.includes('\n') && !endsInNumber) return line;
   return `[\n${printed.map((item) => `${inner}${item}\n`).join('')}${indent}]`;

@@ -10,7 +10,7 @@ export class Refusal extends Error {
   /** Whether nothing after this point can be understood. */
   readonly final: boolean;
 
-  constructor(offset: number, message: string, options: { hint?: string; final?: boolean } = {}) {
+  constructor(offset: number, message: string, options: { hint?: string | undefined; final?: boolean } = {}) {
     super(message);
     this.offset = offset;
     this.hint = options.hint;

@@ -49,6 +49,7 @@ const SPACE = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]
 const BLANK = /[\t ]*/y;
 const COMMENT = /(?:#|\/\/)[^\n\r]*/y;
 const BARE_KEY = /[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000=:{]*/y;
+const NUMBER_AND_BRACKET = /(?:\p{Nd}+|-?\p{Nd}+[kmgtpe][bi]*)\]/iuy;
 const BARE_INCLUDE = /[^\n\r;}\t ']*/y;
 // Where reading goes on after something unreadable: at what can end a value in the frame.
 const RESUME = { top: /\n/g, block: /[\n;,}]/g, map: /[\n;,}]/g, array: /[\n,\]]/g };
@@ -114,9 +115,14 @@ class SyntaxReader {
     if (character === ']') this.#close();
     else if (character === ',' || character === '/') {
       throw new Refusal(this.#at, `expected a value or "]", found "${character}"`, {
-        ...(character === '/' && { hint: 'put quotes around a path' }),
+        hint: character === '/' ? 'put quotes around a path' : undefined,
       });
-    } else this.#readValue(undefined);
+    } else {
+      // nats-server makes a string of such a number, and mostly takes the bracket for a part of it.
+      const end = runEnd(NUMBER_AND_BRACKET, this.#text, this.#at);
+      if (end > this.#at) throw new Refusal(end - 1, 'expected a space before "]"');
+      this.#readValue(undefined);
+    }
   }
 
   #readMapMember(frame: Body): void {
@@ -236,9 +242,7 @@ class SyntaxReader {
   }
 
   #open(frame: Frame): void {
-    if (this.#frames.length > MAX_DEPTH) {
-      throw new Refusal(frame.start, TOO_DEEP, { final: true });
-    }
+    if (this.#frames.length > MAX_DEPTH) throw new Refusal(frame.start, TOO_DEEP, { final: true });
     this.#frames.push(frame);
     this.#next = 'member';
   }
@@ -259,8 +263,7 @@ class SyntaxReader {
     const frame = this.#frame();
     if (frame.kind === 'array') frame.items.push(value);
     else if (key !== undefined) {
-      const { name, start, end: keyEnd } = key;
-      frame.members.push({ kind: 'entry', start, end: value.end, key: name, keyEnd, value });
+      frame.members.push({ kind: 'entry', start: key.start, end: value.end, key: key.name, value });
     }
     this.#lastValue = value;
     this.#next = 'end of value';

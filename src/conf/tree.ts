@@ -33,8 +33,6 @@ export type ValueNode = ScalarNode | ArrayNode | MapNode;
 export interface EntryNode extends Span {
   readonly kind: 'entry';
   readonly key: string;
-  /** The end of the key, its closing quote included; a separator may stand between it and the value. */
-  readonly keyEnd: number;
   readonly value: ValueNode;
 }
 

@@ -1,5 +1,7 @@
 // Small configurations, each with what becomes of it, that our parser and the real nats-server are both held to.
 
+import { printBlock, printValue } from '../../src/conf/printer.ts';
+
 /** Files that the configurations include, by name. */
 export const INCLUDED: Readonly<Record<string, string>> = {
   'one.conf': 'one: 1',
@@ -151,6 +153,11 @@ export const ACCEPTED: readonly string[] = [
   'a: ( x ) y )\n )\n)\nb: 1',
   'a (one\n)\n',
   'm { a: (\n x }\n)\n}',
+  // What we print
+  ...['quote " backslash \\', 'line\r\n\ttab', 'nul \0 \x1b \x7f', '$HOME', '# (', 'é 😀 \u2028', ''].map(
+    (text) => `a: ${printValue(text)}`,
+  ),
+  printBlock('a b', { c: [1, 2], d: [{ e: 0.5 }, 'f'.repeat(80)], include: -1, g: {}, h: true }),
   // Numbers, or not
   'a: 0',
   'a: -0',
@@ -194,7 +201,6 @@ export const ACCEPTED: readonly string[] = [
   'a: [ 1, 2 ]',
   'a: [ -1]',
   'a: [1.5]',
-  'a: [5k]',
   'a: {b: 1}',
   'a: 10s',
   'a: 1m30s',
@@ -478,6 +484,7 @@ export const STRICTER: Readonly<Record<string, readonly string[]>> = {
     "a: [ '",
     'a: [ "x\\n',
   ],
+  'a number before a bracket becomes a string': ['a: [5k]', 'a: [ 1, -2kb]', 'a: [ 1]\n]'],
   'the slash is dropped from the key': ['m { /a: 1 }', 'm { a: 1\n/b: 2 }'],
   'the brace is taken for a part of the key': ['a{b: 1', 'a{ b', '}: 1', '}\na', 'm { {a: 1 }'],
   'the byte order mark is taken for a part of the key': ['\ufeffa: 1'],

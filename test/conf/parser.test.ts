@@ -229,6 +229,7 @@ describe('errors', () => {
     ['a: [ x y ]', '1:8: expected a comma, a new line or "]" after the value'],
     ['a: [ 1, , 2 ]', '1:9: expected a value or "]", found ","'],
     ['a: [ /etc/x ]', '1:6: expected a value or "]", found "/"'],
+    ['a: [1, 2]\nb: 3', '1:9: expected a space before "]"'],
     ['a: "open\nb: 1', '1:4: this quote is never closed'],
     ["a: [ 'x', '", '1:11: this quote is never closed'],
     ['"', '1:1: this quote is never closed'],
