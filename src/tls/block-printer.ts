@@ -1,11 +1,43 @@
-// Prints a tls block so that a current nats-server accepts it; the other direction of block.ts.
+// Prints a tls block so that a current nats-server takes it; the other direction of block.ts.
 
-import type { TlsBlock, TlsContext } from './block.ts';
+import { type Fields, printBlock } from '../conf/printer.ts';
+import { formatGoDuration } from '../duration.ts';
+import { automaticFallbackMs, type TlsBlock, type TlsContext } from './block.ts';
 
-/** The options that somebody asked for; those left out are left out of the text. */
-export type TlsBlockOptions = Partial<TlsBlock>;
+/** What somebody asked for; the rest is left to nats-server's defaults. What nats-server does not know is not in it. */
+export type TlsBlockOptions = Partial<Omit<TlsBlock, 'rateLimit' | 'minVersion'>> & {
+  readonly minVersion?: '1.2' | '1.3' | undefined;
+};
 
-/** Prints `tls { ... }`, one option a line, without a trailing newline; options that are at their default are left out. */
-export function printTlsBlock(_block: TlsBlockOptions, _context: TlsContext): string {
-  throw new Error('not yet');
+/** Prints `tls { ... }`, one option a line, without a newline at the end. */
+export function printTlsBlock(options: TlsBlockOptions, context: TlsContext): string {
+  const { pairs = [], verifyAndMap, handshakeFirst, pinnedCerts, timeoutMs } = options;
+  const [pair] = pairs;
+  // Said although nats-server verifies there without being told.
+  const verify = options.verify || context === 'cluster' || context === 'gateway';
+  const fields: Fields = {
+    ...(pairs.length === 1 ? { cert_file: pair?.certFile, key_file: pair?.keyFile } : {}),
+    certificates:
+      pairs.length > 1
+        ? pairs.map(({ certFile, keyFile }) => ({ cert_file: certFile, key_file: keyFile }))
+        : undefined,
+    ca_file: options.caFile,
+    verify: verify && !verifyAndMap ? true : undefined,
+    verify_and_map: verifyAndMap || undefined,
+    pinned_certs: pinnedCerts === undefined ? undefined : [...pinnedCerts],
+    insecure: options.insecure || undefined,
+    min_version: options.minVersion,
+    allow_insecure_cipher_suites: options.allowInsecureCipherSuites || undefined,
+    cipher_suites: options.cipherSuites,
+    curve_preferences: options.curvePreferences,
+    timeout: timeoutMs === undefined ? undefined : timeoutMs / 1000,
+    handshake_first: handshakeFirst === undefined ? undefined : printFallback(handshakeFirst.fallbackMs),
+    connection_rate_limit: options.connectionRateLimit,
+  };
+  return printBlock('tls', fields);
+}
+
+function printFallback(fallbackMs: number | undefined): string | true {
+  if (fallbackMs === undefined) return true;
+  return fallbackMs === automaticFallbackMs ? 'auto' : formatGoDuration(fallbackMs);
 }

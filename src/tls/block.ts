@@ -68,8 +68,8 @@ export const defaultTlsBlock: TlsBlock = {
   pinnedCerts: undefined,
 };
 
-/** How long `handshake_first: auto` waits for the client (nats-server, server/const.go). */
-const automaticFallbackMs = 50;
+/** Milliseconds that `handshake_first: auto` waits for the client (nats-server, server/const.go). */
+export const automaticFallbackMs = 50;
 
 /** What nats-server has and this broker does not. */
 const unsupported = [

@@ -1,14 +1,30 @@
-// Looks at the first byte a client sends, without taking it: TLS or not.
+// Looks at the first byte a client sends without taking it: TLS or not. Makes no TLS itself.
 
 import type { Socket } from 'node:net';
 
+/** The content type of a TLS record that carries a handshake (RFC 8446 section 5.1). */
+const handshakeRecord = 0x16;
+
 /**
- * Waits for the first byte: `tls` for a handshake record (0x16), `plain` for anything else, `silent` after `timeoutMs`
- * without one, `closed` when the client went away. The byte stays in the socket, which is left paused.
+ * Waits for the first byte: `tls` for a handshake, `plain` for anything else, `silent` after `timeoutMs` without one,
+ * `closed` when the client went away. What came stays in the socket, for whoever reads it next.
  */
-export function firstByte(
-  _socket: Socket,
-  _timeoutMs: number,
-): Promise<'tls' | 'plain' | 'silent' | 'closed'> {
-  throw new Error('not yet');
+export function firstByte(socket: Socket, timeoutMs: number): Promise<'tls' | 'plain' | 'silent' | 'closed'> {
+  return new Promise((resolve) => {
+    const done = (what: 'tls' | 'plain' | 'silent' | 'closed') => {
+      clearTimeout(timer);
+      socket.off('readable', look).off('end', gone).off('close', gone).off('error', gone);
+      resolve(what);
+    };
+    const look = () => {
+      const chunk: Buffer | null = socket.read();
+      if (chunk === null) return;
+      socket.unshift(chunk);
+      done(chunk[0] === handshakeRecord ? 'tls' : 'plain');
+    };
+    const gone = () => done('closed');
+    const timer = setTimeout(() => done('silent'), timeoutMs);
+    if (socket.destroyed || socket.readableEnded) gone();
+    else socket.on('readable', look).on('end', gone).on('close', gone).on('error', gone);
+  });
 }

@@ -127,12 +127,13 @@ export function explainFailure(
   if (/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS/.test(code)) {
     return fail('nothing-in-common', `client speaks no TLS from version ${material.block.minVersion} on`);
   }
+  if (material.certificates.length === 0) {
+    return fail('nothing-in-common', 'this tls block names no certificate, so no handshake can succeed');
+  }
   if (/NO_SHARED_CIPHER|NO_CIPHERS/.test(code)) {
     return fail(
       'nothing-in-common',
-      material.certificates.length === 0
-        ? 'this tls block names no certificate, so no handshake can succeed'
-        : 'client has none of the cipher suites of this server, or none for its type of key',
+      'client has none of the cipher suites of this server, or none for its type of key',
     );
   }
   if (/GROUP|KEY_SHARE|CURVE/.test(code)) {

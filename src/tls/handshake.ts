@@ -11,6 +11,8 @@ import { explainFailure, explainVerdict, HandshakeError } from './handshake-erro
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf } from './peer.ts';
 
+export { HandshakeError };
+
 /** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
 export class Handshaker {
   readonly #source: TlsContextSource;
@@ -122,6 +124,8 @@ export class Handshaker {
       rejectUnauthorized: false,
       handshakeTimeout: block.timeoutMs,
     });
+    // The context that tls.Server makes of the options leaves out allowPartialTrustChain.
+    (server as Server & { _sharedCreds: SecureContext })._sharedCreds = contexts.byDefault;
     server.on('secureConnection', (socket) => this.#judge(socket, material, verifies));
     server.on('tlsClientError', (error, socket) => {
       const raw = wrapped(socket);

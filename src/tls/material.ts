@@ -44,7 +44,7 @@ export function filesOf(block: TlsBlock): string[] {
 /** Reads and verifies the files of a block; throws a NatspkiError that names the file and what is wrong with it. */
 export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMaterial> {
   const names = filesOf(block);
-  const contents = await Promise.all(names.map(readFile));
+  const contents = await Promise.all(names.map((name) => readFile(name)));
   const bytesOf = (file: string) => contents[names.indexOf(file)] as Buffer;
   const pairs = block.pairs.map((pair) => verifyPair(pair, bytesOf));
   const authorities = block.caFile === undefined ? [] : readCertificates(bytesOf(block.caFile), block.caFile);

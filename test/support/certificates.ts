@@ -1,0 +1,104 @@
+// Certificates for tests that need many, soon: made in this process. Those that must not depend on the code under test
+// are openssl.ts's.
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import type { Certificate } from '../../src/x509/certificate.ts';
+import { encodePrivateKey, generateKey, type KeyType } from '../../src/x509/key.ts';
+import { parseSan } from '../../src/x509/name.ts';
+import { type Purpose, Signer } from '../../src/x509/sign.ts';
+
+const day = 86_400_000;
+
+/** A certificate, the intermediates after it, and its key, in PEM. */
+export interface MadePair {
+  readonly cert: string;
+  readonly key: string;
+  readonly certificate: Certificate;
+}
+
+export interface MadeLeafOptions {
+  purposes?: Purpose[];
+  /** As `natspki issue --san` takes them. */
+  sans?: string[];
+  /** Days from now; negative for the past. */
+  from?: number;
+  until?: number;
+  keyType?: KeyType;
+}
+
+/** An authority that signs what it is told to. */
+export class TestAuthority {
+  readonly certificate: Certificate;
+  /** The certificates between its leaves and the root, in PEM. */
+  readonly intermediates: string;
+  readonly #signer: Signer;
+
+  private constructor(certificate: Certificate, key: KeyObject, intermediates: string) {
+    this.certificate = certificate;
+    this.intermediates = intermediates;
+    this.#signer = Signer.of(certificate, key, randomBytes);
+  }
+
+  static async make(commonName = 'Test CA', options: { until?: number } = {}): Promise<TestAuthority> {
+    const key = await generateKey('p256');
+    const contents = {
+      commonName,
+      pathLength: 2,
+      publicKey: createPublicKey(key),
+      ...validity(-9, options.until ?? 9),
+    };
+    return new TestAuthority(await Signer.selfSigned(contents, key, randomBytes), key, '');
+  }
+
+  get pem(): string {
+    return this.certificate.toPem();
+  }
+
+  /** Makes an authority below this one. */
+  async intermediate(commonName: string): Promise<TestAuthority> {
+    const key = await generateKey('p256');
+    const contents = { commonName, pathLength: 0, publicKey: createPublicKey(key), ...validity(-1, 1) };
+    const certificate = await this.#signer.authority(contents);
+    return new TestAuthority(certificate, key, certificate.toPem() + this.intermediates);
+  }
+
+  async leaf(commonName: string, options: MadeLeafOptions = {}): Promise<MadePair> {
+    const { purposes = ['clientAuth'], sans = [], from = -1, until = 1, keyType = 'p256' } = options;
+    const key = await generateKey(keyType);
+    const certificate = await this.#signer.leaf({
+      commonName,
+      purposes,
+      sans: sans.map(parseSan),
+      publicKey: createPublicKey(key),
+      ...validity(from, until),
+    });
+    return { cert: certificate.toPem() + this.intermediates, key: await encodePrivateKey(key), certificate };
+  }
+
+  /** Makes the certificate of a server that is dialed as localhost or 127.0.0.1. */
+  async server(commonName = 'localhost', options: MadeLeafOptions = {}): Promise<MadePair> {
+    return this.leaf(commonName, {
+      purposes: ['serverAuth'],
+      sans: ['dns:localhost', 'ip:127.0.0.1'],
+      ...options,
+    });
+  }
+}
+
+/** Makes a certificate that its own key signed. */
+export async function selfSigned(commonName: string): Promise<MadePair> {
+  const key = await generateKey('p256');
+  const contents = {
+    commonName,
+    purposes: ['clientAuth'] as Purpose[],
+    sans: [],
+    publicKey: createPublicKey(key),
+    ...validity(-1, 1),
+  };
+  const authority = await Signer.selfSigned({ ...contents, pathLength: 0 }, key, randomBytes);
+  const certificate = await Signer.of(authority, key, randomBytes).leaf(contents);
+  return { cert: certificate.toPem(), key: await encodePrivateKey(key), certificate };
+}
+
+function validity(from: number, until: number): { notBefore: Date; notAfter: Date } {
+  return { notBefore: new Date(Date.now() + from * day), notAfter: new Date(Date.now() + until * day) };
+}

@@ -1,0 +1,102 @@
+// A port that makes TLS of everything that connects, by the Handshaker under test, and remembers what became of it.
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
+import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
+import { TlsContextSource } from '../../src/tls/context-source.ts';
+import { Handshaker } from '../../src/tls/handshake.ts';
+import type { HandshakeError } from '../../src/tls/handshake-error.ts';
+import type { MadePair } from './certificates.ts';
+
+/** What became of one accepted socket. */
+export type Outcome = TLSSocket | HandshakeError;
+
+export interface TlsListener {
+  readonly port: number;
+  readonly source: TlsContextSource;
+  readonly handshaker: Handshaker;
+  /** Waits for the outcome of the next accepted socket that nobody has asked about yet. */
+  outcome(): Promise<Outcome>;
+  close(): Promise<void>;
+}
+
+/** The files of a block, as text. */
+export interface ListenerFiles {
+  readonly pairs: readonly MadePair[];
+  readonly ca?: string;
+}
+
+/** Writes the files and listens; connections that pass get `hello` as their first data. */
+export async function listenTls(
+  { pairs, ca }: ListenerFiles,
+  options: Partial<TlsBlock> = {},
+  handshaking: { requestCertificate?: boolean } = {},
+): Promise<TlsListener> {
+  const folder = mkdtempSync(join(tmpdir(), 'natspki-tls-'));
+  const write = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text);
+    return join(folder, name);
+  };
+  const block: TlsBlock = {
+    ...defaultTlsBlock,
+    pairs: pairs.map(({ cert, key }, index) => ({
+      certFile: write(`${index}.pem`, cert),
+      keyFile: write(`${index}.key`, key),
+    })),
+    caFile: ca === undefined ? undefined : write('ca.pem', ca),
+    ...options,
+  };
+  const quiet = { info: () => {}, warn: () => {}, error: () => {} };
+  const source = await TlsContextSource.open(block, { where: 'tls', log: quiet });
+  const handshaker = new Handshaker(source, handshaking);
+  const outcomes: Promise<Outcome>[] = [];
+  const waiting: ((outcome: Promise<Outcome>) => void)[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    const outcome = handshaker.accept(socket).then(
+      (secure) => {
+        secure.on('error', () => {});
+        secure.write('hello');
+        return secure;
+      },
+      (error: HandshakeError) => error,
+    );
+    const next = waiting.shift();
+    if (next === undefined) outcomes.push(outcome);
+    else next(outcome);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    source,
+    handshaker,
+    outcome: () => outcomes.shift() ?? new Promise((resolve) => waiting.push(resolve)),
+    close: async () => {
+      handshaker.close();
+      source.close();
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Connects and gives what the server said first, or the error that came instead; the connection is closed then. */
+export async function greeting(port: number, options: ConnectionOptions): Promise<string> {
+  const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+  try {
+    return await new Promise<string>((resolve) => {
+      socket.once('data', (data) => resolve(String(data)));
+      socket.once('error', (error) => resolve((error as NodeJS.ErrnoException).code ?? error.message));
+      socket.once('close', () => resolve('closed'));
+    });
+  } finally {
+    socket.destroy();
+  }
+}

@@ -1,0 +1,262 @@
+// Who gets through a handshake and who does not. In TLS 1.3 a client is done before the server has judged it, so every
+// refusal is asserted on the server, and every admission on the first data.
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { HandshakeError } from '../../src/tls/handshake-error.ts';
+import { type MadePair, selfSigned, TestAuthority } from '../support/certificates.ts';
+import { greeting, listenTls, type Outcome, type TlsListener } from '../support/tls-listener.ts';
+
+const ca = await TestAuthority.make('NATS CA');
+const foreignCa = await TestAuthority.make('Other CA');
+const namesakeCa = await TestAuthority.make('NATS CA');
+const server = await ca.server();
+const alice = await ca.leaf('alice');
+
+function failureOf(outcome: Outcome): { code: string; message: string } {
+  expect(outcome).toBeInstanceOf(HandshakeError);
+  const { code, message } = outcome as HandshakeError;
+  return { code, message: message.replace(/"\S*\/ca.pem"/, '"ca.pem"') };
+}
+
+function as(pair: MadePair | undefined, options: ConnectionOptions = {}): ConnectionOptions {
+  return { ca: ca.pem, ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }), ...options };
+}
+
+describe('a listener that verifies', () => {
+  let listener: TlsListener;
+  beforeAll(async () => {
+    listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 300 });
+  });
+  afterAll(() => listener.close());
+
+  describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
+    const only = { minVersion: version, maxVersion: version };
+
+    it.each<[string, () => Promise<MadePair>]>([
+      ['a client of its authority', () => ca.leaf('bob')],
+      ['a client with both usages', () => ca.leaf('route', { purposes: ['clientAuth', 'serverAuth'] })],
+      ['a client of an intermediate authority', async () => (await ca.intermediate('Sub CA')).leaf('carol')],
+      ['a client with an Ed25519 key', () => ca.leaf('dave', { keyType: 'ed25519' })],
+      ['a client with an RSA key', () => ca.leaf('erin', { keyType: 'rsa2048' })],
+    ])('lets in %s', async (_, make) => {
+      expect(await greeting(listener.port, as(await make(), only))).toBe('hello');
+      await listener.outcome();
+    });
+
+    it.each<[string, () => Promise<MadePair | undefined>, string, RegExp]>([
+      [
+        'of a foreign authority',
+        () => foreignCa.leaf('mallory'),
+        'client-certificate-untrusted',
+        /^client certificate CN=mallory is from an authority that is not trusted: CN=Other CA is not in "ca.pem"$/,
+      ],
+      [
+        'of a foreign authority with the same name',
+        () => namesakeCa.leaf('mallory'),
+        'client-certificate-untrusted',
+        /^client certificate CN=mallory is (not )?from an authority .*CN=NATS CA/,
+      ],
+      [
+        'of an intermediate authority that it does not show',
+        async () => {
+          const pair = await (await ca.intermediate('Sub CA')).leaf('carol');
+          return { ...pair, cert: pair.certificate.toPem() };
+        },
+        'client-certificate-untrusted',
+        /^client certificate CN=carol is from an authority that is not trusted: CN=Sub CA is not in "ca.pem"$/,
+      ],
+      [
+        'that signed its certificate itself',
+        () => selfSigned('self'),
+        'client-certificate-untrusted',
+        /^client certificate CN=self is signed by itself and is not in "ca.pem"$/,
+      ],
+      [
+        'whose certificate has expired',
+        () => ca.leaf('old', { from: -3, until: -2 }),
+        'client-certificate-expired',
+        /^client certificate CN=old expired at \d{4}-\d\d-\d\dT/,
+      ],
+      [
+        'whose certificate is not valid yet',
+        () => ca.leaf('early', { from: 1, until: 2 }),
+        'client-certificate-not-yet-valid',
+        /^client certificate CN=early, or .* is not valid yet \(not before \d{4}/,
+      ],
+      [
+        'without a certificate',
+        async () => undefined,
+        'no-client-certificate',
+        /^client sent no certificate, expected one from an authority in "ca.pem"$/,
+      ],
+      [
+        'with a certificate for servers',
+        () => ca.server('n1'),
+        'client-certificate-usage',
+        /^client certificate CN=n1 is not for clients: its extended key usage is serverAuth$/,
+      ],
+    ])('refuses a client %s, and says why', async (_, make, code, message) => {
+      const said = await greeting(listener.port, as(await make(), only));
+      const failure = failureOf(await listener.outcome());
+      expect(failure.message).toMatch(message);
+      expect(failure.code).toBe(code);
+      expect(said).not.toBe('hello');
+      expect(await greeting(listener.port, as(alice, only))).toBe('hello');
+      await listener.outcome();
+    });
+
+    it('says that a client does not trust its authority', async () => {
+      const strict = { ...only, ca: foreignCa.pem, rejectUnauthorized: true };
+      expect(await greeting(listener.port, as(alice, strict))).not.toBe('hello');
+      const outcome = await listener.outcome();
+      // Node verifies after the handshake and hangs up without an alert; in TLS 1.3 the server is done by then.
+      if (outcome instanceof HandshakeError)
+        expect(outcome.code).toMatch(/refused-by-client|connection-lost/);
+    });
+  });
+
+  it('says that a client is too old', async () => {
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    expect(await greeting(listener.port, as(alice, old))).not.toBe('hello');
+    expect(failureOf(await listener.outcome())).toEqual({
+      code: 'nothing-in-common',
+      message: 'client speaks no TLS from version 1.2 on',
+    });
+  });
+
+  it.each([
+    ['NATS', 'CONNECT {}\r\nPING\r\n'],
+    ['HTTP', 'GET /healthz HTTP/1.1\r\nHost: n1\r\n\r\n'],
+    ['anything else', Buffer.alloc(64, 0x80)],
+  ])('knows a client that speaks %s for one that does not speak TLS', async (_, data) => {
+    const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+    socket.write(data);
+    const outcome = await listener.outcome();
+    expect(failureOf(outcome).code).toBe('not-tls');
+    expect((outcome as HandshakeError).isProbe).toBe(true);
+    socket.destroy();
+  });
+
+  it('gives up a client that says nothing', async () => {
+    const socket = connectPlain(listener.port, '127.0.0.1');
+    expect(failureOf(await listener.outcome())).toEqual({
+      code: 'handshake-timeout',
+      message: 'client sent nothing for 300ms, expected a TLS handshake',
+    });
+    await once(socket.resume(), 'close');
+  });
+
+  it('gives up a client that stops in the middle, and one that drips', async () => {
+    const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]));
+    const dripping = setInterval(() => socket.write(Buffer.from([1])), 50);
+    const failure = failureOf(await listener.outcome());
+    clearInterval(dripping);
+    expect(failure).toEqual({
+      code: 'handshake-timeout',
+      message: 'client did not finish the TLS handshake within 300ms',
+    });
+    socket.destroy();
+  });
+
+  it('takes a client that hangs up at once for a probe', async () => {
+    const socket = connectPlain(listener.port, '127.0.0.1');
+    socket.end();
+    const outcome = await listener.outcome();
+    expect(failureOf(outcome).code).toBe('connection-lost');
+    expect((outcome as HandshakeError).isProbe).toBe(true);
+  });
+
+  it('survives a reset in the middle of a handshake', async () => {
+    const socket = connectPlain(listener.port, '127.0.0.1');
+    socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]), () => socket.resetAndDestroy());
+    const outcome = await listener.outcome();
+    expect(failureOf(outcome).code).toBe('connection-lost');
+    expect((outcome as HandshakeError).isProbe).toBe(false);
+  });
+
+  it('lets good clients in while bad ones fail beside them', async () => {
+    const stranger = await foreignCa.leaf('mallory');
+    const tries = Array.from({ length: 40 }, (_, index) =>
+      greeting(listener.port, as(index % 2 === 0 ? alice : stranger)),
+    );
+    const said = await Promise.all(tries);
+    expect(said.filter((what) => what === 'hello')).toHaveLength(20);
+    const outcomes = await Promise.all(tries.map(() => listener.outcome()));
+    expect(outcomes.filter((outcome) => outcome instanceof HandshakeError)).toHaveLength(20);
+  });
+
+  it('resumes no session, so that everybody is verified anew', async () => {
+    const options = { port: listener.port, host: '127.0.0.1', ...as(alice) };
+    const first = connect(options);
+    const [session] = await once(first, 'session');
+    const second = connect({ ...options, session });
+    await once(second, 'data');
+    expect(second.isSessionReused()).toBe(false);
+    for (const socket of [first, second]) socket.destroy();
+    await listener.outcome();
+    await listener.outcome();
+  });
+
+  it('does not renegotiate, in which a client could become another', async () => {
+    const only = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
+    const socket = connect({ port: listener.port, host: '127.0.0.1', ...as(alice, only) });
+    await once(socket, 'data');
+    await listener.outcome();
+    const error = await new Promise<Error | null>((resolve) => {
+      socket.once('error', resolve);
+      socket.renegotiate({}, resolve);
+    });
+    expect(error).toBeInstanceOf(Error);
+    socket.destroy();
+  });
+});
+
+it('asks for no certificate where none is verified, and takes one all the same', async () => {
+  const listener = await listenTls({ pairs: [server] });
+  expect(await greeting(listener.port, as(undefined))).toBe('hello');
+  expect(await greeting(listener.port, as(await foreignCa.leaf('mallory')))).toBe('hello');
+  await listener.close();
+});
+
+it('asks for no certificate on a listener that never verifies', async () => {
+  const listener = await listenTls(
+    { pairs: [server], ca: ca.pem },
+    { verify: true },
+    { requestCertificate: false },
+  );
+  expect(await greeting(listener.port, as(undefined))).toBe('hello');
+  await listener.close();
+});
+
+it('trusts a lone certificate and an intermediate authority that stand in the ca_file, as Go does', async () => {
+  const sub = await foreignCa.intermediate('Sub CA');
+  const lone = await selfSigned('lone');
+  const listener = await listenTls({ pairs: [server], ca: sub.pem + lone.cert }, { verify: true });
+  expect(await greeting(listener.port, as(await sub.leaf('carol')))).toBe('hello');
+  expect(await greeting(listener.port, as(lone))).toBe('hello');
+  expect(await greeting(listener.port, as(await foreignCa.leaf('mallory')))).not.toBe('hello');
+  await listener.close();
+});
+
+it('says so when its block names no certificate', async () => {
+  const listener = await listenTls({ pairs: [] });
+  expect(await greeting(listener.port, as(undefined))).not.toBe('hello');
+  expect(failureOf(await listener.outcome()).message).toMatch(/names no certificate/);
+  await listener.close();
+});
+
+it('fails handshakes under way when it is closed, and takes no new ones', async () => {
+  const listener = await listenTls({ pairs: [server] });
+  const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+  await once(socket, 'connect');
+  const outcome = listener.outcome();
+  await new Promise(setImmediate);
+  listener.handshaker.close();
+  expect(failureOf(await outcome).code).toBe('closed');
+  expect(await greeting(listener.port, as(undefined))).not.toBe('hello');
+  expect(failureOf(await listener.outcome()).code).toBe('closed');
+  await listener.close();
+});
