@@ -8,7 +8,7 @@ import { authorityPassphrase, readInput } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { authorityNeedsPassphrase, issueCertificates } from '../src/pki/issue.ts';
-import { type ProfileName, profileNames } from '../src/pki/profile.ts';
+import { parseProfile, profileNames } from '../src/pki/profile.ts';
 import { keyTypes } from '../src/x509/key.ts';
 import { parseSan } from '../src/x509/name.ts';
 
@@ -24,9 +24,8 @@ export default class Issue extends BaseCommand {
   ];
   static override args = {
     profile: string({
-      description: 'What the certificate is for.',
+      description: `What the certificate is for: ${profileNames.join(', ')}.`,
       required: true,
-      options: [...profileNames],
       ignoreStdin: true,
     }),
     name: string({
@@ -68,7 +67,7 @@ export default class Issue extends BaseCommand {
     const made = await withProgress('issuing certificates', (progress) =>
       issueCertificates({
         directory,
-        profile: args.profile as ProfileName,
+        profile: parseProfile(args.profile),
         names,
         days: flags.days,
         progress,

@@ -30,6 +30,8 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override async catch(thrown: unknown): Promise<void> {
+    // Else oclif warns of an unparsed command where NODE_ENV is `test` or `development`.
+    this.parsed = true;
     const failure = failureOf(thrown, this.id);
     process.exitCode = failure.exitCode;
     if (this.jsonEnabled()) this.logJson(failureDocument(failure));

@@ -71,8 +71,15 @@ function reworded(message: string, help: string): UsageError {
   const text = message
     .replace(/\nSee more help with --help/g, '')
     .replace(/^The following errors? occurred:\s*/, '');
-  const [, flag, found, options] = /^Expected (.*?)=?(.*) to be one of: (.*)$/s.exec(text) ?? [];
-  if (flag !== undefined) return new UsageError(`${flag} "${found}"`, options);
+  const [, flag, found = '', options = ''] =
+    /^Expected (?:(--[\w-]+)=)?(.*) to be one of: (.*)$/s.exec(text) ?? [];
+  if (options !== '') {
+    const near = nearest(found, options.split(', '));
+    return new UsageError(
+      `${flag === undefined ? '' : `${flag} is `}"${found}", expected one of ${options}`,
+      near === undefined ? help : `did you mean "${near}"`,
+    );
+  }
   const first = text
     .split('\n')
     .map((line) => line.trim())

@@ -79,5 +79,10 @@ class Commands {
 async function loadConfig(manifest: { readonly oclif: object }, root: URL) {
   const { Config } = await import('@oclif/core/config');
   const { commands: _, ...oclif } = manifest.oclif as { commands: string };
-  return Config.load({ root: fileURLToPath(root), pjson: { ...manifest, oclif } as never });
+  return Config.load({
+    root: fileURLToPath(root),
+    pjson: { ...manifest, oclif } as never,
+    devPlugins: false,
+    userPlugins: false,
+  });
 }

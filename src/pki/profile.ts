@@ -1,5 +1,6 @@
 // What each kind of certificate is for, as a table, and the names it carries.
-import { NatspkiError } from '../errors.ts';
+import { NatspkiError, UsageError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 import { formatSan, isHost, parseSan, type San, sanOfHost } from '../x509/name.ts';
 import type { Purpose } from '../x509/sign.ts';
 
@@ -20,6 +21,17 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   gateway: { purposes: ['serverAuth', 'clientAuth'], dialed: true },
   leafnode: { purposes: ['serverAuth', 'clientAuth'], dialed: true },
 };
+
+/** Reads the name of a profile; throws a UsageError with the nearest one. */
+export function parseProfile(text: string): ProfileName {
+  const profile = profileNames.find((name) => name === text);
+  if (profile !== undefined) return profile;
+  const near = nearest(text, profileNames);
+  throw new UsageError(
+    `unknown profile "${text}", expected one of ${profileNames.join(', ')}`,
+    near === undefined ? 'natspki issue --help' : `did you mean "${near}"`,
+  );
+}
 
 /**
  * Gives the alternative names of a certificate. One that is dialed has those asked for, or else its own name, and

@@ -1,0 +1,11 @@
+// What a command printed, with everything that differs from run to run replaced by what it is.
+
+/** Replaces pins, serial numbers, days and instants. */
+export function steady(text: string): string {
+  return text
+    .replace(/\b[0-9a-f]{64}\b/g, 'PIN')
+    .replace(/\b[0-9a-f]{38,40}\b/g, 'SERIAL')
+    .replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z| UTC)/g, 'INSTANT')
+    .replace(/\d{4}-\d\d-\d\d/g, 'DAY')
+    .replace(/(?<=[#█] +)\d+d/g, (days) => 'N'.repeat(days.length));
+}
