@@ -1,5 +1,6 @@
 // Log lines as nats-server writes them, on stderr or in a file that can be reopened for rotation.
 // Every line stays one line: control characters in it are escaped, whoever sent them.
+import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { NatspkiError } from './errors.ts';
 
@@ -94,6 +95,49 @@ export class LineLogger implements Logger {
   }
 }
 
+/** Begins every line with a label, for those who are one of many. */
+export class LabelledLogger implements Logger {
+  label: string;
+  readonly #logger: Logger;
+
+  constructor(logger: Logger, label: string) {
+    this.#logger = logger;
+    this.label = label;
+  }
+
+  get debugging(): boolean {
+    return this.#logger.debugging;
+  }
+
+  get tracing(): boolean {
+    return this.#logger.tracing;
+  }
+
+  info(text: string): void {
+    this.#logger.info(`${this.label} - ${text}`);
+  }
+
+  warn(text: string): void {
+    this.#logger.warn(`${this.label} - ${text}`);
+  }
+
+  error(text: string): void {
+    this.#logger.error(`${this.label} - ${text}`);
+  }
+
+  fatal(text: string): void {
+    this.#logger.fatal(`${this.label} - ${text}`);
+  }
+
+  debug(text: string): void {
+    if (this.debugging) this.#logger.debug(`${this.label} - ${text}`);
+  }
+
+  trace(text: string): void {
+    if (this.tracing) this.#logger.trace(`${this.label} - ${text}`);
+  }
+}
+
 /** A log file; `reopen` follows a rotation that moved it away. */
 export class LogFile {
   readonly path: string;
@@ -135,7 +179,22 @@ export class LogFile {
 
 /** Quotes what a stranger sent, with Go's escapes (strconv.Quote), as nats-server does with %q. */
 export function quote(text: string): string {
-  return `"${escapeControls(text.replace(/[\\"]/g, '\\$&'))}"`;
+  return `"${escapeAll(text)}"`;
+}
+
+/** Quotes bytes that should be UTF-8; where they are not, all above ASCII are escaped one by one. */
+export function quoteBytes(bytes: Buffer): string {
+  if (isUtf8(bytes)) return quote(bytes.toString());
+  const escaped = bytes
+    .toString('latin1')
+    .replace(/[\0-\x7f]+|[\x80-\xff]/g, (part) =>
+      part < '\x80' ? escapeAll(part) : `\\x${hex(part.charCodeAt(0), 2)}`,
+    );
+  return `"${escaped}"`;
+}
+
+function escapeAll(text: string): string {
+  return escapeControls(text.replace(/[\\"]/g, '\\$&'));
 }
 
 const shortEscapes: Record<string, string> = {

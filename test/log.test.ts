@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { LineLogger, type LineLoggerOptions, LogFile, quote } from '../src/log.ts';
+import { LineLogger, type LineLoggerOptions, LogFile, quote, quoteBytes } from '../src/log.ts';
 
 function capture(options: LineLoggerOptions = {}): { logger: LineLogger; lines: string[] } {
   const lines: string[] = [];
@@ -56,6 +56,13 @@ describe('quote', () => {
   it("escapes as Go's %q does", () => {
     expect(quote('plain')).toBe('"plain"');
     expect(quote('a"b\\c\n\x00é')).toBe('"a\\"b\\\\c\\n\\x00é"');
+  });
+});
+
+describe('quoteBytes', () => {
+  it('keeps UTF-8 and escapes what is none', () => {
+    expect(quoteBytes(Buffer.from('é"\x01'))).toBe('"é\\"\\x01"');
+    expect(quoteBytes(Buffer.from([0x61, 0x22, 0x01, 0xff, 0x80]))).toBe('"a\\"\\x01\\xff\\x80"');
   });
 });
 

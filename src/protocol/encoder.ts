@@ -13,15 +13,15 @@ export function infoLine(json: string): Buffer {
   return Buffer.from(`INFO ${json} \r\n`);
 }
 
-/** Makes `-ERR 'text'`. Latin-1, because the text may quote bytes a client sent. */
+/** Makes `-ERR 'text'`. */
 export function errorLine(text: string): Buffer {
-  return Buffer.from(`-ERR '${text}'\r\n`, 'latin1');
+  return Buffer.from(`-ERR '${text}'\r\n`);
 }
 
 /** Makes the message that tells a requester that nobody listens (client.go, processInboundClientMsg). */
-export function noRespondersMessage(reply: Buffer, sid: Buffer, subject: Buffer): Buffer {
+export function noRespondersMessage(reply: Buffer, sid: string, subject: Buffer): Buffer {
   const headers = `NATS/1.0 503\r\nNats-Subject: ${subject.toString('latin1')}\r\n\r\n`;
-  const line = `HMSG ${reply.toString('latin1')} ${sid.toString('latin1')} ${headers.length} ${headers.length}\r\n`;
+  const line = `HMSG ${reply.toString('latin1')} ${sid} ${headers.length} ${headers.length}\r\n`;
   return Buffer.from(`${line}${headers}\r\n`, 'latin1');
 }
 

@@ -1,6 +1,6 @@
 // Bytes of the client protocol to operations. Knows no socket and no account; keeps no more than the one line or
 // message that a chunk's end has split, and enforces the limits while it reads.
-import { quote } from '../log.ts';
+import { quoteBytes } from '../log.ts';
 import type { OperationHandler, Publication } from './operations.ts';
 import { type Violation, violations } from './violations.ts';
 
@@ -453,8 +453,8 @@ export class Parser {
   }
 
   #malformed(line: Buffer, from: number, newline: number, chunk: Buffer): number {
-    const snippet = line.toString('latin1', from, Math.min(newline, from + 128));
-    return this.#refuse(violations.malformed, `${this.#operation} ${quote(snippet)}`, chunk.length);
+    const snippet = line.subarray(from, Math.min(newline, from + 128));
+    return this.#refuse(violations.malformed, `${this.#operation} ${quoteBytes(snippet)}`, chunk.length);
   }
 
   #overlong(chunk: Buffer): number {
@@ -463,7 +463,7 @@ export class Parser {
   }
 
   #unknown(chunk: Buffer, at: number): number {
-    const snippet = quote(chunk.toString('latin1', at, at + 32));
+    const snippet = quoteBytes(chunk.subarray(at, at + 32));
     return this.#refuse(violations.unknownOperation, `near ${snippet}`, chunk.length);
   }
 

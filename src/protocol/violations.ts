@@ -26,61 +26,84 @@ export interface Violation {
   readonly text: string | undefined;
   /** Undefined where the connection stays open. */
   readonly closes: CloseReason | undefined;
+  /** What the log says of it; undefined for nothing. */
+  readonly log: string | undefined;
 }
 
-function closing(text: string | undefined, closes: CloseReason): Violation {
-  return { text, closes };
+function closing(text: string | undefined, closes: CloseReason, log?: string): Violation {
+  return { text, closes, log };
 }
 
-function remark(text: string): Violation {
-  return { text, closes: undefined };
+function remark(text: string, log?: string): Violation {
+  return { text, closes: undefined, log };
 }
 
 /** The fixed ones; the texts are those of nats-server's client.go, parser.go and errors.go. */
 export const violations = {
-  unknownOperation: closing('Unknown Protocol Operation', 'Protocol Violation'),
+  unknownOperation: closing('Unknown Protocol Operation', 'Protocol Violation', 'Client parser ERROR'),
   /** A known operation with arguments that make no sense: nats-server logs and hangs up. */
-  malformed: closing(undefined, 'Protocol Violation'),
-  headersNotSupported: closing(undefined, 'Protocol Violation'),
-  peerError: closing(undefined, 'Parse Error'),
-  maxControlLine: closing('maximum control line exceeded', 'Maximum Control Line Exceeded'),
-  maxPayload: closing('Maximum Payload Violation', 'Maximum Message Payload Exceeded'),
+  malformed: closing(undefined, 'Protocol Violation', 'Client parser ERROR'),
+  headersNotSupported: closing(undefined, 'Protocol Violation', 'message headers not supported'),
+  peerError: closing(undefined, 'Parse Error', 'Client Error'),
+  maxControlLine: closing(
+    'maximum control line exceeded',
+    'Maximum Control Line Exceeded',
+    'maximum control line exceeded',
+  ),
+  maxPayload: closing(
+    'Maximum Payload Violation',
+    'Maximum Message Payload Exceeded',
+    'maximum payload exceeded',
+  ),
   maxConnections: closing('maximum connections exceeded', 'Maximum Connections Exceeded'),
   throttled: closing(
     'Connection throttling is active. Please try again later.',
     'Maximum Connections Exceeded',
   ),
-  tlsRequired: closing('Secure Connection - TLS Required', 'TLS Handshake Failure'),
-  authorization: closing('Authorization Violation', 'Authentication Failure'),
+  authorization: closing('Authorization Violation', 'Authentication Failure', 'authentication error'),
   authenticationTimeout: closing('Authentication Timeout', 'Authentication Timeout'),
-  badProtocolVersion: closing('invalid client protocol', 'Bad Client Protocol Version'),
+  badProtocolVersion: closing(
+    'invalid client protocol',
+    'Bad Client Protocol Version',
+    'invalid client protocol',
+  ),
   noRespondersNeedsHeaders: closing(
     'no responders requires headers support',
     'No Responders Requires Headers',
+    'no responders requires headers support',
   ),
   staleConnection: closing('Stale Connection', 'Stale Connection'),
-  maxSubscriptions: remark('maximum subscriptions exceeded'),
+  maxSubscriptions: remark('maximum subscriptions exceeded', 'maximum subscriptions exceeded'),
   invalidSubject: remark('Invalid Subject'),
   invalidPublishSubject: remark('Invalid Publish Subject'),
 } as const satisfies Record<string, Violation>;
 
 /** Answers a publish to a subject the client may not use; `subject` comes quoted. */
 export function publishDenied(subject: string): Violation {
-  return remark(`Permissions Violation for Publish to ${subject}`);
+  return remark(`Permissions Violation for Publish to ${subject}`, `Publish Violation - Subject ${subject}`);
 }
 
 /** Answers a publish whose reply subject is reserved; `reply` comes quoted. */
 export function replyDenied(reply: string): Violation {
-  return remark(`Permissions Violation for Publish with Reply of ${reply}`);
+  return remark(
+    `Permissions Violation for Publish with Reply of ${reply}`,
+    `Publish Violation - Reply ${reply}`,
+  );
 }
 
 /** Answers a subscription the client may not make; subject and queue group come quoted. */
 export function subscribeDenied(subject: string, queue?: string): Violation {
-  const group = queue === undefined ? '' : ` using queue ${queue}`;
-  return remark(`Permissions Violation for Subscription to ${subject}${group}`);
+  const text = `Permissions Violation for Subscription to ${subject}`;
+  const log = `Subscription Violation - Subject ${subject}`;
+  return queue === undefined
+    ? remark(text, log)
+    : remark(`${text} using queue ${queue}`, `${log}, Queue: ${queue}`);
 }
 
 /** Answers a subscription with more tokens than max_subscription_tokens allows. */
 export function tooManyTokens(subject: string): Violation {
-  return remark(`Permissions Violation for Subscription to ${subject}, too many tokens`);
+  return remark(
+    `Permissions Violation for Subscription to ${subject}, too many tokens`,
+    `Subscription Violation Too Many Tokens - Subject ${subject}`,
+  );
 }

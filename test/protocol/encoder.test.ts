@@ -55,7 +55,7 @@ describe('lines', () => {
   it("are nats-server's", () => {
     expect(infoLine('{}').toString()).toBe('INFO {} \r\n');
     expect(errorLine('Invalid Subject').toString()).toBe("-ERR 'Invalid Subject'\r\n");
-    expect(noRespondersMessage(Buffer.from('back'), Buffer.from('1'), Buffer.from('none')).toString()).toBe(
+    expect(noRespondersMessage(Buffer.from('back'), '1', Buffer.from('none')).toString()).toBe(
       'HMSG back 1 36 36\r\nNATS/1.0 503\r\nNats-Subject: none\r\n\r\n\r\n',
     );
   });

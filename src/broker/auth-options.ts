@@ -1,0 +1,216 @@
+// Reads who may connect: the authorization and accounts blocks. What of them this broker does not have yet is refused:
+// a permission that is not enforced would be worse than none.
+import type { ConfProblem } from '../conf/error.ts';
+import { MapReader } from '../conf/reader.ts';
+import type { MapValue, Position, Value } from '../conf/value.ts';
+import { globalAccountName } from './account.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+export interface UserOptions {
+  readonly name: string;
+  /** Undefined where none is configured: an empty one logs in. */
+  readonly password: string | undefined;
+  readonly account: string;
+}
+
+/** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
+export interface AuthOptions {
+  readonly single: { readonly user: string; readonly password: string | undefined } | undefined;
+  readonly token: string | undefined;
+  readonly users: readonly UserOptions[] | undefined;
+  /** Who a client is that says nothing of itself. */
+  readonly noAuthUser: string | undefined;
+  /** Milliseconds until CONNECT must have come; undefined for the default. */
+  readonly timeoutMs: number | undefined;
+}
+
+export const openToAll: AuthOptions = {
+  single: undefined,
+  token: undefined,
+  users: undefined,
+  noAuthUser: undefined,
+  timeoutMs: undefined,
+};
+
+/** Overrides from the command line. */
+export interface AuthFlags {
+  readonly user?: string | undefined;
+  readonly pass?: string | undefined;
+  readonly auth?: string | undefined;
+}
+
+const userFeatures = {
+  nkey: 'nkeys',
+  permissions: 'permissions',
+  permission: 'permissions',
+  authorization: 'permissions',
+  allowed_connection_types: 'connection types',
+  connection_types: 'connection types',
+  clients: 'connection types',
+  proxy_required: 'proxies',
+};
+
+const authorizationFeatures = {
+  permissions: 'permissions',
+  default_permissions: 'permissions',
+  default_permission: 'permissions',
+  auth_callout: 'the authorization callout',
+  auth_hook: 'the authorization callout',
+  proxy_required: 'proxies',
+};
+
+const accountFeatures = {
+  nkey: 'nkeys',
+  imports: 'imports and exports',
+  exports: 'imports and exports',
+  jetstream: 'JetStream',
+  default_permissions: 'permissions',
+  mappings: 'subject mappings',
+  maps: 'subject mappings',
+  limits: 'account limits',
+  msg_trace: 'message tracing',
+  trace_dest: 'message tracing',
+};
+
+/** Reads `authorization`, `accounts` and `no_auth_user` from the top level. */
+export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags: AuthFlags): AuthOptions {
+  const read = new AuthReader(problems);
+  const block = root.map('authorization');
+  const authorization = block === undefined ? undefined : read.authorization(block);
+  const accountUsers = read.accounts(root.value('accounts'));
+  const users =
+    authorization?.users === undefined && accountUsers === undefined
+      ? undefined
+      : [...(authorization?.users ?? []), ...(accountUsers ?? [])];
+  const user = flags.user ?? authorization?.user;
+  const options: AuthOptions = {
+    single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
+    token: flags.auth ?? authorization?.token,
+    users,
+    noAuthUser: root.string('no_auth_user'),
+    timeoutMs: authorization?.timeoutMs,
+  };
+  read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
+  return options;
+}
+
+class AuthReader {
+  readonly #problems: ConfProblem[];
+  readonly #names = new Set<string>();
+
+  constructor(problems: ConfProblem[]) {
+    this.#problems = problems;
+  }
+
+  authorization(map: MapValue) {
+    const reader = new MapReader(map, this.#problems, 'authorization');
+    refuseUnsupported(reader, authorizationFeatures);
+    const found = {
+      user: reader.string('user', 'username'),
+      password: this.#password(reader, 'password', 'pass'),
+      token: this.#password(reader, 'token'),
+      timeoutMs: reader.durationMs('timeout'),
+      users: this.#users(reader, 'authorization.users', globalAccountName),
+    };
+    if (found.user === undefined && found.password !== undefined) {
+      reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user" beside it');
+    }
+    reader.finish();
+    return found;
+  }
+
+  /** The users of all accounts; undefined where no account has a list of users. */
+  accounts(value: Value | undefined): UserOptions[] | undefined {
+    if (value === undefined) return undefined;
+    if (value.kind === 'array') {
+      for (const item of value.items) {
+        if (item.kind === 'string') this.#accountName(item.value, item.position);
+        else this.#error(item.position, 'an entry of accounts must be a name');
+      }
+      return undefined;
+    }
+    if (value.kind !== 'map') {
+      this.#error(value.position, 'accounts must be a block, or an array of names');
+      return undefined;
+    }
+    let users: UserOptions[] | undefined;
+    for (const entry of value.entries.values()) {
+      if (entry.referenced) continue;
+      this.#accountName(entry.key, entry.keyPosition);
+      if (entry.value.kind !== 'map') {
+        this.#error(entry.value.position, `account "${entry.key}" must be a block`);
+        continue;
+      }
+      const where = `accounts.${entry.key}`;
+      const reader = new MapReader(entry.value, this.#problems, where);
+      refuseUnsupported(reader, accountFeatures);
+      const members = this.#users(reader, `${where}.users`, entry.key);
+      reader.finish();
+      if (members !== undefined) users = [...(users ?? []), ...members];
+    }
+    return users;
+  }
+
+  /** Reports what does not go together (nats-server's opts.go and auth.go, validateNoAuthUser). */
+  check(options: AuthOptions, noAuthUserPosition: Position, position: Position): void {
+    const { single, token, users, noAuthUser } = options;
+    const ways = [
+      ...(single === undefined ? [] : ['a single user']),
+      ...(token === undefined ? [] : ['a token']),
+      ...(users === undefined ? [] : ['a list of users']),
+    ];
+    if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
+    if (noAuthUser !== undefined && !users?.some(({ name }) => name === noAuthUser)) {
+      this.#error(noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);
+    }
+  }
+
+  #users(reader: MapReader, where: string, account: string): UserOptions[] | undefined {
+    return reader.array('users')?.items.flatMap((item) => {
+      if (item.kind !== 'map') {
+        this.#error(item.position, `an entry of ${where} must be a block such as {user: alice}`);
+        return [];
+      }
+      const user = new MapReader(item, this.#problems, where);
+      const refused = refuseUnsupported(user, userFeatures);
+      const name = user.string('user', 'username');
+      const password = this.#password(user, 'password', 'pass');
+      user.finish();
+      if (name === undefined || name === '') {
+        // An nkey stands in the place of a name, and has been refused.
+        if (!refused) this.#error(item.position, `an entry of ${where} needs "user"`);
+        return [];
+      }
+      if (this.#names.has(name)) this.#error(item.position, `user "${name}" is there twice`);
+      this.#names.add(name);
+      return [{ name, password, account }];
+    });
+  }
+
+  /** A bcrypt hash taken for a password would be the password. */
+  #password(reader: MapReader, ...names: [string, ...string[]]): string | undefined {
+    const password = reader.string(...names);
+    if (password === undefined || !/^\$2[abxy]\$\d{2}\$/.test(password)) return password;
+    this.#error(
+      reader.position(...names),
+      'bcrypt passwords are not supported by the bundled broker',
+      'let clients show certificates (verify_and_map), or run this configuration on nats-server',
+    );
+    return undefined;
+  }
+
+  #accountName(name: string, position: Position): void {
+    if (name === globalAccountName) this.#error(position, `account name "${name}" is reserved`);
+    if (name === '$SYS') {
+      this.#error(
+        position,
+        'the system account is not supported by the bundled broker',
+        'remove it, or run this configuration on nats-server',
+      );
+    }
+  }
+
+  #error(position: Position, message: string, hint?: string): void {
+    this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
+  }
+}

@@ -1,0 +1,119 @@
+// Who a client is, by its certificate or by what CONNECT says, and whether it still is after a reload. Sends nothing.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { quote } from '../log.ts';
+import { mapPeer, type PeerCertificate } from '../tls/peer.ts';
+import { globalAccountName } from './account.ts';
+import type { AuthOptions, UserOptions } from './auth-options.ts';
+import type { ConnectOptions } from './connect-options.ts';
+
+/** Somebody who may be here. */
+export interface Identity {
+  readonly account: string;
+  /** For the log, `user:alice` or `token`; empty for somebody without a name. */
+  readonly label: string;
+  /** What the configuration said of this user, hashed: another value after a reload ends the connection. */
+  readonly proof: string;
+}
+
+/** Somebody who may not; the reason is for the log and never for the client. */
+export interface Refused {
+  readonly refused: string;
+}
+
+const anonymous: Identity = { account: globalAccountName, label: '', proof: 'anonymous' };
+
+/** Judges clients by one configuration. */
+export class Authenticator {
+  readonly #options: AuthOptions;
+  readonly #mapsCertificates: boolean;
+  readonly #users: ReadonlyMap<string, UserOptions>;
+  readonly #names: ReadonlySet<string>;
+
+  /** @param mapsCertificates whether users come from client certificates (verify_and_map) */
+  constructor(options: AuthOptions, mapsCertificates: boolean) {
+    this.#options = options;
+    this.#users = new Map(options.users?.map((user) => [user.name, user]));
+    this.#names = new Set(this.#users.keys());
+    this.#mapsCertificates = mapsCertificates && this.#users.size > 0;
+  }
+
+  /** Whether a client must say who it is before anything else. */
+  get isRequired(): boolean {
+    const { single, token, users } = this.#options;
+    return single !== undefined || token !== undefined || users !== undefined;
+  }
+
+  /** Whether somebody who says nothing is let in as no_auth_user. */
+  get hasDefaultUser(): boolean {
+    return this.#options.noAuthUser !== undefined;
+  }
+
+  /** @param peer asked for only where certificates name the users */
+  authenticate(connect: ConnectOptions, peer: () => PeerCertificate | undefined): Identity | Refused {
+    const { single, token, users } = this.#options;
+    if (!this.isRequired) return anonymous;
+    if (this.#mapsCertificates) return this.#byCertificate(connect, peer());
+    if (users !== undefined) return this.#byName(connect);
+    if (token !== undefined) {
+      if (!sameSecret(token, connect.auth_token)) return { refused: 'wrong token' };
+      return { account: globalAccountName, label: 'token', proof: proofOf('token', token) };
+    }
+    const right = sameSecret(single?.password ?? '', connect.pass);
+    if (single === undefined || single.user !== connect.user || !right) {
+      return { refused: `wrong user or password for user ${quote(connect.user)}` };
+    }
+    return identify({ name: single.user, password: single.password, account: globalAccountName });
+  }
+
+  /** Whether somebody who was let in under an earlier configuration would be let in as the same under this one. */
+  stillAdmits(identity: Identity): boolean {
+    if (!this.isRequired) return true;
+    const { single, token } = this.#options;
+    const known = [...this.#users.values()].map(identify);
+    if (single !== undefined)
+      known.push(identify({ account: globalAccountName, name: single.user, ...single }));
+    if (token !== undefined) known.push({ ...anonymous, proof: proofOf('token', token) });
+    return known.some(({ proof }) => proof === identity.proof);
+  }
+
+  #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): Identity | Refused {
+    const mapped = mapPeer(peer, this.#names);
+    if (mapped.user === undefined) return { refused: mapped.reason };
+    const user = this.#users.get(mapped.user) as UserOptions;
+    // The password counts beside the certificate, the absent one too (auth.go, processClientOrLeafAuthentication).
+    if (!sameSecret(user.password ?? '', connect.pass)) {
+      return { refused: `wrong password for user ${quote(user.name)} of the certificate` };
+    }
+    return identify(user);
+  }
+
+  #byName(connect: ConnectOptions): Identity | Refused {
+    const { noAuthUser } = this.#options;
+    const { user: name, pass, auth_token: token } = connect;
+    if (noAuthUser !== undefined && name === '' && pass === '' && token === '') {
+      return identify(this.#users.get(noAuthUser) as UserOptions);
+    }
+    const user = this.#users.get(name);
+    // The comparison is made for unknown users too: the time must not tell them apart.
+    const right = sameSecret(user?.password ?? '', pass);
+    if (user === undefined || !right) {
+      return { refused: `wrong user or password for user ${quote(name)}` };
+    }
+    return identify(user);
+  }
+}
+
+function identify(user: UserOptions): Identity {
+  const proof = proofOf('user', user.account, user.name, user.password ?? '');
+  return { account: user.account, label: `user:${user.name}`, proof };
+}
+
+function proofOf(...parts: string[]): string {
+  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+}
+
+/** Compares in a time that depends on neither. */
+function sameSecret(expected: string, given: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(expected), digest(given));
+}

@@ -1,0 +1,330 @@
+// The broker put together: what listens, who is connected, what a reload changes, and how it ends.
+import type { Socket } from 'node:net';
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from '../log.ts';
+import { TlsContextSource } from '../tls/context-source.ts';
+import { Handshaker } from '../tls/handshake.ts';
+import { isPinned, peerOf } from '../tls/peer.ts';
+import { FileWatcher } from '../tls/watcher.ts';
+import { Accounts } from './account.ts';
+import { Authenticator } from './auth.ts';
+import { type ClientEnvironment, ClientSession } from './client.ts';
+import { Flusher, type Transport } from './connection.ts';
+import type { DeliveryPolicy } from './delivery.ts';
+import { formatHostPort } from './host-port.ts';
+import { newServerId, type ServerFacts } from './info.ts';
+import { takeLeave } from './lame-duck.ts';
+import { Listener, welcome } from './listener.ts';
+import { LogLimit } from './log-limit.ts';
+import type { BrokerOptions } from './options.ts';
+import { BufferPool } from './output.ts';
+import { planReload } from './reload.ts';
+
+export interface BrokerDependencies {
+  readonly logger: Logger;
+  /** A number in [0, 1). */
+  readonly random?: () => number;
+  readonly now?: () => Date;
+  /** What INFO says; by default that of a development version. */
+  readonly version?: string;
+  /** Reads the configuration again, for `reload`; throws where it cannot be used. */
+  readonly reread?: () => BrokerOptions;
+  /** Told of the options that a reload put in force. */
+  readonly onReload?: (options: BrokerOptions) => void;
+}
+
+/** A running broker. */
+export interface Broker {
+  /** The host as configured. */
+  readonly address: string;
+  /** The port that clients connect to, the real one where any free one was asked for. */
+  readonly port: number;
+  /** What a client on this machine connects to. */
+  readonly clientUrl: string;
+  /** How many clients are connected. */
+  readonly clients: number;
+  /** Resolves when the broker has ended, however that came. */
+  readonly ended: Promise<void>;
+  /** Reads the configuration again and applies what can be applied; a configuration that is wrong changes nothing. */
+  reload(): Promise<void>;
+  /** Lets the clients go one by one and ends; resolves when it has. */
+  lameDuck(): Promise<void>;
+  /** Ends all connections after what is pending for them is written. */
+  close(): Promise<void>;
+}
+
+/** Bytes read from a socket at once. */
+const readSize = 128 * 1024;
+
+/** Starts a broker; throws a NatspkiError where it cannot listen or its TLS material cannot be used. */
+export async function startBroker(options: BrokerOptions, deps: BrokerDependencies): Promise<Broker> {
+  const broker = new RunningBroker(options, deps);
+  try {
+    await broker.start();
+  } catch (error) {
+    await broker.abandon();
+    throw error;
+  }
+  return broker;
+}
+
+interface TlsEntrance {
+  readonly source: TlsContextSource;
+  readonly handshaker: Handshaker;
+}
+
+class RunningBroker implements Broker, ClientEnvironment {
+  options: BrokerOptions;
+  facts: ServerFacts;
+  authenticator: Authenticator;
+  readonly accounts = new Accounts();
+  readonly transport: { -readonly [K in keyof Transport]: Transport[K] };
+  readonly delivery: { -readonly [K in keyof DeliveryPolicy]: DeliveryPolicy[K] };
+  readonly logger: Logger;
+  readonly logLimit = new LogLimit();
+  readonly ended: Promise<void>;
+  readonly #deps: BrokerDependencies;
+  readonly #id = newServerId();
+  readonly #watcher: FileWatcher;
+  readonly #sessions = new Map<number, ClientSession>();
+  readonly #leaving = new AbortController();
+  #lastClient = 0;
+  #listener: Listener | undefined;
+  #port = 0;
+  #tls: TlsEntrance | undefined;
+  #closing: Promise<void> | undefined;
+  #isLeaving = false;
+  #markEnded: () => void = () => {};
+
+  constructor(options: BrokerOptions, deps: BrokerDependencies) {
+    this.options = options;
+    this.#deps = deps;
+    this.logger = deps.logger;
+    this.ended = new Promise((resolve) => {
+      this.#markEnded = resolve;
+    });
+    this.transport = {
+      pool: new BufferPool(),
+      flusher: new Flusher(),
+      readBuffer: Buffer.allocUnsafeSlow(readSize),
+      maxPending: options.maxPending,
+      writeDeadlineMs: options.writeDeadlineMs,
+    };
+    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.dropForFarBehind };
+    this.authenticator = authenticatorFor(options);
+    this.facts = this.#describe();
+    this.#watcher = new FileWatcher({
+      onError: (error) =>
+        this.logger.warn(`Watching files: ${error instanceof Error ? error.message : error}`),
+    });
+  }
+
+  get address(): string {
+    return this.options.host;
+  }
+
+  get port(): number {
+    return this.#port;
+  }
+
+  get clientUrl(): string {
+    const host = ['0.0.0.0', '::'].includes(this.options.host) ? '127.0.0.1' : this.options.host;
+    return `${this.#tls === undefined ? 'nats' : 'tls'}://${formatHostPort({ host, port: this.#port })}`;
+  }
+
+  get clients(): number {
+    return this.#sessions.size;
+  }
+
+  async start(): Promise<void> {
+    this.#sayHello();
+    const { options } = this;
+    this.#tls = await this.#openTls(options);
+    this.#listener = await Listener.open(options, (socket) => this.#accept(socket));
+    this.#port = this.#listener.port;
+    this.facts = this.#describe();
+    const where = formatHostPort({ host: options.host, port: this.#port });
+    this.logger.info(`Listening for client connections on ${where}`);
+    this.#sayHowClientsCome();
+    this.logger.info('Server is ready');
+  }
+
+  /** Takes back what a failed start has opened. */
+  async abandon(): Promise<void> {
+    this.#closeTls(this.#tls);
+    await Promise.all([this.#listener?.close(), this.#watcher.close()]);
+    this.#markEnded();
+  }
+
+  async reload(): Promise<void> {
+    if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
+    const { options, changed, kept } = planReload(this.options, this.#deps.reread());
+    await this.#reloadTls(options);
+    this.options = options;
+    this.transport.maxPending = options.maxPending;
+    this.transport.writeDeadlineMs = options.writeDeadlineMs;
+    this.delivery.dropForFarBehind = options.dropForFarBehind;
+    this.authenticator = authenticatorFor(options);
+    const before = JSON.stringify(this.facts);
+    this.facts = this.#describe();
+    this.#deps.onReload?.(options);
+    for (const session of [...this.#sessions.values()]) session.applyOptions();
+    if (JSON.stringify(this.facts) !== before) this.#sendInfo();
+    for (const name of changed) this.logger.info(`Reloaded: ${name}`);
+    if (kept.length > 0) {
+      this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
+    }
+    this.logger.info('Reloaded server configuration');
+  }
+
+  async lameDuck(): Promise<void> {
+    if (this.#isLeaving || this.#closing !== undefined) return this.ended;
+    this.#isLeaving = true;
+    this.logger.info('Entering lame duck mode, stop accepting new clients');
+    void this.#listener?.close();
+    const clients = [...this.#sessions.values()];
+    if (clients.length > 0) {
+      const announce = () => this.logger.info('Closing existing clients');
+      await takeLeave(clients, this.options, this.delivery.random, announce, this.#leaving.signal);
+    }
+    return this.close();
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  forget(session: ClientSession): void {
+    this.#sessions.delete(session.id);
+  }
+
+  async #close(): Promise<void> {
+    this.logger.info('Initiating Shutdown...');
+    this.#leaving.abort();
+    const gone = this.#listener?.close();
+    for (const session of [...this.#sessions.values()]) session.connection.close('Server Shutdown');
+    this.#closeTls(this.#tls);
+    await Promise.all([gone, this.#watcher.close()]);
+    this.logger.info('Server Exiting..');
+    this.#markEnded();
+  }
+
+  #accept(socket: Socket): void {
+    this.#lastClient++;
+    const session = new ClientSession(this.#lastClient, socket, this);
+    const { maxConnections, allowNonTls } = this.options;
+    const isFull = this.#sessions.size >= maxConnections;
+    if (isFull && this.logLimit.allows('full', performance.now())) {
+      this.logger.error(`maximum connections exceeded: ${maxConnections}`);
+    }
+    this.#sessions.set(session.id, session);
+    const tls = this.#tls && { block: this.#tls.source.block, handshaker: this.#tls.handshaker };
+    welcome(session, socket, { tls, allowNonTls, isFull }).catch((error: unknown) => {
+      session.log.error(`cannot take the connection: ${error instanceof Error ? error.stack : error}`);
+      session.connection.abort('Client Closed');
+    });
+  }
+
+  async #openTls({ tls }: BrokerOptions): Promise<TlsEntrance | undefined> {
+    if (tls === undefined) return undefined;
+    const { now } = this.#deps;
+    const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, ...(now && { now }) };
+    const source = await TlsContextSource.open(tls, settings);
+    source.on('swap', () => this.#closeUnpinned());
+    return { source, handshaker: new Handshaker(source) };
+  }
+
+  #closeTls(tls: TlsEntrance | undefined): void {
+    tls?.handshaker.close();
+    tls?.source.close();
+  }
+
+  /** Goes over to the material of a new block; throws, with everything as it was, where it cannot be used. */
+  async #reloadTls(options: BrokerOptions): Promise<void> {
+    const { tls } = options;
+    if (this.#tls === undefined || tls === undefined) {
+      const previous = this.#tls;
+      this.#tls = await this.#openTls(options);
+      this.#closeTls(previous);
+      return;
+    }
+    const { source } = this.#tls;
+    if (isDeepStrictEqual(source.block, tls)) await source.reload();
+    else await source.adopt(await source.prepare(tls));
+  }
+
+  /** A pin that was taken out of the configuration is revoked, for connections that are open too. */
+  #closeUnpinned(): void {
+    const pins = this.#tls?.source.block.pinnedCerts;
+    if (pins === undefined) return;
+    const unpinned = [...this.#sessions.values()].filter(
+      ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
+    );
+    if (unpinned.length > 0) {
+      this.logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
+    }
+    for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
+  }
+
+  #sendInfo(): void {
+    for (const session of this.#sessions.values()) {
+      if (session.takesInfo) session.sendInfo({});
+    }
+  }
+
+  #describe(): ServerFacts {
+    const { options, authenticator } = this;
+    const { tls, allowNonTls } = options;
+    const port = this.#port === 0 ? options.port : this.#port;
+    return {
+      id: this.#id,
+      name: options.serverName ?? this.#id,
+      version: this.#deps.version ?? '0.0.0',
+      ...(options.clientAdvertise ?? { host: options.host, port }),
+      headers: options.headers,
+      authRequired: authenticator.isRequired && !authenticator.hasDefaultUser,
+      tlsRequired: tls !== undefined && !allowNonTls,
+      tlsVerify: tls?.verify ?? false,
+      tlsAvailable: tls !== undefined && allowNonTls,
+      maxPayload: options.maxPayload,
+    };
+  }
+
+  #sayHello(): void {
+    const { logger, options, facts } = this;
+    logger.info('Starting natspki, a broker for the NATS protocol that is not nats-server');
+    logger.info(`  Version:  ${facts.version}`);
+    logger.info(`  Node:     ${process.versions.node}`);
+    logger.info(`  Name:     ${facts.name}`);
+    logger.info(`  ID:       ${facts.id}`);
+    if (options.cluster !== undefined) {
+      logger.warn(
+        'This version of natspki serves no routes: the cluster block is read and checked, and this server stands alone',
+      );
+    }
+    const { single, users } = options.auth;
+    const passwords = [single, ...(users ?? [])].some((user) => (user?.password ?? '') !== '');
+    if (passwords) logger.warn('Plaintext passwords detected, use client certificates and verify_and_map');
+    if (options.maxPayload > 8 * 1024 * 1024) {
+      logger.warn(
+        'Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance',
+      );
+    }
+  }
+
+  #sayHowClientsCome(): void {
+    const { tls, allowNonTls } = this.options;
+    if (tls === undefined) return;
+    const only = tls.handshakeFirst !== undefined && tls.handshakeFirst.fallbackMs === undefined;
+    const how = allowNonTls && !only ? 'available' : 'required';
+    this.logger.info(`TLS ${how} for client connections`);
+    if (only) {
+      this.logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
+    }
+  }
+}
+
+function authenticatorFor({ auth, tls }: BrokerOptions): Authenticator {
+  return new Authenticator(auth, tls?.verifyAndMap ?? false);
+}

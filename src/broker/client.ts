@@ -1,0 +1,370 @@
+// One client's session: what its operations mean. Bytes come and go through its Connection; who it may be is decided by
+// the Authenticator, and where its messages go by its account.
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
+import { errorLine, infoLine, noRespondersMessage, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
+import type { OperationHandler, Publication } from '../protocol/operations.ts';
+import { Parser } from '../protocol/parser.ts';
+import {
+  type CloseReason,
+  publishDenied,
+  replyDenied,
+  subscribeDenied,
+  tooManyTokens,
+  type Violation,
+  violations,
+} from '../protocol/violations.ts';
+import { isLiteral, tokens } from '../subjects/subject.ts';
+import { peerOf } from '../tls/peer.ts';
+import { type Account, type Accounts, globalAccountName } from './account.ts';
+import type { Authenticator, Identity } from './auth.ts';
+import {
+  type ConnectOptions,
+  defaultConnectOptions,
+  mergeConnect,
+  withoutSecrets,
+} from './connect-options.ts';
+import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
+import { type DeliveryPolicy, deliver } from './delivery.ts';
+import { Heartbeat } from './heartbeat.ts';
+import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
+import type { LogLimit } from './log-limit.ts';
+import type { BrokerOptions } from './options.ts';
+import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
+import { type Receiver, Subscription } from './subscription.ts';
+import { tracePublication } from './trace.ts';
+
+/** The broker as a session sees it; what a reload changes is read anew each time. */
+export interface ClientEnvironment {
+  readonly options: BrokerOptions;
+  readonly facts: ServerFacts;
+  readonly authenticator: Authenticator;
+  readonly accounts: Accounts;
+  readonly transport: Transport;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
+  readonly logLimit: LogLimit;
+  /** Called once, when the session is over. */
+  forget(session: ClientSession): void;
+}
+
+export class ClientSession implements OperationHandler, ConnectionOwner, Receiver {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly log: LabelledLogger;
+  readonly traceDelivery: ((subscription: Subscription) => void) | undefined;
+  readonly #environment: ClientEnvironment;
+  readonly #parser: Parser;
+  readonly #heartbeat: Heartbeat;
+  readonly #subscriptions = new Map<string, Subscription>();
+  #account: Account;
+  #identity: Identity | undefined;
+  #connect: Readonly<ConnectOptions> = defaultConnectOptions;
+  #connected = false;
+  #pongSent = false;
+  #tls: TLSSocket | undefined;
+  #authTimer: NodeJS.Timeout | undefined;
+
+  constructor(id: number, socket: Socket, environment: ClientEnvironment) {
+    this.id = id;
+    this.#environment = environment;
+    this.connection = new Connection(socket, environment.transport, this);
+    const { remoteAddress, remotePort } = this.connection;
+    this.log = new LabelledLogger(environment.logger, `${remoteAddress}:${remotePort} - cid:${id}`);
+    this.#parser = new Parser(this, environment.options);
+    this.#account = environment.accounts.get(globalAccountName);
+    this.#heartbeat = new Heartbeat(
+      () => environment.options,
+      () => this.connection.write(pingLine),
+      () => this.violation(violations.staleConnection),
+    );
+    this.traceDelivery = environment.logger.tracing
+      ? ({ sid }) => this.log.trace(`->> [MSG to ${sid}]`)
+      : undefined;
+    this.log.debug('Client connection created');
+  }
+
+  get echo(): boolean {
+    return this.#connect.echo;
+  }
+
+  get headers(): boolean {
+    return this.#connect.headers && this.#environment.options.headers;
+  }
+
+  /** The TLS connection, once there is one. */
+  get tls(): TLSSocket | undefined {
+    return this.#tls;
+  }
+
+  /** Whether the client can read an INFO in the middle of things. */
+  get takesInfo(): boolean {
+    return this.#connected && this.#connect.protocol >= 1;
+  }
+
+  /** Sends the first INFO at once: a TLS handshake may begin right behind it. */
+  greet(): void {
+    this.connection.greet(this.#infoLine());
+  }
+
+  /** Goes on over TLS. */
+  secured(socket: TLSSocket): void {
+    this.#tls = socket;
+    this.connection.secure(socket);
+    this.log.debug('TLS handshake complete');
+    const version = socket.getProtocol()?.replace('TLSv', '') ?? 'unknown';
+    this.log.debug(`TLS version ${version}, cipher suite ${socket.getCipher().standardName}`);
+  }
+
+  /** Begins to read what the client says. */
+  start(): void {
+    const { options, authenticator } = this.#environment;
+    if (authenticator.isRequired) {
+      this.#parser.connectFirst = true;
+      // Without a setting of its own, as long as the handshake and a bit (opts.go, getDefaultAuthTimeout).
+      const timeoutMs = options.auth.timeoutMs ?? (options.tls ? options.tls.timeoutMs + 1000 : 2000);
+      this.#authTimer = setTimeout(() => this.violation(violations.authenticationTimeout), timeoutMs);
+    }
+    this.#heartbeat.start();
+    this.connection.open();
+  }
+
+  /** Tells the client that something has changed. */
+  sendInfo(news: Partial<ClientFacts>): void {
+    this.connection.write(this.#infoLine(news));
+  }
+
+  /** Takes over what a reload has changed; ends the session of somebody who would not be let in any more. */
+  applyOptions(): void {
+    const { options, authenticator } = this.#environment;
+    this.#parser.maxControlLine = options.maxControlLine;
+    this.#parser.maxPayload = options.maxPayload;
+    this.#parser.headers = this.headers;
+    if (!authenticator.isRequired || this.#parser.connectFirst) return;
+    if (this.#identity === undefined || !authenticator.stillAdmits(this.#identity)) {
+      this.violation(violations.authorization, 'not let in any more after a reload');
+    }
+  }
+
+  // What the connection says.
+
+  receive(chunk: Buffer): void {
+    this.#parser.parse(chunk);
+  }
+
+  slow(text: string): void {
+    this.log.info(text);
+  }
+
+  closed(reason: CloseReason): void {
+    this.#parser.stop();
+    clearTimeout(this.#authTimer);
+    this.#heartbeat.stop();
+    this.#clearSubscriptions();
+    this.log.debug(`Client connection closed: ${reason}`);
+    this.#environment.forget(this);
+  }
+
+  // What the client says.
+
+  connect(json: Buffer): void {
+    if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
+    clearTimeout(this.#authTimer);
+    this.#heartbeat.connected(this.#environment.delivery.random);
+    try {
+      this.#connect = mergeConnect(this.#connect, json);
+    } catch (error) {
+      this.violation(violations.malformed, (error as Error).message);
+      return;
+    }
+    // Who introduces himself again may become somebody else, in another account (client.go, processConnect).
+    if (this.#connected) this.#clearSubscriptions();
+    this.#connected = true;
+    this.#parser.connectFirst = false;
+    this.#parser.headers = this.headers;
+    if (!this.#authenticate()) return;
+    const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
+    if (account !== '' || newAccount) {
+      this.violation(violations.authorization, 'account in CONNECT');
+    } else if (protocol < 0 || protocol > 1) {
+      this.violation(violations.badProtocolVersion);
+    } else if (noResponders && !this.headers) {
+      this.violation(violations.noRespondersNeedsHeaders);
+    } else {
+      this.#acknowledge();
+    }
+  }
+
+  beforeConnect(): boolean {
+    if (!this.#environment.authenticator.hasDefaultUser || !this.#authenticate()) return false;
+    clearTimeout(this.#authTimer);
+    this.#connected = true;
+    return true;
+  }
+
+  publish(publication: Publication): void {
+    this.#heartbeat.active();
+    const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
+    if (this.log.tracing) this.#tracePublication(publication);
+    if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
+      this.violation(violations.invalidPublishSubject);
+    }
+    if (isReservedSubject(buffer, subjectStart, subjectEnd)) {
+      this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
+      return;
+    }
+    if (isReservedReply(buffer, replyStart, replyEnd)) {
+      this.violation(replyDenied(quoteBytes(buffer.subarray(replyStart, replyEnd))));
+      return;
+    }
+    this.#acknowledge();
+    const match = this.#account.subscriptions.match(buffer, subjectStart, subjectEnd);
+    const delivered = deliver(publication, match, this, this.#environment.delivery);
+    if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
+      this.#sayNobodyListens(publication);
+    }
+  }
+
+  subscribe(subject: Buffer, queue: Buffer | undefined, sidBytes: Buffer): void {
+    this.#heartbeat.active();
+    const sid = sidBytes.toString('latin1');
+    const group = queue?.toString('latin1');
+    const name = subject.toString('latin1');
+    if (this.log.tracing) this.log.trace(`<<- [SUB ${[name, group, sid].filter(Boolean).join(' ')}]`);
+    const { options } = this.#environment;
+    if (group === reservedGroup) {
+      this.violation(subscribeDenied(quoteBytes(subject), quote(group)));
+    } else if (tokens(subject).length > options.maxSubscriptionTokens) {
+      this.violation(tooManyTokens(quoteBytes(subject)));
+    } else if (this.#subscriptions.size >= options.maxSubscriptions) {
+      this.violation(violations.maxSubscriptions);
+    } else if (this.#subscriptions.has(sid)) {
+      // An id in use keeps its subscription (client.go, processSubEx).
+      this.#acknowledge();
+    } else {
+      const subscription = new Subscription(this, subject, group, sid);
+      if (this.#account.subscriptions.insert(subscription.subject, group, subscription)) {
+        this.#subscriptions.set(sid, subscription);
+        this.#acknowledge();
+      } else {
+        this.violation(violations.invalidSubject);
+      }
+    }
+  }
+
+  unsubscribe(sidBytes: Buffer, max: number | undefined): void {
+    this.#heartbeat.active();
+    const sid = sidBytes.toString('latin1');
+    if (this.log.tracing) this.log.trace(`<<- [UNSUB ${sid}${max === undefined ? '' : ` ${max}`}]`);
+    const subscription = this.#subscriptions.get(sid);
+    if (subscription !== undefined) {
+      if (max !== undefined && max > subscription.delivered) subscription.max = max;
+      else this.drop(subscription);
+    }
+    this.#acknowledge();
+  }
+
+  ping(): void {
+    this.#heartbeat.active();
+    this.log.trace('<<- [PING]');
+    this.connection.write(pongLine);
+    if (!this.#connected || this.#pongSent) return;
+    this.#pongSent = true;
+    if (this.takesInfo) this.sendInfo({ account: this.#account.name });
+  }
+
+  pong(): void {
+    this.log.trace('<<- [PONG]');
+    this.#heartbeat.answered();
+  }
+
+  info(json: Buffer): void {
+    try {
+      JSON.parse(json.toString());
+    } catch {
+      this.violation(violations.malformed, 'INFO without valid JSON');
+    }
+  }
+
+  peerError(text: Buffer): void {
+    this.violation(violations.peerError, quoteBytes(text));
+  }
+
+  /** Answers what the client did wrong. @param detail for the log only */
+  violation(violation: Violation, detail?: string): void {
+    if (!this.connection.isOpen) return;
+    const { text, closes, log } = violation;
+    if (log !== undefined) {
+      const line = detail === undefined ? log : `${log}: ${detail}`;
+      const { logLimit } = this.#environment;
+      if (closes !== undefined || logLimit.allows(line, performance.now())) this.log.error(line);
+    }
+    if (text !== undefined) {
+      this.log.trace(`->> [-ERR ${text}]`);
+      this.connection.write(errorLine(text));
+    }
+    if (closes !== undefined) this.connection.close(closes);
+  }
+
+  // What others say of its subscriptions.
+
+  drop(subscription: Subscription): void {
+    subscription.closed = true;
+    this.#subscriptions.delete(subscription.sid);
+    this.#account.subscriptions.remove(subscription.subject, subscription.queue, subscription);
+  }
+
+  #clearSubscriptions(): void {
+    for (const subscription of this.#subscriptions.values()) this.drop(subscription);
+  }
+
+  #authenticate(): boolean {
+    const { authenticator, accounts } = this.#environment;
+    const peer = () => (this.#tls === undefined ? undefined : peerOf(this.#tls));
+    const verdict = authenticator.authenticate(this.#connect, peer);
+    if ('refused' in verdict) {
+      this.violation(violations.authorization, verdict.refused);
+      return false;
+    }
+    this.#identity = verdict;
+    this.#account = accounts.get(verdict.account);
+    this.#relabel(verdict);
+    return true;
+  }
+
+  /** Log lines say from now on what the client calls itself and who it is. */
+  #relabel(identity: Identity): void {
+    const { remoteAddress, remotePort } = this.connection;
+    const { version, lang, name } = this.#connect;
+    const client = [version === '' ? '' : `v${version}`, lang, name].filter((part) => part !== '').join(':');
+    const parts = [`${remoteAddress}:${remotePort}`, `cid:${this.id}`];
+    if (client !== '') parts.push(quote(client));
+    if (identity.label !== '') parts.push(quote(`${identity.account}/${identity.label}`));
+    this.log.label = parts.join(' - ');
+  }
+
+  #acknowledge(): void {
+    if (this.#connect.verbose) this.connection.write(okLine);
+  }
+
+  #sayNobodyListens(publication: Publication): void {
+    const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
+    const { plain } = this.#account.subscriptions.match(buffer, replyStart, replyEnd);
+    const own = plain.find(({ receiver }) => receiver === this);
+    if (own === undefined) return;
+    const reply = buffer.subarray(replyStart, replyEnd);
+    const subject = buffer.subarray(subjectStart, subjectEnd);
+    this.connection.write(noRespondersMessage(reply, own.sid, subject));
+  }
+
+  #infoLine(news: Partial<ClientFacts> = {}): Buffer {
+    const facts = { id: this.id, ip: this.connection.remoteAddress, ...news };
+    return infoLine(infoJson(this.#environment.facts, facts));
+  }
+
+  #tracePublication(publication: Publication): void {
+    const { maxTracedLength } = this.#environment.options.log;
+    for (const line of tracePublication(publication, maxTracedLength)) this.log.trace(line);
+  }
+}

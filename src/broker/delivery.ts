@@ -1,0 +1,65 @@
+// The hot path: one published message to everybody it is for.
+import type { Publication } from '../protocol/operations.ts';
+import type { Match } from '../subjects/sublist.ts';
+import type { Receiver, Subscription } from './subscription.ts';
+
+export interface DeliveryPolicy {
+  /** A number in [0, 1): which member of a queue group is asked first. */
+  readonly random: () => number;
+  /** Drop messages for consumers far behind rather than have their publishers wait (no_fast_producer_stall). */
+  readonly dropForFarBehind: boolean;
+}
+
+/** Delivers to all plain subscriptions and to one of each queue group; false where nobody took the message. */
+export function deliver(
+  publication: Publication,
+  match: Match<Subscription>,
+  publisher: Receiver,
+  policy: DeliveryPolicy,
+): boolean {
+  const { plain, queues } = match;
+  let delivered = false;
+  for (let index = 0; index < plain.length; index++) {
+    if (deliverTo(plain[index] as Subscription, publication, publisher, policy)) delivered = true;
+  }
+  for (let index = 0; index < queues.length; index++) {
+    const group = queues[index] as readonly Subscription[];
+    if (deliverToOne(group, publication, publisher, policy)) delivered = true;
+  }
+  return delivered;
+}
+
+/** Begins with a random member and goes on to the next where one cannot take the message. */
+function deliverToOne(
+  group: readonly Subscription[],
+  publication: Publication,
+  publisher: Receiver,
+  policy: DeliveryPolicy,
+): boolean {
+  const first = group.length === 1 ? 0 : Math.floor(policy.random() * group.length);
+  for (let step = 0; step < group.length; step++) {
+    const member = group[(first + step) % group.length] as Subscription;
+    if (deliverTo(member, publication, publisher, policy)) return true;
+  }
+  return false;
+}
+
+function deliverTo(
+  subscription: Subscription,
+  publication: Publication,
+  publisher: Receiver,
+  policy: DeliveryPolicy,
+): boolean {
+  const { receiver } = subscription;
+  if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
+  const { connection } = receiver;
+  if (connection.isBehind) {
+    if (policy.dropForFarBehind && connection.isFarBehind) return false;
+    publisher.connection.waitFor(connection);
+  }
+  if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
+  receiver.traceDelivery?.(subscription);
+  subscription.delivered++;
+  if (subscription.delivered === subscription.max) receiver.drop(subscription);
+  return true;
+}

@@ -1,0 +1,76 @@
+// Asks a silent client whether it is still there, and notices when it does not answer. Sends nothing itself.
+
+/** The first PING comes early, to measure the way (server.go, firstClientPingInterval). */
+const firstMs = 2000;
+
+export interface HeartbeatSettings {
+  readonly pingIntervalMs: number;
+  /** PINGs that may be unanswered. */
+  readonly pingMax: number;
+}
+
+export class Heartbeat {
+  readonly #settings: () => HeartbeatSettings;
+  readonly #ping: () => void;
+  readonly #stale: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #unanswered = 0;
+  #asked = false;
+  /** Since the last beat. */
+  #wasActive = false;
+
+  /**
+   * @param settings asked each time, so that a reload counts
+   * @param ping sends a PING
+   * @param stale called once, when too many have not been answered
+   */
+  constructor(settings: () => HeartbeatSettings, ping: () => void, stale: () => void) {
+    this.#settings = settings;
+    this.#ping = ping;
+    this.#stale = stale;
+  }
+
+  start(): void {
+    this.#schedule(this.#settings().pingIntervalMs);
+  }
+
+  /** The client has said CONNECT. @param random spreads the clients that come at the same time */
+  connected(random: () => number): void {
+    const delay = Math.min(this.#settings().pingIntervalMs, firstMs);
+    this.#schedule(delay * (1 + random() / 5));
+  }
+
+  /** The client did something, so it need not be asked for a while. */
+  active(): void {
+    this.#wasActive = true;
+  }
+
+  answered(): void {
+    this.#unanswered = 0;
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #schedule(delay: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(this.#beat, delay);
+  }
+
+  readonly #beat = (): void => {
+    const { pingIntervalMs, pingMax } = this.#settings();
+    // Once it is asked in any case: that measures the way.
+    if (!this.#asked || !this.#wasActive) {
+      if (this.#unanswered + 1 > pingMax) {
+        this.#stale();
+        return;
+      }
+      this.#asked = true;
+      this.#unanswered++;
+      this.#ping();
+    }
+    this.#wasActive = false;
+    this.#schedule(pingIntervalMs);
+  };
+}

@@ -1,0 +1,57 @@
+// The INFO a client is greeted with, and the ones that follow: fields and their order are nats-server's (server.go, Info).
+import { randomBytes } from 'node:crypto';
+
+/** What is the same for all clients. */
+export interface ServerFacts {
+  id: string;
+  name: string;
+  version: string;
+  host: string;
+  port: number;
+  headers: boolean;
+  authRequired: boolean;
+  tlsRequired: boolean;
+  tlsVerify: boolean;
+  tlsAvailable: boolean;
+  maxPayload: number;
+}
+
+/** What an INFO says to one client. */
+export interface ClientFacts {
+  id: number;
+  ip: string;
+  /** The account, in the answer to the first PING after CONNECT. */
+  account?: string;
+  lameDuck?: boolean;
+}
+
+/** Makes the JSON; fields that say nothing are left out. */
+export function infoJson(server: ServerFacts, client: ClientFacts): string {
+  return JSON.stringify({
+    server_id: server.id,
+    server_name: server.name,
+    version: server.version,
+    proto: 1,
+    go: `node${process.versions.node}`,
+    host: server.host,
+    port: server.port,
+    headers: server.headers,
+    auth_required: server.authRequired || undefined,
+    tls_required: server.tlsRequired || undefined,
+    tls_verify: server.tlsVerify || undefined,
+    tls_available: server.tlsAvailable || undefined,
+    max_payload: server.maxPayload,
+    client_id: client.id,
+    client_ip: client.ip === '' ? undefined : client.ip,
+    ldm: client.lameDuck || undefined,
+    connect_info: client.account === undefined ? undefined : true,
+    remote_account: client.account,
+  });
+}
+
+const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+/** Makes a server id that looks like nats-server's public keys; here there is no key behind it. */
+export function newServerId(random: (size: number) => Uint8Array = randomBytes): string {
+  return `N${Array.from(random(55), (byte) => base32[byte & 31]).join('')}`;
+}

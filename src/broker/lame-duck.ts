@@ -1,0 +1,59 @@
+// Taking leave of clients without a storm of reconnects: all are told, then closed one by one (server.go, lameDuckMode).
+import { setTimeout as wait } from 'node:timers/promises';
+
+/** A client as the one who takes leave sees it. */
+export interface Leaving {
+  readonly takesInfo: boolean;
+  sendInfo(news: { lameDuck: true }): void;
+  readonly connection: { close(reason: 'Server Shutdown'): void };
+}
+
+export interface LameDuckSettings {
+  /** From the beginning to the last close. */
+  readonly lameDuckDurationMs: number;
+  /** Before the first close. */
+  readonly lameDuckGraceMs: number;
+}
+
+/** The longest pause between two closes. */
+const pauseMs = 1000;
+
+/**
+ * Tells every client, waits for the grace period, and closes the clients in random order over the rest of the duration.
+ * Returns early, leaving the rest to others, when `signal` aborts.
+ */
+export async function takeLeave(
+  clients: readonly Leaving[],
+  settings: LameDuckSettings,
+  random: () => number,
+  onClosing: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const client of clients) {
+    if (client.takesInfo) client.sendInfo({ lameDuck: true });
+  }
+  try {
+    await wait(settings.lameDuckGraceMs, undefined, { signal });
+    onClosing();
+    const interval = (settings.lameDuckDurationMs - settings.lameDuckGraceMs) / clients.length;
+    let owed = 0;
+    for (const [index, client] of shuffled(clients, random).entries()) {
+      client.connection.close('Server Shutdown');
+      if (index === clients.length - 1) return;
+      // Timers know no fractions of a millisecond: with very many clients several go between two pauses.
+      owed += Math.min(pauseMs, interval) * (0.5 + random() / 2);
+      if (owed < 1) continue;
+      await wait(owed, undefined, { signal });
+      owed = 0;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  }
+}
+
+function shuffled<T>(items: readonly T[], random: () => number): T[] {
+  return items
+    .map((item) => ({ item, place: random() }))
+    .sort((one, other) => one.place - other.place)
+    .map(({ item }) => item);
+}

@@ -1,0 +1,316 @@
+// What a broker is told: nats-server's configuration and flags as one value with every default filled in. Opens no file.
+import type { ConfProblem } from '../conf/error.ts';
+import { MapReader } from '../conf/reader.ts';
+import type { MapValue } from '../conf/value.ts';
+import { readTlsBlock, type TlsBlock } from '../tls/block.ts';
+import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
+import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
+import { type HostPort, parseHostPort, readListen } from './host-port.ts';
+import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+export interface BrokerOptions {
+  /** Undefined for the server id. */
+  readonly serverName: string | undefined;
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** What clients are told instead of host and port. */
+  readonly clientAdvertise: HostPort | undefined;
+  readonly maxConnections: number;
+  /** Of one connection; Infinity for no limit, as below. */
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionTokens: number;
+  readonly maxControlLine: number;
+  readonly maxPayload: number;
+  readonly maxPending: number;
+  readonly pingIntervalMs: number;
+  /** PINGs that may be unanswered. */
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  readonly lameDuckDurationMs: number;
+  readonly lameDuckGraceMs: number;
+  readonly headers: boolean;
+  readonly dropForFarBehind: boolean;
+  readonly tls: TlsBlock | undefined;
+  readonly allowNonTls: boolean;
+  readonly auth: AuthOptions;
+  readonly cluster: ClusterOptions | undefined;
+  readonly log: LogOptions;
+  readonly pidFile: string | undefined;
+  readonly portsFileDir: string | undefined;
+}
+
+export interface LogOptions {
+  readonly debug: boolean;
+  readonly trace: boolean;
+  readonly timestamps: boolean;
+  readonly utc: boolean;
+  /** Undefined for stderr. */
+  readonly file: string | undefined;
+  /** Payload bytes that a trace line shows; Infinity for all. */
+  readonly maxTracedLength: number;
+}
+
+/** Flags of `natspki broker` that say something about the broker itself; each wins over the file. */
+export interface BrokerFlags extends AuthFlags, TlsFlags {
+  readonly addr?: string | undefined;
+  readonly port?: number | undefined;
+  readonly serverName?: string | undefined;
+  readonly clientAdvertise?: string | undefined;
+  readonly pid?: string | undefined;
+  readonly portsFileDir?: string | undefined;
+  readonly log?: string | undefined;
+  readonly logtime?: boolean | undefined;
+  readonly logtimeUtc?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+  readonly trace?: boolean | undefined;
+  readonly maxTracedMsgLen?: number | undefined;
+}
+
+/** A broker that is told nothing: nats-server's defaults (const.go). */
+export const defaultBrokerOptions: BrokerOptions = {
+  serverName: undefined,
+  host: '0.0.0.0',
+  port: 4222,
+  clientAdvertise: undefined,
+  maxConnections: 64 * 1024,
+  maxSubscriptions: Number.POSITIVE_INFINITY,
+  maxSubscriptionTokens: Number.POSITIVE_INFINITY,
+  maxControlLine: 4096,
+  maxPayload: 1024 * 1024,
+  maxPending: 64 * 1024 * 1024,
+  pingIntervalMs: 120_000,
+  pingMax: 2,
+  writeDeadlineMs: 10_000,
+  lameDuckDurationMs: 120_000,
+  lameDuckGraceMs: 10_000,
+  headers: true,
+  dropForFarBehind: false,
+  tls: undefined,
+  allowNonTls: false,
+  auth: openToAll,
+  cluster: undefined,
+  log: {
+    debug: false,
+    trace: false,
+    timestamps: true,
+    utc: false,
+    file: undefined,
+    maxTracedLength: Number.POSITIVE_INFINITY,
+  },
+  pidFile: undefined,
+  portsFileDir: undefined,
+};
+
+/** What decides who may connect or what the network sees: refused whatever anybody insists on. */
+const securityFeatures = {
+  operator: 'operators and JWTs',
+  operators: 'operators and JWTs',
+  root: 'operators and JWTs',
+  roots: 'operators and JWTs',
+  root_operator: 'operators and JWTs',
+  root_operators: 'operators and JWTs',
+  trusted: 'operators and JWTs',
+  trusted_keys: 'operators and JWTs',
+  resolver: 'account resolvers',
+  account_resolver: 'account resolvers',
+  accounts_resolver: 'account resolvers',
+  resolver_tls: 'account resolvers',
+  resolver_preload: 'account resolvers',
+  resolver_pinned_accounts: 'account resolvers',
+  default_sentinel: 'operators and JWTs',
+  system_account: 'a system account',
+  system: 'a system account',
+  proxies: 'proxies',
+  proxy_protocol: 'the PROXY protocol',
+  ocsp: 'OCSP',
+  ocsp_cache: 'OCSP',
+};
+
+const otherFeatures = {
+  jetstream: 'JetStream',
+  store_dir: 'JetStream',
+  storedir: 'JetStream',
+  default_js_domain: 'JetStream',
+  gateway: 'gateways',
+  leaf: 'leaf nodes',
+  leafnodes: 'leaf nodes',
+  mqtt: 'MQTT',
+  websocket: 'WebSocket',
+  ws: 'WebSocket',
+  mappings: 'subject mappings',
+  maps: 'subject mappings',
+  http: 'monitoring',
+  https: 'monitoring',
+  http_port: 'monitoring',
+  monitor_port: 'monitoring',
+  https_port: 'monitoring',
+  http_base_path: 'monitoring',
+  syslog: 'syslog',
+  remote_syslog: 'syslog',
+  logfile_size_limit: 'log rotation by size',
+  log_size_limit: 'log rotation by size',
+  logfile_max_num: 'log rotation by size',
+  log_max_num: 'log rotation by size',
+  prof_port: 'Go profiles',
+  prof_block_rate: 'Go profiles',
+  feature_flags: 'feature flags',
+};
+
+/** What changes nothing about a broker without the feature it is for. */
+const withoutEffect = [
+  'disable_sublist_cache',
+  'no_sublist_cache',
+  'no_system_account',
+  'no_system',
+  'no_sys_acc',
+  'connect_error_reports',
+  'reconnect_error_reports',
+  'max_closed_clients',
+  'server_tags',
+  'server_metadata',
+];
+
+export interface ReadOptions {
+  readonly flags?: BrokerFlags;
+  /** Warn of blocks this broker has nothing for instead of refusing them; those about security are refused all the same. */
+  readonly ignoreUnsupported?: boolean;
+}
+
+/** Reads a whole configuration; what is wrong is added to `problems`, with its position. */
+export function readBrokerOptions(
+  root: MapValue,
+  problems: ConfProblem[],
+  { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
+): BrokerOptions {
+  const reader = new MapReader(root, problems, '');
+  const base = defaultBrokerOptions;
+  refuseUnsupported(reader, securityFeatures);
+  refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
+  for (const field of withoutEffect) reader.value(field);
+  refuseRetry(reader);
+  const listen = readListen(reader, 'listen');
+  const port = flags.port ?? listen?.port ?? reader.integer('port') ?? base.port;
+  const tlsMap = reader.map('tls');
+  const clusterMap = reader.map('cluster');
+  const options: BrokerOptions = {
+    serverName: flags.serverName ?? readServerName(reader),
+    host: flags.addr ?? (listen?.host || undefined) ?? reader.string('host', 'net') ?? base.host,
+    // nats-server's -1 for any free port; its 0 is the default one.
+    port: port === -1 ? 0 : port || base.port,
+    clientAdvertise: readAdvertise(reader, flags),
+    ...readLimits(reader),
+    ...readTimes(reader),
+    headers: !(reader.boolean('no_header_support') ?? false),
+    dropForFarBehind: reader.boolean('no_fast_producer_stall') ?? false,
+    tls: readTlsFlags(flags, tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client')),
+    allowNonTls: reader.boolean('allow_non_tls') ?? false,
+    auth: readAuthOptions(reader, problems, flags),
+    cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
+    log: readLogOptions(reader, flags),
+    pidFile: flags.pid ?? reader.string('pid_file', 'pidfile'),
+    portsFileDir: flags.portsFileDir ?? reader.string('ports_file_dir'),
+  };
+  check(options, reader);
+  reader.finish();
+  return options;
+}
+
+function readServerName(reader: MapReader): string | undefined {
+  const name = reader.string('server_name');
+  if (name?.includes(' ')) reader.error(reader.position('server_name'), 'server name cannot contain spaces');
+  return name;
+}
+
+function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefined {
+  const text = flags.clientAdvertise ?? reader.string('client_advertise');
+  if (text === undefined || text === '') return undefined;
+  const parsed = parseHostPort(text);
+  if (parsed === undefined) {
+    reader.error(reader.position('client_advertise'), `"client_advertise" is not a host with a port`);
+  }
+  return parsed;
+}
+
+function readLimits(reader: MapReader) {
+  const base = defaultBrokerOptions;
+  const limit = (fallback: number, name: string, ...aliases: string[]): number => {
+    const value = reader.integer(name, ...aliases) ?? 0;
+    if (value < 0) reader.error(reader.position(name, ...aliases), `"${name}" cannot be negative`);
+    return value > 0 ? value : fallback;
+  };
+  // A max_connections of 0 lets nobody in (opts.go).
+  const connections = reader.integer('max_connections', 'max_conn');
+  return {
+    maxConnections: connections === undefined ? base.maxConnections : Math.max(0, connections),
+    maxSubscriptions: unlimited(reader.integer('max_subscriptions', 'max_subs')),
+    maxSubscriptionTokens: unlimited(reader.integer('max_subscription_tokens', 'max_sub_tokens')),
+    maxControlLine: limit(base.maxControlLine, 'max_control_line'),
+    maxPayload: limit(base.maxPayload, 'max_payload'),
+    maxPending: limit(base.maxPending, 'max_pending'),
+    pingMax: limit(base.pingMax, 'ping_max'),
+  };
+}
+
+function readTimes(reader: MapReader) {
+  const base = defaultBrokerOptions;
+  const positive = (name: string, fallback: number): number => {
+    const value = reader.durationMs(name) ?? 0;
+    if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
+    return value > 0 ? value : fallback;
+  };
+  const lameDuckDurationMs = positive('lame_duck_duration', base.lameDuckDurationMs);
+  if (lameDuckDurationMs < 30_000) {
+    reader.error(reader.position('lame_duck_duration'), '"lame_duck_duration" cannot be less than 30s');
+  }
+  return {
+    pingIntervalMs: positive('ping_interval', base.pingIntervalMs),
+    writeDeadlineMs: positive('write_deadline', base.writeDeadlineMs),
+    lameDuckDurationMs,
+    lameDuckGraceMs: positive('lame_duck_grace_period', base.lameDuckGraceMs),
+  };
+}
+
+function readLogOptions(reader: MapReader, flags: BrokerFlags): LogOptions {
+  const verbose = reader.boolean('trace_verbose') ?? false;
+  const headersOnly = reader.boolean('trace_headers') ?? false;
+  const traced = reader.integer('max_traced_msg_len');
+  return {
+    debug: flags.debug ?? reader.boolean('debug') ?? false,
+    trace: flags.trace ?? (reader.boolean('trace') || verbose || headersOnly),
+    timestamps: flags.logtime ?? reader.boolean('logtime') ?? true,
+    utc: flags.logtimeUtc ?? reader.boolean('logtime_utc') ?? false,
+    file: flags.log ?? reader.string('log_file', 'logfile'),
+    maxTracedLength: unlimited(flags.maxTracedMsgLen ?? traced),
+  };
+}
+
+function check(options: BrokerOptions, reader: MapReader): void {
+  if (options.maxPayload > options.maxPending) {
+    reader.error(
+      reader.position('max_payload'),
+      `"max_payload" (${options.maxPayload}) cannot be higher than "max_pending" (${options.maxPending})`,
+    );
+  }
+  if (options.lameDuckGraceMs >= options.lameDuckDurationMs) {
+    reader.error(
+      reader.position('lame_duck_grace_period'),
+      '"lame_duck_grace_period" must be shorter than "lame_duck_duration"',
+    );
+  }
+  if (options.port < 0 || options.port > 65_535) {
+    reader.error(reader.position('port', 'listen'), `port ${options.port} is not between 0 and 65535`);
+  }
+}
+
+/** Slow clients are closed here; keeping them (`retry`) is for routes. */
+function refuseRetry(reader: MapReader): void {
+  const policy = reader.string('write_timeout');
+  if (policy === undefined || policy === 'default' || policy === 'close') return;
+  reader.error(reader.position('write_timeout'), '"write_timeout" must be "default" or "close" here');
+}
+
+function unlimited(value: number | undefined): number {
+  return value === undefined || value <= 0 ? Number.POSITIVE_INFINITY : value;
+}

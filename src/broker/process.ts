@@ -1,0 +1,137 @@
+// Runs a broker as a process: its log, its pid and ports files, the signals it obeys, until it has ended.
+import { rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { NatspkiError } from '../errors.ts';
+import { writeFileAtomic } from '../files.ts';
+import { LineLogger, LogFile, type Logger } from '../log.ts';
+import { FileWatcher } from '../tls/watcher.ts';
+import { type Broker, startBroker } from './broker.ts';
+import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
+import { formatHostPort } from './host-port.ts';
+import type { BrokerOptions, LogOptions } from './options.ts';
+
+export interface ProcessSettings {
+  /** What INFO and the log say. */
+  readonly version: string;
+  /** Lines for stderr, where no log file is configured. */
+  readonly writeLine?: (line: string) => void;
+  /** Whether stderr shows colours. */
+  readonly colors?: boolean;
+}
+
+/**
+ * Runs a broker until a signal or lame duck mode has ended it. Throws a NatspkiError, before anything listens, where the
+ * configuration, the TLS material or the address cannot be used.
+ */
+export async function runBroker(source: ConfigurationSource, settings: ProcessSettings): Promise<void> {
+  const { options, warnings, files } = loadBrokerConfiguration(source);
+  const log = openLog(options.log, settings);
+  const { logger } = log;
+  const broker = await startBroker(options, {
+    logger,
+    version: settings.version,
+    reread: () => loadBrokerConfiguration(source).options,
+    onReload: (next) => applyLevels(logger, next.log),
+  });
+  if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
+  for (const warning of warnings) logger.warn(warning);
+  const cleanUp = await writeRunFiles(options, broker);
+  const watcher = new FileWatcher();
+  await watcher.watch(files, () => void reload(broker, logger));
+  const stopListening = obeySignals(broker, log);
+  await broker.ended;
+  stopListening();
+  cleanUp();
+  await watcher.close();
+  log.close();
+}
+
+/** Reloads; a configuration that cannot be used is one line in the log and changes nothing. */
+async function reload(broker: Broker, logger: Logger): Promise<void> {
+  try {
+    await broker.reload();
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    for (const line of error.message.split('\n')) {
+      logger.error(`Failed to reload server configuration: ${line}`);
+    }
+  }
+}
+
+/** Does what nats-server does on signals (signal.go); returns what undoes it. */
+function obeySignals(broker: Broker, log: OpenLog): () => void {
+  const { logger } = log;
+  let leaving = false;
+  const reactions: Partial<Record<NodeJS.Signals, () => unknown>> = {
+    SIGINT: () => broker.close(),
+    // A service manager's stop must not cut the leave-taking short.
+    SIGTERM: () => (leaving ? undefined : broker.close()),
+    SIGHUP: () => reload(broker, logger),
+    SIGUSR1: () => log.reopen(),
+    SIGUSR2: () => {
+      leaving = true;
+      return broker.lameDuck();
+    },
+  };
+  const handle = (signal: NodeJS.Signals) => {
+    logger.info(`Trapped "${signal}" signal`);
+    void reactions[signal]?.();
+  };
+  const signals = Object.keys(reactions) as NodeJS.Signals[];
+  for (const signal of signals) process.on(signal, handle);
+  return () => {
+    for (const signal of signals) process.off(signal, handle);
+  };
+}
+
+interface OpenLog {
+  readonly logger: LineLogger;
+  reopen(): void;
+  close(): void;
+}
+
+function openLog(options: LogOptions, settings: ProcessSettings): OpenLog {
+  const { debug, trace, timestamps, utc, file: path } = options;
+  const levels = { debug, trace, timestamps, utc };
+  if (path === undefined) {
+    const write = settings.writeLine ?? ((line: string) => process.stderr.write(line));
+    const logger = new LineLogger(write, { ...levels, colors: settings.colors ?? false });
+    return {
+      logger,
+      reopen: () => logger.info('File log re-open ignored, not a file logger'),
+      close: () => {},
+    };
+  }
+  const file = new LogFile(path);
+  const logger = new LineLogger((line) => file.write(line), levels);
+  return {
+    logger,
+    reopen: () => {
+      try {
+        file.reopen();
+        logger.info('File log re-opened');
+      } catch (error) {
+        logger.error(`File log not re-opened: ${(error as Error).message}`);
+      }
+    },
+    close: () => file.close(),
+  };
+}
+
+function applyLevels(logger: LineLogger, options: LogOptions): void {
+  logger.debugging = options.debug;
+  logger.tracing = options.trace;
+  logger.timestamps = options.timestamps;
+  logger.utc = options.utc;
+}
+
+/** Writes the pid and ports files that were asked for; returns what removes the ports file, as nats-server does. */
+async function writeRunFiles(options: BrokerOptions, broker: Broker): Promise<() => void> {
+  const { pidFile, portsFileDir } = options;
+  if (pidFile !== undefined) await writeFileAtomic(pidFile, `${process.pid}`, { mode: 0o644 });
+  if (portsFileDir === undefined) return () => {};
+  const ports = join(portsFileDir, `${basename(process.argv[1] ?? 'natspki', '.js')}_${process.pid}.ports`);
+  const url = `${broker.clientUrl.startsWith('tls') ? 'tls' : 'nats'}://${formatHostPort({ host: broker.address, port: broker.port })}`;
+  await writeFileAtomic(ports, JSON.stringify({ nats: [url] }), { mode: 0o644 });
+  return () => rmSync(ports, { force: true });
+}

@@ -1,0 +1,64 @@
+// What a reload of the configuration changes, and what it cannot change in a broker that runs.
+import { isDeepStrictEqual } from 'node:util';
+import type { BrokerOptions } from './options.ts';
+
+/** Options that only a start can set. */
+const fixed: readonly (keyof BrokerOptions)[] = [
+  'serverName',
+  'host',
+  'port',
+  'cluster',
+  'pidFile',
+  'portsFileDir',
+];
+
+/** The options as the configuration names them. */
+const names: Record<keyof BrokerOptions, string> = {
+  serverName: 'server_name',
+  host: 'host',
+  port: 'port',
+  clientAdvertise: 'client_advertise',
+  maxConnections: 'max_connections',
+  maxSubscriptions: 'max_subscriptions',
+  maxSubscriptionTokens: 'max_subscription_tokens',
+  maxControlLine: 'max_control_line',
+  maxPayload: 'max_payload',
+  maxPending: 'max_pending',
+  pingIntervalMs: 'ping_interval',
+  pingMax: 'ping_max',
+  writeDeadlineMs: 'write_deadline',
+  lameDuckDurationMs: 'lame_duck_duration',
+  lameDuckGraceMs: 'lame_duck_grace_period',
+  headers: 'no_header_support',
+  dropForFarBehind: 'no_fast_producer_stall',
+  tls: 'tls',
+  allowNonTls: 'allow_non_tls',
+  auth: 'authorization',
+  cluster: 'cluster',
+  log: 'logging',
+  pidFile: 'pid_file',
+  portsFileDir: 'ports_file_dir',
+};
+
+export interface Reload {
+  /** What counts from now on. */
+  readonly options: BrokerOptions;
+  /** The names of the options that are different. */
+  readonly changed: readonly string[];
+  /** The names of those that are different in the file and stay as they were. */
+  readonly kept: readonly string[];
+}
+
+/** Compares the options in use with those that the configuration has now. */
+export function planReload(current: BrokerOptions, next: BrokerOptions): Reload {
+  const different = (Object.keys(names) as (keyof BrokerOptions)[]).filter(
+    (key) => !isDeepStrictEqual(current[key], next[key]),
+  );
+  const kept = different.filter((key) => fixed.includes(key));
+  const inUse = Object.fromEntries(kept.map((key) => [key, current[key]]));
+  return {
+    options: { ...next, ...inUse },
+    changed: different.filter((key) => !fixed.includes(key)).map((key) => names[key]),
+    kept: kept.map((key) => names[key]),
+  };
+}
