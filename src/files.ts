@@ -1,11 +1,10 @@
 // The only writer of files: atomic, durable, with the final mode from the first byte. Knows nothing of what it writes.
 // Several files that must change together are staging.ts's.
 import { randomBytes } from 'node:crypto';
-import { readFileSync as readNow, statSync } from 'node:fs';
+import { lstatSync, readFileSync as readNow, statSync } from 'node:fs';
 import {
   chmod,
   chown,
-  lstat,
   mkdir,
   open,
   readdir,
@@ -56,12 +55,10 @@ export function readFileSync(path: string): Buffer {
 }
 
 /** Tells whether there is something at this path, a dangling link included. */
-export async function exists(path: string): Promise<boolean> {
+export function exists(path: string): boolean {
   try {
-    await lstat(path);
-    return true;
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (error) {
-    if (isCode(error, 'ENOENT', 'ENOTDIR')) return false;
     throw fileError(error, 'read', path);
   }
 }

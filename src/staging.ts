@@ -52,7 +52,7 @@ export async function writeTogether(
   const staged = join(journalFolder, 'staged.json');
   try {
     for (const folder of new Set(targets.map((target) => dirname(target)))) await makeDirectory(folder);
-    for (const target of targets) await refuseFolder(target);
+    await eachOf(targets, refuseFolder);
     await attempt(staged, async () => {
       await createFile(staged, JSON.stringify(plan), 0o600);
       await syncFolder(journalFolder);
@@ -85,24 +85,23 @@ export async function finishStaged(journalFolder: string): Promise<number> {
 
 /** Tells what a command that was killed, or is at work, has left: undecided (`staged`), or decided and not complete. */
 export async function unfinishedWork(journalFolder: string): Promise<'staged' | 'decided' | undefined> {
-  if (await exists(join(journalFolder, 'journal.json'))) return 'decided';
-  return (await exists(join(journalFolder, 'staged.json'))) ? 'staged' : undefined;
+  if (exists(join(journalFolder, 'journal.json'))) return 'decided';
+  return exists(join(journalFolder, 'staged.json')) ? 'staged' : undefined;
 }
 
 async function complete(journalFolder: string, plan: Plan): Promise<void> {
   const base = await resolveTarget(dirname(journalFolder));
-  const folders = new Set<string>();
-  for (const { from, to } of plan.renames) {
+  const changed = [...plan.renames.map(({ to }) => to), ...plan.removals].map((path) => resolve(base, path));
+  await eachOf(plan.renames, async ({ from, to }) => {
     const target = resolve(base, to);
-    folders.add(dirname(target));
     // A missing source was renamed before the crash.
     await attempt(target, () => rename(resolve(base, from), target).catch(ignoringMissing));
-  }
-  for (const path of plan.removals) {
+  });
+  await eachOf(plan.removals, async (path) => {
     const target = resolve(base, path);
-    folders.add(dirname(target));
     await attempt(target, () => unlink(target).catch(ignoringMissing));
-  }
+  });
+  const folders = new Set(changed.map((path) => dirname(path)));
   for (const folder of folders) await syncFolder(folder).catch(ignoringMissing);
   await attempt(journalFolder, async () => {
     await unlink(join(journalFolder, 'journal.json'));
@@ -117,7 +116,7 @@ async function discard(journalFolder: string, plan: Plan): Promise<void> {
 }
 
 async function readPlan(path: string): Promise<Plan | undefined> {
-  if (!(await exists(path))) return undefined;
+  if (!exists(path)) return undefined;
   try {
     return JSON.parse((await readFile(path)).toString()) as Plan;
   } catch (error) {

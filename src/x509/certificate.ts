@@ -83,9 +83,13 @@ export class Certificate {
   readonly #signature: Buffer;
   #publicKey: KeyObject | undefined;
 
-  /** Reads DER; throws DerError. */
-  constructor(der: Buffer) {
+  /**
+   * Reads DER; throws DerError.
+   * @param publicKey spares reading the key in it, where the caller has just put it there
+   */
+  constructor(der: Buffer, publicKey?: KeyObject) {
     this.der = der;
+    this.#publicKey = publicKey;
     const [tbs, algorithm, signature] = readChildren(readDer(der));
     this.#algorithm = algorithm;
     this.#signature = readBitString(signature);
@@ -198,6 +202,11 @@ export function readCertificates(bytes: Buffer, source: string): [Certificate, .
     Certificate,
     ...Certificate[],
   ];
+}
+
+/** Writes certificates one after the other, as a chain or a bundle is written. */
+export function toPem(certificates: readonly Certificate[]): string {
+  return certificates.map((certificate) => certificate.toPem()).join('');
 }
 
 /** Reads the Extensions field, each extension once (RFC 5280 section 4.2). */

@@ -30,6 +30,8 @@ export type Purpose = 'serverAuth' | 'clientAuth';
 
 interface Contents {
   readonly commonName: string;
+  /** The whole subject (DER Name) in place of the common name alone, for one that is taken over. */
+  readonly subjectDer?: Buffer;
   readonly publicKey: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -125,13 +127,14 @@ export class Signer {
       },
       this.#provider,
     );
-    return new Certificate(Buffer.from(made.rawData));
+    return new Certificate(Buffer.from(made.rawData), contents.publicKey);
   }
 }
 
 const generalNameTypes = { dns: 'dns', ip: 'ip', email: 'email', uri: 'url' } as const;
 
 function subjectOf(contents: Contents): Name {
+  if (contents.subjectDer !== undefined) return new Name(contents.subjectDer);
   return new Name([{ CN: [{ utf8String: contents.commonName }] }]);
 }
 
