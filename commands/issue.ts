@@ -82,7 +82,13 @@ export default class Issue extends BaseCommand {
       }),
     );
     this.print(certificateLines(made.certificates, this.terminal, { wholePins: true }));
-    this.print(made.notices);
+    this.print(['', wrote(made.certificates, flags.out ?? flags.dir), ...made.notices]);
     return made;
   }
+}
+
+function wrote(made: readonly { certificateFile: string; keyFile?: string }[], folder: string): string {
+  const [first, ...others] = made;
+  if (others.length > 0) return `wrote ${made.length} certificates into ${folder}`;
+  return `wrote ${[first?.certificateFile, first?.keyFile].filter((file) => file !== undefined).join(' and ')}`;
 }
