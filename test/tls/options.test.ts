@@ -1,0 +1,273 @@
+// The options of a tls block at work, as clients see them.
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { type ConnectionOptions, connect, type DetailedPeerCertificate } from 'node:tls';
+import { describe, expect, it } from 'vitest';
+import { describeConnection, supportedCurves } from '../../src/tls/ciphers.ts';
+import { HandshakeError } from '../../src/tls/handshake-error.ts';
+import { peerOf } from '../../src/tls/peer.ts';
+import { spkiPin } from '../../src/x509/pin.ts';
+import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { greeting, listenTls, type TlsListener } from '../support/tls-listener.ts';
+
+const ca = await TestAuthority.make();
+const server = await ca.server();
+const client = await ca.leaf('client');
+const example = await ca.server('example', { sans: ['dns:example.com', 'dns:*.example.com'] });
+const exampleRsa = await ca.server('example', { sans: ['dns:example.com'], keyType: 'rsa2048' });
+const api = await (await ca.intermediate('Sub CA')).server('api', { sans: ['dns:api.test'] });
+const pairs = [example, api, exampleRsa];
+
+function as(pair: MadePair | undefined, options: ConnectionOptions = {}): ConnectionOptions {
+  return { ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }), ...options };
+}
+
+/** What both sides agreed on, in Go's names, or why they did not. */
+async function agreement(listener: TlsListener, options: ConnectionOptions): Promise<string> {
+  await greeting(listener.port, options);
+  const outcome = await listener.outcome();
+  if (outcome instanceof HandshakeError) return outcome.code;
+  const { tls_version, tls_cipher_suite } = describeConnection(outcome);
+  return `${tls_version} ${tls_cipher_suite}`;
+}
+
+describe('min_version', () => {
+  it.each([
+    ['1.2', 'TLSv1.2', /^1\.2 TLS_ECDHE_ECDSA_WITH_AES_/],
+    ['1.2', 'TLSv1.3', /^1\.3 TLS_AES_128_GCM_SHA256$/],
+    ['1.2', 'TLSv1.1', /^nothing-in-common$/],
+    ['1.3', 'TLSv1.3', /^1\.3 TLS_AES_128_GCM_SHA256$/],
+    ['1.3', 'TLSv1.2', /^nothing-in-common$/],
+    ['1.1', 'TLSv1.1', /^1\.1 TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA$/],
+    ['1.1', 'TLSv1', /^nothing-in-common$/],
+    ['1.0', 'TLSv1', /^1\.0 TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA$/],
+    ['1.0', 'TLSv1.3', /^1\.3 TLS_AES_128_GCM_SHA256$/],
+  ] as const)('%s answers a client of %s with %s', async (minVersion, version, expected) => {
+    const listener = await listenTls({ pairs: [server] }, { minVersion });
+    // Suites in the client's order, which the server overrules; level 0 lets a client speak the old versions at all.
+    const ciphers =
+      'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0';
+    const options = { minVersion: version, maxVersion: version, ciphers } as const;
+    expect(await agreement(listener, options)).toMatch(expected);
+    await listener.close();
+  });
+});
+
+describe('cipher_suites', () => {
+  const tls12 = { maxVersion: 'TLSv1.2' } as const;
+
+  it('restricts TLS 1.3 as well as TLS 1.2', async () => {
+    const listener = await listenTls(
+      { pairs: [server] },
+      { cipherSuites: ['TLS_CHACHA20_POLY1305_SHA256', 'TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384'] },
+    );
+    expect(await agreement(listener, {})).toBe('1.3 TLS_CHACHA20_POLY1305_SHA256');
+    expect(await agreement(listener, tls12)).toBe('1.2 TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384');
+    const others = { ciphers: 'TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES128-GCM-SHA256' };
+    expect(await agreement(listener, others)).toBe('nothing-in-common');
+    expect(await agreement(listener, { ...others, ...tls12 })).toBe('nothing-in-common');
+    await listener.close();
+  });
+
+  it('leaves TLS 1.3 alone when only suites of TLS 1.2 are named, as nats-server does', async () => {
+    const listener = await listenTls(
+      { pairs: [server] },
+      { cipherSuites: ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'] },
+    );
+    expect(await agreement(listener, {})).toBe('1.3 TLS_AES_128_GCM_SHA256');
+    expect(await agreement(listener, tls12)).toBe('1.2 TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256');
+    await listener.close();
+  });
+
+  it('leaves no TLS 1.2 when only suites of TLS 1.3 are named, as in nats-server', async () => {
+    const listener = await listenTls({ pairs: [server] }, { cipherSuites: ['TLS_AES_256_GCM_SHA384'] });
+    expect(await agreement(listener, {})).toBe('1.3 TLS_AES_256_GCM_SHA384');
+    expect(await agreement(listener, tls12)).toBe('nothing-in-common');
+    await listener.close();
+  });
+
+  it('offers no suite by default that nats-server calls insecure', async () => {
+    const rsa = await ca.server('localhost', { keyType: 'rsa2048' });
+    const listener = await listenTls({ pairs: [rsa] });
+    expect(await agreement(listener, { ...tls12, ciphers: 'AES128-GCM-SHA256' })).toBe('nothing-in-common');
+    await listener.close();
+    const insecure = { cipherSuites: ['TLS_RSA_WITH_AES_128_GCM_SHA256'], allowInsecureCipherSuites: true };
+    const lax = await listenTls({ pairs: [rsa] }, insecure);
+    expect(await agreement(lax, { ...tls12, ciphers: 'AES128-GCM-SHA256' })).toBe(
+      '1.2 TLS_RSA_WITH_AES_128_GCM_SHA256',
+    );
+    await lax.close();
+  });
+
+  it('names the ChaCha20 suites of TLS 1.2 as Go does', async () => {
+    const listener = await listenTls({ pairs: [server] });
+    expect(await agreement(listener, { ...tls12, ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305' })).toBe(
+      '1.2 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
+    );
+    await listener.close();
+  });
+});
+
+describe('curve_preferences', () => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('restricts %s', async (version) => {
+    // In TLS 1.2 the curves that a client has are also those of the certificates it takes.
+    const rsa = await ca.server('localhost', { keyType: 'rsa2048' });
+    const listener = await listenTls({ pairs: [rsa] }, { curvePreferences: ['CurveP384', 'X25519'] });
+    const only = { minVersion: version, maxVersion: version };
+    for (const curve of ['P-384', 'X25519']) {
+      expect(await agreement(listener, { ...only, ecdhCurve: curve })).toMatch(/^1\./);
+    }
+    expect(await agreement(listener, { ...only, ecdhCurve: 'P-521' })).toBe('nothing-in-common');
+    await listener.close();
+  });
+
+  it('takes every curve that this OpenSSL has', async () => {
+    expect(supportedCurves()).toEqual(
+      expect.arrayContaining(['X25519', 'CurveP256', 'CurveP384', 'CurveP521']),
+    );
+    const listener = await listenTls({ pairs: [server] }, { curvePreferences: supportedCurves() });
+    expect(await agreement(listener, {})).toMatch(/^1\.3/);
+    await listener.close();
+  });
+});
+
+describe('certificates', () => {
+  /** The serial number of the certificate that a client is shown, lower-case. */
+  async function shown(listener: TlsListener, options: ConnectionOptions): Promise<string> {
+    const socket = connect({ port: listener.port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+    await once(socket, 'data');
+    const { serialNumber } = socket.getPeerCertificate() as DetailedPeerCertificate;
+    socket.destroy();
+    await listener.outcome();
+    return serialNumber.toLowerCase();
+  }
+
+  // Which type of key a client gets that understands several is up to OpenSSL.
+  const ecOnly = { sigalgs: 'ecdsa_secp256r1_sha256' };
+  const rsaOnly = { sigalgs: 'rsa_pss_rsae_sha256' };
+  const serial = (pair: MadePair) => pair.certificate.serial;
+
+  it('are chosen by the host that the client names', async () => {
+    const listener = await listenTls({ pairs });
+    expect(await shown(listener, { servername: 'example.com', ...ecOnly })).toBe(serial(example));
+    expect(await shown(listener, { servername: 'n1.example.com' })).toBe(serial(example));
+    expect(await shown(listener, { servername: 'api.test' })).toBe(serial(api));
+    await listener.close();
+  });
+
+  it('are the first for a client that names no host, or another', async () => {
+    const listener = await listenTls({ pairs });
+    expect(await shown(listener, ecOnly)).toBe(serial(example));
+    expect(await shown(listener, { servername: 'other.test', ...ecOnly })).toBe(serial(example));
+    await listener.close();
+  });
+
+  it('are chosen by the type of key that the client understands', async () => {
+    const listener = await listenTls({ pairs });
+    expect(await shown(listener, { servername: 'example.com', ...rsaOnly })).toBe(serial(exampleRsa));
+    expect(await shown(listener, rsaOnly)).toBe(serial(exampleRsa));
+    await listener.close();
+  });
+
+  it('come each with their own intermediates', async () => {
+    const listener = await listenTls({ pairs });
+    const strict = { rejectUnauthorized: true, ca: ca.pem };
+    expect(await greeting(listener.port, { ...strict, servername: 'api.test' })).toBe('hello');
+    expect(await greeting(listener.port, { ...strict, servername: 'example.com' })).toBe('hello');
+    await listener.close();
+  });
+
+  it('leave the verification of clients as it is', async () => {
+    const listener = await listenTls({ pairs, ca: ca.pem }, { verify: true });
+    const stranger = await (await TestAuthority.make('Other CA')).leaf('mallory');
+    for (const servername of ['api.test', 'example.com', 'other.test']) {
+      expect(await greeting(listener.port, as(client, { servername }))).toBe('hello');
+      expect(await greeting(listener.port, as(stranger, { servername }))).not.toBe('hello');
+      await listener.outcome();
+      expect(await listener.outcome()).toMatchObject({ code: 'client-certificate-untrusted' });
+    }
+    await listener.close();
+  });
+});
+
+describe('pinned_certs', () => {
+  it('lets in the keys it names, and no other', async () => {
+    const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
+    const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, pinnedCerts });
+    expect(await greeting(listener.port, as(client))).toBe('hello');
+    await listener.outcome();
+    const other = await ca.leaf('other');
+    expect(await greeting(listener.port, as(other))).not.toBe('hello');
+    expect(await listener.outcome()).toMatchObject({
+      code: 'client-certificate-not-pinned',
+      message: `client certificate CN=other is not pinned: its pin is ${other.certificate.pin}`,
+    });
+    await listener.close();
+  });
+
+  it('lets in nobody without a certificate', async () => {
+    const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
+    const listener = await listenTls({ pairs: [server] }, { pinnedCerts });
+    expect(await greeting(listener.port, as(undefined))).not.toBe('hello');
+    expect(await listener.outcome()).toMatchObject({ code: 'client-certificate-not-pinned' });
+    await listener.close();
+  });
+});
+
+describe('rate limits', () => {
+  it('connection_rate_limit admits that many in a second', async () => {
+    const listener = await listenTls({ pairs: [server] }, { connectionRateLimit: 3 });
+    const admitted = Array.from({ length: 5 }, () => listener.handshaker.admit());
+    expect(admitted).toEqual([true, true, true, false, false]);
+    await listener.close();
+  });
+
+  it('rate_limit makes handshakes wait, and lets them all through in the end', async () => {
+    const listener = await listenTls({ pairs: [server] }, { rateLimit: 8000, timeoutMs: 10_000 });
+    const began = performance.now();
+    const said = await Promise.all(Array.from({ length: 12 }, () => greeting(listener.port, {})));
+    expect(said).toEqual(Array(12).fill('hello'));
+    // Twelve handshakes of 1.5 to 2.5 kB: the first second's budget, and half a second of waiting at the least.
+    expect(performance.now() - began).toBeGreaterThan(500);
+    await listener.close();
+  });
+
+  it('rate_limit counts the wait as part of the time that a handshake has', async () => {
+    const listener = await listenTls({ pairs: [server] }, { rateLimit: 1, timeoutMs: 200 });
+    expect(await greeting(listener.port, {})).toBe('hello');
+    await listener.outcome();
+    expect(await greeting(listener.port, {})).not.toBe('hello');
+    expect(await listener.outcome()).toMatchObject({
+      code: 'handshake-timeout',
+      message: 'handshake waited 200ms for rate_limit to let it begin',
+    });
+    await listener.close();
+  });
+
+  it('a client that hangs up while it waits takes nothing from the budget', async () => {
+    const listener = await listenTls({ pairs: [server] }, { rateLimit: 4000, timeoutMs: 10_000 });
+    await Promise.all([greeting(listener.port, {}), greeting(listener.port, {})]);
+    for (let index = 0; index < 20; index++) {
+      const socket = connectPlain(listener.port, '127.0.0.1');
+      await once(socket, 'connect');
+      socket.resetAndDestroy();
+    }
+    expect(await greeting(listener.port, {})).toBe('hello');
+    await listener.close();
+  });
+});
+
+it('a peer can be asked for its certificate as long as it is there', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const socket = connect({
+    port: listener.port,
+    host: '127.0.0.1',
+    rejectUnauthorized: false,
+    ...as(client),
+  });
+  const outcome = await listener.outcome();
+  if (outcome instanceof HandshakeError) throw outcome;
+  expect(peerOf(outcome)).toMatchObject({ subject: 'CN=client', pin: client.certificate.pin });
+  socket.destroy();
+  await listener.close();
+});
