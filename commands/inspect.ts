@@ -27,11 +27,13 @@ export default class Inspect extends BaseCommand {
   async run() {
     const { args } = await this.parse(Inspect);
     const files = [];
+    const lines: string[] = [];
     for (const file of args.file as unknown as string[]) {
       const items = inspect(await readInput(file), inputName(file));
-      for (const item of items) this.print(detailLines(inputName(file), item, this.terminal));
+      lines.push(...items.flatMap((item) => ['', ...detailLines(inputName(file), item, this.terminal)]));
       files.push({ file, items });
     }
+    this.print(lines.slice(1));
     return { files };
   }
 }

@@ -13,7 +13,6 @@ export function detailLines(source: string, item: object, terminal: Terminal): s
     ...shown.map(
       ([name, value]) => `  ${terminal.dim(label(name).padEnd(width))}  ${printable(text(value))}`,
     ),
-    '',
   ];
 }
 

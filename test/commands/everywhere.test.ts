@@ -1,0 +1,122 @@
+// What every command promises: help, errors, JSON, exit codes, quiet pipes.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bin, natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+
+const folder = testFolder('everywhere');
+const root = new URL('../../', import.meta.url);
+const commands = readdirSync(new URL('commands', root)).map((file) => file.replace('.ts', ''));
+const { version } = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
+
+beforeAll(async () => {
+  await natspki(folder, ['init', '--yes']);
+});
+
+describe('the program', () => {
+  it("shows its commands in the order of a certificate's life, with and without --help", async () => {
+    const { code, stdout, stderr } = await natspki(folder, []);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(
+      stdout
+        .match(/^ {2}[a-z]+(?= {2})/gm)
+        ?.map((name) => name.trim())
+        .slice(0, 5),
+    ).toEqual([...['init', 'issue', 'list', 'inspect', 'verify']]);
+    expect((await natspki(folder, ['--help'])).stdout).toBe(stdout);
+    expect((await natspki(folder, ['-h'])).stdout).toBe(stdout);
+    expect((await natspki(folder, ['help'])).stdout).toBe(stdout);
+  });
+
+  it('says its version', async () => {
+    for (const flag of ['--version', '-v']) {
+      expect(await natspki(folder, [flag])).toEqual({ code: 0, stdout: `natspki ${version}\n`, stderr: '' });
+    }
+  });
+
+  it.each([
+    ['isue', 'did you mean "natspki issue"'],
+    ['frobnicate', 'natspki --help lists the commands'],
+    ['../init', 'natspki --help lists the commands'],
+  ])('does not know "%s"', async (name, hint) => {
+    expect(await natspki(folder, [name])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `natspki: error: unknown command "${name}"\nnatspki: hint: ${hint}\n`,
+    });
+    const { code, stdout, stderr } = await natspki(folder, [name, '--json']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      error: { code: 'usage', message: `unknown command "${name}"`, hint },
+    });
+  });
+});
+
+describe.each(commands)('natspki %s', (command) => {
+  it('has help with a line of purpose, flags that say what they are for, and examples', async () => {
+    const { code, stdout, stderr } = await natspki(folder, [command, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const [purpose = '', blank, usage] = stdout.split('\n');
+    expect(purpose).toMatch(/^[A-Z].*\.$/);
+    expect([blank, usage]).toEqual(['', 'Usage']);
+    for (const line of stdout.slice(0, stdout.indexOf('\nExamples')).split('\n')) {
+      expect(line.length).toBeLessThanOrEqual(80);
+    }
+    for (const flag of stdout.match(/^ {2}(-\w, | {4})--.*$/gm) ?? []) expect(flag).toMatch(/ {2}[A-Z(]\S*/);
+    const examples = stdout
+      .slice(stdout.indexOf('\nExamples\n'))
+      .match(/^ {2}# [A-Z].*\n {2}\S.*natspki? .*|^ {2}# [A-Z].*\n {2}natspki .*/gm);
+    expect(examples?.length).toBeGreaterThanOrEqual(2);
+    expect((await natspki(folder, ['help', command])).stdout).toBe(stdout);
+  });
+
+  it('calls an unknown flag wrong usage, in words and in JSON', async () => {
+    const { code, stdout, stderr } = await natspki(folder, [command, '--no-such-flag']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe(
+      `natspki: error: unknown flag "--no-such-flag"\nnatspki: hint: natspki ${command} --help\n`,
+    );
+    const json = await natspki(folder, [command, '--no-such-flag', '--json']);
+    expect({ code: json.code, stderr: json.stderr }).toEqual({ code: 2, stderr: '' });
+    expect(JSON.parse(json.stdout)).toEqual({
+      error: { code: 'usage', message: 'unknown flag "--no-such-flag"', hint: `natspki ${command} --help` },
+    });
+  });
+});
+
+describe('output', () => {
+  it('has no colours in a pipe', async () => {
+    for (const args of [['list'], ['--help'], ['inspect', 'certs/ca.pem'], ['nope']]) {
+      const { stdout, stderr } = await natspki(folder, args);
+      expect(stdout + stderr).not.toContain('\x1b');
+    }
+  });
+
+  it('ends quietly when nobody reads it', async () => {
+    const command = `"$0" "$1" list --json | head -c 10`;
+    const { stderr, status } = await piped(command);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+  });
+
+  it('shows where a defect happened only when asked', async () => {
+    const environment = { NATSPKI_DEBUG: '1' };
+    const { stderr } = await natspki(folder, ['list', '--dir', 'none'], { environment });
+    expect(stderr).toMatch(/^natspki: error: no authority in "none"\nnatspki: hint: .*\n.*\n +at /);
+  });
+});
+
+async function piped(command: string) {
+  const child = spawn('bash', ['-c', command, process.execPath, bin], {
+    cwd: folder,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  const [status] = await once(child, 'close');
+  return { stderr, status };
+}
