@@ -1,14 +1,19 @@
-// The real programs some tests need beside natspki (nats-server, the `nats` CLI): where they are, and what a test
-// file does without them. It starts nothing.
+// The real programs some tests need beside natspki (nats-server, the `nats` CLI), and those that the benchmark compares
+// with: where they are, and what a test file does without them. It starts nothing.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
 
-export type PeerName = 'nats-server' | 'nats';
+export type PeerName = 'nats-server' | 'nats' | 'openssl' | 'mkcert';
 
-const variables: Record<PeerName, string> = { 'nats-server': 'NATS_SERVER_BIN', nats: 'NATS_CLI_BIN' };
+const variables: Record<PeerName, string> = {
+  'nats-server': 'NATS_SERVER_BIN',
+  nats: 'NATS_CLI_BIN',
+  openssl: 'OPENSSL_BIN',
+  mkcert: 'MKCERT_BIN',
+};
 const found = new Map<PeerName, string | undefined>();
 const announced = new Set<PeerName>();
 
@@ -46,11 +51,13 @@ export function describePeer(peer: PeerName, title: string, body: (bin: string) 
   describe.skip(title, () => body(''));
 }
 
-function missing(peer: PeerName): string {
+/** Says where a peer that was not found has been looked for. */
+export function missing(peer: PeerName): string {
   return `${peer} is not in ${variables[peer]}, on PATH or in $(go env GOPATH)/bin`;
 }
 
-function findPeer(peer: PeerName): string | undefined {
+/** Returns the path of a peer, or undefined where there is none. */
+export function findPeer(peer: PeerName): string | undefined {
   if (!found.has(peer)) found.set(peer, lookUp(peer));
   return found.get(peer);
 }

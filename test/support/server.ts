@@ -17,6 +17,11 @@ export interface ServerUnderTest {
   stop(): Promise<void>;
 }
 
+/** A server in a process of its own. */
+export interface ServerProcess extends ServerUnderTest {
+  readonly pid: number;
+}
+
 /** Starts a server on this configuration text. */
 export type StartServer = (configuration: string) => Promise<ServerUnderTest>;
 
@@ -38,7 +43,7 @@ export function natsServer(bin: string): StartServer {
 export async function startProcess(
   [program = '', ...parameters]: readonly string[],
   folder: string,
-): Promise<ServerUnderTest> {
+): Promise<ServerProcess> {
   const child = spawn(program, parameters, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
   endWithThisProcess(child);
   const log = new Log();
@@ -47,6 +52,7 @@ export async function startProcess(
   await log.has(/Server is ready/);
   return {
     port: Number(/Listening for client connections on \S*:(\d+)/.exec(log.text)?.[1]),
+    pid: child.pid ?? 0,
     log: () => log.text,
     logged: (pattern) => log.has(pattern),
     lameDuck: () => child.kill('SIGUSR2'),

@@ -1,0 +1,212 @@
+// The parts of the benchmark that measure nothing: its arguments, its sums, its messages and its report.
+import { describe, expect, it } from 'vitest';
+import { isSelected, parseArguments } from './arguments.ts';
+import type { Table } from './cells/cell.ts';
+import { RecordCounter } from './load/records.ts';
+import {
+  batches,
+  deliveryLength,
+  findFaults,
+  payload,
+  publication,
+  type Sequence,
+  subscribeLine,
+  subscriptions,
+} from './messages.ts';
+import { type Report, renderReport, short } from './report.ts';
+import { median, percentile } from './statistics.ts';
+
+describe('the arguments', () => {
+  it('default to every cell, both transports and natspki over nats-server', () => {
+    expect(parseArguments([])).toMatchObject({
+      cells: [],
+      rounds: 3,
+      seconds: 1,
+      transports: ['tls', 'plain'],
+      sides: ['natspki', 'nats-server'],
+    });
+  });
+
+  it('take cells, numbers, one transport and the same server twice', () => {
+    const words = ['idle', 'swap', '--rounds', '1', '--seconds=0.5', '--transport', 'plain'];
+    expect(parseArguments([...words, '--sides', 'nats-server,nats-server'])).toMatchObject({
+      cells: ['idle', 'swap'],
+      rounds: 1,
+      seconds: 0.5,
+      transports: ['plain'],
+      sides: ['nats-server', 'nats-server'],
+    });
+  });
+
+  it.each([
+    ['--rounds', '1.5'],
+    ['--rounds', '0'],
+    ['--seconds', 'long'],
+    ['--transport', 'udp'],
+    ['--sides', 'natspki'],
+    ['--sides', 'natspki,redis'],
+  ])('are refused when %s is %s', (name, value) => {
+    expect(() => parseArguments([name, value])).toThrow(`${name} is "${value}", expected`);
+  });
+
+  it('select a cell by the beginning of its name', () => {
+    expect(isSelected('one-to-one-16', ['swap', 'one-to-one'])).toBe(true);
+    expect(isSelected('one-to-four', ['swap', 'one-to-one'])).toBe(false);
+    expect(isSelected('one-to-four', [])).toBe(true);
+  });
+});
+
+describe('the sums', () => {
+  it('take the middle of an odd series and the mean of the two middles of an even one', () => {
+    expect(median([9, 1, 2])).toBe(2);
+    expect(median([4, 1, 2, 10])).toBe(3);
+    expect(median([])).toBeNaN();
+  });
+
+  it('take percentiles by the nearest rank', () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
+    expect(percentile(hundred, 0.5)).toBe(50);
+    expect(percentile(hundred, 0.99)).toBe(99);
+    expect(percentile([7], 0.99)).toBe(7);
+  });
+});
+
+describe('the messages', () => {
+  const subjects = ['bench.1', 'bench.2', 'bench.3'];
+  const sequence: Sequence = { publishers: 2, messages: 4, subjects, size: 16, copies: 1 };
+
+  function delivered(publisher: number, place: number): Buffer {
+    const line = publication(`${subjects[place % 3]} 1`, payload(16, publisher, place)).toString();
+    return Buffer.from(line.replace('PUB', 'MSG'));
+  }
+
+  const all = [0, 1, 2, 3].flatMap((place) => [delivered(0, place), delivered(1, place)]);
+
+  it('number subscriptions so that all sids have one length', () => {
+    expect(subscriptions(['a']).map(subscribeLine)).toEqual(['SUB a 1\r\n']);
+    expect(subscriptions(['a'], 'q').map(subscribeLine)).toEqual(['SUB a q 1\r\n']);
+    const sids = subscriptions(Array.from({ length: 1000 }, () => 'a')).map(({ sid }) => sid.length);
+    expect(new Set(sids)).toEqual(new Set([4]));
+  });
+
+  it('know the length of a delivery before it comes', () => {
+    expect(deliveryLength('bench.1', '1', 16)).toBe(delivered(0, 0).length);
+    expect(deliveryLength('a', '1', 2, 'b')).toBe('MSG a 1 b 2\r\nhi\r\n'.length);
+  });
+
+  it('fill batches with whole messages that visit every subject equally often', () => {
+    const made = batches(
+      Array.from({ length: 3000 }, (_, index) => `bench.${1000 + index}`),
+      128,
+    );
+    const bytes = Buffer.concat(made.map((batch) => batch.bytes)).toString();
+    expect(made.length).toBeGreaterThan(1);
+    expect(made.reduce((sum, { messages }) => sum + messages, 0)).toBe(3000);
+    expect(bytes.match(/PUB bench\.\d+ 128\r\n[^\r]{128}\r\n/g)?.join('')).toBe(bytes);
+    expect(batches(['bench.1'], 16)[0]?.messages).toBeGreaterThan(1000);
+  });
+
+  it('pass when every message arrived whole, in order and as often as it should', () => {
+    expect(findFaults([Buffer.concat(all)], sequence)).toEqual([]);
+    expect(findFaults([Buffer.concat(all), Buffer.concat(all)], { ...sequence, copies: 2 })).toEqual([]);
+  });
+
+  it('fail when one is lost, doubled, out of order, changed or cut', () => {
+    const [first, , third, ...rest] = all as [Buffer, Buffer, Buffer, ...Buffer[]];
+    const second = delivered(1, 0);
+    const faults = (...messages: Buffer[]) => findFaults([Buffer.concat(messages)], sequence);
+    expect(faults(first, third, ...rest)).toEqual(['message 0100000000 arrived 0 times']);
+    expect(faults(first, second, second, third, ...rest)).toContain('message 0100000000 arrived 2 times');
+    expect(faults(third, second, first, ...rest)).toEqual(['message 0000000000 arrived out of order']);
+    const changed = Buffer.from(first);
+    changed[changed.length - 3] = 0;
+    expect(faults(changed, second, third, ...rest)[0]).toBe('connection 0 received something else at byte 0');
+    expect(faults(...all.slice(0, -1), delivered(1, 3).subarray(0, -1))[0]).toMatch(/something else at byte/);
+  });
+
+  it('are counted in TLS records by the headers, wherever the stream is cut', () => {
+    const record = (content: number) => {
+      const bytes = Buffer.alloc(5 + content + 17, 0xff);
+      bytes.set([23, 3, 3, (content + 17) >> 8, (content + 17) & 255]);
+      return bytes;
+    };
+    const stream = Buffer.concat([record(6), record(16384), record(512), record(1)]);
+    for (const step of [1, 3, 1000, stream.length]) {
+      const counter = new RecordCounter();
+      let content = 0;
+      for (let at = 0; at < stream.length; at += step) content += counter.add(stream.subarray(at, at + step));
+      expect(content).toBe(6 + 16384 + 512 + 1);
+    }
+  });
+});
+
+describe('the report', () => {
+  const table: Table = {
+    title: 'Messages',
+    quantities: [
+      { key: 'rate', title: 'messages/s' },
+      { key: 'busiest', title: 'busiest %', plain: true },
+    ],
+  };
+  const report: Report = {
+    at: '2026-01-02T03:04:05.000Z',
+    machine: '2 x Processor',
+    versions: { natspki: '1.0.0' },
+    options: { rounds: 3, seconds: 1 },
+    cells: [
+      {
+        cell: 'publish',
+        says: 'publish only',
+        table,
+        transport: 'tls',
+        sides: [
+          { label: 'natspki', runs: [3e6, 1.5e6, 2e6].map((rate) => ({ rate, busiest: 50 })) },
+          { label: 'nats-server', runs: [{ rate: 1e6, busiest: 25 }] },
+        ],
+      },
+      { cell: 'publish', says: 'publish only', table, transport: 'plain', sides: [] },
+    ],
+    commands: [
+      {
+        cell: 'cli-start',
+        says: 'start',
+        contestants: [
+          { name: 'node -e 0', runs: [40, 42, 41] },
+          { name: 'natspki --help | cat', runs: [82] },
+        ],
+      },
+    ],
+    missing: ['mkcert is not there'],
+  };
+  const lines = renderReport(report).split('\n');
+
+  it('gives medians of both sides with their ratio, and no ratio for what tells of the generator', () => {
+    expect(lines).toContain('Each figure: natspki / nats-server (ratio).');
+    expect(lines).toContain('| cell | TLS messages/s | TLS busiest % | plain messages/s | plain busiest % |');
+    expect(lines).toContain('| publish | 2.00M / 1.00M (**2.00**) | 50.0 / 25.0 |  |  |');
+  });
+
+  it('compares commands with the first of them', () => {
+    expect(lines).toContain('| node -e 0 | 41.0 | 1.00 |');
+    expect(lines).toContain('| natspki --help \\| cat | 82.0 | 2.00 |');
+  });
+
+  it('says what could not be measured', () => {
+    expect(lines).toContain('- mkcert is not there');
+  });
+
+  it('writes numbers with three digits that matter', () => {
+    expect([0.1234, 9.994, 9.996, 99.96, 1234, 9999, 12_345, 999_600, 2_345_000].map(short)).toEqual([
+      '0.123',
+      '9.99',
+      '10.0',
+      '100',
+      '1234',
+      '9999',
+      '12.3k',
+      '1.00M',
+      '2.35M',
+    ]);
+    expect(short(Number.NaN)).toBe('-');
+  });
+});

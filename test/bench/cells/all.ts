@@ -1,0 +1,15 @@
+// Every cell that is measured on running servers, in the order of the report.
+import type { Cell } from './cell.ts';
+import { connectionCells } from './connections.ts';
+import { requestCells } from './requests.ts';
+import { slowConsumerCells } from './slow-consumer.ts';
+import { swapCells } from './swap.ts';
+import { trafficCells } from './traffic.ts';
+
+export const cells: readonly Cell[] = [
+  ...trafficCells,
+  ...slowConsumerCells,
+  ...requestCells,
+  ...connectionCells,
+  ...swapCells,
+];

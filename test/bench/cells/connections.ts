@@ -1,0 +1,69 @@
+// Cells about connections themselves: how fast they are made, and what an idle one holds.
+import { setTimeout } from 'node:timers/promises';
+import { Meter } from '../meter.ts';
+import { memory } from '../usage.ts';
+import { type Bench, both, type Cell, costs, type Measurement, peak } from './cell.ts';
+
+export const connectionCells: readonly Cell[] = [
+  {
+    name: 'handshakes',
+    says: 'connect, full handshake, CONNECT, PING, PONG, close; 16 at a time',
+    table: {
+      title: 'New connections',
+      quantities: [{ key: 'rate', title: 'connections/s' }, ...costs],
+    },
+    transports: both,
+    measure: dial,
+  },
+  {
+    name: 'idle',
+    says: 'connections that do nothing',
+    table: {
+      title: 'Memory of idle connections',
+      quantities: [
+        { key: 'at1000', title: 'KB each at 1,000' },
+        { key: 'at5000', title: 'KB each at 5,000' },
+        peak,
+      ],
+    },
+    transports: both,
+    measure: idle,
+  },
+];
+
+async function dial({ server, generator, seconds }: Bench): Promise<Measurement> {
+  // One process could not keep a fast server busy: a client's half of a handshake costs as much as the server's.
+  const setup = { target: server.target, concurrency: 8 };
+  const crowds = [await generator.start('Crowd', setup), await generator.start('Crowd', setup)];
+  const dialAll = (duration: number) => Promise.all(crowds.map((crowd) => crowd.ask('dial', duration)));
+  await dialAll(Math.max(0.5, seconds / 2));
+  const meter = new Meter(server.pid, generator.pids);
+  const dialled = await dialAll(seconds);
+  const connections = dialled.reduce((sum, { connections }) => sum + connections, 0);
+  const from = Math.min(...dialled.map(({ from }) => from));
+  const to = Math.max(...dialled.map(({ to }) => to));
+  return {
+    rate: (connections / (to - from)) * 1000,
+    ...meter.read(connections),
+  };
+}
+
+async function idle({ server, generator }: Bench): Promise<Measurement> {
+  const crowd = await generator.start('Crowd', { target: server.target, concurrency: 16 });
+  // The first connections pay for code and caches that all later ones use.
+  await crowd.ask('grow', 50);
+  const empty = await settledMemory(server.pid);
+  const each = async (connections: number) => {
+    await crowd.ask('grow', 50 + connections);
+    return ((await settledMemory(server.pid)) - empty) / connections / 1e3;
+  };
+  const at1000 = await each(1000);
+  const at5000 = await each(5000);
+  return { at1000, at5000, peak: memory(server.pid, 'VmHWM') / 1e6 };
+}
+
+// There is no event to wait for: what handshakes left behind is given back when the server's collector sees fit.
+async function settledMemory(pid: number): Promise<number> {
+  await setTimeout(1000);
+  return memory(pid, 'VmRSS');
+}

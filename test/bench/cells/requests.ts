@@ -1,0 +1,31 @@
+// The cell of request and reply: one at a time, so that nothing but the way through the server is measured.
+import { Meter } from '../meter.ts';
+import { percentile } from '../statistics.ts';
+import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts';
+
+export const requestCells: readonly Cell[] = [
+  {
+    name: 'request-reply',
+    says: 'one request at a time, 128 B there and back',
+    table: {
+      title: 'Request and reply',
+      quantities: [{ key: 'p50', title: 'p50 µs' }, { key: 'p99', title: 'p99 µs' }, ...costs],
+    },
+    transports: both,
+    measure,
+  },
+];
+
+async function measure({ server, generator, seconds }: Bench): Promise<Measurement> {
+  const setup = { target: server.target, subject: 'bench.service', inbox: '_INBOX.bench.1', size: 128 };
+  await generator.start('Responder', setup);
+  const requester = await generator.start('Requester', setup);
+  await requester.ask('request', Math.max(0.5, seconds / 2));
+  const meter = new Meter(server.pid, generator.pids);
+  const latencies = await requester.ask('request', seconds);
+  return {
+    p50: percentile(latencies, 0.5) * 1000,
+    p99: percentile(latencies, 0.99) * 1000,
+    ...meter.read(latencies.length),
+  };
+}

@@ -1,0 +1,50 @@
+// Many connections: opened and kept, or opened and closed for as long as it takes.
+import { now } from '../usage.ts';
+import { Connection, type Target } from './connection.ts';
+
+export interface CrowdSetup {
+  readonly target: Target;
+  /** How many handshakes are in progress at once. */
+  readonly concurrency: number;
+}
+
+export class Crowd {
+  readonly #setup: CrowdSetup;
+  readonly #kept: Connection[] = [];
+
+  private constructor(setup: CrowdSetup) {
+    this.#setup = setup;
+  }
+
+  static async open(setup: CrowdSetup): Promise<Crowd> {
+    return new Crowd(setup);
+  }
+
+  /** Opens connections until so many are kept. */
+  async grow(connections: number): Promise<void> {
+    let missing = connections - this.#kept.length;
+    await this.#together(async () => {
+      for (; missing > 0; ) {
+        missing--;
+        const connection = await Connection.open(this.#setup.target);
+        connection.stream(() => undefined);
+        this.#kept.push(connection);
+      }
+    });
+  }
+
+  /** Connects, waits for the first PONG and closes, over and over; returns how often, and when it began and ended. */
+  async dial(seconds: number): Promise<{ connections: number; from: number; to: number }> {
+    const from = now();
+    const end = from + seconds * 1000;
+    let connections = 0;
+    await this.#together(async () => {
+      for (; now() < end; connections++) (await Connection.open(this.#setup.target)).close();
+    });
+    return { connections, from, to: now() };
+  }
+
+  async #together(work: () => Promise<void>): Promise<void> {
+    await Promise.all(Array.from({ length: this.#setup.concurrency }, work));
+  }
+}

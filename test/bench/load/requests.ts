@@ -1,0 +1,70 @@
+// One request at a time, and the one who answers. Both know every byte that will come, so that neither parses.
+import { deliveryLength, payload, publication, subscribeLine } from '../messages.ts';
+import { now } from '../usage.ts';
+import { Connection, type Target } from './connection.ts';
+
+export interface RequestSetup {
+  readonly target: Target;
+  readonly subject: string;
+  readonly inbox: string;
+  readonly size: number;
+}
+
+export const Responder = {
+  /** Subscribes, and answers from then on; it has nothing to ask it. */
+  async open({ target, subject, inbox, size }: RequestSetup): Promise<object> {
+    const connection = await Connection.open(target);
+    await connection.roundTrip(subscribeLine({ subject, sid: '1' }));
+    const answer = publication(inbox, payload(size, 0, 0));
+    const length = deliveryLength(subject, '1', size, inbox);
+    countMessages(connection, length, () => connection.socket.write(answer));
+    return {};
+  },
+};
+
+export class Requester {
+  readonly #connection: Connection;
+  readonly #request: Buffer;
+  #answered: () => void = () => undefined;
+
+  private constructor(connection: Connection, { subject, inbox, size }: RequestSetup) {
+    this.#connection = connection;
+    this.#request = publication(`${subject} ${inbox}`, payload(size, 0, 0));
+    countMessages(connection, deliveryLength(inbox, '1', size), () => this.#answered());
+  }
+
+  static async open(setup: RequestSetup): Promise<Requester> {
+    const connection = await Connection.open(setup.target);
+    await connection.roundTrip(subscribeLine({ subject: setup.inbox, sid: '1' }));
+    return new Requester(connection, setup);
+  }
+
+  /** Sends one request after the other for so long and returns how long each took, in milliseconds. */
+  async request(seconds: number): Promise<number[]> {
+    const latencies: number[] = [];
+    const end = now() + seconds * 1000;
+    for (let from = now(); from < end; ) {
+      await new Promise<void>((answered) => {
+        this.#answered = answered;
+        this.#connection.socket.write(this.#request);
+      });
+      const to = now();
+      latencies.push(to - from);
+      from = to;
+    }
+    return latencies;
+  }
+}
+
+function countMessages(connection: Connection, length: number, arrived: () => void): void {
+  let bytes = 0;
+  connection.stream((chunk) => {
+    // What comes alone and has this length is no message: the server asks whether we live.
+    if (chunk.toString('latin1') === 'PING\r\n') {
+      connection.socket.write('PONG\r\n');
+      return;
+    }
+    bytes += chunk.length;
+    for (; bytes >= length; bytes -= length) arrived();
+  });
+}

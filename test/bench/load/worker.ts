@@ -1,0 +1,37 @@
+// A process of the load generator: it plays the role it is told and answers the questions of the benchmark.
+import { Crowd } from './crowd.ts';
+import { Publisher } from './publisher.ts';
+import { Requester, Responder } from './requests.ts';
+import { Subscriber } from './subscriber.ts';
+
+const roles = { Crowd, Publisher, Requester, Responder, Subscriber };
+
+export type Roles = typeof roles;
+
+export type Question =
+  | { readonly open: keyof Roles; readonly setup: unknown }
+  | { readonly ask: string; readonly parameters: readonly unknown[] };
+
+export type Answer = { readonly result: unknown } | { readonly failure: string };
+
+type Opener = { open(setup: unknown): Promise<object> };
+type Methods = Record<string, (...parameters: unknown[]) => unknown>;
+
+let player: object | undefined;
+
+process.on('message', async (question: Question) => {
+  if ('open' in question) {
+    player = await (roles[question.open] as Opener).open(question.setup);
+    answer({ result: undefined });
+    return;
+  }
+  answer({ result: await (player as Methods)[question.ask]?.(...question.parameters) });
+});
+process.on('disconnect', () => process.exit());
+process.on('uncaughtException', ({ message }) => {
+  process.send?.({ failure: message } satisfies Answer, () => process.exit(1));
+});
+
+function answer(message: Answer): void {
+  process.send?.(message);
+}

@@ -1,0 +1,181 @@
+// The benchmark: measures natspki beside what a user would pick instead, in one run, and writes the report.
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpus, platform, release, tmpdir, totalmem } from 'node:os';
+import { join, resolve } from 'node:path';
+import { run } from '../support/command.ts';
+import { findPeer, missing, type PeerName } from '../support/peers.ts';
+import { type BenchOptions, isSelected, parseArguments, type SideName, usage } from './arguments.ts';
+import { cells } from './cells/all.ts';
+import type { Cell, Measurement } from './cells/cell.ts';
+import { type CommandCell, commandCells, time } from './cells/commands.ts';
+import { LoadGenerator } from './load/generator.ts';
+import { type CellResult, type CommandResult, type Report, renderReport } from './report.ts';
+import { BenchServer, bundledBroker, type Certificates, makeCertificates, type Side } from './server.ts';
+
+// It triples the start of every Node process.
+delete process.env.NODE_EXTRA_CA_CERTS;
+
+const options = readOptions();
+const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-'));
+const lost: string[] = [];
+try {
+  await main();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+async function main(): Promise<void> {
+  if (platform() !== 'linux')
+    lost.push('CPU time and memory: they are read from /proc, which only Linux has');
+  const report: Report = {
+    at: new Date().toISOString(),
+    machine: machine(),
+    versions: await versions(),
+    options: { rounds: options.rounds, seconds: options.seconds },
+    cells: await measureCells(),
+    commands: await measureCommands(),
+    missing: lost,
+  };
+  mkdirSync(options.out, { recursive: true });
+  const markdown = `${renderReport(report)}\n`;
+  writeFileSync(join(options.out, 'bench.json'), `${JSON.stringify(report, undefined, 2)}\n`);
+  writeFileSync(join(options.out, 'bench.md'), markdown);
+  process.stdout.write(markdown);
+}
+
+async function measureCells(): Promise<CellResult[]> {
+  const selected = cells.filter(({ name }) => isSelected(name, options.cells));
+  if (selected.length === 0) return [];
+  const sides = options.sides.map(findSide).filter((side) => side !== undefined);
+  const certificates = makeCertificates(folder);
+  const results: CellResult[] = [];
+  for (const cell of selected) {
+    for (const transport of cell.transports.filter((name) => options.transports.includes(name))) {
+      results.push(await measureCell(cell, transport, sides, certificates));
+    }
+  }
+  return results;
+}
+
+async function measureCell(
+  cell: Cell,
+  transport: BenchOptions['transports'][number],
+  sides: readonly Side[],
+  certificates: Certificates,
+): Promise<CellResult> {
+  const results = sides.map(({ label }) => ({ label, runs: [] as Measurement[] }));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const [index, side] of sides.entries()) {
+      progress(`${cell.name} ${transport} ${side.label} ${round + 1}/${options.rounds}`);
+      const measurement = await measureOnce(cell, transport, side, certificates, round === 0);
+      if (measurement) results[index]?.runs.push(measurement);
+    }
+  }
+  return { cell: cell.name, says: cell.says, table: cell.table, transport, sides: results };
+}
+
+async function measureOnce(
+  cell: Cell,
+  transport: BenchOptions['transports'][number],
+  side: Side,
+  certificates: Certificates,
+  verifies: boolean,
+): Promise<Measurement | undefined> {
+  const generator = new LoadGenerator();
+  let server: BenchServer | undefined;
+  try {
+    server = await BenchServer.start(side, transport, certificates);
+    return await cell.measure({ server, generator, seconds: options.seconds, verifies });
+  } catch (error) {
+    lose(`${cell.name}, ${transport}, ${side.label}: ${(error as Error).message}`);
+    return undefined;
+  } finally {
+    await generator.stop();
+    await server?.stop();
+  }
+}
+
+async function measureCommands(): Promise<CommandResult[]> {
+  const results: CommandResult[] = [];
+  for (const cell of commandCells) {
+    if (isSelected(cell.name, options.cells)) results.push(await measureCommandCell(cell));
+  }
+  return results;
+}
+
+async function measureCommandCell({ name, says, repeat, contestants }: CommandCell): Promise<CommandResult> {
+  const results = contestants.map((contestant) => ({ name: contestant.name, runs: [] as number[] }));
+  for (let round = 0; round < options.rounds * repeat; round++) {
+    for (const [index, contestant] of contestants.entries()) {
+      progress(`${name} ${contestant.name} ${round + 1}/${options.rounds * repeat}`);
+      try {
+        results[index]?.runs.push(await time(contestant));
+      } catch (error) {
+        lose(`${name}, ${contestant.name}: ${(error as Error).message}`);
+      }
+    }
+  }
+  return { cell: name, says, contestants: results };
+}
+
+function findSide(name: SideName, index: number): Side | undefined {
+  const label = options.sides[0] === name && index === 1 ? `${name} again` : name;
+  if (name === 'natspki') {
+    const profile = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${resolve(options.out)}`] : [];
+    return { label, command: bundledBroker(profile), needsSignal: false };
+  }
+  const bin = findPeer(name);
+  if (bin === undefined) {
+    lose(missing(name));
+    return undefined;
+  }
+  return { label, command: [bin], needsSignal: true };
+}
+
+async function versions(): Promise<Record<string, string>> {
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string };
+  const found: Record<string, string> = { natspki: version, node: process.version };
+  const peers: [PeerName, string][] = [
+    ['nats-server', '--version'],
+    ['openssl', 'version'],
+    ['mkcert', '--version'],
+  ];
+  for (const [peer, question] of peers) {
+    const bin = findPeer(peer);
+    if (bin === undefined) continue;
+    const { stdout } = await run([bin, question]);
+    found[peer] = /v?\d+\.\d+\S*/.exec(stdout)?.[0] ?? 'of an unknown version';
+  }
+  return found;
+}
+
+function machine(): string {
+  const processors = cpus();
+  const gigabytes = Math.round(totalmem() / 2 ** 30);
+  return `${processors.length} x ${processors[0]?.model ?? 'unknown'}, ${gigabytes} GB, ${platform()} ${release()}`;
+}
+
+function readOptions(): BenchOptions {
+  let read: BenchOptions;
+  try {
+    read = parseArguments(process.argv.slice(2));
+  } catch (error) {
+    process.stderr.write(`bench: ${(error as Error).message}\n`);
+    process.exit(2);
+  }
+  if (read.help || read.list) {
+    const names = [...cells, ...commandCells].map(({ name, says }) => `${name.padEnd(20)} ${says}\n`);
+    process.stdout.write(read.help ? usage : names.join(''));
+    process.exit();
+  }
+  return read;
+}
+
+function lose(line: string): void {
+  if (!lost.includes(line)) lost.push(line);
+  progress(`not measured: ${line}`);
+}
+
+function progress(line: string): void {
+  process.stderr.write(`${line}\n`);
+}

@@ -1,0 +1,41 @@
+// What an interval has cost the server and the load generator.
+import { cpuSeconds, memory, now } from './usage.ts';
+
+export interface Cost {
+  /** CPU time of the server for one operation, in microseconds. */
+  readonly cpu: number;
+  /** CPU time of all load generator processes for one operation, in microseconds. */
+  readonly generator: number;
+  /** The share of the interval for which the busiest generator process had a CPU, in percent. */
+  readonly busiest: number;
+  /** The most memory that the server ever had, in megabytes. */
+  readonly peak: number;
+}
+
+export class Meter {
+  readonly #from = now();
+  readonly #server: readonly [pid: number, seconds: number];
+  readonly #load: readonly (readonly [pid: number, seconds: number])[];
+
+  /** Starts measuring. */
+  constructor(server: number, load: readonly number[]) {
+    this.#server = [server, cpuSeconds(server)];
+    this.#load = load.map((pid) => [pid, cpuSeconds(pid)]);
+  }
+
+  /** The cost since the start of each of so many operations. */
+  read(operations: number): Cost {
+    const elapsed = (now() - this.#from) / 1000;
+    const load = this.#load.map(since);
+    return {
+      cpu: (since(this.#server) / operations) * 1e6,
+      generator: (load.reduce((sum, seconds) => sum + seconds, 0) / operations) * 1e6,
+      busiest: (Math.max(0, ...load) / elapsed) * 100,
+      peak: memory(this.#server[0], 'VmHWM') / 1e6,
+    };
+  }
+}
+
+function since([pid, seconds]: readonly [number, number]): number {
+  return cpuSeconds(pid) - seconds;
+}

@@ -1,0 +1,136 @@
+// The servers that are compared: started fresh for each measurement, on the same configuration text and certificates.
+import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
+import { type ServerProcess, startProcess } from '../support/server.ts';
+import type { Transport } from './arguments.ts';
+import type { Target } from './load/connection.ts';
+
+export interface Side {
+  /** How the report calls it. */
+  readonly label: string;
+  readonly command: readonly string[];
+  /** Whether it must be told to read its certificates again. */
+  readonly needsSignal: boolean;
+}
+
+export interface Certificates {
+  readonly authority: Pair;
+  readonly client: Pair;
+  /** Two for the same host, to swap one for the other. */
+  readonly servers: readonly [Pair, Pair];
+}
+
+/** Makes P-256 certificates in the folder. */
+export function makeCertificates(folder: string): Certificates {
+  const authority = makeAuthority(folder);
+  return {
+    authority,
+    client: makeLeaf(folder, 'client', authority, { usage: 'clientAuth' }),
+    servers: [makeLeaf(folder, 'first', authority), makeLeaf(folder, 'second', authority)],
+  };
+}
+
+const user = { user: 'bench', password: 'bench-password' };
+
+// Every publish and subscribe is checked against permissions, as in a system that means it. The write deadline is shorter
+// than the default so that a slow consumer meets it within its measurement.
+const configuration = `
+write_deadline: "2s"
+authorization {
+  users = [
+    {
+      user: ${user.user}
+      password: ${user.password}
+      permissions: { publish: ["bench.>", "_INBOX.>"], subscribe: ["bench.>", "_INBOX.>"] }
+    }
+  ]
+}
+`;
+
+const mutualTls = `
+tls {
+  cert_file: server.pem
+  key_file: server.key
+  ca_file: ca.pem
+  verify: true
+  timeout: 10
+}
+`;
+
+export class BenchServer {
+  readonly target: Target;
+  readonly #side: Side;
+  readonly #folder: string;
+  readonly #certificates: Certificates;
+  readonly #process: ServerProcess;
+  #current: 0 | 1 = 0;
+
+  private constructor(
+    side: Side,
+    folder: string,
+    transport: Transport,
+    certificates: Certificates,
+    process: ServerProcess,
+  ) {
+    const { authority, client } = certificates;
+    this.#side = side;
+    this.#folder = folder;
+    this.#certificates = certificates;
+    this.#process = process;
+    this.target = {
+      port: process.port,
+      ...user,
+      ...(transport === 'tls' ? { tls: { ca: authority.cert, cert: client.cert, key: client.key } } : {}),
+    };
+  }
+
+  static async start(side: Side, transport: Transport, certificates: Certificates): Promise<BenchServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-server-'));
+    try {
+      const text = ['listen: "127.0.0.1:-1"', configuration, transport === 'tls' ? mutualTls : ''].join('\n');
+      writeFileSync(join(folder, 'nats.conf'), text);
+      copyFileSync(certificates.authority.cert, join(folder, 'ca.pem'));
+      copyFileSync(certificates.servers[0].cert, join(folder, 'server.pem'));
+      copyFileSync(certificates.servers[0].key, join(folder, 'server.key'));
+      const process = await startProcess([...side.command, '-c', 'nats.conf'], folder);
+      return new BenchServer(side, folder, transport, certificates, process);
+    } catch (error) {
+      rmSync(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+
+  get pid(): number {
+    return this.#process.pid;
+  }
+
+  /** Resolves when the server has logged something, as `ServerProcess` does. */
+  logged(pattern: RegExp): Promise<void> {
+    return this.#process.logged(pattern);
+  }
+
+  /** Renames the other certificate and key into place, signals a server that needs it, and returns the new pair. */
+  swap(): Pair {
+    this.#current = this.#current === 0 ? 1 : 0;
+    const pair = this.#certificates.servers[this.#current];
+    const staged = { cert: join(this.#folder, 'staged.pem'), key: join(this.#folder, 'staged.key') };
+    copyFileSync(pair.cert, staged.cert);
+    copyFileSync(pair.key, staged.key);
+    renameSync(staged.cert, join(this.#folder, 'server.pem'));
+    renameSync(staged.key, join(this.#folder, 'server.key'));
+    if (this.#side.needsSignal) process.kill(this.pid, 'SIGHUP');
+    return pair;
+  }
+
+  async stop(): Promise<void> {
+    await this.#process.stop();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+/** The bundled broker of the checkout in the working directory, with more arguments for Node. */
+export function bundledBroker(nodeArguments: readonly string[]): readonly string[] {
+  return [process.execPath, ...nodeArguments, resolve('bin/run.js'), 'broker'];
+}
