@@ -1,11 +1,12 @@
 // Several files as one: every moment of a crash leaves all the old ones or all the new ones.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finishStaged, unfinishedWork, writeTogether } from '../src/staging.ts';
 import { builtModule } from './support/built.ts';
 import { testFolder } from './support/folder.ts';
 import { killedAt } from './support/killed.ts';
+import { contents } from './support/tree.ts';
 
 const scratch = testFolder('staging');
 
@@ -18,18 +19,6 @@ function pairFolder(): { folder: string; journal: string } {
   writeFileSync(join(folder, 'key'), 'old key', { mode: 0o600 });
   writeFileSync(join(folder, 'gone'), 'to be removed');
   return { folder, journal };
-}
-
-function contents(folder: string): Record<string, string> {
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((entry) =>
-    entry.isFile(),
-  );
-  return Object.fromEntries(
-    files.map((entry) => {
-      const path = join(entry.parentPath, entry.name);
-      return [path.slice(folder.length + 1), readFileSync(path, 'utf8')];
-    }),
-  );
 }
 
 const before = { cert: 'old certificate', key: 'old key', gone: 'to be removed' };

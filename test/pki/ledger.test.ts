@@ -1,0 +1,50 @@
+import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Ledger, type LedgerEntry } from '../../src/pki/ledger.ts';
+import { testFolder } from '../support/folder.ts';
+
+const folder = testFolder('ledger');
+const entry = (serial: string): LedgerEntry => ({
+  time: '2026-01-01T00:00:00.000Z',
+  serial,
+  name: 'n1',
+  profile: 'server',
+  sans: ['dns:n1'],
+  keyType: 'p256',
+  issuer: 'aa',
+  notBefore: '2026-01-01T00:00:00.000Z',
+  notAfter: '2027-01-01T00:00:00.000Z',
+  pin: 'bb',
+});
+
+describe('the ledger', () => {
+  it('is empty where there is none yet', async () => {
+    expect(await new Ledger(join(folder, 'none')).read()).toEqual({ entries: [], damagedLines: [] });
+  });
+
+  it('has one line for each certificate, in their order, for its owner only', async () => {
+    const ledger = new Ledger(join(folder, 'ledger'));
+    await ledger.append([entry('01'), entry('02')]);
+    await ledger.append([entry('03')]);
+    expect((await ledger.read()).entries).toEqual([entry('01'), entry('02'), entry('03')]);
+    expect(readFileSync(ledger.file, 'utf8').split('\n')).toHaveLength(4);
+    expect(statSync(ledger.file).mode & 0o777).toBe(0o600);
+  });
+
+  it('reports a torn last line, keeps the others, and goes on behind it', async () => {
+    const ledger = new Ledger(join(folder, 'torn'));
+    await ledger.append([entry('01'), entry('02')]);
+    truncateSync(ledger.file, statSync(ledger.file).size - 20);
+    expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
+    await ledger.append([entry('03')]);
+    expect(await ledger.read()).toEqual({ entries: [entry('01'), entry('03')], damagedLines: [2] });
+  });
+
+  it.each(['null', '[]', '{}', '"x"', 'not JSON'])('reports a line that is %s', async (line) => {
+    const ledger = new Ledger(join(folder, `line-${encodeURIComponent(line)}`));
+    await ledger.append([entry('01')]);
+    appendFileSync(ledger.file, `${line}\n`);
+    expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
+  });
+});

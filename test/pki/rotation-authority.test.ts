@@ -1,0 +1,231 @@
+// The rotation of the authority: in every state, each certificate in the folder is put to openssl with the trust of a
+// peer that knows only the old authority, both, or only the new one.
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Authority } from '../../src/pki/authority.ts';
+import type { PkiDirectory } from '../../src/pki/directory.ts';
+import { issueCertificates } from '../../src/pki/issue.ts';
+import { rotateLeaves, undoRotation } from '../../src/pki/rotate.ts';
+import { describeStep } from '../../src/pki/rotation.ts';
+import { finishSuccession, planFinish, planStart, startSuccession } from '../../src/pki/succession.ts';
+import { verifyDirectory } from '../../src/pki/verification.ts';
+import { decodePrivateKey, generateKey } from '../../src/x509/key.ts';
+import { Signer } from '../../src/x509/sign.ts';
+import { testFolder } from '../support/folder.ts';
+import { openssl } from '../support/openssl.ts';
+import { leafOf, smallPki } from '../support/small-pki.ts';
+
+const scratch = testFolder('authority-rotation');
+const day = 86_400_000;
+const later = (days: number) => () => new Date(Date.now() + days * day);
+const names = ['client', 'route', 'server'] as const;
+
+/** Asks openssl whether a peer with this trust accepts what the file of a name sends, in each of its uses. */
+function accepts(directory: PkiDirectory, name: string, trust: string): boolean {
+  const file = directory.certificateFile(name);
+  const purposes = { server: ['sslserver'], client: ['sslclient'], route: ['sslserver', 'sslclient'] };
+  return (purposes[name as keyof typeof purposes] ?? ['sslclient']).every((purpose) => {
+    try {
+      // -untrusted reads all certificates of the file, the leaf too, as a peer has them from the handshake.
+      openssl(
+        ...['verify', '-x509_strict', '-purpose', purpose, '-no-CApath', '-no-CAstore', '-CAfile', trust],
+        ...['-untrusted', file, file],
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** A trust file in the hands of a peer. */
+function trust(content: string): string {
+  const file = join(mkdtempSync(join(scratch, 'peer-')), 'ca.pem');
+  writeFileSync(file, content);
+  return file;
+}
+
+describe.each(['p256', 'ed25519', 'rsa2048'] as const)('the authority, with keys of type %s', (keyType) => {
+  it('is accepted by each peer exactly as its trust allows, in every state of a rotation', async () => {
+    const directory = await smallPki(scratch, { keyType });
+    const bundle = () => readFileSync(directory.authorityFile, 'utf8');
+    const old = trust(bundle());
+    await startSuccession({ directory });
+    const both = trust(bundle());
+    const fresh = trust((await directory.readBundle())[0].toPem());
+    const table = () =>
+      names.map((name) => [name, ...[old, both, fresh].map((peer) => accepts(directory, name, peer))]);
+
+    // Old leaves: as before; who knows only the new authority never accepts them.
+    expect(table()).toEqual(names.map((name) => [name, true, true, false]));
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory, names: ['server'] });
+    expect(table()).toEqual([
+      ['client', true, true, false],
+      ['route', true, true, false],
+      ['server', true, true, true],
+    ]);
+    // New leaves, those issued for the first time too: accepted by everybody.
+    await rotateLeaves({ directory });
+    await issueCertificates({ directory, profile: 'client', names: ['late'] });
+    expect(table()).toEqual(names.map((name) => [name, true, true, true]));
+    expect([old, both, fresh].map((peer) => accepts(directory, 'late', peer))).toEqual([true, true, true]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    // The old authority is gone: its only believers are those who never got the new bundle.
+    await finishSuccession({ directory });
+    expect(bundle()).toBe(readFileSync(fresh, 'utf8'));
+    expect(table()).toEqual(names.map((name) => [name, false, true, true]));
+    expect(await verifyDirectory(directory)).toEqual([]);
+    // And once more around.
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    expect(accepts(directory, 'server', fresh)).toBe(true);
+    await finishSuccession({ directory });
+    expect(accepts(directory, 'server', trust(bundle()))).toBe(true);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+});
+
+describe('rotating the authority', () => {
+  it('plans the next number of its name, or the name that is asked for', async () => {
+    const directory = await smallPki(scratch, { authorityDays: 1000 });
+    const step = await planStart({ directory });
+    expect(describeStep(step)).toBe(
+      'trust-new   "Test CA 2" takes over from "Test CA"; both are trusted (p256, 1000 days)',
+    );
+    expect(await planStart({ directory, commonName: 'New' })).toMatchObject({ authority: 'New' });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    expect(await planStart({ directory })).toMatchObject({ authority: 'Test CA 3', succeeds: 'Test CA 2' });
+  });
+
+  it('moves the old key to the archive and records what was signed', async () => {
+    const directory = await smallPki(scratch);
+    const oldKey = readFileSync(directory.authorityKeyFile, 'utf8');
+    const { certificates } = await startSuccession({ directory });
+    expect(certificates.map(({ name, profile }) => [name, profile])).toEqual([
+      ['ca', 'authority'],
+      ['ca', 'retired-authority'],
+    ]);
+    const archive = join(directory.path, '.natspki/archive/ca');
+    const [folder] = readdirSync(archive);
+    expect(readFileSync(join(archive, folder as string, 'ca-key.pem'), 'utf8')).toBe(oldKey);
+    const { entries } = await directory.ledger.read();
+    const [next, old] = await directory.readBundle();
+    const chain = readFileSync(directory.chainFile, 'utf8');
+    expect(entries.slice(-2)).toMatchObject([
+      { profile: 'authority', issuer: next.pin, pin: next.pin },
+      { profile: 'authority', issuer: old?.pin, pin: next.pin },
+    ]);
+    expect(chain.match(/BEGIN/g)).toHaveLength(1);
+  });
+
+  it('encrypts the new key with the passphrase of the old one', async () => {
+    const directory = await smallPki(scratch, { passphrase: 'xyzzy' });
+    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
+    await expect(startSuccession({ directory, passphrase: 'no' })).rejects.toMatchObject({
+      code: 'wrong-passphrase',
+    });
+    await startSuccession({ directory, passphrase: 'xyzzy' });
+    const key = readFileSync(directory.authorityKeyFile);
+    expect(key.toString()).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY/);
+    expect((await directory.readBundle())[0].hasKey(decodePrivateKey(key, 'key', 'xyzzy'))).toBe(true);
+  });
+
+  it('does not encrypt the new key when the old one was not', async () => {
+    const directory = await smallPki(scratch);
+    await startSuccession({ directory, passphrase: 'of nothing' });
+    expect(readFileSync(directory.authorityKeyFile, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY/);
+  });
+
+  it('refuses a second rotation while one is under way, and an end without a beginning', async () => {
+    const directory = await smallPki(scratch);
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
+    const results = await Promise.allSettled([
+      startSuccession({ directory }),
+      startSuccession({ directory }),
+    ]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: {
+        code: 'rotation-under-way',
+        message: 'the rotation from "Test CA" to "Test CA 2" is not finished',
+      },
+    });
+    expect(await directory.readBundle()).toHaveLength(2);
+  });
+
+  it('refuses when the clock was set back, and takes over from an authority that has expired', async () => {
+    const directory = await smallPki(scratch, { authorityDays: 10, days: 10 });
+    await expect(startSuccession({ directory, now: later(-1) })).rejects.toMatchObject({
+      code: 'authority-not-yet-valid',
+    });
+    const { notices } = await startSuccession({ directory, now: later(20) });
+    expect(notices).toEqual([
+      '"Test CA" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates',
+    ]);
+    await rotateLeaves({ directory, now: later(20) });
+    expect(readFileSync(directory.certificateFile('server'), 'utf8').match(/BEGIN/g)).toHaveLength(1);
+    // What has expired holds nobody up.
+    expect(await planFinish({ directory, now: later(20) })).toMatchObject({
+      authorities: ['Test CA'],
+      stranded: [],
+    });
+  });
+
+  it('does not vouch below an authority that allows none', async () => {
+    const key = await generateKey('p256');
+    const contents = {
+      ...{ commonName: 'Leafs only', pathLength: 0, notBefore: later(-1)(), notAfter: later(9)() },
+      publicKey: createPublicKey(key),
+    };
+    const certificate = await Signer.selfSigned(contents, key, randomBytes);
+    const authority = new Authority([certificate], key, { bundle: 'b', key: 'k' });
+    const options = { commonName: 'Next', key: await generateKey('p256'), days: 9, now: new Date() };
+    expect((await authority.successor(options)).chain).toEqual([]);
+  });
+
+  it('names the live leaves that still depend on the old one, here and elsewhere, and ends only when forced', async () => {
+    const directory = await smallPki(scratch, { clients: ['alice', 'bob'] });
+    const out = mkdtempSync(join(scratch, 'out-'));
+    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
+    await issueCertificates({ directory, profile: 'client', names: ['brief'], outDirectory: out, days: 1 });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory, names: ['alice', 'server'] });
+    const options = { directory, now: later(2) };
+    await expect(finishSuccession(options)).rejects.toMatchObject({
+      code: 'still-needed',
+      message: `3 certificates still depend on "Test CA": bob, route, gone (not in "${directory.path}")`,
+      hint: 'reissue with `natspki rotate bob route`, or pass --force',
+    });
+    await rotateLeaves({ directory });
+    await expect(finishSuccession(options)).rejects.toMatchObject({
+      message: `1 certificate still depends on "Test CA": gone (not in "${directory.path}")`,
+    });
+    const { notices, step } = await finishSuccession({ ...options, force: true });
+    expect(notices).toEqual(['no longer trusted: gone']);
+    expect(step.shortened).toEqual(['alice', 'bob', 'route', 'server']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('does not put back a pair of the retired authority unless forced', async () => {
+    const directory = await smallPki(scratch);
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await undoRotation({ directory, name: 'server' });
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+      message: '1 certificate still depends on "Test CA": server',
+    });
+    await undoRotation({ directory, name: 'server' });
+    await rotateLeaves({ directory, names: ['route'] });
+    await finishSuccession({ directory });
+    await undoRotation({ directory, name: 'route' });
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });
+    expect(leafOf(directory, 'client').issuerCommonName).toBe('Test CA 2');
+  });
+});
