@@ -375,7 +375,7 @@ export class Parser {
       if (line[end] !== SPACE || bounds[2 * index] !== end + 1) return false;
       end = bounds[2 * index + 1] as number;
     }
-    return end === next - 2;
+    return end === next - 2 && line[end] === CR;
   }
 
   /** Sets out a message of its own, because a chunk's end splits it or its line is not in canonical form. */

@@ -26,6 +26,11 @@ conformance('publish', 'max_payload: 1024', (suite) => {
         (s) => `MSG ${s} 1 r 1\r\nx\r\n`,
       ],
       ['a bare line feed after the line', (s) => `PUB ${s} 1\nx\r\n`, (s) => `MSG ${s} 1 1\r\nx\r\n`],
+      [
+        'a blank and a bare line feed after the line',
+        (s) => `PUB ${s} 1 \nx\r\n`,
+        (s) => `MSG ${s} 1 1\r\nx\r\n`,
+      ],
       ['leading zeros, which stay', (s) => `PUB ${s} 002\r\nhi\r\n`, (s) => `MSG ${s} 1 002\r\nhi\r\n`],
       ['nine digits of size', (s) => `PUB ${s} 000000002\r\nhi\r\n`, (s) => `MSG ${s} 1 000000002\r\nhi\r\n`],
     ])('delivers %s', async (_, sent, delivered) => {

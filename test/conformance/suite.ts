@@ -1,8 +1,8 @@
 // Runs one description of wire behaviour against every server there is: the bundled broker always, the real nats-server
 // where it is found. One server serves a whole description; each case has subjects of its own.
-import { afterAll, afterEach, beforeAll } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { describePeer } from '../support/peers.ts';
-import { natsServer, type ServerUnderTest, type StartServer } from '../support/server.ts';
+import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../support/server.ts';
 import { Wire, type WireOptions } from '../support/wire.ts';
 
 export class Suite {
@@ -56,6 +56,9 @@ export function conformance(
   cases: (suite: Suite) => void,
 ): void {
   const text = typeof configuration === 'string' ? () => configuration : configuration;
+  describe(`${title}, on the bundled broker`, () => {
+    cases(new Suite('broker', bundledBroker, text));
+  });
   describePeer('nats-server', `${title}, on nats-server`, (bin) => {
     cases(new Suite('nats-server', natsServer(bin), text));
   });

@@ -5,6 +5,11 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { startBroker } from '../../src/broker/broker.ts';
+import { readBrokerOptions } from '../../src/broker/options.ts';
+import { type ConfProblem, throwOnErrors } from '../../src/conf/error.ts';
+import { parseConf } from '../../src/conf/parser.ts';
+import { LineLogger } from '../../src/log.ts';
 
 export interface ServerUnderTest {
   readonly port: number;
@@ -38,6 +43,22 @@ export function natsServer(bin: string): StartServer {
     return { ...server, stop: () => server.stop().finally(clear) };
   };
 }
+
+/** Starts the bundled broker within this process. */
+export const bundledBroker: StartServer = async (configuration) => {
+  const problems: ConfProblem[] = [];
+  const options = readBrokerOptions(parseConf(listening(configuration), { file: 'nats.conf' }), problems);
+  throwOnErrors(problems);
+  const log = new Log();
+  const broker = await startBroker(options, { logger: new LineLogger((line) => log.add(line)) });
+  return {
+    port: broker.port,
+    log: () => log.text,
+    logged: (pattern) => log.has(pattern),
+    lameDuck: () => void broker.lameDuck(),
+    stop: () => broker.close(),
+  };
+};
 
 /** Starts a program that takes signals and logs as nats-server does, in the folder that its files are named from. */
 export async function startProcess(

@@ -93,9 +93,9 @@ export class Wire {
     expect({ missing, rest }).toEqual({ missing: [], rest: '' });
   }
 
-  /** Returns all that the server has answered to what was sent (it must not contain a PONG of its own). */
-  async drain(): Promise<string> {
-    this.send(barrier);
+  /** Sends these bytes and returns all that the server has answered so far (it must not contain a PONG of its own). */
+  async drain(bytes = ''): Promise<string> {
+    this.send(bytes + barrier);
     return (await this.#take(answer)).slice(0, -answer.length);
   }
 
