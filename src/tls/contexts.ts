@@ -29,8 +29,10 @@ export class Contexts {
       x509: new X509Certificate(pair.leaf.der),
       context: makeContext(this.#optionsOf([pair]), `"${pair.certFile}"`),
     }));
-    this.options = this.#optionsOf(firstOfEachKeyType(this.#single).map(({ pair }) => pair));
-    this.byDefault = this.#contextOf(this.#single);
+    const first = firstOfEachKeyType(this.#single);
+    this.options = this.#optionsOf(first.map(pairOf));
+    this.byDefault =
+      first.length === 0 ? makeContext(this.options, 'the tls block') : this.#contextOf(this.#single);
   }
 
   /** Whether the host that a client names makes a difference. */
@@ -38,22 +40,23 @@ export class Contexts {
     return this.#single.length > 1;
   }
 
-  /** Gives the context with the certificates for a host, one for each type of key. */
-  forHost(serverName: string): SecureContext {
-    const fitting = this.#single.filter(
-      ({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined,
+  /** Gives the context with the certificates for a host; undefined where the default one serves it. */
+  forHost(serverName: string): SecureContext | undefined {
+    const context = this.#contextOf(
+      this.#single.filter(({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined),
     );
-    return fitting.length === 0 ? this.byDefault : this.#contextOf(fitting);
+    return context === this.byDefault ? undefined : context;
   }
 
+  /** Combines candidates, one for each type of key; gives the default context when there is none. */
   #contextOf(candidates: readonly SingleContext[]): SecureContext {
     const chosen = firstOfEachKeyType(candidates);
     const [only] = chosen;
-    if (only !== undefined && chosen.length === 1) return only.context;
+    if (only === undefined) return this.byDefault;
+    if (chosen.length === 1) return only.context;
     const key = chosen.map((one) => this.#single.indexOf(one)).join(' ');
     const context =
-      this.#combined.get(key) ??
-      makeContext(this.#optionsOf(chosen.map(({ pair }) => pair)), 'the tls block');
+      this.#combined.get(key) ?? makeContext(this.#optionsOf(chosen.map(pairOf)), 'the tls block');
     this.#combined.set(key, context);
     return context;
   }
@@ -71,9 +74,11 @@ function optionsOf(
   trust: readonly string[] | undefined,
 ): SecureContextOptions {
   const groups = block.curvePreferences?.flatMap((curve) => findCurve(curve) ?? []);
+  // Newer versions of Node serve a host only the last pair of its context: that is to be the first in the block.
+  const loaded = pairs.toReversed();
   return {
-    cert: pairs.map(({ chain }) => chain.map((certificate) => certificate.toPem()).join('')),
-    key: pairs.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
+    cert: loaded.map(({ chain }) => chain.map((certificate) => certificate.toPem()).join('')),
+    key: loaded.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
     // Without any, Node would load its own list of authorities, which takes it 50 ms the first time.
     ca: [...(trust ?? [])],
     // As in Go, whatever the ca_file names is trusted, be it an intermediate authority or a lone certificate.
@@ -84,6 +89,10 @@ function optionsOf(
     secureOptions,
     ...(groups === undefined ? {} : { ecdhCurve: groups.join(':') }),
   };
+}
+
+function pairOf({ pair }: SingleContext): VerifiedPair {
+  return pair;
 }
 
 function makeContext(options: SecureContextOptions, what: string): SecureContext {

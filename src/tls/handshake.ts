@@ -58,6 +58,9 @@ export class Handshaker {
     const material = this.#material;
     const server = this.#server;
     const { timeoutMs } = material.block;
+    // Who hangs up in the middle of a handshake need not be told anything more.
+    const { allowHalfOpen } = socket;
+    socket.allowHalfOpen = false;
     return new Promise((resolve, reject) => {
       let pay: ((bytes: number) => void) | undefined;
       const timer = setTimeout(() => {
@@ -67,7 +70,10 @@ export class Handshaker {
         this.#end(socket, explainFailure(new ConnectionClosed(), material, socket.bytesRead));
       socket.once('close', onClose);
       this.#attempts.set(socket, {
-        resolve,
+        resolve: (secure) => {
+          secure.allowHalfOpen = allowHalfOpen;
+          resolve(secure);
+        },
         reject,
         release: () => {
           clearTimeout(timer);

@@ -55,7 +55,8 @@ export async function listenTls(
   const outcomes: Promise<Outcome>[] = [];
   const waiting: ((outcome: Promise<Outcome>) => void)[] = [];
   const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
+  // Half-open as the broker's listener is.
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     const outcome = handshaker.accept(socket).then(
       (secure) => {

@@ -241,6 +241,15 @@ it('trusts a lone certificate and an intermediate authority that stand in the ca
   await listener.close();
 });
 
+it('hands over connections that are half-open or not, as the accepted sockets were', async () => {
+  const listener = await listenTls({ pairs: [server] });
+  const socket = connect({ port: listener.port, host: '127.0.0.1', ca: ca.pem });
+  const outcome = await listener.outcome();
+  expect(outcome).toMatchObject({ allowHalfOpen: true });
+  socket.destroy();
+  await listener.close();
+});
+
 it('says so when its block names no certificate', async () => {
   const listener = await listenTls({ pairs: [] });
   expect(await greeting(listener.port, as(undefined))).not.toBe('hello');

@@ -1,0 +1,37 @@
+// Asks the real nats-server, where there is one, whether it takes a configuration (`nats-server -t`).
+
+import { execFile } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { NatspkiError } from '../errors.ts';
+import { writeFileAtomic } from '../files.ts';
+
+/**
+ * Tests a text as if it stood in `file`; includes and relative paths mean what they will mean there.
+ * Returns false where there is no nats-server (NATS_SERVER_BIN, else PATH); throws `nats-server-refuses`.
+ */
+export async function testWithNatsServer(file: string, text: string): Promise<boolean> {
+  const draft = join(dirname(file), `.natspki-${process.pid}.conf`);
+  await writeFileAtomic(draft, text, { mode: 0o600 });
+  try {
+    return await test(draft, file);
+  } finally {
+    await rm(draft, { force: true });
+  }
+}
+
+function test(draft: string, file: string): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    execFile(process.env.NATS_SERVER_BIN || 'nats-server', ['-t', '-c', draft], (error, stdout, stderr) => {
+      if (error === null) resolve(true);
+      else if (error.code === 'ENOENT') resolve(false);
+      else {
+        const said = `${stdout}${stderr}`
+          .trim()
+          .replaceAll(draft, file)
+          .replace(/^nats-server: /gm, '');
+        reject(new NatspkiError('nats-server-refuses', `nats-server refuses it: ${said}`, { cause: error }));
+      }
+    });
+  });
+}
