@@ -40,6 +40,8 @@ export class PkiDirectory {
   /** The trust bundle, the current authority first. */
   readonly authorityFile: string;
   readonly authorityKeyFile: string;
+  /** What goes behind each leaf while one authority succeeds another; missing at other times. */
+  readonly chainFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
 
@@ -48,6 +50,7 @@ export class PkiDirectory {
     this.authorityFile = join(path, 'ca.pem');
     this.authorityKeyFile = join(path, 'ca-key.pem');
     this.#state = join(path, '.natspki');
+    this.chainFile = join(this.#state, 'chain.pem');
     this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
 
@@ -108,12 +111,12 @@ export class PkiDirectory {
   }
 
   async hasAuthority(): Promise<boolean> {
-    return (await exists(this.authorityFile)) || (await exists(this.authorityKeyFile));
+    return exists(this.authorityFile) || exists(this.authorityKeyFile);
   }
 
   /** Reads the trust bundle; throws `no-authority` when there is none. */
   async readBundle(): Promise<[Certificate, ...Certificate[]]> {
-    if (!(await exists(this.authorityFile))) {
+    if (!exists(this.authorityFile)) {
       throw new NatspkiError('no-authority', `no authority in "${this.path}"`, {
         hint: 'make one with `natspki init`, or name its folder with --dir',
       });
@@ -125,7 +128,14 @@ export class PkiDirectory {
   async readAuthority(passphrase?: string): Promise<Authority> {
     const bundle = await this.readBundle();
     const key = decodePrivateKey(await readFile(this.authorityKeyFile), this.authorityKeyFile, passphrase);
-    return new Authority(bundle, key, { bundle: this.authorityFile, key: this.authorityKeyFile });
+    const source = { bundle: this.authorityFile, key: this.authorityKeyFile };
+    return new Authority(bundle, key, source, await this.readVouchers());
+  }
+
+  /** Reads what the authority before says of the current one, to go behind each leaf; nothing outside a rotation. */
+  async readVouchers(): Promise<Certificate[]> {
+    if (!exists(this.chainFile)) return [];
+    return readCertificates(await readFile(this.chainFile), this.chainFile);
   }
 
   /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
@@ -163,7 +173,7 @@ export class PkiDirectory {
     if (first === undefined) return;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     const folder = dirname(first.certificateFile);
-    const half = (await exists(first.certificateFile)) ? 'certificate' : 'the key of certificate';
+    const half = exists(first.certificateFile) ? 'certificate' : 'the key of certificate';
     throw new NatspkiError(
       'certificate-exists',
       `${half} "${first.name}"${more} already exists in "${folder}"`,
@@ -174,12 +184,17 @@ export class PkiDirectory {
   }
 
   /**
-   * Writes pairs and other files in one step; what a pair replaces goes to the archive in the same step. Only inside
-   * `exclusive`.
+   * Writes pairs and other files, and removes some, in one step; what a pair replaces goes to the archive in the same
+   * step. Only inside `exclusive`.
    */
-  async write(pairs: readonly PairWrite[], others: readonly FileWrite[], now: Date): Promise<void> {
+  async write(
+    pairs: readonly PairWrite[],
+    others: readonly FileWrite[],
+    now: Date,
+    removed: readonly string[] = [],
+  ): Promise<void> {
     const writes: FileWrite[] = [];
-    const removals: string[] = [];
+    const removals: string[] = [...removed];
     for (const pair of pairs) {
       if (await isThere(pair)) {
         writes.push(...(await this.#archived(pair, now)));
@@ -191,14 +206,35 @@ export class PkiDirectory {
     await writeTogether(this.#state, [...writes, ...others], removals);
   }
 
+  /** Names the files of the pair that was replaced last, undefined when the archive has none. */
+  async lastArchived(name: string): Promise<PairFiles | undefined> {
+    const folder = (await this.#archivedFolders(name)).at(-1);
+    return folder === undefined ? undefined : this.pair(name, join(this.#archive(name), folder));
+  }
+
+  #archive(name: string): string {
+    return join(this.#state, 'archive', name);
+  }
+
+  /** Lists what the archive has of a name, oldest first; a pair that was put back has left an empty folder. */
+  async #archivedFolders(name: string): Promise<string[]> {
+    const archive = this.#archive(name);
+    if (!exists(archive)) return [];
+    const filled: string[] = [];
+    for (const folder of (await readdir(archive)).sort()) {
+      if ((await readdir(join(archive, folder))).length > 0) filled.push(folder);
+    }
+    return filled;
+  }
+
   /** Gives the files of a pair that is about to be replaced, as writes to `.natspki/archive/NAME/TIME-SERIAL/`. */
   async #archived(pair: PairFiles, now: Date): Promise<FileWrite[]> {
     const files = [pair.certificateFile, pair.keyFile];
     const contents: [string, Buffer][] = [];
-    for (const file of files) if (await exists(file)) contents.push([file, await readFile(file)]);
-    const stamp = now.toISOString().replace(/[-:]|\.\d+/g, '');
+    for (const file of files) if (exists(file)) contents.push([file, await readFile(file)]);
+    const last = (await this.#archivedFolders(pair.name)).at(-1) ?? '';
     const serial = serialIn(contents[0]?.[1] ?? Buffer.alloc(0));
-    const folder = join(this.#state, 'archive', pair.name, `${stamp}-${serial}`);
+    const folder = join(this.#archive(pair.name), `${stampAfter(last, now)}-${serial}`);
     return contents.map(([file, data]) => ({ path: join(folder, basename(file)), data, mode: 0o600 }));
   }
 }
@@ -241,7 +277,15 @@ export function checkNames(names: readonly string[]): void {
 }
 
 async function isThere(pair: PairFiles): Promise<boolean> {
-  return (await exists(pair.certificateFile)) || (await exists(pair.keyFile));
+  return exists(pair.certificateFile) || exists(pair.keyFile);
+}
+
+/** Prints a time for a folder name, moved past the name before it where the clock was set back. */
+function stampAfter(last: string, now: Date): string {
+  const [, date, hours, minutes, rest] = /^(\d{8})T(\d\d)(\d\d)([\d.]+)Z/.exec(last) ?? [];
+  const day = date?.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
+  const before = day === undefined ? 0 : Date.parse(`${day}T${hours}:${minutes}:${rest}Z`);
+  return new Date(Math.max(now.getTime(), before + 1)).toISOString().replace(/[-:]/g, '');
 }
 
 /** Gives the beginning of a certificate's serial number, for a folder name; what cannot be read is archived as well. */

@@ -88,7 +88,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
   step();
   const { certificate } = authority.current;
   const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);
-  const authorityWrite = await pairOf(authorityPair, certificate, key, passphrase);
+  const authorityWrite = await pairOf(authorityPair, [certificate], key, passphrase);
   const entry = ledgerEntry(certificate, {
     name: authorityPair.name,
     profile: 'authority',

@@ -1,7 +1,7 @@
 // Leaf certificates on their way from a wish to files: keys made, certificates signed, and what is to be recorded and
 // shown of them. Writes nothing.
 import { createPublicKey, type KeyObject } from 'node:crypto';
-import type { Certificate } from '../x509/certificate.ts';
+import { type Certificate, toPem } from '../x509/certificate.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San } from '../x509/name.ts';
 import { type Authority, formatDay } from './authority.ts';
@@ -16,6 +16,8 @@ export interface LeafPlan {
   readonly profile: ProfileName;
   readonly sans: readonly San[];
   readonly days: number;
+  /** The whole subject (DER Name) in place of the name as its common name. */
+  readonly subjectDer?: Buffer;
 }
 
 /** A plan with its key, or with the public half of one that is elsewhere. */
@@ -70,15 +72,19 @@ export async function signLeaves(
   const pairs: PairWrite[] = [];
   const entries: LedgerEntry[] = [];
   const listed: ListedCertificate[] = [];
-  for (const { files, profile, sans, days, key } of plans) {
+  const chain = authority.chain.filter(({ notAfter }) => now < notAfter);
+  for (const { files, profile, sans, days, subjectDer, key } of plans) {
     const request = key.type === 'public';
     const publicKey = request ? key : createPublicKey(key);
     const certificate = await authority.issue(
-      { commonName: files.name, profile, sans, publicKey, days },
+      {
+        ...{ commonName: files.name, profile, sans, publicKey, days },
+        ...(subjectDer === undefined ? {} : { subjectDer }),
+      },
       now,
     );
     const { keyFile, ...rest } = files;
-    pairs.push(await pairOf(files, certificate, request ? undefined : key));
+    pairs.push(await pairOf(files, [certificate, ...chain], request ? undefined : key));
     entries.push(
       ledgerEntry(certificate, {
         name: files.name,
@@ -94,16 +100,16 @@ export async function signLeaves(
   return { pairs, entries, listed };
 }
 
-/** Puts a certificate and its key into PEM. */
+/** Puts a certificate, with what goes behind it, and its key into PEM. */
 export async function pairOf(
   files: PairFiles,
-  certificate: Certificate,
+  certificates: readonly Certificate[],
   key: KeyObject | undefined,
   passphrase?: string,
 ): Promise<PairWrite> {
   return {
     ...files,
-    certificate: certificate.toPem(),
+    certificate: toPem(certificates),
     key: key === undefined ? undefined : await encodePrivateKey(key, passphrase),
   };
 }

@@ -3,6 +3,7 @@ import { exists } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
+import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
 import type { ProfileName } from './profile.ts';
 
@@ -37,8 +38,6 @@ interface ListingOptions {
   readonly dueMs?: number;
 }
 
-const dayMs = 24 * 60 * 60 * 1000;
-
 /** Reads every certificate of the folder, the authority first, then by name; throws at the first damaged one. */
 export async function listCertificates(
   directory: PkiDirectory,
@@ -53,7 +52,7 @@ export async function listCertificates(
   const authorities = await Promise.all(
     bundle.map(async (certificate, i) => {
       const { keyFile, ...files } = directory.authorityPair;
-      const hasKey = i === 0 && (await exists(keyFile));
+      const hasKey = i === 0 && exists(keyFile);
       const pair = hasKey ? { ...files, keyFile } : files;
       return describe(certificate, pair, i === 0 ? 'authority' : 'retired-authority', at, dueMs);
     }),
@@ -62,7 +61,7 @@ export async function listCertificates(
   for (const name of (await directory.contents()).certificates) {
     const [certificate] = await directory.readChain(name);
     const { keyFile, ...files } = directory.pair(name);
-    const pair = (await exists(keyFile)) ? { ...files, keyFile } : files;
+    const pair = exists(keyFile) ? { ...files, keyFile } : files;
     const profile = profiles.get(certificate.serial) ?? profileByPurpose(certificate);
     leaves.push(describe(certificate, pair, profile, at, dueMs));
   }

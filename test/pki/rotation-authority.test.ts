@@ -93,7 +93,7 @@ describe('rotating the authority', () => {
     const directory = await smallPki(scratch, { authorityDays: 1000 });
     const step = await planStart({ directory });
     expect(describeStep(step)).toBe(
-      'trust-new   "Test CA 2" takes over from "Test CA"; both are trusted (p256, 1000 days)',
+      'trust-new   "Test CA 2" succeeds "Test CA"; both are trusted (p256, 1000 days)',
     );
     expect(await planStart({ directory, commonName: 'New' })).toMatchObject({ authority: 'New' });
     await startSuccession({ directory });
@@ -152,7 +152,7 @@ describe('rotating the authority', () => {
     expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: {
         code: 'rotation-under-way',
-        message: 'the rotation from "Test CA" to "Test CA 2" is not finished',
+        message: 'authority "Test CA 2" has not yet replaced "Test CA"',
       },
     });
     expect(await directory.readBundle()).toHaveLength(2);

@@ -1,0 +1,203 @@
+// The rotation of leaf certificates: carries out what rotation.ts plans, in one step that a crash cannot halve, and
+// puts a replaced pair back. The authority's own is succession.ts's.
+import type { KeyObject } from 'node:crypto';
+import { NatspkiError } from '../errors.ts';
+import { exists, readFile } from '../files.ts';
+import { type Certificate, readCertificates, toPem } from '../x509/certificate.ts';
+import { decodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
+import type { Pin } from '../x509/pin.ts';
+import { formatDay } from './authority.ts';
+import { checkName, type PkiDirectory } from './directory.ts';
+import { type KeyedPlan, type LeafPlan, leafNotices, type Made, recoveryNotice, signLeaves } from './leaf.ts';
+import { describe, listCertificates } from './listing.ts';
+import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './rotation.ts';
+
+/** A certificate that changes its key. */
+export interface PinChange {
+  readonly name: string;
+  readonly from: Pin;
+  readonly to: Pin;
+}
+
+interface SwapOptions {
+  readonly directory: PkiDirectory;
+  readonly now?: () => Date;
+  /**
+   * Called when the new certificates are signed and no file has changed yet: what must know the new pins before anybody
+   * shows them is told here. Nothing is replaced when it throws.
+   */
+  readonly beforeSwap?: (changes: readonly PinChange[]) => Promise<void>;
+}
+
+export interface RotateOptions extends SwapOptions, Selection {
+  /** What is due: expires within this many milliseconds; default the last third of its life. */
+  readonly dueMs?: number;
+  /** Of the authority's key. */
+  readonly passphrase?: string;
+  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface Rotated extends Made {
+  readonly plan: RotationPlan;
+}
+
+/** A step with what is needed to sign it. */
+interface Prepared extends Reissue {
+  readonly current: Certificate;
+}
+
+/** Plans the reissue of leaves of a folder and changes nothing; throws as planReissue does. */
+export async function planRotation(options: RotateOptions): Promise<RotationPlan> {
+  const { steps, left } = await prepare(options);
+  return { steps: steps.map(({ current: _, ...step }) => step), left };
+}
+
+/** Reissues leaves; those replaced go to the archive. Throws as planReissue and Authority.issue do. */
+export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
+  const { directory, passphrase, beforeSwap, now: clock = () => new Date() } = options;
+  const { progress = () => undefined } = options;
+  const now = clock();
+  const planned = await prepare(options);
+  const authority = await directory.readAuthority(passphrase);
+  authority.refuseOutsideLife(now);
+  const total = 2 * planned.steps.length;
+  let done = 0;
+  const step = () => progress(Math.min(++done, total), total);
+  // Keys take the longest and nobody else has to wait for them.
+  const keys = new Map(
+    await Promise.all(
+      planned.steps.map(async (each) => [each.replaces, await keyFor(directory, each)] as const),
+    ),
+  );
+  for (const _ of planned.steps) step();
+  return directory.exclusive(async (recovered) => {
+    // Another process may have been here since.
+    const { steps, left } = await prepare(options);
+    const current = await directory.readAuthority(passphrase);
+    const keyed: KeyedPlan[] = [];
+    for (const each of steps) {
+      keyed.push({
+        ...leafPlan(directory, each),
+        key: keys.get(each.replaces) ?? (await keyFor(directory, each)),
+      });
+    }
+    const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
+    if (pairs.length > 0) {
+      await directory.ledger.append(entries);
+      await beforeSwap?.(
+        listed.flatMap(({ name, pin: to }, i) => {
+          const from = (steps[i] as Prepared).current.pin;
+          return from === to ? [] : [{ name, from, to }];
+        }),
+      );
+      await directory.write(pairs, [], now);
+    }
+    return {
+      plan: { steps: steps.map(({ current: _, ...each }) => each), left },
+      certificates: listed,
+      notices: [
+        ...recoveryNotice(recovered),
+        ...left,
+        ...(keyed.length > 0 ? leafNotices(current, keyed, now) : []),
+      ],
+    };
+  });
+}
+
+/**
+ * Puts the pair back that was replaced last, and the one that is there into the archive: undoing twice is as if nothing
+ * had been done. Throws `not-in-archive`, and unless forced `expired` or `untrusted`, for a pair that is of no use.
+ */
+export async function undoRotation(options: SwapOptions & { name: string; force?: boolean }): Promise<Made> {
+  const { directory, name, force = false, beforeSwap, now: clock = () => new Date() } = options;
+  checkName(name);
+  const now = clock();
+  return directory.exclusive(async (recovered) => {
+    const bundle = await directory.readBundle();
+    const archived = await directory.lastArchived(name);
+    if (archived === undefined) {
+      throw new NatspkiError(
+        'not-in-archive',
+        `the archive of "${directory.path}" has no certificate "${name}"`,
+        {
+          hint: 'only what `natspki rotate` or --force replaced is there',
+        },
+      );
+    }
+    const { certificateFile, keyFile } = archived;
+    const chain = readCertificates(await readFile(certificateFile), certificateFile);
+    const [restored] = chain;
+    if (!force) refuseUseless(restored, name, bundle, now);
+    const { certificateFile: present } = directory.pair(name);
+    const [replaced] = exists(present) ? await directory.readChain(name) : [];
+    const hasKey = exists(keyFile);
+    const key = hasKey ? (await readFile(keyFile)).toString() : undefined;
+    if (replaced !== undefined && replaced.pin !== restored.pin) {
+      await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
+    }
+    // What stood behind it may have been of a rotation of the authority that is finished by now.
+    const behind = restored.isSignedBy(bundle[0]) ? await directory.readVouchers() : chain.slice(1);
+    const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
+    await directory.write([pair], [], now, hasKey ? [certificateFile, keyFile] : [certificateFile]);
+    const { entries } = await directory.ledger.read();
+    const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
+    const { keyFile: _, ...withoutKey } = directory.pair(name);
+    const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
+    return { certificates: [row], notices: recoveryNotice(recovered) };
+  });
+}
+
+async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
+  const { directory, now, dueMs } = options;
+  const listed = await listCertificates(directory, {
+    ...(now === undefined ? {} : { now }),
+    ...(dueMs === undefined ? {} : { dueMs }),
+  });
+  const { entries } = await directory.ledger.read();
+  const requested = new Set(entries.filter(({ request }) => request).map(({ serial }) => serial));
+  const certificates = new Map<string, Certificate>();
+  const facts = new Map<string, LeafFacts>();
+  for (const name of (await directory.contents()).certificates) {
+    const [leaf] = await directory.readChain(name);
+    certificates.set(name, leaf);
+    facts.set(leaf.serial, {
+      keyElsewhere: requested.has(leaf.serial),
+      purposes: leaf.extendedKeyUsage ?? [],
+    });
+  }
+  const { steps, left } = planReissue(listed, facts, options);
+  return {
+    steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
+    left,
+  };
+}
+
+function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
+  const { sans, subjectDer } = current;
+  return { files: directory.pair(name), profile, sans, days, subjectDer };
+}
+
+/** Gives the key of the new certificate; the public one alone when its private half is elsewhere. */
+async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObject> {
+  if (step.key === 'new') return generateKey(step.keyType as KeyType);
+  if (step.key === 'elsewhere') return step.current.publicKey;
+  const file = directory.keyFile(step.name);
+  const key = decodePrivateKey(await readFile(file), file);
+  if (step.current.hasKey(key)) return key;
+  throw new NatspkiError('key-mismatch', `"${file}" is not the key of certificate "${step.name}"`, {
+    hint: `leave out --keep-key for \`natspki rotate ${step.name}\``,
+  });
+}
+
+function refuseUseless(restored: Certificate, name: string, bundle: readonly Certificate[], now: Date): void {
+  const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
+  if (now >= restored.notAfter) {
+    const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;
+    throw new NatspkiError('expired', message, { hint });
+  }
+  if (!bundle.some((authority) => restored.isSignedBy(authority))) {
+    const message = `the archived certificate "${name}" was signed by "${restored.issuerCommonName}", which is no longer trusted`;
+    throw new NatspkiError('untrusted', message, { hint });
+  }
+}

@@ -1,0 +1,185 @@
+// What a rotation will do, as a value: computed from what is in the folder, printable, and carried out elsewhere
+// (rotate.ts for leaves, succession.ts for the authority).
+import { NatspkiError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
+import { type KeyType, keyTypes } from '../x509/key.ts';
+import { clockSkewMs, dayMs } from './authority.ts';
+import type { ListedCertificate } from './listing.ts';
+import type { ProfileName } from './profile.ts';
+
+/** A new authority beside the old one: both are trusted, the new one signs. */
+export interface TrustNew {
+  readonly action: 'trust-new';
+  /** Common names. */
+  readonly authority: string;
+  readonly succeeds: string;
+  readonly keyType: KeyType;
+  readonly days: number;
+}
+
+/** A certificate issued anew in place of one that is there. */
+export interface Reissue {
+  readonly action: 'reissue';
+  readonly name: string;
+  readonly why: string;
+  readonly profile: ProfileName;
+  readonly sans: readonly string[];
+  /** `elsewhere`: the same key, whose private half is not in the folder (`issue --csr`). */
+  readonly key: 'new' | 'kept' | 'elsewhere';
+  readonly keyType: string;
+  readonly days: number;
+  /** Serial number of the one it replaces. */
+  readonly replaces: string;
+}
+
+/** The old authorities leave the trust bundle, and what they vouched with leaves the certificate files. */
+export interface RetireOld {
+  readonly action: 'retire-old';
+  /** Common names. */
+  readonly authorities: readonly string[];
+  /** Files that lose what stands behind their leaf. */
+  readonly shortened: readonly string[];
+  /** Names that are no longer trusted afterwards; only when forced. */
+  readonly stranded: readonly string[];
+}
+
+export type RotationStep = TrustNew | Reissue | RetireOld;
+
+export interface RotationPlan {
+  readonly steps: readonly RotationStep[];
+  /** What is left as it is although it was asked for, a line each with the reason. */
+  readonly left: readonly string[];
+}
+
+/** Which leaves: all, those named, and of either only those that are due. */
+export interface Selection {
+  readonly names?: readonly string[];
+  readonly due?: boolean;
+  readonly keepKey?: boolean;
+}
+
+/** What a plan has to know of a leaf besides its row in the list. */
+export interface LeafFacts {
+  /** Its private key never was in the folder. */
+  readonly keyElsewhere: boolean;
+  /** As Certificate has them. */
+  readonly purposes: readonly string[];
+}
+
+/** A life in days when the certificate that is replaced does not tell: what `issue` gives without --days. */
+const defaultDays = 365;
+
+/**
+ * Plans the reissue of leaves, in the order of the list. Throws `no-certificate` for a name that is not there,
+ * `unknown-profile` for a named one that cannot be issued again, `missing-key` when a key is to be kept and is gone.
+ * @param listed as listCertificates gives them, with what is due by the window that the user has in mind
+ * @param facts what the list does not say, by serial number
+ */
+export function planReissue(
+  listed: readonly ListedCertificate[],
+  facts: ReadonlyMap<string, LeafFacts>,
+  selection: Selection,
+): { steps: Reissue[]; left: string[] } {
+  const authorities = listed.filter(({ profile }) => isAuthority(profile));
+  const leaves = listed.filter(({ profile }) => !isAuthority(profile));
+  const { names, due = false, keepKey = false } = selection;
+  for (const name of names ?? []) refuseUnknown(name, leaves);
+  const steps: Reissue[] = [];
+  const left: string[] = [];
+  for (const leaf of leaves) {
+    const { name, sans, serial } = leaf;
+    if (names !== undefined && !names.includes(name)) continue;
+    if (due && !leaf.due) continue;
+    const { keyElsewhere = false, purposes = [] } = facts.get(serial) ?? {};
+    const profile = profileOf(leaf, purposes);
+    if (profile === undefined) {
+      const problem = unknownProfile(name);
+      if (names !== undefined) throw problem;
+      left.push(`"${name}" stays as it is: ${problem.message}`);
+      continue;
+    }
+    const key = keyElsewhere ? 'elsewhere' : keepKey ? 'kept' : 'new';
+    if (key === 'kept' && leaf.keyFile === undefined) throw missingKey(name);
+    steps.push({
+      ...{ action: 'reissue', name, why: reasonFor(leaf, due), profile, sans, key },
+      keyType: key === 'new' ? renewedKeyType(leaf.keyType) : leaf.keyType,
+      days: daysOf(leaf, authorities),
+      replaces: serial,
+    });
+  }
+  return { steps, left };
+}
+
+/** Says a step in one line. */
+export function describeStep(step: RotationStep): string {
+  switch (step.action) {
+    case 'trust-new':
+      return `trust-new   "${step.authority}" succeeds "${step.succeeds}"; both are trusted (${step.keyType}, ${formatDays(step.days)})`;
+    case 'reissue': {
+      const key = { new: `new ${step.keyType} key`, kept: 'same key', elsewhere: 'same key, kept elsewhere' };
+      return `reissue     ${step.name}: ${step.profile}, ${key[step.key]}, ${formatDays(step.days)} (${step.why})`;
+    }
+    case 'retire-old':
+      return `retire-old  ${step.authorities.map((name) => `"${name}"`).join(', ')}: no longer trusted`;
+  }
+}
+
+/** Gives the type for a key that replaces one: the same, or the nearest that natspki makes. */
+export function renewedKeyType(type: string): KeyType {
+  const same = keyTypes.find((known) => known === type);
+  if (same !== undefined) return same;
+  return type.startsWith('rsa') ? 'rsa2048' : type === 'p521' ? 'p384' : 'p256';
+}
+
+/** Computes for how many days a certificate was issued, from its life. */
+export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter: Date }): number {
+  return Math.max(notAfter.getTime() - notBefore.getTime() - clockSkewMs, 0) / dayMs;
+}
+
+function isAuthority(profile: ListedCertificate['profile']): boolean {
+  return profile === 'authority' || profile === 'retired-authority';
+}
+
+/** One that may act as server and client, and that no ledger knows, is issued as any of the profiles that may. */
+function profileOf({ profile }: ListedCertificate, purposes: readonly string[]): ProfileName | undefined {
+  if (profile !== 'unknown') return profile as ProfileName;
+  return purposes.includes('serverAuth') && purposes.includes('clientAuth') ? 'route' : undefined;
+}
+
+/** The life it was given; where its authority's end cut that short, nobody knows what had been asked for. */
+function daysOf(leaf: ListedCertificate, authorities: readonly ListedCertificate[]): number {
+  const days = issuedDays(leaf);
+  const cut = authorities.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime());
+  return cut ? Math.max(days, defaultDays) : days;
+}
+
+function reasonFor({ daysLeft }: ListedCertificate, due: boolean): string {
+  const left = daysLeft < 0 ? 'expired' : `${daysLeft} days left`;
+  return due ? `due, ${left}` : left;
+}
+
+function refuseUnknown(name: string, leaves: readonly ListedCertificate[]): void {
+  const names = leaves.map((leaf) => leaf.name);
+  if (names.includes(name)) return;
+  const near = nearest(name, names);
+  throw new NatspkiError('no-certificate', `no certificate "${name}" to rotate`, {
+    hint: near === undefined ? 'see what there is with `natspki list`' : `did you mean "${near}"`,
+  });
+}
+
+function unknownProfile(name: string): NatspkiError {
+  return new NatspkiError('unknown-profile', `certificate "${name}" is for neither servers nor clients`, {
+    hint: `issue one in its place with \`natspki issue PROFILE ${name} --force\``,
+  });
+}
+
+function missingKey(name: string): NatspkiError {
+  return new NatspkiError('missing-key', `the key of "${name}" is missing and cannot be kept`, {
+    hint: `leave out --keep-key for \`natspki rotate ${name}\``,
+  });
+}
+
+function formatDays(days: number): string {
+  const rounded = Math.round(days * 10) / 10;
+  return `${rounded} ${rounded === 1 ? 'day' : 'days'}`;
+}

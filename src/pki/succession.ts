@@ -1,0 +1,233 @@
+// The rotation of the authority: a new one beside the old, both trusted; and, when nothing needs the old one any more,
+// its retirement. The reissue of leaves in between is rotate.ts's.
+//
+// While both are trusted, every new leaf carries the new authority's certificate signed by the old one behind it
+// (RFC 4210 section 4.4, "new with old"), so that peers that know only the old one accept it. There is no "old with
+// new": with it the old leaves would still be accepted by peers that trust only the new one.
+import { NatspkiError } from '../errors.ts';
+import { readFile } from '../files.ts';
+import { type Certificate, toPem } from '../x509/certificate.ts';
+import { generateKey } from '../x509/key.ts';
+import { readMaterialOf } from '../x509/material.ts';
+import { maximumCommonName } from '../x509/name.ts';
+import { type Authority, checkCommonName } from './authority.ts';
+import type { PkiDirectory } from './directory.ts';
+import { type Made, pairOf, recoveryNotice } from './leaf.ts';
+import { ledgerEntry } from './ledger.ts';
+import { describe } from './listing.ts';
+import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './rotation.ts';
+
+interface SuccessionOptions {
+  readonly directory: PkiDirectory;
+  readonly now?: () => Date;
+}
+
+export interface StartOptions extends SuccessionOptions {
+  /** Common name of the new authority; default the old one's with the next number behind it. */
+  readonly commonName?: string;
+  /** Of the old authority's key, and then of the new one's. */
+  readonly passphrase?: string;
+}
+
+export interface FinishOptions extends SuccessionOptions {
+  /** Drops the old authorities although certificates still depend on them. */
+  readonly force?: boolean;
+}
+
+/** A certificate that only a retiring authority vouches for. */
+interface Dependent {
+  readonly name: string;
+  /** Whether its file is in the folder; else the ledger says that it was issued, and nothing that it was replaced. */
+  readonly here: boolean;
+}
+
+/** Plans the start of a rotation; throws `rotation-under-way` while there is one. */
+export async function planStart(options: StartOptions): Promise<TrustNew> {
+  const { directory } = options;
+  await directory.settle();
+  const [certificate, retired] = await directory.readBundle();
+  if (retired !== undefined) {
+    throw new NatspkiError(
+      'rotation-under-way',
+      `authority "${certificate.commonName}" has not yet replaced "${retired.commonName}"`,
+      { hint: 'reissue with `natspki rotate`, then finish with `natspki rotate --ca --finish`' },
+    );
+  }
+  const authority = options.commonName ?? nextName(certificate.commonName);
+  checkCommonName(authority, "the authority's name");
+  return {
+    action: 'trust-new',
+    authority,
+    succeeds: certificate.commonName,
+    keyType: renewedKeyType(certificate.keyType),
+    days: issuedDays(certificate),
+  };
+}
+
+/**
+ * Makes a new authority that signs from now on, beside the old one, which stays trusted. The old key goes to the
+ * archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was set back.
+ */
+export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
+  const { directory, passphrase, now: clock = () => new Date() } = options;
+  const now = clock();
+  const { keyType } = await planStart(options);
+  const key = await generateKey(keyType);
+  return directory.exclusive(async (recovered) => {
+    const step = await planStart(options);
+    const old = await directory.readAuthority(passphrase);
+    old.refuseBeforeLife(now);
+    const next = await old.successor({ commonName: step.authority, key, days: step.days, now });
+    const { certificate } = next.current;
+    const { authorityPair: files, chainFile } = directory;
+    const own = (await isEncrypted(directory)) ? passphrase : undefined;
+    const pair = await pairOf(files, [certificate, ...next.retired], key, own);
+    const facts = { name: files.name, profile: 'authority', now } as const;
+    await directory.ledger.append([
+      ledgerEntry(certificate, { ...facts, issuer: certificate.pin }),
+      ...next.chain.map((each) => ledgerEntry(each, { ...facts, issuer: old.current.certificate.pin })),
+    ]);
+    const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
+    await directory.write([pair], chain, now);
+    return {
+      step,
+      certificates: [
+        describe(certificate, files, 'authority', now),
+        ...next.retired.map((each) => describe(each, withoutKey(files), 'retired-authority', now)),
+      ],
+      notices: [...recoveryNotice(recovered), ...unvouchedNotice(next)],
+    };
+  });
+}
+
+/**
+ * Plans the end of a rotation. Throws `no-rotation` when none is under way and, unless forced, `still-needed` with the
+ * names of all live leaves that only an old authority vouches for.
+ */
+export async function planFinish(options: FinishOptions): Promise<RetireOld> {
+  const { directory, force = false, now = () => new Date() } = options;
+  await directory.settle();
+  const [current, ...retired] = await directory.readBundle();
+  if (retired.length === 0) {
+    throw new NatspkiError(
+      'no-rotation',
+      `no rotation of the authority is under way in "${directory.path}"`,
+      {
+        hint: 'start one with `natspki rotate --ca`',
+      },
+    );
+  }
+  const dependents = await findDependents(directory, current, retired, now());
+  if (dependents.length > 0 && !force) throw stillNeeded(directory, retired, dependents);
+  const shortened: string[] = [];
+  for (const name of (await directory.contents()).certificates) {
+    if (vouchers(await directory.readChain(name), current).length > 0) shortened.push(name);
+  }
+  return {
+    action: 'retire-old',
+    authorities: retired.map(({ commonName }) => commonName),
+    shortened,
+    stranded: dependents.map(({ name }) => name),
+  };
+}
+
+/** Drops the old authorities from the trust bundle, and what they vouched with from the files. Throws as planFinish does. */
+export async function finishSuccession(options: FinishOptions): Promise<Made & { readonly step: RetireOld }> {
+  const { directory, now: clock = () => new Date() } = options;
+  const now = clock();
+  return directory.exclusive(async (recovered) => {
+    const step = await planFinish(options);
+    const [current] = await directory.readBundle();
+    const leaves = [];
+    for (const name of step.shortened) {
+      const chain = await directory.readChain(name);
+      const dropped = vouchers(chain, current);
+      const data = toPem(chain.filter((certificate) => !dropped.includes(certificate)));
+      leaves.push({ path: directory.certificateFile(name), data, mode: 0o644 });
+    }
+    const bundle = { path: directory.authorityFile, data: current.toPem(), mode: 0o644 };
+    await directory.write([], [bundle, ...leaves], now, [directory.chainFile]);
+    const { authorityPair } = directory;
+    return {
+      step,
+      certificates: [describe(current, authorityPair, 'authority', now)],
+      notices: [...recoveryNotice(recovered), ...strandedNotice(step)],
+    };
+  });
+}
+
+/** Counts up the number at the end of a name, or begins with 2: `natspki CA`, `natspki CA 2`. */
+function nextName(name: string): string {
+  const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
+  const suffix = ` ${Number(number) + 1}`;
+  return `${[...base].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
+}
+
+async function isEncrypted({ authorityKeyFile }: PkiDirectory): Promise<boolean> {
+  const [key] = readMaterialOf('private-key', await readFile(authorityKeyFile), authorityKeyFile);
+  return key?.encryption !== undefined;
+}
+
+function withoutKey<T extends { keyFile: string }>({ keyFile: _, ...files }: T): Omit<T, 'keyFile'> {
+  return files;
+}
+
+/** Finds what stands behind a leaf for the sake of peers that trust only an older authority. */
+function vouchers([, ...behind]: readonly Certificate[], current: Certificate): Certificate[] {
+  return behind.filter((certificate) => certificate.spki.equals(current.spki));
+}
+
+/** Lists the live leaves that only an old authority vouches for: those in the folder, and those that went elsewhere. */
+async function findDependents(
+  directory: PkiDirectory,
+  current: Certificate,
+  retired: readonly Certificate[],
+  now: Date,
+): Promise<Dependent[]> {
+  const { certificates } = await directory.contents();
+  const dependents: Dependent[] = [];
+  for (const name of certificates) {
+    const [leaf] = await directory.readChain(name);
+    const depends = !leaf.isSignedBy(current) && retired.some((authority) => leaf.isSignedBy(authority));
+    if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
+  }
+  const { entries } = await directory.ledger.read();
+  const latest = new Map(entries.map((entry) => [entry.name, entry]));
+  for (const { name, profile, issuer, notAfter } of latest.values()) {
+    if (profile === 'authority' || certificates.includes(name)) continue;
+    const depends = issuer !== current.pin && retired.some(({ pin }) => pin === issuer);
+    if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });
+  }
+  return dependents;
+}
+
+function stillNeeded(
+  directory: PkiDirectory,
+  retired: readonly Certificate[],
+  dependents: readonly Dependent[],
+): NatspkiError {
+  const authorities = retired.map(({ commonName }) => `"${commonName}"`).join(', ');
+  const names = dependents.map(({ name, here }) => (here ? name : `${name} (not in "${directory.path}")`));
+  const here = dependents.filter((dependent) => dependent.here).map(({ name }) => name);
+  const count = dependents.length === 1 ? '1 certificate' : `${dependents.length} certificates`;
+  const verb = dependents.length === 1 ? 'depends' : 'depend';
+  return new NatspkiError('still-needed', `${count} still ${verb} on ${authorities}: ${names.join(', ')}`, {
+    hint:
+      here.length > 0
+        ? `reissue with \`natspki rotate${here.length <= 5 ? ` ${here.join(' ')}` : ''}\`, or pass --force`
+        : 'issue them anew with `natspki issue`, or pass --force when they are no longer in use',
+  });
+}
+
+function unvouchedNotice({ chain, retired }: Authority): string[] {
+  if (chain.length > 0) return [];
+  const old = retired[0]?.commonName;
+  return [
+    `"${old}" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates`,
+  ];
+}
+
+function strandedNotice({ stranded }: RetireOld): string[] {
+  if (stranded.length === 0) return [];
+  return [`no longer trusted: ${stranded.join(', ')}`];
+}
