@@ -94,6 +94,8 @@ class RunningBroker implements Broker, ClientEnvironment {
   #tls: TlsEntrance | undefined;
   #closing: Promise<void> | undefined;
   #isLeaving = false;
+  /** Reloads take turns. */
+  #reloading: Promise<void> = Promise.resolve();
   #markEnded: () => void = () => {};
 
   constructor(options: BrokerOptions, deps: BrokerDependencies) {
@@ -156,25 +158,10 @@ class RunningBroker implements Broker, ClientEnvironment {
     this.#markEnded();
   }
 
-  async reload(): Promise<void> {
-    if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
-    const { options, changed, kept } = planReload(this.options, this.#deps.reread());
-    await this.#reloadTls(options);
-    this.options = options;
-    this.transport.maxPending = options.maxPending;
-    this.transport.writeDeadlineMs = options.writeDeadlineMs;
-    this.delivery.dropForFarBehind = options.dropForFarBehind;
-    this.authenticator = authenticatorFor(options);
-    const before = JSON.stringify(this.facts);
-    this.facts = this.#describe();
-    this.#deps.onReload?.(options);
-    for (const session of [...this.#sessions.values()]) session.applyOptions();
-    if (JSON.stringify(this.facts) !== before) this.#sendInfo();
-    for (const name of changed) this.logger.info(`Reloaded: ${name}`);
-    if (kept.length > 0) {
-      this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
-    }
-    this.logger.info('Reloaded server configuration');
+  reload(): Promise<void> {
+    const reloaded = this.#reloading.then(() => this.#reload());
+    this.#reloading = reloaded.catch(() => {});
+    return reloaded;
   }
 
   async lameDuck(): Promise<void> {
@@ -197,6 +184,25 @@ class RunningBroker implements Broker, ClientEnvironment {
 
   forget(session: ClientSession): void {
     this.#sessions.delete(session.id);
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
+    const { options, changed, kept } = planReload(this.options, this.#deps.reread());
+    await this.#reloadTls(options);
+    this.options = options;
+    this.transport.maxPending = options.maxPending;
+    this.transport.writeDeadlineMs = options.writeDeadlineMs;
+    this.delivery.dropForFarBehind = options.dropForFarBehind;
+    this.authenticator = authenticatorFor(options);
+    const before = this.facts;
+    this.facts = this.#describe();
+    this.#deps.onReload?.(options);
+    for (const session of [...this.#sessions.values()]) session.applyOptions();
+    if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
+    for (const name of changed) this.logger.info(`Reloaded: ${name}`);
+    if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
+    this.logger.info('Reloaded server configuration');
   }
 
   async #close(): Promise<void> {

@@ -185,36 +185,66 @@ export function readBrokerOptions(
   { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
 ): BrokerOptions {
   const reader = new MapReader(root, problems, '');
-  const base = defaultBrokerOptions;
   refuseUnsupported(reader, securityFeatures);
   refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
   for (const field of withoutEffect) reader.value(field);
   refuseRetry(reader);
-  const listen = readListen(reader, 'listen');
-  const port = flags.port ?? listen?.port ?? reader.integer('port') ?? base.port;
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
-  const options: BrokerOptions = {
-    serverName: flags.serverName ?? readServerName(reader),
-    host: flags.addr ?? (listen?.host || undefined) ?? reader.string('host', 'net') ?? base.host,
-    // nats-server's -1 for any free port; its 0 is the default one.
-    port: port === -1 ? 0 : port || base.port,
+  const file: BrokerOptions = {
+    serverName: readServerName(reader),
+    ...readAddress(reader),
     clientAdvertise: readAdvertise(reader, flags),
     ...readLimits(reader),
     ...readTimes(reader),
     headers: !(reader.boolean('no_header_support') ?? false),
     dropForFarBehind: reader.boolean('no_fast_producer_stall') ?? false,
-    tls: readTlsFlags(flags, tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client')),
+    tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
     auth: readAuthOptions(reader, problems, flags),
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
-    log: readLogOptions(reader, flags),
-    pidFile: flags.pid ?? reader.string('pid_file', 'pidfile'),
-    portsFileDir: flags.portsFileDir ?? reader.string('ports_file_dir'),
+    log: readLogOptions(reader),
+    pidFile: reader.string('pid_file', 'pidfile'),
+    portsFileDir: reader.string('ports_file_dir'),
   };
+  const options = withFlags(file, flags);
   check(options, reader);
   reader.finish();
   return options;
+}
+
+/** Puts the flags on top; those about authorization and the address told to clients are in already. */
+function withFlags(file: BrokerOptions, flags: BrokerFlags): BrokerOptions {
+  return {
+    ...file,
+    serverName: flags.serverName ?? file.serverName,
+    host: flags.addr ?? file.host,
+    port: flags.port === undefined ? file.port : portOf(flags.port),
+    tls: readTlsFlags(flags, file.tls),
+    log: {
+      debug: flags.debug ?? file.log.debug,
+      trace: flags.trace ?? file.log.trace,
+      timestamps: flags.logtime ?? file.log.timestamps,
+      utc: flags.logtimeUtc ?? file.log.utc,
+      file: flags.log ?? file.log.file,
+      maxTracedLength: unlimited(flags.maxTracedMsgLen ?? file.log.maxTracedLength),
+    },
+    pidFile: flags.pid ?? file.pidFile,
+    portsFileDir: flags.portsFileDir ?? file.portsFileDir,
+  };
+}
+
+function readAddress(reader: MapReader): { host: string; port: number } {
+  const listen = readListen(reader, 'listen');
+  const host = reader.string('host', 'net') ?? defaultBrokerOptions.host;
+  const port = reader.integer('port') ?? 0;
+  // An address without a host, `:4222`, leaves the host as it is.
+  return { host: listen?.host || host, port: portOf(listen?.port ?? port) };
+}
+
+/** nats-server's -1 stands for any free port, and its 0 for the default one. */
+function portOf(port: number): number {
+  return port === -1 ? 0 : port || defaultBrokerOptions.port;
 }
 
 function readServerName(reader: MapReader): string | undefined {
@@ -224,7 +254,8 @@ function readServerName(reader: MapReader): string | undefined {
 }
 
 function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefined {
-  const text = flags.clientAdvertise ?? reader.string('client_advertise');
+  const configured = reader.string('client_advertise');
+  const text = flags.clientAdvertise ?? configured;
   if (text === undefined || text === '') return undefined;
   const parsed = parseHostPort(text);
   if (parsed === undefined) {
@@ -272,17 +303,16 @@ function readTimes(reader: MapReader) {
   };
 }
 
-function readLogOptions(reader: MapReader, flags: BrokerFlags): LogOptions {
-  const verbose = reader.boolean('trace_verbose') ?? false;
-  const headersOnly = reader.boolean('trace_headers') ?? false;
-  const traced = reader.integer('max_traced_msg_len');
+function readLogOptions(reader: MapReader): LogOptions {
+  // Each of the three turns tracing on (opts.go).
+  const traces = ['trace', 'trace_verbose', 'trace_headers'].map((name) => reader.boolean(name));
   return {
-    debug: flags.debug ?? reader.boolean('debug') ?? false,
-    trace: flags.trace ?? (reader.boolean('trace') || verbose || headersOnly),
-    timestamps: flags.logtime ?? reader.boolean('logtime') ?? true,
-    utc: flags.logtimeUtc ?? reader.boolean('logtime_utc') ?? false,
-    file: flags.log ?? reader.string('log_file', 'logfile'),
-    maxTracedLength: unlimited(flags.maxTracedMsgLen ?? traced),
+    debug: reader.boolean('debug') ?? false,
+    trace: traces.includes(true),
+    timestamps: reader.boolean('logtime') ?? true,
+    utc: reader.boolean('logtime_utc') ?? false,
+    file: reader.string('log_file', 'logfile'),
+    maxTracedLength: unlimited(reader.integer('max_traced_msg_len')),
   };
 }
 

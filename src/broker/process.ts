@@ -1,6 +1,7 @@
 // Runs a broker as a process: its log, its pid and ports files, the signals it obeys, until it has ended.
 import { rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import { LineLogger, LogFile, type Logger } from '../log.ts';
@@ -24,35 +25,61 @@ export interface ProcessSettings {
  * configuration, the TLS material or the address cannot be used.
  */
 export async function runBroker(source: ConfigurationSource, settings: ProcessSettings): Promise<void> {
-  const { options, warnings, files } = loadBrokerConfiguration(source);
+  let configuration = loadBrokerConfiguration(source);
+  const { options } = configuration;
   const log = openLog(options.log, settings);
   const { logger } = log;
+  if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
+  for (const warning of configuration.warnings) logger.warn(warning);
   const broker = await startBroker(options, {
     logger,
     version: settings.version,
-    reread: () => loadBrokerConfiguration(source).options,
+    reread: () => {
+      configuration = loadBrokerConfiguration(source);
+      return configuration.options;
+    },
     onReload: (next) => applyLevels(logger, next.log),
   });
-  if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
-  for (const warning of warnings) logger.warn(warning);
   const cleanUp = await writeRunFiles(options, broker);
-  const watcher = new FileWatcher();
-  await watcher.watch(files, () => void reload(broker, logger));
-  const stopListening = obeySignals(broker, log);
+  const stopObeying = obeySignals(broker, log);
+  const watcher = await watchConfiguration(
+    () => configuration.files,
+    () => reload(broker, logger),
+  );
   await broker.ended;
-  stopListening();
-  cleanUp();
   await watcher.close();
+  stopObeying();
+  cleanUp();
   log.close();
 }
 
-/** Reloads; a configuration that cannot be used is one line in the log and changes nothing. */
+/** Reloads whenever one of the files changes; a reload may bring other files (include). */
+async function watchConfiguration(
+  files: () => readonly string[],
+  onChange: () => Promise<void>,
+): Promise<FileWatcher> {
+  const watcher = new FileWatcher();
+  let watched = files();
+  const follow = async () => {
+    const watch = await watcher.watch(watched, async () => {
+      await onChange();
+      if (isDeepStrictEqual(files(), watched)) return;
+      watched = files();
+      watch.close();
+      await follow();
+    });
+  };
+  await follow();
+  return watcher;
+}
+
+/** Reloads; a configuration that cannot be used is an error in the log and changes nothing. */
 async function reload(broker: Broker, logger: Logger): Promise<void> {
   try {
     await broker.reload();
   } catch (error) {
-    if (!(error instanceof NatspkiError)) throw error;
-    for (const line of error.message.split('\n')) {
+    const message = error instanceof NatspkiError ? error.message : String(error);
+    for (const line of message.split('\n')) {
       logger.error(`Failed to reload server configuration: ${line}`);
     }
   }

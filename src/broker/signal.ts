@@ -1,0 +1,37 @@
+// Signals to a running broker by nats-server's names for them (-sl reload=PIDFILE).
+import { NatspkiError, UsageError } from '../errors.ts';
+import { readFileSync } from '../files.ts';
+
+const signals: Readonly<Record<string, NodeJS.Signals>> = {
+  stop: 'SIGKILL',
+  quit: 'SIGINT',
+  term: 'SIGTERM',
+  reopen: 'SIGUSR1',
+  reload: 'SIGHUP',
+  ldm: 'SIGUSR2',
+};
+
+/** Sends `COMMAND=PID` or `COMMAND=PIDFILE`; throws a UsageError for anything else, a NatspkiError where nobody is there. */
+export function sendSignal(text: string): void {
+  const [, command = '', target = ''] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
+  const signal = signals[command];
+  const known = Object.keys(signals).join(', ');
+  if (signal === undefined) throw new UsageError(`unknown signal "${command}"`, `one of ${known}`);
+  const pid = processId(target, command);
+  try {
+    process.kill(pid, signal);
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+    const reason = code === 'ESRCH' ? 'there is no such process' : code;
+    throw new NatspkiError('signal', `cannot send ${command} to process ${pid}: ${reason}`, { cause });
+  }
+}
+
+function processId(target: string, command: string): number {
+  const hint = `--signal ${command}=PID or --signal ${command}=PIDFILE`;
+  if (target === '') throw new UsageError(`signal "${command}" needs a process`, hint);
+  const text = /^\d+$/.test(target) ? target : readFileSync(target).toString('latin1').trim();
+  // 0 and negative numbers would be whole groups of processes.
+  if (!/^[1-9]\d*$/.test(text)) throw new NatspkiError('pid-file', `"${target}" names no process`, { hint });
+  return Number(text);
+}
