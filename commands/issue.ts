@@ -43,7 +43,7 @@ export default class Issue extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
-    days: daysFlag({ description: 'Days until it expires.', default: 365 }),
+    days: daysFlag('Days until it expires.', 365),
     'key-type': keyTypeFlag(keyTypes),
     csr: text({
       description: 'Sign this PKCS#10 request instead of making a key.',

@@ -18,6 +18,8 @@ export interface ProcessSettings {
   readonly writeLine?: (line: string) => void;
   /** Whether stderr shows colours. */
   readonly colors?: boolean;
+  /** Called once clients can connect and signals are obeyed. */
+  readonly onReady?: (broker: Broker) => void;
 }
 
 /**
@@ -46,6 +48,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     () => configuration.files,
     () => reload(broker, logger),
   );
+  settings.onReady?.(broker);
   await broker.ended;
   await watcher.close();
   stopObeying();

@@ -29,21 +29,28 @@ export const keyTypeFlag = <K extends string>(keyTypes: readonly K[]) =>
     defaultHelp: async () => keyTypes[0] as K,
   })();
 
-/** Makes a flag that takes whole days, at least one. */
-export const daysFlag = custom<number>({
-  helpValue: 'DAYS',
-  parse: async (text, _context, flag) => wholeNumber(text, `--${flag.name}`, 1, 36_500),
+type NumberRange = {
+  readonly minimum: number;
+  readonly maximum: number;
+  /** For the hint. */
+  readonly example: number;
+};
+
+/** Makes a flag that takes a whole number; refuses others with what was found and what is possible. */
+export const numberFlag = custom<number, NumberRange>({
+  parse: async (text, _context, { name, minimum, maximum, example }) => {
+    const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+    if (value >= minimum && value <= maximum) return value;
+    throw new UsageError(
+      `--${name} is "${text}", expected a whole number from ${minimum} to ${maximum}`,
+      `--${name} ${example}`,
+    );
+  },
 });
 
-/** Reads a whole number of a flag; throws a UsageError that says what was found and what is possible. */
-export function wholeNumber(text: string, flag: string, minimum: number, maximum: number): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= minimum && value <= maximum) return value;
-  throw new UsageError(
-    `${flag} is "${text}", expected a whole number from ${minimum} to ${maximum}`,
-    `${flag} ${Math.max(minimum, Math.min(maximum, 365))}`,
-  );
-}
+/** Makes a flag that takes days, up to a hundred years. */
+export const daysFlag = (description: string, usual: number) =>
+  numberFlag({ description, helpValue: 'DAYS', default: usual, minimum: 1, maximum: 36_500, example: usual });
 
 /** Leaves out what is undefined, so that optional properties may take flags that were not given. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -67,16 +67,15 @@ export async function commandHelp(
 }
 
 async function flagRow(name: string, flag: Flag): Promise<Row> {
-  const short = flag.char === undefined ? '    ' : `-${flag.char}, `;
-  if (flag.type === 'boolean')
-    return [`${short}--${flag.allowNo ? '[no-]' : ''}${name}`, sentences(flag.description)];
+  const label = flag.helpLabel ?? `${flag.char === undefined ? '    ' : `-${flag.char}, `}--${name}`;
+  if (flag.type === 'boolean') return [label, flag.description ?? ''];
   const value = `${[flag.helpValue ?? 'VALUE'].flat().join(' ')}${flag.multiple ? '...' : ''}`;
   const usual =
     typeof flag.defaultHelp === 'function'
       ? await flag.defaultHelp({ flags: {}, options: flag })
       : flag.default;
   const described = sentences(flag.description, flag.options);
-  return [`${short}--${name} ${value}`, usual === undefined ? described : `${described} Default ${usual}.`];
+  return [`${label} ${value}`, usual === undefined ? described : `${described} Default ${usual}.`];
 }
 
 function sentences(description = '', options: readonly string[] = []): string {

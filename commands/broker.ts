@@ -1,0 +1,69 @@
+// `natspki broker`: the bundled broker, with nats-server's flags.
+import { checkConfiguration } from '../src/broker/check.ts';
+import { runBroker } from '../src/broker/process.ts';
+import { sendSignal } from '../src/broker/signal.ts';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { brokerFlags, brokerSettings } from '../src/cli/broker-flags.ts';
+import { throwOnErrors } from '../src/conf/error.ts';
+import { UsageError } from '../src/errors.ts';
+import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
+
+export default class Broker extends BaseCommand {
+  static override summary = 'Run the bundled NATS broker.';
+  static override usage = 'broker [-c FILE] [-a HOST] [-p PORT] [FLAGS]';
+  static override description =
+    "Takes nats-server's flags, with one dash or two, and its configuration. It notices changed certificates and configuration by itself. SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 lets clients go one by one, SIGINT and SIGTERM stop.";
+  static override examples = [
+    'With the configuration of `natspki init`\nnatspki broker -c nats.conf',
+    'On any free port of this machine, with debug and protocol traces\nnatspki broker -a 127.0.0.1 -p -1 -DV',
+    'Reload a running one\nnatspki broker --signal reload=nats.pid',
+  ];
+  static override flags = brokerFlags;
+
+  async run() {
+    const { flags } = await this.parse(Broker);
+    const { config, version } = flags;
+    if (version)
+      return this.#say({ version: this.config.version }, `natspki broker: v${this.config.version}`);
+    if (flags.help_tls) return this.#tlsHelp();
+    if (flags.signal !== undefined) {
+      sendSignal(flags.signal);
+      return { sent: flags.signal };
+    }
+    const source = { config, flags: brokerSettings(flags), ignoreUnsupported: flags['ignore-unsupported'] };
+    if (flags.t) {
+      if (config === undefined)
+        throw new UsageError(
+          '-t checks a configuration, and none is named',
+          'natspki broker -t -c nats.conf',
+        );
+      throwOnErrors(await checkConfiguration(config, source));
+      return this.#say({ config, valid: true }, `natspki broker: configuration file ${config} is valid`);
+    }
+    await runBroker(source, {
+      version: this.config.version,
+      colors: process.stderr.isTTY && !process.env.NO_COLOR,
+      onReady: ({ address, port, clientUrl }) => {
+        if (flags.json) this.logJson({ pid: process.pid, address, port, url: clientUrl });
+      },
+    });
+    return undefined;
+  }
+
+  #say<T>(document: T, line: string): T {
+    this.log(line);
+    return document;
+  }
+
+  #tlsHelp() {
+    const [cipherSuites, curves] = [secureSuiteNames(), supportedCurves()];
+    this.print([
+      'cipher_suites:',
+      ...cipherSuites.map((name) => `  ${name}`),
+      '',
+      'curve_preferences:',
+      ...curves.map((name) => `  ${name}`),
+    ]);
+    return { cipherSuites, curves };
+  }
+}
