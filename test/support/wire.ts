@@ -9,9 +9,9 @@ export interface WireOptions {
   /** Upgrades to TLS after the INFO, or before it with `tlsFirst`. */
   tls?: ConnectionOptions;
   tlsFirst?: boolean;
-  host?: string;
 }
 
+// How long, in milliseconds, a test waits for bytes before it says what has come instead.
 const patience = 8_000;
 const barrier = 'PING\r\n';
 const answer = 'PONG\r\n';
@@ -32,20 +32,15 @@ export class Wire {
   }
 
   /** Connects to a port of this host and reads the INFO; with `tls`, resolves after the client's side of the handshake. */
-  static async open(
-    port: number,
-    { tls, tlsFirst = false, host = '127.0.0.1' }: WireOptions = {},
-  ): Promise<Wire> {
-    const socket = connect({ port, host, noDelay: true });
-    await once(socket, 'connect');
-    const wire = new Wire(socket);
+  static async open(port: number, { tls, tlsFirst = false }: WireOptions = {}): Promise<Wire> {
+    const wire = await Wire.openSilent(port);
     if (tls && tlsFirst) await wire.upgrade(tls);
     await wire.nextInfo();
     if (tls && !tlsFirst) await wire.upgrade(tls);
     return wire;
   }
 
-  /** Connects without reading anything, for a server that speaks second or not at all. */
+  /** Connects without reading anything, for a server that does not speak first. */
   static async openSilent(port: number): Promise<Wire> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
@@ -114,15 +109,10 @@ export class Wire {
 
   /** Reads the next line, which must be an INFO, into `info`. */
   async nextInfo(): Promise<Record<string, unknown>> {
-    this.greeting = await this.line();
+    this.greeting = await this.#take('\r\n');
     expect(this.greeting).toMatch(/^INFO \{.*\} ?\r\n$/);
     this.info = JSON.parse(this.greeting.slice(5));
     return this.info;
-  }
-
-  /** Reads one line with its ending. */
-  async line(): Promise<string> {
-    return this.#take('\r\n');
   }
 
   /** Stops reading, so that the server finds a slow consumer. */
@@ -132,11 +122,6 @@ export class Wire {
 
   resume(): void {
     this.#socket.resume();
-  }
-
-  /** Resolves when the bytes sent so far have left this process. */
-  async flushed(): Promise<void> {
-    if (this.#socket.writableLength > 0) await once(this.#socket, 'drain');
   }
 
   end(): void {
