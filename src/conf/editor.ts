@@ -3,6 +3,7 @@
 // ConfErrors where the text cannot be read or changed; `file` is the name of the text in messages.
 
 import { deleteItem, insertItem } from './array-editor.ts';
+import { readDocument } from './document.ts';
 import { ConfErrors, confProblem } from './error.ts';
 import { Layout } from './layout.ts';
 import { locateIn } from './locate.ts';
@@ -92,14 +93,7 @@ class Editing {
   constructor(text: string, file: string) {
     this.layout = new Layout(text);
     this.#file = file;
-    const { document, problems } = parseSyntax(text);
-    this.#document = document;
-    if (problems.length > 0) {
-      const locate = locateIn(text, file);
-      throw new ConfErrors(
-        problems.map(({ offset, message, hint }) => confProblem('error', locate(offset), message, hint)),
-      );
-    }
+    this.#document = readDocument(text, file);
   }
 
   set(path: readonly string[], value: string): string {

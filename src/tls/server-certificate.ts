@@ -19,10 +19,15 @@ const greetingLimit = 64 * 1024;
 /**
  * Fetches the certificate (DER) that a server shows: nats://, tls:// (INFO first or handshake first), https://, wss://.
  * Throws `unreachable` or `no-server-certificate`, with the URL, after at most `timeoutMs` milliseconds.
+ * @param options.address which of the host's addresses is asked
  */
-export async function fetchServerCertificate(url: string, timeoutMs = 5000): Promise<Buffer> {
+export async function fetchServerCertificate(
+  url: string,
+  options: { address?: string; timeoutMs?: number } = {},
+): Promise<Buffer> {
+  const { timeoutMs = 5000 } = options;
   const { host, port, greets } = parseUrl(url);
-  const socket = connectPlain({ host, port });
+  const socket = connectPlain({ host: options.address ?? host, port });
   const deadline = setTimeout(
     () => socket.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)),
     timeoutMs,
@@ -37,6 +42,11 @@ export async function fetchServerCertificate(url: string, timeoutMs = 5000): Pro
     clearTimeout(deadline);
     socket.destroy();
   }
+}
+
+/** Reads the host, a name or an address, out of a URL that fetchServerCertificate takes; throws a UsageError. */
+export function hostOfUrl(url: string): string {
+  return parseUrl(url).host;
 }
 
 function parseUrl(text: string): { host: string; port: number; greets: boolean } {

@@ -1,0 +1,77 @@
+// Keeps the pins of configuration files true while certificates change their keys: the new pin goes in beside the old
+// one before anybody shows the new key, and pins that nobody shows any more go out. Which pins those are, the caller
+// knows.
+
+import { dirname, resolve } from 'node:path';
+import { editArrays, includesOf } from '../conf/arrays.ts';
+import { readConfFileToEdit } from '../conf/file.ts';
+import { writeFileAtomic } from '../files.ts';
+import type { Pin } from '../x509/pin.ts';
+
+/** What was done to one file. */
+export interface PinEdit {
+  readonly file: string;
+  readonly pins: readonly Pin[];
+}
+
+/** Lists a configuration and everything it includes, each file once; throws where one cannot be read. */
+export function configurationFiles(path: string): string[] {
+  const files: string[] = [];
+  const visit = (file: string) => {
+    if (files.some((seen) => resolve(seen) === resolve(file))) return;
+    files.push(file);
+    for (const name of includesOf(readConfFileToEdit(file), file)) visit(resolve(dirname(file), name));
+  };
+  visit(path);
+  return files;
+}
+
+/**
+ * Adds to each list that holds the pin of a certificate the pin that it will have; a list without the old pin did not
+ * let that certificate in and does not let in the new one.
+ * @returns the files that changed, with what was added
+ */
+export async function addSuccessors(
+  files: readonly string[],
+  changes: readonly { readonly from: Pin; readonly to: Pin }[],
+): Promise<PinEdit[]> {
+  const successors = new Map<string, Pin>(changes.map(({ from, to }) => [from, to]));
+  return editFiles(files, (items) => {
+    const present = new Set(items.map((item) => item.toLowerCase()));
+    const added = [...present].flatMap((item) => successors.get(item) ?? []);
+    return { added: added.filter((pin) => !present.has(pin)), removed: [] };
+  });
+}
+
+/**
+ * Removes pins from the lists that hold them. A list keeps its last pins, stale or not: an empty one would let everybody
+ * in (nats-server, server/opts.go).
+ * @returns the files that changed, with what was removed
+ */
+export async function removePins(files: readonly string[], stale: ReadonlySet<Pin>): Promise<PinEdit[]> {
+  return editFiles(files, (items) => {
+    const removed = items.filter((item) => stale.has(item.toLowerCase() as Pin));
+    return { added: [], removed: removed.length < items.length ? removed : [] };
+  });
+}
+
+async function editFiles(
+  files: readonly string[],
+  edit: (items: readonly string[]) => { added: readonly Pin[]; removed: readonly string[] },
+): Promise<PinEdit[]> {
+  const edits: PinEdit[] = [];
+  for (const file of files) {
+    const text = readConfFileToEdit(file);
+    const pins = new Set<Pin>();
+    const noting = (items: readonly string[]) => {
+      const change = edit(items);
+      for (const pin of [...change.added, ...change.removed]) pins.add(pin.toLowerCase() as Pin);
+      return change;
+    };
+    const edited = editArrays(text, noting, file);
+    if (edited === text) continue;
+    await writeFileAtomic(file, edited);
+    edits.push({ file, pins: [...pins] });
+  }
+  return edits;
+}

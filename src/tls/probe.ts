@@ -1,0 +1,63 @@
+// Finds out whether servers serve the certificate they should, at every address of their name. It trusts nothing and
+// logs in nowhere.
+
+import { lookup } from 'node:dns/promises';
+import { setTimeout as delay } from 'node:timers/promises';
+import { NatspkiError } from '../errors.ts';
+import { readCertificates } from '../x509/certificate.ts';
+import { fetchServerCertificate, hostOfUrl } from './server-certificate.ts';
+
+export interface Served {
+  readonly address: string;
+  /** As the caller calls the certificate. */
+  readonly name: string;
+  /** Lower-case hex. */
+  readonly serial: string;
+}
+
+const betweenTriesMs = 200;
+
+/**
+ * Asks each address of a URL's host until all serve one of the expected certificates. Throws `not-served`, with every
+ * address that does not and what it serves instead, when that takes longer than `timeoutMs` milliseconds.
+ * @param expected names by serial number
+ */
+export async function probeServers(
+  url: string,
+  expected: ReadonlyMap<string, string>,
+  timeoutMs = 5000,
+): Promise<Served[]> {
+  const host = hostOfUrl(url);
+  const addresses = await lookup(host, { all: true, verbatim: true }).catch((cause: Error) => {
+    throw new NatspkiError('unreachable', `cannot find an address of "${host}": ${cause.message}`, { cause });
+  });
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const results = await Promise.all(addresses.map(({ address }) => probe(url, address, expected)));
+    const wrong = results.filter((result) => typeof result === 'string');
+    if (wrong.length === 0) return results.filter((result) => typeof result !== 'string');
+    if (performance.now() > deadline) {
+      throw new NatspkiError('not-served', wrong.join('\n'), {
+        hint: 'tell the server with --reload PID or `nats-server --signal reload`',
+      });
+    }
+    await delay(betweenTriesMs);
+  }
+}
+
+/** Gives what an address serves, or what is wrong with that. */
+async function probe(
+  url: string,
+  address: string,
+  expected: ReadonlyMap<string, string>,
+): Promise<Served | string> {
+  try {
+    const [{ serial, commonName }] = readCertificates(await fetchServerCertificate(url, { address }), url);
+    const name = expected.get(serial);
+    if (name !== undefined) return { address, name, serial };
+    return `${url} at ${address} serves "${commonName}" with serial ${serial}, which is not a current certificate`;
+  } catch (error) {
+    if (error instanceof NatspkiError) return `${error.message} (at ${address})`;
+    throw error;
+  }
+}
