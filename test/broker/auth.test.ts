@@ -1,0 +1,148 @@
+// Who is let in, by password, token and certificate, and who stays in after a reload.
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { Authenticator } from '../../src/broker/auth.ts';
+import { type AuthOptions, openToAll } from '../../src/broker/auth-options.ts';
+import { type ConnectOptions, defaultConnectOptions } from '../../src/broker/connect-options.ts';
+import { type PeerCertificate, readPeer } from '../../src/tls/peer.ts';
+import { testFolder } from '../support/folder.ts';
+import { makeLeaf } from '../support/openssl.ts';
+
+const folder = testFolder('auth');
+
+const users: AuthOptions = {
+  ...openToAll,
+  users: [
+    { name: 'alice', password: 'a', account: 'APP' },
+    { name: 'bob', password: undefined, account: 'APP' },
+  ],
+};
+
+function judge(
+  options: AuthOptions,
+  connect: Partial<ConnectOptions>,
+  { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
+) {
+  const verdict = new Authenticator(options, maps).authenticate(
+    { ...defaultConnectOptions, ...connect },
+    () => peer,
+  );
+  return 'refused' in verdict ? 'refused' : `${verdict.account}/${verdict.label}`;
+}
+
+function certificateOf(commonName: string): PeerCertificate {
+  const { cert } = makeLeaf(folder, commonName, undefined, { hosts: ['client.invalid'] });
+  return readPeer(new X509Certificate(readFileSync(cert)).raw);
+}
+
+describe('Authenticator', () => {
+  it('lets everybody in where nothing is configured', () => {
+    expect(judge(openToAll, { user: 'x', pass: 'y' })).toBe('$G/');
+    expect(new Authenticator(openToAll, false).isRequired).toBe(false);
+  });
+
+  it('takes a user and the password', () => {
+    const options = { ...openToAll, single: { user: 'u', password: 'p' } };
+    expect(judge(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
+    for (const wrong of [
+      {},
+      { user: 'u' },
+      { user: 'u', pass: 'P' },
+      { user: 'x', pass: 'p' },
+      { pass: 'p' },
+    ]) {
+      expect(judge(options, wrong)).toBe('refused');
+    }
+  });
+
+  it('takes the token', () => {
+    const options = { ...openToAll, token: 't' };
+    expect(judge(options, { auth_token: 't' })).toBe('$G/token');
+    for (const wrong of [{}, { auth_token: 'T' }, { user: 't' }])
+      expect(judge(options, wrong)).toBe('refused');
+  });
+
+  it('puts users into their accounts', () => {
+    expect(judge(users, { user: 'alice', pass: 'a' })).toBe('APP/user:alice');
+    expect(judge(users, { user: 'bob' })).toBe('APP/user:bob');
+    for (const wrong of [{}, { user: 'alice' }, { user: 'bob', pass: 'x' }, { user: '__proto__' }]) {
+      expect(judge(users, wrong)).toBe('refused');
+    }
+  });
+
+  it('lets nobody in under an empty list of users', () => {
+    expect(judge({ ...openToAll, users: [] }, {})).toBe('refused');
+    expect(judge({ ...openToAll, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe('refused');
+  });
+
+  it('takes who says nothing for no_auth_user, and nobody else', () => {
+    const options = { ...users, noAuthUser: 'alice' };
+    expect(judge(options, {})).toBe('APP/user:alice');
+    expect(judge(options, { user: 'alice' })).toBe('refused');
+    expect(judge(options, { pass: 'x' })).toBe('refused');
+    expect(judge(options, { auth_token: 'x' })).toBe('refused');
+  });
+
+  it('takes the user from the certificate, whatever CONNECT says', () => {
+    const byCertificate = { maps: true, peer: certificateOf('bob') };
+    expect(judge(users, {}, byCertificate)).toBe('APP/user:bob');
+    expect(judge(users, { user: 'alice', pass: '' }, byCertificate)).toBe('APP/user:bob');
+    expect(judge(users, {}, { maps: true, peer: certificateOf('eve') })).toBe('refused');
+    expect(judge(users, { user: 'alice', pass: 'a' }, { maps: true })).toBe('refused');
+  });
+
+  it('asks for the password of a mapped user too, where one is configured', () => {
+    const alice = { maps: true, peer: certificateOf('alice') };
+    expect(judge(users, {}, alice)).toBe('refused');
+    expect(judge(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
+  });
+
+  it('does not ask for a certificate that says nothing', () => {
+    const authenticator = new Authenticator({ ...openToAll, token: 't' }, true);
+    const connect = { ...defaultConnectOptions, auth_token: 't' };
+    const verdict = authenticator.authenticate(connect, () => {
+      throw new Error('asked');
+    });
+    expect(verdict).toMatchObject({ label: 'token' });
+  });
+
+  it('keeps after a reload those who would be let in as the same', () => {
+    const admitted = (options: AuthOptions, connect: Partial<ConnectOptions>) => {
+      const verdict = new Authenticator(options, false).authenticate(
+        { ...defaultConnectOptions, ...connect },
+        () => undefined,
+      );
+      if ('refused' in verdict) throw new Error(verdict.refused);
+      return verdict;
+    };
+    const still = (options: AuthOptions, identity: ReturnType<typeof admitted>) =>
+      new Authenticator(options, false).stillAdmits(identity);
+    const alice = admitted(users, { user: 'alice', pass: 'a' });
+    const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
+    const changed = (change: object) => ({
+      ...openToAll,
+      users: [{ name: 'alice', password: 'a', account: 'APP', ...change }],
+    });
+    expect(still(users, alice)).toBe(true);
+    expect(still(changed({}), alice)).toBe(true);
+    expect(still(changed({ password: 'b' }), alice)).toBe(false);
+    expect(still(changed({ account: 'OTHER' }), alice)).toBe(false);
+    expect(still({ ...openToAll, users: [] }, alice)).toBe(false);
+    expect(still(single, alice)).toBe(false);
+    expect(still(openToAll, alice)).toBe(true);
+    expect(still(single, admitted(single, { user: 'alice', pass: 'a' }))).toBe(true);
+    expect(still(users, admitted(openToAll, {}))).toBe(false);
+    const token = { ...openToAll, token: 't' };
+    expect(still(token, admitted(token, { auth_token: 't' }))).toBe(true);
+    expect(still({ ...openToAll, token: 'u' }, admitted(token, { auth_token: 't' }))).toBe(false);
+  });
+
+  it('keeps no password in an identity', () => {
+    const verdict = new Authenticator(users, false).authenticate(
+      { ...defaultConnectOptions, user: 'alice', pass: 'a' },
+      () => undefined,
+    );
+    expect(Object.values(verdict)).not.toContain('a');
+  });
+});

@@ -1,0 +1,133 @@
+// What happens by the clock: PINGs to silent clients, and taking leave in lame duck mode.
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Heartbeat } from '../../src/broker/heartbeat.ts';
+import { type Leaving, takeLeave } from '../../src/broker/lame-duck.ts';
+import { LogLimit } from '../../src/broker/log-limit.ts';
+
+describe('Heartbeat', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  function start(pingIntervalMs = 10_000, pingMax = 2) {
+    const seen: string[] = [];
+    const heartbeat = new Heartbeat(
+      () => ({ pingIntervalMs, pingMax }),
+      () => seen.push('ping'),
+      () => seen.push('stale'),
+    );
+    heartbeat.start();
+    return { heartbeat, seen };
+  }
+
+  it('asks once an interval and calls a client stale that did not answer twice', () => {
+    const { seen } = start();
+    vi.advanceTimersByTime(9_999);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(seen).toEqual(['ping']);
+    vi.advanceTimersByTime(60_000);
+    expect(seen).toEqual(['ping', 'ping', 'stale']);
+  });
+
+  it('asks for the first time soon after CONNECT, not at the same time for all', () => {
+    const { heartbeat, seen } = start();
+    heartbeat.connected(() => 0.5);
+    vi.advanceTimersByTime(2_199);
+    expect(seen).toEqual([]);
+    vi.advanceTimersByTime(1);
+    expect(seen).toEqual(['ping']);
+  });
+
+  it('does not ask a busy client again, and keeps one that answers', () => {
+    const { heartbeat, seen } = start();
+    vi.advanceTimersByTime(10_000);
+    heartbeat.answered();
+    for (let times = 0; times < 5; times++) {
+      heartbeat.active();
+      vi.advanceTimersByTime(10_000);
+    }
+    expect(seen).toEqual(['ping']);
+    for (let times = 0; times < 5; times++) {
+      vi.advanceTimersByTime(10_000);
+      heartbeat.answered();
+    }
+    expect(seen).toEqual(['ping', 'ping', 'ping', 'ping', 'ping', 'ping']);
+  });
+
+  it('stops', () => {
+    const { heartbeat, seen } = start();
+    heartbeat.stop();
+    vi.advanceTimersByTime(100_000);
+    expect(seen).toEqual([]);
+  });
+});
+
+describe('takeLeave', () => {
+  function clients(count: number) {
+    const closed: number[] = [];
+    const told: number[] = [];
+    const all = Array.from(
+      { length: count },
+      (_, id): Leaving => ({
+        takesInfo: id % 2 === 0,
+        sendInfo: () => told.push(id),
+        connection: { close: () => closed.push(id) },
+      }),
+    );
+    return { all, closed, told };
+  }
+
+  it('tells those who can read it, waits, and closes everybody once over the time', async () => {
+    const { all, closed, told } = clients(10);
+    let grace = 0;
+    const began = performance.now();
+    const settings = { lameDuckDurationMs: 300, lameDuckGraceMs: 100 };
+    const announced = () => {
+      grace = performance.now() - began;
+    };
+    await takeLeave(all, settings, Math.random, announced, new AbortController().signal);
+    expect(told).toEqual([0, 2, 4, 6, 8]);
+    expect(closed.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(grace).toBeGreaterThanOrEqual(95);
+    const spread = performance.now() - began - grace;
+    expect(spread).toBeGreaterThan(80);
+    expect(spread).toBeLessThan(1000);
+  });
+
+  it('closes thousands in time, several at once', async () => {
+    const { all, closed } = clients(5000);
+    const began = performance.now();
+    const settings = { lameDuckDurationMs: 200, lameDuckGraceMs: 1 };
+    await takeLeave(all, settings, Math.random, () => {}, new AbortController().signal);
+    expect(closed.length).toBe(5000);
+    expect(performance.now() - began).toBeLessThan(2000);
+  });
+
+  it('stops when told to', async () => {
+    const { all, closed } = clients(10);
+    const abort = new AbortController();
+    const settings = { lameDuckDurationMs: 60_000, lameDuckGraceMs: 30_000 };
+    const leave = takeLeave(all, settings, Math.random, () => {}, abort.signal);
+    abort.abort();
+    await leave;
+    expect(closed).toEqual([]);
+  });
+});
+
+describe('LogLimit', () => {
+  it('lets a line through once a second, and not endlessly many different ones', () => {
+    const limit = new LogLimit();
+    expect([limit.allows('a', 5000), limit.allows('a', 5500), limit.allows('b', 5500)]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+    expect(limit.allows('a', 6000)).toBe(true);
+    const through = Array.from({ length: 5000 }, (_, n) => limit.allows(`line ${n}`, 6001)).filter(Boolean);
+    expect(through.length).toBeLessThan(1001);
+  });
+});
