@@ -1,4 +1,5 @@
 // The issuing of one or many leaf certificates by the authority of a folder.
+import { resolve } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { exists, readFile } from '../files.ts';
 import { type KeyType, weaknessOf } from '../x509/key.ts';
@@ -67,7 +68,9 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     if (!force) await directory.refuseExisting(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
-    await directory.ledger.append(entries);
+    const outside =
+      options.outDirectory !== undefined && resolve(options.outDirectory) !== resolve(directory.path);
+    await directory.ledger.append(outside ? entries.map((entry) => ({ ...entry, outside })) : entries);
     await directory.write(pairs, [], now);
     return {
       certificates: listed,
@@ -84,7 +87,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
 export async function authorityNeedsPassphrase(directory: PkiDirectory): Promise<boolean> {
   await directory.settle();
   const file = directory.authorityKeyFile;
-  if (!(await exists(file))) return false;
+  if (!exists(file)) return false;
   return readMaterialOf('private-key', await readFile(file), file)[0]?.encryption !== undefined;
 }
 

@@ -21,6 +21,8 @@ export interface LedgerEntry {
   readonly pin: string;
   /** Set when it answered a request, so that its private key is elsewhere. */
   readonly request?: true;
+  /** Set when its files were written outside of the folder. */
+  readonly outside?: true;
 }
 
 export class Ledger {
@@ -43,7 +45,7 @@ export class Ledger {
   async read(): Promise<{ entries: LedgerEntry[]; damagedLines: number[] }> {
     const entries: LedgerEntry[] = [];
     const damagedLines: number[] = [];
-    if (!(await exists(this.file))) return { entries, damagedLines };
+    if (!exists(this.file)) return { entries, damagedLines };
     const lines = (await readFile(this.file, Number.POSITIVE_INFINITY)).toString().split('\n');
     for (const [index, line] of lines.entries()) {
       if (line === '') continue;

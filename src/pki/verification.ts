@@ -106,7 +106,7 @@ async function checkKey(
   elsewhere = false,
 ): Promise<void> {
   const { name, keyFile } = pair;
-  if (!(await exists(keyFile))) {
+  if (!exists(keyFile)) {
     if (!elsewhere)
       report('missing-key', keyFile, `the key of "${name}" is missing`, 'put it back from a backup');
     return;

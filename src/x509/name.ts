@@ -99,7 +99,10 @@ export function readName(name: DerValue | undefined): NameAttribute[] {
   );
 }
 
-/** Prints a distinguished name in the order of the certificate, special characters escaped: `CN=n1,O=Example`. */
+/**
+ * Prints a distinguished name in the order of the certificate, special characters escaped as in RFC 2253 section 2.4:
+ * `CN=n1,O=Example`.
+ */
 export function formatName(name: readonly NameAttribute[]): string {
   return name.map(({ type, value }) => `${type}=${escapeValue(value)}`).join(',');
 }
@@ -261,7 +264,7 @@ export function readString(value: DerValue | undefined): string {
 function escapeValue(value: string): string {
   return (
     value
-      .replace(/[,+"\\<>;=]/g, '\\$&')
+      .replace(/[,+"\\<>;]/g, '\\$&')
       .replace(/^[ #]/, '\\$&')
       .replace(/ $/, '\\ ')
       // biome-ignore lint/suspicious/noControlCharactersInRegex: they must not reach a terminal

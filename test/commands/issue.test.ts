@@ -139,7 +139,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
   it('says how a client is known under verify_and_map when its name is no host', async () => {
     const { code, stdout } = await natspki(initialized(), ['issue', 'client', '10.0.0.1']);
     expect(code).toBe(0);
-    expect(stdout).toMatch(/"10\.0\.0\.1" is .* the user "CN=10\.0\.0\.1"\n$/);
+    expect(stdout).toMatch(/"10\.0\.0\.1" is .* the user 'CN=10\.0\.0\.1'\n$/);
   });
 
   it('replaces a pair with --force and keeps the old one in the archive', async () => {

@@ -129,7 +129,7 @@ describe('issue', () => {
 
   it('says how nats-server will know a client whose name it cannot map', async () => {
     expect((await issue('a+b')).notices).toEqual([
-      '"a+b" is neither a DNS name nor an e-mail address: under verify_and_map nats-server knows this client as the user "CN=a+b"',
+      '"a+b" is neither a DNS name nor an e-mail address: under verify_and_map nats-server knows this client as the user \'CN=a\\+b\'',
     ]);
     expect((await issue('10.0.0.9')).notices[0]).toContain('"10.0.0.9" is an IP address');
   });
