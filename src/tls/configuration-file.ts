@@ -11,9 +11,19 @@ export function tlsBlockPath(context: TlsContext): string[] {
   return context === 'client' || context === 'monitor' ? ['tls'] : [context, 'tls'];
 }
 
-/** Puts a printed tls block into a file, in place of the one that is there. */
-export async function writeTlsBlock(file: string, context: TlsContext, block: string): Promise<void> {
-  await writeFileAtomic(file, setBlock(readConfFileToEdit(file), tlsBlockPath(context), block, file));
+/**
+ * Puts a printed tls block into a file, in place of the one that is there.
+ * @param check sees the whole text before it is written, and throws to keep the file as it is
+ */
+export async function writeTlsBlock(
+  file: string,
+  context: TlsContext,
+  block: string,
+  check: (text: string) => Promise<unknown> = async () => {},
+): Promise<void> {
+  const text = setBlock(readConfFileToEdit(file), tlsBlockPath(context), block, file);
+  await check(text);
+  await writeFileAtomic(file, text);
 }
 
 /** Adds to pinned_certs those pins that are not there yet and returns them; the block itself must be there. */

@@ -30,7 +30,7 @@ export class FileWatcher {
   readonly #poll: NodeJS.Timeout;
 
   constructor(options: FileWatcherOptions = {}) {
-    this.#settleMs = options.settleMs ?? 20;
+    this.#settleMs = options.settleMs ?? 10;
     this.#onError = options.onError ?? (() => undefined);
     this.#poll = setInterval(() => this.#look(), options.pollMs ?? 2000).unref();
   }
@@ -40,12 +40,9 @@ export class FileWatcher {
    * Resolves once no change can be missed any more.
    */
   async watch(files: readonly string[], onChange: () => void): Promise<FileWatch> {
-    const watched = new WatchedFiles(files, this.#settleMs, async () => {
-      onChange();
-      await this.#follow();
-    });
+    const watched = new WatchedFiles(files, this.#settleMs, onChange, () => void this.#follow());
     this.#watches.add(watched);
-    await watched.refresh();
+    await watched.begin();
     await this.#follow();
     return {
       close: () => {
@@ -132,27 +129,26 @@ class WatchedFiles {
   points: readonly WatchPoint[] = [];
   readonly #files: readonly string[];
   readonly #settleMs: number;
-  readonly #onSettled: () => void;
+  readonly #onChange: () => void;
+  readonly #onPoints: () => void;
   #signature = '';
   #timer: NodeJS.Timeout | undefined;
   /** When a change that waits is told at the latest. */
   #deadline = 0;
   #isClosed = false;
 
-  constructor(files: readonly string[], settleMs: number, onSettled: () => void) {
+  /** @param onPoints told that other folders may matter now */
+  constructor(files: readonly string[], settleMs: number, onChange: () => void, onPoints: () => void) {
     this.#files = files;
     this.#settleMs = settleMs;
-    this.#onSettled = onSettled;
+    this.#onChange = onChange;
+    this.#onPoints = onPoints;
   }
 
-  /** Takes down what leads to the files now and what they are. */
-  async refresh(): Promise<void> {
-    const [points, signature] = await Promise.all([
-      Promise.all(this.#files.map(watchPoints)),
-      this.#readSignature(),
-    ]);
-    this.points = points.flat();
-    this.#signature = signature;
+  /** Takes down what the files are now, and what leads to them. */
+  async begin(): Promise<void> {
+    this.#signature = await this.#readSignature();
+    await this.#findPoints();
   }
 
   /** Takes an event of a folder. */
@@ -186,8 +182,16 @@ class WatchedFiles {
 
   async #tell(): Promise<void> {
     this.#timer = undefined;
-    await this.refresh();
-    if (!this.#isClosed) this.#onSettled();
+    // Before anybody reads the files, so that a change while they do is another change.
+    this.#signature = await this.#readSignature();
+    if (this.#isClosed) return;
+    this.#onChange();
+    await this.#findPoints();
+    this.#onPoints();
+  }
+
+  async #findPoints(): Promise<void> {
+    this.points = (await Promise.all(this.#files.map(watchPoints))).flat();
   }
 
   async #readSignature(): Promise<string> {
