@@ -1,0 +1,105 @@
+// What a fresh clone promises: `npm start` and `npm test` are all the set-up there is, and the second time is fast.
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const minute = 60_000;
+
+/** Copies what git tracks, as it is in the working tree: what a clone of this commit would hold. */
+function cloneWorkingTree(into: string): void {
+  const files = execFileSync(
+    'git',
+    ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--deduplicate'],
+    {
+      cwd: root,
+      encoding: 'utf8',
+    },
+  );
+  for (const file of files.split('\0').filter((name) => name !== '')) {
+    mkdirSync(dirname(join(into, file)), { recursive: true });
+    copyFileSync(join(root, file), join(into, file));
+  }
+}
+
+describe('a fresh clone', () => {
+  let folder: string;
+  let running: ChildProcess | undefined;
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'natspki-checkout-'));
+    cloneWorkingTree(folder);
+  });
+
+  afterAll(() => {
+    // npm starts a shell, which starts node: the whole group that this test made.
+    if (running?.pid !== undefined && running.exitCode === null) process.kill(-running.pid, 'SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  /** Runs `npm start` on a free port until the broker is ready, then stops it as Ctrl-C does; gives what it printed. */
+  async function startAndStop(): Promise<{ output: string; exitCode: number | null }> {
+    const child = spawn('npm', ['start', '--', '--port', '-1'], { cwd: folder, detached: true });
+    running = child;
+    let output = '';
+    const ready = new Promise<void>((resolve, reject) => {
+      const read = (chunk: Buffer): void => {
+        output += chunk.toString();
+        if (output.includes('Server is ready')) resolve();
+      };
+      child.stdout.on('data', read);
+      child.stderr.on('data', read);
+      child.once('exit', () => reject(new Error(`npm start ended early:\n${output}`)));
+    });
+    await ready;
+    const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
+    process.kill(-(child.pid as number), 'SIGINT');
+    return { exitCode: await ended, output };
+  }
+
+  it(
+    'installs, builds, makes certificates and serves with one `npm start`, and only serves with the next',
+    async () => {
+      const first = await startAndStop();
+      expect(first.output).toContain('npm ci');
+      expect(first.output).toContain('nats sub ">"');
+      const authority = readFileSync(join(folder, 'certs/ca.pem'), 'utf8');
+
+      const before = performance.now();
+      const second = await startAndStop();
+      expect(performance.now() - before).toBeLessThan(10_000);
+      expect(second.output).not.toContain('npm ci');
+      expect(second.output).not.toContain('npm run');
+      expect(second.exitCode).toBe(0);
+      expect(readFileSync(join(folder, 'certs/ca.pem'), 'utf8')).toBe(authority);
+    },
+    3 * minute,
+  );
+
+  it(
+    'installs without a deprecation or engine warning',
+    () => {
+      const install = spawnSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: folder, encoding: 'utf8' });
+      expect(install.status).toBe(0);
+      expect(install.stderr).not.toMatch(/deprecated|EBADENGINE/);
+    },
+    2 * minute,
+  );
+
+  it(
+    'runs tests with one `npm test`',
+    () => {
+      rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
+      const test = spawnSync('npm', ['test', '--', 'test/duration.test.ts'], {
+        cwd: folder,
+        encoding: 'utf8',
+      });
+      expect(test.stdout).toMatch(/Tests .*\d+ passed/);
+      expect(test.status).toBe(0);
+    },
+    2 * minute,
+  );
+});

@@ -1,0 +1,105 @@
+// Runs every block of the README as a reader would: top to bottom, in one folder, in a network of its own.
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { describePeer } from './support/peers.ts';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+interface Block {
+  title: string;
+  language: string;
+  text: string;
+  /** For a block that stays in the foreground: the line it prints when the reader may go on. */
+  readyLine: string | undefined;
+}
+
+/** Blocks that set up a checkout; test/checkout.test.ts runs them in a fresh clone. */
+const checkoutBlocks = ['npm start\n', 'npm test\n'];
+
+function readBlocks(markdown: string): Block[] {
+  const fence = /(?:<!-- test: background until "(.+)" -->\n)?```(\w*)\n([\s\S]*?)```/g;
+  return [...markdown.matchAll(fence)].map((match) => ({
+    title: markdown.slice(0, match.index).split('\n## ').at(-1)?.split('\n')[0] ?? '',
+    readyLine: match[1],
+    language: match[2] ?? '',
+    text: match[3] ?? '',
+  }));
+}
+
+const blocks = readBlocks(readFileSync(join(root, 'README.md'), 'utf8')).filter(
+  ({ text }) => !checkoutBlocks.includes(text),
+);
+
+function asShell({ language, text, readyLine }: Block, index: number): string {
+  if (language === 'js') return `node block-${index}.mjs`;
+  if (readyLine === undefined) return text;
+  // What stays in the background ends with the script, the first process of its process namespace.
+  return `{ ${text.trim()}; } > background-${index}.log 2>&1 &
+timeout 20 sh -c 'tail -n +1 -F background-${index}.log 2>/dev/null | grep -q -m 1 "${readyLine}"'`;
+}
+
+describePeer('nats-server', 'README', (natsServer) => {
+  describePeer('nats', 'each block', (nats) => {
+    let folder: string;
+    let results: { status: number; output: string }[];
+
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'natspki-readme-'));
+      symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+      const launcher = join(folder, 'natspki');
+      writeFileSync(launcher, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'bin/run.js')}" "$@"\n`);
+      chmodSync(launcher, 0o755);
+      blocks.forEach((block, index) => {
+        if (block.language === 'js') writeFileSync(join(folder, `block-${index}.mjs`), block.text);
+      });
+      const script = blocks.map(
+        (block, index) =>
+          `(set -e\n${asShell(block, index)}\n) > output-${index}.log 2>&1\necho $? > status-${index}`,
+      );
+      writeFileSync(join(folder, 'script.sh'), `ip link set lo up\n${script.join('\n')}\n`);
+      const path = [folder, dirname(natsServer), dirname(nats), process.env.PATH].join(delimiter);
+      const { stderr } = spawnSync(
+        'unshare',
+        ['-rn', '--fork', '--pid', '--mount-proc', '--kill-child', 'bash', 'script.sh'],
+        {
+          cwd: folder,
+          env: { ...process.env, PATH: path, HOME: folder },
+          encoding: 'utf8',
+          timeout: 100_000,
+        },
+      );
+      results = blocks.map((_, index) => {
+        const read = (name: string): string => {
+          try {
+            return readFileSync(join(folder, `${name}-${index}${name === 'status' ? '' : '.log'}`), 'utf8');
+          } catch {
+            return '';
+          }
+        };
+        const status = read('status');
+        return {
+          status: status === '' ? Number.NaN : Number(status),
+          output: read('output') + read('background') + stderr,
+        };
+      });
+    }, 120_000);
+
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    it('has only blocks that this test knows how to run', () => {
+      expect(blocks.filter(({ language }) => language !== 'sh' && language !== 'js')).toEqual([]);
+      expect(blocks.length).toBeGreaterThan(8);
+    });
+
+    it.each(blocks.map((block, index) => ({ ...block, index })))(
+      '$title: block $index works as written',
+      ({ index }) => {
+        expect(results[index]?.status, results[index]?.output).toBe(0);
+      },
+    );
+  });
+});
