@@ -1,10 +1,10 @@
 // `natspki issue`: certificates for servers, routes, clients, gateways and leaf nodes, one or many in a call.
 import { string } from '@oclif/core/args';
-import { boolean, string as text } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
-import { daysFlag, directoryFlag, given, keyTypeFlag, passphraseFileFlag } from '../src/cli/flags.ts';
+import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase, readInput } from '../src/cli/input.ts';
+import { issueFlags } from '../src/cli/issue-flags.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { authorityNeedsPassphrase, issueCertificates } from '../src/pki/issue.ts';
@@ -35,25 +35,7 @@ export default class Issue extends BaseCommand {
       ignoreStdin: true,
     }),
   };
-  static override flags = {
-    dir: directoryFlag(),
-    san: text({
-      description: 'Subject alternative name: dns:X, ip:X, email:X or uri:X. Repeatable.',
-      helpValue: 'KIND:VALUE',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
-    days: daysFlag('Days until it expires.', 365),
-    'key-type': keyTypeFlag(keyTypes),
-    csr: text({
-      description: 'Sign this PKCS#10 request instead of making a key.',
-      helpValue: 'FILE',
-      exclusive: ['key-type'],
-    }),
-    out: text({ description: 'Folder for the files, --dir unless given.', helpValue: 'DIR' }),
-    'passphrase-file': passphraseFileFlag('asked for on a terminal'),
-    force: boolean({ description: 'Replace certificates that exist; the old pairs go to the archive.' }),
-  };
+  static override flags = issueFlags(keyTypes);
 
   async run() {
     const { args, flags } = await this.parse(Issue);

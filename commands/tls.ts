@@ -1,1 +1,67 @@
-// `natspki tls`: a tls block for any part of a server's configuration, printed or put into a file.
+// `natspki tls`: a tls block for any part of a server's configuration, printed or put into its file.
+import { string } from '@oclif/core/args';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { given } from '../src/cli/flags.ts';
+import { readInput } from '../src/cli/input.ts';
+import { tlsFlags, withHandshakeFirst } from '../src/cli/tls-flags.ts';
+import { writeTlsBlock } from '../src/tls/configuration-file.ts';
+import { testWithNatsServer } from '../src/tls/nats-server-test.ts';
+import { parseContext, printWantedBlock, tlsContexts } from '../src/tls/wanted-block.ts';
+import { pinOf } from '../src/x509/pin.ts';
+
+export default class Tls extends BaseCommand {
+  static override summary = 'Print a tls block for a configuration, or put it there.';
+  static override usage =
+    'tls CONTEXT [--verify | --verify-and-map] [--pin FILE...] [--write FILE [--check]] [FLAGS]';
+  static override description =
+    'The block serves the certificate of its context: server for clients, route for the cluster, gateway, leafnode. Relative paths start in the folder the server starts in.';
+  static override examples = [
+    'For clients that must show a certificate\nnatspki tls client --verify',
+    'Let only two clients in, with TLS 1.3, in a file that nats-server accepts\nnatspki tls client --verify --pin certs/alice-cert.pem certs/bob-cert.pem --min-version 1.3 --write nats.conf --check',
+    'For routes\nnatspki tls cluster --write nats.conf',
+  ];
+  static override args = {
+    context: string({
+      description: `The block it stands in: ${tlsContexts.join(', ')}.`,
+      required: true,
+      ignoreStdin: true,
+    }),
+  };
+  static override flags = tlsFlags;
+
+  async run() {
+    const { args, flags } = await this.parse(Tls, withHandshakeFirst(this.argv));
+    const context = parseContext(args.context);
+    const pins = [];
+    for (const file of flags.pin ?? []) pins.push(pinOf(await readInput(file), file));
+    const block = printWantedBlock({
+      ...{ context, directory: flags.dir, verify: flags.verify, verifyAndMap: flags['verify-and-map'], pins },
+      ...given({
+        name: flags.name,
+        minVersion: flags['min-version'],
+        cipherSuites: flags['cipher-suites'],
+        curvePreferences: flags['curve-preferences'],
+        timeout: flags.timeout,
+        handshakeFirst: flags['handshake-first'],
+        connectionRateLimit: flags['connection-rate-limit'],
+      }),
+    });
+    const { write: file } = flags;
+    if (file === undefined) {
+      this.log(block);
+      return { context, block };
+    }
+    let checked: boolean | undefined;
+    await writeTlsBlock(file, context, block, async (whole) => {
+      if (flags.check) checked = await testWithNatsServer(file, whole);
+    });
+    const verdict =
+      checked === undefined
+        ? ''
+        : checked
+          ? ', which nats-server accepts'
+          : '; there is no nats-server here to check it';
+    this.log(`wrote the tls block for ${context} into ${file}${verdict}`);
+    return { context, block, file, ...given({ checked }) };
+  }
+}

@@ -93,7 +93,7 @@ export function refuseExistingConfigurations(files: readonly ConfigurationFile[]
 
 /** What the template of a lone server wants. */
 function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
-  const ca_file = print(path(plan, 'ca.pem'));
+  const ca_file = print(configuredPath(plan.directory, 'ca.pem'));
   const pairs = plan.servers.map(({ name }) => pair(plan, print, name));
   switch (plan.template) {
     case 'multi-certificate':
@@ -122,7 +122,7 @@ function nodeValues(
   return {
     port: print(node.port),
     server_name: print(node.name ?? 'nats-cluster-tls'),
-    ca_file: print(path(plan, 'ca.pem')),
+    ca_file: print(configuredPath(plan.directory, 'ca.pem')),
     ...pair(plan, print, `${prefix}server`),
     cluster_name: print(plan.clusterName),
     cluster_listen: print(`0.0.0.0:${node.routePort}`),
@@ -133,13 +133,13 @@ function nodeValues(
 
 function pair(plan: ServerPlan, print: Print, name: string) {
   return {
-    cert_file: print(path(plan, `${name}-cert.pem`)),
-    key_file: print(path(plan, `${name}-key.pem`)),
+    cert_file: print(configuredPath(plan.directory, `${name}-cert.pem`)),
+    key_file: print(configuredPath(plan.directory, `${name}-key.pem`)),
   };
 }
 
-/** A relative path begins with `./`, which says so at a glance. */
-function path({ directory }: ServerPlan, name: string): string {
+/** Names a file of a folder as a configuration should: a relative path begins with `./`, which says so at a glance. */
+export function configuredPath(directory: string, name: string): string {
   const joined = join(directory, name);
   return /^(\/|\.|[a-z]:)/i.test(joined) ? joined : `./${joined}`;
 }

@@ -2,7 +2,7 @@
 // or the JSON document with the same. oclif's own wording of wrong usage is put into ours here.
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import type { Terminal } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 export interface ErrorDocument {
   readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
@@ -24,8 +24,10 @@ export function failureOf(thrown: unknown, command?: string): NatspkiError {
 
 /** Returns the lines for stderr, without the last newline. */
 export function failureText(failure: NatspkiError, terminal: Terminal): string {
-  const lines = failure.message.split('\n').map((line) => `natspki: ${terminal.red('error:')} ${line}`);
-  if (failure.hint !== undefined) lines.push(`natspki: ${terminal.cyan('hint:')} ${failure.hint}`);
+  const lines = failure.message
+    .split('\n')
+    .map((line) => `natspki: ${terminal.red('error:')} ${printable(line)}`);
+  if (failure.hint !== undefined) lines.push(`natspki: ${terminal.cyan('hint:')} ${printable(failure.hint)}`);
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
   }
@@ -80,6 +82,11 @@ function reworded(message: string, help: string): UsageError {
       near === undefined ? help : `did you mean "${near}"`,
     );
   }
+  const [, both, other] = /^(--[\w-]+)=.* cannot also be provided when using (--[\w-]+)$/.exec(text) ?? [];
+  if (both !== undefined) return new UsageError(`${both} and ${other} exclude each other`, help);
+  const [, user, needed] =
+    /^All of the following must be provided when using (--[\w-]+): (.*)$/.exec(text) ?? [];
+  if (user !== undefined) return new UsageError(`${user} needs ${needed}`, help);
   const first = text
     .split('\n')
     .map((line) => line.trim())

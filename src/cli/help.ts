@@ -3,7 +3,7 @@ import type { Command } from '@oclif/core/command';
 import { type Terminal, terminalOf } from './terminal.ts';
 
 /** In the order of a certificate's life; commands not named here come last. */
-const order = ['init', 'issue', 'list', 'inspect', 'verify', 'pin', 'tls', 'check', 'broker'];
+const order = ['init', 'issue', 'rotate', 'list', 'inspect', 'verify', 'pin', 'tls', 'check', 'broker'];
 
 type Flag = Command.Class['flags'][string];
 type Row = readonly [left: string, right: string];
@@ -69,7 +69,7 @@ export async function commandHelp(
 async function flagRow(name: string, flag: Flag): Promise<Row> {
   const label = flag.helpLabel ?? `${flag.char === undefined ? '    ' : `-${flag.char}, `}--${name}`;
   if (flag.type === 'boolean') return [label, flag.description ?? ''];
-  const value = `${[flag.helpValue ?? 'VALUE'].flat().join(' ')}${flag.multiple ? '...' : ''}`;
+  const value = `${[flag.helpValue ?? 'VALUE'].flat().join(' ')}${flag.multiple && !flag.delimiter ? '...' : ''}`;
   const usual =
     typeof flag.defaultHelp === 'function'
       ? await flag.defaultHelp({ flags: {}, options: flag })

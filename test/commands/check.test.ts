@@ -1,0 +1,92 @@
+import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { templates } from '../../src/templates.ts';
+import { natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+
+const scratch = testFolder('check');
+const made = join(scratch, 'made');
+
+beforeAll(async () => {
+  mkdirSync(made);
+  await natspki(made, ['init', '--yes']);
+});
+
+/** Checks a folder as `init` leaves it after something was done to it. */
+async function check(spoil: (folder: string) => void, ...args: string[]) {
+  const folder = mkdtempSync(join(scratch, 'x-'));
+  cpSync(made, folder, { recursive: true });
+  spoil(folder);
+  return natspki(folder, ['check', 'nats.conf', ...args]);
+}
+
+const edit = (from: string | RegExp, to: string) => (folder: string) => {
+  const conf = join(folder, 'nats.conf');
+  writeFileSync(conf, readFileSync(conf, 'utf8').replace(from, to));
+};
+
+describe('natspki check', () => {
+  it.each(Object.keys(templates))('finds nothing wrong with the template %s', async (template) => {
+    const folder = mkdtempSync(join(scratch, 'x-'));
+    await natspki(folder, ['init', '--yes', '--template', template]);
+    expect(await natspki(folder, ['check', 'nats.conf'])).toEqual({
+      code: 0,
+      stdout: 'ok  nats.conf: nothing wrong\n',
+      stderr: '',
+    });
+  });
+
+  it('lists all that is wrong, each with its place, in the order of the file', async () => {
+    const { code, stdout, stderr } = await check((folder) => {
+      edit('ca_file:', 'ca_fle:')(folder);
+      edit('verify: true', 'verify: maybe\n  min_version: "1.1"')(folder);
+      edit('port: 4222', 'port: "x"')(folder);
+    });
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(stdout).toBe(`nats.conf:5:7: error: expected an integer for "port", found a string
+nats.conf:17:3: error: unknown field "ca_fle" in tls
+  hint: did you mean "ca_file"
+nats.conf:21:11: error: expected a boolean for "verify" in tls, found a string
+nats.conf:22:16: warning: TLS 1.1 is broken, and nats-server refuses it as min_version
+  hint: write min_version: "1.2" or leave it out
+nats.conf: 3 errors, 1 warning
+`);
+  });
+
+  it('finds a file that may not be read', async () => {
+    const folder = mkdtempSync(join(scratch, 'x-'));
+    cpSync(made, folder, { recursive: true });
+    chmodSync(join(folder, 'certs/server-key.pem'), 0);
+    for (const path of ['.', 'certs']) chmodSync(join(folder, path), 0o755);
+    const asNobody =
+      'data:text/javascript,if(process.getuid()===0){process.setgid(65534);process.setuid(65534)}';
+    const { code, stdout } = await natspki(folder, ['check', 'nats.conf'], { node: ['--import', asNobody] });
+    expect(stdout).toMatch(/^nats\.conf:13:13: error: .*"\.\/certs\/server-key\.pem".*0000/m);
+    expect(code).toBe(1);
+  });
+
+  it('prints one JSON document', async () => {
+    const { code, stdout, stderr } = await check(edit('ca_file:', 'ca_fle:'), '--json');
+    expect({ code, stderr }).toEqual({ code: 1, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      config: 'nats.conf',
+      errors: 1,
+      warnings: expect.any(Number),
+      findings: expect.arrayContaining([
+        {
+          ...{ file: 'nats.conf', line: 17, column: 3, severity: 'error' },
+          ...{ message: 'unknown field "ca_fle" in tls', hint: 'did you mean "ca_file"' },
+        },
+      ]),
+    });
+  });
+
+  it('fails on a configuration that is not there', async () => {
+    expect(await natspki(made, ['check', 'none.conf'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'natspki: error: "none.conf" does not exist\n',
+    });
+  });
+});

@@ -1,0 +1,191 @@
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+import { describePeer } from '../support/peers.ts';
+
+const scratch = testFolder('tls');
+const made = join(scratch, 'made');
+
+beforeAll(async () => {
+  mkdirSync(made);
+  await natspki(made, ['init', '--yes']);
+});
+
+function initialized(): string {
+  const folder = mkdtempSync(join(scratch, 'x-'));
+  cpSync(made, folder, { recursive: true });
+  return folder;
+}
+
+const pair = (name: string) =>
+  `  cert_file: "./certs/${name}-cert.pem"\n  key_file: "./certs/${name}-key.pem"\n`;
+const ca = '  ca_file: "./certs/ca.pem"\n';
+
+describe('natspki tls', () => {
+  it.each([
+    ['client', `tls {\n${pair('server')}}\n`],
+    ['monitor', `tls {\n${pair('server')}}\n`],
+    ['websocket', `tls {\n${pair('server')}}\n`],
+    ['mqtt', `tls {\n${pair('server')}}\n`],
+    ['cluster', `tls {\n${pair('route')}${ca}  verify: true\n}\n`],
+    ['client --verify', `tls {\n${pair('server')}${ca}  verify: true\n}\n`],
+    ['client --verify-and-map', `tls {\n${pair('server')}${ca}  verify_and_map: true\n}\n`],
+    ['gateway --name route', `tls {\n${pair('route')}${ca}  verify: true\n}\n`],
+    ['leafnodes --name route', `tls {\n${pair('route')}${ca}}\n`],
+  ])('prints the block for %s', async (args, expected) => {
+    const result = await natspki(made, ['tls', ...args.split(' ')]);
+    expect(result).toEqual({ code: 0, stdout: expected, stderr: '' });
+  });
+
+  it('takes every option', async () => {
+    const pin = (await natspki(made, ['pin', 'certs/client-cert.pem'])).stdout.trim();
+    const args = [
+      ...[
+        'tls',
+        'client',
+        '--verify',
+        '--pin',
+        'certs/client-cert.pem',
+        '--min-version',
+        '1.3',
+        '--timeout',
+        '500ms',
+      ],
+      ...[
+        '--cipher-suites',
+        'TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384',
+        '--curve-preferences',
+        'X25519,CurveP256',
+      ],
+      ...['--handshake-first', '--connection-rate-limit', '100'],
+    ];
+    expect((await natspki(made, args)).stdout).toBe(`tls {
+${pair('server')}${ca}  verify: true
+  pinned_certs: ["${pin}"]
+  min_version: "1.3"
+  cipher_suites: ["TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384"]
+  curve_preferences: ["X25519", "CurveP256"]
+  timeout: 0.5
+  handshake_first: true
+  connection_rate_limit: 100
+}
+`);
+  });
+
+  it.each([
+    [['--handshake-first', 'auto'], '"auto"'],
+    [['--handshake-first', '300ms'], '"300ms"'],
+    [['--handshake-first'], 'true'],
+    [['--handshake-first', '--verify'], 'true'],
+  ])('takes %j', async (args, value) => {
+    expect((await natspki(made, ['tls', 'client', ...args])).stdout).toContain(
+      `  handshake_first: ${value}\n`,
+    );
+  });
+
+  it('puts the block into a file and keeps every other byte', async () => {
+    const folder = initialized();
+    const conf = join(folder, 'nats.conf');
+    const [before, after] = [
+      '# top\nport: 4222 # here\ncluster {\n\tname: "c"\n\ttls {',
+      '}\n\tlisten: ":6222"\n}\n\n# end',
+    ];
+    writeFileSync(conf, `${before} cert_file: "old" # gone\n${after}`);
+    expect(await natspki(folder, ['tls', 'cluster', '--write', 'nats.conf'])).toEqual({
+      code: 0,
+      stdout: 'wrote the tls block for cluster into nats.conf\n',
+      stderr: '',
+    });
+    const inner = `${pair('route')}${ca}  verify: true\n`.replace(/^ {2}/gm, '\t\t');
+    expect(readFileSync(conf, 'utf8')).toBe(`${before}\n${inner}\t${after}`);
+  });
+
+  it.each([
+    [['clinet'], 2, 'unknown context "clinet"', 'did you mean "client"'],
+    [['client', '--verify', '--verify-and-map'], 2, 'exclude each other', 'natspki tls --help'],
+    [['client', '--pin', 'certs/client-cert.pem'], 2, 'pins are for certificates of clients', 'add --verify'],
+    [
+      ['client', '--cipher-suites', 'TLS_AES_128_GCM_SHA265'],
+      2,
+      'unknown cipher suite "TLS_AES_128_GCM_SHA265"',
+      'did you mean "TLS_AES_128_GCM_SHA256"',
+    ],
+    [['client', '--curve-preferences', 'X25520'], 2, 'unknown curve "X25520"', 'use some of X25519'],
+    [['client', '--min-version', '1.1'], 2, '--min-version is "1.1", expected one of 1.2, 1.3', ''],
+    [
+      ['client', '--timeout', 'long'],
+      2,
+      '--timeout is "long", expected seconds or a duration',
+      '--timeout 5s',
+    ],
+    [['client', '--handshake-first', '-1s'], 2, 'unexpected argument "-1s"', ''],
+    [
+      ['client', '--connection-rate-limit', '0'],
+      2,
+      '--connection-rate-limit is "0", expected a whole number from 1',
+      '',
+    ],
+    [['client', '--check'], 2, '--check needs --write', ''],
+    [['gateway'], 1, 'no certificate "gateway" in "./certs"', 'natspki issue gateway gateway --san dns:HOST'],
+    [['client', '--write', 'none.conf'], 1, '"none.conf" does not exist', ''],
+  ])('refuses %j', async (args, code, message, hint) => {
+    const result = await natspki(made, ['tls', ...args]);
+    expect(result.stderr).toMatch(/^natspki: error: /);
+    expect(result.stderr).toContain(message);
+    expect(result.stderr).toContain(hint === '' ? '' : `natspki: hint: ${hint}`);
+    expect(result).toMatchObject({ code, stdout: '' });
+  });
+
+  it('says where there is no nats-server to check with', async () => {
+    const folder = initialized();
+    const environment = { PATH: '', NATS_SERVER_BIN: '' };
+    const args = ['tls', 'client', '--write', 'nats.conf', '--check'];
+    expect((await natspki(folder, args, { environment })).stdout).toBe(
+      'wrote the tls block for client into nats.conf; there is no nats-server here to check it\n',
+    );
+    expect(JSON.parse((await natspki(folder, [...args, '--json'], { environment })).stdout)).toMatchObject({
+      file: 'nats.conf',
+      checked: false,
+    });
+  });
+});
+
+describePeer('nats-server', 'natspki tls --check', (natsServer) => {
+  const environment = { NATS_SERVER_BIN: natsServer };
+
+  it('writes what nats-server accepts', async () => {
+    const folder = initialized();
+    const args = [
+      'tls',
+      'client',
+      '--verify',
+      '--handshake-first',
+      'auto',
+      '--write',
+      'nats.conf',
+      '--check',
+    ];
+    expect(await natspki(folder, args, { environment })).toEqual({
+      code: 0,
+      stdout: 'wrote the tls block for client into nats.conf, which nats-server accepts\n',
+      stderr: '',
+    });
+  });
+
+  it('keeps the file as it is when nats-server refuses the result', async () => {
+    const folder = initialized();
+    const conf = join(folder, 'nats.conf');
+    const text = `${readFileSync(conf, 'utf8')}\nno_such_option: true\n`;
+    writeFileSync(conf, text);
+    const { code, stderr } = await natspki(folder, ['tls', 'client', '--write', 'nats.conf', '--check'], {
+      environment,
+    });
+    expect(stderr).toMatch(
+      /^natspki: error: nats-server refuses it: nats\.conf:\d+:\d+: unknown field "no_such_option"/,
+    );
+    expect(code).toBe(1);
+    expect(readFileSync(conf, 'utf8')).toBe(text);
+  });
+});
