@@ -33,7 +33,7 @@ import type { LogLimit } from './log-limit.ts';
 import type { BrokerOptions } from './options.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
 import { type Receiver, Subscription } from './subscription.ts';
-import { tracePublication } from './trace.ts';
+import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it; what a reload changes is read anew each time. */
 export interface ClientEnvironment {
@@ -53,7 +53,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly id: number;
   readonly connection: Connection;
   readonly log: LabelledLogger;
-  readonly traceDelivery: ((subscription: Subscription) => void) | undefined;
+  readonly traceDelivery: Receiver['traceDelivery'];
   readonly #environment: ClientEnvironment;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
@@ -80,7 +80,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       () => this.violation(violations.staleConnection),
     );
     this.traceDelivery = environment.logger.tracing
-      ? ({ sid }) => this.log.trace(`->> [MSG to ${sid}]`)
+      ? (publication, { sid }) => this.log.trace(traceMessage(publication, sid, this.headers))
       : undefined;
     this.log.debug('Client connection created');
   }

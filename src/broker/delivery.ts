@@ -58,7 +58,7 @@ function deliverTo(
     publisher.connection.waitFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
-  receiver.traceDelivery?.(subscription);
+  receiver.traceDelivery?.(publication, subscription);
   subscription.delivered++;
   if (subscription.delivered === subscription.max) receiver.drop(subscription);
   return true;

@@ -1,4 +1,5 @@
 // One subscription of one session, as delivery sees it.
+import type { Publication } from '../protocol/operations.ts';
 import type { Connection } from './connection.ts';
 
 /** Whoever subscribed. */
@@ -11,7 +12,7 @@ export interface Receiver {
   /** Takes the subscription out of its account, after its last message. */
   drop(subscription: Subscription): void;
   /** Called with each message queued, while trace is on. */
-  traceDelivery: ((subscription: Subscription) => void) | undefined;
+  readonly traceDelivery: ((publication: Publication, subscription: Subscription) => void) | undefined;
 }
 
 export class Subscription {
