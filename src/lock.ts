@@ -15,31 +15,20 @@ export interface Lock {
   release(): Promise<void>;
 }
 
-export interface LockOptions {
-  /** How long to wait for another holder, in milliseconds; default 10,000. */
-  readonly timeoutMs?: number;
-  /** Called once, when there is somebody to wait for. */
-  readonly onWait?: (pid: number) => void;
-}
-
 /**
  * Takes the lock, in a folder that exists. A holder that died, even by SIGKILL or with its machine, is taken over from.
- * Throws `locked`, which names the holder, when the wait was too long.
+ * Throws `locked`, which names the holder, when it had to wait longer than `timeoutMs`.
  */
-export async function acquireLock(path: string, options: LockOptions = {}): Promise<Lock> {
-  const { timeoutMs = 10_000, onWait } = options;
+export async function acquireLock(path: string, { timeoutMs = 10_000 } = {}): Promise<Lock> {
   const deadline = performance.now() + timeoutMs;
   const holder = `${describeSelf()}-${randomBytes(6).toString('hex')}`;
   const own = `${path}.${holder}`;
   try {
     await mkdir(own, { mode: 0o700 });
     await writeFile(join(own, holder), hostname(), { mode: 0o600 });
-    let waiting = false;
     while (!(await take(own, path))) {
       const other = await liveHolder(path);
       if (other === undefined) continue;
-      if (!waiting) onWait?.(pidOf(other));
-      waiting = true;
       if (performance.now() > deadline) throw await locked(path, other);
       await delay(10 + Math.random() * 40);
     }
@@ -90,7 +79,7 @@ async function removeDeadContenders(path: string): Promise<void> {
 }
 
 async function locked(path: string, holder: string): Promise<NatspkiError> {
-  const pid = pidOf(holder);
+  const pid = Number.parseInt(holder, 10);
   const host = await readFile(join(path, holder), 'utf8').catch(() => '');
   const elsewhere = host !== '' && host !== hostname() ? ` on host ${host}` : '';
   return new NatspkiError('locked', `"${dirname(path)}" is locked by process ${pid}${elsewhere}`, {
@@ -110,10 +99,6 @@ function isDead(holder: string): boolean {
   const current = startOf(Number(pid));
   if (current === undefined) return !answers(Number(pid));
   return current !== start;
-}
-
-function pidOf(holder: string): number {
-  return Number.parseInt(holder, 10);
 }
 
 function answers(pid: number): boolean {

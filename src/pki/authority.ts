@@ -3,7 +3,8 @@
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
-import { maximumCommonName, type San } from '../x509/name.ts';
+import { maximumCommonName } from '../x509/distinguished-name.ts';
+import type { San } from '../x509/name.ts';
 import type { Signer } from '../x509/sign.ts';
 import { type ProfileName, profiles } from './profile.ts';
 

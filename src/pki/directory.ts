@@ -15,8 +15,8 @@ import {
 import { acquireLock } from '../lock.ts';
 import { finishStaged, unfinishedWork, writeTogether } from '../staging.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
-import { maximumCommonName } from '../x509/name.ts';
 import { Authority } from './authority.ts';
 import { Ledger } from './ledger.ts';
 
@@ -167,9 +167,7 @@ export class PkiDirectory {
 
   /** Throws `certificate-exists` when one of the pairs, or half of it, is there already. */
   async refuseExisting(pairs: readonly PairFiles[]): Promise<void> {
-    const there = [];
-    for (const pair of pairs) if (await isThere(pair)) there.push(pair);
-    const [first, ...others] = there;
+    const [first, ...others] = pairs.filter(isThere);
     if (first === undefined) return;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
     const folder = dirname(first.certificateFile);
@@ -196,7 +194,7 @@ export class PkiDirectory {
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
     for (const pair of pairs) {
-      if (await isThere(pair)) {
+      if (isThere(pair)) {
         writes.push(...(await this.#archived(pair, now)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
@@ -276,7 +274,7 @@ export function checkNames(names: readonly string[]): void {
   }
 }
 
-async function isThere(pair: PairFiles): Promise<boolean> {
+function isThere(pair: PairFiles): boolean {
   return exists(pair.certificateFile) || exists(pair.keyFile);
 }
 

@@ -1,8 +1,9 @@
 // What a file of X.509 material holds, as values for printing. Never a private value.
 import { Certificate } from '../x509/certificate.ts';
+import { formatName } from '../x509/distinguished-name.ts';
 import { keyTypeOf, openPrivateKey, openPublicKey } from '../x509/key.ts';
 import { type Material, readingDer, readMaterial } from '../x509/material.ts';
-import { formatName, formatSan } from '../x509/name.ts';
+import { formatSan } from '../x509/name.ts';
 import { type Pin, spkiPin } from '../x509/pin.ts';
 import { readRequestDer } from '../x509/request.ts';
 import { type RevokedCertificate, readRevocationList } from '../x509/revocation-list.ts';

@@ -2,8 +2,9 @@
 // shown of them. Writes nothing.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type Certificate, toPem } from '../x509/certificate.ts';
+import { formatName } from '../x509/distinguished-name.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
-import { formatName, isHost, type San } from '../x509/name.ts';
+import { isHost, type San } from '../x509/name.ts';
 import { type Authority, formatDay } from './authority.ts';
 import type { PairFiles, PairWrite } from './directory.ts';
 import { type LedgerEntry, ledgerEntry } from './ledger.ts';

@@ -7,9 +7,9 @@
 import { NatspkiError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
+import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { generateKey } from '../x509/key.ts';
 import { readMaterialOf } from '../x509/material.ts';
-import { maximumCommonName } from '../x509/name.ts';
 import { type Authority, checkCommonName } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
 import { type Made, pairOf, recoveryNotice } from './leaf.ts';

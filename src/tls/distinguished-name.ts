@@ -2,7 +2,7 @@
 // prints a subject, and as an LDAP name whose parts may stand in any order.
 
 import { type DerValue, readChildren, readDer, readOid } from '../x509/der.ts';
-import { readString } from '../x509/name.ts';
+import { readString } from '../x509/distinguished-name.ts';
 
 /** `CN=alice`: the type as an object identifier, the value decoded. */
 export interface Attribute {

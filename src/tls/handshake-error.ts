@@ -4,7 +4,8 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from '../x509/certificate.ts';
-import { formatName, formatSan } from '../x509/name.ts';
+import { formatName } from '../x509/distinguished-name.ts';
+import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
 
 /** The code of a HandshakeError. */

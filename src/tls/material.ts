@@ -3,7 +3,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from '../files.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
-import { formatName, type San } from '../x509/name.ts';
+import { formatName } from '../x509/distinguished-name.ts';
+import type { San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import type { TlsBlock } from './block.ts';
 import { Contexts } from './contexts.ts';

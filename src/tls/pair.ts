@@ -3,8 +3,8 @@
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import { formatName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
-import { formatName } from '../x509/name.ts';
 import type { CertificatePair } from './block.ts';
 
 /** A certificate with its key; the first certificate of the chain is the server's own. */

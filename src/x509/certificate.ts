@@ -15,9 +15,10 @@ import {
   readTime,
   tags,
 } from './der.ts';
+import { formatName, type NameAttribute, readName } from './distinguished-name.ts';
 import { keyTypeOf } from './key.ts';
 import { readingDer, readMaterialOf } from './material.ts';
-import { formatName, type NameAttribute, readGeneralNames, readName, type San } from './name.ts';
+import { readGeneralNames, type San } from './name.ts';
 import { writePem } from './pem.ts';
 import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';
 
@@ -43,11 +44,6 @@ const purposeNames: Record<string, string> = {
   '1.3.6.1.5.5.7.3.9': 'OCSPSigning',
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 };
-
-interface Extension {
-  readonly critical: boolean;
-  readonly value: Buffer;
-}
 
 /** One certificate. Its fields are read at once, so that an unreadable one fails here and not in the middle of use. */
 export class Certificate {
@@ -112,12 +108,12 @@ export class Certificate {
     const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
     const read = <T>(oid: string, reader: (value: Buffer) => T): T | undefined => {
       const extension = extensions.get(oid);
-      return extension === undefined ? undefined : reader(extension.value);
+      return extension === undefined ? undefined : reader(extension);
     };
     const constraints = read('2.5.29.19', readBasicConstraints);
     this.authority = constraints?.authority ?? false;
     this.pathLength = constraints?.pathLength;
-    this.sans = read('2.5.29.17', (value) => readGeneralNames(value).sans) ?? [];
+    this.sans = read('2.5.29.17', readGeneralNames) ?? [];
     this.keyUsage = read('2.5.29.15', (value) =>
       readFlags(readDer(value)).flatMap((flag) => keyUsageNames[flag] ?? []),
     );
@@ -150,7 +146,16 @@ export class Certificate {
     return sha256Hex(this.der);
   }
 
-  /** Throws where OpenSSL cannot read the key. */
+  /** Undefined where OpenSSL cannot read the key. */
+  get #readableKey(): KeyObject | undefined {
+    try {
+      return this.publicKey;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Throws where OpenSSL cannot read the key, which is where keyType is `unknown`. */
   get publicKey(): KeyObject {
     this.#publicKey ??= createPublicKey({ key: this.spki, format: 'der', type: 'spki' });
     return this.#publicKey;
@@ -158,15 +163,8 @@ export class Certificate {
 
   /** As `--key-type` has it, `unknown` for a key that OpenSSL cannot read. */
   get keyType(): string {
-    try {
-      return keyTypeOf(this.publicKey);
-    } catch {
-      return 'unknown';
-    }
-  }
-
-  get selfIssued(): boolean {
-    return this.subjectDer.equals(this.issuerDer);
+    const key = this.#readableKey;
+    return key === undefined ? 'unknown' : keyTypeOf(key);
   }
 
   get brokenSignatureAlgorithm(): boolean {
@@ -178,12 +176,13 @@ export class Certificate {
     if (!this.issuerDer.equals(issuer.subjectDer)) return false;
     const id = this.authorityKeyId;
     if (id !== undefined && issuer.subjectKeyId !== undefined && id !== issuer.subjectKeyId) return false;
-    return verifySignature(this.#algorithm, issuer.publicKey, this.#signed, this.#signature);
+    const key = issuer.#readableKey;
+    return key !== undefined && verifySignature(this.#algorithm, key, this.#signed, this.#signature);
   }
 
   /** Tells whether a private or public key is this certificate's. */
   hasKey(key: KeyObject): boolean {
-    return this.publicKey.equals(key.type === 'private' ? createPublicKey(key) : key);
+    return this.#readableKey?.equals(key.type === 'private' ? createPublicKey(key) : key) ?? false;
   }
 
   toPem(): string {
@@ -209,9 +208,9 @@ export function toPem(certificates: readonly Certificate[]): string {
   return certificates.map((certificate) => certificate.toPem()).join('');
 }
 
-/** Reads the Extensions field, each extension once (RFC 5280 section 4.2). */
-export function readExtensions(field: DerValue | undefined): Map<string, Extension> {
-  const extensions = new Map<string, Extension>();
+/** Reads the values in an Extensions field by their object identifiers, each once (RFC 5280 section 4.2). */
+export function readExtensions(field: DerValue | undefined): Map<string, Buffer> {
+  const extensions = new Map<string, Buffer>();
   if (field === undefined) return extensions;
   for (const extension of readChildren(readChildren(field, field.tag)[0])) {
     const [id, ...rest] = readChildren(extension);
@@ -220,7 +219,7 @@ export function readExtensions(field: DerValue | undefined): Map<string, Extensi
     const value = rest[critical ? 1 : 0];
     expectTag(value, tags.octetString);
     if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
-    extensions.set(oid, { critical, value: value.content });
+    extensions.set(oid, value.content);
   }
   return extensions;
 }

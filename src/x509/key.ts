@@ -69,9 +69,10 @@ export async function encodePrivateKey(key: KeyObject, passphrase?: string): Pro
   const salt = randomBytes(16);
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-cbc', await derive(passphrase, salt, 32, scryptCost), iv);
-  const plain = key.export({ type: 'pkcs8', format: 'der' });
-  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
-  plain.fill(0);
+  const encrypted = Buffer.concat([
+    cipher.update(key.export({ type: 'pkcs8', format: 'der' })),
+    cipher.final(),
+  ]);
   const { N, r, p } = scryptCost;
   const kdf = sequence(
     writeOid('1.3.6.1.4.1.11591.4.11'), // id-scrypt, RFC 7914 section 7

@@ -3,9 +3,10 @@ import type { KeyObject } from 'node:crypto';
 import { signatureAlgorithmName, verifySignature } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
 import { type DerValue, readBitString, readChildren, readDer, readOid } from './der.ts';
+import { type NameAttribute, readName } from './distinguished-name.ts';
 import { openPublicKey } from './key.ts';
 import { readingDer, readMaterialOf } from './material.ts';
-import { type NameAttribute, readGeneralNames, readName, type San } from './name.ts';
+import { readGeneralNames, type San } from './name.ts';
 import { type Pin, pinOfSpki } from './pin.ts';
 
 export interface CertificateRequest {
@@ -47,7 +48,7 @@ export function readRequestDer(der: Buffer, source: string): CertificateRequest 
       subject: name,
       publicKey,
       pin: pinOfSpki(spkiDer),
-      sans: sans === undefined ? [] : readGeneralNames(sans.value).sans,
+      sans: sans === undefined ? [] : readGeneralNames(sans),
       otherExtensions: [...extensions.keys()].filter((oid) => oid !== subjectAltName),
       signatureAlgorithm: signatureAlgorithmName(algorithm),
       signatureValid: verifySignature(algorithm, publicKey, (info as DerValue).raw, readBitString(signature)),

@@ -2,8 +2,8 @@
 import { signatureAlgorithmName } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
 import { type DerValue, readChildren, readDer, readHexInteger, readTime, tags } from './der.ts';
+import { type NameAttribute, readName } from './distinguished-name.ts';
 import { readingDer } from './material.ts';
-import { type NameAttribute, readName } from './name.ts';
 
 export interface RevokedCertificate {
   /** Lower-case hex. */
@@ -73,6 +73,6 @@ function readEntry(entry: DerValue): RevokedCertificate {
 function reasonCode(extensions: DerValue): number | undefined {
   // Entries hold their extensions bare, where certificates have a context tag around them.
   const byOid = readExtensions({ tag: tags.sequence, raw: extensions.raw, content: extensions.raw });
-  const value = byOid.get('2.5.29.21')?.value;
+  const value = byOid.get('2.5.29.21');
   return value === undefined ? undefined : readDer(value).content[0];
 }

@@ -138,7 +138,7 @@ describe('init', () => {
     [{ clients: ['../x'] }, 'name "../x" cannot be that of a file'],
     [{ clients: ['server'] }, 'name "server" is given twice'],
     [{ hosts: [] }, 'no host for the certificate "server"'],
-    [{ hosts: ['my host'] }, 'impossible subject alternative name "dns:my host"'],
+    [{ hosts: ['my host'] }, 'impossible host "my host": "my host" is not a label'],
   ])('refuses %j before it touches anything', async (wrong, message) => {
     const directory = newDirectory(scratch);
     const options = { directory, ...initDefaults, ...wrong };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatName, formatSan, isHost, parseSan, sanOfHost } from '../../src/x509/name.ts';
+import { formatName } from '../../src/x509/distinguished-name.ts';
+import { formatSan, isHost, parseSan, sanOfHost } from '../../src/x509/name.ts';
 
 const parsed = (text: string) => formatSan(parseSan(text));
 

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { formatName } from '../../src/x509/distinguished-name.ts';
 import { keyTypeOf } from '../../src/x509/key.ts';
-import { formatName, formatSan } from '../../src/x509/name.ts';
+import { formatSan } from '../../src/x509/name.ts';
 import { readPem } from '../../src/x509/pem.ts';
 import { readRequest, readRequestDer } from '../../src/x509/request.ts';
 import { testFolder } from '../support/folder.ts';
