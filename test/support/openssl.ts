@@ -49,7 +49,7 @@ export function makeLeaf(
   const request = join(folder, `${name}.csr`);
   const names = hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`).join(',');
   openssl(
-    ...['req', '-new', ...newKey(pair), '-subj', subject, '-out', request],
+    ...['req', '-new', '-utf8', ...newKey(pair), '-subj', subject, '-out', request],
     ...['-addext', 'basicConstraints=critical,CA:FALSE'],
     ...['-addext', `extendedKeyUsage=${usage ?? 'serverAuth,clientAuth'}`],
     ...['-addext', `subjectAltName=${names}`],
