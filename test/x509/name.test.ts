@@ -103,6 +103,16 @@ describe('a host', () => {
     ]);
   });
 
+  it('that is impossible is answered in the words of the flag that takes hosts', () => {
+    expect(() => sanOfHost('nats://n1.example.com:4222')).toThrow(
+      expect.objectContaining({
+        code: 'impossible-san',
+        message: 'impossible host "nats://n1.example.com:4222": it is more than a host name',
+        hint: '--host n1.example.com',
+      }),
+    );
+  });
+
   it('is not anything else', () => {
     expect(['n1', '::1', 'my host', '', 'a@b', '0.0.0.0'].map(isHost)).toEqual([
       true,
