@@ -60,6 +60,7 @@ export const brokerFlags = {
     helpValue: 'FILE',
   }),
   'ignore-unsupported': boolean({
+    default: false,
     description: 'Warn of configuration that only nats-server has, instead of refusing it.',
   }),
   version: boolean({ char: 'v', description: 'Version of the broker.' }),

@@ -60,6 +60,9 @@ const spellings: Readonly<Record<string, Spelling>> = {
   help_tls: { boolean: true },
 };
 
+/** Lists the flags that the bundled broker takes, by their longest names. */
+export const takenFlags = Object.keys(spellings).filter((name) => spellings[name]?.refused === undefined);
+
 const names = new Map(
   Object.entries(spellings).flatMap(([name, { also = [] }]) => [name, ...also].map((each) => [each, name])),
 );

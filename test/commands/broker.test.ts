@@ -1,0 +1,207 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { brokerFlags } from '../../src/cli/broker-flags.ts';
+import { bin, natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+import { loadedModules } from '../support/loaded-modules.ts';
+
+const folder = testFolder('broker');
+const running = new Set<ChildProcess>();
+
+beforeAll(async () => {
+  await natspki(folder, ['init', '--yes']);
+});
+
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  running.clear();
+});
+
+interface Ready {
+  pid: number;
+  address: string;
+  port: number;
+  url: string;
+}
+
+/** Starts a broker with --json and waits for the document that says where it listens. */
+async function start(...args: string[]) {
+  const child = spawn(process.execPath, [bin, 'broker', '--json', ...args], {
+    cwd: folder,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  let log = '';
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    log += text;
+  });
+  const ended = once(child, 'close').then(([code]) => code as number | null);
+  let text = '';
+  for await (const line of createInterface({ input: child.stdout })) {
+    text += line;
+    if (line === '}') break;
+  }
+  if (text === '') throw new Error(`the broker ended: ${log}`);
+  return { child, ended, ready: JSON.parse(text) as Ready, log: () => log };
+}
+
+async function info(port: number): Promise<Record<string, unknown>> {
+  const socket = connect(port, '127.0.0.1');
+  const [chunk] = await once(socket, 'data');
+  socket.destroy();
+  return JSON.parse(chunk.toString().replace(/^INFO /, ''));
+}
+
+describe('natspki broker', () => {
+  it('serves the configuration of init and ends on SIGINT', async () => {
+    const { child, ended, ready, log } = await start('-c', 'nats.conf', '-p', '-1');
+    expect(ready).toMatchObject({
+      pid: child.pid,
+      address: '0.0.0.0',
+      url: expect.stringContaining(String(ready.port)),
+    });
+    expect(await info(ready.port)).toMatchObject({
+      server_name: 'nats-tls-verify',
+      tls_required: true,
+      tls_verify: true,
+    });
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+    expect(log()).toMatch(
+      new RegExp(`^\\[${child.pid}\\] \\d{4}/\\d\\d/\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{6} \\[INF\\] `),
+    );
+    expect(log()).toContain('Using configuration file: nats.conf');
+  });
+
+  it("takes nats-server's flags with one dash", async () => {
+    const { ready, log } = await start(
+      '-a',
+      '127.0.0.1',
+      '-p=-1',
+      '-n',
+      'mine',
+      '-P',
+      'nats.pid',
+      '-DV',
+      '-T=false',
+      '--user',
+      'a',
+      '-pass',
+      'b',
+    );
+    expect(ready.address).toBe('127.0.0.1');
+    expect(readFileSync(join(folder, 'nats.pid'), 'utf8').trim()).toBe(String(ready.pid));
+    expect(await info(ready.port)).toMatchObject({ server_name: 'mine', auth_required: true });
+    expect(log()).toMatch(/^\[\d+\] \[INF\] /);
+    expect(log()).toContain('[DBG] ');
+  });
+
+  it('is stopped by the name of a signal and the file with its process id', async () => {
+    const { ended } = await start('-p', '-1', '-P', 'stop.pid');
+    expect(await natspki(folder, ['broker', '-sl', 'term=stop.pid'])).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: '',
+    });
+    expect(await ended).toBe(0);
+  });
+
+  it('logs to a file, and writes the ports in use to a folder', async () => {
+    const { child, ended, log } = await start('-p', '-1', '-l', 'broker.log', '--ports_file_dir', '.');
+    const ports = readdirSync(folder).filter((file) => file.endsWith('.ports'));
+    expect(ports).toHaveLength(1);
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
+    expect(log()).toBe('');
+    expect(readFileSync(join(folder, 'broker.log'), 'utf8')).toContain('Server is ready');
+    expect(existsSync(join(folder, ports[0] as string))).toBe(false);
+  });
+
+  it('checks a configuration with -t and starts nothing', async () => {
+    expect(await natspki(folder, ['broker', '-t', '-c', 'nats.conf'])).toEqual({
+      code: 0,
+      stdout: 'natspki broker: configuration file nats.conf is valid\n',
+      stderr: '',
+    });
+    writeFileSync(join(folder, 'wrong.conf'), 'prt: 4222\njetstream: true\n');
+    for (const args of [
+      ['-t', '-c', 'wrong.conf'],
+      ['-c', 'wrong.conf'],
+    ]) {
+      const { code, stdout, stderr } = await natspki(folder, ['broker', ...args]);
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(
+        /^natspki: error: wrong\.conf:1:1: unknown field "prt" \(did you mean "port"\)$/m,
+      );
+      expect(stderr).toMatch(/^natspki: error: wrong\.conf:2:12: "jetstream" is not supported/m);
+    }
+  });
+
+  it('only warns of what it does not have with --ignore-unsupported', async () => {
+    writeFileSync(join(folder, 'js.conf'), 'jetstream: true\n');
+    const { log } = await start('-c', 'js.conf', '-p', '-1', '--ignore-unsupported');
+    expect(log()).toMatch(/\[WRN\] js\.conf:1:12: "jetstream" is ignored/);
+  });
+
+  it.each([
+    [['-m', '8222'], 2, 'the bundled broker has no -m'],
+    [['-js'], 2, 'the bundled broker has no -js'],
+    [['--routes', 'nats://a:6222'], 2, 'the bundled broker has no --routes'],
+    [['-t'], 2, '-t checks a configuration, and none is named'],
+    [['-p', 'x'], 2, '--port is "x", expected a whole number from -1 to 65535'],
+    [['-p'], 2, '-p expects a value'],
+    [['-D=maybe'], 2, '-D=maybe is neither true nor false'],
+    [['--tls'], 2, 'TLS flags need a server certificate and its private key'],
+    [['-sl', 'relaod=1'], 2, 'unknown signal "relaod"'],
+    [['-sl', 'reload=none.pid'], 1, '"none.pid" does not exist'],
+    [['-c', 'none.conf'], 1, '"none.conf" does not exist'],
+    [['--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key', '-p', '-1'], 1, '"none.pem" does not exist'],
+    [['-a', '127.0.0.1', '-l', 'none/broker.log'], 1, 'cannot open log file "none/broker.log"'],
+    [['nats.conf'], 2, 'unexpected argument "nats.conf"'],
+  ])('refuses %j', async (args, code, message) => {
+    const result = await natspki(folder, ['broker', ...args]);
+    expect(`\n${result.stderr}`).toContain(`\nnatspki: error: ${message}`);
+    expect(result).toMatchObject({ code, stdout: '' });
+  });
+
+  it('says which address is in use', async () => {
+    const { ready } = await start('-a', '127.0.0.1', '-p', '-1');
+    const { code, stderr } = await natspki(folder, ['broker', '-a', '127.0.0.1', '-p', String(ready.port)]);
+    expect(stderr).toContain(
+      `natspki: error: cannot listen on 127.0.0.1:${ready.port}: EADDRINUSE\nnatspki: hint: `,
+    );
+    expect(code).toBe(1);
+  });
+
+  it('says its version and what a tls block may name', async () => {
+    expect((await natspki(folder, ['broker', '-v'])).stdout).toMatch(/^natspki broker: v\d+\.\d+\.\d+\n$/);
+    const { stdout } = await natspki(folder, ['broker', '--help_tls']);
+    expect(stdout).toMatch(
+      /^cipher_suites:\n {2}TLS_AES_128_GCM_SHA256\n[\s\S]*\ncurve_preferences:\n[\s\S]* {2}CurveP256\n/,
+    );
+  });
+
+  it('loads neither the signing library nor the prompts', async () => {
+    const modules = await loadedModules(folder, ['broker', '-t', '-c', 'nats.conf']);
+    expect(modules.some((url) => url.endsWith('/dist/src/broker/broker.js'))).toBe(true);
+    expect(modules.filter((url) => /@peculiar|reflect-metadata|inquirer/.test(url))).toEqual([]);
+  });
+});
+
+describe('the flags of natspki broker', () => {
+  it('are those that are not refused, each under its longest name', async () => {
+    const { takenFlags } = await import('../../src/cli/nats-server-flags.ts');
+    const own = ['ignore-unsupported'];
+    const withoutHelp = takenFlags.filter((name) => name !== 'help');
+    expect(
+      Object.keys(brokerFlags)
+        .filter((name) => !own.includes(name))
+        .sort(),
+    ).toEqual(withoutHelp.sort());
+  });
+});

@@ -1,0 +1,89 @@
+// The package as a user gets it: packed, installed into an empty folder, run from there.
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { run } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const folder = testFolder('package');
+
+/** Packs what is built; the build itself is the business of `prepack`, and of other tests running meanwhile. */
+function pack(...args: string[]): {
+  filename: string;
+  files: { path: string; mode: number }[];
+  unpackedSize: number;
+} {
+  const output = execFileSync('npm', ['pack', '--json', '--ignore-scripts', ...args], {
+    cwd: root,
+    encoding: 'utf8',
+    stdio: 'pipe',
+  });
+  return JSON.parse(output)[0];
+}
+
+describe('the package', () => {
+  it('has what belongs into it and nothing else', () => {
+    const { files, unpackedSize } = pack('--dry-run');
+    const odd = files.filter(
+      ({ path }) =>
+        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|dist\/(commands|src)\/[\w./-]+\.js|templates\/[\w-]+\.conf)$/.test(
+          path,
+        ),
+    );
+    expect(odd).toEqual([]);
+    const paths = files.map(({ path }) => path);
+    expect(paths).toEqual(
+      expect.arrayContaining([
+        'bin/run.js',
+        'dist/commands/init.js',
+        'dist/src/cli/main.js',
+        'templates/verify.conf',
+        'LICENSE',
+      ]),
+    );
+    expect(unpackedSize).toBeLessThan(1024 * 1024);
+  });
+});
+
+describe('the package in an empty folder', () => {
+  beforeAll(async () => {
+    const { filename } = pack('--pack-destination', folder);
+    const install = ['install', '--prefer-offline', '--no-audit', '--no-fund', join(folder, filename)];
+    const { code, stderr } = await run(['npm', ...install], { folder });
+    expect(stderr).not.toMatch(/deprecated|EBADENGINE/);
+    expect(code).toBe(0);
+  }, 120_000);
+
+  const npx = (...args: string[]) => run(['npx', '--no-install', 'natspki', ...args], { folder });
+
+  it('says its version', async () => {
+    const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+    expect((await npx('--version')).stdout).toBe(`natspki ${version}\n`);
+  });
+
+  it('makes certificates with `npx natspki init` and serves them with `npx natspki broker`', async () => {
+    const init = await npx('init', '--yes');
+    expect(init.code).toBe(0);
+    expect(existsSync(join(folder, 'certs/server-key.pem'))).toBe(true);
+
+    const args = ['--no-install', 'natspki', 'broker', '-c', 'nats.conf', '-p', '-1', '-P', 'nats.pid'];
+    const broker = spawn('npx', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
+    const ended = new Promise((resolve) => broker.once('close', resolve));
+    let log = '';
+    await new Promise<void>((resolve, reject) => {
+      broker.stderr.setEncoding('utf8').on('data', (text: string) => {
+        log += text;
+        // The pid file is written before signals are obeyed, and both after this line.
+        if (log.includes('Server is ready')) resolve();
+      });
+      broker.once('close', () => reject(new Error(`the broker ended:\n${log}`)));
+    });
+    await expect.poll(() => existsSync(join(folder, 'nats.pid')), { timeout: 10_000 }).toBe(true);
+    expect((await npx('broker', '--signal', 'term=nats.pid')).code).toBe(0);
+    expect(await ended).not.toBeNull();
+    expect(log).toContain('TLS required for client connections');
+  });
+});
