@@ -1,25 +1,30 @@
 // What a user has after `natspki init --yes`, served by the bundled broker and by the real nats-server.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
-import { afterAll, beforeAll, expect } from 'vitest';
-import { natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { afterAll, beforeAll, describe, expect } from 'vitest';
+import { bin, natspki } from '../support/cli.ts';
 import { describePeer } from '../support/peers.ts';
 import { type ServerUnderTest, startProcess } from '../support/server.ts';
 
+/** One installation with a server of its own, while the tests of the surrounding block run. */
 export class Installation {
-  readonly folder = testFolder('clients');
+  folder = '';
   #command: readonly string[];
   #server: ServerUnderTest | undefined;
 
   constructor(command: readonly string[]) {
     this.#command = command;
     beforeAll(async () => {
+      this.folder = mkdtempSync(join(tmpdir(), 'natspki-clients-'));
       expect(await natspki(this.folder, ['init', '--yes'])).toMatchObject({ code: 0, stderr: '' });
       this.#server = await this.start();
     });
-    afterAll(async () => this.#server?.stop());
+    afterAll(async () => {
+      await this.#server?.stop();
+      rmSync(this.folder, { recursive: true, force: true });
+    });
   }
 
   /** The server that all cases share. */
@@ -59,5 +64,9 @@ export class Installation {
 
 /** Describes what real clients do with the installation, on each server there is. */
 export function onBothServers(title: string, cases: (installation: Installation) => void): void {
-  describePeer('nats-server', `${title}, on nats-server`, (bin) => cases(new Installation([bin])));
+  describe(`${title}, on the bundled broker`, () =>
+    cases(new Installation([process.execPath, bin, 'broker'])));
+  describePeer('nats-server', `${title}, on nats-server`, (natsServer) =>
+    cases(new Installation([natsServer])),
+  );
 }
