@@ -1,0 +1,188 @@
+// When the watcher tells of a change, and that it misses none. What a change does to TLS is context-source.test.ts's.
+import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
+import { FileWatcher } from '../../src/tls/watcher.ts';
+import { testFolder } from '../support/folder.ts';
+
+const root = testFolder('watcher');
+let folders = 0;
+
+/** A folder of its own for each test. */
+function makeFolder(): string {
+  const folder = join(root, String(++folders));
+  mkdirSync(folder);
+  return folder;
+}
+
+/** Watches files; `change` makes one and waits until it is told, `calls` counts. */
+async function watching(files: readonly string[], options: { pollMs?: number } = {}) {
+  // Without looks, so that every change that is told came as an event.
+  const watcher = new FileWatcher({ pollMs: 600_000, ...options });
+  let calls = 0;
+  const watch = await watcher.watch(files, () => calls++);
+  return {
+    watcher,
+    watch,
+    calls: () => calls,
+    change: async (action: () => void) => {
+      const before = calls;
+      action();
+      await vi.waitUntil(() => calls > before, { timeout: 5000, interval: 1 });
+    },
+  };
+}
+
+describe('events tell of', () => {
+  it.each<[string, (file: string) => void]>([
+    ['a rewrite in place', (file) => writeFileSync(file, 'new')],
+    [
+      'a rename over',
+      (file) => {
+        writeFileSync(`${file}.tmp`, 'new');
+        renameSync(`${file}.tmp`, file);
+      },
+    ],
+    ['a removal', (file) => rmSync(file)],
+    [
+      'a removal and a new file',
+      (file) => {
+        rmSync(file);
+        writeFileSync(file, 'new');
+      },
+    ],
+    ['a change of the mode', (file) => chmodSync(file, 0o600)],
+    [
+      'a link in its place',
+      (file) => {
+        rmSync(file);
+        symlinkSync('/dev/null', file);
+      },
+    ],
+  ])('%s', async (_, action) => {
+    const file = join(makeFolder(), 'file');
+    writeFileSync(file, 'old');
+    const { change, watcher } = await watching([file]);
+    await change(() => action(file));
+    await watcher.close();
+  });
+
+  it('a file that appears, in a folder that appears', async () => {
+    const folder = makeFolder();
+    const file = join(folder, 'a', 'b', 'file');
+    const { change, watcher } = await watching([file]);
+    await change(() => {
+      mkdirSync(join(folder, 'a', 'b'), { recursive: true });
+      writeFileSync(file, 'new');
+    });
+    await change(() => writeFileSync(file, 'newer'));
+    await watcher.close();
+  });
+
+  it('a link on the way that leads elsewhere, and then a change there', async () => {
+    const folder = makeFolder();
+    for (const version of ['v1', 'v2']) {
+      mkdirSync(join(folder, version));
+      writeFileSync(join(folder, version, 'file'), version);
+    }
+    symlinkSync('v1', join(folder, 'current'));
+    mkdirSync(join(folder, 'live'));
+    const file = join(folder, 'live', 'file');
+    symlinkSync('../current/file', file);
+    const { change, watcher } = await watching([file]);
+    await change(() => writeFileSync(join(folder, 'v1', 'file'), 'new'));
+    await change(() => {
+      symlinkSync('v2', join(folder, 'next'));
+      renameSync(join(folder, 'next'), join(folder, 'current'));
+    });
+    await change(() => writeFileSync(join(folder, 'v2', 'file'), 'newer'));
+    await watcher.close();
+  });
+
+  it('a folder that is exchanged, to everybody who watches in it', async () => {
+    const folder = join(makeFolder(), 'certs');
+    mkdirSync(folder);
+    const files = ['a', 'b'].map((name) => join(folder, name));
+    for (const file of files) writeFileSync(file, 'old');
+    const { change, watcher } = await watching([files[0] as string]);
+    let others = 0;
+    await watcher.watch([files[1] as string], () => others++);
+    for (let round = 1; round <= 3; round++) {
+      mkdirSync(`${folder}-new`);
+      for (const name of ['a', 'b']) writeFileSync(join(`${folder}-new`, name), `${round}`);
+      const before = others;
+      await change(() => {
+        renameSync(folder, `${folder}-old`);
+        renameSync(`${folder}-new`, folder);
+      });
+      await vi.waitUntil(() => others > before, { timeout: 5000, interval: 1 });
+      rmSync(`${folder}-old`, { recursive: true });
+    }
+    await watcher.close();
+  });
+});
+
+it('does not wait for changes that never end', async () => {
+  const file = join(makeFolder(), 'file');
+  writeFileSync(file, '0');
+  const { change, watcher } = await watching([file]);
+  const writing = setInterval(() => writeFileSync(file, String(performance.now())), 2);
+  await change(() => {});
+  await change(() => {});
+  clearInterval(writing);
+  await watcher.close();
+});
+
+it('tells of many changes at once a single time', async () => {
+  const file = join(makeFolder(), 'file');
+  const { change, calls, watcher } = await watching([file]);
+  await change(() => {
+    for (let count = 0; count < 50; count++) writeFileSync(file, String(count));
+  });
+  expect(calls()).toBe(1);
+  await watcher.close();
+});
+
+it('leaves other files of the folder alone', async () => {
+  const folder = makeFolder();
+  const file = join(folder, 'file');
+  const other = join(folder, 'other');
+  const { change, calls, watcher } = await watching([file]);
+  let others = 0;
+  await watcher.watch([other], () => others++);
+  writeFileSync(other, 'new');
+  await vi.waitUntil(() => others === 1, { interval: 1 });
+  expect(calls()).toBe(0);
+  await change(() => writeFileSync(file, 'new'));
+  expect(others).toBe(1);
+  await watcher.close();
+});
+
+it('looks at the files themselves for what raises no event', async () => {
+  const folder = makeFolder();
+  const file = join(folder, 'far', 'away', 'file');
+  mkdirSync(join(folder, 'far', 'away'), { recursive: true });
+  writeFileSync(file, 'old');
+  const { change, watcher } = await watching([file], { pollMs: 30 });
+  mkdirSync(join(folder, 'other', 'away'), { recursive: true });
+  writeFileSync(join(folder, 'other', 'away', 'file'), 'new');
+  // The folder of the file stays what it is; only the one above it has another name now.
+  await change(() => {
+    renameSync(join(folder, 'far'), join(folder, 'old'));
+    renameSync(join(folder, 'other'), join(folder, 'far'));
+  });
+  await change(() => writeFileSync(file, 'newer'));
+  await watcher.close();
+});
+
+it('tells nothing after it was closed', async () => {
+  const file = join(makeFolder(), 'file');
+  const { watch, calls, watcher } = await watching([file]);
+  let others = 0;
+  await watcher.watch([file], () => others++);
+  writeFileSync(file, 'new');
+  watch.close();
+  await vi.waitUntil(() => others === 1, { interval: 1 });
+  expect(calls()).toBe(0);
+  await watcher.close();
+});
