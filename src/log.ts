@@ -149,8 +149,13 @@ export class LogFile {
     this.#descriptor = this.#open();
   }
 
+  /** Loses the line where the disk is full: that must not end whoever has something to say. */
   write(line: string): void {
-    writeSync(this.#descriptor, line);
+    try {
+      writeSync(this.#descriptor, line);
+    } catch {
+      // There is nowhere else to say it.
+    }
   }
 
   /** Opens the path anew; where that fails the file in use stays and the error is thrown. */

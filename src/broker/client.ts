@@ -150,7 +150,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // What the connection says.
 
   receive(chunk: Buffer): void {
-    this.#parser.parse(chunk);
+    try {
+      this.#parser.parse(chunk);
+    } catch (error) {
+      // A defect that one client has found must not take the others down.
+      this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
+      this.connection.abort('Parse Error');
+    }
   }
 
   slow(text: string): void {

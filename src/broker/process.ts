@@ -1,6 +1,6 @@
 // Runs a broker as a process: its log, its pid and ports files, the signals it obeys, until it has ended.
 import { rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
@@ -9,7 +9,7 @@ import { FileWatcher } from '../tls/watcher.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
 import { formatHostPort } from './host-port.ts';
-import type { BrokerOptions, LogOptions } from './options.ts';
+import type { LogOptions } from './options.ts';
 
 export interface ProcessSettings {
   /** What INFO and the log say. */
@@ -33,27 +33,38 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
   const { logger } = log;
   if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
   for (const warning of configuration.warnings) logger.warn(warning);
-  const broker = await startBroker(options, {
-    logger,
-    version: settings.version,
-    reread: () => {
-      configuration = loadBrokerConfiguration(source);
-      return configuration.options;
-    },
-    onReload: (next) => applyLevels(logger, next.log),
+  let start: (broker: Broker) => void = () => {};
+  const started = new Promise<Broker>((resolve) => {
+    start = resolve;
   });
-  const cleanUp = await writeRunFiles(options, broker);
-  const stopObeying = obeySignals(broker, log);
+  // Before anything says that it is ready: whoever waits for that may signal or change a file at once.
+  const stopObeying = obeySignals(started, log);
   const watcher = await watchConfiguration(
     () => configuration.files,
-    () => reload(broker, logger),
+    async () => reload(await started, logger),
   );
-  settings.onReady?.(broker);
-  await broker.ended;
-  await watcher.close();
-  stopObeying();
-  cleanUp();
-  log.close();
+  const written: string[] = [];
+  try {
+    if (options.pidFile !== undefined) written.push(await writePidFile(options.pidFile));
+    const broker = await startBroker(options, {
+      logger,
+      version: settings.version,
+      reread: () => {
+        configuration = loadBrokerConfiguration(source);
+        return configuration.options;
+      },
+      onReload: (next) => applyLevels(logger, next.log),
+    });
+    start(broker);
+    if (options.portsFileDir !== undefined) written.push(await writePortsFile(options.portsFileDir, broker));
+    settings.onReady?.(broker);
+    await broker.ended;
+  } finally {
+    for (const path of written) rmSync(path, { force: true });
+    await watcher.close();
+    stopObeying();
+    log.close();
+  }
 }
 
 /** Reloads whenever one of the files changes; a reload may bring other files (include). */
@@ -88,24 +99,24 @@ async function reload(broker: Broker, logger: Logger): Promise<void> {
   }
 }
 
-/** Does what nats-server does on signals (signal.go); returns what undoes it. */
-function obeySignals(broker: Broker, log: OpenLog): () => void {
+/** Does what nats-server does on signals (signal.go), once there is a broker; returns what undoes it. */
+function obeySignals(started: Promise<Broker>, log: OpenLog): () => void {
   const { logger } = log;
   let leaving = false;
-  const reactions: Partial<Record<NodeJS.Signals, () => unknown>> = {
-    SIGINT: () => broker.close(),
+  const reactions: Partial<Record<NodeJS.Signals, (broker: Broker) => Promise<void> | void>> = {
+    SIGINT: (broker) => broker.close(),
     // A service manager's stop must not cut the leave-taking short.
-    SIGTERM: () => (leaving ? undefined : broker.close()),
-    SIGHUP: () => reload(broker, logger),
+    SIGTERM: (broker) => (leaving ? undefined : broker.close()),
+    SIGHUP: (broker) => reload(broker, logger),
     SIGUSR1: () => log.reopen(),
-    SIGUSR2: () => {
+    SIGUSR2: (broker) => {
       leaving = true;
       return broker.lameDuck();
     },
   };
-  const handle = (signal: NodeJS.Signals) => {
+  const handle = async (signal: NodeJS.Signals) => {
     logger.info(`Trapped "${signal}" signal`);
-    void reactions[signal]?.();
+    await reactions[signal]?.(await started);
   };
   const signals = Object.keys(reactions) as NodeJS.Signals[];
   for (const signal of signals) process.on(signal, handle);
@@ -155,13 +166,15 @@ function applyLevels(logger: LineLogger, options: LogOptions): void {
   logger.utc = options.utc;
 }
 
-/** Writes the pid and ports files that were asked for; returns what removes the ports file, as nats-server does. */
-async function writeRunFiles(options: BrokerOptions, broker: Broker): Promise<() => void> {
-  const { pidFile, portsFileDir } = options;
-  if (pidFile !== undefined) await writeFileAtomic(pidFile, `${process.pid}`, { mode: 0o644 });
-  if (portsFileDir === undefined) return () => {};
-  const ports = join(portsFileDir, `${basename(process.argv[1] ?? 'natspki', '.js')}_${process.pid}.ports`);
-  const url = `${broker.clientUrl.startsWith('tls') ? 'tls' : 'nats'}://${formatHostPort({ host: broker.address, port: broker.port })}`;
-  await writeFileAtomic(ports, JSON.stringify({ nats: [url] }), { mode: 0o644 });
-  return () => rmSync(ports, { force: true });
+async function writePidFile(path: string): Promise<string> {
+  await writeFileAtomic(path, `${process.pid}`, { mode: 0o644 });
+  return path;
+}
+
+/** Writes what nats-server writes for those who let it choose its port (server.go, logPorts). */
+async function writePortsFile(folder: string, { clientUrl, address: host, port }: Broker): Promise<string> {
+  const path = join(folder, `natspki_${process.pid}.ports`);
+  const url = `${new URL(clientUrl).protocol}//${formatHostPort({ host, port })}`;
+  await writeFileAtomic(path, JSON.stringify({ nats: [url] }), { mode: 0o644 });
+  return path;
 }

@@ -1,0 +1,159 @@
+// A broker as a process: signals, its log file, its pid and ports files, and a configuration that changes under it.
+import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { sendSignal } from '../../src/broker/signal.ts';
+import { builtModule } from '../support/built.ts';
+import { testFolder } from '../support/folder.ts';
+import { type ServerProcess, startProcess } from '../support/server.ts';
+import { Wire } from '../support/wire.ts';
+
+const scratch = testFolder('process');
+const script = `
+const { runBroker } = await import(${JSON.stringify(builtModule('src/broker/process.js'))});
+await runBroker({ config: 'nats.conf' }, { version: '0.0.1' });
+`;
+
+const started: ServerProcess[] = [];
+const wires: Wire[] = [];
+
+afterEach(async () => {
+  for (const wire of wires.splice(0)) wire.end();
+  await Promise.all(started.splice(0).map((server) => server.stop()));
+});
+
+async function start(
+  configuration: string,
+): Promise<{ server: ServerProcess; path: (name: string) => string }> {
+  const folder = mkdtempSync(join(scratch, 'broker-'));
+  const path = (name: string) => join(folder, name);
+  writeFileSync(path('nats.conf'), listening(configuration));
+  const server = await startProcess([process.execPath, '--input-type=module', '-e', script], folder);
+  started.push(server);
+  return { server, path };
+}
+
+function listening(configuration: string): string {
+  return `listen: "127.0.0.1:-1"\n${configuration}\n`;
+}
+
+async function open({ port }: ServerProcess): Promise<Wire> {
+  const wire = await Wire.open(port);
+  wires.push(wire);
+  return wire;
+}
+
+describe('a broker process', () => {
+  it('stops on SIGTERM after writing what is pending', async () => {
+    const { server } = await start('');
+    const client = await open(server);
+    client.send('CONNECT {"verbose":false}\r\n');
+    await client.receives('');
+    await server.stop();
+    await client.closes('');
+    expect(server.log()).toMatch(
+      /Trapped "SIGTERM" signal\n.*Initiating Shutdown\.\.\.\n.*Server Exiting\.\.\n$/s,
+    );
+  });
+
+  it('reloads on SIGHUP, and says what is wrong with a configuration it does not take', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(path('nats.conf'), listening('max_payload: 200'));
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(/Reloaded server configuration/);
+    expect((await open(server)).info).toMatchObject({ max_payload: 200 });
+    writeFileSync(path('nats.conf'), listening('max_payload: 300\nnonsense: 1'));
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(
+      /\[ERR\] Failed to reload server configuration: nats\.conf:3:1: unknown field "nonsense"/,
+    );
+    expect((await open(server)).info).toMatchObject({ max_payload: 200 });
+  });
+
+  it('reloads by itself when a file of its configuration changes, included ones too', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(path('more.conf'), 'max_payload: 400');
+    writeFileSync(path('nats.conf'), listening('include "more.conf"'));
+    await server.logged(/Reloaded: max_payload/);
+    await expect
+      .poll(async () => (await open(server)).info, { timeout: 5000 })
+      .toMatchObject({ max_payload: 400 });
+    // Only now is the other file watched.
+    await expect
+      .poll(
+        async () => {
+          writeFileSync(path('more.conf'), 'max_payload: 500');
+          return (await open(server)).info;
+        },
+        { timeout: 8000, interval: 200 },
+      )
+      .toMatchObject({ max_payload: 500 });
+  });
+
+  it('writes its process id and its port, and takes both files away', async () => {
+    const { server, path } = await start('pid_file: "nats.pid", ports_file_dir: "."');
+    expect(readFileSync(path('nats.pid'), 'utf8')).toBe(String(server.pid));
+    const ports = path(`natspki_${server.pid}.ports`);
+    await expect.poll(() => existsSync(ports)).toBe(true);
+    expect(JSON.parse(readFileSync(ports, 'utf8'))).toEqual({ nats: [`nats://127.0.0.1:${server.port}`] });
+    sendSignal(`quit=${path('nats.pid')}`);
+    await expect.poll(() => existsSync(path('nats.pid')) || existsSync(ports), { timeout: 5000 }).toBe(false);
+  });
+
+  it('lets its clients go on SIGUSR2, and is not cut short by SIGTERM', async () => {
+    const { server } = await start('lame_duck_duration: "30s", lame_duck_grace_period: "300ms"');
+    const client = await open(server);
+    client.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');
+    await client.reads('PONG\r\n');
+    await client.nextInfo();
+    sendSignal(`ldm=${server.pid}`);
+    expect(await client.nextInfo()).toMatchObject({ ldm: true });
+    sendSignal(`term=${server.pid}`);
+    await server.logged(/Trapped "SIGTERM" signal/);
+    await client.receives('');
+    await client.closes('');
+    await server.logged(/Closing existing clients\n.*Server Exiting/s);
+  });
+
+  it('follows its log file when it is moved away', async () => {
+    const log = join(mkdtempSync(join(scratch, 'log-')), 'broker.log');
+    writeFileSync(log, 'kept\n');
+    const child = await startLogging(log);
+    await expect.poll(() => readFileSync(log, 'utf8')).toMatch(/^kept\n.*Server is ready\n/s);
+    renameSync(log, `${log}.1`);
+    sendSignal(`reopen=${child.pid}`);
+    await expect.poll(() => existsSync(log) && readFileSync(log, 'utf8')).toMatch(/File log re-opened\n/);
+  });
+});
+
+/** A broker that logs into a file says nothing on stderr: it tells its readiness there itself. */
+async function startLogging(log: string): Promise<ServerProcess> {
+  const folder = mkdtempSync(join(scratch, 'broker-'));
+  writeFileSync(join(folder, 'nats.conf'), listening(`log_file: "${log}"`));
+  const announcing = script.replace(
+    "{ version: '0.0.1' }",
+    "{ version: '0.0.1', onReady: () => console.error('Server is ready') }",
+  );
+  const server = await startProcess([process.execPath, '--input-type=module', '-e', announcing], folder);
+  started.push(server);
+  return server;
+}
+
+describe('sendSignal', () => {
+  it.each([
+    ['dance=1', /unknown signal "dance"/],
+    ['reload', /signal "reload" needs a process/],
+    ['reload=0', /"0" names no process/],
+    ['reload=/none.pid', /none\.pid/],
+    ['reload=999999999', /cannot send reload to process 999999999: there is no such process/],
+  ])('refuses %s', (text, message) => {
+    expect(() => sendSignal(text)).toThrow(message);
+  });
+
+  it('refuses a file that names a group of processes', () => {
+    for (const text of ['-1', '0', 'x', '']) {
+      writeFileSync(join(scratch, 'bad.pid'), text);
+      expect(() => sendSignal(`stop=${join(scratch, 'bad.pid')}`)).toThrow(/names no process/);
+    }
+  });
+});
