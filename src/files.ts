@@ -123,12 +123,22 @@ export async function appendLines(path: string, lines: readonly string[], mode: 
 
 /** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
+  const there = await stat(path).catch(() => undefined);
+  if (there?.isDirectory()) return;
+  if (there !== undefined) throw new NatspkiError('not-a-folder', `"${path}" is a file, expected a folder`);
+  const above = dirname(path);
+  // Not by mkdir's own recursion, which never ends where a file system takes no folders and says ENOENT, as /proc does.
+  if (above !== path) await makeDirectory(above, mode);
   try {
-    const first = await mkdir(path, { recursive: true, mode });
-    if (first !== undefined) await syncFolder(dirname(first));
+    await mkdir(path, { mode });
+    await syncFolder(above);
   } catch (error) {
-    if (isCode(error, 'EEXIST')) {
-      throw new NatspkiError('not-a-folder', `"${path}" is a file, expected a folder`, { cause: error });
+    // Another process was faster.
+    if (isCode(error, 'EEXIST')) return;
+    if (isCode(error, 'ENOENT')) {
+      throw new NatspkiError('no-folders', `cannot make folder "${path}": "${above}" takes none`, {
+        cause: error,
+      });
     }
     throw fileError(error, 'write', path);
   }

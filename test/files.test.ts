@@ -192,6 +192,19 @@ describe('folders', () => {
     });
   });
 
+  it('are made once when several want them', async () => {
+    expect(await Promise.allSettled([1, 2, 3].map(() => makeDirectory(at('raced/a'))))).toMatchObject(
+      [1, 2, 3].map(() => ({ status: 'fulfilled' })),
+    );
+  });
+
+  it.runIf(process.platform === 'linux')('cannot be where the system takes none', async () => {
+    await expect(makeDirectory('/proc/natspki/certs')).rejects.toMatchObject({
+      code: 'no-folders',
+      message: 'cannot make folder "/proc/natspki": "/proc" takes none',
+    });
+  });
+
   it('are found, and so is a link to nothing', () => {
     symlinkSync('nowhere', at('dangling'));
     expect([folder, at('dangling'), at('nowhere')].map(exists)).toEqual([true, true, false]);
