@@ -15,7 +15,6 @@ const variables: Record<PeerName, string> = {
   mkcert: 'MKCERT_BIN',
 };
 const found = new Map<PeerName, string | undefined>();
-const announced = new Set<PeerName>();
 
 /** Returns the path of the real nats-server, or undefined where there is none. */
 export function findNatsServer(): string | undefined {
@@ -29,26 +28,30 @@ export function findNatsCli(): string | undefined {
 
 /**
  * Opens a describe block for tests that need a real peer and hands its path to `body`. Where the peer is missing the
- * tests are skipped and one line on stderr says which peer; with REQUIRE_PEERS=1 the block fails instead. `body` only
- * declares tests: it also runs, with an empty path, when they are skipped.
+ * tests are skipped; with REQUIRE_PEERS=1 the block fails instead. `body` only declares tests: it also runs, with an
+ * empty path, when they are skipped.
  */
 export function describePeer(peer: PeerName, title: string, body: (bin: string) => void): void {
   const bin = findPeer(peer);
   if (bin !== undefined) {
     describe(title, () => body(bin));
-    return;
-  }
-  if (process.env.REQUIRE_PEERS === '1') {
+  } else if (process.env.REQUIRE_PEERS === '1') {
     describe(title, () => {
       it(`finds ${peer}`, () => {
         throw new Error(missing(peer));
       });
     });
-    return;
+  } else {
+    describe.skip(title, () => body(''));
   }
-  if (!announced.has(peer)) process.stderr.write(`skipped: ${missing(peer)}\n`);
-  announced.add(peer);
-  describe.skip(title, () => body(''));
+}
+
+/** Says once for a whole run, on stderr, which peers are missing, so that tests are skipped (vitest's globalSetup). */
+export default function announceMissingPeers(): void {
+  if (process.env.REQUIRE_PEERS === '1') return;
+  for (const peer of ['nats-server', 'nats'] as const) {
+    if (findPeer(peer) === undefined) process.stderr.write(`tests skipped: ${missing(peer)}\n`);
+  }
 }
 
 /** Says where a peer that was not found has been looked for. */
