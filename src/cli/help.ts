@@ -23,6 +23,7 @@ export function rootHelp(
   const everywhere: Row[] = [
     ['--help', 'Flags and examples of a command.'],
     ['--json', 'One JSON document on stdout, errors included.'],
+    ['--yes', 'No questions, the defaults instead.'],
     ['--version', 'Version of this program.'],
   ];
   return page([
@@ -45,9 +46,8 @@ export async function commandHelp(
   command: Command.Class,
   terminal = terminalOf(process.stdout),
 ): Promise<string> {
-  const flags = Object.entries({ ...command.flags, ...command.baseFlags }).filter(
-    ([, { hidden }]) => !hidden,
-  );
+  const shared = Object.entries(command.baseFlags ?? {}).filter(([name]) => !(name in command.flags));
+  const flags = [...Object.entries(command.flags), ...shared].filter(([, { hidden }]) => !hidden);
   const parameters = Object.entries(command.args).map(
     ([name, { description, options }]): Row => [name.toUpperCase(), sentences(description, options)],
   );

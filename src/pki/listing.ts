@@ -68,6 +68,15 @@ export async function listCertificates(
   return [...authorities, ...leaves];
 }
 
+/** Gives the names of the leaves by their serial numbers. */
+export async function leavesBySerial(directory: PkiDirectory): Promise<Map<string, string>> {
+  const leaves = new Map<string, string>();
+  for (const name of (await directory.contents()).certificates) {
+    leaves.set((await directory.readChain(name))[0].serial, name);
+  }
+  return leaves;
+}
+
 /** Makes the row of one certificate. */
 export function describe(
   certificate: Certificate,

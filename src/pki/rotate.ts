@@ -148,6 +148,17 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
   });
 }
 
+/** Lists the pins of certificates that were issued into the folder and are no longer there; only inside `exclusive`. */
+export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
+  const { entries } = await directory.ledger.read();
+  const stale = new Set(entries.map(({ pin }) => pin as Pin));
+  for (const { pin, outside } of entries) if (outside) stale.delete(pin as Pin);
+  for (const name of (await directory.contents()).certificates) {
+    stale.delete((await directory.readChain(name))[0].pin);
+  }
+  return stale;
+}
+
 async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
   const { directory, now, dueMs } = options;
   const listed = await listCertificates(directory, {

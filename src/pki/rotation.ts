@@ -68,6 +68,7 @@ export interface LeafFacts {
 
 /** A life in days when the certificate that is replaced does not tell: what `issue` gives without --days. */
 const defaultDays = 365;
+const minuteMs = 60_000;
 
 /**
  * Plans the reissue of leaves, in the order of the list. Throws `no-certificate` for a name that is not there,
@@ -131,9 +132,14 @@ export function renewedKeyType(type: string): KeyType {
   return type.startsWith('rsa') ? 'rsa2048' : type === 'p521' ? 'p384' : 'p256';
 }
 
-/** Computes for how many days a certificate was issued, from its life. */
+/**
+ * Computes for how many days a certificate was issued, from its life. Lives were rounded up to whole seconds; that does
+ * not add up from one rotation to the next.
+ */
 export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter: Date }): number {
-  return Math.max(notAfter.getTime() - notBefore.getTime() - clockSkewMs, 0) / dayMs;
+  const life = notAfter.getTime() - notBefore.getTime() - clockSkewMs;
+  const asked = life > 60 * minuteMs ? Math.round(life / minuteMs) * minuteMs : life - 1000;
+  return Math.max(asked, 0) / dayMs;
 }
 
 function isAuthority(profile: ListedCertificate['profile']): boolean {

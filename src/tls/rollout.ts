@@ -6,12 +6,15 @@ import { findServer, reloadServer } from '../reload.ts';
 import type { Pin } from '../x509/pin.ts';
 import { addSuccessors, configurationFiles, type PinEdit, removePins } from './pin-succession.ts';
 import { probeServers, type Served } from './probe.ts';
+import { hostOfUrl } from './server-certificate.ts';
 
 export interface RolloutOptions {
   /** Configuration files whose pins are kept true; what they include is as well. */
   readonly configurations: readonly string[];
   /** Process id of a nats-server, or its pid file. */
   readonly reload?: string;
+  /** URL of the server that is asked in the end what it serves. */
+  readonly verify?: string;
   /** How long servers get to take new pins into use before a certificate changes, in milliseconds. */
   readonly settleMs?: number;
 }
@@ -26,17 +29,23 @@ export class Rollout {
   readonly reloaded: number[] = [];
   readonly #files: readonly string[];
   readonly #reload: string | undefined;
+  readonly #verify: string | undefined;
   readonly #settleMs: number;
 
-  private constructor(files: readonly string[], { reload, settleMs = usualSettleMs }: RolloutOptions) {
+  private constructor(
+    files: readonly string[],
+    { reload, verify, settleMs = usualSettleMs }: RolloutOptions,
+  ) {
     this.#files = files;
     this.#reload = reload;
+    this.#verify = verify;
     this.#settleMs = settleMs;
   }
 
-  /** Throws now what would stop it later: a configuration that cannot be read, a process that is not there. */
+  /** Throws now what would stop it later: a configuration that cannot be read, a process that is not there, a URL that is none. */
   static async prepare(options: RolloutOptions): Promise<Rollout> {
     const files = new Set(options.configurations.flatMap(configurationFiles));
+    if (options.verify !== undefined) hostOfUrl(options.verify);
     if (options.reload !== undefined) await findServer(options.reload);
     return new Rollout([...files], options);
   }
@@ -60,8 +69,8 @@ export class Rollout {
     if (this.#reload !== undefined) this.reloaded.push(await reloadServer(this.#reload));
   }
 
-  /** Throws unless each address of a URL serves one of these certificates (names by serial number). */
-  async verify(url: string, expected: ReadonlyMap<string, string>): Promise<Served[]> {
-    return probeServers(url, expected);
+  /** Throws unless each address of the server, where one was named, serves one of these (names by serial number). */
+  async verify(expected: ReadonlyMap<string, string>): Promise<Served[]> {
+    return this.#verify === undefined ? [] : probeServers(this.#verify, expected);
   }
 }

@@ -24,7 +24,7 @@ describe('the program', () => {
         .match(/^ {2}[a-z]+(?= {2})/gm)
         ?.map((name) => name.trim())
         .slice(0, 5),
-    ).toEqual([...['init', 'issue', 'list', 'inspect', 'verify']]);
+    ).toEqual([...['init', 'issue', 'rotate', 'list', 'inspect']]);
     expect((await natspki(folder, ['--help'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['-h'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['help'])).stdout).toBe(stdout);

@@ -15,7 +15,7 @@ import { decodePrivateKey, generateKey } from '../../src/x509/key.ts';
 import { Signer } from '../../src/x509/sign.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
-import { leafOf, smallPki } from '../support/small-pki.ts';
+import { leafOf, madeDirectory } from '../support/pki.ts';
 
 const scratch = testFolder('authority-rotation');
 const day = 86_400_000;
@@ -49,7 +49,7 @@ function trust(content: string): string {
 
 describe.each(['p256', 'ed25519', 'rsa2048'] as const)('the authority, with keys of type %s', (keyType) => {
   it('is accepted by each peer exactly as its trust allows, in every state of a rotation', async () => {
-    const directory = await smallPki(scratch, { keyType });
+    const directory = await madeDirectory(scratch, { keyType });
     const bundle = () => readFileSync(directory.authorityFile, 'utf8');
     const old = trust(bundle());
     await startSuccession({ directory });
@@ -90,20 +90,23 @@ describe.each(['p256', 'ed25519', 'rsa2048'] as const)('the authority, with keys
 
 describe('rotating the authority', () => {
   it('plans the next number of its name, or the name that is asked for', async () => {
-    const directory = await smallPki(scratch, { authorityDays: 1000 });
+    const directory = await madeDirectory(scratch, { authorityDays: 1000 });
     const step = await planStart({ directory });
     expect(describeStep(step)).toBe(
-      'trust-new   "Test CA 2" succeeds "Test CA"; both are trusted (p256, 1000 days)',
+      'trust-new   "Test authority 2" succeeds "Test authority"; both are trusted (p256, 1000 days)',
     );
     expect(await planStart({ directory, commonName: 'New' })).toMatchObject({ authority: 'New' });
     await startSuccession({ directory });
     await rotateLeaves({ directory });
     await finishSuccession({ directory });
-    expect(await planStart({ directory })).toMatchObject({ authority: 'Test CA 3', succeeds: 'Test CA 2' });
+    expect(await planStart({ directory })).toMatchObject({
+      authority: 'Test authority 3',
+      succeeds: 'Test authority 2',
+    });
   });
 
   it('moves the old key to the archive and records what was signed', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const oldKey = readFileSync(directory.authorityKeyFile, 'utf8');
     const { certificates } = await startSuccession({ directory });
     expect(certificates.map(({ name, profile }) => [name, profile])).toEqual([
@@ -124,7 +127,7 @@ describe('rotating the authority', () => {
   });
 
   it('encrypts the new key with the passphrase of the old one', async () => {
-    const directory = await smallPki(scratch, { passphrase: 'xyzzy' });
+    const directory = await madeDirectory(scratch, { passphrase: 'xyzzy' });
     await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
     await expect(startSuccession({ directory, passphrase: 'no' })).rejects.toMatchObject({
       code: 'wrong-passphrase',
@@ -136,13 +139,13 @@ describe('rotating the authority', () => {
   });
 
   it('does not encrypt the new key when the old one was not', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     await startSuccession({ directory, passphrase: 'of nothing' });
     expect(readFileSync(directory.authorityKeyFile, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY/);
   });
 
   it('refuses a second rotation while one is under way, and an end without a beginning', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     await expect(finishSuccession({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
     const results = await Promise.allSettled([
       startSuccession({ directory }),
@@ -152,26 +155,26 @@ describe('rotating the authority', () => {
     expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: {
         code: 'rotation-under-way',
-        message: 'authority "Test CA 2" has not yet replaced "Test CA"',
+        message: 'authority "Test authority 2" has not yet replaced "Test authority"',
       },
     });
     expect(await directory.readBundle()).toHaveLength(2);
   });
 
   it('refuses when the clock was set back, and takes over from an authority that has expired', async () => {
-    const directory = await smallPki(scratch, { authorityDays: 10, days: 10 });
+    const directory = await madeDirectory(scratch, { authorityDays: 10, days: 10 });
     await expect(startSuccession({ directory, now: later(-1) })).rejects.toMatchObject({
       code: 'authority-not-yet-valid',
     });
     const { notices } = await startSuccession({ directory, now: later(20) });
     expect(notices).toEqual([
-      '"Test CA" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates',
+      '"Test authority" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates',
     ]);
     await rotateLeaves({ directory, now: later(20) });
     expect(readFileSync(directory.certificateFile('server'), 'utf8').match(/BEGIN/g)).toHaveLength(1);
     // What has expired holds nobody up.
     expect(await planFinish({ directory, now: later(20) })).toMatchObject({
-      authorities: ['Test CA'],
+      authorities: ['Test authority'],
       stranded: [],
     });
   });
@@ -189,7 +192,7 @@ describe('rotating the authority', () => {
   });
 
   it('names the live leaves that still depend on the old one, here and elsewhere, and ends only when forced', async () => {
-    const directory = await smallPki(scratch, { clients: ['alice', 'bob'] });
+    const directory = await madeDirectory(scratch, { clients: ['alice', 'bob'] });
     const out = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
     await issueCertificates({ directory, profile: 'client', names: ['brief'], outDirectory: out, days: 1 });
@@ -198,12 +201,12 @@ describe('rotating the authority', () => {
     const options = { directory, now: later(2) };
     await expect(finishSuccession(options)).rejects.toMatchObject({
       code: 'still-needed',
-      message: `3 certificates still depend on "Test CA": bob, route, gone (not in "${directory.path}")`,
+      message: `3 certificates still depend on "Test authority": bob, route, gone (not in "${directory.path}")`,
       hint: 'reissue with `natspki rotate bob route`, or pass --force',
     });
     await rotateLeaves({ directory });
     await expect(finishSuccession(options)).rejects.toMatchObject({
-      message: `1 certificate still depends on "Test CA": gone (not in "${directory.path}")`,
+      message: `1 certificate still depends on "Test authority": gone (not in "${directory.path}")`,
     });
     const { notices, step } = await finishSuccession({ ...options, force: true });
     expect(notices).toEqual(['no longer trusted: gone']);
@@ -212,13 +215,13 @@ describe('rotating the authority', () => {
   });
 
   it('does not put back a pair of the retired authority unless forced', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     await startSuccession({ directory });
     await rotateLeaves({ directory });
     await undoRotation({ directory, name: 'server' });
     expect(await verifyDirectory(directory)).toEqual([]);
     await expect(finishSuccession({ directory })).rejects.toMatchObject({
-      message: '1 certificate still depends on "Test CA": server',
+      message: '1 certificate still depends on "Test authority": server',
     });
     await undoRotation({ directory, name: 'server' });
     await rotateLeaves({ directory, names: ['route'] });
@@ -226,6 +229,6 @@ describe('rotating the authority', () => {
     await undoRotation({ directory, name: 'route' });
     expect(await verifyDirectory(directory)).toEqual([]);
     await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });
-    expect(leafOf(directory, 'client').issuerCommonName).toBe('Test CA 2');
+    expect(leafOf(directory, 'client').issuerCommonName).toBe('Test authority 2');
   });
 });

@@ -11,7 +11,7 @@ import { decodePrivateKey } from '../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../src/x509/name.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
-import { leafOf, smallPki } from '../support/small-pki.ts';
+import { leafOf, madeDirectory } from '../support/pki.ts';
 
 const scratch = testFolder('rotation');
 const day = 86_400_000;
@@ -32,7 +32,7 @@ const archived = (directory: PkiDirectory, name: string) =>
 
 describe('rotating leaves', () => {
   it('replaces all keys and keeps subjects, names, usages, key types and lives', async () => {
-    const directory = await smallPki(scratch, { keyType: 'ed25519', days: 90 });
+    const directory = await madeDirectory(scratch, { keyType: 'ed25519', days: 90 });
     await issueCertificates({
       ...{ directory, profile: 'client', names: ['alice@example.com'], days: 7 },
       sans: ['uri:spiffe://x/alice', 'dns:alice'].map(parseSan),
@@ -58,7 +58,7 @@ describe('rotating leaves', () => {
   });
 
   it('rotates only those named, and only what is due', async () => {
-    const directory = await smallPki(scratch, { clients: ['a', 'b'] });
+    const directory = await madeDirectory(scratch, { clients: ['a', 'b'] });
     await issueCertificates({ directory, profile: 'client', names: ['short'], days: 10 });
     const planned = async (options: object) =>
       (await planRotation({ directory, ...options })).steps.map((step) => 'name' in step && step.name);
@@ -74,7 +74,7 @@ describe('rotating leaves', () => {
   });
 
   it('prints each step of a plan with its reason, and changes nothing', async () => {
-    const directory = await smallPki(scratch, { days: 90 });
+    const directory = await madeDirectory(scratch, { days: 90 });
     const before = files(directory);
     const { steps, left } = await planRotation({ directory, due: true, now: later(70), keepKey: true });
     expect(steps.map(describeStep)).toEqual([
@@ -87,7 +87,7 @@ describe('rotating leaves', () => {
   });
 
   it('keeps keys and pins with keepKey', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const before = names.map((name) => leafOf(directory, name));
     const told: PinChange[][] = [];
     await rotateLeaves({
@@ -103,7 +103,7 @@ describe('rotating leaves', () => {
   });
 
   it('signs anew for the key of a request, which is elsewhere', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const csr = join(directory.path, '..', 'carol.csr');
     openssl(
       ...[
@@ -135,7 +135,7 @@ describe('rotating leaves', () => {
   });
 
   it('tells the new pins before a file changes, and replaces nothing when that fails', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const before = files(directory);
     const old = leafOf(directory, 'server').pin;
     const failing = rotateLeaves({
@@ -155,7 +155,7 @@ describe('rotating leaves', () => {
   });
 
   it('refuses a name that is not there and suggests the nearest', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     await expect(planRotation({ directory, names: ['servr'] })).rejects.toMatchObject({
       code: 'no-certificate',
       hint: 'did you mean "server"',
@@ -163,7 +163,7 @@ describe('rotating leaves', () => {
   });
 
   it('refuses to keep a key that is gone, and otherwise makes a new one', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     rmSync(directory.keyFile('client'));
     const options = { directory, names: ['client'] };
     await expect(rotateLeaves({ ...options, keepKey: true })).rejects.toMatchObject({ code: 'missing-key' });
@@ -172,7 +172,7 @@ describe('rotating leaves', () => {
   });
 
   it('knows route certificates without a ledger, and a torn line costs nothing', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     writeFileSync(
       directory.ledger.file,
       `${readFileSync(directory.ledger.file, 'utf8').split('\n')[0]}\n{"ser`,
@@ -191,7 +191,7 @@ describe('rotating leaves', () => {
   });
 
   it('refuses when the clock was set back before the life of the authority', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const before = files(directory);
     await expect(rotateLeaves({ directory, now: later(-1) })).rejects.toMatchObject({
       code: 'authority-not-yet-valid',
@@ -203,7 +203,7 @@ describe('rotating leaves', () => {
   });
 
   it('lets a second rotation wait for the first, and each key belong to its certificate', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const before = leafOf(directory, 'server').serial;
     const swaps: string[] = [];
     let release = () => {};
@@ -233,7 +233,7 @@ describe('rotating leaves', () => {
   });
 
   it('lets the second of two rotations of what is due find nothing left to do', async () => {
-    const directory = await smallPki(scratch, { days: 30, clients: ['a', 'b', 'c'] });
+    const directory = await madeDirectory(scratch, { days: 30, clients: ['a', 'b', 'c'] });
     const options = { directory, due: true, now: later(25) };
     const results = await Promise.all([rotateLeaves(options), rotateLeaves(options)]);
     expect(results.map(({ certificates }) => certificates.length).sort()).toEqual([0, 5]);
@@ -252,7 +252,7 @@ describe('rotating leaves', () => {
 
 describe('undoing a rotation', () => {
   it('puts the last pair back as it was, and undoing that brings the new one', async () => {
-    const directory = await smallPki(scratch);
+    const directory = await madeDirectory(scratch);
     const first = files(directory);
     await rotateLeaves({ directory, names: ['server'] });
     const second = files(directory);
@@ -274,7 +274,7 @@ describe('undoing a rotation', () => {
   });
 
   it('puts the last pair back although the clock was set back between rotations', async () => {
-    const directory = await smallPki(scratch, { now: later(-30) });
+    const directory = await madeDirectory(scratch, { now: later(-30) });
     await rotateLeaves({ directory, names: ['server'], now: later(0) });
     const second = files(directory);
     await rotateLeaves({ directory, names: ['server'], now: later(-10) });
@@ -283,7 +283,7 @@ describe('undoing a rotation', () => {
   });
 
   it('refuses what is not in the archive, and what has expired unless forced', async () => {
-    const directory = await smallPki(scratch, { days: 30 });
+    const directory = await madeDirectory(scratch, { days: 30 });
     const options = { directory, name: 'server' };
     await expect(undoRotation(options)).rejects.toMatchObject({ code: 'not-in-archive' });
     await expect(undoRotation({ directory, name: '../x' })).rejects.toMatchObject({ code: 'usage' });

@@ -1,8 +1,9 @@
 // Folders of authorities for tests.
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { type InitOptions, initialize } from '../../src/pki/init.ts';
+import { type Certificate, readCertificates } from '../../src/x509/certificate.ts';
 
 /** Names a folder for an authority below `scratch`, not made yet. */
 export function newDirectory(scratch: string): PkiDirectory {
@@ -27,4 +28,10 @@ export async function madeDirectory(
   const directory = newDirectory(scratch);
   await initialize({ directory, ...initDefaults, ...options });
   return directory;
+}
+
+/** Reads the certificate of a name. */
+export function leafOf(directory: PkiDirectory, name: string): Certificate {
+  const file = directory.certificateFile(name);
+  return readCertificates(readFileSync(file), file)[0];
 }

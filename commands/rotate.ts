@@ -1,0 +1,95 @@
+// `natspki rotate`: new certificates in place of those that are there, a new authority in place of the old one, and back.
+import { string } from '@oclif/core/args';
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { certificateLines } from '../src/cli/certificate-table.ts';
+import { given } from '../src/cli/flags.ts';
+import { authorityPassphrase } from '../src/cli/input.ts';
+import { withProgress } from '../src/cli/progress.ts';
+import { dueWindow, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
+import { rotateLines } from '../src/cli/rotate-result.ts';
+import { parseDuration } from '../src/duration.ts';
+import { UsageError } from '../src/errors.ts';
+import { exists } from '../src/files.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
+import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
+import { leavesBySerial } from '../src/pki/listing.ts';
+import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate.ts';
+import { describeStep } from '../src/pki/rotation.ts';
+import { finishSuccession, planFinish, planStart, startSuccession } from '../src/pki/succession.ts';
+import { Rollout } from '../src/tls/rollout.ts';
+
+export default class Rotate extends BaseCommand {
+  static override summary = 'Replace certificates, or the authority, without an outage.';
+  static override usage =
+    'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish] | rotate --undo NAME';
+  static override description =
+    'Issues certificates anew: same names, profile, type of key and life, a new key. The pair that is replaced goes to the archive, and new pins are in the configuration before the files change.';
+  static override examples = [
+    'Everything that is in the last third of its life, for cron\nnatspki rotate --due',
+    'One certificate, on a running nats-server, and see that it is served\nnatspki rotate server --reload nats.pid --verify tls://localhost:4222',
+    'A new authority beside the old one; then `natspki rotate`\nnatspki rotate --ca',
+    'And the end of the old one\nnatspki rotate --ca --finish',
+    'Put the old pair back\nnatspki rotate --undo server',
+  ];
+  static override args = {
+    name: string({
+      description: 'Certificates to replace, all unless given.',
+      multiple: true,
+      ignoreStdin: true,
+    }),
+  };
+  static override flags = rotateFlags();
+
+  async run() {
+    const { args, flags } = await this.parse(Rotate, withDueWindow(this.argv));
+    const names = args.name as unknown as string[] | undefined;
+    if (names !== undefined && (flags.ca || flags.undo !== undefined)) {
+      throw new UsageError(`--${flags.ca ? 'ca' : 'undo'} and names of certificates exclude each other`);
+    }
+    const directory = new PkiDirectory(flags.dir);
+    const due = dueWindow(flags.due, parseDuration);
+    const selection = { directory, ...given({ names }), ...due, keepKey: flags['keep-key'] };
+    const succession = { directory, force: flags.force, ...given({ commonName: flags['ca-name'] }) };
+    const { ca, finish, undo, force } = flags;
+    if (flags['dry-run']) {
+      const plan = ca
+        ? { steps: [await (finish ? planFinish : planStart)(succession)], left: [] }
+        : await planRotation(selection);
+      this.print([...plan.steps.map(describeStep), ...plan.left]);
+      if (plan.steps.length === 0) this.log('nothing to do');
+      return { plan };
+    }
+    const configurations = flags.config ?? ['./nats.conf'].filter(exists);
+    const rollout = await Rollout.prepare({
+      configurations,
+      ...given({ reload: flags.reload, verify: flags.verify }),
+    });
+    const beforeSwap = rollout.announce.bind(rollout);
+    const passphrase =
+      undo !== undefined || finish
+        ? undefined
+        : await authorityPassphrase(directory.authorityKeyFile, flags, () =>
+            authorityNeedsPassphrase(directory),
+          );
+    const made = await withProgress('issuing certificates', (progress) => {
+      if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeSwap });
+      if (finish) return finishSuccession(succession);
+      if (ca) return startSuccession({ ...succession, ...given({ passphrase }) });
+      return rotateLeaves({ ...selection, ...given({ passphrase }), progress, beforeSwap });
+    });
+    if (flags['prune-pins']) {
+      await directory.exclusive(async () => rollout.prune(await stalePins(directory)));
+    }
+    const { added, removed, reloaded } = rollout;
+    if (made.certificates.length + removed.length > 0) await rollout.reload();
+    const result = { ...made, pins: { added, removed }, reloaded };
+    if (made.certificates.length === 0) this.log('nothing to do');
+    else this.print([...certificateLines(made.certificates, this.terminal, { wholePins: true }), '']);
+    this.print(rotateLines(result));
+    if (ca && !finish)
+      this.log('next: give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`');
+    const served = flags.verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
+    this.print(served.map(({ address, name }) => `${flags.verify} at ${address} serves "${name}"`));
+    return { ...result, served };
+  }
+}

@@ -1,0 +1,77 @@
+// The flags of `rotate`, and --due, whose value may be left out.
+import { boolean, string } from '@oclif/core/flags';
+import { directoryFlag, passphraseFileFlag } from './flags.ts';
+
+const ofLeaves = ['ca', 'undo'];
+
+/** Makes the flags of `rotate`. */
+export const rotateFlags = () => ({
+  dir: directoryFlag(),
+  config: string({
+    char: 'c',
+    description: 'Configuration whose pins are kept true; repeatable.',
+    helpValue: 'FILE',
+    multiple: true,
+    multipleNonGreedy: true,
+    defaultHelp: async () => './nats.conf where there is one',
+  }),
+  due: string({
+    description: 'Only what expires within this time; without one, what is in the last third of its life.',
+    helpValue: '[30d]',
+    exclusive: ofLeaves,
+  }),
+  'keep-key': boolean({ description: 'Keep the keys, and with them the pins.', exclusive: ofLeaves }),
+  'dry-run': boolean({ description: 'Print the plan and change nothing.', exclusive: ['undo'] }),
+  'prune-pins': boolean({
+    description: 'Afterwards remove the pins of certificates that are no longer in the folder.',
+    exclusive: ['dry-run'],
+  }),
+  reload: string({
+    description: 'Afterwards, and after new pins, send SIGHUP to this nats-server.',
+    helpValue: 'PID|PIDFILE',
+  }),
+  verify: string({
+    description:
+      'Afterwards connect to each address of this server and see that it serves a current certificate.',
+    helpValue: 'URL',
+    exclusive: ['dry-run'],
+  }),
+  ca: boolean({
+    description: 'Make a new authority beside the old one, which vouches for it and stays trusted.',
+    exclusive: ['undo'],
+  }),
+  'ca-name': string({
+    description: 'Common name of the new authority.',
+    helpValue: 'NAME',
+    dependsOn: ['ca'],
+    exclusive: ['finish'],
+    defaultHelp: async () => 'the old one with the next number',
+  }),
+  finish: boolean({
+    description: 'With --ca: drop the old authority, when no live certificate depends on it.',
+    dependsOn: ['ca'],
+  }),
+  force: boolean({ description: 'Drop an authority that is still needed; undo to what is of no use.' }),
+  undo: string({ description: 'Put the pair back that was replaced last.', helpValue: 'NAME' }),
+  'passphrase-file': passphraseFileFlag('asked for on a terminal'),
+});
+
+/** What `--due` means without a window. */
+const lastThird = 'last-third';
+
+/** Gives --due its value where none stands behind it. */
+export function withDueWindow(argv: readonly string[]): string[] {
+  return argv.flatMap((word, i) => {
+    const window = /^[+-]?[\d.]/.test(argv[i + 1] ?? '');
+    return word === '--due' && !window ? ['--due', lastThird] : [word];
+  });
+}
+
+/** Reads --due: not asked for, a window in milliseconds, or the last third of each life. */
+export function dueWindow(
+  value: string | undefined,
+  parse: (text: string) => number,
+): { due?: true; dueMs?: number } {
+  if (value === undefined) return {};
+  return value === lastThird ? { due: true } : { due: true, dueMs: parse(value) };
+}

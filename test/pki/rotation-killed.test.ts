@@ -1,0 +1,97 @@
+// Rotations that are killed at any moment: the next command finds all the old files or all the new ones, every key beside
+// its certificate, and the pins of both in between.
+import { cpSync, mkdirSync, mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { PkiDirectory } from '../../src/pki/directory.ts';
+import { verifyDirectory } from '../../src/pki/verification.ts';
+import { builtModule } from '../support/built.ts';
+import { testFolder } from '../support/folder.ts';
+import { killedAt } from '../support/killed.ts';
+import { initDefaults, leafOf, madeDirectory } from '../support/pki.ts';
+
+const scratch = testFolder('killed-rotation');
+let made: PkiDirectory;
+
+beforeAll(async () => {
+  made = await madeDirectory(scratch, { clients: [] });
+});
+
+/** A copy to be killed in; the scripts find it as `certs`. */
+function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory } {
+  const folder = mkdtempSync(join(scratch, 'copy-'));
+  mkdirSync(join(folder, 'certs'));
+  cpSync(from.path, join(folder, 'certs'), { recursive: true });
+  return { folder, directory: new PkiDirectory(join(folder, 'certs')) };
+}
+
+const script = (module: string, call: string) => `
+const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/directory.js'))});
+const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/${module}.js`))});
+await ${call}({ directory: new PkiDirectory('certs') });
+`;
+
+/** Kills a script at operations spread over all it does, and looks at what the next command finds. */
+async function killedThroughout(
+  from: PkiDirectory,
+  what: string,
+  look: (directory: PkiDirectory) => Promise<string>,
+): Promise<string[]> {
+  const states: string[] = [];
+  const step = 4;
+  for (let n = 1; ; n += step) {
+    const { folder, directory } = copied(from);
+    const ending = await killedAt(n, what, folder);
+    expect(await verifyDirectory(directory), `after operation ${n}`).toEqual([]);
+    states.push(await look(directory));
+    if (ending === 'done') return states;
+  }
+}
+
+describe('killed at any operation', () => {
+  it('a rotation of leaves has replaced all pairs or none', async () => {
+    const old = ['route', 'server'].map((name) => leafOf(made, name).serial);
+    const states = await killedThroughout(made, script('rotate', 'rotateLeaves'), async (directory) => {
+      const same = ['route', 'server'].map((name, i) => leafOf(directory, name).serial === old[i]);
+      expect(same[0]).toBe(same[1]);
+      return same[0] ? 'old' : 'new';
+    });
+    expect([...new Set(states)]).toEqual(['old', 'new']);
+    expect(states.length).toBeGreaterThan(10);
+  });
+
+  it('the start of a rotation of the authority leaves the old one alone or both', async () => {
+    const states = await killedThroughout(
+      made,
+      script('succession', 'startSuccession'),
+      async (directory) => {
+        // The key that is there signs: nothing else could issue or rotate afterwards.
+        const authority = await directory.readAuthority();
+        expect(authority.chain).toHaveLength(authority.retired.length);
+        return authority.current.certificate.commonName;
+      },
+    );
+    expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
+  });
+
+  it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {
+    const { directory: rotated, folder } = copied(made);
+    expect(await killedAt(1e6, script('succession', 'startSuccession'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    const states = await killedThroughout(
+      rotated,
+      script('succession', 'finishSuccession'),
+      async (directory) => {
+        const files = ['route', 'server'].map((name) =>
+          readFileSync(directory.certificateFile(name), 'utf8'),
+        );
+        const sizes = [...files, readFileSync(directory.authorityFile, 'utf8')].map(
+          (text) => text.match(/BEGIN/g)?.length,
+        );
+        expect(new Set(sizes).size).toBe(1);
+        return String(sizes[0]);
+      },
+    );
+    expect([...new Set(states)]).toEqual(['2', '1']);
+  });
+});
