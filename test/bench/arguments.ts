@@ -13,6 +13,8 @@ export interface BenchOptions {
   readonly transports: readonly Transport[];
   /** The two servers to compare, the first over the second; the same one twice shows the noise. */
   readonly sides: readonly [SideName, SideName];
+  /** Checks every publish and subscribe against permissions, as in a system that means it. */
+  readonly permissions: boolean;
   /** Writes a CPU profile of the bundled broker for each measurement; it slows it down a little. */
   readonly profile: boolean;
   readonly list: boolean;
@@ -32,6 +34,7 @@ CELL is the beginning of a cell's name: "one-to-one" is all its sizes. Without o
   --seconds N          length of one measurement (default 1)
   --transport tls|plain   only one of the two
   --sides A,B          the servers to compare (default natspki,nats-server); one twice shows the noise
+  --no-permissions     let every user publish and subscribe everything
   --profile            also write a CPU profile of the bundled broker for each measurement
 `;
 
@@ -46,6 +49,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
       seconds: { type: 'string', default: '1' },
       transport: { type: 'string' },
       sides: { type: 'string', default: 'natspki,nats-server' },
+      'no-permissions': { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
       list: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
@@ -58,6 +62,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
     seconds: positive('--seconds', values.seconds, Number.isFinite),
     transports: values.transport === undefined ? ['tls', 'plain'] : [transport(values.transport)],
     sides: sides(values.sides),
+    permissions: !values['no-permissions'],
     profile: values.profile,
     list: values.list,
     help: values.help,

@@ -152,7 +152,7 @@ describe('the report', () => {
     at: '2026-01-02T03:04:05.000Z',
     machine: '2 x Processor',
     versions: { natspki: '1.0.0' },
-    options: { rounds: 3, seconds: 1 },
+    options: { rounds: 3, seconds: 1, permissions: true },
     cells: [
       {
         cell: 'publish',

@@ -10,14 +10,15 @@ import type { Cell, Measurement } from './cells/cell.ts';
 import { type CommandCell, commandCells, time } from './cells/commands.ts';
 import { LoadGenerator } from './load/generator.ts';
 import { type CellResult, type CommandResult, type Report, renderReport } from './report.ts';
-import { BenchServer, bundledBroker, type Certificates, makeCertificates, type Side } from './server.ts';
+import { BenchServer, bundledBroker, makeCertificates, type Setting, type Side } from './server.ts';
 
 // It triples the start of every Node process.
 delete process.env.NODE_EXTRA_CA_CERTS;
 
 const options = readOptions();
 const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-'));
-const lost: string[] = [];
+// What could not be measured: why, and where.
+const lost = new Map<string, Set<string>>();
 try {
   await main();
 } finally {
@@ -25,16 +26,15 @@ try {
 }
 
 async function main(): Promise<void> {
-  if (platform() !== 'linux')
-    lost.push('CPU time and memory: they are read from /proc, which only Linux has');
+  if (platform() !== 'linux') lose('CPU time and memory', 'they are read from /proc, which only Linux has');
   const report: Report = {
     at: new Date().toISOString(),
     machine: machine(),
     versions: await versions(),
-    options: { rounds: options.rounds, seconds: options.seconds },
+    options: { rounds: options.rounds, seconds: options.seconds, permissions: options.permissions },
     cells: await measureCells(),
     commands: await measureCommands(),
-    missing: lost,
+    missing: [...lost].map(([why, what]) => `${[...what].join(', ')}: ${why}`),
   };
   mkdirSync(options.out, { recursive: true });
   const markdown = `${renderReport(report)}\n`;
@@ -51,47 +51,46 @@ async function measureCells(): Promise<CellResult[]> {
   const results: CellResult[] = [];
   for (const cell of selected) {
     for (const transport of cell.transports.filter((name) => options.transports.includes(name))) {
-      results.push(await measureCell(cell, transport, sides, certificates));
+      const setting = { certificates, transport, permissions: options.permissions };
+      results.push(await measureCell(cell, sides, setting));
     }
   }
   return results;
 }
 
-async function measureCell(
-  cell: Cell,
-  transport: BenchOptions['transports'][number],
-  sides: readonly Side[],
-  certificates: Certificates,
-): Promise<CellResult> {
-  const results = sides.map(({ label }) => ({ label, runs: [] as Measurement[] }));
+async function measureCell(cell: Cell, sides: readonly Side[], setting: Setting): Promise<CellResult> {
+  const { transport } = setting;
+  const results = sides.map((side) => ({ side, runs: [] as Measurement[] }));
+  const failed = new Set<Side>();
   for (let round = 0; round < options.rounds; round++) {
-    for (const [index, side] of sides.entries()) {
-      progress(`${cell.name} ${transport} ${side.label} ${round + 1}/${options.rounds}`);
-      const measurement = await measureOnce(cell, transport, side, certificates, round === 0);
-      if (measurement) results[index]?.runs.push(measurement);
+    for (const { side, runs } of results.filter((result) => !failed.has(result.side))) {
+      const what = `${cell.name} (${transport}) of ${side.label}`;
+      progress(`${what}, ${round + 1} of ${options.rounds}`);
+      try {
+        runs.push(await measureOnce(cell, side, setting, round === 0));
+      } catch (error) {
+        failed.add(side);
+        lose(what, (error as Error).message);
+      }
     }
   }
-  return { cell: cell.name, says: cell.says, table: cell.table, transport, sides: results };
+  const told = results.map(({ side, runs }) => ({ label: side.label, runs }));
+  return { cell: cell.name, says: cell.says, table: cell.table, transport, sides: told };
 }
 
 async function measureOnce(
   cell: Cell,
-  transport: BenchOptions['transports'][number],
   side: Side,
-  certificates: Certificates,
+  setting: Setting,
   verifies: boolean,
-): Promise<Measurement | undefined> {
+): Promise<Measurement> {
+  const server = await BenchServer.start(side, setting);
   const generator = new LoadGenerator();
-  let server: BenchServer | undefined;
   try {
-    server = await BenchServer.start(side, transport, certificates);
     return await cell.measure({ server, generator, seconds: options.seconds, verifies });
-  } catch (error) {
-    lose(`${cell.name}, ${transport}, ${side.label}: ${(error as Error).message}`);
-    return undefined;
   } finally {
     await generator.stop();
-    await server?.stop();
+    await server.stop();
   }
 }
 
@@ -111,7 +110,7 @@ async function measureCommandCell({ name, says, repeat, contestants }: CommandCe
       try {
         results[index]?.runs.push(await time(contestant));
       } catch (error) {
-        lose(`${name}, ${contestant.name}: ${(error as Error).message}`);
+        lose(`${name} of ${contestant.name}`, (error as Error).message);
       }
     }
   }
@@ -126,7 +125,7 @@ function findSide(name: SideName, index: number): Side | undefined {
   }
   const bin = findPeer(name);
   if (bin === undefined) {
-    lose(missing(name));
+    lose(name, missing(name));
     return undefined;
   }
   return { label, command: [bin], needsSignal: true };
@@ -137,6 +136,7 @@ async function versions(): Promise<Record<string, string>> {
   const found: Record<string, string> = { natspki: version, node: process.version };
   const peers: [PeerName, string][] = [
     ['nats-server', '--version'],
+    ['nats', '--version'],
     ['openssl', 'version'],
     ['mkcert', '--version'],
   ];
@@ -171,9 +171,11 @@ function readOptions(): BenchOptions {
   return read;
 }
 
-function lose(line: string): void {
-  if (!lost.includes(line)) lost.push(line);
-  progress(`not measured: ${line}`);
+// A server that will not start says a lot; its error is enough here.
+function lose(what: string, why: string): void {
+  const line = /\w*Errors?: .*/.exec(why)?.[0] ?? why.split('\n', 2).join(' ');
+  lost.set(line, (lost.get(line) ?? new Set()).add(what));
+  progress(`not measured: ${what}: ${line}`);
 }
 
 function progress(line: string): void {

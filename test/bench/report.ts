@@ -7,7 +7,7 @@ export interface Report {
   readonly at: string;
   readonly machine: string;
   readonly versions: Readonly<Record<string, string>>;
-  readonly options: { readonly rounds: number; readonly seconds: number };
+  readonly options: { readonly rounds: number; readonly seconds: number; readonly permissions: boolean };
   readonly cells: readonly CellResult[];
   readonly commands: readonly CommandResult[];
   /** What could not be measured, and why. */
@@ -39,13 +39,13 @@ const transportNames: Record<Transport, string> = { tls: 'TLS', plain: 'plain' }
 /** Writes a report as Markdown: medians, and of two sides the first, the second and their ratio. */
 export function renderReport(report: Report): string {
   const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
-  const { rounds, seconds } = report.options;
+  const { rounds, seconds, permissions } = report.options;
   const [first, second] = report.cells[0]?.sides ?? [];
   const tables = [...new Set(report.cells.map(({ table }) => table))];
   return [
     '# Benchmark',
     `${report.at}. ${report.machine}. ${versions.join(', ')}.`,
-    `Medians of ${rounds} measurement(s) of ${seconds} s, the sides in turns, each on a fresh process.`,
+    `Medians of ${rounds} measurement(s) of ${seconds} s, the sides in turns, each on a fresh process; users ${permissions ? 'with' : 'without'} permissions.`,
     ...(first && second ? [`Each figure: ${first.label} / ${second.label} (ratio).`] : []),
     ...tables.map((table) => renderTable(report.cells.filter((result) => result.table === table))),
     ...report.commands.map(renderCommands),

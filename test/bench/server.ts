@@ -32,22 +32,16 @@ export function makeCertificates(folder: string): Certificates {
   };
 }
 
-const user = { user: 'bench', password: 'bench-password' };
-
-// Every publish and subscribe is checked against permissions, as in a system that means it. The write deadline is shorter
-// than the default so that a slow consumer meets it within its measurement.
-const configuration = `
-write_deadline: "2s"
-authorization {
-  users = [
-    {
-      user: ${user.user}
-      password: ${user.password}
-      permissions: { publish: ["bench.>", "_INBOX.>"], subscribe: ["bench.>", "_INBOX.>"] }
-    }
-  ]
+/** What a server is started with. */
+export interface Setting {
+  readonly certificates: Certificates;
+  readonly transport: Transport;
+  /** Whether the user may do only what the benchmark does. */
+  readonly permissions: boolean;
 }
-`;
+
+const user = { user: 'bench', password: 'bench-password' };
+const permissions = 'permissions: { publish: ["bench.>", "_INBOX.>"], subscribe: ["bench.>", "_INBOX.>"] }';
 
 const mutualTls = `
 tls {
@@ -58,6 +52,16 @@ tls {
   timeout: 10
 }
 `;
+
+// The write deadline is shorter than the default so that a slow consumer meets it within its measurement.
+function configuration(setting: Setting): string {
+  const rights = setting.permissions ? `, ${permissions}` : '';
+  return `
+listen: "127.0.0.1:-1"
+write_deadline: "2s"
+authorization { users = [ { user: ${user.user}, password: ${user.password}${rights} } ] }
+${setting.transport === 'tls' ? mutualTls : ''}`;
+}
 
 export class BenchServer {
   readonly target: Target;
@@ -70,8 +74,7 @@ export class BenchServer {
   private constructor(
     side: Side,
     folder: string,
-    transport: Transport,
-    certificates: Certificates,
+    { certificates, transport }: Setting,
     process: ServerProcess,
   ) {
     const { authority, client } = certificates;
@@ -86,16 +89,16 @@ export class BenchServer {
     };
   }
 
-  static async start(side: Side, transport: Transport, certificates: Certificates): Promise<BenchServer> {
+  static async start(side: Side, setting: Setting): Promise<BenchServer> {
+    const { authority, servers } = setting.certificates;
     const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-server-'));
     try {
-      const text = ['listen: "127.0.0.1:-1"', configuration, transport === 'tls' ? mutualTls : ''].join('\n');
-      writeFileSync(join(folder, 'nats.conf'), text);
-      copyFileSync(certificates.authority.cert, join(folder, 'ca.pem'));
-      copyFileSync(certificates.servers[0].cert, join(folder, 'server.pem'));
-      copyFileSync(certificates.servers[0].key, join(folder, 'server.key'));
+      writeFileSync(join(folder, 'nats.conf'), configuration(setting));
+      copyFileSync(authority.cert, join(folder, 'ca.pem'));
+      copyFileSync(servers[0].cert, join(folder, 'server.pem'));
+      copyFileSync(servers[0].key, join(folder, 'server.key'));
       const process = await startProcess([...side.command, '-c', 'nats.conf'], folder);
-      return new BenchServer(side, folder, transport, certificates, process);
+      return new BenchServer(side, folder, setting, process);
     } catch (error) {
       rmSync(folder, { recursive: true, force: true });
       throw error;

@@ -1,6 +1,7 @@
 // Every cell that is measured on running servers, in the order of the report.
 import type { Cell } from './cell.ts';
 import { connectionCells } from './connections.ts';
+import { natsCliCells } from './nats-cli.ts';
 import { requestCells } from './requests.ts';
 import { slowConsumerCells } from './slow-consumer.ts';
 import { swapCells } from './swap.ts';
@@ -12,4 +13,5 @@ export const cells: readonly Cell[] = [
   ...requestCells,
   ...connectionCells,
   ...swapCells,
+  ...natsCliCells,
 ];
