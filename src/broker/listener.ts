@@ -5,7 +5,8 @@ import { NatspkiError } from '../errors.ts';
 import { violations } from '../protocol/violations.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import { firstByte } from '../tls/first-byte.ts';
-import { HandshakeError, type Handshaker } from '../tls/handshake.ts';
+import type { Handshaker } from '../tls/handshake.ts';
+import { HandshakeError } from '../tls/handshake-error.ts';
 import type { ClientSession } from './client.ts';
 import { formatHostPort, type HostPort } from './host-port.ts';
 
@@ -19,8 +20,15 @@ export class Listener {
     this.#closed = new Promise((resolve) => server.once('close', () => resolve()));
   }
 
-  /** Listens; `0.0.0.0` takes IPv6 as well, as in Go. Throws a NatspkiError that names the address. */
-  static async open(where: HostPort, onSocket: (socket: Socket) => void): Promise<Listener> {
+  /**
+   * Listens; `0.0.0.0` takes IPv6 as well, as in Go. Throws a NatspkiError that names the address.
+   * @param onError called with what goes wrong later, such as too many open files; listening goes on
+   */
+  static async open(
+    where: HostPort,
+    onSocket: (socket: Socket) => void,
+    onError: (error: Error) => void,
+  ): Promise<Listener> {
     // Half-open, because the last bytes for a client that has hung up must still be written.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
     try {
@@ -31,6 +39,7 @@ export class Listener {
         throw listenError(where, second);
       });
     }
+    server.on('error', onError);
     return new Listener(server);
   }
 

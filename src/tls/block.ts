@@ -116,7 +116,7 @@ export function readTlsBlock(
     handshakeFirst: readHandshakeFirst(reader),
     pinnedCerts: readPins(reader),
   };
-  warnOfOpenDoor(reader, block);
+  warnOfDoors(reader, block);
   refuseUnsupported(reader, isPeering, where);
   reader.finish();
   return block;
@@ -241,12 +241,20 @@ function positive(reader: MapReader, option: string, value: number | undefined):
   return value === 0 ? undefined : value;
 }
 
-function warnOfOpenDoor(reader: MapReader, block: TlsBlock): void {
+/** Warns of doors that are open to too many, or to nobody. */
+function warnOfDoors(reader: MapReader, block: TlsBlock): void {
   if (block.verify && block.caFile === undefined) {
     reader.warning(
       reader.position('verify', 'verify_and_map'),
       'without "ca_file" every certificate authority that this system trusts can let clients in',
       'name the file of your own authority with ca_file',
+    );
+  }
+  if (block.pinnedCerts !== undefined && !block.verify) {
+    reader.warning(
+      reader.position('pinned_certs'),
+      '"pinned_certs" without "verify" lets nobody in, since clients are not asked for a certificate',
+      'add verify: true',
     );
   }
 }

@@ -4,6 +4,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from '../x509/certificate.ts';
+import { DerError } from '../x509/der.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
@@ -55,6 +56,9 @@ export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): Hands
   }
   const verdict = String(socket.authorizationError);
   const chain = chainOf(peer);
+  if (chain === undefined) {
+    return new HandshakeError('client-certificate-invalid', `client certificate cannot be read (${verdict})`);
+  }
   const certificate = chain[0] as Certificate;
   const who = `client certificate ${formatName(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
@@ -119,9 +123,7 @@ export function explainFailure(
   const alert = /ALERT_(.+)$/.exec(code)?.[1];
   if (alert !== undefined) return explainAlert(alert, material, fail);
   if (
-    /WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|BAD_PACKET_LENGTH|PACKET_LENGTH|NOT_TLS|UNEXPECTED_MESSAGE|RECORD/.test(
-      code,
-    )
+    /WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|BAD_PACKET_LENGTH|PACKET_LENGTH/.test(code)
   ) {
     return fail('not-tls', 'client does not speak TLS: its first bytes are no handshake', true);
   }
@@ -182,12 +184,17 @@ function explainAlert(
   }
 }
 
-/** The certificates a client sent, its own first. */
-function chainOf(peer: X509Certificate): Certificate[] {
-  const chain: Certificate[] = [];
-  for (let next: X509Certificate | undefined = peer; next !== undefined; next = next.issuerCertificate) {
-    chain.push(new Certificate(next.raw));
-    if (next.raw.equals(next.issuerCertificate?.raw ?? next.raw)) break;
+/** The certificates a client sent, its own first; undefined where one is not DER to the letter. */
+function chainOf(peer: X509Certificate): Certificate[] | undefined {
+  const sent = [peer];
+  for (let next = peer.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
+    if (sent.some(({ raw }) => raw.equals((next as X509Certificate).raw))) break;
+    sent.push(next);
   }
-  return chain;
+  try {
+    return sent.map(({ raw }) => new Certificate(raw));
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
 }

@@ -11,8 +11,6 @@ import { explainFailure, explainVerdict, HandshakeError } from './handshake-erro
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf } from './peer.ts';
 
-export { HandshakeError };
-
 /** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
 export class Handshaker {
   readonly #source: TlsContextSource;
@@ -57,17 +55,22 @@ export class Handshaker {
     this.#follow();
     const material = this.#material;
     const server = this.#server;
-    const { timeoutMs } = material.block;
+    // The longest that a timer of Node takes.
+    const timeoutMs = Math.min(material.block.timeoutMs, 2 ** 31 - 1);
     // Who hangs up in the middle of a handshake need not be told anything more.
     const { allowHalfOpen } = socket;
     socket.allowHalfOpen = false;
     return new Promise((resolve, reject) => {
+      let stopWaiting: (() => void) | undefined;
       let pay: ((bytes: number) => void) | undefined;
-      const timer = setTimeout(() => {
-        this.#end(socket, timeoutError(timeoutMs, pay === undefined && stopWaiting !== undefined, socket));
-      }, timeoutMs);
-      const onClose = () =>
+      const onTimeout = () => {
+        const isWaiting = this.#budget !== undefined && pay === undefined;
+        this.#end(socket, timeoutError(timeoutMs, isWaiting, socket.bytesRead));
+      };
+      const onClose = () => {
         this.#end(socket, explainFailure(new ConnectionClosed(), material, socket.bytesRead));
+      };
+      const timer = setTimeout(onTimeout, timeoutMs);
       socket.once('close', onClose);
       this.#attempts.set(socket, {
         resolve: (secure) => {
@@ -83,11 +86,13 @@ export class Handshaker {
         },
       });
       const begin = () => server.emit('connection', socket);
-      const stopWaiting = this.#budget?.wait((payLater) => {
-        pay = payLater;
-        begin();
-      });
-      if (stopWaiting === undefined) begin();
+      if (this.#budget === undefined) begin();
+      else {
+        stopWaiting = this.#budget.wait((payLater) => {
+          pay = payLater;
+          begin();
+        });
+      }
     });
   }
 
@@ -143,11 +148,13 @@ export class Handshaker {
   /** Hands over a connection whose peer passes, and nobody else's. */
   #judge(socket: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     const raw = wrapped(socket);
-    const refusal =
-      verifies && !socket.authorized ? explainVerdict(socket, material) : pinRefusal(socket, material);
-    if (refusal === undefined && raw !== undefined && this.#attempts.has(raw)) this.#end(raw, socket);
-    else socket.destroy();
-    if (refusal !== undefined && raw !== undefined) this.#end(raw, refusal);
+    const outcome =
+      verifies && !socket.authorized
+        ? explainVerdict(socket, material)
+        : (pinRefusal(socket, material) ?? socket);
+    // Nobody waits for it any more after a timeout.
+    if (raw === undefined || outcome !== socket || !this.#attempts.has(raw)) socket.destroy();
+    if (raw !== undefined) this.#end(raw, outcome);
   }
 
   #end(socket: Socket, outcome: TLSSocket | HandshakeError): void {
@@ -181,19 +188,19 @@ function pinRefusal(socket: TLSSocket, { block }: TlsMaterial): HandshakeError |
   return new HandshakeError(
     'client-certificate-not-pinned',
     peer === undefined
-      ? 'client sent no certificate, and pinned_certs asks for one'
+      ? 'client sent no certificate that can be read, and pinned_certs asks for one'
       : `client certificate ${peer.subject} is not pinned: its pin is ${peer.pin}`,
     { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
   );
 }
 
-function timeoutError(timeoutMs: number, isWaiting: boolean, socket: Socket): HandshakeError {
+function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {
   const time = formatGoDuration(timeoutMs);
   if (isWaiting)
     return new HandshakeError('handshake-timeout', `handshake waited ${time} for rate_limit to let it begin`);
   return new HandshakeError(
     'handshake-timeout',
-    socket.bytesRead === 0
+    receivedBytes === 0
       ? `client sent nothing for ${time}, expected a TLS handshake`
       : `client did not finish the TLS handshake within ${time}`,
     { hint: 'raise timeout in the tls block if clients are that slow' },

@@ -3,6 +3,7 @@
 import type { TLSSocket } from 'node:tls';
 import { quote } from '../log.ts';
 import { Certificate } from '../x509/certificate.ts';
+import { DerError } from '../x509/der.ts';
 import type { SanKind } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import {
@@ -32,10 +33,19 @@ export interface PeerCertificate {
   readonly notAfter: Date;
 }
 
-/** Reads the certificate that the peer proved to hold; undefined when it sent none. Takes about 0.1 ms: ask when needed. */
+/**
+ * Reads the certificate that the peer proved to hold; undefined when it sent none, or one that OpenSSL reads and that is
+ * not DER to the letter. Takes about 0.1 ms: ask when needed.
+ */
 export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
   const raw = socket.getPeerX509Certificate()?.raw;
-  return raw === undefined ? undefined : readPeer(raw);
+  if (raw === undefined) return undefined;
+  try {
+    return readPeer(raw);
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
 }
 
 /** Reads a certificate as that of a peer; throws DerError. */
@@ -84,7 +94,8 @@ export function mapPeer(
   peer: PeerCertificate | undefined,
   users: ReadonlySet<string>,
 ): MappedUser | Unmapped {
-  if (peer === undefined) return { user: undefined, reason: 'client sent no certificate to map to a user' };
+  if (peer === undefined)
+    return { user: undefined, reason: 'client sent no certificate that can be mapped to a user' };
   const literally = (
     by: MappedUser['by'],
     names: readonly (string | undefined)[],

@@ -72,7 +72,7 @@ export class FileWatcher {
       for (const { folder, folderIdentity } of points) wanted.set(folder, folderIdentity);
     }
     for (const [folder, watched] of this.#folders) {
-      if (wanted.get(folder) === watched.identity) continue;
+      if (wanted.get(folder) === watched.identity && !watched.isStale) continue;
       this.#folders.delete(folder);
       watched.close();
     }
@@ -94,6 +94,8 @@ export class FileWatcher {
 /** One folder under chokidar. */
 class WatchedFolder {
   readonly identity: string;
+  /** True once the folder itself was moved or removed: no more comes of it, even if its inode number comes back. */
+  isStale = false;
   /** Resolves when events come, or when it was closed before. */
   readonly ready: Promise<void>;
   readonly #watcher: FSWatcher;
@@ -110,7 +112,11 @@ class WatchedFolder {
     // The entries stay unwatched: what happens to them is an event of the folder too. The 'raw' events come at once,
     // for links and modes as well, where those that chokidar makes of them are throttled and leave modes out.
     this.#watcher = watch(folder, { ignored: (path) => path !== folder, persistent: false });
-    this.#watcher.on('raw', (_event: string, name: string | null) => onEvent(name));
+    this.#watcher.on('raw', (_event: string, name: string | null) => {
+      // The folder's own name. Of an entry with the same name it is wrong, and costs no more than a new watch.
+      if (name === basename(folder)) this.isStale = true;
+      onEvent(name);
+    });
     this.#watcher.on('error', onError);
     this.ready = new Promise((resolve) => {
       this.#isReady = resolve;
@@ -156,7 +162,7 @@ class WatchedFiles {
     const isOurs = this.points.some(
       (point) =>
         point.folder === folder &&
-        // The folder's own name: it was moved or removed.
+        // The last is the folder itself.
         (name === null || name === point.name || name === basename(folder)),
     );
     if (isOurs) this.#settle();

@@ -73,7 +73,10 @@ describe('reading', () => {
     ['handshake_first: "0s"', { handshakeFirst: { fallbackMs: undefined } }],
     ['handshake_first: false', {}],
     ['handshake_first: "off"', {}],
-    [`pinned_certs: ["${pin.toUpperCase()}"]`, { pinnedCerts: new Set([pin]) }],
+    [
+      `pinned_certs: ["${pin.toUpperCase()}"]\nverify: true\nca_file: ca.pem`,
+      { pinnedCerts: new Set([pin]), verify: true, caFile: 'ca.pem' },
+    ],
     ['pinned_certs: []', {}],
     ['ocsp_peer: false\nverify_cert_and_check_known_urls: false\ninsecure: false', {}],
     ['CERT_FILE: a.pem\nKey_File: a.key', { pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }] }],
@@ -106,6 +109,11 @@ describe('reading', () => {
       'verify: true',
       { verify: true },
       'without "ca_file" every certificate authority that this system trusts can let clients in',
+    ],
+    [
+      `pinned_certs: ["${pin}"]`,
+      { pinnedCerts: new Set([pin]) },
+      '"pinned_certs" without "verify" lets nobody in, since clients are not asked for a certificate',
     ],
     [
       'insecure: true',

@@ -5,6 +5,8 @@ import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
+import { type DerValue, readChildren, readDer, tags, writeDer } from '../../src/x509/der.ts';
+import { writePem } from '../../src/x509/pem.ts';
 import { type MadePair, selfSigned, TestAuthority } from '../support/certificates.ts';
 import { greeting, listenTls, type Outcome, type TlsListener } from '../support/tls-listener.ts';
 
@@ -22,6 +24,22 @@ function failureOf(outcome: Outcome): { code: string; message: string } {
 
 function as(pair: MadePair | undefined, options: ConnectionOptions = {}): ConnectionOptions {
   return { ca: ca.pem, ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }), ...options };
+}
+
+/** Gives a certificate its last extension twice, which RFC 5280 forbids; the signature does not fit any more. */
+function doubleLastExtension(pair: MadePair): MadePair {
+  const [tbs, algorithm, signature] = readChildren(readDer(pair.certificate.der)) as [
+    DerValue,
+    DerValue,
+    DerValue,
+  ];
+  const fields = readChildren(tbs);
+  const [list] = readChildren(fields.at(-1), 0xa3) as [DerValue];
+  const last = readChildren(list).at(-1) as DerValue;
+  const extensions = writeDer(0xa3, writeDer(tags.sequence, list.content, last.raw));
+  const body = writeDer(tags.sequence, ...fields.slice(0, -1).map(({ raw }) => raw), extensions);
+  const der = writeDer(tags.sequence, body, algorithm.raw, signature.raw);
+  return { ...pair, cert: writePem('CERTIFICATE', der) };
 }
 
 describe('a listener that verifies', () => {
@@ -238,6 +256,14 @@ it('trusts a lone certificate and an intermediate authority that stand in the ca
   expect(await greeting(listener.port, as(await sub.leaf('carol')))).toBe('hello');
   expect(await greeting(listener.port, as(lone))).toBe('hello');
   expect(await greeting(listener.port, as(await foreignCa.leaf('mallory')))).not.toBe('hello');
+  await listener.close();
+});
+
+it('refuses a certificate that OpenSSL reads and we do not, and lives on', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  expect(await greeting(listener.port, as(doubleLastExtension(alice)))).not.toBe('hello');
+  expect(failureOf(await listener.outcome()).code).toBe('client-certificate-invalid');
+  expect(await greeting(listener.port, as(alice))).toBe('hello');
   await listener.close();
 });
 

@@ -133,7 +133,7 @@ describe('mapping', () => {
     });
     expect(mapPeer(undefined, new Set(['alice']))).toEqual({
       user: undefined,
-      reason: 'client sent no certificate to map to a user',
+      reason: 'client sent no certificate that can be mapped to a user',
     });
   });
 });
