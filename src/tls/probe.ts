@@ -1,11 +1,11 @@
 // Finds out whether servers serve the certificate they should, at every address of their name. It trusts nothing and
 // logs in nowhere.
 
-import { lookup } from 'node:dns/promises';
+import { lookup as lookUp } from 'node:dns/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NatspkiError } from '../errors.ts';
 import { readCertificates } from '../x509/certificate.ts';
-import { fetchServerCertificate, hostOfUrl } from './server-certificate.ts';
+import { fetchServerCertificate, parseServerUrl } from './server-certificate.ts';
 
 export interface Served {
   readonly address: string;
@@ -25,15 +25,16 @@ const betweenTriesMs = 200;
 export async function probeServers(
   url: string,
   expected: ReadonlyMap<string, string>,
-  timeoutMs = 5000,
+  options: { timeoutMs?: number; lookup?: (host: string) => Promise<{ address: string }[]> } = {},
 ): Promise<Served[]> {
-  const host = hostOfUrl(url);
-  const addresses = await lookup(host, { all: true, verbatim: true }).catch((cause: Error) => {
+  const { timeoutMs = 5000, lookup = everyAddress } = options;
+  const { host, name: server } = parseServerUrl(url);
+  const addresses = await lookup(host).catch((cause: Error) => {
     throw new NatspkiError('unreachable', `cannot find an address of "${host}": ${cause.message}`, { cause });
   });
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const results = await Promise.all(addresses.map(({ address }) => probe(url, address, expected)));
+    const results = await Promise.all(addresses.map(({ address }) => probe(url, server, address, expected)));
     const wrong = results.filter((result) => typeof result === 'string');
     if (wrong.length === 0) return results.filter((result) => typeof result !== 'string');
     if (performance.now() > deadline) {
@@ -45,9 +46,14 @@ export async function probeServers(
   }
 }
 
+function everyAddress(host: string): Promise<{ address: string }[]> {
+  return lookUp(host, { all: true, verbatim: true });
+}
+
 /** Gives what an address serves, or what is wrong with that. */
 async function probe(
   url: string,
+  server: string,
   address: string,
   expected: ReadonlyMap<string, string>,
 ): Promise<Served | string> {
@@ -55,7 +61,7 @@ async function probe(
     const [{ serial, commonName }] = readCertificates(await fetchServerCertificate(url, { address }), url);
     const name = expected.get(serial);
     if (name !== undefined) return { address, name, serial };
-    return `${url} at ${address} serves "${commonName}" with serial ${serial}, which is not a current certificate`;
+    return `${server} at ${address} serves "${commonName}" with serial ${serial}, which is not a current certificate`;
   } catch (error) {
     if (error instanceof NatspkiError) return `${error.message} (at ${address})`;
     throw error;

@@ -6,7 +6,7 @@ import { findServer, reloadServer } from '../reload.ts';
 import type { Pin } from '../x509/pin.ts';
 import { addSuccessors, configurationFiles, type PinEdit, removePins } from './pin-succession.ts';
 import { probeServers, type Served } from './probe.ts';
-import { hostOfUrl } from './server-certificate.ts';
+import { parseServerUrl } from './server-certificate.ts';
 
 export interface RolloutOptions {
   /** Configuration files whose pins are kept true; what they include is as well. */
@@ -45,7 +45,7 @@ export class Rollout {
   /** Throws now what would stop it later: a configuration that cannot be read, a process that is not there, a URL that is none. */
   static async prepare(options: RolloutOptions): Promise<Rollout> {
     const files = new Set(options.configurations.flatMap(configurationFiles));
-    if (options.verify !== undefined) hostOfUrl(options.verify);
+    if (options.verify !== undefined) parseServerUrl(options.verify);
     if (options.reload !== undefined) await findServer(options.reload);
     return new Rollout([...files], options);
   }

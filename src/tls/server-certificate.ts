@@ -26,36 +26,43 @@ export async function fetchServerCertificate(
   options: { address?: string; timeoutMs?: number } = {},
 ): Promise<Buffer> {
   const { timeoutMs = 5000 } = options;
-  const { host, port, greets } = parseUrl(url);
-  const socket = connectPlain({ host: options.address ?? host, port });
+  const server = parseServerUrl(url);
+  const socket = connectPlain({ host: options.address ?? server.host, port: server.port });
   const deadline = setTimeout(
-    () => socket.destroy(new Error(`no answer within ${timeoutMs / 1000} seconds`)),
+    () => socket.destroy(new Error(`no answer in ${timeoutMs / 1000} seconds`)),
     timeoutMs,
   );
   try {
     await connected(socket).catch((cause: Error) => {
-      throw new NatspkiError('unreachable', `cannot connect to ${url}: ${cause.message}`, { cause });
+      throw new NatspkiError('unreachable', `cannot connect to ${server.name}: ${cause.message}`, { cause });
     });
-    if (greets) await greeting(socket, url);
-    return await shownCertificate(socket, host, url);
+    if (server.greets) await greeting(socket, server);
+    return await shownCertificate(socket, server);
   } finally {
     clearTimeout(deadline);
     socket.destroy();
   }
 }
 
-/** Reads the host, a name or an address, out of a URL that fetchServerCertificate takes; throws a UsageError. */
-export function hostOfUrl(url: string): string {
-  return parseUrl(url).host;
+export interface ServerAddress {
+  /** The URL without user and password. */
+  readonly name: string;
+  readonly host: string;
+  readonly port: number;
+  /** Whether it speaks first, in the plain. */
+  readonly greets: boolean;
 }
 
-function parseUrl(text: string): { host: string; port: number; greets: boolean } {
+/** Reads a URL that fetchServerCertificate takes; throws a UsageError. */
+export function parseServerUrl(text: string): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const usual = defaultPorts[url?.protocol ?? ''];
   if (url === undefined || usual === undefined || url.hostname === '') {
-    throw new UsageError(`"${text}" is not the URL of a TLS server`, 'tls://localhost:4222');
+    const shown = text.replace(/\/\/[^/]*@/, '//');
+    throw new UsageError(`"${shown}" is not the URL of a TLS server`, 'tls://localhost:4222');
   }
   return {
+    name: `${url.protocol}//${url.host}`,
     host: url.hostname.replace(/^\[|\]$/g, ''),
     port: url.port === '' ? usual : Number(url.port),
     greets: usual === 4222,
@@ -67,7 +74,7 @@ function connected(socket: Socket): Promise<void> {
 }
 
 /** Takes the INFO line off the socket, or nothing where the server waits for the handshake. */
-function greeting(socket: Socket, url: string): Promise<void> {
+function greeting(socket: Socket, { name }: ServerAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = '';
     const silence = setTimeout(() => finish(), silenceMs);
@@ -75,7 +82,7 @@ function greeting(socket: Socket, url: string): Promise<void> {
       clearTimeout(silence);
       socket.off('data', read).off('error', fail).off('end', end).pause();
       if (message === undefined) resolve();
-      else reject(new NatspkiError('no-server-certificate', `${url} ${message}`, { cause }));
+      else reject(new NatspkiError('no-server-certificate', `${name} ${message}`, { cause }));
     };
     const read = (chunk: Buffer) => {
       clearTimeout(silence);
@@ -94,7 +101,7 @@ function offersTls(info: string): boolean {
   return /"tls_(required|available)":\s*true/.test(info);
 }
 
-function shownCertificate(socket: Socket, host: string, url: string): Promise<Buffer> {
+function shownCertificate(socket: Socket, { name, host }: ServerAddress): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     // The certificate is looked at, not trusted; a server that wants one of us sends its own first all the same.
     const secured = connectTls({
@@ -107,9 +114,9 @@ function shownCertificate(socket: Socket, host: string, url: string): Promise<Bu
       secured.destroy();
       if (raw !== undefined) resolve(raw);
       else {
-        const reason = cause?.message ?? 'the connection was closed';
+        const reason = cause?.message ?? socket.errored?.message ?? 'the connection was closed';
         reject(
-          new NatspkiError('no-server-certificate', `${url} showed no certificate: ${reason}`, { cause }),
+          new NatspkiError('no-server-certificate', `${name} showed no certificate: ${reason}`, { cause }),
         );
       }
     };
