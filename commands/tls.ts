@@ -1,9 +1,9 @@
 // `natspki tls`: a tls block for any part of a server's configuration, printed or put into its file.
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { given } from '../src/cli/flags.ts';
+import { given, withOptionalValue } from '../src/cli/flags.ts';
 import { readInput } from '../src/cli/input.ts';
-import { tlsFlags, withHandshakeFirst } from '../src/cli/tls-flags.ts';
+import { tlsFlags } from '../src/cli/tls-flags.ts';
 import { writeTlsBlock } from '../src/tls/configuration-file.ts';
 import { testWithNatsServer } from '../src/tls/nats-server-test.ts';
 import { parseContext, printWantedBlock, tlsContexts } from '../src/tls/wanted-block.ts';
@@ -30,7 +30,8 @@ export default class Tls extends BaseCommand {
   static override flags = tlsFlags;
 
   async run() {
-    const { args, flags } = await this.parse(Tls, withHandshakeFirst(this.argv));
+    const argv = withOptionalValue(this.argv, '--handshake-first', /^(auto|true|[\d.]+[a-zµ]+)/, 'true');
+    const { args, flags } = await this.parse(Tls, argv);
     const context = parseContext(args.context);
     const pins = [];
     for (const file of flags.pin ?? []) pins.push(pinOf(await readInput(file), file));

@@ -2,7 +2,8 @@
 // with one exit code. It knows nothing of certificates.
 import { Command } from '@oclif/core/command';
 import { boolean } from '@oclif/core/flags';
-import { failureDocument, failureOf, failureText } from './failure.ts';
+import { failureOf, printDocument, reportFailure } from './failure.ts';
+import { yesFlag } from './flags.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
 
 /**
@@ -12,10 +13,9 @@ import { type Terminal, terminalOf } from './terminal.ts';
 export abstract class BaseCommand extends Command {
   static override readonly enableJsonFlag = true;
   static override readonly baseFlags = {
-    json: boolean({
-      description: 'Print one JSON document on stdout, errors included.',
-      helpGroup: 'GLOBAL',
-    }),
+    json: boolean({ description: 'Print one JSON document on stdout, errors included.' }),
+    // Few commands ask, but a script need not know which.
+    yes: yesFlag({ hidden: true }),
   };
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
@@ -26,15 +26,12 @@ export abstract class BaseCommand extends Command {
   }
 
   override logJson(document: unknown): void {
-    process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+    printDocument(document);
   }
 
   protected override async catch(thrown: unknown): Promise<void> {
     // Else oclif warns of an unparsed command where NODE_ENV is `test` or `development`.
     this.parsed = true;
-    const failure = failureOf(thrown, this.id);
-    process.exitCode = failure.exitCode;
-    if (this.jsonEnabled()) this.logJson(failureDocument(failure));
-    else process.stderr.write(`${failureText(failure, terminalOf(process.stderr))}\n`);
+    reportFailure(failureOf(thrown, this.id), this.jsonEnabled());
   }
 }

@@ -2,11 +2,7 @@
 // or the JSON document with the same. oclif's own wording of wrong usage is put into ours here.
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import { printable, type Terminal } from './terminal.ts';
-
-export interface ErrorDocument {
-  readonly error: { readonly code: string; readonly message: string; readonly hint?: string };
-}
+import { printable, type Terminal, terminalOf } from './terminal.ts';
 
 /** Returns the error as the user is told it; a defect of the program keeps its message under the code `internal`. */
 export function failureOf(thrown: unknown, command?: string): NatspkiError {
@@ -22,21 +18,26 @@ export function failureOf(thrown: unknown, command?: string): NatspkiError {
   });
 }
 
-/** Returns the lines for stderr, without the last newline. */
-export function failureText(failure: NatspkiError, terminal: Terminal): string {
-  const lines = failure.message
-    .split('\n')
-    .map((line) => `natspki: ${terminal.red('error:')} ${printable(line)}`);
-  if (failure.hint !== undefined) lines.push(`natspki: ${terminal.cyan('hint:')} ${printable(failure.hint)}`);
+/** Tells the user and sets the exit code: lines on stderr, or the document `{error: {code, message, hint}}` on stdout. */
+export function reportFailure(failure: NatspkiError, json: boolean): void {
+  process.exitCode = failure.exitCode;
+  const { code, message, hint } = failure;
+  if (json) printDocument({ error: hint === undefined ? { code, message } : { code, message, hint } });
+  else process.stderr.write(`${failureText(failure, terminalOf(process.stderr))}\n`);
+}
+
+/** Prints what --json promises: one document, nothing else. */
+export function printDocument(document: unknown): void {
+  process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+}
+
+function failureText(failure: NatspkiError, { red, cyan }: Terminal): string {
+  const lines = failure.message.split('\n').map((line) => `natspki: ${red('error:')} ${printable(line)}`);
+  if (failure.hint !== undefined) lines.push(`natspki: ${cyan('hint:')} ${printable(failure.hint)}`);
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
   }
   return lines.join('\n');
-}
-
-/** Returns what `--json` prints for a failure. */
-export function failureDocument({ code, message, hint }: NatspkiError): ErrorDocument {
-  return { error: hint === undefined ? { code, message } : { code, message, hint } };
 }
 
 /** What oclif's parse errors carry beside their message, by kind. */

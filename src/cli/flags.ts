@@ -11,7 +11,8 @@ export const directoryFlag = () =>
   });
 
 /** Makes `--yes`. */
-export const yesFlag = () => boolean({ char: 'y', description: 'Ask nothing, take the defaults.' });
+export const yesFlag = ({ hidden = false } = {}) =>
+  boolean({ char: 'y', description: 'Ask nothing, take the defaults.', hidden });
 
 /** Makes `--passphrase-file`. */
 export const passphraseFileFlag = (purpose: string) =>
@@ -57,4 +58,16 @@ export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>;
   };
+}
+
+/** Gives a flag its value where that may be left out, which oclif knows no way for. */
+export function withOptionalValue(
+  argv: readonly string[],
+  flag: string,
+  looksLikeValue: RegExp,
+  value: string,
+): string[] {
+  return argv.map((word, index) =>
+    word === flag && !looksLikeValue.test(argv[index + 1] ?? '') ? `${flag}=${value}` : word,
+  );
 }

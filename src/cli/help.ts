@@ -46,8 +46,9 @@ export async function commandHelp(
   command: Command.Class,
   terminal = terminalOf(process.stdout),
 ): Promise<string> {
-  const shared = Object.entries(command.baseFlags ?? {}).filter(([name]) => !(name in command.flags));
-  const flags = [...Object.entries(command.flags), ...shared].filter(([, { hidden }]) => !hidden);
+  const { flags: own = {}, baseFlags = {} } = command;
+  const shared = Object.entries(baseFlags).filter(([name]) => !Object.hasOwn(own, name));
+  const flags = [...Object.entries(own), ...shared].filter(([, { hidden }]) => !hidden);
   const parameters = Object.entries(command.args).map(
     ([name, { description, options }]): Row => [name.toUpperCase(), sentences(description, options)],
   );

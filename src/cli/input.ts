@@ -22,7 +22,7 @@ export async function readInput(source: string): Promise<Buffer> {
  */
 export async function authorityPassphrase(
   keyFile: string,
-  flags: { readonly 'passphrase-file'?: string | undefined; readonly json?: boolean },
+  flags: { readonly 'passphrase-file'?: string | undefined; readonly json?: boolean; readonly yes?: boolean },
   isNeeded: () => Promise<boolean>,
 ): Promise<string | undefined> {
   const file = flags['passphrase-file'];
@@ -40,7 +40,7 @@ export async function readPassphrase(file: string): Promise<string> {
 
 async function readStdin(): Promise<Buffer> {
   if (process.stdin.isTTY)
-    throw new UsageError('stdin is a terminal, expected a file or a pipe', 'name a file');
+    throw new UsageError('stdin is a terminal, expected a pipe', 'name a file instead, or pipe one in');
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of process.stdin) {

@@ -5,9 +5,8 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core/command';
 import { UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
-import { failureDocument, failureOf, failureText } from './failure.ts';
+import { failureOf, reportFailure } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
-import { terminalOf } from './terminal.ts';
 
 /**
  * Runs one command line (without node and script) and sets the exit code.
@@ -33,11 +32,7 @@ export async function main(argv: readonly string[], root: URL): Promise<void> {
       await command.run(rest, await loadConfig(manifest, root));
     }
   } catch (thrown) {
-    const failure = failureOf(thrown);
-    process.exitCode = failure.exitCode;
-    if (argv.includes('--json'))
-      process.stdout.write(`${JSON.stringify(failureDocument(failure), null, 2)}\n`);
-    else process.stderr.write(`${failureText(failure, terminalOf(process.stderr))}\n`);
+    reportFailure(failureOf(thrown), argv.includes('--json'));
   }
 }
 

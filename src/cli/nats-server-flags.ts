@@ -11,7 +11,7 @@ interface Spelling {
   readonly refused?: string;
 }
 
-const onNatsServer = 'nats-server takes it, and the same configuration file';
+const onNatsServer = 'run nats-server with it, on the same configuration file';
 
 /** nats-server's flags by their longest name (server/opts.go, ConfigureOptions). */
 const spellings: Readonly<Record<string, Spelling>> = {

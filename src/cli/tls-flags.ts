@@ -44,12 +44,3 @@ export const tlsFlags = {
     dependsOn: ['write'],
   }),
 };
-
-/** Gives --handshake-first its value where it is left out, which oclif knows no way for. */
-export function withHandshakeFirst(argv: readonly string[]): string[] {
-  return argv.map((word, index) =>
-    word === '--handshake-first' && !/^(auto|true|[\d.]+[a-zµ]+)/.test(argv[index + 1] ?? '')
-      ? `${word}=true`
-      : word,
-  );
-}
