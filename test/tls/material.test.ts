@@ -1,0 +1,190 @@
+// What is verified of the files of a tls block before they are used, and how the error names the file and the reason.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { NatspkiError } from '../../src/errors.ts';
+import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
+import { filesOf, loadMaterial } from '../../src/tls/material.ts';
+import { systemTrust } from '../../src/tls/system-trust.ts';
+import { decodePrivateKey, encodePrivateKey } from '../../src/x509/key.ts';
+import { TestAuthority } from '../support/certificates.ts';
+import { testFolder } from '../support/folder.ts';
+import { greeting, listenTls } from '../support/tls-listener.ts';
+
+const folder = testFolder('material');
+const ca = await TestAuthority.make();
+const sub = await ca.intermediate('Sub CA');
+const pair = await sub.server('n1');
+const leaf = pair.certificate.toPem();
+const other = await ca.server();
+const encrypted = await encodePrivateKey(decodePrivateKey(Buffer.from(pair.key), 'key'), 'secret');
+const [certFile, keyFile, caFile] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) => join(folder, name)) as [
+  string,
+  string,
+  string,
+];
+
+/** Loads a block of these files. */
+async function load(files: { cert?: string; key?: string; ca?: string }, options: Partial<TlsBlock> = {}) {
+  writeFileSync(certFile, files.cert ?? pair.cert);
+  writeFileSync(keyFile, files.key ?? pair.key);
+  writeFileSync(caFile, files.ca ?? ca.pem);
+  return loadMaterial({ ...defaultTlsBlock, pairs: [{ certFile, keyFile }], caFile, ...options }, new Date());
+}
+
+/** The error, its files without their folder. */
+async function refusal(files: Parameters<typeof load>[0], options: Partial<TlsBlock> = {}) {
+  const error = await load(files, options).then(
+    () => expect.fail('it was taken'),
+    (error: unknown) => error,
+  );
+  expect(error).toBeInstanceOf(NatspkiError);
+  const { code, message, hint } = error as NatspkiError;
+  expect(`${message} ${hint} ${(error as NatspkiError).cause}`).not.toMatch(/PRIVATE KEY-|MC4CAQ|MIGHAg/);
+  return { code, message: message.replaceAll(`${folder}/`, ''), hint: hint?.replaceAll(`${folder}/`, '') };
+}
+
+it('gives the facts of what it loaded', async () => {
+  const material = await load({});
+  expect(material.certificates).toEqual([
+    {
+      certFile,
+      subject: 'CN=n1',
+      serial: pair.certificate.serial,
+      notAfter: pair.certificate.notAfter,
+      pin: pair.certificate.pin,
+    },
+  ]);
+  expect(material.notAfter).toEqual(pair.certificate.notAfter);
+  expect(material.names).toEqual([
+    { kind: 'dns', value: 'localhost' },
+    { kind: 'ip', value: '127.0.0.1' },
+  ]);
+  expect(material.warnings).toEqual([]);
+});
+
+it('lists each file once', () => {
+  const block = {
+    ...defaultTlsBlock,
+    pairs: [
+      { certFile: 'a', keyFile: 'a' },
+      { certFile: 'b', keyFile: 'c' },
+    ],
+    caFile: 'b',
+  };
+  expect(filesOf(block)).toEqual(['a', 'b', 'c']);
+});
+
+it('takes a certificate and its key from one file, and whatever else stands in it', async () => {
+  const both = `some text\n${pair.key}${pair.cert}`;
+  const material = await load({ cert: both, key: both });
+  expect(material.certificates[0]?.subject).toBe('CN=n1');
+});
+
+describe('refuses', () => {
+  it.each<[string, Parameters<typeof load>[0], Awaited<ReturnType<typeof refusal>>]>([
+    [
+      "a key of another certificate's",
+      { key: other.key },
+      {
+        code: 'key-mismatch',
+        message: `the key in "tls.key" does not belong to the certificate in "tls.crt" (CN=n1, serial ${pair.certificate.serial})`,
+        hint: 'natspki pin "tls.crt" "tls.key" prints the same pin twice for a pair',
+      },
+    ],
+    [
+      'a chain that begins with the issuer',
+      { cert: sub.pem + leaf },
+      {
+        code: 'key-mismatch',
+        message: `the key in "tls.key" does not belong to the certificate in "tls.crt" (CN=Sub CA, serial ${sub.certificate.serial})`,
+        hint: 'it belongs to certificate 2 of the file: put that one first',
+      },
+    ],
+    [
+      'a chain with a gap',
+      { cert: leaf + ca.pem },
+      {
+        code: 'chain-out-of-order',
+        message: 'certificate 2 in "tls.crt" (CN=Test CA) did not issue certificate 1 (CN=n1)',
+        hint: "put the server's own certificate first, then its issuer, then the issuer of that",
+      },
+    ],
+    [
+      'an encrypted key',
+      { key: encrypted },
+      {
+        code: 'key-encrypted',
+        message: 'the key in "tls.key" is encrypted, and a server has nobody to ask for the passphrase',
+        hint: 'openssl pkey -in "tls.key" -out server-key.pem',
+      },
+    ],
+    [
+      'a list of authorities without a certificate',
+      { ca: pair.key },
+      {
+        code: 'wrong-material',
+        message: '"ca.crt" holds a private key, expected a certificate',
+        hint: undefined,
+      },
+    ],
+  ])('%s', async (_, files, expected) => {
+    expect(await refusal(files)).toEqual(expected);
+  });
+
+  it('what OpenSSL does not take, in its words', async () => {
+    const unknown = await refusal({}, { cipherSuites: ['TLS_RSA_WITH_RC4_128_SHA'], minVersion: '1.2' });
+    expect(unknown.message).toMatch(/^OpenSSL does not take "tls.crt": no cipher match$/);
+    expect(unknown.code).toBe('tls-refused');
+  });
+});
+
+describe('warns of', () => {
+  it.each<[string, () => ReturnType<TestAuthority['leaf']>, RegExp]>([
+    [
+      'an expired certificate',
+      () => ca.server('n1', { from: -3, until: -2 }),
+      /^certificate CN=n1 in ".*tls.crt" expired at /,
+    ],
+    [
+      'one of the future',
+      () => ca.server('n1', { from: 2, until: 3 }),
+      /^certificate CN=n1 in ".*" is not valid before /,
+    ],
+    [
+      'one that is not for servers',
+      () => ca.leaf('n1'),
+      /^certificate CN=n1 in ".*" is not for servers \(its extended key usage is clientAuth\): clients refuse it$/,
+    ],
+  ])('%s, and takes it', async (_, make, warning) => {
+    const { cert, key } = await make();
+    expect((await load({ cert, key })).warnings).toEqual([expect.stringMatching(warning)]);
+  });
+
+  it('an expired authority', async () => {
+    const old = await TestAuthority.make('Old CA', { until: -2 });
+    expect((await load({ ca: ca.pem + old.pem })).warnings).toEqual([
+      expect.stringMatching(/^certificate CN=Old CA in ".*ca.crt" expired at /),
+    ]);
+  });
+});
+
+describe('without a ca_file', () => {
+  it('trusts what SSL_CERT_FILE names', async () => {
+    writeFileSync(caFile, ca.pem);
+    expect(await systemTrust({ SSL_CERT_FILE: caFile })).toEqual([ca.pem]);
+  });
+
+  it('trusts the authorities of the system, and nobody else', async () => {
+    expect((await systemTrust({})).join('')).toContain('BEGIN CERTIFICATE');
+    const listener = await listenTls({ pairs: [pair] }, { verify: true });
+    const stranger = await ca.leaf('stranger');
+    expect(await greeting(listener.port, { cert: stranger.cert, key: stranger.key })).not.toBe('hello');
+    expect(await listener.outcome()).toMatchObject({
+      code: 'client-certificate-untrusted',
+      message:
+        'client certificate CN=stranger is from an authority that is not trusted: CN=Test CA is not in the authorities of the system',
+    });
+    await listener.close();
+  });
+});
