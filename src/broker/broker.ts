@@ -2,8 +2,6 @@
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
-import { TlsContextSource } from '../tls/context-source.ts';
-import { Handshaker } from '../tls/handshake.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
@@ -19,6 +17,7 @@ import { LogLimit } from './log-limit.ts';
 import type { BrokerOptions } from './options.ts';
 import { BufferPool } from './output.ts';
 import { planReload } from './reload.ts';
+import { TlsEntrance } from './tls-entrance.ts';
 
 export interface BrokerDependencies {
   readonly logger: Logger;
@@ -66,11 +65,6 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
     throw error;
   }
   return broker;
-}
-
-interface TlsEntrance {
-  readonly source: TlsContextSource;
-  readonly handshaker: Handshaker;
 }
 
 class RunningBroker implements Broker, ClientEnvironment {
@@ -142,7 +136,11 @@ class RunningBroker implements Broker, ClientEnvironment {
     this.#sayHello();
     const { options } = this;
     this.#tls = await this.#openTls(options);
-    this.#listener = await Listener.open(options, (socket) => this.#accept(socket));
+    this.#listener = await Listener.open(
+      options,
+      (socket) => this.#accept(socket),
+      (error) => this.#complain(`Temporary Client Accept Error (${error.message})`),
+    );
     this.#port = this.#listener.port;
     this.facts = this.#describe();
     const where = formatHostPort({ host: options.host, port: this.#port });
@@ -153,7 +151,7 @@ class RunningBroker implements Broker, ClientEnvironment {
 
   /** Takes back what a failed start has opened. */
   async abandon(): Promise<void> {
-    this.#closeTls(this.#tls);
+    this.#tls?.close();
     await Promise.all([this.#listener?.close(), this.#watcher.close()]);
     this.#markEnded();
   }
@@ -210,7 +208,7 @@ class RunningBroker implements Broker, ClientEnvironment {
     this.#leaving.abort();
     const gone = this.#listener?.close();
     for (const session of [...this.#sessions.values()]) session.connection.close('Server Shutdown');
-    this.#closeTls(this.#tls);
+    this.#tls?.close();
     await Promise.all([gone, this.#watcher.close()]);
     this.logger.info('Server Exiting..');
     this.#markEnded();
@@ -221,52 +219,42 @@ class RunningBroker implements Broker, ClientEnvironment {
     const session = new ClientSession(this.#lastClient, socket, this);
     const { maxConnections, allowNonTls } = this.options;
     const isFull = this.#sessions.size >= maxConnections;
-    if (isFull && this.logLimit.allows('full', performance.now())) {
-      this.logger.error(`maximum connections exceeded: ${maxConnections}`);
-    }
+    if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
     this.#sessions.set(session.id, session);
-    const tls = this.#tls && { block: this.#tls.source.block, handshaker: this.#tls.handshaker };
-    welcome(session, socket, { tls, allowNonTls, isFull }).catch((error: unknown) => {
+    welcome(session, socket, { tls: this.#tls, allowNonTls, isFull }).catch((error: unknown) => {
       session.log.error(`cannot take the connection: ${error instanceof Error ? error.stack : error}`);
       session.connection.abort('Client Closed');
     });
+  }
+
+  /** Logs what may happen very often. */
+  #complain(text: string): void {
+    if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
   }
 
   async #openTls({ tls }: BrokerOptions): Promise<TlsEntrance | undefined> {
     if (tls === undefined) return undefined;
     const { now } = this.#deps;
     const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, ...(now && { now }) };
-    const source = await TlsContextSource.open(tls, settings);
-    source.on('swap', () => this.#closeUnpinned());
-    return { source, handshaker: new Handshaker(source) };
+    return TlsEntrance.open(tls, settings, () => this.#closeUnpinned());
   }
 
-  #closeTls(tls: TlsEntrance | undefined): void {
-    tls?.handshaker.close();
-    tls?.source.close();
-  }
-
-  /** Goes over to the material of a new block; throws, with everything as it was, where it cannot be used. */
+  /** Throws, with everything as it was, where the material of a new block cannot be used. */
   async #reloadTls(options: BrokerOptions): Promise<void> {
-    const { tls } = options;
-    if (this.#tls === undefined || tls === undefined) {
-      const previous = this.#tls;
-      this.#tls = await this.#openTls(options);
-      this.#closeTls(previous);
+    if (this.#tls !== undefined && options.tls !== undefined) {
+      await this.#tls.reload(options.tls);
       return;
     }
-    const { source } = this.#tls;
-    if (isDeepStrictEqual(source.block, tls)) await source.reload();
-    else await source.adopt(await source.prepare(tls));
+    const previous = this.#tls;
+    this.#tls = await this.#openTls(options);
+    previous?.close();
   }
 
   /** A pin that was taken out of the configuration is revoked, for connections that are open too. */
   #closeUnpinned(): void {
-    const pins = this.#tls?.source.block.pinnedCerts;
+    const pins = this.#tls?.block.pinnedCerts;
     if (pins === undefined) return;
-    const unpinned = [...this.#sessions.values()].filter(
-      ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
-    );
+    const unpinned = [...this.#sessions.values()].filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
     if (unpinned.length > 0) {
       this.logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
     }

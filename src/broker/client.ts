@@ -61,6 +61,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #account: Account;
   #identity: Identity | undefined;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
+  /** Is being read. */
+  #started = false;
   #connected = false;
   #pongSent = false;
   #tls: TLSSocket | undefined;
@@ -70,8 +72,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.id = id;
     this.#environment = environment;
     this.connection = new Connection(socket, environment.transport, this);
-    const { remoteAddress, remotePort } = this.connection;
-    this.log = new LabelledLogger(environment.logger, `${remoteAddress}:${remotePort} - cid:${id}`);
+    this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - cid:${id}`);
     this.#parser = new Parser(this, environment.options);
     this.#account = environment.accounts.get(globalAccountName);
     this.#heartbeat = new Heartbeat(
@@ -120,6 +121,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Begins to read what the client says. */
   start(): void {
     const { options, authenticator } = this.#environment;
+    this.#started = true;
     if (authenticator.isRequired) {
       this.#parser.connectFirst = true;
       // Without a setting of its own, as long as the handshake and a bit (opts.go, getDefaultAuthTimeout).
@@ -141,7 +143,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = options.maxPayload;
     this.#parser.headers = this.headers;
-    if (!authenticator.isRequired || this.#parser.connectFirst) return;
+    // Who has not begun to speak is asked by the new rules anyway.
+    if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
     if (this.#identity === undefined || !authenticator.stillAdmits(this.#identity)) {
       this.violation(violations.authorization, 'not let in any more after a reload');
     }
@@ -341,10 +344,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Log lines say from now on what the client calls itself and who it is. */
   #relabel(identity: Identity): void {
-    const { remoteAddress, remotePort } = this.connection;
     const { version, lang, name } = this.#connect;
     const client = [version === '' ? '' : `v${version}`, lang, name].filter((part) => part !== '').join(':');
-    const parts = [`${remoteAddress}:${remotePort}`, `cid:${this.id}`];
+    const parts = [this.connection.peer, `cid:${this.id}`];
     if (client !== '') parts.push(quote(client));
     if (identity.label !== '') parts.push(quote(`${identity.account}/${identity.label}`));
     this.log.label = parts.join(' - ');

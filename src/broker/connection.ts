@@ -5,6 +5,7 @@ import { formatDuration } from '../duration.ts';
 import { messageSize, writeMessage } from '../protocol/encoder.ts';
 import type { Publication } from '../protocol/operations.ts';
 import type { CloseReason } from '../protocol/violations.ts';
+import { formatHostPort } from './host-port.ts';
 import { type BufferPool, OutputQueue } from './output.ts';
 import { readInto } from './read-buffer.ts';
 
@@ -58,7 +59,8 @@ export class Flusher {
 
 export class Connection {
   readonly remoteAddress: string;
-  readonly remotePort: number;
+  /** Address and port of the other side, as logs name it. */
+  readonly peer: string;
   #socket: Socket;
   #state: 'open' | 'closing' | 'closed' = 'open';
   readonly #owner: ConnectionOwner;
@@ -85,7 +87,7 @@ export class Connection {
     this.#owner = owner;
     this.#queue = new OutputQueue(transport.pool);
     this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
-    this.remotePort = socket.remotePort ?? 0;
+    this.peer = formatHostPort({ host: this.remoteAddress, port: socket.remotePort ?? 0 });
     this.#listen();
   }
 
@@ -104,7 +106,8 @@ export class Connection {
   secure(socket: Socket): void {
     this.#socket = socket;
     this.#listen();
-    if (this.#state !== 'open') socket.destroy();
+    // It may have closed before anybody listened, or this side has given up meanwhile.
+    if (socket.destroyed || this.#state !== 'open') this.abort('Read Error');
   }
 
   /** Begins to read. */
@@ -142,7 +145,7 @@ export class Connection {
 
   /** Whether publishers should wait for this consumer: it is behind, and waiting was not in vain so far. */
   get isBehind(): boolean {
-    return this.pending > behindBytes && (!this.#stuck || this.isFarBehind);
+    return this.isFarBehind || (this.pending > behindBytes && !this.#stuck);
   }
 
   /** Whether three quarters of what may be pending are (client.go, queueOutbound). */
@@ -176,7 +179,6 @@ export class Connection {
 
   /** Ends the connection at once. */
   abort(reason: CloseReason): void {
-    if (this.#state === 'closed') return;
     if (this.#state === 'open') this.#finish(reason, 'closed');
     this.#destroy();
   }
@@ -211,12 +213,13 @@ export class Connection {
   }
 
   readonly #written = (error?: Error | null): void => {
-    if (this.#inFlight === undefined || error || this.#state === 'closed') return;
+    if (error) this.abort('Write Error');
+    if (this.#inFlight === undefined || this.#state === 'closed') return;
     this.#queue.give(this.#inFlight.buffer);
     this.#inFlight = undefined;
     this.#stuck = false;
     this.#writeNext();
-    if (this.#heldUp.size > 0 && this.pending < behindBytes / 2) this.#letGo();
+    if (this.#heldUp.size > 0 && this.#hasCaughtUp()) this.#letGo();
   };
 
   readonly #checkDeadline = (): void => {
@@ -245,6 +248,10 @@ export class Connection {
     }
     this.#awaited.clear();
     this.#resume();
+  }
+
+  #hasCaughtUp(): boolean {
+    return this.pending < Math.min(behindBytes, this.#transport.maxPending) / 2;
   }
 
   #letGo(): void {

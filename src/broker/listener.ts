@@ -3,12 +3,12 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { NatspkiError } from '../errors.ts';
 import { violations } from '../protocol/violations.ts';
-import type { TlsBlock } from '../tls/block.ts';
 import { firstByte } from '../tls/first-byte.ts';
 import type { Handshaker } from '../tls/handshake.ts';
 import { HandshakeError } from '../tls/handshake-error.ts';
 import type { ClientSession } from './client.ts';
 import { formatHostPort, type HostPort } from './host-port.ts';
+import type { TlsEntrance } from './tls-entrance.ts';
 
 /** Accepts TCP connections. */
 export class Listener {
@@ -58,7 +58,7 @@ export class Listener {
 /** How new connections are let in. */
 export interface Entrance {
   /** Undefined without TLS. */
-  readonly tls: { readonly block: TlsBlock; readonly handshaker: Handshaker } | undefined;
+  readonly tls: TlsEntrance | undefined;
   readonly allowNonTls: boolean;
   /** No more clients than there are. */
   readonly isFull: boolean;

@@ -1,0 +1,39 @@
+// TLS as the broker has it for its clients: the material of one block, watched and swapped, and the handshakes made
+// with it.
+import { isDeepStrictEqual } from 'node:util';
+import type { TlsBlock } from '../tls/block.ts';
+import { TlsContextSource, type TlsSourceOptions } from '../tls/context-source.ts';
+import { Handshaker } from '../tls/handshake.ts';
+
+export class TlsEntrance {
+  readonly handshaker: Handshaker;
+  readonly #source: TlsContextSource;
+
+  private constructor(source: TlsContextSource) {
+    this.#source = source;
+    this.handshaker = new Handshaker(source);
+  }
+
+  /** Loads the material; throws a NatspkiError where it cannot be used. @param onSwap called when other material is in use */
+  static async open(block: TlsBlock, options: TlsSourceOptions, onSwap: () => void): Promise<TlsEntrance> {
+    const source = await TlsContextSource.open(block, options);
+    source.on('swap', onSwap);
+    return new TlsEntrance(source);
+  }
+
+  get block(): TlsBlock {
+    return this.#source.block;
+  }
+
+  /** Goes over to another block, or looks at the files of the same one; throws, with everything as it was, as open does. */
+  async reload(block: TlsBlock): Promise<void> {
+    if (isDeepStrictEqual(this.block, block)) await this.#source.reload();
+    else await this.#source.adopt(await this.#source.prepare(block));
+  }
+
+  /** Ends the handshakes under way; connections that were made stay. */
+  close(): void {
+    this.handshaker.close();
+    this.#source.close();
+  }
+}
