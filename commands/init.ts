@@ -6,7 +6,7 @@ import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
 import { nextStepLines, nextSteps } from '../src/cli/next-steps.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { printValue } from '../src/conf/printer.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
+import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
 import { mappedSan } from '../src/pki/profile.ts';
 import {
@@ -33,12 +33,12 @@ export default class Init extends BaseCommand {
     const { flags } = await this.parse(Init);
     const directory = new PkiDirectory(flags.dir);
     if (!flags.force) await refuseExistingAuthority(directory);
-    const { template, hosts, clients, nodes, keyType, passphrase } = await initAnswers(
-      flags,
+    const { template, hosts, clients, nodes, keyType, passphrase } = await initAnswers(flags, {
       keyTypes,
       defaultHosts,
-      sanOfHost,
-    );
+      checkHost: sanOfHost,
+      checkClient: (name) => checkNames([name]),
+    });
     const servers = serverPairs(template, hosts);
     const users = clients.map((name) => (mappedSan(name).length > 0 ? name : `CN=${name}`));
     const { dir, config, force, 'cluster-name': clusterName } = flags;

@@ -82,47 +82,57 @@ interface GivenFlags<K> {
   readonly json?: boolean;
 }
 
-/**
- * Answers what the flags leave open, on a terminal by asking, elsewhere and with --yes by defaults.
- * @param checkHost throws what is wrong with a host
- */
+export interface InitRules<K> {
+  /** The default first. */
+  readonly keyTypes: readonly [K, ...K[]];
+  readonly defaultHosts: (hostname: string) => string[];
+  /** Throw what is wrong with a word. */
+  readonly checkHost: (host: string) => void;
+  readonly checkClient: (name: string) => void;
+}
+
+/** Answers what the flags leave open, on a terminal by asking, elsewhere and with --yes by defaults. */
 export async function initAnswers<K extends string>(
   flags: GivenFlags<K>,
-  keyTypes: readonly [K, ...K[]],
-  defaultHosts: (hostname: string) => string[],
-  checkHost: (host: string) => void,
+  { keyTypes, defaultHosts, checkHost, checkClient }: InitRules<K>,
 ): Promise<InitAnswers<K>> {
   const asking = mayAsk(flags);
-  const file = flags['passphrase-file'];
-  const template =
-    flags.template ??
-    (flags.node ? 'cluster' : asking ? await askChoice('Configuration', 'verify', templates) : 'verify');
+  const answer = async <T>(given: T | undefined, question: () => Promise<T>, usual: T): Promise<T> =>
+    given ?? (asking ? question() : usual);
+
+  const template = await answer<TemplateName>(
+    flags.template ?? (flags.node && 'cluster'),
+    () => askChoice('Configuration', 'verify', templateNames, (name) => templates[name]),
+    'verify',
+  );
   if (flags.node && template !== 'cluster') {
     throw new UsageError(`--node is for the template cluster, found "${template}"`, '--template cluster');
   }
-  const askNodes = asking && template === 'cluster';
-  const nodes =
-    flags.node ?? (askNodes ? await askWords('Nodes as NAME=HOST (none: one server)', [], parseNode) : []);
-  const usual = nodes.length > 0 ? [] : defaultHosts(hostname());
+  const nodes = (
+    await answer(
+      flags.node ?? (template === 'cluster' ? undefined : []),
+      () => askWords('Nodes as NAME=HOST (none: one server)', [], parseNode),
+      [],
+    )
+  ).map(parseNode);
+  const usualHosts = defaultHosts(hostname());
+  const hosts = await answer(
+    flags.host ?? (nodes.length > 0 ? [] : undefined),
+    () => askWords('Names and addresses of the server', usualHosts, checkHost),
+    usualHosts,
+  );
   return {
     template,
-    nodes: nodes.map(parseNode).map((node) => ({ ...node, hosts: [...node.hosts, ...(flags.host ?? [])] })),
-    hosts:
-      flags.host ??
-      (asking && nodes.length === 0
-        ? await askWords('Names and addresses of the server', usual, checkHost)
-        : usual),
-    clients: flags.client ?? (asking ? await askWords('Clients', ['client'], () => {}) : ['client']),
-    keyType:
-      flags['key-type'] ??
-      (asking
-        ? await askChoice(
-            'Key type',
-            keyTypes[0],
-            Object.fromEntries(keyTypes.map((type) => [type, ''])) as Record<K, string>,
-          )
-        : keyTypes[0]),
-    passphrase: file !== undefined ? await readPassphrase(file) : asking ? await newPassphrase() : undefined,
+    // Hosts that are named beside nodes, such as that of a load balancer, lead to all of them.
+    nodes: nodes.map((node) => ({ ...node, hosts: [...node.hosts, ...hosts] })),
+    hosts,
+    clients: await answer(flags.client, () => askWords('Clients', ['client'], checkClient), ['client']),
+    keyType: await answer(flags['key-type'], () => askChoice('Key type', keyTypes[0], keyTypes), keyTypes[0]),
+    passphrase: await answer(
+      flags['passphrase-file'] && (await readPassphrase(flags['passphrase-file'])),
+      newPassphrase,
+      undefined,
+    ),
   };
 }
 

@@ -14,23 +14,23 @@ export async function askSecret(
   return ask({ type: 'password', message, mask: '*', validate });
 }
 
-/** Asks for one of several values, each with a word about it. */
+/** Asks for one of several values, shown with a word about each. */
 export async function askChoice<T extends string>(
   message: string,
   initial: T,
-  choices: Readonly<Record<T, string>>,
+  values: readonly T[],
+  describe: (value: T) => string = () => '',
 ): Promise<T> {
-  const names = Object.keys(choices) as T[];
-  const width = Math.max(...names.map((name) => name.length));
+  const width = Math.max(...values.map((value) => value.length));
   return ask({
     type: 'select',
     message,
     default: initial,
     loop: false,
-    pageSize: names.length,
-    choices: names.map((value) => ({
+    pageSize: values.length,
+    choices: values.map((value) => ({
       value,
-      name: `${value.padEnd(width)}  ${choices[value]}`.trimEnd(),
+      name: `${value.padEnd(width)}  ${describe(value)}`.trimEnd(),
       short: value,
     })),
   });

@@ -1,6 +1,6 @@
 // The flags of `rotate`, and --due, whose value may be left out.
 import { boolean, string } from '@oclif/core/flags';
-import { directoryFlag, passphraseFileFlag } from './flags.ts';
+import { directoryFlag, passphraseFileFlag, withOptionalValue } from './flags.ts';
 
 const ofLeaves = ['ca', 'undo'];
 
@@ -61,10 +61,7 @@ const lastThird = 'last-third';
 
 /** Gives --due its value where none stands behind it. */
 export function withDueWindow(argv: readonly string[]): string[] {
-  return argv.flatMap((word, i) => {
-    const window = /^[+-]?[\d.]/.test(argv[i + 1] ?? '');
-    return word === '--due' && !window ? ['--due', lastThird] : [word];
-  });
+  return withOptionalValue(argv, '--due', /^[+-]?[\d.]/, lastThird);
 }
 
 /** Reads --due: not asked for, a window in milliseconds, or the last third of each life. */
