@@ -1,7 +1,7 @@
 // Distinguished names as nats-server compares them with user names (server/auth.go, checkClientTLSCertSubject): as Go
 // prints a subject, and as an LDAP name whose parts may stand in any order.
 
-import { type DerValue, readChildren, readDer, readOid } from '../x509/der.ts';
+import { readChildren, readDer, readOid, tags } from '../x509/der.ts';
 import { readString } from '../x509/distinguished-name.ts';
 
 /** `CN=alice`: the type as an object identifier, the value decoded. */
@@ -35,8 +35,8 @@ const ldapTypes: ReadonlyMap<string, string> = new Map([...goTypes, [domainCompo
 /** Reads a DER Name; throws DerError. */
 export function readDistinguishedName(der: Buffer): DistinguishedName {
   return readChildren(readDer(der)).map((part) =>
-    readChildren(part, 0x31).map((attribute) => {
-      const [type, value]: DerValue[] = readChildren(attribute);
+    readChildren(part, tags.set).map((attribute) => {
+      const [type, value] = readChildren(attribute);
       return { type: readOid(type), value: readString(value) };
     }),
   );
@@ -87,7 +87,7 @@ export function parseName(text: string): ComparableName | undefined {
   // Escapes stand for bytes, so the text is taken as its UTF-8 bytes.
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
   const attribute = / *([A-Za-z][\w.-]*|[\d.]+) *=((?:[^\\,+]|\\[ "#+,;<=>\\]|\\[0-9A-Fa-f]{2})*)([,+]|$)/y;
-  do {
+  for (;;) {
     const [, type, value, separator] = attribute.exec(bytes) ?? [];
     if (type === undefined || value === undefined || /^ *#/.test(value)) return undefined;
     part.push({ type, value: unescapeValue(value) });
@@ -96,8 +96,7 @@ export function parseName(text: string): ComparableName | undefined {
       part = [];
     }
     if (separator === '') return parts;
-  } while (attribute.lastIndex <= bytes.length);
-  return undefined;
+  }
 }
 
 /** Whether two names are the same, their parts in the same order or, if `anyOrder`, in whatever. */

@@ -4,10 +4,10 @@ import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from '../x509/certificate.ts';
-import { DerError } from '../x509/der.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
+import { shorten } from './peer.ts';
 
 /** The code of a HandshakeError. */
 export type HandshakeFailure =
@@ -60,7 +60,7 @@ export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): Hands
     return new HandshakeError('client-certificate-invalid', `client certificate cannot be read (${verdict})`);
   }
   const certificate = chain[0] as Certificate;
-  const who = `client certificate ${formatName(certificate.subject)}`;
+  const who = `client certificate ${nameOf(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
     new HandshakeError(code, message, hint === undefined ? {} : { hint });
   switch (verdict) {
@@ -89,7 +89,7 @@ export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): Hands
     case 'CERT_SIGNATURE_FAILURE':
       return refuse(
         'client-certificate-untrusted',
-        `${who} is not from an authority in ${trusted}: there ${formatName(certificate.issuer)} has another key`,
+        `${who} is not from an authority in ${trusted}: there ${nameOf(certificate.issuer)} has another key`,
       );
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
@@ -97,7 +97,7 @@ export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): Hands
     case 'SELF_SIGNED_CERT_IN_CHAIN':
       return refuse(
         'client-certificate-untrusted',
-        `${who} is from an authority that is not trusted: ${formatName((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
+        `${who} is from an authority that is not trusted: ${nameOf((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
       );
     default:
       return refuse('client-certificate-invalid', `${who} failed verification: ${verdict}`);
@@ -145,14 +145,8 @@ export function explainFailure(
   if (/SIGNATURE_ALGORITHM|DIGEST_ALGORITHM|SIGALGS/.test(code)) {
     return fail('nothing-in-common', 'client has none of the signature algorithms of this server');
   }
-  const reason = error.message
-    .trim()
-    .split(':')
-    .filter((part) => part !== '');
-  return fail(
-    'handshake-failed',
-    code.startsWith('ERR_SSL_') ? `${reason[4] ?? reason.at(-1)}` : error.message,
-  );
+  // OpenSSL's own words, without where in its source they come from.
+  return fail('handshake-failed', (error as { reason?: string }).reason ?? error.message);
 }
 
 /** What a client says of this server's certificate before it hangs up. */
@@ -193,8 +187,12 @@ function chainOf(peer: X509Certificate): Certificate[] | undefined {
   }
   try {
     return sent.map(({ raw }) => new Certificate(raw));
-  } catch (error) {
-    if (error instanceof DerError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
+}
+
+/** Prints a name that a stranger chose, as long as a line of the log should have it. */
+function nameOf(name: Certificate['subject']): string {
+  return shorten(formatName(name));
 }

@@ -9,7 +9,7 @@ import { HandshakeBudget, HandshakeCounter } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
 import { explainFailure, explainVerdict, HandshakeError } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
-import { isPinned, peerOf } from './peer.ts';
+import { isPinned, peerOf, shorten } from './peer.ts';
 
 /** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
 export class Handshaker {
@@ -189,7 +189,7 @@ function pinRefusal(socket: TLSSocket, { block }: TlsMaterial): HandshakeError |
     'client-certificate-not-pinned',
     peer === undefined
       ? 'client sent no certificate that can be read, and pinned_certs asks for one'
-      : `client certificate ${peer.subject} is not pinned: its pin is ${peer.pin}`,
+      : `client certificate ${shorten(peer.subject)} is not pinned: its pin is ${peer.pin}`,
     { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
   );
 }

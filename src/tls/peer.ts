@@ -3,7 +3,6 @@
 import type { TLSSocket } from 'node:tls';
 import { quote } from '../log.ts';
 import { Certificate } from '../x509/certificate.ts';
-import { DerError } from '../x509/der.ts';
 import type { SanKind } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import {
@@ -42,9 +41,8 @@ export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
   if (raw === undefined) return undefined;
   try {
     return readPeer(raw);
-  } catch (error) {
-    if (error instanceof DerError) return undefined;
-    throw error;
+  } catch {
+    return undefined;
   }
 }
 
@@ -133,5 +131,10 @@ function byDistinguishedName(name: DistinguishedName, users: ReadonlySet<string>
 
 function unmapped({ emails, dnsNames, uris, subject }: PeerCertificate): string {
   const names = [...emails, ...dnsNames, ...uris, subject].filter((name) => name !== '');
-  return `no user for the client certificate ${names.map(quote).join(', ') || 'without a name'}`;
+  return `no user for the client certificate ${shorten(names.map(quote).join(', ')) || 'without a name'}`;
+}
+
+/** Cuts what a peer chose, such as its name, to the length that a line of the log should have. */
+export function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
