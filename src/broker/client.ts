@@ -1,7 +1,7 @@
 // One client's session: what its operations mean. Bytes come and go through its Connection; who it may be is decided by
 // the Authenticator, and where its messages go by its account.
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import type { CipherNameAndProtocol, TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
 import { errorLine, infoLine, noRespondersMessage, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
 import type { OperationHandler, Publication } from '../protocol/operations.ts';
@@ -112,10 +112,14 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Goes on over TLS. */
   secured(socket: TLSSocket): void {
     this.#tls = socket;
-    this.connection.secure(socket);
     this.log.debug('TLS handshake complete');
-    const version = socket.getProtocol()?.replace('TLSv', '') ?? 'unknown';
-    this.log.debug(`TLS version ${version}, cipher suite ${socket.getCipher().standardName}`);
+    if (this.log.debugging) {
+      // Both are null for a connection that is gone already.
+      const version = socket.getProtocol()?.replace('TLSv', '');
+      const cipher: CipherNameAndProtocol | null = socket.getCipher();
+      this.log.debug(`TLS version ${version}, cipher suite ${cipher?.standardName}`);
+    }
+    this.connection.secure(socket);
   }
 
   /** Begins to read what the client says. */

@@ -16,7 +16,10 @@ export interface LameDuckSettings {
 }
 
 /** The longest pause between two closes. */
-const pauseMs = 1000;
+const longestPauseMs = 1000;
+
+/** The shortest: with very many clients, several are closed between two pauses. */
+const shortestPauseMs = 10;
 
 /**
  * Tells every client, waits for the grace period, and closes the clients in random order over the rest of the duration.
@@ -40,9 +43,8 @@ export async function takeLeave(
     for (const [index, client] of shuffled(clients, random).entries()) {
       client.connection.close('Server Shutdown');
       if (index === clients.length - 1) return;
-      // Timers know no fractions of a millisecond: with very many clients several go between two pauses.
-      owed += Math.min(pauseMs, interval) * (0.5 + random() / 2);
-      if (owed < 1) continue;
+      owed += Math.min(longestPauseMs, interval) * (0.5 + random() / 2);
+      if (owed < shortestPauseMs) continue;
       await wait(owed, undefined, { signal });
       owed = 0;
     }
