@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
-conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period: "300ms"', (suite) => {
+conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"', (suite) => {
   it('tells its clients, serves them for the grace period, refuses new ones, and closes', async () => {
     const informed = await suite.connect({ protocol: 1 });
     await informed.nextInfo();

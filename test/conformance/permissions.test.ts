@@ -12,7 +12,7 @@ function permissions(title: string, configuration: string, cases: (suite: Suite)
     });
   });
   describePeer('nats-server', `${title}, on nats-server`, (bin) => {
-    cases(new Suite('nats-server', natsServer(bin), () => configuration));
+    cases(new Suite('nats-server', natsServer(bin), configuration));
   });
 }
 

@@ -11,10 +11,10 @@ export class Suite {
   #wires: Wire[] = [];
   #subjects = 0;
 
-  constructor(kind: Suite['kind'], start: StartServer, configuration: () => string) {
+  constructor(kind: Suite['kind'], start: StartServer, configuration: string) {
     this.kind = kind;
     beforeAll(async () => {
-      this.#server = await start(configuration());
+      this.#server = await start(configuration);
     });
     afterEach(() => {
       for (const wire of this.#wires.splice(0)) wire.end();
@@ -50,16 +50,11 @@ export class Suite {
 }
 
 /** Describes behaviour on the wire of a server with this configuration. */
-export function conformance(
-  title: string,
-  configuration: string | (() => string),
-  cases: (suite: Suite) => void,
-): void {
-  const text = typeof configuration === 'string' ? () => configuration : configuration;
+export function conformance(title: string, configuration: string, cases: (suite: Suite) => void): void {
   describe(`${title}, on the bundled broker`, () => {
-    cases(new Suite('broker', bundledBroker, text));
+    cases(new Suite('broker', bundledBroker, configuration));
   });
   describePeer('nats-server', `${title}, on nats-server`, (bin) => {
-    cases(new Suite('nats-server', natsServer(bin), text));
+    cases(new Suite('nats-server', natsServer(bin), configuration));
   });
 }
