@@ -67,10 +67,13 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   // Keys take the longest and nobody else has to wait for them.
   const keys = new Map(
     await Promise.all(
-      planned.steps.map(async (each) => [each.replaces, await keyFor(directory, each)] as const),
+      planned.steps.map(async (each) => {
+        const key = await keyFor(directory, each);
+        step();
+        return [each.replaces, key] as const;
+      }),
     ),
   );
-  for (const _ of planned.steps) step();
   return directory.exclusive(async (recovered) => {
     // Another process may have been here since.
     const { steps, left } = await prepare(options);
@@ -84,6 +87,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     }
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     if (pairs.length > 0) {
+      // A crash from here on leaves at most an entry and a pin of nothing.
       await directory.ledger.append(entries);
       await beforeSwap?.(
         listed.flatMap(({ name, pin: to }, i) => {

@@ -108,6 +108,10 @@ export function planReissue(
       replaces: serial,
     });
   }
+  const [authority] = authorities;
+  if (due && names === undefined && authority?.due) {
+    left.push(`the authority is due, ${lifeLeft(authority)}: replace it with \`natspki rotate --ca\``);
+  }
   return { steps, left };
 }
 
@@ -159,9 +163,13 @@ function daysOf(leaf: ListedCertificate, authorities: readonly ListedCertificate
   return cut ? Math.max(days, defaultDays) : days;
 }
 
-function reasonFor({ daysLeft }: ListedCertificate, due: boolean): string {
-  const left = daysLeft < 0 ? 'expired' : `${daysLeft} days left`;
-  return due ? `due, ${left}` : left;
+function reasonFor(leaf: ListedCertificate, due: boolean): string {
+  return due ? `due, ${lifeLeft(leaf)}` : lifeLeft(leaf);
+}
+
+function lifeLeft({ daysLeft }: ListedCertificate): string {
+  if (daysLeft < 0) return 'expired';
+  return daysLeft === 1 ? '1 day left' : `${daysLeft} days left`;
 }
 
 function refuseUnknown(name: string, leaves: readonly ListedCertificate[]): void {

@@ -5,13 +5,12 @@
 // (RFC 4210 section 4.4, "new with old"), so that peers that know only the old one accept it. There is no "old with
 // new": with it the old leaves would still be accepted by peers that trust only the new one.
 import { NatspkiError } from '../errors.ts';
-import { readFile } from '../files.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { generateKey } from '../x509/key.ts';
-import { readMaterialOf } from '../x509/material.ts';
 import { type Authority, checkCommonName } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
+import { authorityNeedsPassphrase } from './issue.ts';
 import { type Made, pairOf, recoveryNotice } from './leaf.ts';
 import { ledgerEntry } from './ledger.ts';
 import { describe } from './listing.ts';
@@ -80,7 +79,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
     const next = await old.successor({ commonName: step.authority, key, days: step.days, now });
     const { certificate } = next.current;
     const { authorityPair: files, chainFile } = directory;
-    const own = (await isEncrypted(directory)) ? passphrase : undefined;
+    const own = (await authorityNeedsPassphrase(directory)) ? passphrase : undefined;
     const pair = await pairOf(files, [certificate, ...next.retired], key, own);
     const facts = { name: files.name, profile: 'authority', now } as const;
     await directory.ledger.append([
@@ -161,11 +160,6 @@ function nextName(name: string): string {
   const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
   const suffix = ` ${Number(number) + 1}`;
   return `${[...base].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
-}
-
-async function isEncrypted({ authorityKeyFile }: PkiDirectory): Promise<boolean> {
-  const [key] = readMaterialOf('private-key', await readFile(authorityKeyFile), authorityKeyFile);
-  return key?.encryption !== undefined;
 }
 
 function withoutKey<T extends { keyFile: string }>({ keyFile: _, ...files }: T): Omit<T, 'keyFile'> {

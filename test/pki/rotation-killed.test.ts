@@ -38,7 +38,7 @@ async function killedThroughout(
   look: (directory: PkiDirectory) => Promise<string>,
 ): Promise<string[]> {
   const states: string[] = [];
-  const step = 4;
+  const step = 5;
   for (let n = 1; ; n += step) {
     const { folder, directory } = copied(from);
     const ending = await killedAt(n, what, folder);

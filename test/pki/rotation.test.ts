@@ -83,6 +83,9 @@ describe('rotating leaves', () => {
       'reissue     server: server, same key, 90 days (due, 20 days left)',
     ]);
     expect(left).toEqual([]);
+    const late = await planRotation({ directory, due: true, now: later(3000) });
+    expect(late.steps).toHaveLength(3);
+    expect(late.left).toEqual(['the authority is due, 650 days left: replace it with `natspki rotate --ca`']);
     expect(files(directory)).toEqual(before);
   });
 

@@ -1,0 +1,53 @@
+// Rotations that the disk does not allow: on a file system of its own (a mount namespace), which fills up or becomes
+// read-only. The old files stay, and the next rotation works.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { bin, natspki } from '../support/cli.ts';
+import { run } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+
+const scratch = testFolder('trouble');
+const cli = `"${process.execPath}" "${bin}"`;
+
+beforeAll(async () => {
+  expect(await natspki(scratch, ['init', '--yes', '--host', 'localhost'])).toMatchObject({ code: 0 });
+});
+
+/** Runs a shell script where `disk` is a small file system with a copy of the certificates. */
+async function onSmallDisk(script: string) {
+  const setUp =
+    'mkdir -p disk && mount -t tmpfs -o size=512k tmpfs disk && cp -r certs nats.conf disk/ && cd disk';
+  return run(['unshare', '-rm', 'sh', '-c', `${setUp}\n${script}`], {
+    folder: scratch,
+    environment: { NODE_OPTIONS: '' },
+  });
+}
+
+describe('rotating', () => {
+  it('on a disk that fills up at any moment changes nothing and loses nothing, and works when there is room', async () => {
+    const { stdout, stderr } = await onSmallDisk(`
+      sha256sum certs/*.pem nats.conf > ../sums; ls -A certs > ../names
+      for pages in 0 2 6 10 40; do
+        dd if=/dev/zero of=room bs=4k count=$pages 2> ../dd.log; dd if=/dev/zero of=fill bs=4k 2> ../dd.log; rm room
+        if ${cli} rotate > ../out.log; then echo rotated; else
+          sha256sum certs/*.pem nats.conf | diff - ../sums && ls -A certs | diff - ../names && echo untouched
+        fi
+        rm fill
+        ${cli} verify
+      done
+      ${cli} rotate > ../out.log && ${cli} verify`);
+    expect(new Set(stderr.split('\n').map((line) => line.replace(/"[^"]+"/, 'FILE')))).toEqual(
+      new Set(['natspki: error: no space left on the disk to write FILE', '']),
+    );
+    const whole = 'ok  ./certs: nothing wrong\n';
+    expect(stdout).toMatch(new RegExp(`^(untouched\n${whole}){2,4}(rotated\n${whole}){1,3}${whole}$`));
+  });
+
+  it('in a read-only folder says so, and only reads', async () => {
+    const { stdout, stderr } = await onSmallDisk(`
+      mount -o remount,ro "$PWD"
+      ${cli} rotate; echo "exit $?"
+      ${cli} rotate --dry-run client`);
+    expect(stderr).toMatch(/^natspki: error: cannot write "[^"]+": the file system is read-only\n$/);
+    expect(stdout).toBe('exit 1\nreissue     client: client, new p256 key, 365 days (364 days left)\n');
+  });
+});
