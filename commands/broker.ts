@@ -1,6 +1,5 @@
 // `natspki broker`: the bundled broker, with nats-server's flags.
 import { checkConfiguration } from '../src/broker/check.ts';
-import { runBroker } from '../src/broker/process.ts';
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { brokerFlags, brokerSettings } from '../src/cli/broker-flags.ts';
@@ -40,6 +39,7 @@ export default class Broker extends BaseCommand {
       throwOnErrors(await checkConfiguration(config, source));
       return this.#say({ config, valid: true }, `natspki broker: configuration file ${config} is valid`);
     }
+    const { runBroker } = await import('../src/broker/process.ts');
     await runBroker(source, {
       version: this.config.version,
       colors: process.stderr.isTTY && !process.env.NO_COLOR,

@@ -49,9 +49,19 @@ export default class Init extends BaseCommand {
     if (!force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
       initialize({
-        ...{ directory, hosts, servers, nodes, clients, keyType, force, progress, days: flags.days },
-        ...{ authorityName: flags['ca-name'], authorityDays: flags['ca-days'], ...given({ passphrase }) },
+        directory,
+        hosts,
+        servers,
+        nodes,
+        clients,
+        keyType,
+        authorityName: flags['ca-name'],
+        authorityDays: flags['ca-days'],
+        days: flags.days,
+        force,
+        ...given({ passphrase }),
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
+        progress,
       }),
     );
     const configurations = files.map(({ path }) => path);
@@ -59,7 +69,7 @@ export default class Init extends BaseCommand {
       directory: dir,
       configurations,
       client: clients[0],
-      host: nodes[0]?.hosts[0] ?? hosts[0],
+      hosts: [...nodes.flatMap((node) => node.hosts), ...hosts],
     });
     this.print(certificateLines(certificates, this.terminal, { wholePins: true }));
     this.print([

@@ -28,7 +28,7 @@ export default class Inspect extends BaseCommand {
     const { args } = await this.parse(Inspect);
     const files = [];
     const lines: string[] = [];
-    for (const file of args.file as unknown as string[]) {
+    for (const file of args.file) {
       const items = inspect(await readInput(file), inputName(file));
       lines.push(...items.flatMap((item) => ['', ...detailLines(inputName(file), item, this.terminal)]));
       files.push({ file, items });

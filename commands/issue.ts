@@ -45,12 +45,11 @@ export default class Issue extends BaseCommand {
     );
     const request =
       flags.csr === undefined ? undefined : { bytes: await readInput(flags.csr), file: flags.csr };
-    const names = args.name as unknown as string[];
     const made = await withProgress('issuing certificates', (progress) =>
       issueCertificates({
         directory,
         profile: parseProfile(args.profile),
-        names,
+        names: args.name,
         days: flags.days,
         progress,
         force: flags.force,

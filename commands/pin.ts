@@ -39,7 +39,7 @@ export default class Pin extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(Pin);
-    const sources = (args.input as unknown as string[] | undefined) ?? ['-'];
+    const sources = args.input ?? ['-'];
     const compute = flags.cert ? certificateFingerprint : pinOf;
     const pins = [];
     for (const source of sources)

@@ -1,4 +1,5 @@
 // Finds the name somebody probably meant, for hints such as `did you mean "ca_file"`.
+import { UsageError } from './errors.ts';
 
 /**
  * Returns the known name with the smallest edit distance to `word` (case ignored), or undefined where none is near:
@@ -17,6 +18,26 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
     }
   }
   return best;
+}
+
+/**
+ * Reads a word that must be one of several; throws a UsageError that lists them and names the nearest.
+ * @param noun what the word is, such as `profile`
+ * @param help the hint where none is near
+ */
+export function readChoice<T extends string>(
+  noun: string,
+  word: string,
+  choices: readonly T[],
+  help: string,
+): T {
+  const choice = choices.find((each) => each === word);
+  if (choice !== undefined) return choice;
+  const near = nearest(word, choices);
+  throw new UsageError(
+    `unknown ${noun} "${word}", expected one of ${choices.join(', ')}`,
+    near === undefined ? help : `did you mean "${near}"`,
+  );
 }
 
 /** Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */

@@ -1,4 +1,5 @@
 // The commands to type after an `init`, so that its output ends with something that works.
+import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Terminal } from './terminal.ts';
 
@@ -7,8 +8,8 @@ export interface NextSteps {
   readonly directory: string;
   readonly configurations: readonly string[];
   readonly client: string | undefined;
-  /** Host of the first server. */
-  readonly host: string | undefined;
+  /** Names and addresses of the servers. */
+  readonly hosts: readonly string[];
 }
 
 /** Returns the commands, each with what it does. */
@@ -16,8 +17,10 @@ export function nextSteps({
   directory,
   configurations,
   client,
-  host,
+  hosts,
 }: NextSteps): { command: string; purpose: string }[] {
+  const host = hosts.find((each) => !each.includes('*')) ?? 'localhost';
+  const url = `tls://${isIP(host) === 6 ? `[${host}]` : host}`;
   const file = (name: string) => quoted(join(directory, name));
   const steps = configurations.map((path) => ({
     command: `natspki broker -c ${quoted(path)}`,
@@ -25,7 +28,7 @@ export function nextSteps({
   }));
   if (client !== undefined) {
     steps.push({
-      command: `nats -s tls://${host} --tlsca ${file('ca.pem')} --tlscert ${file(`${client}-cert.pem`)} --tlskey ${file(`${client}-key.pem`)} sub '>'`,
+      command: `nats -s ${url} --tlsca ${file('ca.pem')} --tlscert ${file(`${client}-cert.pem`)} --tlskey ${file(`${client}-key.pem`)} sub '>'`,
       purpose: 'connect a client',
     });
   }

@@ -1,6 +1,6 @@
 // What each kind of certificate is for, as a table, and the names it carries.
-import { NatspkiError, UsageError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { NatspkiError } from '../errors.ts';
+import { readChoice } from '../nearest.ts';
 import { formatSan, isHost, parseSan, type San, sanOfHost } from '../x509/name.ts';
 import type { Purpose } from '../x509/sign.ts';
 
@@ -24,13 +24,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
 
 /** Reads the name of a profile; throws a UsageError with the nearest one. */
 export function parseProfile(text: string): ProfileName {
-  const profile = profileNames.find((name) => name === text);
-  if (profile !== undefined) return profile;
-  const near = nearest(text, profileNames);
-  throw new UsageError(
-    `unknown profile "${text}", expected one of ${profileNames.join(', ')}`,
-    near === undefined ? 'natspki issue --help' : `did you mean "${near}"`,
-  );
+  return readChoice('profile', text, profileNames, 'natspki issue --help');
 }
 
 /**

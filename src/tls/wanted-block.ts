@@ -6,7 +6,7 @@ import { parseConf } from '../conf/parser.ts';
 import { parseGoDuration } from '../duration.ts';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { exists } from '../files.ts';
-import { nearest } from '../nearest.ts';
+import { readChoice } from '../nearest.ts';
 import { configuredPath } from '../server-configuration.ts';
 import type { Pin } from '../x509/pin.ts';
 import { automaticFallbackMs, type HandshakeFirst, readTlsBlock, type TlsContext } from './block.ts';
@@ -48,13 +48,7 @@ export const tlsContexts = Object.keys(profiles) as TlsContext[];
 
 /** Reads the name of a context; throws a UsageError with the nearest one. */
 export function parseContext(text: string): TlsContext {
-  const context = tlsContexts.find((name) => name === text);
-  if (context !== undefined) return context;
-  const near = nearest(text, tlsContexts);
-  throw new UsageError(
-    `unknown context "${text}", expected one of ${tlsContexts.join(', ')}`,
-    near === undefined ? 'natspki tls --help' : `did you mean "${near}"`,
-  );
+  return readChoice('context', text, tlsContexts, 'natspki tls --help');
 }
 
 /** Where both sides show a certificate, the authority is needed whether clients are verified or not. */
