@@ -96,7 +96,7 @@ class WatchedFolder {
   readonly identity: string;
   /** True once the folder itself was moved or removed: no more comes of it, even if its inode number comes back. */
   isStale = false;
-  /** Resolves when events come, or when it was closed before. */
+  /** Resolves when events come, or when none will: after an error, or once it is closed. */
   readonly ready: Promise<void>;
   readonly #watcher: FSWatcher;
   #isReady = () => {};
@@ -117,11 +117,14 @@ class WatchedFolder {
       if (name === basename(folder)) this.isStale = true;
       onEvent(name);
     });
-    this.#watcher.on('error', onError);
     this.ready = new Promise((resolve) => {
       this.#isReady = resolve;
     });
     this.#watcher.once('ready', this.#isReady);
+    this.#watcher.on('error', (error) => {
+      onError(error);
+      this.#isReady();
+    });
   }
 
   close(): void {

@@ -2,8 +2,9 @@
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
-import { FileWatcher } from '../../src/tls/watcher.ts';
+import { FileWatcher, type FileWatcherOptions } from '../../src/tls/watcher.ts';
 import { testFolder } from '../support/folder.ts';
+import { unprivileged } from '../support/unprivileged.ts';
 
 const root = testFolder('watcher');
 let folders = 0;
@@ -16,7 +17,7 @@ function makeFolder(): string {
 }
 
 /** Watches files; `change` makes one and waits until it is told, `calls` counts. */
-async function watching(files: readonly string[], options: { pollMs?: number } = {}) {
+async function watching(files: readonly string[], options: FileWatcherOptions = {}) {
   // Without looks, so that every change that is told came as an event.
   const watcher = new FileWatcher({ pollMs: 600_000, ...options });
   let calls = 0;
@@ -173,6 +174,24 @@ it('looks at the files themselves for what raises no event', async () => {
   });
   await change(() => writeFileSync(file, 'newer'));
   await watcher.close();
+});
+
+it('looks at the files in a folder that it may not list, and says what keeps events from coming', async () => {
+  const folder = makeFolder();
+  const file = join(folder, 'file');
+  writeFileSync(file, 'old');
+  chmodSync(root, 0o755);
+  chmodSync(folder, 0o711);
+  await unprivileged(async (asOwner) => {
+    const errors: unknown[] = [];
+    const { change, watcher } = await watching([file], {
+      pollMs: 30,
+      onError: (error) => errors.push(error),
+    });
+    await change(() => asOwner(() => writeFileSync(file, 'new')));
+    expect(errors).toEqual([expect.objectContaining({ code: 'EACCES' })]);
+    await watcher.close();
+  });
 });
 
 it('tells nothing after it was closed', async () => {
