@@ -8,6 +8,7 @@ import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
 import { TlsContextSource } from '../../src/tls/context-source.ts';
 import { FileWatcher } from '../../src/tls/watcher.ts';
 import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { unprivileged } from '../support/file-modes.ts';
 import { testFolder } from '../support/folder.ts';
 import {
   type Contents,
@@ -18,7 +19,6 @@ import {
   rewriteInPlace,
   swapDataLink,
 } from '../support/replace.ts';
-import { unprivileged } from '../support/unprivileged.ts';
 
 const root = testFolder('source');
 const ca = await TestAuthority.make();

@@ -3,8 +3,8 @@ import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } 
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { FileWatcher, type FileWatcherOptions } from '../../src/tls/watcher.ts';
+import { unprivileged } from '../support/file-modes.ts';
 import { testFolder } from '../support/folder.ts';
-import { unprivileged } from '../support/unprivileged.ts';
 
 const root = testFolder('watcher');
 let folders = 0;
