@@ -1,6 +1,6 @@
 // The benchmark: measures natspki beside what a user would pick instead, in one run, and writes the report.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, platform, release, tmpdir, totalmem } from 'node:os';
+import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { run } from '../support/command.ts';
 import { findPeer, missing, type PeerName } from '../support/peers.ts';
@@ -152,7 +152,10 @@ async function versions(): Promise<Record<string, string>> {
 function machine(): string {
   const processors = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
-  return `${processors.length} x ${processors[0]?.model ?? 'unknown'}, ${gigabytes} GB, ${platform()} ${release()}`;
+  const model = processors[0]?.model ?? 'unknown';
+  // On a machine that has other things to do only CPU times can be compared.
+  const load = loadavg()[0]?.toFixed(1);
+  return `${processors.length} x ${model}, ${gigabytes} GB, ${platform()} ${release()}, load average ${load} at the start`;
 }
 
 function readOptions(): BenchOptions {

@@ -24,7 +24,7 @@ export class Crowd {
   async grow(connections: number): Promise<void> {
     let missing = connections - this.#kept.length;
     await this.#together(async () => {
-      for (; missing > 0; ) {
+      while (missing > 0) {
         missing--;
         const connection = await Connection.open(this.#setup.target);
         connection.stream(() => undefined);
