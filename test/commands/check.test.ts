@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { templates } from '../../src/templates.ts';
 import { natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
+import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
 
 const scratch = testFolder('check');
 const made = join(scratch, 'made');
@@ -54,14 +55,12 @@ nats.conf: 3 errors, 1 warning
 `);
   });
 
-  it('finds a file that may not be read', async () => {
+  it.skipIf(!nobodyCanRun)('finds a file that may not be read', async () => {
     const folder = mkdtempSync(join(scratch, 'x-'));
     cpSync(made, folder, { recursive: true });
     chmodSync(join(folder, 'certs/server-key.pem'), 0);
     for (const path of ['.', 'certs']) chmodSync(join(folder, path), 0o755);
-    const asNobody =
-      'data:text/javascript,if(process.getuid()===0){process.setgid(65534);process.setuid(65534)}';
-    const { code, stdout } = await natspki(folder, ['check', 'nats.conf'], { node: ['--import', asNobody] });
+    const { code, stdout } = await natspki(folder, ['check', 'nats.conf'], { node: asNobody });
     expect(stdout).toMatch(/^nats\.conf:13:13: error: .*"\.\/certs\/server-key\.pem".*0000/m);
     expect(code).toBe(1);
   });

@@ -3,11 +3,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { templates } from '../../src/templates.ts';
-import { natspki } from '../support/cli.ts';
+import { bin, natspki } from '../support/cli.ts';
+import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { steady } from '../support/shown.ts';
 import { contents, tree } from '../support/tree.ts';
+import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
 
 const scratch = testFolder('init');
 const empty = () => mkdtempSync(join(scratch, 'x-'));
@@ -159,6 +161,18 @@ Next:
     });
   });
 
+  it('closes keys to others whatever the umask says', async () => {
+    const folder = empty();
+    const { code } = await run(['bash', '-c', 'umask 0; exec "$0" "$1" init --yes', process.execPath, bin], {
+      folder,
+    });
+    expect(code).toBe(0);
+    for (const line of tree(folder)) if (line.includes('key')) expect(line).toMatch(/^0600 /);
+    expect(tree(folder)).toEqual(
+      expect.arrayContaining(['0700 certs', '0700 certs/.natspki', '0600 certs/.natspki/ledger']),
+    );
+  });
+
   it('replaces an authority with --force, keeping the old pairs', async () => {
     const folder = empty();
     await natspki(folder, ['init', '--yes']);
@@ -242,12 +256,10 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     expect(tree(folder)).toEqual([]);
   });
 
-  it('a folder that may not be written to', async () => {
+  it.skipIf(!nobodyCanRun)('a folder that may not be written to', async () => {
     const folder = empty();
     mkdirSync(join(folder, 'closed'), { mode: 0o555 });
-    const asNobody =
-      'data:text/javascript,if(process.getuid()===0){process.setgid(65534);process.setuid(65534)}';
-    const result = await natspki(join(folder, 'closed'), ['init', '--yes'], { node: ['--import', asNobody] });
+    const result = await natspki(join(folder, 'closed'), ['init', '--yes'], { node: asNobody });
     expect(result.stderr).toMatch(/^natspki: error: permission denied to write "certs/);
     expect(result).toMatchObject({ code: 1, stdout: '' });
     expect(tree(folder)).toEqual(['0555 closed']);

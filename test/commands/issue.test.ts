@@ -14,6 +14,7 @@ import { natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 import { steady } from '../support/shown.ts';
 import { contents, tree } from '../support/tree.ts';
+import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
 
 const scratch = testFolder('issue');
 const made = join(scratch, 'made');
@@ -285,16 +286,14 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it('in a folder that may not be written to', async () => {
+  it.skipIf(!nobodyCanRun)('in a folder that may not be written to', async () => {
     const folder = initialized();
     // Every file is readable for this user, and no folder writable.
     execFileSync('chmod', ['-R', 'a+rX,a-w', join(folder, 'certs')]);
     const before = contents(folder);
-    const asNobody =
-      'data:text/javascript,if(process.getuid()===0){process.setgid(65534);process.setuid(65534)}';
     execFileSync('chmod', ['a+rx', folder]);
     const { code, stderr } = await natspki(folder, ['issue', 'client', 'x'], {
-      node: ['--import', asNobody],
+      node: asNobody,
     });
     expect(stderr).toMatch(/^natspki: error: permission denied to write "certs/);
     expect(code).toBe(1);

@@ -1,24 +1,13 @@
-// Makes file modes count in a test that runs as root, as it does in CI.
+// Runs the command line as a user who is not root, since nothing is closed to root.
+import { spawnSync } from 'node:child_process';
+import { bin } from './cli.ts';
 
-/** No user of the system has it. */
-const nobody = 65_534;
+const dropRoot =
+  'data:text/javascript,if(process.getuid()===0){process.setgroups([]);process.setgid(65534);process.setuid(65534)}';
 
-/** Runs `action` without root's rights; `asOwner` gives them back for the time of a call that does not wait. */
-export async function unprivileged(
-  action: (asOwner: (change: () => void) => void) => Promise<void>,
-): Promise<void> {
-  if (process.geteuid?.() !== 0) return action((change) => change());
-  process.seteuid?.(nobody);
-  try {
-    await action((change) => {
-      process.seteuid?.(0);
-      try {
-        change();
-      } finally {
-        process.seteuid?.(nobody);
-      }
-    });
-  } finally {
-    process.seteuid?.(0);
-  }
-}
+/** Arguments of node, before the script. */
+export const asNobody = ['--import', dropRoot];
+
+/** False where the checkout itself is closed to others, as below a home folder of mode 0700: then nothing can be tried. */
+export const nobodyCanRun =
+  spawnSync(process.execPath, [...asNobody, bin, '--version'], { stdio: 'ignore' }).status === 0;
