@@ -1,0 +1,82 @@
+// Every configuration that `init` writes, served by the bundled broker and by the real nats-server, to the clients whose
+// certificates it made.
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type TemplateName, templates } from '../../src/templates.ts';
+import { bin, natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+import { describePeer } from '../support/peers.ts';
+import { startProcess } from '../support/server.ts';
+import { Wire } from '../support/wire.ts';
+
+const scratch = testFolder('served');
+const hosts = ['--host', 'localhost', 'nats.example.com', '127.0.0.1'];
+
+/** Starts a server on a template and hands over its port, and how a client with the certificate of a name connects. */
+async function served(
+  command: readonly string[],
+  template: TemplateName,
+  clients: readonly string[],
+  use: (connect: (client: string | undefined, servername?: string) => Promise<Wire>) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(scratch, 'x-'));
+  const args = ['init', '--yes', '--template', template, ...hosts, '--client', ...clients];
+  expect(await natspki(folder, args)).toMatchObject({ code: 0, stderr: '' });
+  const server = await startProcess([...command, '-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1'], folder);
+  const read = (file: string) => readFileSync(join(folder, 'certs', file));
+  try {
+    await use((client, servername = 'localhost') =>
+      Wire.open(server.port, {
+        tls: {
+          ca: read('ca.pem'),
+          servername,
+          ...(client && { cert: read(`${client}-cert.pem`), key: read(`${client}-key.pem`) }),
+        },
+      }),
+    );
+  } finally {
+    await server.stop();
+  }
+}
+
+/** @param clusterFlags keep the routes' listener of nats-server to this host and a free port */
+function cases(command: readonly string[], clusterFlags: readonly string[] = []): void {
+  it.each(Object.keys(templates) as TemplateName[])('%s lets its client in', async (template) => {
+    const flags = template === 'cluster' ? clusterFlags : [];
+    await served([...command, ...flags], template, ['alice'], async (connect) => {
+      const wire = await connect('alice');
+      wire.send('CONNECT {"verbose":false}\r\n');
+      await wire.receives('');
+      wire.end();
+    });
+  });
+
+  it('verify-and-map knows clients of every kind of name, and no other', async () => {
+    const clients = ['alice', 'bob_x', 'carol@example.com', '10.1.1.1'];
+    await served(command, 'verify-and-map', clients, async (connect) => {
+      for (const client of clients) {
+        const wire = await connect(client);
+        wire.send('CONNECT {"verbose":false}\r\n');
+        await wire.receives('');
+        wire.end();
+      }
+      const stranger = await connect('route');
+      stranger.send('CONNECT {"verbose":false}\r\n');
+      await stranger.reads("-ERR 'Authorization Violation'\r\n");
+      stranger.end();
+    });
+  });
+
+  it('multi-certificate shows each domain its own certificate', async () => {
+    await served(command, 'multi-certificate', ['alice'], async (connect) => {
+      for (const name of ['localhost', 'nats.example.com']) (await connect('alice', name)).end();
+    });
+  });
+}
+
+describe('on the bundled broker', () => cases([process.execPath, bin, 'broker']));
+
+describePeer('nats-server', 'on nats-server', (natsServer) =>
+  cases([natsServer], ['--cluster_listen', 'nats://127.0.0.1:-1']),
+);
