@@ -169,6 +169,8 @@ export class Parser {
       chunk[at + 3] === SPACE &&
       (chunk[at + 4] as number) > SPACE
     ) {
+      const next = this.#plainPublication(chunk, at + 4);
+      if (next > 0) return next;
       this.#operation = 'PUB';
       this.#state = 'line';
       return this.#line(chunk, at + 4);
@@ -176,6 +178,40 @@ export class Parser {
     this.#letter = alphabet;
     this.#state = 'keyword';
     return at;
+  }
+
+  /**
+   * Hands on a `PUB subject size` that is whole, canonical and within the limits, in one pass; for anything else it
+   * returns -1 and has done nothing.
+   */
+  #plainPublication(chunk: Buffer, from: number): number {
+    const { length } = chunk;
+    let at = from;
+    while (at < length && (chunk[at] as number) > SPACE) at++;
+    const subjectEnd = at;
+    if (chunk[at++] !== SPACE) return -1;
+    const digits = at;
+    let size = 0;
+    for (; at < length; at++) {
+      const digit = (chunk[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) break;
+      size = size * 10 + digit;
+    }
+    if (at === digits || at - digits > 9 || at - from > this.maxControlLine || size > this.maxPayload)
+      return -1;
+    const end = at + 2 + size + 2;
+    if (end > length || chunk[at] !== CR || chunk[at + 1] !== LF) return -1;
+    if (chunk[end - 2] !== CR || chunk[end - 1] !== LF) return -1;
+    const publication = this.#publication;
+    publication.buffer = chunk;
+    publication.subjectStart = from;
+    publication.subjectEnd = subjectEnd;
+    publication.replyStart = publication.replyEnd = publication.headerSize = 0;
+    publication.payloadStart = at + 2;
+    publication.payloadEnd = end - 2;
+    publication.end = end;
+    this.#handler.publish(publication);
+    return end;
   }
 
   #keyword(chunk: Buffer, at: number): number {

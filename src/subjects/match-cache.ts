@@ -19,9 +19,13 @@ export class MatchCache<M> {
   #entries: (Entry<M> | undefined)[] = [];
   /** Entries of an earlier generation count for nothing. */
   #generation = 0;
+  /** What was found last: most publishers say the same subject again and again. */
+  #last: Entry<M> | undefined;
 
   /** The match of the subject `buffer[start, end)`, or undefined. */
   find(buffer: Buffer, start: number, end: number): M | undefined {
+    const last = this.#last;
+    if (last?.generation === this.#generation && same(last.subject, buffer, start, end)) return last.match;
     const hash = hashOf(buffer, start, end);
     const first = firstOf(hash);
     for (let index = first; index < first + ways; index++) {
@@ -33,6 +37,7 @@ export class MatchCache<M> {
         same(entry.subject, buffer, start, end)
       ) {
         entry.used = true;
+        this.#last = entry;
         return entry.match;
       }
     }
@@ -50,6 +55,7 @@ export class MatchCache<M> {
 
   /** Forgets one subject. */
   forget(subject: Buffer): void {
+    this.#last = undefined;
     const hash = hashOf(subject, 0, subject.length);
     const first = firstOf(hash);
     for (let index = first; index < first + ways; index++) {
@@ -62,11 +68,14 @@ export class MatchCache<M> {
     this.#generation++;
   }
 
-  /** The first place that is free or was not used since it was last passed over. */
+  /** The first place that is free, or else the first that was not used since it was last passed over. */
   #victim(first: number): number {
     for (let index = first; index < first + ways; index++) {
-      const entry = this.#entries[index];
-      if (entry === undefined || entry.generation !== this.#generation || !entry.used) return index;
+      if (this.#entries[index]?.generation !== this.#generation) return index;
+    }
+    for (let index = first; index < first + ways; index++) {
+      const entry = this.#entries[index] as Entry<M>;
+      if (!entry.used) return index;
       entry.used = false;
     }
     return first;
@@ -87,7 +96,8 @@ function firstOf(hash: number): number {
 
 function same(subject: Buffer, buffer: Buffer, start: number, end: number): boolean {
   if (subject.length !== end - start) return false;
-  for (let at = start; at < end; at++) {
+  // Numbered subjects differ at their end.
+  for (let at = end - 1; at >= start; at--) {
     if (subject[at - start] !== buffer[at]) return false;
   }
   return true;

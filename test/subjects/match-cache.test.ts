@@ -1,0 +1,58 @@
+// What the cache of matches remembers and what it forgets.
+import { describe, expect, it } from 'vitest';
+import { MatchCache } from '../../src/subjects/match-cache.ts';
+
+function find(cache: MatchCache<number>, subject: string): number | undefined {
+  const bytes = Buffer.from(`<${subject}>`);
+  return cache.find(bytes, 1, bytes.length - 1);
+}
+
+function add(cache: MatchCache<number>, subject: string, match: number): void {
+  const bytes = Buffer.from(`<${subject}>`);
+  cache.add(bytes, 1, bytes.length - 1, match);
+}
+
+describe('MatchCache', () => {
+  it('keeps nearly all of a thousand subjects that come in turn', () => {
+    const cache = new MatchCache<number>();
+    let misses = 0;
+    for (let round = 0; round < 5; round++) {
+      misses = 0;
+      for (let index = 0; index < 1000; index++) {
+        if (find(cache, `orders.${index}`) === index) continue;
+        misses++;
+        add(cache, `orders.${index}`, index);
+      }
+    }
+    expect(misses).toBeLessThan(50);
+  });
+
+  it('keeps a subject that comes again while thousands come once', () => {
+    const cache = new MatchCache<number>();
+    add(cache, 'often', 1);
+    let kept = 0;
+    for (let index = 0; index < 50_000; index++) {
+      add(cache, `once.${index}`, index);
+      if (find(cache, 'often') === 1) kept++;
+      else add(cache, 'often', 1);
+    }
+    expect(kept).toBeGreaterThan(49_000);
+  });
+
+  it('forgets one subject, the one found last too, and not its neighbours', () => {
+    const cache = new MatchCache<number>();
+    add(cache, 'a', 1);
+    add(cache, 'b', 2);
+    expect([find(cache, 'b'), find(cache, 'a'), find(cache, 'a')]).toEqual([2, 1, 1]);
+    cache.forget(Buffer.from('a'));
+    expect([find(cache, 'a'), find(cache, 'b')]).toEqual([undefined, 2]);
+  });
+
+  it('forgets everything at once', () => {
+    const cache = new MatchCache<number>();
+    add(cache, 'a', 1);
+    expect(find(cache, 'a')).toBe(1);
+    cache.clear();
+    expect(find(cache, 'a')).toBeUndefined();
+  });
+});
