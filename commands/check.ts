@@ -8,7 +8,7 @@ export default class Check extends BaseCommand {
   static override summary = 'Find what is wrong with a configuration and the files it names.';
   static override usage = 'check CONFIG [--json]';
   static override description =
-    'Reads the file as the bundled broker and nats-server do, and the certificates and keys it names. Lists everything with file:line:column and exits with 1 when there is an error. Relative paths start here, as they do for a server started here.';
+    'Reads the file as the bundled broker and nats-server do, and the certificates and keys it names. Lists everything with file:line:column: errors, where nats-server would refuse or ignore what stands there, and where best practices are left, each warning under a name of its own. Exits with 1 when there is an error. Relative paths start here, as they do for a server started here.';
   static override examples = [
     'Before a server is started\nnatspki check nats.conf',
     'For a script\nnatspki check nats.conf --json',

@@ -1,14 +1,20 @@
 // Everything that is wrong with a configuration, found without starting anything: what the broker and nats-server would
-// refuse, and what the files it names are not. It changes nothing.
+// refuse, what the files it names are not, and what should be done better. It changes nothing.
 
+import { X509Certificate } from 'node:crypto';
+import { stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { ConfErrors, type ConfProblem, confProblem } from '../conf/error.ts';
 import { loadConf } from '../conf/parser.ts';
-import type { MapValue, Position, Value } from '../conf/value.ts';
+import type { MapValue, Position } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import type { TlsBlock } from '../tls/block.ts';
-import { filesOf, loadMaterial } from '../tls/material.ts';
+import { filesOf, loadMaterial, type TlsMaterial } from '../tls/material.ts';
+import { mapPeer, readPeer } from '../tls/peer.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
+import { blockAt, placeOfString } from './place.ts';
+import { type Entrance, findFaults } from './practices.ts';
 
 export interface CheckOptions extends ReadOptions {
   readonly now?: () => Date;
@@ -28,25 +34,40 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
     if (error instanceof ConfErrors) return [...error.problems];
     throw error;
   }
-  const { tls, cluster } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
-  await checkMaterial(tls, blockAt(root, 'tls'), problems, now());
-  await checkMaterial(cluster?.tls, blockAt(root, 'cluster', 'tls'), problems, now());
+  const { tls, cluster, allowNonTls, auth } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
+  // What cannot be read is no reason to blame what was meant.
+  const unreadable = new Set(problems.flatMap((p) => (p.severity === 'error' ? p.position : [])));
+  const at = now();
+  const inspect = async (
+    context: Entrance['context'],
+    block: TlsBlock | undefined,
+    ...path: string[]
+  ): Promise<Entrance> => {
+    const map = blockAt(root, ...path);
+    const material = block === undefined ? undefined : await checkMaterial(block, map, problems, at);
+    return { context, map, tls: block, material, keyModes: await modesOfKeys(block) };
+  };
+  const entrances = [await inspect('client', tls, 'tls')];
+  if (cluster !== undefined) entrances.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
+  const users = auth.users?.map(({ name }) => name) ?? [];
+  const usersByCommonName = tls?.verifyAndMap ? await withoutOtherName(users, dirname(tls.caFile ?? '')) : [];
+  const faults = findFaults({ entrances, allowNonTls, usersByCommonName, now: at });
+  problems.push(...faults.filter(({ position }) => !unreadable.has(position)));
   return problems.sort((a, b) => byPlace(a.position, b.position));
 }
 
 /** Adds what is wrong with the files of a tls block, each placed where the file is named. */
 async function checkMaterial(
-  block: TlsBlock | undefined,
+  block: TlsBlock,
   map: MapValue,
   problems: ConfProblem[],
   now: Date,
-): Promise<void> {
-  if (block === undefined) return;
-  const add = (severity: ConfProblem['severity'], message: string, hint?: string) =>
-    problems.push(confProblem(severity, placeNamedIn(message, map), message, hint));
+): Promise<TlsMaterial | undefined> {
   const addError = (error: unknown) => {
     if (!(error instanceof NatspkiError)) throw error;
-    add('error', error.message, error.hint);
+    const { code, message, hint } = error;
+    const position = placeOfString(map, (text) => message.includes(`"${text}"`));
+    problems.push(confProblem('error', position, message, hint, code));
   };
   const files = filesOf(block);
   const unread = (await Promise.allSettled(files.map((file) => readFile(file)))).filter(
@@ -54,40 +75,49 @@ async function checkMaterial(
   );
   if (unread.length > 0) {
     for (const { reason } of unread) addError(reason);
-    return;
+    return undefined;
   }
   try {
-    const { certificates, warnings } = await loadMaterial(block, now);
-    const expired = certificates.filter(({ notAfter }) => notAfter < now);
-    for (const warning of warnings) {
-      const isOwn = expired.some(({ certFile }) => warning.includes(`"${certFile}" expired`));
-      add(isOwn ? 'error' : 'warning', warning);
+    const material = await loadMaterial(block, now);
+    for (const { code, file, message } of material.warnings) {
+      const position = placeOfString(map, (text) => text === file);
+      const isOwn = file !== block.caFile;
+      const name = code === 'expired' ? `${isOwn ? 'certificate' : 'authority'}-expired` : code;
+      // With an expired certificate nobody connects; an expired authority may have a successor beside it.
+      const severity = code === 'expired' && isOwn ? 'error' : 'warning';
+      problems.push(confProblem(severity, position, message, undefined, name));
     }
+    return material;
   } catch (error) {
     addError(error);
+    return undefined;
   }
 }
 
-/** Finds the innermost block on a path. */
-function blockAt(map: MapValue, ...path: string[]): MapValue {
-  const [name, ...rest] = path;
-  for (const { key, value } of map.entries.values()) {
-    if (key.toLowerCase() === name && value.kind === 'map') return blockAt(value, ...rest);
+async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, number>> {
+  const modes = new Map<string, number>();
+  // Windows has no such modes.
+  if (process.platform === 'win32') return modes;
+  for (const { keyFile } of block?.pairs ?? []) {
+    const there = await stat(keyFile).catch(() => undefined);
+    if (there !== undefined) modes.set(keyFile, there.mode);
   }
-  return map;
+  return modes;
 }
 
-/** Finds the value that names a file which the message names too, or else the block. */
-function placeNamedIn(message: string, map: MapValue): Position {
-  const named = (value: Value): Position | undefined => {
-    if (value.kind === 'string') return message.includes(`"${value.value}"`) ? value.position : undefined;
-    if (value.kind === 'array') return value.items.map(named).find((place) => place !== undefined);
-    if (value.kind !== 'map') return undefined;
-    return [...value.entries.values()]
-      .map((entry) => named(entry.value))
-      .find((place) => place !== undefined);
-  };
-  return named(map) ?? map.position;
+/**
+ * Leaves out the users that are an e-mail address, a name with dots, a URI or a distinguished name, and those whose
+ * certificate lies beside ca_file, as `natspki issue` puts it, and has them in a name that nats-server looks at.
+ */
+async function withoutOtherName(users: readonly string[], folder: string): Promise<string[]> {
+  const left: string[] = [];
+  for (const user of users.filter((name) => !/[@.:=]/.test(name))) {
+    const by = await readFile(join(folder, `${user}-cert.pem`))
+      .then((pem) => mapPeer(readPeer(new X509Certificate(pem).raw), new Set([user])))
+      .catch(() => undefined);
+    if (by?.user === undefined || by.by === 'common-name') left.push(user);
+  }
+  return left;
 }
 
 function byPlace(a: Position, b: Position): number {

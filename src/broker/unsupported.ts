@@ -21,7 +21,12 @@ export function refuseUnsupported(
     if (value === undefined || (value.kind === 'boolean' && !value.value)) continue;
     any = true;
     if (ignore) {
-      reader.warning(value.position, `"${field}" is ignored: the bundled broker does not support ${feature}`);
+      reader.warning(
+        value.position,
+        `"${field}" is ignored: the bundled broker does not support ${feature}`,
+        'run this configuration on nats-server for it',
+        'unsupported',
+      );
     } else {
       reader.error(
         value.position,

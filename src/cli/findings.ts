@@ -9,13 +9,16 @@ export interface ShownFinding {
   readonly hint?: string;
   /** An error unless told otherwise. */
   readonly severity?: 'error' | 'warning';
+  /** Shown behind the message, for those who look for it. */
+  readonly code?: string;
 }
 
 /** Returns the lines of findings, in their order. */
 export function findingLines(findings: readonly ShownFinding[], terminal: Terminal): string[] {
-  return findings.flatMap(({ place, message, hint, severity = 'error' }) => {
+  return findings.flatMap(({ place, message, hint, severity = 'error', code }) => {
     const level = severity === 'error' ? terminal.red('error:') : terminal.yellow('warning:');
-    const line = `${terminal.bold(printable(place))}: ${level} ${printable(message)}`;
+    const name = code === undefined ? '' : ` ${terminal.dim(`[${code}]`)}`;
+    const line = `${terminal.bold(printable(place))}: ${level} ${printable(message)}${name}`;
     return hint === undefined ? [line] : [line, `  ${terminal.cyan('hint:')} ${printable(hint)}`];
   });
 }

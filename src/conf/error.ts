@@ -9,16 +9,23 @@ export interface ConfProblem {
   readonly message: string;
   readonly hint?: string;
   readonly severity: 'error' | 'warning';
+  /** A stable name, of what somebody may want to look for or to leave out: `weak-cipher`. */
+  readonly code?: string;
 }
 
-/** Makes a problem, leaving the hint out where there is none. */
+/** Makes a problem, leaving hint and code out where there is none. */
 export function confProblem(
   severity: ConfProblem['severity'],
   position: Position,
   message: string,
   hint?: string,
+  code?: string,
 ): ConfProblem {
-  return hint === undefined ? { severity, position, message } : { severity, position, message, hint };
+  return {
+    ...{ severity, position, message },
+    ...(hint !== undefined && { hint }),
+    ...(code !== undefined && { code }),
+  };
 }
 
 /** Prints a problem as `nats.conf:12:5: message`, without its hint. */

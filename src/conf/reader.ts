@@ -122,8 +122,8 @@ export class MapReader {
     this.#problems.push(confProblem('error', position, message, hint));
   }
 
-  warning(position: Position, message: string, hint?: string): void {
-    this.#problems.push(confProblem('warning', position, message, hint));
+  warning(position: Position, message: string, hint?: string, code?: string): void {
+    this.#problems.push(confProblem('warning', position, message, hint, code));
   }
 
   /** Reports every field that nobody asked for and no variable refers to. Call it once, after all getters. */

@@ -34,7 +34,12 @@ export function readCipherSuites(reader: MapReader): string[] | undefined {
     } else if (!isSuiteSupported(suite)) {
       reader.error(position, `cipher suite "${name}" is not in this build of OpenSSL`, 'remove it');
     } else if (suite.name !== name) {
-      reader.warning(position, `nats-server does not know "${name}"`, `write "${suite.name}"`);
+      reader.warning(
+        position,
+        `nats-server does not know "${name}" and refuses the configuration`,
+        `write "${suite.name}"`,
+        'nats-server-refuses',
+      );
     }
     return suite?.name;
   });
@@ -72,7 +77,8 @@ export function readMinVersion(reader: MapReader): TlsVersion | undefined {
     reader.warning(
       found.position,
       `TLS ${text} is broken, and nats-server refuses it as min_version`,
-      'write min_version: "1.2" or leave it out',
+      'write min_version: "1.3", or "1.2" where a client needs it',
+      'protocol-version',
     );
   }
   return text;

@@ -176,6 +176,8 @@ function readInsecure(reader: MapReader, isPeering: boolean): boolean {
       isPeering
         ? '"insecure" turns off the verification of servers that are connected to: anybody on the way can read along'
         : '"insecure" has no effect here: it is for outgoing connections, and clients are verified as "verify" says',
+      'remove it',
+      'skipped-verification',
     );
   }
   return insecure;
@@ -194,6 +196,7 @@ function readRateLimit(reader: MapReader): number | undefined {
       reader.position('rate_limit'),
       'nats-server does not know "rate_limit" and refuses the configuration',
       'use connection_rate_limit, a number of handshakes a second, where nats-server reads this file too',
+      'nats-server-refuses',
     );
   }
   return limit;
@@ -212,6 +215,7 @@ function readHandshakeFirst(reader: MapReader): HandshakeFirst | undefined {
       reader.position('handshake_first_fallback'),
       'nats-server does not know "handshake_first_fallback" and refuses the configuration',
       'write the duration as the value of handshake_first where nats-server reads this file too',
+      'nats-server-refuses',
     );
   }
   if (found === undefined) return undefined;
@@ -248,6 +252,7 @@ function warnOfDoors(reader: MapReader, block: TlsBlock): void {
       reader.position('verify', 'verify_and_map'),
       'without "ca_file" every certificate authority that this system trusts can let clients in',
       'name the file of your own authority with ca_file',
+      'system-authorities',
     );
   }
   if (block.pinnedCerts !== undefined && !block.verify) {
@@ -255,6 +260,7 @@ function warnOfDoors(reader: MapReader, block: TlsBlock): void {
       reader.position('pinned_certs'),
       '"pinned_certs" without "verify" lets nobody in, since clients are not asked for a certificate',
       'add verify: true',
+      'pins-without-verify',
     );
   }
 }

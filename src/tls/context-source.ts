@@ -176,7 +176,8 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   }
 
   #warn(material: TlsMaterial): void {
-    for (const warning of material.warnings) this.#options.log.warn(`${this.#options.where}: ${warning}`);
+    const { where, log } = this.#options;
+    for (const { message } of material.warnings) log.warn(`${where}: ${message}`);
   }
 
   /** Keeps what is in use, says why once, and tries again until the files are right. */

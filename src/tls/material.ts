@@ -8,15 +8,16 @@ import type { San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import type { TlsBlock } from './block.ts';
 import { Contexts } from './contexts.ts';
-import { verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
+import { type FileWarning, verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
 import { systemTrust } from './system-trust.ts';
 
-/** The facts of a certificate in use, for logs and monitoring. */
+/** The facts of a certificate in use, for logs, checks and monitoring. */
 export interface CertificateFacts {
   readonly certFile: string;
   readonly subject: string;
   /** Lower-case hex. */
   readonly serial: string;
+  readonly notBefore: Date;
   readonly notAfter: Date;
   readonly pin: Pin;
 }
@@ -26,12 +27,14 @@ export interface TlsMaterial {
   readonly block: TlsBlock;
   readonly contexts: Contexts;
   readonly certificates: readonly CertificateFacts[];
+  /** What ca_file holds. */
+  readonly authorities: readonly CertificateFacts[];
   /** The names that the certificates are for. */
   readonly names: readonly San[];
   /** The earliest end of a certificate in use; undefined without certificates. */
   readonly notAfter: Date | undefined;
   /** What works and should be known all the same, such as an expired certificate. */
-  readonly warnings: readonly string[];
+  readonly warnings: readonly FileWarning[];
   /** Changes with any byte of any file. */
   readonly digest: string;
 }
@@ -54,13 +57,8 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
   return {
     block,
     contexts: new Contexts(block, pairs, await trustOf(block, authorities)),
-    certificates: pairs.map(({ certFile, leaf }) => ({
-      certFile,
-      subject: formatName(leaf.subject),
-      serial: leaf.serial,
-      notAfter: leaf.notAfter,
-      pin: leaf.pin,
-    })),
+    certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
+    authorities: authorities.map((authority) => factsOf(authority, block.caFile as string)),
     names: pairs.flatMap(({ leaf }) => leaf.sans),
     notAfter: pairs.map(({ leaf }) => leaf.notAfter).sort((a, b) => a.getTime() - b.getTime())[0],
     warnings: [
@@ -69,6 +67,11 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
     ],
     digest: digest.digest('hex'),
   };
+}
+
+function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
+  const { serial, notBefore, notAfter, pin } = certificate;
+  return { certFile, subject: formatName(certificate.subject), serial, notBefore, notAfter, pin };
 }
 
 /** What decides whom to trust, as PEM; undefined when nobody is verified. */

@@ -15,6 +15,13 @@ export interface VerifiedPair {
   readonly key: KeyObject;
 }
 
+/** What works and should be known all the same. */
+export interface FileWarning {
+  readonly code: 'expired' | 'not-yet-valid' | 'wrong-usage';
+  readonly file: string;
+  readonly message: string;
+}
+
 /** Verifies a pair; throws a NatspkiError that names the file and what is wrong with it. */
 export function verifyPair(
   { certFile, keyFile }: CertificatePair,
@@ -37,7 +44,7 @@ export function verifyPair(
 }
 
 /** Says what is odd about a pair that works all the same. */
-export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Date): string[] {
+export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Date): FileWarning[] {
   const warnings = chain.flatMap((certificate) => warningsOfTime(certificate, certFile, now));
   const purposes = leaf.extendedKeyUsage;
   if (
@@ -45,21 +52,28 @@ export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Dat
     !purposes.includes('serverAuth') &&
     !purposes.includes('anyExtendedKeyUsage')
   ) {
-    warnings.push(
-      `certificate ${formatName(leaf.subject)} in "${certFile}" is not for servers (its extended key usage is ${purposes.join(', ')}): clients refuse it`,
-    );
+    warnings.push({
+      code: 'wrong-usage',
+      file: certFile,
+      message: `certificate ${formatName(leaf.subject)} in "${certFile}" is not for servers (its extended key usage is ${purposes.join(', ')}): clients refuse it`,
+    });
   }
   return warnings;
 }
 
 /** Says whether a certificate is outside its validity. */
-export function warningsOfTime(certificate: Certificate, file: string, now: Date): string[] {
-  const name = `certificate ${formatName(certificate.subject)} in "${file}"`;
-  if (certificate.notAfter < now) {
-    return [`${name} expired at ${certificate.notAfter.toISOString()}: whoever verifies it refuses it`];
+export function warningsOfTime(certificate: Certificate, file: string, now: Date): FileWarning[] {
+  const { subject, notBefore, notAfter } = certificate;
+  const name = `certificate ${formatName(subject)} in "${file}"`;
+  if (notAfter < now) {
+    const message = `${name} expired at ${notAfter.toISOString()}: whoever verifies it refuses it`;
+    return [{ code: 'expired', file, message }];
   }
-  if (certificate.notBefore > now)
-    return [`${name} is not valid before ${certificate.notBefore.toISOString()}`];
+  if (notBefore > now) {
+    return [
+      { code: 'not-yet-valid', file, message: `${name} is not valid before ${notBefore.toISOString()}` },
+    ];
+  }
   return [];
 }
 

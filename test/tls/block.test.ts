@@ -103,7 +103,7 @@ describe('reading', () => {
     [
       'cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305]',
       { cipherSuites: ['TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256'] },
-      'nats-server does not know "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305"',
+      'nats-server does not know "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" and refuses the configuration',
     ],
     [
       'verify: true',

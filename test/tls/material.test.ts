@@ -51,9 +51,13 @@ it('gives the facts of what it loaded', async () => {
       certFile,
       subject: 'CN=n1',
       serial: pair.certificate.serial,
+      notBefore: pair.certificate.notBefore,
       notAfter: pair.certificate.notAfter,
       pin: pair.certificate.pin,
     },
+  ]);
+  expect(material.authorities).toEqual([
+    expect.objectContaining({ certFile: caFile, subject: 'CN=Test CA', notAfter: ca.certificate.notAfter }),
   ]);
   expect(material.notAfter).toEqual(pair.certificate.notAfter);
   expect(material.names).toEqual([
@@ -140,31 +144,39 @@ describe('refuses', () => {
 });
 
 describe('warns of', () => {
-  it.each<[string, () => ReturnType<TestAuthority['leaf']>, RegExp]>([
+  it.each<[string, () => ReturnType<TestAuthority['leaf']>, string, RegExp]>([
     [
       'an expired certificate',
       () => ca.server('n1', { from: -3, until: -2 }),
+      'expired',
       /^certificate CN=n1 in ".*tls.crt" expired at /,
     ],
     [
       'one of the future',
       () => ca.server('n1', { from: 2, until: 3 }),
+      'not-yet-valid',
       /^certificate CN=n1 in ".*" is not valid before /,
     ],
     [
       'one that is not for servers',
       () => ca.leaf('n1'),
+      'wrong-usage',
       /^certificate CN=n1 in ".*" is not for servers \(its extended key usage is clientAuth\): clients refuse it$/,
     ],
-  ])('%s, and takes it', async (_, make, warning) => {
+  ])('%s, and takes it', async (_, make, code, warning) => {
     const { cert, key } = await make();
-    expect((await load({ cert, key })).warnings).toEqual([expect.stringMatching(warning)]);
+    expect((await load({ cert, key })).warnings).toEqual([
+      { code, file: expect.stringContaining('tls.crt'), message: expect.stringMatching(warning) },
+    ]);
   });
 
   it('an expired authority', async () => {
     const old = await TestAuthority.make('Old CA', { until: -2 });
     expect((await load({ ca: ca.pem + old.pem })).warnings).toEqual([
-      expect.stringMatching(/^certificate CN=Old CA in ".*ca.crt" expired at /),
+      {
+        ...{ code: 'expired', file: expect.stringContaining('ca.crt') },
+        message: expect.stringMatching(/^certificate CN=Old CA in ".*ca.crt" expired at /),
+      },
     ]);
   });
 });
