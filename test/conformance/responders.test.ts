@@ -6,7 +6,7 @@ const asking = { headers: true, no_responders: true };
 
 // The answer to a request on `subject`, as subscription 9 gets it: 32 bytes of headers beside the subject, no payload.
 function nobody(subject: string, reply: string): string {
-  const size = 32 + subject.length;
+  const size = 32 + Buffer.byteLength(subject);
   return `HMSG ${reply} 9 ${size} ${size}\r\nNATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n\r\n`;
 }
 
@@ -14,6 +14,13 @@ conformance('no responders', '', (suite) => {
   it('sends the 503 to the reply subject', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
+    client.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
+    await client.receives(nobody(s, `inbox.${s}`));
+  });
+
+  it('names a subject in UTF-8 by its bytes', async () => {
+    const client = await suite.connect(asking);
+    const s = `${suite.subject()}.žluť`;
     client.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives(nobody(s, `inbox.${s}`));
   });
