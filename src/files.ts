@@ -14,7 +14,7 @@ import {
   rm,
   stat,
 } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { NatspkiError } from './errors.ts';
 
 /** Reads files up to this many bytes: certificates and configurations are far below it. */
@@ -158,7 +158,13 @@ export async function syncFolder(path: string): Promise<void> {
 
 /** Gives the file that a write to `path` replaces: the end of a symbolic link, or the path itself. */
 export async function resolveTarget(path: string): Promise<string> {
-  return realpath(path).catch(() => path);
+  return realpath(path).catch(() => resolveEntry(path));
+}
+
+/** Gives a path whose folders are no symbolic links; what it ends in may be one, or missing. */
+export async function resolveEntry(path: string): Promise<string> {
+  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)));
+  return join(folder, basename(path));
 }
 
 /** Gives a fresh name in the folder of `target`, hidden and recognizable as ours. */
@@ -169,6 +175,11 @@ export function temporaryName(target: string): string {
 /** Tells whether a file name is one of temporaryName's. */
 export function isTemporaryName(name: string): boolean {
   return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
+}
+
+/** Tells whether a file name is one that temporaryName gives for a file of this name. */
+export function isTemporaryOf(name: string, target: string): boolean {
+  return name.startsWith(`.${target}.`) && name.length === target.length + 18 && isTemporaryName(name);
 }
 
 /** Tells whether an error is one of the system's with one of these codes. */
@@ -247,9 +258,7 @@ async function inherit(path: string, old: { mode: number; uid: number; gid: numb
 
 async function removeStaleTemporaries(target: string): Promise<void> {
   const folder = dirname(target);
-  const mine = (await readdir(folder)).filter(
-    (name) => name.startsWith(`.${basename(target)}.`) && isTemporaryName(name),
-  );
+  const mine = (await readdir(folder)).filter((name) => isTemporaryOf(name, basename(target)));
   for (const name of mine) {
     const path = join(folder, name);
     const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;

@@ -4,9 +4,10 @@
 // All new files are written whole beside the old ones, under temporary names that `staged.json` lists beforehand;
 // renaming that list to `journal.json` is the moment at which the change has happened; then each file is renamed into
 // place. finishStaged, at the start of the next command, throws away what only `staged.json` names and completes what
-// `journal.json` names.
+// `journal.json` names. Who gives somebody a folder gives a journal with it: one that names anything but our temporary
+// files, and removals elsewhere than in the folder, is not obeyed.
 import { rename, rm, stat, unlink } from 'node:fs/promises';
-import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { NatspkiError } from './errors.ts';
 import {
   createFile,
@@ -14,8 +15,10 @@ import {
   type FileWrite,
   fileError,
   isCode,
+  isTemporaryOf,
   makeDirectory,
   readFile,
+  resolveEntry,
   resolveTarget,
   syncFolder,
   temporaryName,
@@ -23,35 +26,45 @@ import {
 
 interface Plan {
   /** Paths are relative to the folder above the journal's where they are inside it, so that it can be moved. */
-  readonly renames: readonly { readonly from: string; readonly to: string }[];
+  readonly renames: readonly Rename[];
+  /** Inside the folder only. */
   readonly removals: readonly string[];
+}
+
+interface Rename {
+  /** A temporary file of ours, beside what it becomes. */
+  readonly from: string;
+  readonly to: string;
 }
 
 /** As many as node's thread pool works on at a time. */
 const writers = 4;
 
 /**
- * Writes all of `writes` and removes all of `removals` in one step. Makes the folders that are missing, 0700.
- * Throws a NatspkiError, and leaves everything as it was, when one of the files cannot be written.
+ * Writes all of `writes` and removes all of `removals` in one step; a crash can spare a removal outside of the folder.
+ * Makes the folders that are missing, 0700. Throws a NatspkiError, and leaves everything as it was, when one of the
+ * files cannot be written, and `same-file` when two of all these are one.
  */
 export async function writeTogether(
   journalFolder: string,
   writes: readonly FileWrite[],
   removals: readonly string[] = [],
 ): Promise<void> {
+  for (const folder of new Set(writes.map(({ path }) => dirname(path)))) await makeDirectory(folder);
   const base = await resolveTarget(dirname(journalFolder));
   const targets = await Promise.all(writes.map(({ path }) => resolveTarget(path)));
+  const leaving = await Promise.all(removals.map(resolveEntry));
+  refuseSame([...writes.map(({ path }) => path), ...removals], [...targets, ...leaving]);
   const temporaries = targets.map(temporaryName);
   const plan: Plan = {
     renames: targets.map((to, i) => ({
       from: within(base, temporaries[i] as string),
       to: within(base, to),
     })),
-    removals: removals.map((path) => within(base, path)),
+    removals: leaving.map((path) => within(base, path)).filter((path) => !isAbsolute(path)),
   };
   const staged = join(journalFolder, 'staged.json');
   try {
-    for (const folder of new Set(targets.map((target) => dirname(target)))) await makeDirectory(folder);
     await eachOf(targets, refuseFolder);
     await attempt(staged, async () => {
       await createFile(staged, JSON.stringify(plan), 0o600);
@@ -68,6 +81,7 @@ export async function writeTogether(
   }
   await attempt(journalFolder, () => syncFolder(journalFolder));
   await complete(journalFolder, plan);
+  await eachOf(leaving, remove);
 }
 
 /**
@@ -75,16 +89,19 @@ export async function writeTogether(
  * @returns the number of files that were put into place
  */
 export async function finishStaged(journalFolder: string): Promise<number> {
-  const undecided = await readPlan(join(journalFolder, 'staged.json'));
-  if (undecided !== undefined) await discard(journalFolder, undecided);
-  const decided = await readPlan(join(journalFolder, 'journal.json'));
-  if (decided === undefined) return 0;
+  const staged = join(journalFolder, 'staged.json');
+  // Torn while it was written, before any file that it would name.
+  if (exists(staged)) await discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
+  const journal = join(journalFolder, 'journal.json');
+  if (!exists(journal)) return 0;
+  const decided = await readPlan(journal);
+  if (decided === undefined) throw damaged(journal);
   await complete(journalFolder, decided);
   return decided.renames.length;
 }
 
 /** Tells what a command that was killed, or is at work, has left: undecided (`staged`), or decided and not complete. */
-export async function unfinishedWork(journalFolder: string): Promise<'staged' | 'decided' | undefined> {
+export function unfinishedWork(journalFolder: string): 'staged' | 'decided' | undefined {
   if (exists(join(journalFolder, 'journal.json'))) return 'decided';
   return exists(join(journalFolder, 'staged.json')) ? 'staged' : undefined;
 }
@@ -97,10 +114,7 @@ async function complete(journalFolder: string, plan: Plan): Promise<void> {
     // A missing source was renamed before the crash.
     await attempt(target, () => rename(resolve(base, from), target).catch(ignoringMissing));
   });
-  await eachOf(plan.removals, async (path) => {
-    const target = resolve(base, path);
-    await attempt(target, () => unlink(target).catch(ignoringMissing));
-  });
+  await eachOf(plan.removals, (path) => remove(resolve(base, path)));
   const folders = new Set(changed.map((path) => dirname(path)));
   for (const folder of folders) await syncFolder(folder).catch(ignoringMissing);
   await attempt(journalFolder, async () => {
@@ -115,14 +129,59 @@ async function discard(journalFolder: string, plan: Plan): Promise<void> {
   await rm(join(journalFolder, 'staged.json'), { force: true }).catch(() => undefined);
 }
 
+async function remove(path: string): Promise<void> {
+  await attempt(path, () => unlink(path).catch(ignoringMissing));
+}
+
+/** Reads a plan, undefined where it is torn; throws `damaged-journal` for one that writeTogether would not have made. */
 async function readPlan(path: string): Promise<Plan | undefined> {
-  if (!exists(path)) return undefined;
+  let plan: unknown;
   try {
-    return JSON.parse((await readFile(path)).toString()) as Plan;
+    plan = JSON.parse((await readFile(path)).toString());
   } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    // Torn while it was written, before any file that it would name.
-    return { renames: [], removals: [] };
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+  const base = await resolveTarget(dirname(dirname(path)));
+  if (!isPlan(plan)) throw damaged(path);
+  for (const removal of plan.removals) {
+    const entry = await resolveEntry(resolve(base, removal));
+    if (isAbsolute(within(base, entry))) throw damaged(path);
+  }
+  return plan;
+}
+
+function isPlan(value: unknown): value is Plan {
+  const { renames, removals } = (value ?? {}) as { [K in keyof Plan]?: unknown };
+  return (
+    Array.isArray(renames) &&
+    renames.every(isRename) &&
+    Array.isArray(removals) &&
+    removals.every((removal) => typeof removal === 'string')
+  );
+}
+
+function isRename(value: unknown): value is Rename {
+  const { from, to } = (value ?? {}) as { [K in keyof Rename]?: unknown };
+  if (typeof from !== 'string' || typeof to !== 'string') return false;
+  return dirname(from) === dirname(to) && isTemporaryOf(basename(from), basename(to));
+}
+
+function damaged(path: string): NatspkiError {
+  return new NatspkiError('damaged-journal', `"${path}" is not one that natspki writes`, {
+    hint: `if the folder is yours, look at it and remove it: rm "${path}"`,
+  });
+}
+
+/** Throws `same-file` when two paths, as they were given, lead to one file. */
+function refuseSame(given: readonly string[], resolved: readonly string[]): void {
+  const seen = new Map<string, string>();
+  for (const [i, path] of resolved.entries()) {
+    const other = seen.get(path);
+    if (other !== undefined) {
+      throw new NatspkiError('same-file', `"${given[i]}" and "${other}" are the same file`);
+    }
+    seen.set(path, given[i] as string);
   }
 }
 

@@ -1,5 +1,5 @@
 // Several files as one: every moment of a crash leaves all the old ones or all the new ones.
-import { mkdirSync, mkdtempSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finishStaged, unfinishedWork, writeTogether } from '../src/staging.ts';
@@ -62,12 +62,45 @@ describe('writing files together', () => {
     expect(contents(folder)).toEqual(before);
   });
 
+  it('refuses two writes to one file, by whatever names, and a write to what is to go', async () => {
+    const { folder, journal } = pairFolder();
+    const at = (name: string) => join(folder, name);
+    symlinkSync('key', at('link'));
+    symlinkSync('.', at('again'));
+    const write = (name: string) => ({ path: `${folder}/${name}`, data: 'new', mode: 0o600 });
+    for (const [one, other] of [
+      ['key', 'link'],
+      ['fresh', './sub/../fresh'],
+      ['fresh', 'again/fresh'],
+    ] as const) {
+      await expect(writeTogether(journal, [write(one), write(other)]), other).rejects.toMatchObject({
+        code: 'same-file',
+        message: `"${folder}/${other}" and "${folder}/${one}" are the same file`,
+      });
+    }
+    await expect(writeTogether(journal, [write('key')], [at('again/key')])).rejects.toMatchObject({
+      code: 'same-file',
+    });
+    expect(existsSync(at('fresh'))).toBe(false);
+    expect(contents(folder)).toMatchObject(before);
+    expect(unfinishedWork(journal)).toBeUndefined();
+  });
+
+  it('removes what is outside of the folder as well', async () => {
+    const { folder, journal } = pairFolder();
+    const outside = join(mkdtempSync(join(scratch, 'outside-')), 'key');
+    writeFileSync(outside, 'old key');
+    await writeTogether(journal, [], [outside]);
+    expect(existsSync(outside)).toBe(false);
+    expect(contents(folder)).toEqual(before);
+  });
+
   it('leaves all old or all new files, and no others, when it is killed at any operation', async () => {
     const endings: string[] = [];
     for (let n = 1; endings.at(-1) !== 'done'; n++) {
       const { folder, journal } = pairFolder();
       endings.push(await killedAt(n, change, folder));
-      const work = await unfinishedWork(journal);
+      const work = unfinishedWork(journal);
       const moved = await finishStaged(journal);
       expect(moved, `put into place after operation ${n}`).toBe(work === 'decided' ? 3 : 0);
       const now = contents(folder);
@@ -84,7 +117,7 @@ await finishStaged('.state');
 `;
     // The first moment at which the change is decided.
     const decided = async (folder: string, journal: string) => {
-      for (let n = 1; (await unfinishedWork(journal)) !== 'decided'; n++) {
+      for (let n = 1; unfinishedWork(journal) !== 'decided'; n++) {
         await finishStaged(journal);
         expect(await killedAt(n, change, folder)).toBe('killed');
       }
@@ -92,8 +125,43 @@ await finishStaged('.state');
     const first = pairFolder();
     await decided(first.folder, first.journal);
     for (let n = 1; (await killedAt(n, finish, first.folder)) === 'killed'; n++) {
-      expect(await unfinishedWork(first.journal)).toBeOneOf(['decided', undefined]);
+      expect(unfinishedWork(first.journal)).toBeOneOf(['decided', undefined]);
     }
     expect(contents(first.folder)).toEqual(after);
+  });
+});
+
+describe('a journal that somebody else wrote', () => {
+  const outside = join(mkdtempSync(join(scratch, 'outside-')), 'x');
+  const temporary = '.x.0123456789ab.tmp';
+
+  it.each([
+    'null',
+    '{}',
+    '[]',
+    'torn',
+    '{"renames":[],"removals":[1]}',
+    '{"renames":[{"from":"cert"}],"removals":[]}',
+    JSON.stringify({ renames: [], removals: [outside] }),
+    JSON.stringify({ renames: [], removals: ['../x'] }),
+    JSON.stringify({ renames: [], removals: ['away/x'] }),
+    JSON.stringify({ renames: [{ from: 'cert', to: 'key' }], removals: [] }),
+    JSON.stringify({ renames: [{ from: temporary, to: 'key' }], removals: [] }),
+    JSON.stringify({ renames: [{ from: temporary, to: 'away/x' }], removals: [] }),
+  ])('moves and removes nothing: %s', async (text) => {
+    const { folder, journal } = pairFolder();
+    symlinkSync(join(outside, '..'), join(folder, 'away'));
+    writeFileSync(outside, 'precious');
+    writeFileSync(join(folder, temporary), 'foreign');
+    for (const name of ['journal.json', 'staged.json']) {
+      if (name === 'staged.json' && text === 'torn') continue;
+      writeFileSync(join(journal, name), text);
+      await expect(finishStaged(journal), name).rejects.toMatchObject({
+        code: 'damaged-journal',
+        message: `"${join(journal, name)}" is not one that natspki writes`,
+      });
+    }
+    expect(contents(join(outside, '..'))).toEqual({ x: 'precious' });
+    expect(contents(folder)).toMatchObject(before);
   });
 });

@@ -95,7 +95,7 @@ export class PkiDirectory {
    * process is at work, it leaves that alone.
    */
   async settle(): Promise<void> {
-    const unfinished = await unfinishedWork(this.#state);
+    const unfinished = unfinishedWork(this.#state);
     if (unfinished === undefined) return;
     try {
       // Work that is decided takes a moment; undecided work may be a process that is still at it.
@@ -110,7 +110,7 @@ export class PkiDirectory {
     }
   }
 
-  async hasAuthority(): Promise<boolean> {
+  hasAuthority(): boolean {
     return exists(this.authorityFile) || exists(this.authorityKeyFile);
   }
 

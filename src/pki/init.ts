@@ -141,7 +141,7 @@ function sansOf(name: string, hosts: readonly string[]): San[] {
 }
 
 async function refuseAuthority(directory: PkiDirectory): Promise<void> {
-  if (!(await directory.hasAuthority())) return;
+  if (!directory.hasAuthority()) return;
   throw new NatspkiError('authority-exists', `an authority already exists in "${directory.path}"`, {
     hint: 'issue from it with `natspki issue`, or pass --force to replace it and everything it signed',
   });
