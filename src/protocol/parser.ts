@@ -1,6 +1,8 @@
 // Bytes of the client protocol to operations. Knows no socket and no account; keeps no more than the one line or
 // message that a chunk's end has split, and enforces the limits while it reads.
 import { quoteBytes } from '../log.ts';
+import { alphabet, type Letter, type Operation, shapes } from './keyword.ts';
+import { LineArguments } from './line-arguments.ts';
 import type { OperationHandler, Publication } from './operations.ts';
 import { type Violation, violations } from './violations.ts';
 
@@ -8,46 +10,6 @@ const LF = 0x0a;
 const CR = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
-
-type Operation = 'CONNECT' | 'PUB' | 'HPUB' | 'SUB' | 'UNSUB' | 'PING' | 'PONG' | 'INFO' | '+OK' | '-ERR';
-
-/** What may stand between the keyword and the end of the line (nats-server's parser.go). */
-const shapes: Record<Operation, 'arguments' | 'json' | 'ignored'> = {
-  CONNECT: 'json',
-  PUB: 'arguments',
-  HPUB: 'arguments',
-  SUB: 'arguments',
-  UNSUB: 'arguments',
-  PING: 'ignored',
-  PONG: 'ignored',
-  INFO: 'json',
-  '+OK': 'ignored',
-  '-ERR': 'arguments',
-};
-
-interface Letter {
-  readonly next: Map<number, Letter>;
-  operation: Operation | undefined;
-}
-
-const alphabet = spell(Object.keys(shapes) as Operation[]);
-
-/** A trie over the keywords in both cases: a wrong byte is refused when it comes, not at the end of the line. */
-function spell(keywords: readonly Operation[]): Letter {
-  const root: Letter = { next: new Map(), operation: undefined };
-  for (const keyword of keywords) {
-    let letter = root;
-    for (const character of keyword) {
-      const known = letter.next.get(character.charCodeAt(0));
-      const next = known ?? { next: new Map(), operation: undefined };
-      letter.next.set(character.charCodeAt(0), next);
-      letter.next.set(character.toLowerCase().charCodeAt(0), next);
-      letter = next;
-    }
-    letter.operation = keyword;
-  }
-  return root;
-}
 
 type State =
   /** Between operations. */
@@ -91,9 +53,8 @@ export class Parser {
   /** A split message, from its subject to its last CRLF, and how much of it has come. */
   #message: Buffer = Buffer.alloc(0);
   #messageLength = 0;
-  /** Start and end of each argument of the line at hand. */
-  readonly #bounds = new Int32Array(2 * 5);
-  #count = 0;
+  /** Of the line at hand. */
+  readonly #arguments = new LineArguments();
   readonly #publication: Publication = {
     buffer: this.#message,
     subjectStart: 0,
@@ -256,7 +217,7 @@ export class Parser {
 
   #line(chunk: Buffer, at: number): number {
     if (this.#heldLength > 0) return this.#heldLine(chunk, at);
-    const newline = this.#split(chunk, at, chunk.length);
+    const newline = this.#arguments.split(chunk, at, chunk.length);
     if (newline < 0) return this.#hold(chunk, at, chunk.length);
     if (lineLength(chunk, at, newline) > this.maxControlLine) return this.#overlong(chunk);
     this.#state = 'start';
@@ -272,7 +233,7 @@ export class Parser {
     const held = this.#held;
     const length = this.#heldLength;
     this.#heldLength = 0;
-    this.#split(held, 0, length);
+    this.#arguments.split(held, 0, length);
     this.#state = 'start';
     return this.#complete(held, 0, length - 1, chunk, after);
   }
@@ -294,46 +255,12 @@ export class Parser {
     return end;
   }
 
-  /** Notes where the arguments stand between `at` and the next newline; -1 where there is none before `end`. */
-  #split(buffer: Buffer, at: number, end: number): number {
-    const bounds = this.#bounds;
-    let count = 0;
-    let start = -1;
-    for (; at < end; at++) {
-      const byte = buffer[at] as number;
-      if (byte > SPACE) {
-        if (start < 0) start = at;
-      } else if (byte === SPACE || byte === TAB) {
-        if (start >= 0) {
-          // A fifth argument is too many for any operation, and so is a sixth.
-          if (count < 4) {
-            bounds[2 * count] = start;
-            bounds[2 * count + 1] = at;
-          }
-          count++;
-          start = -1;
-        }
-      } else if (byte === LF) {
-        const stop = start >= 0 && buffer[at - 1] === CR ? at - 1 : at;
-        if (start >= 0 && start < stop) {
-          bounds[2 * count] = start;
-          bounds[2 * count + 1] = stop;
-          count++;
-        }
-        this.#count = count;
-        return at;
-      } else if (start < 0) {
-        start = at;
-      }
-    }
-    return -1;
-  }
-
   /**
    * Hands on the operation of a whole line.
    * @param line holds the arguments from `from` to `newline`; `chunk` goes on at `next`
    */
   #complete(line: Buffer, from: number, newline: number, chunk: Buffer, next: number): number {
+    const given = this.#arguments;
     switch (this.#operation) {
       case 'PUB':
         return this.#publish(line, chunk, next, false);
@@ -341,17 +268,17 @@ export class Parser {
         if (!this.headers) return this.#refuse(violations.headersNotSupported, 'HPUB without headers', next);
         return this.#publish(line, chunk, next, true);
       case 'SUB':
-        if (this.#count !== 2 && this.#count !== 3) return this.#malformed(line, from, newline, chunk);
+        if (given.count !== 2 && given.count !== 3) return this.#malformed(line, from, newline, chunk);
         this.#handler.subscribe(
-          this.#argument(line, 0),
-          this.#count === 3 ? this.#argument(line, 1) : undefined,
-          this.#argument(line, this.#count - 1),
+          given.bytes(line, 0),
+          given.count === 3 ? given.bytes(line, 1) : undefined,
+          given.bytes(line, given.count - 1),
         );
         return next;
       case 'UNSUB': {
-        if (this.#count !== 1 && this.#count !== 2) return this.#malformed(line, from, newline, chunk);
-        const max = this.#count === 2 ? this.#number(line, 1) : undefined;
-        this.#handler.unsubscribe(this.#argument(line, 0), max);
+        if (given.count !== 1 && given.count !== 2) return this.#malformed(line, from, newline, chunk);
+        const max = given.count === 2 ? given.number(line, 1) : undefined;
+        this.#handler.unsubscribe(given.bytes(line, 0), max);
         return next;
       }
       case 'CONNECT':
@@ -367,13 +294,13 @@ export class Parser {
   }
 
   #publish(line: Buffer, chunk: Buffer, next: number, headers: boolean): number {
-    const bounds = this.#bounds;
-    const count = this.#count;
+    const given = this.#arguments;
+    const { count } = given;
     const numbers = headers ? 2 : 1;
-    const from = bounds[0] as number;
+    const from = given.start(0);
     if (count !== numbers + 1 && count !== numbers + 2) return this.#malformed(line, from, next - 1, chunk);
-    const size = this.#number(line, count - 1);
-    const headerSize = headers ? this.#number(line, count - 2) : 0;
+    const size = given.number(line, count - 1);
+    const headerSize = headers ? given.number(line, count - 2) : 0;
     if (size < 0 || headerSize < 0 || headerSize > size) return this.#malformed(line, from, next - 1, chunk);
     if (size > this.maxPayload) {
       return this.#refuse(violations.maxPayload, `${size} vs ${this.maxPayload}`, chunk.length);
@@ -384,7 +311,7 @@ export class Parser {
       line !== chunk ||
       end > chunk.length ||
       (headers && headerSize === 0) ||
-      !this.#canonical(line, next)
+      !given.areCanonical(line, next)
     ) {
       return this.#begin(line, replies, headerSize, size, chunk, next);
     }
@@ -392,26 +319,15 @@ export class Parser {
     const publication = this.#publication;
     publication.buffer = chunk;
     publication.subjectStart = from;
-    publication.subjectEnd = bounds[1] as number;
-    publication.replyStart = replies ? (bounds[2] as number) : 0;
-    publication.replyEnd = replies ? (bounds[3] as number) : 0;
+    publication.subjectEnd = given.end(0);
+    publication.replyStart = replies ? given.start(1) : 0;
+    publication.replyEnd = replies ? given.end(1) : 0;
     publication.headerSize = headerSize;
     publication.payloadStart = next;
     publication.payloadEnd = end - 2;
     publication.end = end;
     this.#handler.publish(publication);
     return end;
-  }
-
-  /** Whether the arguments stand one space apart and end in CRLF. */
-  #canonical(line: Buffer, next: number): boolean {
-    const bounds = this.#bounds;
-    let end = bounds[1] as number;
-    for (let index = 1; index < this.#count; index++) {
-      if (line[end] !== SPACE || bounds[2 * index] !== end + 1) return false;
-      end = bounds[2 * index + 1] as number;
-    }
-    return end === next - 2 && line[end] === CR;
   }
 
   /** Sets out a message of its own, because a chunk's end splits it or its line is not in canonical form. */
@@ -423,11 +339,11 @@ export class Parser {
     chunk: Buffer,
     next: number,
   ): number {
-    const words = [this.#argument(line, 0)];
-    if (replies) words.push(this.#argument(line, 1));
+    const words = [this.#arguments.bytes(line, 0)];
+    if (replies) words.push(this.#arguments.bytes(line, 1));
     // A message with an empty header block is one without headers (client.go, msgHeader).
-    if (headerSize > 0) words.push(this.#argument(line, this.#count - 2));
-    words.push(this.#argument(line, this.#count - 1));
+    if (headerSize > 0) words.push(this.#arguments.bytes(line, this.#arguments.count - 2));
+    words.push(this.#arguments.bytes(line, this.#arguments.count - 1));
     const lineSize = words.reduce((sum, word) => sum + word.length + 1, 1);
     const message = Buffer.allocUnsafe(lineSize + size + 2);
     let at = 0;
@@ -468,24 +384,6 @@ export class Parser {
     this.#state = 'start';
     this.#handler.publish(publication);
     return at + copied;
-  }
-
-  #argument(line: Buffer, index: number): Buffer {
-    return line.subarray(this.#bounds[2 * index], this.#bounds[2 * index + 1]);
-  }
-
-  /** The decimal number that an argument is; -1 for anything else and for more than nine digits (util.go, parseSize). */
-  #number(line: Buffer, index: number): number {
-    const end = this.#bounds[2 * index + 1] as number;
-    let at = this.#bounds[2 * index] as number;
-    if (end - at > 9) return -1;
-    let value = 0;
-    for (; at < end; at++) {
-      const digit = (line[at] as number) - 0x30;
-      if (digit < 0 || digit > 9) return -1;
-      value = value * 10 + digit;
-    }
-    return value;
   }
 
   #malformed(line: Buffer, from: number, newline: number, chunk: Buffer): number {

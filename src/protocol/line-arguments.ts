@@ -1,0 +1,89 @@
+// Where the arguments of one line of the client protocol stand, without a string or an array made for any of them.
+
+const LF = 0x0a;
+const CR = 0x0d;
+const TAB = 0x09;
+const SPACE = 0x20;
+
+/** No operation has more. */
+const most = 4;
+
+/** The arguments of the line that was split last. */
+export class LineArguments {
+  /** How many there are; more than the most is too many for any operation. */
+  count = 0;
+  /** Start and end of each. */
+  readonly #bounds = new Int32Array(2 * (most + 1));
+
+  /** Notes where the arguments stand between `at` and the next newline; -1 where there is none before `end`. */
+  split(buffer: Buffer, at: number, end: number): number {
+    const bounds = this.#bounds;
+    let count = 0;
+    let start = -1;
+    for (; at < end; at++) {
+      const byte = buffer[at] as number;
+      if (byte > SPACE) {
+        if (start < 0) start = at;
+      } else if (byte === SPACE || byte === TAB) {
+        if (start >= 0) {
+          // A fifth argument is too many for any operation, and so is a sixth.
+          if (count < most) {
+            bounds[2 * count] = start;
+            bounds[2 * count + 1] = at;
+          }
+          count++;
+          start = -1;
+        }
+      } else if (byte === LF) {
+        const stop = start >= 0 && buffer[at - 1] === CR ? at - 1 : at;
+        if (start >= 0 && start < stop) {
+          bounds[2 * count] = start;
+          bounds[2 * count + 1] = stop;
+          count++;
+        }
+        this.count = count;
+        return at;
+      } else if (start < 0) {
+        start = at;
+      }
+    }
+    return -1;
+  }
+
+  start(index: number): number {
+    return this.#bounds[2 * index] as number;
+  }
+
+  end(index: number): number {
+    return this.#bounds[2 * index + 1] as number;
+  }
+
+  bytes(line: Buffer, index: number): Buffer {
+    return line.subarray(this.start(index), this.end(index));
+  }
+
+  /** The decimal number that an argument is; -1 for anything else and for more than nine digits (util.go, parseSize). */
+  number(line: Buffer, index: number): number {
+    const end = this.#bounds[2 * index + 1] as number;
+    let at = this.#bounds[2 * index] as number;
+    if (end - at > 9) return -1;
+    let value = 0;
+    for (; at < end; at++) {
+      const digit = (line[at] as number) - 0x30;
+      if (digit < 0 || digit > 9) return -1;
+      value = value * 10 + digit;
+    }
+    return value;
+  }
+
+  /** Whether the arguments stand one space apart and end in CRLF. */
+  areCanonical(line: Buffer, next: number): boolean {
+    const bounds = this.#bounds;
+    let end = bounds[1] as number;
+    for (let index = 1; index < this.count; index++) {
+      if (line[end] !== SPACE || bounds[2 * index] !== end + 1) return false;
+      end = bounds[2 * index + 1] as number;
+    }
+    return end === next - 2 && line[end] === CR;
+  }
+}
