@@ -21,9 +21,13 @@ export default class Broker extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(Broker);
-    const { config, version } = flags;
-    if (version)
-      return this.#say({ version: this.config.version }, `natspki broker: v${this.config.version}`);
+    const { config, 'as-nats-server': asNatsServer } = flags;
+    const { version } = this.config;
+    if (flags.version) {
+      // For those who parse what nats-server says: still a semantic version.
+      const line = asNatsServer ? `nats-server: v${version}+natspki` : `natspki broker: v${version}`;
+      return this.#say({ version }, line);
+    }
     if (flags.help_tls) return this.#tlsHelp();
     if (flags.signal !== undefined) {
       sendSignal(flags.signal);
@@ -37,11 +41,15 @@ export default class Broker extends BaseCommand {
           'natspki broker -t -c nats.conf',
         );
       throwOnErrors(await checkConfiguration(config, source));
-      return this.#say({ config, valid: true }, `natspki broker: configuration file ${config} is valid`);
+      const line = `configuration file ${config} is valid`;
+      if (!asNatsServer) return this.#say({ config, valid: true }, `natspki broker: ${line}`);
+      this.logToStderr(`nats-server: ${line}`);
+      return { config, valid: true };
     }
     const { runBroker } = await import('../src/broker/process.ts');
     await runBroker(source, {
-      version: this.config.version,
+      version,
+      program: asNatsServer ? 'nats-server' : undefined,
       colors: process.stderr.isTTY && !process.env.NO_COLOR,
       onReady: ({ address, port, clientUrl }) => {
         if (flags.json) this.logJson({ pid: process.pid, address, port, url: clientUrl });

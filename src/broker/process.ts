@@ -14,6 +14,8 @@ import type { LogOptions } from './options.ts';
 export interface ProcessSettings {
   /** What INFO and the log say. */
   readonly version: string;
+  /** What the ports file is named after, as nats-server's is after its program; by default natspki. */
+  readonly program?: string | undefined;
   /** Lines for stderr, where no log file is configured. */
   readonly writeLine?: (line: string) => void;
   /** Whether stderr shows colours. */
@@ -56,7 +58,8 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
       onReload: (next) => applyLevels(logger, next.log),
     });
     start(broker);
-    if (options.portsFileDir !== undefined) written.push(await writePortsFile(options.portsFileDir, broker));
+    if (options.portsFileDir !== undefined)
+      written.push(await writePortsFile(options.portsFileDir, broker, settings.program));
     settings.onReady?.(broker);
     await broker.ended;
   } finally {
@@ -172,8 +175,12 @@ async function writePidFile(path: string): Promise<string> {
 }
 
 /** Writes what nats-server writes for those who let it choose its port (server.go, logPorts). */
-async function writePortsFile(folder: string, { clientUrl, address: host, port }: Broker): Promise<string> {
-  const path = join(folder, `natspki_${process.pid}.ports`);
+async function writePortsFile(
+  folder: string,
+  { clientUrl, address: host, port }: Broker,
+  program = 'natspki',
+): Promise<string> {
+  const path = join(folder, `${program}_${process.pid}.ports`);
   const url = `${new URL(clientUrl).protocol}//${formatHostPort({ host, port })}`;
   await writeFileAtomic(path, JSON.stringify({ nats: [url] }), { mode: 0o644 });
   return path;

@@ -63,6 +63,8 @@ export const brokerFlags = {
     default: false,
     description: 'Warn of configuration that only nats-server has, instead of refusing it.',
   }),
+  // What bin/nats-server adds.
+  'as-nats-server': boolean({ hidden: true }),
   version: boolean({ char: 'v', description: 'Version of the broker.' }),
   help_tls: boolean({ description: 'Cipher suites and curves for a tls block.' }),
 };

@@ -1,6 +1,7 @@
 // nats-server's flags as Go's flag package reads them (one dash or two, `-ms 8443`, `--logtime=false`), put into the
 // one spelling that oclif can parse. What a flag means is the business of the broker.
 import { UsageError } from '../errors.ts';
+import { nearest } from '../nearest.ts';
 
 interface Spelling {
   /** Other names of the same flag. */
@@ -67,6 +68,9 @@ const names = new Map(
   Object.entries(spellings).flatMap(([name, { also = [] }]) => [name, ...also].map((each) => [each, name])),
 );
 
+/** What nats-server takes for flags without any dash. */
+const commands = new Map(['help', 'version'].map((word) => [word, `--${word}`]));
+
 /**
  * Rewrites nats-server's spellings to `--name`, `--no-name` and `--name=value` with the longest name; other words stay.
  * Throws a UsageError for a flag without its value, for a boolean that is neither true nor false, and for a flag that
@@ -80,8 +84,11 @@ export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
     const [, given = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
     const name = names.get(given);
     const { boolean, refused } = spellings[name ?? ''] ?? {};
-    if (name === undefined) result.push(word);
-    else if (refused !== undefined) {
+    if (name === undefined) {
+      // oclif would take `-nosuch` for `-n osuch`.
+      if (/^-[^-]/.test(word)) throw unknownFlag(word);
+      result.push(commands.get(word) ?? word);
+    } else if (refused !== undefined) {
       throw new UsageError(`the bundled broker has no ${word.replace(/=.*/s, '')}`, refused);
     } else if (boolean) result.push(`--${truth(word, value) ? '' : 'no-'}${name}`);
     else {
@@ -91,6 +98,18 @@ export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
     }
   }
   return result;
+}
+
+function unknownFlag(word: string): UsageError {
+  const name = word.replace(/=.*/s, '');
+  const near = nearest(
+    name,
+    [...names.keys()].map((each) => `-${each}`),
+  );
+  return new UsageError(
+    `unknown flag "${name}"`,
+    near === undefined ? 'natspki broker --help' : `did you mean "${near}"`,
+  );
 }
 
 /** As strconv.ParseBool reads it. */

@@ -26,9 +26,23 @@ describe('the flags of nats-server', () => {
     expect(normalise(given).join(' ')).toBe(expected);
   });
 
-  it('leaves words it does not know for the parser to refuse', () => {
-    expect(normalise('--json --prot 3 -x')).toEqual(['--json', '--prot', '3', '-x']);
-    expect(normalise('-d')).toEqual(['-d']);
+  it('leaves long flags it does not know for the parser to refuse', () => {
+    expect(normalise('--json --prot 3 x')).toEqual(['--json', '--prot', '3', 'x']);
+  });
+
+  it.each([
+    ['-nosuch', 'natspki broker --help'],
+    ['-d', 'did you mean "-D"'],
+    ['-prot=4222', 'did you mean "-port"'],
+    ['-p4222', 'natspki broker --help'],
+  ])('refuses %s, which the parser would take for several flags in one word', (word, hint) => {
+    const message = `unknown flag "${word.replace(/=.*/, '')}"`;
+    expect(() => normalise(word)).toThrow(expect.objectContaining({ code: 'usage', message, hint }));
+  });
+
+  it('takes the words that nats-server takes for flags', () => {
+    expect(normalise('version')).toEqual(['--version']);
+    expect(normalise('-p 1 help')).toEqual(['--port=1', '--help']);
   });
 
   it('stops at the end of flags', () => {

@@ -1,0 +1,151 @@
+// bin/nats-server does what nats-server does to whoever starts it: the same tests for both.
+import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Finished, run } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+import { describePeer } from '../support/peers.ts';
+import { type ServerProcess, startProcess } from '../support/server.ts';
+
+const launcher = fileURLToPath(new URL('../../bin/nats-server', import.meta.url));
+const scratch = testFolder('launcher');
+const running = new Set<ServerProcess>();
+
+afterEach(async () => {
+  await Promise.all([...running].map((server) => server.stop()));
+  running.clear();
+});
+
+/** Makes a folder with a configuration. */
+function folderWith(configuration: string): string {
+  const folder = mkdtempSync(join(scratch, 'x-'));
+  writeFileSync(join(folder, 'nats.conf'), configuration);
+  return folder;
+}
+
+async function start(program: string, folder: string, ...args: string[]): Promise<ServerProcess> {
+  const server = await startProcess([program, '-a', '127.0.0.1', '-p', '-1', ...args], folder);
+  running.add(server);
+  return server;
+}
+
+function behavesAsNatsServer(program: string): void {
+  it.each(['-v', '--version', '-version', 'version'])('says its version with %s', async (flag) => {
+    expect(await run([program, flag])).toEqual({
+      code: 0,
+      stdout: expect.stringMatching(/^nats-server: v\d+\.\d+\.\d+(\+[\w.-]+)?\n$/),
+      stderr: '',
+    });
+  });
+
+  it.each(['-h', '--help', 'help'])('helps with %s', async (flag) => {
+    const { code, stdout } = await run([program, flag]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('--ports_file_dir');
+  });
+
+  it('writes its ports to a folder and its process id to a file', async () => {
+    const folder = folderWith('');
+    const { pid, port, stop } = await start(program, folder, '--ports_file_dir', folder, '-P', 'nats.pid');
+    await expect.poll(() => readdirSync(folder)).toContain(`nats-server_${pid}.ports`);
+    const ports = readFileSync(join(folder, `nats-server_${pid}.ports`), 'utf8');
+    expect(JSON.parse(ports)).toEqual({ nats: [`nats://127.0.0.1:${port}`] });
+    expect(readFileSync(join(folder, 'nats.pid'), 'utf8')).toBe(String(pid));
+    await stop();
+    expect(readdirSync(folder)).not.toContain(`nats-server_${pid}.ports`);
+  });
+
+  it.each([
+    ['a process id', (pid: number) => `reload=${pid}`],
+    ['the file with it', () => 'reload=nats.pid'],
+  ])('makes a running one reload by %s', async (_what, signal) => {
+    const folder = folderWith('debug: false\n');
+    const server = await start(program, folder, '-c', 'nats.conf', '-P', 'nats.pid');
+    const silent = { code: 0, stdout: '', stderr: '' };
+    expect(await run([program, '-sl', signal(server.pid)], { folder })).toEqual(silent);
+    await server.logged(/Trapped "(hangup|SIGHUP)" signal/);
+    await server.logged(/Reloaded server configuration/);
+  });
+
+  it('makes a running one stop', async () => {
+    const server = await startProcess([program, '-a', '127.0.0.1', '-p', '-1'], scratch);
+    expect((await run([program, '--signal', `quit=${server.pid}`])).code).toBe(0);
+    await server.stop();
+    expect(server.log()).toMatch(/Trapped "(interrupt|SIGINT)" signal/);
+  });
+
+  it('checks a configuration', async () => {
+    expect(await run([program, '-t', '-c', 'nats.conf'], { folder: folderWith('port: 4222\n') })).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: expect.stringMatching(/^nats-server: configuration file nats\.conf is valid\b.*\n$/),
+    });
+  });
+
+  it('names every mistake of a configuration with its place', async () => {
+    const folder = folderWith('port: "x"\nprt: 1\n');
+    const { code, stdout, stderr } = await run([program, '-t', '-c', 'nats.conf'], { folder });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/nats\.conf:1:\d/);
+    expect(stderr).toMatch(/nats\.conf:2:1: unknown field "prt"/);
+  });
+
+  it.each([
+    ['a signal that is none', ['-sl', 'foo=1']],
+    ['a process that is none', ['-sl', 'reload=/none']],
+    ['-t without a configuration', ['-t']],
+    ['TLS without a certificate', ['--tls']],
+    ['a configuration that is not there', ['-c', 'none.conf']],
+    ['a word that is no flag', ['start']],
+  ])('exits with 1 for %s', async (_what, args) => {
+    const { code, stdout, stderr } = await run([program, ...args], { folder: scratch });
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).not.toBe('');
+  });
+}
+
+describe('bin/nats-server', () => {
+  behavesAsNatsServer(launcher);
+
+  const refused = (result: Finished, what: string) => {
+    expect(result).toMatchObject({ code: 1, stdout: '' });
+    expect(result.stderr).toContain(what);
+    expect(result.stderr).toMatch(/^natspki: hint: .*nats-server/m);
+  };
+
+  it.each([
+    [['-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
+    [['-t', '-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
+    [['-js'], 'the bundled broker has no -js'],
+    [['-sd', 'data'], 'the bundled broker has no -sd'],
+  ])('refuses JetStream, and says who has it: %j', async (args, what) => {
+    const folder = folderWith('port: -1\njetstream {\n  store_dir: data\n}\n');
+    refused(await run([launcher, ...args], { folder }), what);
+  });
+
+  it.each([[['-nosuch']], [['-p', 'x']], [['-c']], [['-D=maybe']]])(
+    // There nats-server prints its help and exits with 0, as if nothing were wrong.
+    'exits with 1 for wrong flags: %j',
+    async (args) => {
+      const { code, stdout, stderr } = await run([launcher, ...args], { folder: scratch });
+      expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+      expect(stderr).toMatch(/^natspki: error: /);
+    },
+  );
+
+  it('is found on PATH by a link, from any folder', async () => {
+    const folder = folderWith('');
+    symlinkSync(launcher, join(folder, 'nats-server'));
+    const environment = { PATH: `${folder}${delimiter}${process.env.PATH}` };
+    const { code, stdout } = await run(['nats-server', '-v'], { folder, environment });
+    expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^nats-server: v/) });
+  });
+
+  it('obeys its signals itself, with no process in between', async () => {
+    const server = await start(launcher, folderWith(''));
+    expect(server.log()).toMatch(new RegExp(`^\\[${server.pid}\\] `));
+  });
+});
+
+describePeer('nats-server', 'the real nats-server', (bin) => behavesAsNatsServer(bin));
