@@ -78,7 +78,10 @@ export async function writeFileAtomic(
     await removeStaleTemporaries(target);
     const old = await stat(target).catch(() => undefined);
     await createFile(temporary, data, options.mode ?? 0o644);
-    if (old !== undefined) await inherit(temporary, old, options.mode === undefined);
+    if (old !== undefined) {
+      await inheritOwner(temporary, old);
+      if (options.mode === undefined) await chmod(temporary, old.mode & 0o7777);
+    }
     await rename(temporary, target);
     await syncFolder(dirname(target));
   } catch (error) {
@@ -98,27 +101,12 @@ export async function createFile(path: string, data: string | Uint8Array, mode: 
   }
 }
 
-/**
- * Appends lines to a file, which is made with this mode when missing, and waits until the disk has them. A last line
- * that a crash left torn is ended first, so that it damages no other.
- */
-export async function appendLines(path: string, lines: readonly string[], mode: number): Promise<void> {
-  try {
-    const handle = await open(path, 'a+', mode);
-    try {
-      const { size } = await handle.stat();
-      const last = Buffer.alloc(1, '\n');
-      if (size > 0) await handle.read(last, 0, 1, size - 1);
-      const start = last.toString() === '\n' ? '' : '\n';
-      await handle.writeFile(`${start}${lines.map((line) => `${line}\n`).join('')}`);
-      await handle.sync();
-      if (size === 0) await syncFolder(dirname(path));
-    } finally {
-      await handle.close();
-    }
-  } catch (error) {
-    throw fileError(error, 'write', path);
-  }
+/** Gives a file the owner of the one it is about to replace: root renews what a server reads as somebody else. */
+export async function inheritOwner(path: string, old: { uid: number; gid: number }): Promise<void> {
+  const fresh = await stat(path);
+  if (fresh.uid === old.uid && fresh.gid === old.gid) return;
+  // Only root can; for others the file becomes theirs, as with any editor.
+  await chown(path, old.uid, old.gid).catch(() => undefined);
 }
 
 /** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
@@ -244,16 +232,6 @@ function refuseLarge(path: string, size: number, maximum: number): void {
   if (size > maximum) {
     throw new NatspkiError('file-too-large', `"${path}" has ${size} bytes, expected at most ${maximum}`);
   }
-}
-
-/** Gives a file the owner, and where wanted the mode, of the one it is about to replace. */
-async function inherit(path: string, old: { mode: number; uid: number; gid: number }, mode: boolean) {
-  const fresh = await stat(path);
-  if (fresh.uid !== old.uid || fresh.gid !== old.gid) {
-    // Only root can; for others the file becomes theirs, as with any editor.
-    await chown(path, old.uid, old.gid).catch(() => undefined);
-  }
-  if (mode) await chmod(path, old.mode & 0o7777);
 }
 
 async function removeStaleTemporaries(target: string): Promise<void> {

@@ -14,6 +14,7 @@ import {
   exists,
   type FileWrite,
   fileError,
+  inheritOwner,
   isCode,
   isTemporaryOf,
   makeDirectory,
@@ -41,7 +42,7 @@ interface Rename {
 const writers = 4;
 
 /**
- * Writes all of `writes` and removes all of `removals` in one step; a crash can spare a removal outside of the folder.
+ * Writes all of `writes`, for the owners that the files have, and removes all of `removals` in one step; a crash can spare a removal outside of the folder.
  * Makes the folders that are missing, 0700. Throws a NatspkiError, and leaves everything as it was, when one of the
  * files cannot be written, and `same-file` when two of all these are one.
  */
@@ -71,7 +72,10 @@ export async function writeTogether(
       await syncFolder(journalFolder);
     });
     await eachOf(writes, async ({ path, data, mode }, i) => {
-      await attempt(path, () => createFile(temporaries[i] as string, data, mode));
+      const temporary = temporaries[i] as string;
+      const old = await stat(targets[i] as string).catch(() => undefined);
+      await attempt(path, () => createFile(temporary, data, mode));
+      if (old !== undefined) await inheritOwner(temporary, old);
     });
     for (const folder of new Set(targets.map((target) => dirname(target)))) await syncFolder(folder);
     await attempt(staged, () => rename(staged, join(journalFolder, 'journal.json')));

@@ -14,14 +14,7 @@ import {
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  appendLines,
-  exists,
-  makeDirectory,
-  readFile,
-  readFileSync as readNow,
-  writeFileAtomic,
-} from '../src/files.ts';
+import { exists, makeDirectory, readFile, readFileSync as readNow, writeFileAtomic } from '../src/files.ts';
 import { builtModule } from './support/built.ts';
 import { testFolder } from './support/folder.ts';
 
@@ -209,20 +202,5 @@ describe('folders', () => {
     symlinkSync('nowhere', at('dangling'));
     expect([folder, at('dangling'), at('nowhere')].map(exists)).toEqual([true, true, false]);
     expect(existsSync(at('dangling'))).toBe(false);
-  });
-});
-
-describe('appending lines', () => {
-  it('makes the file with its mode and adds to its end', async () => {
-    await appendLines(at('log'), ['one', 'two'], 0o600);
-    await appendLines(at('log'), ['three'], 0o600);
-    expect(readFileSync(at('log'), 'utf8')).toBe('one\ntwo\nthree\n');
-    expect(mode(at('log'))).toBe(0o600);
-  });
-
-  it('ends a torn last line first', async () => {
-    writeFileSync(at('torn'), 'one\ntw');
-    await appendLines(at('torn'), ['three'], 0o600);
-    expect(readFileSync(at('torn'), 'utf8')).toBe('one\ntw\nthree\n');
   });
 });

@@ -1,5 +1,5 @@
 // Several files as one: every moment of a crash leaves all the old ones or all the new ones.
-import { existsSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finishStaged, unfinishedWork, writeTogether } from '../src/staging.ts';
@@ -60,6 +60,13 @@ describe('writing files together', () => {
     ];
     await expect(writeTogether(journal, writes)).rejects.toMatchObject({ code: 'not-a-file' });
     expect(contents(folder)).toEqual(before);
+  });
+
+  it.runIf(process.getuid?.() === 0)('leaves files to their owners', async () => {
+    const { folder, journal } = pairFolder();
+    chownSync(join(folder, 'key'), 65534, 65534);
+    await writeTogether(journal, [{ path: join(folder, 'key'), data: 'new key', mode: 0o600 }]);
+    expect(statSync(join(folder, 'key'))).toMatchObject({ uid: 65534, gid: 65534 });
   });
 
   it('refuses two writes to one file, by whatever names, and a write to what is to go', async () => {

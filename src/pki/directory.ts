@@ -11,6 +11,8 @@ import {
   isTemporaryName,
   makeDirectory,
   readFile,
+  resolveEntry,
+  resolveTarget,
 } from '../files.ts';
 import { acquireLock } from '../lock.ts';
 import { finishStaged, unfinishedWork, writeTogether } from '../staging.ts';
@@ -18,7 +20,7 @@ import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
 import { Authority } from './authority.ts';
-import { Ledger } from './ledger.ts';
+import { Ledger, type LedgerEntry } from './ledger.ts';
 
 /** The two files of a certificate. */
 export interface PairFiles {
@@ -33,6 +35,18 @@ export interface PairWrite extends PairFiles {
   readonly certificate: string;
   /** Undefined when the key stays where it was made: one that is here then goes to the archive. */
   readonly key: string | undefined;
+}
+
+/** What is written in one step: all of it or nothing. */
+export interface Change {
+  /** For the ledger: what was signed. */
+  readonly entries?: readonly LedgerEntry[];
+  readonly pairs?: readonly PairWrite[];
+  /** Files that their owner may have edited; what they replace goes to the archive. */
+  readonly configurations?: readonly FileWrite[];
+  readonly others?: readonly FileWrite[];
+  /** Paths. */
+  readonly removed?: readonly string[];
 }
 
 export class PkiDirectory {
@@ -181,61 +195,70 @@ export class PkiDirectory {
     );
   }
 
+  /** Tells whether the files of a pair are in this folder, by whatever path. */
+  async holds(pair: PairFiles): Promise<boolean> {
+    const [folder, path] = await Promise.all([dirname(pair.certificateFile), this.path].map(resolveTarget));
+    return folder === path;
+  }
+
   /**
-   * Writes pairs and other files, and removes some, in one step; what a pair replaces goes to the archive in the same
-   * step. Only inside `exclusive`.
+   * Carries out a change in one step; the pairs and configurations that it replaces go to the archive in the same step.
+   * Only inside `exclusive`. Throws `linked-file` rather than write through a link into a file of another name here.
+   * @returns where configurations that were replaced are now
    */
-  async write(
-    pairs: readonly PairWrite[],
-    others: readonly FileWrite[],
-    now: Date,
-    removed: readonly string[] = [],
-  ): Promise<void> {
+  async write(change: Change, now: Date): Promise<string[]> {
+    const { entries = [], pairs = [], configurations = [], others = [], removed = [] } = change;
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
     for (const pair of pairs) {
       if (isThere(pair)) {
-        writes.push(...(await this.#archived(pair, now)));
+        const old = await readThere([pair.certificateFile, pair.keyFile]);
+        const mark = serialIn(old[0]?.data ?? Buffer.alloc(0));
+        writes.push(...(await archived(await this.#archive(pair), old, now, `-${mark}`)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
       writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });
       if (pair.key !== undefined) writes.push({ path: pair.keyFile, data: pair.key, mode: 0o600 });
     }
-    await writeTogether(this.#state, [...writes, ...others], removals);
-  }
-
-  /** Names the files of the pair that was replaced last, undefined when the archive has none. */
-  async lastArchived(name: string): Promise<PairFiles | undefined> {
-    const folder = (await this.#archivedFolders(name)).at(-1);
-    return folder === undefined ? undefined : this.pair(name, join(this.#archive(name), folder));
-  }
-
-  #archive(name: string): string {
-    return join(this.#state, 'archive', name);
-  }
-
-  /** Lists what the archive has of a name, oldest first; a pair that was put back has left an empty folder. */
-  async #archivedFolders(name: string): Promise<string[]> {
-    const archive = this.#archive(name);
-    if (!exists(archive)) return [];
-    const filled: string[] = [];
-    for (const folder of (await readdir(archive)).sort()) {
-      if ((await readdir(join(archive, folder))).length > 0) filled.push(folder);
+    const kept: FileWrite[] = [];
+    for (const { path, data } of configurations) {
+      const changed = (await readThere([path])).filter((old) => !old.data.equals(Buffer.from(data)));
+      kept.push(...(await archived(join(this.#state, elsewhere, basename(path)), changed, now)));
     }
-    return filled;
+    writes.push(...configurations, ...others);
+    for (const { path } of writes) await this.#refuseLink(path);
+    const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
+    await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
+    return kept.map(({ path }) => path);
   }
 
-  /** Gives the files of a pair that is about to be replaced, as writes to `.natspki/archive/NAME/TIME-SERIAL/`. */
-  async #archived(pair: PairFiles, now: Date): Promise<FileWrite[]> {
-    const files = [pair.certificateFile, pair.keyFile];
-    const contents: [string, Buffer][] = [];
-    for (const file of files) if (exists(file)) contents.push([file, await readFile(file)]);
-    const last = (await this.#archivedFolders(pair.name)).at(-1) ?? '';
-    const serial = serialIn(contents[0]?.[1] ?? Buffer.alloc(0));
-    const folder = join(this.#archive(pair.name), `${stampAfter(last, now)}-${serial}`);
-    return contents.map(([file, data]) => ({ path: join(folder, basename(file)), data, mode: 0o600 }));
+  /** Names the files of the pair of this folder that was replaced last, undefined when the archive has none. */
+  async lastArchived(name: string): Promise<PairFiles | undefined> {
+    const archive = await this.#archive(this.pair(name));
+    const folder = (await filledFolders(archive)).at(-1);
+    return folder === undefined ? undefined : this.pair(name, join(archive, folder));
+  }
+
+  /** Names the folder in the archive for all that a pair ever was; what was never in this folder is kept apart. */
+  async #archive(pair: PairFiles): Promise<string> {
+    return join(this.#state, (await this.holds(pair)) ? 'archive' : elsewhere, pair.name);
+  }
+
+  async #refuseLink(path: string): Promise<void> {
+    const [target, entry, folder] = await Promise.all([
+      resolveTarget(path),
+      resolveEntry(path),
+      resolveTarget(this.path),
+    ]);
+    if (target === entry || dirname(target) !== folder) return;
+    throw new NatspkiError('linked-file', `"${path}" is a link to "${join(this.path, basename(target))}"`, {
+      hint: `rm "${path}"`,
+    });
   }
 }
+
+/** Of the archive, what was replaced outside of the folder. */
+const elsewhere = 'archive-elsewhere';
 
 /**
  * Throws a UsageError unless a name can be that of a certificate and of its files: no path, no clash with the
@@ -276,6 +299,40 @@ export function checkNames(names: readonly string[]): void {
 
 function isThere(pair: PairFiles): boolean {
   return exists(pair.certificateFile) || exists(pair.keyFile);
+}
+
+/** Reads those of the files that are there; a link that leads nowhere is not. */
+async function readThere(files: readonly string[]): Promise<{ path: string; data: Buffer }[]> {
+  const there: { path: string; data: Buffer }[] = [];
+  for (const path of files) {
+    const data = await readFile(path).catch((error) => {
+      if (!(error instanceof NatspkiError && error.code === 'file-missing')) throw error;
+    });
+    if (data !== undefined) there.push({ path, data });
+  }
+  return there;
+}
+
+/** Gives files that are about to be replaced, as writes to a fresh folder in `archive`, `TIME` and the mark behind it. */
+async function archived(
+  archive: string,
+  old: readonly { path: string; data: Buffer }[],
+  now: Date,
+  mark = '',
+): Promise<FileWrite[]> {
+  const last = (await filledFolders(archive)).at(-1) ?? '';
+  const folder = join(archive, `${stampAfter(last, now)}${mark}`);
+  return old.map(({ path, data }) => ({ path: join(folder, basename(path)), data, mode: 0o600 }));
+}
+
+/** Lists what an archive has of a name, oldest first; a pair that was put back has left an empty folder. */
+async function filledFolders(archive: string): Promise<string[]> {
+  if (!exists(archive)) return [];
+  const filled: string[] = [];
+  for (const folder of (await readdir(archive)).sort()) {
+    if ((await readdir(join(archive, folder))).length > 0) filled.push(folder);
+  }
+  return filled;
 }
 
 /** Prints a time for a folder name, moved past the name before it where the clock was set back. */

@@ -36,7 +36,10 @@ export interface InitOptions {
   readonly passphrase?: string;
   /** Replaces an existing authority; what it replaces goes to the archive. */
   readonly force?: boolean;
-  /** Further files, such as nats.conf, that appear in the same step as the certificates or not at all. */
+  /**
+   * Further files, such as nats.conf, that appear in the same step as the certificates or not at all; what they replace
+   * goes to the archive.
+   */
   readonly files?: readonly FileWrite[];
   readonly now?: () => Date;
   /** Called with the steps that are done, of all: a key and a signature a certificate. */
@@ -98,12 +101,19 @@ export async function initialize(options: InitOptions): Promise<Made> {
   return directory.exclusive(async (recovered) => {
     await refuse();
     const before = force ? (await directory.contents()).certificates : [];
-    await directory.ledger.append([entry, ...entries]);
-    await directory.write([authorityWrite, ...pairs], files, now);
+    const replaced = await directory.write(
+      { entries: [entry, ...entries], pairs: [authorityWrite, ...pairs], configurations: files },
+      now,
+    );
     const left = before.filter((name) => !plans.some((plan) => plan.files.name === name));
     return {
       certificates: [describe(certificate, authorityPair, 'authority', now), ...listed],
-      notices: [...recoveryNotice(recovered), ...leafNotices(authority, plans, now), ...leftNotice(left)],
+      notices: [
+        ...recoveryNotice(recovered),
+        ...leafNotices(authority, plans, now),
+        ...leftNotice(left),
+        ...replaced.map((path) => `the configuration that was replaced is now ${path}`),
+      ],
     };
   });
 }

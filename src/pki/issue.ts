@@ -1,5 +1,4 @@
 // The issuing of one or many leaf certificates by the authority of a folder.
-import { resolve } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { exists, readFile } from '../files.ts';
 import { type KeyType, weaknessOf } from '../x509/key.ts';
@@ -7,7 +6,7 @@ import { readMaterialOf } from '../x509/material.ts';
 import { formatSan, parseSan, type San } from '../x509/name.ts';
 import { type CertificateRequest, readRequest } from '../x509/request.ts';
 import { type Authority, checkDays } from './authority.ts';
-import { checkNames, type PkiDirectory } from './directory.ts';
+import { checkNames, type PairFiles, type PkiDirectory } from './directory.ts';
 import {
   type KeyedPlan,
   leafNotices,
@@ -68,10 +67,9 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     if (!force) await directory.refuseExisting(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
-    const outside =
-      options.outDirectory !== undefined && resolve(options.outDirectory) !== resolve(directory.path);
-    await directory.ledger.append(outside ? entries.map((entry) => ({ ...entry, outside })) : entries);
-    await directory.write(pairs, [], now);
+    const outside = !(await directory.holds(files[0] as PairFiles));
+    const recorded = outside ? entries.map((entry) => ({ ...entry, outside })) : entries;
+    await directory.write({ entries: recorded, pairs }, now);
     return {
       certificates: listed,
       notices: [

@@ -1,8 +1,8 @@
-// The record of every certificate that an authority ever signed: one line of JSON each, only ever appended to.
-import { appendLines, exists, readFile } from '../files.ts';
+// The record of every certificate that an authority ever signed: one line of JSON each, only ever added to.
+import { exists, type FileWrite, readFile } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
-import type { ProfileName } from './profile.ts';
+import { type ProfileName, profileNames } from './profile.ts';
 
 export interface LedgerEntry {
   /** When it was signed; this and the other times as ISO 8601 in UTC. */
@@ -25,6 +25,8 @@ export interface LedgerEntry {
   readonly outside?: true;
 }
 
+const newline = 0x0a;
+
 export class Ledger {
   readonly file: string;
 
@@ -32,13 +34,16 @@ export class Ledger {
     this.file = file;
   }
 
-  /** Appends, and waits until the disk has it: before the certificates themselves can be seen by anybody. */
-  async append(entries: readonly LedgerEntry[]): Promise<void> {
-    await appendLines(
-      this.file,
-      entries.map((entry) => JSON.stringify(entry)),
-      0o600,
-    );
+  /**
+   * Gives the file with these entries behind those it has, to be written in one step with the certificates themselves:
+   * none is recorded that is not there, and none is there that is not recorded.
+   */
+  async with(entries: readonly LedgerEntry[]): Promise<FileWrite> {
+    const old = exists(this.file) ? await readFile(this.file, Number.POSITIVE_INFINITY) : Buffer.alloc(0);
+    // A line that is torn damages no other.
+    const end = old.length === 0 || old.at(-1) === newline ? '' : '\n';
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
+    return { path: this.file, data: Buffer.concat([old, Buffer.from(end + lines.join(''))]), mode: 0o600 };
   }
 
   /** Reads all entries, oldest first, and the numbers of the lines that a crash or an editor has damaged. */
@@ -78,10 +83,17 @@ export function ledgerEntry(
 function parseEntry(line: string): LedgerEntry | undefined {
   try {
     const entry = JSON.parse(line) as Partial<LedgerEntry> | null;
-    return typeof entry?.serial === 'string' && typeof entry.profile === 'string'
-      ? (entry as LedgerEntry)
-      : undefined;
+    return isEntry(entry) ? entry : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isEntry(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
+  const { serial, name, profile, issuer, pin, notAfter } = entry ?? {};
+  return (
+    [serial, name, issuer, pin].every((field) => typeof field === 'string') &&
+    (profile === 'authority' || profileNames.some((known) => known === profile)) &&
+    !Number.isNaN(Date.parse(String(notAfter)))
+  );
 }

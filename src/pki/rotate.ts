@@ -87,15 +87,15 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     }
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     if (pairs.length > 0) {
-      // A crash from here on leaves at most an entry and a pin of nothing.
-      await directory.ledger.append(entries);
+      // On record before anybody is told, so that the pin of a swap that never came can be found again (stalePins).
+      await directory.write({ entries }, now);
       await beforeSwap?.(
         listed.flatMap(({ name, pin: to }, i) => {
           const from = (steps[i] as Prepared).current.pin;
           return from === to ? [] : [{ name, from, to }];
         }),
       );
-      await directory.write(pairs, [], now);
+      await directory.write({ pairs }, now);
     }
     return {
       plan: { steps: steps.map(({ current: _, ...each }) => each), left },
@@ -117,6 +117,9 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
   const { directory, name, force = false, beforeSwap, now: clock = () => new Date() } = options;
   checkName(name);
   const now = clock();
+  // Where there is no authority there is nothing to lock.
+  await directory.settle();
+  await directory.readBundle();
   return directory.exclusive(async (recovered) => {
     const bundle = await directory.readBundle();
     const archived = await directory.lastArchived(name);
@@ -143,7 +146,10 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     // What stood behind it may have been of a rotation of the authority that is finished by now.
     const behind = restored.isSignedBy(bundle[0]) ? await directory.readVouchers() : chain.slice(1);
     const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
-    await directory.write([pair], [], now, hasKey ? [certificateFile, keyFile] : [certificateFile]);
+    await directory.write(
+      { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
+      now,
+    );
     const { entries } = await directory.ledger.read();
     const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
     const { keyFile: _, ...withoutKey } = directory.pair(name);

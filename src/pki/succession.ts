@@ -82,12 +82,12 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
     const own = (await authorityNeedsPassphrase(directory)) ? passphrase : undefined;
     const pair = await pairOf(files, [certificate, ...next.retired], key, own);
     const facts = { name: files.name, profile: 'authority', now } as const;
-    await directory.ledger.append([
+    const entries = [
       ledgerEntry(certificate, { ...facts, issuer: certificate.pin }),
       ...next.chain.map((each) => ledgerEntry(each, { ...facts, issuer: old.current.certificate.pin })),
-    ]);
+    ];
     const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
-    await directory.write([pair], chain, now);
+    await directory.write({ entries, pairs: [pair], others: chain }, now);
     return {
       step,
       certificates: [
@@ -145,7 +145,7 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
       leaves.push({ path: directory.certificateFile(name), data, mode: 0o644 });
     }
     const bundle = { path: directory.authorityFile, data: current.toPem(), mode: 0o644 };
-    await directory.write([], [bundle, ...leaves], now, [directory.chainFile]);
+    await directory.write({ others: [bundle, ...leaves], removed: [directory.chainFile] }, now);
     const { authorityPair } = directory;
     return {
       step,
@@ -186,9 +186,9 @@ async function findDependents(
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
   const { entries } = await directory.ledger.read();
-  const latest = new Map(entries.map((entry) => [entry.name, entry]));
-  for (const { name, profile, issuer, notAfter } of latest.values()) {
-    if (profile === 'authority' || certificates.includes(name)) continue;
+  const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
+  for (const { name, profile, issuer, notAfter, outside = false } of latest.values()) {
+    if (profile === 'authority' || (!outside && certificates.includes(name))) continue;
     const depends = issuer !== current.pin && retired.some(({ pin }) => pin === issuer);
     if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });
   }

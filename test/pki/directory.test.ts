@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkName, checkNames, PkiDirectory } from '../../src/pki/directory.ts';
@@ -56,7 +56,7 @@ describe('a name', () => {
 describe('writing pairs', () => {
   it('closes keys and the folder to others', async () => {
     const directory = newDirectory(scratch);
-    await directory.exclusive(() => directory.write([pairWrite(directory, 'n1', 'new')], [], now));
+    await directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', 'new')] }, now));
     expect(tree(join(directory.path, '..'))).toEqual([
       '0700 certs',
       '0700 certs/.natspki',
@@ -68,7 +68,7 @@ describe('writing pairs', () => {
   it('moves what it replaces to the archive, for the owner only', async () => {
     const directory = newDirectory(scratch);
     const write = (text: string, at: Date) =>
-      directory.exclusive(() => directory.write([pairWrite(directory, 'n1', text)], [], at));
+      directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', text)] }, at));
     await write('first', now);
     await write('second', now);
     await write('third', new Date(now.getTime() + 1000));
@@ -89,8 +89,10 @@ describe('writing pairs', () => {
 
   it('takes the key away, into the archive, when the new certificate has its key elsewhere', async () => {
     const directory = newDirectory(scratch);
-    await directory.exclusive(() => directory.write([pairWrite(directory, 'n1', 'old')], [], now));
-    await directory.exclusive(() => directory.write([pairWrite(directory, 'n1', 'new', false)], [], now));
+    await directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', 'old')] }, now));
+    await directory.exclusive(() =>
+      directory.write({ pairs: [pairWrite(directory, 'n1', 'new', false)] }, now),
+    );
     expect(await directory.contents()).toEqual({ certificates: ['n1'], keys: [], leftovers: [] });
     expect(Object.values(contents(join(directory.path, '.natspki/archive')))).toEqual([
       'old certificate',
@@ -103,7 +105,10 @@ describe('writing pairs', () => {
     const elsewhere = mkdtempSync(join(scratch, 'elsewhere-'));
     const write = (path: string) =>
       directory.exclusive(() =>
-        directory.write([pairWrite(directory, 'n1', 'new')], [{ path, data: 'text', mode: 0o644 }], now),
+        directory.write(
+          { pairs: [pairWrite(directory, 'n1', 'new')], others: [{ path, data: 'text', mode: 0o644 }] },
+          now,
+        ),
       );
     mkdirSync(join(elsewhere, 'taken'));
     await expect(write(join(elsewhere, 'taken'))).rejects.toMatchObject({ code: 'not-a-file' });
@@ -111,6 +116,40 @@ describe('writing pairs', () => {
     await write(join(elsewhere, 'nats.conf'));
     expect(readFileSync(join(elsewhere, 'nats.conf'), 'utf8')).toBe('text');
     expect((await directory.contents()).keys).toEqual(['n1']);
+  });
+});
+
+describe('a link in the place of a file', () => {
+  const write = (directory: PkiDirectory) =>
+    directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'twin', 'new')] }, now));
+
+  it('is followed to where somebody keeps the file', async () => {
+    const directory = newDirectory(scratch);
+    const elsewhere = join(mkdtempSync(join(scratch, 'elsewhere-')), 'key');
+    await directory.exclusive(async () => {});
+    writeFileSync(elsewhere, 'old key');
+    symlinkSync(elsewhere, directory.keyFile('twin'));
+    await write(directory);
+    expect(readFileSync(elsewhere, 'utf8')).toBe('new key');
+  });
+
+  it('is not followed into the key of another', async () => {
+    const directory = await madeDirectory(scratch);
+    symlinkSync('server-key.pem', directory.keyFile('twin'));
+    const before = contents(directory.path);
+    await expect(write(directory)).rejects.toMatchObject({
+      code: 'linked-file',
+      message: `"${directory.keyFile('twin')}" is a link to "${directory.keyFile('server')}"`,
+    });
+    expect(contents(directory.path)).toEqual(before);
+  });
+
+  it('is replaced where it leads nowhere', async () => {
+    const directory = newDirectory(scratch);
+    await directory.exclusive(async () => {});
+    symlinkSync('nowhere', directory.keyFile('twin'));
+    await write(directory);
+    expect(readFileSync(directory.keyFile('twin'), 'utf8')).toBe('new key');
   });
 });
 

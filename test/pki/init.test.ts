@@ -122,6 +122,30 @@ describe('init', () => {
     ]);
   });
 
+  it('never writes a configuration over its own files', async () => {
+    const directory = newDirectory(scratch);
+    for (const name of ['ca-key.pem', 'server-key.pem', '.natspki/ledger']) {
+      const files = [{ path: join(directory.path, name), data: 'port: 4222\n', mode: 0o644 }];
+      await expect(initialize({ directory, ...initDefaults, files }), name).rejects.toMatchObject({
+        code: 'same-file',
+      });
+      expect(contents(directory.path)).toEqual({});
+    }
+  });
+
+  it('keeps the configuration that it replaces, and says where', async () => {
+    const directory = newDirectory(scratch);
+    const path = join(directory.path, '../nats.conf');
+    const options = { directory, ...initDefaults, force: true };
+    const write = (data: string) => initialize({ ...options, files: [{ path, data, mode: 0o644 }] });
+    await write('port: 4222\n');
+    expect((await write('port: 4222\n')).notices).toEqual([]);
+    const { notices } = await write('port: 4333\n');
+    const [, old = ''] = /^the configuration that was replaced is now (.*)$/.exec(notices[0] ?? '') ?? [];
+    expect(readFileSync(old, 'utf8')).toBe('port: 4222\n');
+    expect(readFileSync(path, 'utf8')).toBe('port: 4333\n');
+  });
+
   it('writes the other files in the same step', async () => {
     const directory = newDirectory(scratch);
     const path = join(directory.path, '../nats.conf');

@@ -1,5 +1,5 @@
 // The issuing of leaf certificates as a use case; what people see of it is in test/commands/issue.test.ts.
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { PkiDirectory } from '../../src/pki/directory.ts';
@@ -125,6 +125,16 @@ describe('issue', () => {
       key,
     ]);
     expect(readFileSync(directory.keyFile('renewed'), 'latin1')).not.toBe(key);
+  });
+
+  it('leaves nothing on record when the files cannot be written', async () => {
+    const before = contents(directory.path);
+    mkdirSync(directory.certificateFile('taken'));
+    await expect(
+      issueCertificates({ directory, profile: 'client', names: ['taken'], force: true }),
+    ).rejects.toMatchObject({ code: 'not-a-file' });
+    rmdirSync(directory.certificateFile('taken'));
+    expect(contents(directory.path)).toEqual(before);
   });
 
   it('says how nats-server will know a client whose name it cannot map', async () => {

@@ -1,6 +1,7 @@
 import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { writeFileAtomic } from '../../src/files.ts';
 import { Ledger, type LedgerEntry } from '../../src/pki/ledger.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -18,15 +19,22 @@ const entry = (serial: string): LedgerEntry => ({
   pin: 'bb',
 });
 
+async function add(ledger: Ledger, entries: readonly LedgerEntry[]): Promise<void> {
+  const { path, data, mode } = await ledger.with(entries);
+  await writeFileAtomic(path, data, { mode });
+}
+
 describe('the ledger', () => {
+  let lines = 0;
+
   it('is empty where there is none yet', async () => {
     expect(await new Ledger(join(folder, 'none')).read()).toEqual({ entries: [], damagedLines: [] });
   });
 
   it('has one line for each certificate, in their order, for its owner only', async () => {
     const ledger = new Ledger(join(folder, 'ledger'));
-    await ledger.append([entry('01'), entry('02')]);
-    await ledger.append([entry('03')]);
+    await add(ledger, [entry('01'), entry('02')]);
+    await add(ledger, [entry('03')]);
     expect((await ledger.read()).entries).toEqual([entry('01'), entry('02'), entry('03')]);
     expect(readFileSync(ledger.file, 'utf8').split('\n')).toHaveLength(4);
     expect(statSync(ledger.file).mode & 0o777).toBe(0o600);
@@ -34,16 +42,21 @@ describe('the ledger', () => {
 
   it('reports a torn last line, keeps the others, and goes on behind it', async () => {
     const ledger = new Ledger(join(folder, 'torn'));
-    await ledger.append([entry('01'), entry('02')]);
+    await add(ledger, [entry('01'), entry('02')]);
     truncateSync(ledger.file, statSync(ledger.file).size - 20);
     expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
-    await ledger.append([entry('03')]);
+    await add(ledger, [entry('03')]);
     expect(await ledger.read()).toEqual({ entries: [entry('01'), entry('03')], damagedLines: [2] });
   });
 
-  it.each(['null', '[]', '{}', '"x"', 'not JSON'])('reports a line that is %s', async (line) => {
-    const ledger = new Ledger(join(folder, `line-${encodeURIComponent(line)}`));
-    await ledger.append([entry('01')]);
+  it.each([
+    ...['null', '[]', '{}', '"x"', 'not JSON'],
+    JSON.stringify({ ...entry('02'), profile: 'toString' }),
+    JSON.stringify({ ...entry('02'), notAfter: 'never' }),
+    JSON.stringify({ ...entry('02'), name: undefined }),
+  ])('reports a line that is %s', async (line) => {
+    const ledger = new Ledger(join(folder, `line-${lines++}`));
+    await add(ledger, [entry('01')]);
     appendFileSync(ledger.file, `${line}\n`);
     expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
   });

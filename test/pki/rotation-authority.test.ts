@@ -214,6 +214,19 @@ describe('rotating the authority', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
+  it('knows a certificate elsewhere from one of the same name here', async () => {
+    const directory = await madeDirectory(scratch);
+    const outDirectory = mkdtempSync(join(scratch, 'out-'));
+    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+      message: `1 certificate still depends on "Test authority": server (not in "${directory.path}")`,
+    });
+    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory, force: true });
+    expect((await finishSuccession({ directory })).step.stranded).toEqual([]);
+  });
+
   it('does not put back a pair of the retired authority unless forced', async () => {
     const directory = await madeDirectory(scratch);
     await startSuccession({ directory });

@@ -1,5 +1,5 @@
 // The reissue of leaves: what is planned, what stays the same, what changes, what goes to the archive and comes back.
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { PkiDirectory } from '../../src/pki/directory.ts';
@@ -11,7 +11,7 @@ import { decodePrivateKey } from '../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../src/x509/name.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
-import { leafOf, madeDirectory } from '../support/pki.ts';
+import { leafOf, madeDirectory, newDirectory } from '../support/pki.ts';
 
 const scratch = testFolder('rotation');
 const day = 86_400_000;
@@ -283,6 +283,24 @@ describe('undoing a rotation', () => {
     await rotateLeaves({ directory, names: ['server'], now: later(-10) });
     await undoRotation({ directory, name: 'server', now: later(-20) });
     expect(files(directory)).toEqual(second);
+  });
+
+  it('never takes a pair of another folder for the one that was here', async () => {
+    const directory = await madeDirectory(scratch);
+    const outDirectory = join(directory.path, '../out');
+    const options = { directory, profile: 'server' as const, names: ['server'], outDirectory };
+    await issueCertificates(options);
+    const { certificates } = await issueCertificates({ ...options, force: true });
+    await expect(undoRotation({ directory, name: 'server' })).rejects.toMatchObject({
+      code: 'not-in-archive',
+    });
+    expect(certificates[0]?.serial).not.toBe(leafOf(directory, 'server').serial);
+  });
+
+  it('makes no folder where there is none', async () => {
+    const directory = newDirectory(scratch);
+    await expect(undoRotation({ directory, name: 'server' })).rejects.toMatchObject({ code: 'no-authority' });
+    expect(existsSync(directory.path)).toBe(false);
   });
 
   it('refuses what is not in the archive, and what has expired unless forced', async () => {
