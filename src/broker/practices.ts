@@ -5,7 +5,7 @@ import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position } from '../conf/value.ts';
 import { formatMode } from '../files.ts';
 import type { TlsBlock } from '../tls/block.ts';
-import { findCipherSuite, tls13Suites } from '../tls/ciphers.ts';
+import { findCipherSuite, supportedCurves, tls13Suites } from '../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../tls/material.ts';
 import { placeOfOption, placeOfString } from './place.ts';
 
@@ -140,6 +140,17 @@ export const practices: readonly Practice[] = [
       return warnIf(named > 0 && named < tls13Suites.length, placeOfOption(map, 'cipher_suites'), {
         message: 'nats-server offers all suites of TLS 1.3 whatever "cipher_suites" says',
         hint: `name all of ${tls13Suites.map(({ name }) => name).join(', ')} for the same on both`,
+      });
+    },
+  },
+  {
+    code: 'nats-server-ignores',
+    contexts: everywhere,
+    faults: ({ map, tls: { curvePreferences = [] } }) => {
+      const inItsOrder = supportedCurves().filter((curve) => curvePreferences.includes(curve));
+      return warnIf(inItsOrder.join() !== curvePreferences.join(), placeOfOption(map, 'curve_preferences'), {
+        message: 'nats-server uses the curves of "curve_preferences", and not their order',
+        hint: `its own order is ${inItsOrder.join(', ')}`,
       });
     },
   },

@@ -73,6 +73,7 @@ describe('a configuration that keeps to the best practices', () => {
       ),
     ],
     ['with a cluster', block() + cluster()],
+    ['with curves in the order of nats-server', block('curve_preferences: [X25519, CurveP256]')],
     ['with a timeout of a second', block('timeout: 1')],
   ])('is not warned of, %s', async (_what, text) => {
     expect(await check(text)).toEqual([]);
@@ -132,6 +133,11 @@ describe('warns of', () => {
       'insecure for clients, which does nothing',
       block('insecure: true'),
       ['warning 4:11 skipped-verification'],
+    ],
+    [
+      'curves in an order that is not that of nats-server',
+      block('curve_preferences: [CurveP384, X25519]'),
+      ['warning 4:20 nats-server-ignores'],
     ],
     [
       'one certificate for clients and cluster',

@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Finished, run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 import { type ServerProcess, startProcess } from '../support/server.ts';
+import { agree } from '../support/upgrade.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/nats-server', import.meta.url));
 const scratch = testFolder('launcher');
@@ -29,6 +31,12 @@ async function start(program: string, folder: string, ...args: string[]): Promis
   running.add(server);
   return server;
 }
+
+const ca = makeAuthority(scratch);
+const server = makeLeaf(scratch, 'server', ca, { usage: 'serverAuth' });
+const client = makeLeaf(scratch, 'client', ca, { usage: 'clientAuth' });
+const withCertificate = { cert: readFileSync(client.cert), key: readFileSync(client.key) };
+const certificate = ['--tlscert', server.cert, '--tlskey', server.key];
 
 function behavesAsNatsServer(program: string): void {
   it.each(['-v', '--version', '-version', 'version'])('says its version with %s', async (flag) => {
@@ -54,6 +62,27 @@ function behavesAsNatsServer(program: string): void {
     expect(readFileSync(join(folder, 'nats.pid'), 'utf8')).toBe(String(pid));
     await stop();
     expect(readdirSync(folder)).not.toContain(`nats-server_${pid}.ports`);
+  });
+
+  it.each([['--tls'], ['-tls=true']])(
+    'speaks TLS with %s, and asks nobody for a certificate',
+    async (tls) => {
+      const { port } = await start(program, scratch, tls, ...certificate);
+      expect(await agree(port)).toMatchObject({ server: 'server' });
+    },
+  );
+
+  it('asks for a certificate with --tlsverify, of the authorities of --tlscacert', async () => {
+    const flags = ['--tlsverify', ...certificate, '--tlscacert', ca.cert];
+    const { port } = await start(program, scratch, ...flags);
+    expect(await agree(port, withCertificate)).toMatchObject({ server: 'server' });
+    await expect(agree(port)).rejects.toThrow();
+  });
+
+  it('takes the TLS of its flags before that of its configuration', async () => {
+    const folder = folderWith(`tls { cert_file: "${client.cert}", key_file: "${client.key}" }\n`);
+    const { port } = await start(program, folder, '-c', 'nats.conf', '--tls', ...certificate);
+    expect(await agree(port)).toMatchObject({ server: 'server' });
   });
 
   it.each([
