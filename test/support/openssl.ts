@@ -13,6 +13,8 @@ export interface LeafOptions {
   usage?: 'serverAuth' | 'clientAuth';
   /** DNS names and IP addresses; by default localhost and 127.0.0.1. */
   hosts?: string[];
+  /** What stands in the place of hosts, as openssl writes it: `email:a@example.com,URI:spiffe://a/b`; empty for none. */
+  names?: string;
   /** A negative number makes a certificate that has expired. */
   days?: number;
   /** The subject, by default the name as its common name. */
@@ -47,12 +49,13 @@ export function makeLeaf(
   const { usage, hosts = ['localhost', '127.0.0.1'], days = 30, subject = `/CN=${name}` } = options;
   const pair = paths(folder, name);
   const request = join(folder, `${name}.csr`);
-  const names = hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`).join(',');
+  const names =
+    options.names ?? hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`).join(',');
   openssl(
     ...['req', '-new', '-utf8', ...newKey(pair), '-subj', subject, '-out', request],
     ...['-addext', 'basicConstraints=critical,CA:FALSE'],
     ...['-addext', `extendedKeyUsage=${usage ?? 'serverAuth,clientAuth'}`],
-    ...['-addext', `subjectAltName=${names}`],
+    ...(names === '' ? [] : ['-addext', `subjectAltName=${names}`]),
   );
   const signer = issuer ? ['-CA', issuer.cert, '-CAkey', issuer.key] : ['-signkey', pair.key];
   openssl(

@@ -1,0 +1,132 @@
+// verify_and_map on the wire: which user a certificate is, by the account its client lands in. One table for both
+// servers, and the one difference between them.
+import { readFileSync } from 'node:fs';
+import { expect, it } from 'vitest';
+import { testFolder } from '../support/folder.ts';
+import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
+import { conformance } from './suite.ts';
+
+const folder = testFolder('wire-mapping');
+const ca = makeAuthority(folder);
+const server = makeLeaf(folder, 'server', ca, { usage: 'serverAuth' });
+
+interface Named {
+  subject: string;
+  /** As openssl writes subject alternative names. */
+  names?: string;
+  user: string;
+}
+
+const cases: Record<string, Named> = {
+  'an e-mail address': { subject: '/CN=x', names: 'email:alice@example.com', user: 'alice@example.com' },
+  'a DNS name': { subject: '/CN=x', names: 'DNS:bob.example.com', user: 'bob.example.com' },
+  'a URI': { subject: '/CN=x', names: 'URI:https://example.com/carol', user: 'https://example.com/carol' },
+  'a SPIFFE id': {
+    subject: '/CN=x',
+    names: 'URI:spiffe://example.com/dave',
+    user: 'spiffe://example.com/dave',
+  },
+  'an e-mail address before a DNS name': {
+    subject: '/CN=x',
+    names: 'DNS:bob.example.com,email:alice@example.com',
+    user: 'alice@example.com',
+  },
+  'a DNS name before a URI': {
+    subject: '/CN=x',
+    names: 'URI:spiffe://example.com/dave,DNS:bob.example.com',
+    user: 'bob.example.com',
+  },
+  'the second of two DNS names': {
+    subject: '/CN=x',
+    names: 'DNS:nobody.example.com,DNS:bob.example.com',
+    user: 'bob.example.com',
+  },
+  'a DNS name before the subject': {
+    subject: '/C=US/O=Acme/CN=erin',
+    names: 'DNS:bob.example.com',
+    user: 'bob.example.com',
+  },
+  'the subject where no other name is a user': {
+    subject: '/C=US/O=Acme/CN=erin',
+    names: 'DNS:nobody.example.com',
+    user: 'CN=erin,O=Acme,C=US',
+  },
+  'the subject': { subject: '/C=US/O=Acme/CN=erin', user: 'CN=erin,O=Acme,C=US' },
+  'the subject the other way round': { subject: '/CN=erin/O=Acme/C=US', user: 'CN=erin,O=Acme,C=US' },
+  'the subject, the user in an order of its own': {
+    subject: '/C=US/O=Beta/CN=frank',
+    user: 'O=Beta,C=US,CN=frank',
+  },
+  'a subject with several values in a part': {
+    subject: '/OU=one+OU=two/CN=gina',
+    user: 'CN=gina,OU=two+OU=one',
+  },
+  'a subject with domain components': {
+    subject: '/DC=com/DC=example/CN=hans',
+    user: 'CN=hans,DC=example,DC=com',
+  },
+  'a DNS name without any subject': { subject: '/', names: 'DNS:ivan.example.com', user: 'ivan.example.com' },
+};
+
+const users = [...new Set(Object.values(cases).map(({ user }) => user)), 'judy'];
+const accountOf = (user: string) => `A${users.indexOf(user)}`;
+const accounts = users.map((user) => `${accountOf(user)}: { users: [ {user: ${JSON.stringify(user)}} ] }`);
+
+/** Makes the certificate of a client. */
+function certificate({ subject, names = '' }: Omit<Named, 'user'>): Pair {
+  return makeLeaf(folder, 'client', ca, { usage: 'clientAuth', subject, names });
+}
+
+conformance(
+  'verify_and_map',
+  `tls { cert_file: "${server.cert}", key_file: "${server.key}", ca_file: "${ca.cert}", verify_and_map: true }
+   accounts { ${accounts.join('\n')} }`,
+  (suite) => {
+    const open = (pair: Pair) =>
+      suite.open({
+        tls: {
+          ...{ host: '127.0.0.1', ca: readFileSync(ca.cert) },
+          ...{ cert: readFileSync(pair.cert), key: readFileSync(pair.key) },
+        },
+      });
+
+    const account = async (pair: Pair, connect = '{"verbose":false,"protocol":1}') => {
+      const wire = await open(pair);
+      wire.send(`CONNECT ${connect}\r\nPING\r\n`);
+      await wire.reads('PONG\r\n');
+      return (await wire.nextInfo()).remote_account;
+    };
+
+    const refuses = async (pair: Pair, connect = '{"verbose":false}') => {
+      const wire = await open(pair);
+      wire.send(`CONNECT ${connect}\r\nPING\r\n`);
+      await wire.closes("-ERR 'Authorization Violation'\r\n");
+    };
+
+    it.each(Object.entries(cases))('takes %s', async (_what, named) => {
+      expect(await account(certificate(named))).toBe(accountOf(named.user));
+    });
+
+    it(`${suite.kind === 'broker' ? 'takes' : 'does not take'} a common name alone`, async () => {
+      const judy = certificate({ subject: '/CN=judy' });
+      // The documentation of nats-server promises it, and nats-server looks at whole subjects only.
+      if (suite.kind === 'broker') expect(await account(judy)).toBe(accountOf('judy'));
+      else await refuses(judy);
+    });
+
+    it('refuses a certificate that is no user', async () => {
+      await refuses(certificate({ subject: '/O=Acme/CN=zoe', names: 'DNS:zoe.example.com' }));
+    });
+
+    it('refuses a part of a subject', async () => {
+      await refuses(certificate({ subject: '/C=US/O=Acme/OU=Other/CN=erin' }));
+    });
+
+    it('does not ask CONNECT who somebody is', async () => {
+      const connect = JSON.stringify({ verbose: false, protocol: 1, user: 'alice@example.com' });
+      const bob = certificate({ subject: '/CN=x', names: 'DNS:bob.example.com' });
+      expect(await account(bob, connect)).toBe(accountOf('bob.example.com'));
+      await refuses(certificate({ subject: '/O=Acme/CN=zoe' }), connect);
+    });
+  },
+);
