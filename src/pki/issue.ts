@@ -9,6 +9,7 @@ import { type Authority, checkDays } from './authority.ts';
 import { checkNames, type PairFiles, type PkiDirectory } from './directory.ts';
 import {
   type KeyedPlan,
+  type LeafPlan,
   leafNotices,
   type Made,
   makeKeys,
@@ -16,7 +17,7 @@ import {
   recoveryNotice,
   signLeaves,
 } from './leaf.ts';
-import type { ProfileName } from './profile.ts';
+import { type ProfileName, profiles } from './profile.ts';
 
 export interface IssueOptions {
   readonly directory: PkiDirectory;
@@ -48,7 +49,9 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
   checkNames(names);
   checkDays(days, 'the certificate');
   const request = options.request === undefined ? undefined : acceptRequest(options.request, names);
-  const sans = options.sans ?? request?.sans ?? [];
+  // A client's names decide which user it becomes, and that is not for the one who asks to say.
+  const requested = profiles[profile].dialed && options.sans === undefined ? request : undefined;
+  const sans = options.sans ?? (requested === undefined ? [] : possibleSans(requested));
   const plans = names.map((name) =>
     planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
   );
@@ -74,7 +77,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
       certificates: listed,
       notices: [
         ...recoveryNotice(recovered),
-        ...requestNotices(request, options.sans),
+        ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan)),
         ...leafNotices(current, plans, now),
       ],
     };
@@ -105,11 +108,10 @@ async function stillCurrent(
   return same ? authority : directory.readAuthority(passphrase);
 }
 
+type AcceptedRequest = CertificateRequest & { readonly file: string };
+
 /** Reads a request and refuses one that must not be signed. */
-function acceptRequest(
-  source: { bytes: Buffer; file: string },
-  names: readonly string[],
-): CertificateRequest {
+function acceptRequest(source: { bytes: Buffer; file: string }, names: readonly string[]): AcceptedRequest {
   if (names.length !== 1)
     throw new UsageError(`a request is for one certificate, found ${names.length} names`);
   const request = readRequest(source.bytes, source.file);
@@ -120,19 +122,36 @@ function acceptRequest(
   }
   const weakness = weaknessOf(request.publicKey);
   if (weakness !== undefined) throw refuse('weak-key', `has a key of ${weakness}`);
-  return { ...request, sans: request.sans.map((san) => parseSan(formatSan(san))) };
+  return { ...request, file: source.file };
+}
+
+/** Gives the names that a request asks for; throws `impossible-san` for one that no peer could match. */
+function possibleSans({ sans, file }: AcceptedRequest): San[] {
+  try {
+    return sans.map((san) => parseSan(formatSan(san)));
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    throw new NatspkiError(error.code, `request "${file}" asks for an ${error.message}`, {
+      hint: 'give the names in place of those in the request with --san',
+      cause: error,
+    });
+  }
 }
 
 /** Says what of a request the certificate does not have. */
-function requestNotices(
-  request: CertificateRequest | undefined,
-  asked: readonly San[] | undefined,
-): string[] {
-  if (request === undefined) return [];
+function requestNotices(request: CertificateRequest, { profile, sans }: LeafPlan): string[] {
   const notices: string[] = [];
-  if (asked !== undefined && request.sans.length > 0) {
+  const given = new Set(sans.map(formatSan));
+  const left = request.sans.map(formatSan).filter((san) => !given.has(san));
+  if (left.length > 0) {
+    const why = profiles[profile].dialed
+      ? 'for those given'
+      : 'unless given with --san: they say who a client is';
+    notices.push(`names in the request are left out ${why}: ${left.join(' ')}`);
+  }
+  if (request.otherNameKinds.length > 0) {
     notices.push(
-      `the names in the request are left out for those given: ${request.sans.map(formatSan).join(' ')}`,
+      `names in the request of kinds that NATS does not use are left out: ${request.otherNameKinds.join(', ')}`,
     );
   }
   if (request.otherExtensions.length > 0) {

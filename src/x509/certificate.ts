@@ -113,7 +113,7 @@ export class Certificate {
     const constraints = read('2.5.29.19', readBasicConstraints);
     this.authority = constraints?.authority ?? false;
     this.pathLength = constraints?.pathLength;
-    this.sans = read('2.5.29.17', readGeneralNames) ?? [];
+    this.sans = read('2.5.29.17', readGeneralNames)?.sans ?? [];
     this.keyUsage = read('2.5.29.15', (value) =>
       readFlags(readDer(value)).flatMap((flag) => keyUsageNames[flag] ?? []),
     );

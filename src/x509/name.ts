@@ -5,7 +5,7 @@ import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { DerError, readChildren, readDer } from './der.ts';
 
-export const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
+const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
 export type SanKind = (typeof sanKinds)[number];
 export interface San {
   readonly kind: SanKind;
@@ -68,18 +68,28 @@ export function formatSan(san: San): string {
   return `${san.kind}:${san.value}`;
 }
 
-/** Reads the names of the four kinds in a DER GeneralNames. */
-export function readGeneralNames(der: Buffer): San[] {
+/** Reads a DER GeneralNames: the names of the four kinds, and what other kinds there are (RFC 5280 section 4.2.1.6). */
+export function readGeneralNames(der: Buffer): { sans: San[]; otherKinds: string[] } {
   const sans: San[] = [];
+  const otherKinds: string[] = [];
   for (const { tag, content } of readChildren(readDer(der))) {
     const text = content.toString('latin1');
     if (tag === 0x81) sans.push({ kind: 'email', value: text });
     else if (tag === 0x82) sans.push({ kind: 'dns', value: text });
     else if (tag === 0x86) sans.push({ kind: 'uri', value: text });
     else if (tag === 0x87) sans.push({ kind: 'ip', value: formatIp(content) });
+    else otherKinds.push(otherNameKinds[tag] ?? `tag 0x${tag.toString(16)}`);
   }
-  return sans;
+  return { sans, otherKinds: [...new Set(otherKinds)] };
 }
+
+const otherNameKinds: Record<number, string> = {
+  160: 'otherName',
+  163: 'x400Address',
+  164: 'directoryName',
+  165: 'ediPartyName',
+  136: 'registeredID',
+};
 
 function dnsName(text: string): string {
   if (isIP(text)) throw impossible('it is an IP address', `ip:${text}`);

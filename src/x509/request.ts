@@ -15,6 +15,8 @@ export interface CertificateRequest {
   readonly pin: Pin;
   /** The alternative names it asks for, not yet checked. */
   readonly sans: readonly San[];
+  /** The kinds of further names it asks for: `otherName`, `directoryName`, ... */
+  readonly otherNameKinds: readonly string[];
   /** The object identifiers of the other extensions it asks for. */
   readonly otherExtensions: readonly string[];
   readonly signatureAlgorithm: string;
@@ -43,12 +45,14 @@ export function readRequestDer(der: Buffer, source: string): CertificateRequest 
     readChildren(spki);
     const spkiDer = (spki as DerValue).raw;
     const publicKey = openPublicKey({ kind: 'public-key', form: 'spki', der: spkiDer }, source);
-    const sans = extensions.get(subjectAltName);
+    const names = extensions.get(subjectAltName);
+    const { sans, otherKinds } = names === undefined ? { sans: [], otherKinds: [] } : readGeneralNames(names);
     return {
       subject: name,
       publicKey,
       pin: pinOfSpki(spkiDer),
-      sans: sans === undefined ? [] : readGeneralNames(sans),
+      sans,
+      otherNameKinds: otherKinds,
       otherExtensions: [...extensions.keys()].filter((oid) => oid !== subjectAltName),
       signatureAlgorithm: signatureAlgorithmName(algorithm),
       signatureValid: verifySignature(algorithm, publicKey, (info as DerValue).raw, readBitString(signature)),

@@ -236,12 +236,49 @@ describe('a request', () => {
     const { certificates, notices } = await sign('greedy', asked, { sans: [parseSan('dns:greedy.example')] });
     expect(certificates[0]?.sans).toEqual(['dns:greedy.example']);
     expect(notices).toEqual([
-      'the names in the request are left out for those given: dns:evil.example',
+      'names in the request are left out for those given: dns:evil.example',
       'extensions that the request asks for are left out: the profile decides on usages',
     ]);
     expect(openssl('x509', '-in', directory.certificateFile('greedy'), '-noout', '-text')).toContain(
       'CA:FALSE',
     );
+  });
+
+  it('does not say which user its client becomes', async () => {
+    const asked = request('mallory.csr', '-addext', 'subjectAltName=email:admin@corp.example,DNS:mallory');
+    const profile = 'client' as const;
+    const { certificates, notices } = await sign('mallory', asked, { profile });
+    expect(certificates[0]?.sans).toEqual(['dns:mallory']);
+    expect(notices).toEqual([
+      'names in the request are left out unless given with --san: they say who a client is: email:admin@corp.example',
+    ]);
+    const sans = [parseSan('email:admin@corp.example')];
+    const meant = await sign('mallory', asked, { profile, sans, force: true });
+    expect(meant.certificates[0]?.sans).toEqual(['dns:mallory', 'email:admin@corp.example']);
+    expect(meant.notices).toEqual([]);
+  });
+
+  it('is told which kinds of names it does not get', async () => {
+    const asked = request(
+      'odd.csr',
+      '-addext',
+      'subjectAltName=DNS:odd.example,RID:1.2.3,otherName:1.2.3;UTF8:x',
+    );
+    expect((await sign('odd', asked)).notices).toEqual([
+      'names in the request of kinds that NATS does not use are left out: registeredID, otherName',
+    ]);
+  });
+
+  it('is refused for a name that no peer could match, unless others are given', async () => {
+    const asked = request('star.csr', '-addext', 'subjectAltName=DNS:*.local');
+    await expect(sign('star', asked)).rejects.toMatchObject({
+      ...{ code: 'impossible-san', exitCode: 1 },
+      message: expect.stringMatching(
+        /^request "star.csr" asks for an impossible subject alternative name "dns:\*/,
+      ),
+      hint: 'give the names in place of those in the request with --san',
+    });
+    await sign('star', asked, { sans: [parseSan('dns:star.example')] });
   });
 
   it('takes the place of a pair when forced, whose key goes to the archive', async () => {
