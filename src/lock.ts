@@ -9,7 +9,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NatspkiError } from './errors.ts';
-import { fileError, isCode } from './files.ts';
+import { fileError, isCode, resolveTarget } from './files.ts';
 
 export interface Lock {
   release(): Promise<void>;
@@ -18,8 +18,12 @@ export interface Lock {
 /**
  * Takes the lock, in a folder that exists. A holder that died, even by SIGKILL or with its machine, is taken over from.
  * Throws `locked`, which names the holder, when it had to wait longer than `timeoutMs`.
+ * @param options.what is locked, for errors; default the folder
  */
-export async function acquireLock(path: string, { timeoutMs = 10_000 } = {}): Promise<Lock> {
+export async function acquireLock(
+  path: string,
+  { timeoutMs = 10_000, what = dirname(path) } = {},
+): Promise<Lock> {
   const deadline = performance.now() + timeoutMs;
   const holder = `${describeSelf()}-${randomBytes(6).toString('hex')}`;
   const own = `${path}.${holder}`;
@@ -29,7 +33,7 @@ export async function acquireLock(path: string, { timeoutMs = 10_000 } = {}): Pr
     while (!(await take(own, path))) {
       const other = await liveHolder(path);
       if (other === undefined) continue;
-      if (performance.now() > deadline) throw await locked(path, other);
+      if (performance.now() > deadline) throw await locked(path, what, other);
       await delay(10 + Math.random() * 40);
     }
     await removeDeadContenders(path);
@@ -38,6 +42,17 @@ export async function acquireLock(path: string, { timeoutMs = 10_000 } = {}): Pr
     throw fileError(error, 'write', path);
   }
   return { release: () => release(path, holder) };
+}
+
+/** Runs `work` while nobody else changes a file under its lock, which is beside the file and hidden. */
+export async function whileLocked<T>(file: string, work: () => Promise<T>): Promise<T> {
+  const target = await resolveTarget(file);
+  const lock = await acquireLock(join(dirname(target), `.${basename(target)}.lock`), { what: file });
+  try {
+    return await work();
+  } finally {
+    await lock.release();
+  }
 }
 
 async function take(own: string, path: string): Promise<boolean> {
@@ -78,11 +93,20 @@ async function removeDeadContenders(path: string): Promise<void> {
   }
 }
 
-async function locked(path: string, holder: string): Promise<NatspkiError> {
+async function locked(path: string, what: string, holder: string): Promise<NatspkiError> {
   const pid = Number.parseInt(holder, 10);
+  if (Number.isNaN(pid)) {
+    return new NatspkiError(
+      'locked',
+      `"${what}" is locked by "${join(path, holder)}", which is not of natspki`,
+      {
+        hint: `remove "${path}"`,
+      },
+    );
+  }
   const host = await readFile(join(path, holder), 'utf8').catch(() => '');
   const elsewhere = host !== '' && host !== hostname() ? ` on host ${host}` : '';
-  return new NatspkiError('locked', `"${dirname(path)}" is locked by process ${pid}${elsewhere}`, {
+  return new NatspkiError('locked', `"${what}" is locked by process ${pid}${elsewhere}`, {
     hint: `wait for it to end; if it is gone, remove "${path}"`,
   });
 }
@@ -111,7 +135,16 @@ function answers(pid: number): boolean {
 }
 
 /** Where a process id has its meaning: this host and, on Linux, this PID namespace (containers share volumes). */
-const processSpace = shortHash(`${hostname()} ${pidNamespace()}`);
+const processSpace = shortHash(`${hostname()} ${machineId()} ${pidNamespace()}`);
+
+/** Tells machines of one name apart that share a volume (machine-id(5)); empty where there is none. */
+function machineId(): string {
+  try {
+    return readFileSync('/etc/machine-id', 'utf8');
+  } catch {
+    return '';
+  }
+}
 
 function pidNamespace(): string {
   try {

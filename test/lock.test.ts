@@ -105,6 +105,16 @@ describe('a lock', () => {
     expect(hostname()).not.toBe('elsewhere');
   });
 
+  it('held by what is not of natspki is named', async () => {
+    const path = place();
+    mkdirSync(path);
+    writeFileSync(join(path, '.DS_Store'), '');
+    await expect(acquireLock(path, { timeoutMs: 0, what: 'nats.conf' })).rejects.toMatchObject({
+      message: `"nats.conf" is locked by "${join(path, '.DS_Store')}", which is not of natspki`,
+      hint: `remove "${path}"`,
+    });
+  });
+
   it('clears away what a process left that was killed before it had the lock', async () => {
     const path = place();
     const holder = await startHolder(path);

@@ -3,6 +3,7 @@
 import { addItem, items, setBlock } from '../conf/editor.ts';
 import { readConfFileToEdit } from '../conf/file.ts';
 import { writeFileAtomic } from '../files.ts';
+import { whileLocked } from '../lock.ts';
 import type { Pin } from '../x509/pin.ts';
 import type { TlsContext } from './block.ts';
 
@@ -21,18 +22,42 @@ export async function writeTlsBlock(
   block: string,
   check: (text: string) => Promise<unknown> = async () => {},
 ): Promise<void> {
-  const text = setBlock(readConfFileToEdit(file), tlsBlockPath(context), block, file);
-  await check(text);
-  await writeFileAtomic(file, text);
+  await editConfiguration(file, async (text) => {
+    const edited = setBlock(text, tlsBlockPath(context), block, file);
+    await check(edited);
+    return edited;
+  });
 }
 
 /** Adds to pinned_certs those pins that are not there yet and returns them; the block itself must be there. */
 export async function addPins(file: string, context: TlsContext, pins: readonly Pin[]): Promise<Pin[]> {
   const path = [...tlsBlockPath(context), 'pinned_certs'];
-  let text = readConfFileToEdit(file);
-  const present = new Set(items(text, path, file).map((item) => item.toLowerCase()));
-  const added = [...new Set(pins)].filter((pin) => !present.has(pin));
-  for (const pin of added) text = addItem(text, path, pin, file);
-  if (added.length > 0) await writeFileAtomic(file, text);
+  let added: Pin[] = [];
+  await editConfiguration(file, (text) => {
+    const present = new Set(items(text, path, file).map((item) => item.toLowerCase()));
+    added = [...new Set(pins)].filter((pin) => !present.has(pin));
+    return added.reduce((edited, pin) => addItem(edited, path, pin, file), text);
+  });
   return added;
+}
+
+/**
+ * Edits a file, without losing what another process puts into it meanwhile; where there is nothing to change it only
+ * reads.
+ * @param edit gives the new text, and is asked again when somebody else was faster
+ * @returns whether the file changed
+ */
+export async function editConfiguration(
+  file: string,
+  edit: (text: string) => string | Promise<string>,
+): Promise<boolean> {
+  const seen = readConfFileToEdit(file);
+  const wanted = await edit(seen);
+  if (wanted === seen) return false;
+  return whileLocked(file, async () => {
+    const text = readConfFileToEdit(file);
+    const edited = text === seen ? wanted : await edit(text);
+    if (edited !== text) await writeFileAtomic(file, edited);
+    return edited !== text;
+  });
 }

@@ -5,8 +5,8 @@
 import { dirname, resolve } from 'node:path';
 import { editArrays, includesOf } from '../conf/arrays.ts';
 import { readConfFileToEdit } from '../conf/file.ts';
-import { writeFileAtomic } from '../files.ts';
 import type { Pin } from '../x509/pin.ts';
+import { editConfiguration } from './configuration-file.ts';
 
 /** What was done to one file. */
 export interface PinEdit {
@@ -61,17 +61,17 @@ async function editFiles(
 ): Promise<PinEdit[]> {
   const edits: PinEdit[] = [];
   for (const file of files) {
-    const text = readConfFileToEdit(file);
-    const pins = new Set<Pin>();
+    let pins = new Set<Pin>();
     const noting = (items: readonly string[]) => {
       const change = edit(items);
       for (const pin of [...change.added, ...change.removed]) pins.add(pin.toLowerCase() as Pin);
       return change;
     };
-    const edited = editArrays(text, noting, file);
-    if (edited === text) continue;
-    await writeFileAtomic(file, edited);
-    edits.push({ file, pins: [...pins] });
+    const changed = await editConfiguration(file, (text) => {
+      pins = new Set();
+      return editArrays(text, noting, file);
+    });
+    if (changed) edits.push({ file, pins: [...pins] });
   }
   return edits;
 }
