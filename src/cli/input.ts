@@ -30,11 +30,21 @@ export async function authorityPassphrase(
   return mayAsk(flags) && (await isNeeded()) ? askSecret(`Passphrase of ${keyFile}`) : undefined;
 }
 
-/** Reads the first line of a file as a passphrase; throws when it is empty. */
+/** Reads the first line of a file as a passphrase; throws when it is empty, not UTF-8 or not text. */
 export async function readPassphrase(file: string): Promise<string> {
-  const [line = ''] = (await readFile(file)).toString('utf8').split(/\r?\n/, 1);
-  if (line === '')
-    throw new NatspkiError('passphrase', `the first line of "${file}" is empty, expected a passphrase`);
+  const refuse = (what: string) =>
+    new NatspkiError('passphrase', `the first line of "${file}" ${what}, expected a passphrase`);
+  const bytes = await readFile(file);
+  const end = bytes.indexOf('\n');
+  let line: string;
+  try {
+    line = new TextDecoder('utf-8', { fatal: true }).decode(end === -1 ? bytes : bytes.subarray(0, end));
+  } catch {
+    throw refuse('is not UTF-8');
+  }
+  line = line.replace(/\r$/, '');
+  if (line === '') throw refuse('is empty');
+  if (/\p{Cc}/u.test(line)) throw refuse('has a control character');
   return line;
 }
 

@@ -1,7 +1,7 @@
 // The making of an authority and its first certificates, all or nothing.
 import { NatspkiError, UsageError } from '../errors.ts';
 import type { FileWrite } from '../files.ts';
-import { generateKey, type KeyType } from '../x509/key.ts';
+import { checkPassphrase, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import { Authority, checkCommonName, checkDays } from './authority.ts';
 import { checkNames, type PkiDirectory } from './directory.ts';
@@ -68,7 +68,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
   checkDays(options.days, 'a certificate');
   checkDays(options.authorityDays, 'the authority');
   checkCommonName(options.authorityName, "the authority's name");
-  if (passphrase === '') throw new UsageError('the passphrase is empty');
+  if (passphrase !== undefined) checkPassphrase(passphrase);
   const plans = planLeaves(options);
   const authorityPair = directory.authorityPair;
   const refuse = async () => {

@@ -10,7 +10,7 @@ import {
   scrypt,
 } from 'node:crypto';
 import { promisify } from 'node:util';
-import { NatspkiError } from '../errors.ts';
+import { NatspkiError, UsageError } from '../errors.ts';
 import { readChildren, readDer, tags, writeDer, writeInteger, writeOid } from './der.ts';
 import { type Material, readingDer, readMaterialOf } from './material.ts';
 import { writePem } from './pem.ts';
@@ -58,14 +58,33 @@ export function keyTypeOf(key: KeyObject): string {
 export function weaknessOf(key: KeyObject): string | undefined {
   const type = key.asymmetricKeyType;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  // Go's crypto/tls checks no larger ones.
+  if (type === 'rsa' && bits > 8192) return `RSA with ${bits} bits, expected 8192 or fewer`;
   if (type === 'rsa') return bits < 2048 ? `RSA with ${bits} bits, expected 2048 or more` : undefined;
   const fit = ['p256', 'p384', 'p521', 'ed25519'];
   return fit.includes(keyTypeOf(key)) ? undefined : `${keyTypeOf(key)}, expected ${fit.join(', ')} or rsa`;
 }
 
-/** Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. */
+/** In bytes of UTF-8: OpenSSL opens no key with a longer one. */
+const maximumPassphrase = 1023;
+
+/** Throws a UsageError unless a key that is encrypted with this passphrase can be opened again. */
+export function checkPassphrase(passphrase: string): void {
+  if (passphrase === '') throw new UsageError('the passphrase is empty');
+  if (Buffer.byteLength(passphrase) > maximumPassphrase) {
+    throw new UsageError(
+      `the passphrase has more than ${maximumPassphrase} bytes, which OpenSSL does not take`,
+    );
+  }
+}
+
+/**
+ * Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. What
+ * is encrypted was opened once. Throws as checkPassphrase does.
+ */
 export async function encodePrivateKey(key: KeyObject, passphrase?: string): Promise<string> {
   if (passphrase === undefined) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
+  checkPassphrase(passphrase);
   const salt = randomBytes(16);
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-cbc', await derive(passphrase, salt, 32, scryptCost), iv);
@@ -80,7 +99,11 @@ export async function encodePrivateKey(key: KeyObject, passphrase?: string): Pro
   );
   const scheme = sequence(writeOid('2.16.840.1.101.3.4.1.42'), octets(iv)); // aes256-CBC
   const pbes2 = sequence(writeOid('1.2.840.113549.1.5.13'), sequence(kdf, scheme));
-  return writePem('ENCRYPTED PRIVATE KEY', sequence(pbes2, octets(encrypted)));
+  const pem = writePem('ENCRYPTED PRIVATE KEY', sequence(pbes2, octets(encrypted)));
+  if (!decodePrivateKey(Buffer.from(pem), 'the new key', passphrase).equals(key)) {
+    throw new Error('the encrypted key is another one');
+  }
+  return pem;
 }
 
 /**

@@ -256,6 +256,20 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     expect(tree(folder)).toEqual([]);
   });
 
+  it.each([
+    [Buffer.from('s\xe9same\n', 'latin1'), 'is not UTF-8'],
+    [Buffer.from('ses\0ame\n'), 'has a control character'],
+    [Buffer.from('\nsesame\n'), 'is empty'],
+  ])('a passphrase of the bytes %j', async (bytes, problem) => {
+    const folder = empty();
+    writeFileSync(join(folder, 'pass'), bytes);
+    expect(await natspki(folder, ['init', '--yes', '--passphrase-file', 'pass'])).toEqual({
+      ...{ code: 1, stdout: '' },
+      stderr: `natspki: error: the first line of "pass" ${problem}, expected a passphrase\n`,
+    });
+    expect(existsSync(join(folder, 'certs'))).toBe(false);
+  });
+
   it.skipIf(!nobodyCanRun)('a folder that may not be written to', async () => {
     const folder = empty();
     mkdirSync(join(folder, 'closed'), { mode: 0o555 });
