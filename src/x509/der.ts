@@ -15,7 +15,6 @@ export const tags = {
   bitString: 0x03,
   octetString: 0x04,
   oid: 0x06,
-  enumerated: 0x0a,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -54,13 +53,19 @@ export function expectTag(value: DerValue | undefined, tag: number): asserts val
   }
 }
 
-/** Reads an OBJECT IDENTIFIER as `1.2.840.113549`. */
+/** No object identifier in use comes near: arcs are numbers of at most 9 bytes, which 63 bits are. */
+const maximumOid = 64;
+const maximumArc = 1n << 63n;
+
+/** Reads an OBJECT IDENTIFIER as `1.2.840.113549`; throws DerError for one that is longer than any in use. */
 export function readOid(value: DerValue | undefined): string {
   expectTag(value, tags.oid);
+  if (value.content.length > maximumOid) throw new DerError('object identifier too long');
   const arcs: bigint[] = [];
   let arc = 0n;
   for (const byte of value.content) {
     arc = (arc << 7n) | BigInt(byte & 0x7f);
+    if (arc >= maximumArc) throw new DerError('object identifier too long');
     if (byte & 0x80) continue;
     arcs.push(arc);
     arc = 0n;

@@ -26,6 +26,19 @@ describe('DER', () => {
     }
   });
 
+  it('refuses object identifiers longer than any in use', () => {
+    const oid = (content: Buffer) => readDer(writeDer(tags.oid, content));
+    expect(readOid(oid(Buffer.from(`2a${'01'.repeat(63)}`, 'hex')))).toBe(`1.2${'.1'.repeat(63)}`);
+    expect(readOid(oid(hex('2a ff ff ff ff ff ff ff ff 7f')))).toBe(`1.2.${2n ** 63n - 1n}`);
+    for (const content of [
+      Buffer.alloc(65, 1),
+      hex('2a 81 80 80 80 80 80 80 80 80 00'),
+      Buffer.alloc(1e6, 0xff),
+    ]) {
+      expect(() => readOid(oid(content))).toThrow('object identifier too long');
+    }
+  });
+
   it('keeps object identifiers, with large arcs and the root that has no limit', () => {
     for (const oid of [
       '1.2.840.113549.1.1.11',
