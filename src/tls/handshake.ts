@@ -6,6 +6,7 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import { HandshakeBudget, HandshakeCounter } from './admission.ts';
+import type { TlsBlock } from './block.ts';
 import type { TlsContextSource } from './context-source.ts';
 import { explainFailure, explainVerdict, HandshakeError } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
@@ -145,13 +146,16 @@ export class Handshaker {
     return server;
   }
 
-  /** Hands over a connection whose peer passes, and nobody else's. */
+  /**
+   * Hands over a connection whose peer passes, and nobody else's. Pins count as they are by now: one that was taken out
+   * is revoked, for handshakes under way too.
+   */
   #judge(socket: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     const raw = wrapped(socket);
     const outcome =
       verifies && !socket.authorized
         ? explainVerdict(socket, material)
-        : (pinRefusal(socket, material) ?? socket);
+        : (pinRefusal(socket, this.#source.block) ?? socket);
     // Nobody waits for it any more after a timeout.
     if (raw === undefined || outcome !== socket || !this.#attempts.has(raw)) socket.destroy();
     if (raw !== undefined) this.#end(raw, outcome);
@@ -181,7 +185,7 @@ interface Attempt {
   readonly release: () => void;
 }
 
-function pinRefusal(socket: TLSSocket, { block }: TlsMaterial): HandshakeError | undefined {
+function pinRefusal(socket: TLSSocket, block: TlsBlock): HandshakeError | undefined {
   if (block.pinnedCerts === undefined) return undefined;
   const peer = peerOf(socket);
   if (isPinned(peer, block.pinnedCerts)) return undefined;

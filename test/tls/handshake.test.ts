@@ -2,6 +2,7 @@
 // refusal is asserted on the server, and every admission on the first data.
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
+import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
@@ -273,6 +274,38 @@ it('hands over connections that are half-open or not, as the accepted sockets we
   const outcome = await listener.outcome();
   expect(outcome).toMatchObject({ allowHalfOpen: true });
   socket.destroy();
+  await listener.close();
+});
+
+it('refuses a client whose pin was taken out while its handshake was under way', async () => {
+  const pins = (...pairs: MadePair[]) => new Set(pairs.map(({ certificate }) => certificate.pin));
+  const bob = await ca.leaf('bob');
+  const listener = await listenTls(
+    { pairs: [server], ca: ca.pem },
+    { verify: true, pinnedCerts: pins(alice, bob) },
+  );
+  const raw = connectPlain(listener.port, '127.0.0.1');
+  let goOn: () => void = () => {};
+  const held = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  let written = 0;
+  // Lets the first flight through, and holds back the one with the certificate.
+  const halting = new Duplex({
+    read: () => {},
+    write: (chunk, _encoding, done) => {
+      void (written++ === 0 ? Promise.resolve() : held).then(() => raw.write(chunk, done));
+    },
+  });
+  raw.on('data', (chunk) => halting.push(chunk)).on('error', () => {});
+  const client = connect({ ...as(alice), socket: halting }).on('error', () => {});
+  await once(raw, 'data');
+  const { source } = listener;
+  await source.adopt(await source.prepare({ ...source.block, pinnedCerts: pins(bob) }));
+  goOn();
+  expect(failureOf(await listener.outcome()).code).toBe('client-certificate-not-pinned');
+  client.destroy();
+  raw.destroy();
   await listener.close();
 });
 
