@@ -11,8 +11,6 @@ export interface Identity {
   readonly account: string;
   /** For the log, `user:alice` or `token`; empty for somebody without a name. */
   readonly label: string;
-  /** What the configuration said of this user, hashed: another value after a reload ends the connection. */
-  readonly proof: string;
 }
 
 /** Somebody who may not; the reason is for the log and never for the client. */
@@ -20,7 +18,7 @@ export interface Refused {
   readonly refused: string;
 }
 
-const anonymous: Identity = { account: globalAccountName, label: '', proof: 'anonymous' };
+const anonymous: Identity = { account: globalAccountName, label: '' };
 
 /** Judges clients by one configuration. */
 export class Authenticator {
@@ -56,7 +54,7 @@ export class Authenticator {
     if (users !== undefined) return this.#byName(connect);
     if (token !== undefined) {
       if (!sameSecret(token, connect.auth_token)) return { refused: 'wrong token' };
-      return { account: globalAccountName, label: 'token', proof: proofOf('token', token) };
+      return { account: globalAccountName, label: 'token' };
     }
     const right = sameSecret(single?.password ?? '', connect.pass);
     if (single === undefined || single.user !== connect.user || !right) {
@@ -65,15 +63,12 @@ export class Authenticator {
     return identify({ name: single.user, password: single.password, account: globalAccountName });
   }
 
-  /** Whether somebody who was let in under an earlier configuration would be let in as the same under this one. */
-  stillAdmits(identity: Identity): boolean {
+  /** Whether somebody who was let in under an earlier configuration is let in as the same under this one. */
+  stillAdmits(identity: Identity, connect: ConnectOptions, peer: () => PeerCertificate | undefined): boolean {
     if (!this.isRequired) return true;
-    const { single, token } = this.#options;
-    const known = [...this.#users.values()].map(identify);
-    if (single !== undefined)
-      known.push(identify({ account: globalAccountName, name: single.user, ...single }));
-    if (token !== undefined) known.push({ ...anonymous, proof: proofOf('token', token) });
-    return known.some(({ proof }) => proof === identity.proof);
+    const verdict = this.authenticate(connect, peer);
+    if ('refused' in verdict) return false;
+    return verdict.account === identity.account && verdict.label === identity.label;
   }
 
   #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): Identity | Refused {
@@ -103,13 +98,8 @@ export class Authenticator {
   }
 }
 
-function identify(user: UserOptions): Identity {
-  const proof = proofOf('user', user.account, user.name, user.password ?? '');
-  return { account: user.account, label: `user:${user.name}`, proof };
-}
-
-function proofOf(...parts: string[]): string {
-  return createHash('sha256').update(JSON.stringify(parts)).digest('base64');
+function identify({ account, name }: UserOptions): Identity {
+  return { account, label: `user:${name}` };
 }
 
 /** Compares in a time that depends on neither. */

@@ -149,7 +149,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.headers = this.headers;
     // Who has not begun to speak is asked by the new rules anyway.
     if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
-    if (this.#identity === undefined || !authenticator.stillAdmits(this.#identity)) {
+    if (
+      this.#identity === undefined ||
+      !authenticator.stillAdmits(this.#identity, this.#connect, this.#peer)
+    ) {
       this.violation(violations.authorization, 'not let in any more after a reload');
     }
   }
@@ -332,10 +335,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     for (const subscription of this.#subscriptions.values()) this.drop(subscription);
   }
 
+  readonly #peer = () => (this.#tls === undefined ? undefined : peerOf(this.#tls));
+
   #authenticate(): boolean {
     const { authenticator, accounts } = this.#environment;
-    const peer = () => (this.#tls === undefined ? undefined : peerOf(this.#tls));
-    const verdict = authenticator.authenticate(this.#connect, peer);
+    const verdict = authenticator.authenticate(this.#connect, this.#peer);
     if ('refused' in verdict) {
       this.violation(violations.authorization, verdict.refused);
       return false;

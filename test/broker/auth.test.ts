@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Authenticator } from '../../src/broker/auth.ts';
+import { Authenticator, type Identity } from '../../src/broker/auth.ts';
 import { type AuthOptions, openToAll } from '../../src/broker/auth-options.ts';
 import { type ConnectOptions, defaultConnectOptions } from '../../src/broker/connect-options.ts';
 import { type PeerCertificate, readPeer } from '../../src/tls/peer.ts';
@@ -108,16 +108,14 @@ describe('Authenticator', () => {
   });
 
   it('keeps after a reload those who would be let in as the same', () => {
-    const admitted = (options: AuthOptions, connect: Partial<ConnectOptions>) => {
-      const verdict = new Authenticator(options, false).authenticate(
-        { ...defaultConnectOptions, ...connect },
-        () => undefined,
-      );
-      if ('refused' in verdict) throw new Error(verdict.refused);
-      return verdict;
+    const admitted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
+      const connect = { ...defaultConnectOptions, ...given };
+      const identity = new Authenticator(options, false).authenticate(connect, () => undefined);
+      if ('refused' in identity) throw new Error(identity.refused);
+      return { identity, connect };
     };
-    const still = (options: AuthOptions, identity: ReturnType<typeof admitted>) =>
-      new Authenticator(options, false).stillAdmits(identity);
+    const still = (options: AuthOptions, { identity, connect }: ReturnType<typeof admitted>) =>
+      new Authenticator(options, false).stillAdmits(identity, connect, () => undefined);
     const alice = admitted(users, { user: 'alice', pass: 'a' });
     const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
@@ -138,11 +136,24 @@ describe('Authenticator', () => {
     expect(still({ ...openToAll, token: 'u' }, admitted(token, { auth_token: 't' }))).toBe(false);
   });
 
-  it('keeps no password in an identity', () => {
-    const verdict = new Authenticator(users, false).authenticate(
-      { ...defaultConnectOptions, user: 'alice', pass: 'a' },
+  it('keeps after a reload nobody who came in by a way that is shut now', () => {
+    const withDefault = { ...users, noAuthUser: 'alice' };
+    const identity = new Authenticator(withDefault, false).authenticate(
+      defaultConnectOptions,
       () => undefined,
-    );
-    expect(Object.values(verdict)).not.toContain('a');
+    ) as Identity;
+    const still = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
+      new Authenticator(options, maps).stillAdmits(
+        identity,
+        { ...defaultConnectOptions, ...connect },
+        () => undefined,
+      );
+    expect(still(withDefault, false)).toBe(true);
+    // No default user any more.
+    expect(still(users, false)).toBe(false);
+    expect(still({ ...users, noAuthUser: 'bob' }, false)).toBe(false);
+    // Certificates are asked for now, where a password was enough.
+    expect(still(users, false, { user: 'alice', pass: 'a' })).toBe(true);
+    expect(still(users, true, { user: 'alice', pass: 'a' })).toBe(false);
   });
 });
