@@ -51,7 +51,7 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
   if (cluster !== undefined) entrances.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
   const users = auth.users?.map(({ name }) => name) ?? [];
   const usersByCommonName = tls?.verifyAndMap ? await withoutOtherName(users, dirname(tls.caFile ?? '')) : [];
-  const faults = findFaults({ entrances, allowNonTls, usersByCommonName, now: at });
+  const faults = findFaults({ root, entrances, allowNonTls, usersByCommonName, now: at });
   problems.push(...faults.filter(({ position }) => !unreadable.has(position)));
   return problems.sort((a, b) => byPlace(a.position, b.position));
 }

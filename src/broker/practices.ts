@@ -23,6 +23,7 @@ export interface Entrance {
 
 /** What the rules look at. */
 export interface Setup {
+  readonly root: MapValue;
   readonly entrances: readonly Entrance[];
   readonly allowNonTls: boolean;
   /** The users that no certificate here is known to name in any way but its common name. */
@@ -36,7 +37,7 @@ interface Fault {
   readonly hint?: string;
 }
 
-export interface Practice {
+interface Practice {
   /** Stable: what `--json` carries. */
   readonly code: string;
   readonly contexts: readonly Entrance['context'][];
@@ -49,12 +50,12 @@ const reasonableTimeoutMs = 1000;
 const everywhere = ['client', 'cluster'] as const;
 
 /** Every rule for a port with a tls block. `no-tls` is for those without one. */
-export const practices: readonly Practice[] = [
+const practices: readonly Practice[] = [
   {
     code: 'plain-text-allowed',
     contexts: ['client'],
-    faults: ({ map }, { allowNonTls }) =>
-      warnIf(allowNonTls, map.position, {
+    faults: (_, { root, allowNonTls }) =>
+      warnIf(allowNonTls, placeOfOption(root, 'allow_non_tls'), {
         message: '"allow_non_tls" lets clients in without TLS: what they send can be read on the way',
         hint: 'remove allow_non_tls once every client has TLS',
       }),

@@ -85,7 +85,9 @@ describe('10,000 random configurations of options that exist', () => {
         const map = blockAt(root, 'tls');
         const entrance = { context: 'client' as const, map, tls, material: undefined, keyModes: new Map() };
         const now = new Date(0);
-        problems.push(...findFaults({ entrances: [entrance], allowNonTls, usersByCommonName: ['a'], now }));
+        problems.push(
+          ...findFaults({ root, entrances: [entrance], allowNonTls, usersByCommonName: ['a'], now }),
+        );
       } catch (error) {
         if (!(error instanceof ConfErrors)) throw new Error(`round ${round}:\n${text}`, { cause: error });
         problems.push(...error.problems);

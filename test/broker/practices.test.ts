@@ -92,7 +92,7 @@ describe('warns of', () => {
     [
       'clients with and without TLS on one port',
       `${block()}allow_non_tls: true\n`,
-      ['warning 1:5 plain-text-allowed'],
+      ['warning 6:16 plain-text-allowed'],
     ],
     ['clients that are not verified', `tls {\n${material}\n}\n`, ['warning 1:5 no-client-verification']],
     [
