@@ -5,6 +5,12 @@
 const ways = 4;
 const sets = 1024;
 
+/** What matches may weigh together, one for each and one for each of their subscriptions: a few wide ones are many. */
+const capacity = 1 << 20;
+
+/** Matches of an earlier generation that weigh less than this stay, since letting go of them takes its time as well. */
+const negligible = 4096;
+
 interface Entry<M> {
   hash: number;
   generation: number;
@@ -21,6 +27,8 @@ export class MatchCache<M> {
   #generation = 0;
   /** What was found last: most publishers say the same subject again and again. */
   #last: Entry<M> | undefined;
+  /** Of all matches that came since the cache was empty. */
+  #weight = 0;
 
   /** The match of the subject `buffer[start, end)`, or undefined. */
   find(buffer: Buffer, start: number, end: number): M | undefined {
@@ -44,8 +52,10 @@ export class MatchCache<M> {
     return undefined;
   }
 
-  /** Remembers a match that `find` did not know; copies the subject. */
-  add(buffer: Buffer, start: number, end: number, match: M): void {
+  /** Remembers a match of `size` subscriptions that `find` did not know; copies the subject. */
+  add(buffer: Buffer, start: number, end: number, match: M, size: number): void {
+    if (this.#weight + 1 + size > capacity) this.#empty();
+    this.#weight += 1 + size;
     if (this.#entries.length === 0) this.#entries = new Array(ways * sets).fill(undefined);
     const hash = hashOf(buffer, start, end);
     const subject = Buffer.from(buffer.subarray(start, end));
@@ -66,6 +76,13 @@ export class MatchCache<M> {
   /** Forgets everything, at once. */
   clear(): void {
     this.#generation++;
+    if (this.#weight >= negligible) this.#empty();
+  }
+
+  #empty(): void {
+    this.#entries = [];
+    this.#last = undefined;
+    this.#weight = 0;
   }
 
   /** The first place that is free, or else the first that was not used since it was last passed over. */

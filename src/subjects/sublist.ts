@@ -101,7 +101,7 @@ export class Sublist<T> {
     const known = this.#cache.find(buffer, start, end);
     if (known !== undefined) return known;
     const match = this.#search(tokens(buffer.subarray(start, end)));
-    this.#cache.add(buffer, start, end, match);
+    this.#cache.add(buffer, start, end, match, sizeOf(match));
     return match;
   }
 
@@ -118,6 +118,10 @@ export class Sublist<T> {
     if (hasWildcard(subject)) this.#cache.clear();
     else this.#cache.forget(subject);
   }
+}
+
+function sizeOf({ plain, queues }: Match<unknown>): number {
+  return queues.reduce((sum, group) => sum + group.length, plain.length);
 }
 
 function descend<T>(node: Node<T>, subject: readonly string[], depth: number, found: Collected<T>): void {

@@ -1,15 +1,21 @@
 // What the cache of matches remembers and what it forgets.
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { MatchCache } from '../../src/subjects/match-cache.ts';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
 
 function find(cache: MatchCache<number>, subject: string): number | undefined {
   const bytes = Buffer.from(`<${subject}>`);
   return cache.find(bytes, 1, bytes.length - 1);
 }
 
-function add(cache: MatchCache<number>, subject: string, match: number): void {
+function add(cache: MatchCache<number>, subject: string, match: number, size = 1): void {
   const bytes = Buffer.from(`<${subject}>`);
-  cache.add(bytes, 1, bytes.length - 1, match);
+  cache.add(bytes, 1, bytes.length - 1, match, size);
 }
 
 describe('MatchCache', () => {
@@ -54,5 +60,29 @@ describe('MatchCache', () => {
     expect(find(cache, 'a')).toBe(1);
     cache.clear();
     expect(find(cache, 'a')).toBeUndefined();
+  });
+
+  it('holds no more than a million subscriptions, however many a match has', () => {
+    const cache = new MatchCache<number>();
+    for (let index = 0; index < 100; index++) add(cache, `wide.${index}`, index, 100_000);
+    const known = Array.from({ length: 100 }, (_, index) => find(cache, `wide.${index}`));
+    const kept = known.filter((match) => match !== undefined).length;
+    expect(kept).toBeGreaterThan(0);
+    expect(kept).toBeLessThanOrEqual(10);
+  });
+
+  it('lets go of matches that count for nothing any more', async () => {
+    const cache = new MatchCache<object>();
+    const subject = Buffer.from('once');
+    const remember = () => {
+      const match = {};
+      cache.add(subject, 0, subject.length, match, 100_000);
+      return new WeakRef(match);
+    };
+    const match = remember();
+    cache.clear();
+    await setImmediate();
+    collectGarbage();
+    expect(match.deref()).toBeUndefined();
   });
 });
