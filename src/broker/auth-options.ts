@@ -83,6 +83,13 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
       ? undefined
       : [...(authorization?.users ?? []), ...(accountUsers ?? [])];
   const user = flags.user ?? authorization?.user;
+  if (user === undefined && flags.pass !== undefined) {
+    root.error(
+      root.position('authorization'),
+      'a password needs a user beside it: nobody would be asked for it',
+      '--user NAME --pass PASSWORD',
+    );
+  }
   const options: AuthOptions = {
     single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
     token: flags.auth ?? authorization?.token,
@@ -92,6 +99,15 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
   };
   read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
   return options;
+}
+
+/** Zero stands for the default, as in nats-server. */
+function readTimeout(reader: MapReader): number | undefined {
+  const timeoutMs = reader.durationMs('timeout');
+  if (timeoutMs !== undefined && timeoutMs < 0) {
+    reader.error(reader.position('timeout'), '"timeout" cannot be negative');
+  }
+  return timeoutMs === 0 ? undefined : timeoutMs;
 }
 
 class AuthReader {
@@ -109,7 +125,7 @@ class AuthReader {
       user: reader.string('user', 'username'),
       password: this.#password(reader, 'password', 'pass'),
       token: this.#password(reader, 'token'),
-      timeoutMs: reader.durationMs('timeout'),
+      timeoutMs: readTimeout(reader),
       users: this.#users(reader, 'authorization.users', globalAccountName),
     };
     if (found.user === undefined && found.password !== undefined) {
@@ -159,6 +175,8 @@ class AuthReader {
       ...(token === undefined ? [] : ['a token']),
       ...(users === undefined ? [] : ['a list of users']),
     ];
+    if (token === '') this.#error(position, 'the token is empty: everybody could connect');
+    if (single?.user === '') this.#error(position, 'the user is empty: everybody could connect');
     if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
     if (noAuthUser !== undefined && !users?.some(({ name }) => name === noAuthUser)) {
       this.#error(noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);

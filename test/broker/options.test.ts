@@ -290,7 +290,27 @@ describe('accounts and authorization', () => {
     expect(valid('authorization { users: [] }').auth.users).toEqual([]);
   });
 
+  it('takes a timeout of zero for the default one, as nats-server does', () => {
+    expect(valid('authorization { token: t, timeout: 0 }').auth.timeoutMs).toBeUndefined();
+  });
+
+  it('refuses secrets on the command line that nobody would be asked for', () => {
+    const problemsOf = (flags: BrokerFlags) => {
+      const problems: ConfProblem[] = [];
+      readBrokerOptions(parseConf('', { file: 'nats.conf' }), problems, { flags });
+      return problems.map(({ message }) => message);
+    };
+    expect(problemsOf({ auth: '' })).toEqual(['the token is empty: everybody could connect']);
+    expect(problemsOf({ user: '', pass: '' })).toEqual(['the user is empty: everybody could connect']);
+    expect(problemsOf({ pass: 'x' })).toEqual([
+      'a password needs a user beside it: nobody would be asked for it',
+    ]);
+  });
+
   it.each([
+    ['authorization { token: "" }', 'the token is empty: everybody could connect'],
+    ['authorization { user: "", password: "" }', 'the user is empty: everybody could connect'],
+    ['authorization { token: t, timeout: -1 }', '"timeout" cannot be negative'],
     ['authorization { user: a, password: b, token: c }', 'a single user and a token cannot be combined'],
     [
       'authorization { user: a, password: b, users: [{user: c}] }',
