@@ -2,6 +2,9 @@
 
 import { UsageError } from './errors.ts';
 
+/** The longest that a timer of Node takes: a longer one would end at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 const GO_UNITS: Readonly<Record<string, number>> = {
   ns: 1e-6,
   us: 1e-3,

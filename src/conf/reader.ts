@@ -1,7 +1,7 @@
 // Takes typed options out of a parsed block and collects what is wrong with it: wrong types, unknown fields.
 // It knows no option by itself; the caller asks for each by name.
 
-import { parseGoDuration } from '../duration.ts';
+import { longestTimerMs, parseGoDuration } from '../duration.ts';
 import { nearest } from '../nearest.ts';
 import { type ConfProblem, confProblem } from './error.ts';
 import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
@@ -59,11 +59,16 @@ export class MapReader {
     return undefined;
   }
 
-  /** Milliseconds: a bare number counts seconds, a string is a Go duration (nats-server's parseDuration). */
+  /**
+   * Milliseconds: a bare number counts seconds, a string is a Go duration (nats-server's parseDuration). What no timer
+   * can take, more than 24 days, becomes the longest one.
+   */
   durationMs(name: string, ...aliases: string[]): number | undefined {
     const found = this.value(name, ...aliases);
     if (found === undefined) return undefined;
-    if (found.kind === 'integer' || found.kind === 'float') return Number(found.value) * 1000;
+    if (found.kind === 'integer' || found.kind === 'float') {
+      return Math.min(Number(found.value) * 1000, longestTimerMs);
+    }
     if (found.kind !== 'string') {
       this.#wrongType(name, 'a duration', found);
       return undefined;
@@ -75,8 +80,9 @@ export class MapReader {
         `"${name}"${this.#where} is not a duration`,
         'write numbers with units h, m, s or ms, for example "2s" or "1h30m"',
       );
+      return undefined;
     }
-    return milliseconds;
+    return Math.min(milliseconds, longestTimerMs);
   }
 
   /** One string, or an array of strings; absent is undefined, empty is empty. */

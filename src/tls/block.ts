@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { ArrayValue, MapValue } from '../conf/value.ts';
-import { parseGoDuration } from '../duration.ts';
+import { longestTimerMs, parseGoDuration } from '../duration.ts';
 import type { Pin } from '../x509/pin.ts';
 import { readCipherSuites, readCurves, readMinVersion, readPins } from './block-parameters.ts';
 import type { TlsVersion } from './ciphers.ts';
@@ -233,7 +233,7 @@ function readHandshakeFirst(reader: MapReader): HandshakeFirst | undefined {
     );
     return undefined;
   }
-  return { fallbackMs: fallbackMs ?? (duration > 0 ? duration : undefined) };
+  return { fallbackMs: fallbackMs ?? (duration > 0 ? Math.min(duration, longestTimerMs) : undefined) };
 }
 
 /** Refuses what is not above zero; zero itself means the default, as in nats-server. */

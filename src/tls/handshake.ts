@@ -56,8 +56,7 @@ export class Handshaker {
     this.#follow();
     const material = this.#material;
     const server = this.#server;
-    // The longest that a timer of Node takes.
-    const timeoutMs = Math.min(material.block.timeoutMs, 2 ** 31 - 1);
+    const { timeoutMs } = material.block;
     // Who hangs up in the middle of a handshake need not be told anything more.
     const { allowHalfOpen } = socket;
     socket.allowHalfOpen = false;

@@ -56,6 +56,15 @@ describe('MapReader', () => {
     ]);
   });
 
+  it('cuts a duration to what a timer can take, which would end at once for a longer one', () => {
+    const { reader } = open('a: "1000h"\nb: 10000000\nc: "-1000h"');
+    expect(['a', 'b', 'c'].map((name) => reader.durationMs(name))).toEqual([
+      2 ** 31 - 1,
+      2 ** 31 - 1,
+      -3_600_000_000,
+    ]);
+  });
+
   it('names what it expected and what it found, with the place of the value, and never the value', () => {
     const { reader, found } = open(
       'a: s3cret\nb: 1\nc: [ s3cret, 2 ]\nd: { s3cret: 1 }\ne: 99999999999999999',

@@ -71,6 +71,7 @@ describe('reading', () => {
     ['first: auto', { handshakeFirst: { fallbackMs: 50 } }],
     ['immediate: "300ms"', { handshakeFirst: { fallbackMs: 300 } }],
     ['handshake_first: "0s"', { handshakeFirst: { fallbackMs: undefined } }],
+    ['handshake_first: "1000h"', { handshakeFirst: { fallbackMs: 2 ** 31 - 1 } }],
     ['handshake_first: false', {}],
     ['handshake_first: "off"', {}],
     [
