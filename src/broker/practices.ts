@@ -149,10 +149,14 @@ const practices: readonly Practice[] = [
     contexts: everywhere,
     faults: ({ map, tls: { curvePreferences = [] } }) => {
       const inItsOrder = supportedCurves().filter((curve) => curvePreferences.includes(curve));
-      return warnIf(inItsOrder.join() !== curvePreferences.join(), placeOfOption(map, 'curve_preferences'), {
-        message: 'nats-server uses the curves of "curve_preferences", and not their order',
-        hint: `its own order is ${inItsOrder.join(', ')}`,
-      });
+      return warnIf(
+        inItsOrder.join() !== [...new Set(curvePreferences)].join(),
+        placeOfOption(map, 'curve_preferences'),
+        {
+          message: 'nats-server uses the curves of "curve_preferences", and not their order',
+          hint: `its own order is ${inItsOrder.join(', ')}`,
+        },
+      );
     },
   },
   {

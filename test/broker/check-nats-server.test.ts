@@ -1,0 +1,106 @@
+// What `natspki check` says of a tls block beside what nats-server -t says: what the one refuses is wrong, or warned of
+// as such, for the other.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { checkConfiguration } from '../../src/broker/check.ts';
+import { run } from '../support/command.ts';
+import { testFolder } from '../support/folder.ts';
+import { makeAuthority, makeLeaf } from '../support/openssl.ts';
+import { describePeer } from '../support/peers.ts';
+
+const scratch = testFolder('check-nats-server');
+const ca = makeAuthority(scratch);
+const server = makeLeaf(scratch, 'server', ca);
+const pin = 'ab'.repeat(32);
+
+/** Beside files that are right. */
+const options = [
+  ...['verify: true', 'verify: 1', 'verify: "true"', 'VERIFY: true', 'verify_and_map: yes'],
+  ...['verify_cert_and_check_known_urls: true', 'verify_cert_and_check_known_urls: false'],
+  ...['insecure: true', 'insecure: 1', 'nonsense: 1', 'ocsp_peer: false', 'rate_limit: 5', 'rate_limit: "5"'],
+  ...['min_version: "1.0"', 'min_version: "1.1"', 'min_version: "1.2"', 'min_version: 1.2', 'min_version: 1'],
+  ...[
+    'min_version: "TLS1.2"',
+    'min_version: ""',
+    'timeout: 0',
+    'timeout: 1',
+    'timeout: 1.5',
+    'timeout: "2s"',
+  ],
+  ...[
+    'timeout: "x"',
+    'timeout: true',
+    'timeout: []',
+    'connection_rate_limit: 5',
+    'connection_rate_limit: -5',
+  ],
+  ...['connection_rate_limit: "5"', 'connection_rate_limit: 1.5', 'first: auto', 'immediate: true'],
+  ...['true', 'on', '"on"', 'auto', '"AUTO"', 'auto_fallback', '"300ms"', '300ms', '1', '"x"', '""'].map(
+    (value) => `handshake_first: ${value}`,
+  ),
+  ...['handshake_first_fallback: "2s"', 'handshake_first_fallback: 2'],
+  ...['[]', '["x"]', '"x"', '[1]', `["${pin}"]`, `["${pin.toUpperCase()}"]`, `"${pin}"`].map(
+    (value) => `verify: true, pinned_certs: ${value}`,
+  ),
+  ...[
+    '[]',
+    '[x]',
+    '[1]',
+    '"TLS_AES_128_GCM_SHA256"',
+    '[TLS_AES_128_GCM_SHA256]',
+    '[tls_aes_128_gcm_sha256]',
+  ].map((value) => `cipher_suites: ${value}`),
+  'cipher_suites: [TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305]',
+  'cipher_suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]',
+  'allow_insecure_cipher_suites: true, cipher_suites: [TLS_RSA_WITH_AES_128_GCM_SHA256]',
+  'allow_insecure_cipher_suites: 1',
+  ...['[]', '[x]', '[X25519]', '[x25519]', '[CurveP384, CurveP256]', '"X25519"'].map(
+    (value) => `curve_preferences: ${value}`,
+  ),
+].map((option) => `tls { FILES, ${option} }`);
+
+const blocks = [
+  ...[
+    'tls: true',
+    'tls: []',
+    'tls {}',
+    'tls { verify: true }',
+    'allow_non_tls: true, tls {}',
+    'allow_non_tls: 1',
+  ],
+  ...['tls { ca_file: "CA" }', 'tls { cert_file: "CERT" }', 'tls { key_file: "KEY" }'],
+  ...['tls { certificates: [{ FILES }] }', 'tls { certificates: [] }', 'tls { certs: {} }'],
+  ...['tls { certificates: [1] }', 'tls { certificates: [{cert_file: a}] }', 'tls { ca_file: 1 }'],
+];
+
+/** Taken by nats-server, which then does something else than was meant. */
+const stricter = [
+  ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
+  ...['handshake_first: true, first: false', 'ocsp_peer: true'],
+].map((option) => `tls { FILES, ${option} }`);
+
+describePeer('nats-server', 'of what nats-server -t says of a tls block, check', (bin) => {
+  async function verdicts(text: string) {
+    const conf = join(mkdtempSync(join(scratch, 'x-')), 'nats.conf');
+    const named = text
+      .replaceAll('FILES', 'cert_file: "CERT", key_file: "KEY", ca_file: "CA"')
+      .replace('"CERT"', JSON.stringify(server.cert))
+      .replace('"KEY"', JSON.stringify(server.key))
+      .replace('"CA"', JSON.stringify(ca.cert));
+    writeFileSync(conf, `${named}\n`);
+    const { code } = await run([bin, '-t', '-c', conf]);
+    const found = await checkConfiguration(conf);
+    const warned = found.some((one) => ['nats-server-refuses', 'protocol-version'].includes(one.code ?? ''));
+    return { taken: code === 0, isError: found.some(({ severity }) => severity === 'error'), warned };
+  }
+
+  it.each([...options, ...blocks])('says the same, or that nats-server refuses it: %s', async (text) => {
+    const { taken, isError, warned } = await verdicts(text);
+    expect(isError || warned).toBe(!taken);
+  });
+
+  it.each(stricter)('refuses what it takes and does not do: %s', async (text) => {
+    expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });
+  });
+});
