@@ -236,18 +236,19 @@ class RunningBroker implements Broker, ClientEnvironment {
     if (tls === undefined) return undefined;
     const { now } = this.#deps;
     const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, ...(now && { now }) };
-    return TlsEntrance.open(tls, settings, () => this.#closeUnpinned());
+    return TlsEntrance.open(tls, settings);
   }
 
   /** Throws, with everything as it was, where the material of a new block cannot be used. */
   async #reloadTls(options: BrokerOptions): Promise<void> {
     if (this.#tls !== undefined && options.tls !== undefined) {
       await this.#tls.reload(options.tls);
-      return;
+    } else {
+      const previous = this.#tls;
+      this.#tls = await this.#openTls(options);
+      previous?.close();
     }
-    const previous = this.#tls;
-    this.#tls = await this.#openTls(options);
-    previous?.close();
+    this.#closeUnpinned();
   }
 
   /** A pin that was taken out of the configuration is revoked, for connections that are open too. */

@@ -14,11 +14,9 @@ export class TlsEntrance {
     this.handshaker = new Handshaker(source);
   }
 
-  /** Loads the material; throws a NatspkiError where it cannot be used. @param onSwap called when other material is in use */
-  static async open(block: TlsBlock, options: TlsSourceOptions, onSwap: () => void): Promise<TlsEntrance> {
-    const source = await TlsContextSource.open(block, options);
-    source.on('swap', onSwap);
-    return new TlsEntrance(source);
+  /** Loads the material; throws a NatspkiError where it cannot be used. */
+  static async open(block: TlsBlock, options: TlsSourceOptions): Promise<TlsEntrance> {
+    return new TlsEntrance(await TlsContextSource.open(block, options));
   }
 
   get block(): TlsBlock {

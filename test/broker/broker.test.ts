@@ -317,6 +317,15 @@ describe('a reload', () => {
     await kept.receives('');
     expect(running.log).toContain('Disconnect 1 clients due to pinned certs reload\n');
   });
+
+  it('closes a connection whose pin is missing when TLS comes back after it was off', async () => {
+    const running = await Running.start(verifyingTls(certificates), asClient);
+    const client = await running.connect();
+    await running.reload('');
+    await client.receives('');
+    await running.reload(verifyingTls(certificates, `pinned_certs: ["${'ab'.repeat(32)}"]`));
+    await client.closed();
+  });
 });
 
 describe('certificates', () => {
