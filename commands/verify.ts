@@ -8,7 +8,8 @@ import { verifyDirectory } from '../src/pki/verification.ts';
 export default class Verify extends BaseCommand {
   static override summary = 'Check chains, keys, usages, names, expiry and file modes of a folder.';
   static override usage = 'verify [--dir DIR] [--json]';
-  static override description = 'Lists every finding and exits with 1 when there is one. It changes nothing.';
+  static override description =
+    "Lists every finding and exits with 1 when there is one. It changes nothing. That the authority's key is not there is a warning only.";
   static override examples = [
     'Check ./certs\nnatspki verify',
     'Check another folder, for a script\nnatspki verify --dir /etc/nats/certs --json',
@@ -24,12 +25,13 @@ export default class Verify extends BaseCommand {
         this.terminal,
       ),
     );
+    const wrong = findings.filter(({ severity }) => severity === undefined).length;
     this.log(
-      findings.length === 0
+      wrong === 0
         ? `${this.terminal.green('ok')}  ${flags.dir}: nothing wrong`
-        : `${flags.dir}: ${findings.length} ${findings.length === 1 ? 'finding' : 'findings'}`,
+        : `${flags.dir}: ${wrong} ${wrong === 1 ? 'finding' : 'findings'}`,
     );
-    if (findings.length > 0) process.exitCode = 1;
+    if (wrong > 0) process.exitCode = 1;
     return { directory: flags.dir, findings };
   }
 }

@@ -17,6 +17,9 @@ const GO_UNITS: Readonly<Record<string, number>> = {
 };
 const LONG_UNITS: Readonly<Record<string, number>> = { ...GO_UNITS, d: 86_400_000, w: 604_800_000 };
 
+/** The most that a certificate can be asked to live, a hundred years: what is meant to last longer is meant wrong. */
+export const maximumDays = 36_525;
+
 /** Parses a duration given on the command line, Go's units and `d` and `w`, to milliseconds; throws UsageError. */
 export function parseDuration(text: string): number {
   const milliseconds = sumUnits(text, LONG_UNITS);

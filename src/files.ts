@@ -2,23 +2,15 @@
 // Several files that must change together are staging.ts's.
 import { randomBytes } from 'node:crypto';
 import { lstatSync, readFileSync as readNow, statSync } from 'node:fs';
-import {
-  chmod,
-  chown,
-  mkdir,
-  open,
-  readdir,
-  readFile as readLater,
-  realpath,
-  rename,
-  rm,
-  stat,
-} from 'node:fs/promises';
+import { chmod, chown, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { NatspkiError } from './errors.ts';
 
 /** Reads files up to this many bytes: certificates and configurations are far below it. */
 const maximumBytes = 64 * 1024 * 1024;
+
+/** Bytes that are read at a time of what does not say how many it has. */
+const chunk = 64 * 1024;
 
 /** A temporary file of a single write that is older than this belongs to a process that died. */
 const staleAfterMs = 60_000;
@@ -32,16 +24,43 @@ export interface FileWrite {
 }
 
 /**
- * Reads a whole file; throws a NatspkiError that names the file (and its mode) when it is missing, closed to us, a
- * folder or larger than `maximum` bytes.
+ * Reads a whole file, or a pipe to its end; throws a NatspkiError that names the file (and its mode) when it is missing,
+ * closed to us, a folder or larger than `maximum` bytes.
  */
 export async function readFile(path: string, maximum = maximumBytes): Promise<Buffer> {
   try {
-    refuseLarge(path, (await stat(path)).size, maximum);
-    return await readLater(path);
+    const handle = await open(path);
+    try {
+      const parts: Buffer[] = [];
+      let total = 0;
+      let room = (await handle.stat()).size + 1;
+      refuseLarge(path, room - 1, maximum);
+      for (;;) {
+        // What is no regular file says nothing of its size.
+        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(room), 0, room);
+        if (bytesRead === 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
+        total += bytesRead;
+        refuseLarge(path, total, maximum);
+        parts.push(buffer.subarray(0, bytesRead));
+        room = chunk;
+      }
+    } finally {
+      await handle.close();
+    }
   } catch (error) {
     throw fileError(error, 'read', path);
   }
+}
+
+/** Reads like readFile what nobody would keep as anything but a file: throws `not-a-file` for a device or a pipe. */
+export async function readRegularFile(path: string, maximum = maximumBytes): Promise<Buffer> {
+  const there = await stat(path).catch((error) => {
+    throw fileError(error, 'read', path);
+  });
+  if (!there.isFile() && !there.isDirectory()) {
+    throw new NatspkiError('not-a-file', `"${path}" is a device or a pipe, expected a file`);
+  }
+  return readFile(path, maximum);
 }
 
 /** Reads like readFile, without waiting. */
@@ -210,17 +229,17 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
 /** Says which file or folder on the way to `path` has the mode that keeps us out, ` (mode 0600, owner 0)`. */
 function closedBy(path: string, verb: 'read' | 'write'): string {
   // A write needs the folder, since the file itself is replaced.
-  const candidates = verb === 'read' ? [path, dirname(path)] : [dirname(path)];
-  for (const candidate of candidates) {
+  const first = verb === 'read' ? path : dirname(path);
+  for (let candidate = first; ; candidate = dirname(candidate)) {
     try {
       const { mode, uid } = statSync(candidate);
       const what = candidate === path ? '' : `folder "${candidate}" has `;
       return ` (${what}mode ${formatMode(mode)}, owner ${uid})`;
     } catch {
       // The folder above it can still tell.
+      if (candidate === dirname(candidate)) return '';
     }
   }
-  return '';
 }
 
 /** Prints the permission bits of a mode as chmod takes them: `0600`. */

@@ -18,7 +18,7 @@ import {
   isCode,
   isTemporaryOf,
   makeDirectory,
-  readFile,
+  readRegularFile,
   resolveEntry,
   resolveTarget,
   syncFolder,
@@ -141,7 +141,7 @@ async function remove(path: string): Promise<void> {
 async function readPlan(path: string): Promise<Plan | undefined> {
   let plan: unknown;
   try {
-    plan = JSON.parse((await readFile(path)).toString());
+    plan = JSON.parse((await readRegularFile(path)).toString());
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;

@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
@@ -11,10 +11,18 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { exists, makeDirectory, readFile, readFileSync as readNow, writeFileAtomic } from '../src/files.ts';
+import {
+  exists,
+  makeDirectory,
+  readFile,
+  readFileSync as readNow,
+  readRegularFile,
+  writeFileAtomic,
+} from '../src/files.ts';
 import { builtModule } from './support/built.ts';
 import { testFolder } from './support/folder.ts';
 
@@ -48,6 +56,34 @@ describe('reading a file', () => {
     writeFileSync(at('plain'), 'text');
     expect((await readFile(at('plain'))).toString()).toBe('text');
     expect(readNow(at('plain')).toString()).toBe('text');
+  });
+
+  it.runIf(existsSync('/dev/zero'))('ends at the limit where there is no end', async () => {
+    await expect(readFile('/dev/zero', 100_000)).rejects.toMatchObject({
+      code: 'file-too-large',
+      message: expect.stringMatching(/^"\/dev\/zero" has \d+ bytes, expected at most 100000$/),
+    });
+    await expect(readRegularFile('/dev/zero')).rejects.toMatchObject({
+      code: 'not-a-file',
+      message: '"/dev/zero" is a device or a pipe, expected a file',
+    });
+  });
+
+  it('reads a pipe to its end', async () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    const text = 'x'.repeat(200_000);
+    const writer = writeFile(at('pipe'), text);
+    expect((await readFile(at('pipe'))).toString()).toBe(text);
+    await writer;
+  });
+
+  it.runIf(root)('names the folder above that keeps us out', async () => {
+    mkdirSync(at('shut/inner'), { recursive: true });
+    chmodSync(at('shut'), 0o700);
+    expect(await asNobody(`await files.readFile(${JSON.stringify(at('shut/inner/file'))})`)).toEqual({
+      code: 'permission-denied',
+      message: `permission denied to read "${at('shut/inner/file')}" (folder "${at('shut')}" has mode 0700, owner 0)`,
+    });
   });
 
   it('names a file that does not exist', async () => {

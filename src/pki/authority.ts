@@ -1,6 +1,7 @@
 // The authority: an issuer with its key, the retired ones that are still trusted, and what it signs. Reads and writes
 // no files.
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import { maximumDays } from '../duration.ts';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
@@ -26,8 +27,6 @@ export interface LeafRequest {
 export const dayMs = 24 * 60 * 60 * 1000;
 /** How long ago a new certificate's life began, in milliseconds, for peers whose clock is behind. */
 export const clockSkewMs = 5 * 60 * 1000;
-/** A hundred years: what is meant to last longer is meant wrong. */
-const maximumDays = 36_525;
 /** Room for one authority below: a rotation has the old one sign the new one. */
 const pathLength = 1;
 

@@ -10,7 +10,7 @@ import {
   isCode,
   isTemporaryName,
   makeDirectory,
-  readFile,
+  readRegularFile,
   resolveEntry,
   resolveTarget,
 } from '../files.ts';
@@ -135,13 +135,17 @@ export class PkiDirectory {
         hint: 'make one with `natspki init`, or name its folder with --dir',
       });
     }
-    return readCertificates(await readFile(this.authorityFile), this.authorityFile);
+    return readCertificates(await readRegularFile(this.authorityFile), this.authorityFile);
   }
 
   /** Reads the authority with its key; throws what says why it cannot sign. */
   async readAuthority(passphrase?: string): Promise<Authority> {
     const bundle = await this.readBundle();
-    const key = decodePrivateKey(await readFile(this.authorityKeyFile), this.authorityKeyFile, passphrase);
+    const key = decodePrivateKey(
+      await readRegularFile(this.authorityKeyFile),
+      this.authorityKeyFile,
+      passphrase,
+    );
     const source = { bundle: this.authorityFile, key: this.authorityKeyFile };
     return new Authority(bundle, key, source, await this.readVouchers());
   }
@@ -149,7 +153,7 @@ export class PkiDirectory {
   /** Reads what the authority before says of the current one, to go behind each leaf; nothing outside a rotation. */
   async readVouchers(): Promise<Certificate[]> {
     if (!exists(this.chainFile)) return [];
-    return readCertificates(await readFile(this.chainFile), this.chainFile);
+    return readCertificates(await readRegularFile(this.chainFile), this.chainFile);
   }
 
   /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
@@ -176,7 +180,7 @@ export class PkiDirectory {
   /** Reads the certificate of a name and those that follow it in its file. */
   async readChain(name: string): Promise<[Certificate, ...Certificate[]]> {
     const file = this.certificateFile(name);
-    return readCertificates(await readFile(file), file);
+    return readCertificates(await readRegularFile(file), file);
   }
 
   /** Throws `certificate-exists` when one of the pairs, or half of it, is there already. */
@@ -267,7 +271,7 @@ const elsewhere = 'archive-elsewhere';
 export function checkName(name: string): void {
   if (name.length > maximumCommonName) {
     throw new UsageError(
-      `name "${name}" has ${name.length} characters, a common name holds at most ${maximumCommonName}`,
+      `name "${name.slice(0, maximumCommonName - 1)}…" has ${name.length} characters, a common name holds at most ${maximumCommonName}`,
     );
   }
   if (!/^[A-Za-z0-9_][A-Za-z0-9._@+-]*$/.test(name)) {
@@ -305,7 +309,7 @@ function isThere(pair: PairFiles): boolean {
 async function readThere(files: readonly string[]): Promise<{ path: string; data: Buffer }[]> {
   const there: { path: string; data: Buffer }[] = [];
   for (const path of files) {
-    const data = await readFile(path).catch((error) => {
+    const data = await readRegularFile(path).catch((error) => {
       if (!(error instanceof NatspkiError && error.code === 'file-missing')) throw error;
     });
     if (data !== undefined) there.push({ path, data });

@@ -1,6 +1,6 @@
 // The issuing of one or many leaf certificates by the authority of a folder.
 import { NatspkiError, UsageError } from '../errors.ts';
-import { exists, readFile } from '../files.ts';
+import { exists, readRegularFile } from '../files.ts';
 import { type KeyType, weaknessOf } from '../x509/key.ts';
 import { readMaterialOf } from '../x509/material.ts';
 import { formatSan, parseSan, type San } from '../x509/name.ts';
@@ -89,7 +89,7 @@ export async function authorityNeedsPassphrase(directory: PkiDirectory): Promise
   await directory.settle();
   const file = directory.authorityKeyFile;
   if (!exists(file)) return false;
-  return readMaterialOf('private-key', await readFile(file), file)[0]?.encryption !== undefined;
+  return readMaterialOf('private-key', await readRegularFile(file), file)[0]?.encryption !== undefined;
 }
 
 async function openAuthority(directory: PkiDirectory, passphrase: string | undefined): Promise<Authority> {

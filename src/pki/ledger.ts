@@ -1,5 +1,5 @@
 // The record of every certificate that an authority ever signed: one line of JSON each, only ever added to.
-import { exists, type FileWrite, readFile } from '../files.ts';
+import { exists, type FileWrite, readRegularFile } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
 import { type ProfileName, profileNames } from './profile.ts';
@@ -39,7 +39,9 @@ export class Ledger {
    * none is recorded that is not there, and none is there that is not recorded.
    */
   async with(entries: readonly LedgerEntry[]): Promise<FileWrite> {
-    const old = exists(this.file) ? await readFile(this.file, Number.POSITIVE_INFINITY) : Buffer.alloc(0);
+    const old = exists(this.file)
+      ? await readRegularFile(this.file, Number.POSITIVE_INFINITY)
+      : Buffer.alloc(0);
     // A line that is torn damages no other.
     const end = old.length === 0 || old.at(-1) === newline ? '' : '\n';
     const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
@@ -51,7 +53,7 @@ export class Ledger {
     const entries: LedgerEntry[] = [];
     const damagedLines: number[] = [];
     if (!exists(this.file)) return { entries, damagedLines };
-    const lines = (await readFile(this.file, Number.POSITIVE_INFINITY)).toString().split('\n');
+    const lines = (await readRegularFile(this.file, Number.POSITIVE_INFINITY)).toString().split('\n');
     for (const [index, line] of lines.entries()) {
       if (line === '') continue;
       const entry = parseEntry(line);

@@ -2,7 +2,7 @@
 // puts a replaced pair back. The authority's own is succession.ts's.
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
-import { exists, readFile } from '../files.ts';
+import { exists, readRegularFile } from '../files.ts';
 import { type Certificate, readCertificates, toPem } from '../x509/certificate.ts';
 import { decodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
 import type { Pin } from '../x509/pin.ts';
@@ -133,13 +133,13 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
       );
     }
     const { certificateFile, keyFile } = archived;
-    const chain = readCertificates(await readFile(certificateFile), certificateFile);
+    const chain = readCertificates(await readRegularFile(certificateFile), certificateFile);
     const [restored] = chain;
     if (!force) refuseUseless(restored, name, bundle, now);
     const { certificateFile: present } = directory.pair(name);
     const [replaced] = exists(present) ? await directory.readChain(name) : [];
     const hasKey = exists(keyFile);
-    const key = hasKey ? (await readFile(keyFile)).toString() : undefined;
+    const key = hasKey ? (await readRegularFile(keyFile)).toString() : undefined;
     if (replaced !== undefined && replaced.pin !== restored.pin) {
       await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
     }
@@ -204,7 +204,7 @@ async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObjec
   if (step.key === 'new') return generateKey(step.keyType as KeyType);
   if (step.key === 'elsewhere') return step.current.publicKey;
   const file = directory.keyFile(step.name);
-  const key = decodePrivateKey(await readFile(file), file);
+  const key = decodePrivateKey(await readRegularFile(file), file);
   if (step.current.hasKey(key)) return key;
   throw new NatspkiError('key-mismatch', `"${file}" is not the key of certificate "${step.name}"`, {
     hint: `leave out --keep-key for \`natspki rotate ${step.name}\``,

@@ -1,7 +1,7 @@
 // Everything that can be wrong with an authority's folder, found in one go and never mended here.
 import { stat } from 'node:fs/promises';
 import { NatspkiError } from '../errors.ts';
-import { exists, formatMode, readFile } from '../files.ts';
+import { exists, formatMode, readRegularFile } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { decodePrivateKey, weaknessOf } from '../x509/key.ts';
 import { formatSan, parseSan } from '../x509/name.ts';
@@ -16,9 +16,17 @@ export interface Finding {
   readonly file: string;
   readonly message: string;
   readonly hint?: string;
+  /** What may be meant to be as it is. */
+  readonly severity?: 'warning';
 }
 
-type Report = (code: string, file: string, message: string, hint?: string) => void;
+type Report = (
+  code: string,
+  file: string,
+  message: string,
+  hint?: string,
+  severity?: Finding['severity'],
+) => void;
 
 /** Checks chain, keys, usages, names, expiry, file modes and orphans of the whole folder; returns all findings. */
 export async function verifyDirectory(
@@ -28,13 +36,17 @@ export async function verifyDirectory(
   await directory.settle();
   const now = (options.now ?? (() => new Date()))();
   const findings: Finding[] = [];
-  const report: Report = (code, file, message, hint) => {
-    findings.push(hint === undefined ? { code, file, message } : { code, file, message, hint });
+  const report: Report = (code, file, message, hint, severity) => {
+    findings.push({
+      ...{ code, file, message },
+      ...(hint === undefined ? {} : { hint }),
+      ...(severity === undefined ? {} : { severity }),
+    });
   };
   const bundle = (await reading(report, directory.authorityFile, () => directory.readBundle())) ?? [];
   for (const [i, certificate] of bundle.entries())
     checkAuthority(report, directory, certificate, i === 0, now);
-  if (bundle[0] !== undefined) await checkKey(report, directory.authorityPair, bundle[0]);
+  if (bundle[0] !== undefined) await checkAuthorityKey(report, directory, bundle[0]);
   await checkMode(report, directory.path, 0o022);
   await checkMode(report, directory.authorityFile, 0o022);
   const { entries, damagedLines } = await directory.ledger.read();
@@ -62,9 +74,7 @@ function checkAuthority(
 ): void {
   const file = directory.authorityFile;
   const who = `${current ? 'authority' : 'retired authority'} "${certificate.commonName}"`;
-  if (!certificate.authority || certificate.keyUsage?.includes('keyCertSign') === false) {
-    report('not-an-authority', file, `${who} may not sign certificates`);
-  }
+  checkIssuer(report, file, who, certificate);
   const hint = current
     ? 'make a new one with `natspki rotate --ca`'
     : 'drop it with `natspki rotate --ca --finish`';
@@ -93,10 +103,47 @@ async function checkLeaf(
   const renew = `natspki rotate ${name}`;
   await checkKey(report, pair, leaf, entry?.request);
   if (bundle.length > 0) checkChain(report, file, chain, bundle, renew);
+  for (const issuer of chain.slice(1)) {
+    const who = `"${issuer.commonName}" behind it`;
+    checkIssuer(report, file, who, issuer);
+    checkLife(report, file, who, issuer, now, renew);
+  }
+  checkCritical(report, file, `certificate "${name}"`, leaf);
   checkLife(report, file, `certificate "${name}"`, leaf, now, renew);
   checkStrength(report, file, `certificate "${name}"`, leaf);
   checkUsage(report, file, leaf, entry, renew);
   checkSans(report, file, leaf, renew);
+}
+
+/** Checks what a certificate needs for others to be signed by it. */
+function checkIssuer(report: Report, file: string, who: string, certificate: Certificate): void {
+  if (!certificate.signsCertificates) report('not-an-authority', file, `${who} may not sign certificates`);
+  checkCritical(report, file, who, certificate);
+}
+
+function checkCritical(report: Report, file: string, who: string, { unknownCritical }: Certificate): void {
+  if (unknownCritical.length === 0) return;
+  report(
+    'unknown-extension',
+    file,
+    `${who} has a critical extension that peers do not know: ${unknownCritical.join(', ')}`,
+  );
+}
+
+/** The key of an authority may be kept away from the network on purpose. */
+async function checkAuthorityKey(
+  report: Report,
+  directory: PkiDirectory,
+  certificate: Certificate,
+): Promise<void> {
+  if (exists(directory.authorityKeyFile)) return checkKey(report, directory.authorityPair, certificate);
+  report(
+    'missing-key',
+    directory.authorityKeyFile,
+    'the key of the authority is not here, nothing can be issued',
+    'leave it away if that is meant, or put it back',
+    'warning',
+  );
 }
 
 async function checkKey(
@@ -113,7 +160,7 @@ async function checkKey(
   }
   await checkMode(report, keyFile, 0o077);
   try {
-    const key = decodePrivateKey(await readFile(keyFile), keyFile);
+    const key = decodePrivateKey(await readRegularFile(keyFile), keyFile);
     if (certificate.hasKey(key)) return;
     report('key-mismatch', keyFile, `not the key of the certificate in "${pair.certificateFile}"`);
   } catch (error) {
@@ -139,8 +186,22 @@ function checkChain(
     }
   }
   const last = chain.at(-1) as Certificate;
-  if (bundle.some((authority) => last.isSignedBy(authority) || last.der.equals(authority.der))) return;
-  report('untrusted', file, `signed by "${last.issuerCommonName}", which is not in the trust bundle`, renew);
+  const inChain = bundle.find((authority) => last.der.equals(authority.der));
+  const anchors =
+    inChain === undefined ? bundle.filter((authority) => last.isSignedBy(authority)) : [inChain];
+  if (anchors.length === 0) {
+    const who = last.issuerCommonName;
+    report('untrusted', file, `signed by "${who}", which is not in the trust bundle`, renew);
+    return;
+  }
+  // An issuer's path length counts the authorities between it and the leaf (RFC 5280 section 4.2.1.9).
+  const allows = ({ pathLength }: Certificate, between: number) => (pathLength ?? between) >= between;
+  const short = chain.slice(1).find((issuer, between) => !allows(issuer, between));
+  const between = inChain === undefined ? chain.length - 1 : chain.length - 2;
+  const limited = short ?? (anchors.some((anchor) => allows(anchor, between)) ? undefined : anchors[0]);
+  if (limited !== undefined) {
+    report('path-too-long', file, `"${limited.commonName}" allows fewer authorities below it than there are`);
+  }
 }
 
 function checkLife(
@@ -174,6 +235,9 @@ function checkUsage(
   if (leaf.authority) {
     report('wrong-usage', file, 'an authority, expected the certificate of a server or client');
     return;
+  }
+  if (leaf.keyUsage?.includes('digitalSignature') === false) {
+    report('wrong-usage', file, 'may not sign, which a TLS handshake needs (digitalSignature)', renew);
   }
   const { extendedKeyUsage } = leaf;
   if (extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage')) return;

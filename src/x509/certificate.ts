@@ -45,6 +45,21 @@ const purposeNames: Record<string, string> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 };
 
+/** What Go's crypto/x509 and OpenSSL both act on. */
+const knownExtensions = new Set([
+  '2.5.29.14', // subjectKeyIdentifier
+  '2.5.29.15', // keyUsage
+  '2.5.29.17', // subjectAltName
+  '2.5.29.19', // basicConstraints
+  '2.5.29.30', // nameConstraints
+  '2.5.29.31', // cRLDistributionPoints
+  '2.5.29.32', // certificatePolicies
+  '2.5.29.35', // authorityKeyIdentifier
+  '2.5.29.36', // policyConstraints
+  '2.5.29.37', // extKeyUsage
+  '2.5.29.54', // inhibitAnyPolicy
+]);
+
 /** One certificate. Its fields are read at once, so that an unreadable one fails here and not in the middle of use. */
 export class Certificate {
   readonly der: Buffer;
@@ -73,6 +88,8 @@ export class Certificate {
   /** Lower-case hex. */
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
+  /** The object identifiers of critical extensions that peers do not know, and so refuse (RFC 5280 section 4.2). */
+  readonly unknownCritical: readonly string[];
 
   readonly #signed: Buffer;
   readonly #algorithm: DerValue | undefined;
@@ -108,7 +125,7 @@ export class Certificate {
     const extensions = readExtensions(fields.find(({ tag }) => tag === 0xa3));
     const read = <T>(oid: string, reader: (value: Buffer) => T): T | undefined => {
       const extension = extensions.get(oid);
-      return extension === undefined ? undefined : reader(extension);
+      return extension === undefined ? undefined : reader(extension.value);
     };
     const constraints = read('2.5.29.19', readBasicConstraints);
     this.authority = constraints?.authority ?? false;
@@ -130,6 +147,14 @@ export class Certificate {
         .find(({ tag }) => tag === 0x80)
         ?.content.toString('hex'),
     );
+    this.unknownCritical = [...extensions.keys()].filter(
+      (oid) => extensions.get(oid)?.critical && !knownExtensions.has(oid),
+    );
+  }
+
+  /** Whether it may sign certificates. */
+  get signsCertificates(): boolean {
+    return this.authority && this.keyUsage?.includes('keyCertSign') !== false;
   }
 
   /** The first common name, or the whole subject where there is none. */
@@ -208,18 +233,25 @@ export function toPem(certificates: readonly Certificate[]): string {
   return certificates.map((certificate) => certificate.toPem()).join('');
 }
 
-/** Reads the values in an Extensions field by their object identifiers, each once (RFC 5280 section 4.2). */
-export function readExtensions(field: DerValue | undefined): Map<string, Buffer> {
-  const extensions = new Map<string, Buffer>();
+export interface Extension {
+  readonly critical: boolean;
+  readonly value: Buffer;
+}
+
+/** Reads an Extensions field by object identifiers, each once (RFC 5280 section 4.2). */
+export function readExtensions(field: DerValue | undefined): Map<string, Extension> {
+  const extensions = new Map<string, Extension>();
   if (field === undefined) return extensions;
   for (const extension of readChildren(readChildren(field, field.tag)[0])) {
     const [id, ...rest] = readChildren(extension);
     const oid = readOid(id);
-    const critical = rest[0]?.tag === tags.boolean;
-    const value = rest[critical ? 1 : 0];
+    const [first, second] = rest;
+    const says = first?.tag === tags.boolean;
+    const critical = says && first.content[0] !== 0;
+    const value = says ? second : first;
     expectTag(value, tags.octetString);
     if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
-    extensions.set(oid, value.content);
+    extensions.set(oid, { critical, value: value.content });
   }
   return extensions;
 }

@@ -30,7 +30,7 @@ export function pinOf(bytes: Buffer, source: string): Pin {
 }
 
 /** Computes the pin of a certificate, request, public key or private key. */
-export function pinOfMaterial(material: Material, source: string): Pin {
+function pinOfMaterial(material: Material, source: string): Pin {
   if (material.kind === 'private-key') return spkiPin(openPrivateKey(material, source));
   if (material.kind === 'public-key') return spkiPin(openPublicKey(material, source));
   return readingDer(material.kind, source, () => pinOfSpki(spkiOf(material)));

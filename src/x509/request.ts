@@ -46,7 +46,8 @@ export function readRequestDer(der: Buffer, source: string): CertificateRequest 
     const spkiDer = (spki as DerValue).raw;
     const publicKey = openPublicKey({ kind: 'public-key', form: 'spki', der: spkiDer }, source);
     const names = extensions.get(subjectAltName);
-    const { sans, otherKinds } = names === undefined ? { sans: [], otherKinds: [] } : readGeneralNames(names);
+    const { sans, otherKinds } =
+      names === undefined ? { sans: [], otherKinds: [] } : readGeneralNames(names.value);
     return {
       subject: name,
       publicKey,

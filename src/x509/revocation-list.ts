@@ -74,5 +74,5 @@ function reasonCode(extensions: DerValue): number | undefined {
   // Entries hold their extensions bare, where certificates have a context tag around them.
   const byOid = readExtensions({ tag: tags.sequence, raw: extensions.raw, content: extensions.raw });
   const value = byOid.get('2.5.29.21');
-  return value === undefined ? undefined : readDer(value).content[0];
+  return value === undefined ? undefined : readDer(value.value).content[0];
 }

@@ -1,9 +1,24 @@
-import { chmodSync, copyFileSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { createPublicKey, randomBytes } from 'node:crypto';
+import {
+  chmodSync,
+  copyFileSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { Issuer } from '../../src/pki/authority.ts';
 import type { PkiDirectory } from '../../src/pki/directory.ts';
 import { issueCertificates } from '../../src/pki/issue.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
+import { toPem } from '../../src/x509/certificate.ts';
+import { encodePrivateKey, generateKey } from '../../src/x509/key.ts';
+import { parseSan } from '../../src/x509/name.ts';
+import { Signer } from '../../src/x509/sign.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf, openssl } from '../support/openssl.ts';
 import { madeDirectory, newDirectory } from '../support/pki.ts';
@@ -47,6 +62,12 @@ describe('verify finds', () => {
       'missing-key client-key.pem',
       'orphan-key server-key.pem',
     ]);
+  });
+
+  it('the key of the authority that is kept elsewhere, as a warning', async () => {
+    const directory = await madeDirectory(scratch);
+    rmSync(directory.authorityKeyFile);
+    expect(await verifyDirectory(directory)).toMatchObject([{ code: 'missing-key', severity: 'warning' }]);
   });
 
   it('keys that are not those of their certificates', async () => {
@@ -127,6 +148,74 @@ describe('verify finds', () => {
     writeFileSync(file, readFileSync(file, 'utf8') + readFileSync(other.authorityFile, 'utf8'));
     expect(await findings(directory)).toEqual(['chain-order server-cert.pem']);
     writeFileSync(directory.certificateFile('client'), '');
+  });
+
+  it('issuers behind a leaf that peers do not take it from', async () => {
+    const directory = await madeDirectory(scratch);
+    const root = (await directory.readAuthority()).current;
+    const span = { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + day) };
+    const below = async (issuer: Issuer, how: 'authority' | 'leaf', more: object = {}): Promise<Issuer> => {
+      const key = await generateKey('p256');
+      const contents = { commonName: how, publicKey: createPublicKey(key), ...span, ...more };
+      const signer = Signer.of(issuer.certificate, issuer.key, randomBytes);
+      const certificate =
+        how === 'authority'
+          ? await signer.authority({ pathLength: 0, ...contents })
+          : await signer.leaf({ ...contents, sans: [parseSan('dns:x')], purposes: ['serverAuth'] });
+      return { certificate, key };
+    };
+    const found = async (...issuers: Issuer[]) => {
+      const leaf = await below(issuers[0] as Issuer, 'leaf');
+      const chain = [leaf, ...issuers].map(({ certificate }) => certificate);
+      writeFileSync(directory.certificateFile('server'), toPem(chain));
+      writeFileSync(directory.keyFile('server'), await encodePrivateKey(leaf.key), { mode: 0o600 });
+      return (await verifyDirectory(directory)).map(({ code, message }) => `${code}: ${message}`);
+    };
+    const middle = await below(root, 'authority');
+    expect(await found(middle)).toEqual([]);
+    expect(await found(middle, root)).toEqual([]);
+    expect(await found(await below(root, 'leaf'))).toEqual([
+      'not-an-authority: "leaf" behind it may not sign certificates',
+    ]);
+    expect(await found(await below(root, 'authority', { notAfter: new Date(Date.now() - 1) }))).toEqual([
+      expect.stringMatching(/^expired: "authority" behind it expired on /),
+    ]);
+    const long = 'path-too-long: "authority" allows fewer authorities below it than there are';
+    expect(await found(await below(middle, 'authority'), middle)).toEqual([long]);
+    const roomy = await below(root, 'authority', { pathLength: 1, commonName: 'roomy' });
+    const deep = await below(roomy, 'authority');
+    const ofRoot = long.replace('authority', 'Test authority');
+    expect(await found(deep, roomy)).toEqual([ofRoot]);
+    expect(await found(deep, roomy, root)).toEqual([ofRoot]);
+  });
+
+  it('certificates that may not sign a handshake, or have an extension that no peer knows', async () => {
+    const directory = await madeDirectory(scratch, { keyType: 'rsa2048' });
+    const [request, extensions] = [join(scratch, 'odd.csr'), join(scratch, 'odd.conf')];
+    const name = directory.certificateFile('server');
+    openssl('req', '-new', '-key', directory.keyFile('server'), '-subj', '/CN=odd', '-out', request);
+    writeFileSync(
+      extensions,
+      'subjectAltName=DNS:odd\nextendedKeyUsage=serverAuth\nkeyUsage=critical,keyEncipherment\n1.2.3.4=critical,ASN1:NULL\n1.2.3.5=ASN1:NULL',
+    );
+    const ca = ['-CA', directory.authorityFile, '-CAkey', directory.authorityKeyFile];
+    openssl('x509', '-req', '-in', request, ...ca, '-extfile', extensions, '-out', name);
+    expect((await verifyDirectory(directory)).map(({ code, message }) => `${code}: ${message}`)).toEqual([
+      'unknown-extension: certificate "server" has a critical extension that peers do not know: 1.2.3.4',
+      'wrong-usage: may not sign, which a TLS handshake needs (digitalSignature)',
+    ]);
+  });
+
+  it('devices and pipes in the place of files, without waiting for them', async () => {
+    const directory = await madeDirectory(scratch);
+    execFileSync('mkfifo', ['-m', '600', directory.keyFile('pipe'), directory.certificateFile('pipe')]);
+    rmSync(directory.keyFile('server'));
+    symlinkSync('/dev/zero', directory.keyFile('server'));
+    expect(await findings(directory)).toEqual([
+      'not-a-file pipe-cert.pem',
+      'key-mode server-key.pem',
+      'not-a-file server-key.pem',
+    ]);
   });
 
   it('certificates without the usage of their profile, or that are authorities', async () => {
