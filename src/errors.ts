@@ -9,20 +9,28 @@ export class NatspkiError extends Error {
   readonly hint: string | undefined;
   /** 1 for a failure, 2 for wrong usage. */
   readonly exitCode: 1 | 2;
+  readonly #lines: readonly string[] | undefined;
 
   /**
    * @param message one lower-case line without a full stop, naming the object, what was found and what was expected;
-   *   never the content of a file that may hold a secret
+   *   never the content of a file that may hold a secret; several things that are wrong at once are a line each
    */
   constructor(
     code: string,
-    message: string,
+    message: string | readonly string[],
     options: { hint?: string; cause?: unknown; exitCode?: 1 | 2 } = {},
   ) {
-    super(message, options.cause === undefined ? {} : { cause: options.cause });
+    const whole = typeof message === 'string' ? message : message.join('\n');
+    super(whole, options.cause === undefined ? {} : { cause: options.cause });
+    this.#lines = typeof message === 'string' ? undefined : message;
     this.code = code;
     this.hint = options.hint;
     this.exitCode = options.exitCode ?? 1;
+  }
+
+  /** What is wrong, a thing each; one may hold line breaks of a stranger's, which begin no line of ours. */
+  get lines(): readonly string[] {
+    return this.#lines ?? [this.message];
   }
 }
 

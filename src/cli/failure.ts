@@ -32,7 +32,7 @@ export function printDocument(document: unknown): void {
 }
 
 function failureText(failure: NatspkiError, { red, cyan }: Terminal): string {
-  const lines = failure.message.split('\n').map((line) => `natspki: ${red('error:')} ${printable(line)}`);
+  const lines = failure.lines.map((line) => `natspki: ${red('error:')} ${printable(line)}`);
   if (failure.hint !== undefined) lines.push(`natspki: ${cyan('hint:')} ${printable(failure.hint)}`);
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));

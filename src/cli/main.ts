@@ -3,7 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Command } from '@oclif/core/command';
-import { UsageError } from '../errors.ts';
+import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
@@ -13,6 +13,8 @@ import { normaliseNatsServerFlags } from './nats-server-flags.ts';
  * @param root file URL of the package's folder, with a slash at its end
  */
 export async function main(argv: readonly string[], root: URL): Promise<void> {
+  // Before oclif's own listener, which throws.
+  process.stdout.on('error', failToPrint);
   try {
     const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
     const commands = new Commands(new URL(`${manifest.oclif.commands}/`, root));
@@ -34,6 +36,13 @@ export async function main(argv: readonly string[], root: URL): Promise<void> {
   } catch (thrown) {
     reportFailure(failureOf(thrown), argv.includes('--json'));
   }
+}
+
+/** Ends the program where nobody can read it; quietly where somebody has read enough. */
+function failToPrint(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') return;
+  reportFailure(new NatspkiError('output', `cannot print the result: ${error.message}`), false);
+  process.exit();
 }
 
 function wantsHelp(argv: readonly string[]): boolean {

@@ -50,7 +50,7 @@ export class ConfErrors extends NatspkiError {
         first.hint === undefined ? {} : { hint: first.hint },
       );
     } else {
-      super('invalid-configuration', errors.map(formatWithHint).join('\n'));
+      super('invalid-configuration', errors.map(formatWithHint));
     }
     this.problems = problems;
   }

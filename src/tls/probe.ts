@@ -38,7 +38,7 @@ export async function probeServers(
     const wrong = results.filter((result) => typeof result === 'string');
     if (wrong.length === 0) return results.filter((result) => typeof result !== 'string');
     if (performance.now() > deadline) {
-      throw new NatspkiError('not-served', wrong.join('\n'), {
+      throw new NatspkiError('not-served', wrong, {
         hint: 'tell the server with --reload PID or `nats-server --signal reload`',
       });
     }
