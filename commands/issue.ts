@@ -3,7 +3,7 @@ import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
 import { given } from '../src/cli/flags.ts';
-import { authorityPassphrase, readInput } from '../src/cli/input.ts';
+import { authorityPassphrase, inputName, readInput } from '../src/cli/input.ts';
 import { issueFlags } from '../src/cli/issue-flags.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
@@ -44,7 +44,7 @@ export default class Issue extends BaseCommand {
       authorityNeedsPassphrase(directory),
     );
     const request =
-      flags.csr === undefined ? undefined : { bytes: await readInput(flags.csr), file: flags.csr };
+      flags.csr === undefined ? undefined : { bytes: await readInput(flags.csr), file: inputName(flags.csr) };
     const made = await withProgress('issuing certificates', (progress) =>
       issueCertificates({
         directory,

@@ -2,8 +2,7 @@
 import { boolean, string } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
-import { directoryFlag } from '../src/cli/flags.ts';
-import { parseDuration } from '../src/duration.ts';
+import { directoryFlag, parseWindow } from '../src/cli/flags.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { listCertificates } from '../src/pki/listing.ts';
 
@@ -27,7 +26,7 @@ export default class List extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(List);
-    const window = flags.due === undefined ? {} : { dueMs: parseDuration(flags.due) };
+    const window = flags.due === undefined ? {} : { dueMs: parseWindow(flags.due) };
     const all = await listCertificates(new PkiDirectory(flags.dir), window);
     const certificates = flags.due === undefined ? all : all.filter(({ due }) => due);
     if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));

@@ -1,7 +1,8 @@
 // `natspki pin`: the SHA-256 of a public key, printed as sha256sum prints, or put into a configuration.
 import { string } from '@oclif/core/args';
-import { boolean, string as text } from '@oclif/core/flags';
+import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
+import { pathFlag } from '../src/cli/flags.ts';
 import { inputName, readInput } from '../src/cli/input.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { certificateFingerprint, pinOf, type Pin as X509Pin } from '../src/x509/pin.ts';
@@ -26,7 +27,7 @@ export default class Pin extends BaseCommand {
   };
   static override flags = {
     conf: boolean({ description: 'Print an entry for a tls block.' }),
-    add: text({
+    add: pathFlag({
       description: 'Put the pins into the tls block of this configuration.',
       helpValue: 'FILE',
       exclusive: ['conf', 'cert'],

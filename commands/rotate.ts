@@ -7,7 +7,6 @@ import { authorityPassphrase } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { dueWindow, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
 import { rotateLines } from '../src/cli/rotate-result.ts';
-import { parseDuration } from '../src/duration.ts';
 import { UsageError } from '../src/errors.ts';
 import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
@@ -47,7 +46,7 @@ export default class Rotate extends BaseCommand {
       throw new UsageError(`--${flags.ca ? 'ca' : 'undo'} and names of certificates exclude each other`);
     }
     const directory = new PkiDirectory(flags.dir);
-    const due = dueWindow(flags.due, parseDuration);
+    const due = dueWindow(flags.due);
     const selection = { directory, ...given({ names }), ...due, keepKey: flags['keep-key'] };
     const succession = { directory, force: flags.force, ...given({ commonName: flags['ca-name'] }) };
     const { ca, finish, undo, force } = flags;

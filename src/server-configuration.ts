@@ -60,10 +60,12 @@ export function serverPairs(template: TemplateName, hosts: readonly string[]): S
 }
 
 /**
- * Returns the configuration files of a plan, in the order of the nodes.
+ * Returns the configuration files of a plan, in the order of the nodes; throws a UsageError for a name of the cluster that
+ * nats-server refuses (server/opts.go).
  * @param print writes a value of the configuration language
  */
 export function serverConfigurations(plan: ServerPlan, print: Print): ConfigurationFile[] {
+  refuseClusterName(plan.clusterName);
   if (plan.nodes.length === 0) {
     return [{ path: plan.file, text: renderTemplate(plan.template, valuesOfOne(plan, print)) }];
   }
@@ -80,6 +82,16 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
     const values = { ...nodeValues(plan, print, node), routes: lines(routes) };
     return { path: join(dir, `${base}-${node.name}${ext}`), text: renderTemplate('cluster', values) };
   });
+}
+
+function refuseClusterName(name: string): void {
+  if (name === '') throw new UsageError('the name of the cluster is empty');
+  if (!/\s/.test(name)) return;
+  const better = name.trim().replace(/\s+/g, '-');
+  throw new UsageError(
+    `the name of the cluster, "${name}", has spaces, which nats-server does not take`,
+    better === '' ? undefined : `--cluster-name ${better}`,
+  );
 }
 
 /** Throws `configuration-exists` when one of the files is there already. */

@@ -1,10 +1,19 @@
 // The flags that several commands share, so that they read and fail alike everywhere.
-import { boolean, custom, option, string } from '@oclif/core/flags';
+import { boolean, custom, option } from '@oclif/core/flags';
+import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
+
+/** Makes a flag that takes the path of a file or folder; refuses an empty one, which a script's unset variable gives. */
+export const pathFlag = custom<string>({
+  parse: async (text, _context, { name }) => {
+    if (text !== '') return text;
+    throw new UsageError(`--${name} is empty, expected a path`);
+  },
+});
 
 /** Makes `--dir`. */
 export const directoryFlag = () =>
-  string({
+  pathFlag({
     description: 'Folder of the certificates.',
     helpValue: 'DIR',
     default: './certs',
@@ -16,7 +25,7 @@ export const yesFlag = ({ hidden = false } = {}) =>
 
 /** Makes `--passphrase-file`. */
 export const passphraseFileFlag = (purpose: string) =>
-  string({
+  pathFlag({
     description: `File with the passphrase of the authority's key in its first line; ${purpose}.`,
     helpValue: 'FILE',
   });
@@ -51,7 +60,17 @@ export const numberFlag = custom<number, NumberRange>({
 
 /** Makes a flag that takes days, up to a hundred years. */
 export const daysFlag = (description: string, usual: number) =>
-  numberFlag({ description, helpValue: 'DAYS', default: usual, minimum: 1, maximum: 36_500, example: usual });
+  numberFlag({
+    ...{ description, helpValue: 'DAYS', default: usual },
+    ...{ minimum: 1, maximum: maximumDays, example: usual },
+  });
+
+/** Reads a time from now on, `30d`, in milliseconds; refuses one that is past. */
+export function parseWindow(text: string): number {
+  const window = parseDuration(text);
+  if (window >= 0) return window;
+  throw new UsageError(`--due is "${text}", expected a time from now on`, '--due 30d');
+}
 
 /** Leaves out what is undefined, so that optional properties may take flags that were not given. */
 export function given<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], undefined> } {

@@ -4,7 +4,7 @@ import { boolean, option, string } from '@oclif/core/flags';
 import { UsageError } from '../errors.ts';
 import { parseNode, type ServerNames } from '../server-configuration.ts';
 import { type TemplateName, templates } from '../templates.ts';
-import { daysFlag, directoryFlag, keyTypeFlag, passphraseFileFlag, yesFlag } from './flags.ts';
+import { daysFlag, directoryFlag, keyTypeFlag, passphraseFileFlag, pathFlag, yesFlag } from './flags.ts';
 import { readPassphrase } from './input.ts';
 import { askChoice, askSecret, askWords, mayAsk } from './prompts.ts';
 
@@ -13,7 +13,7 @@ const templateNames = Object.keys(templates) as TemplateName[];
 /** Makes the flags of `init`; the defaults of what may be asked for stand in initAnswers. */
 export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
   dir: directoryFlag(),
-  config: string({
+  config: pathFlag({
     char: 'c',
     description: 'Configuration file to write; for nodes nats-NODE.conf beside it.',
     helpValue: 'FILE',

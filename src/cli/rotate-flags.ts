@@ -1,13 +1,13 @@
 // The flags of `rotate`, and --due, whose value may be left out.
 import { boolean, string } from '@oclif/core/flags';
-import { directoryFlag, passphraseFileFlag, withOptionalValue } from './flags.ts';
+import { directoryFlag, parseWindow, passphraseFileFlag, pathFlag, withOptionalValue } from './flags.ts';
 
 const ofLeaves = ['ca', 'undo'];
 
 /** Makes the flags of `rotate`. */
 export const rotateFlags = () => ({
   dir: directoryFlag(),
-  config: string({
+  config: pathFlag({
     char: 'c',
     description: 'Configuration whose pins are kept true; repeatable.',
     helpValue: 'FILE',
@@ -65,10 +65,7 @@ export function withDueWindow(argv: readonly string[]): string[] {
 }
 
 /** Reads --due: not asked for, a window in milliseconds, or the last third of each life. */
-export function dueWindow(
-  value: string | undefined,
-  parse: (text: string) => number,
-): { due?: true; dueMs?: number } {
+export function dueWindow(value: string | undefined): { due?: true; dueMs?: number } {
   if (value === undefined) return {};
-  return value === lastThird ? { due: true } : { due: true, dueMs: parse(value) };
+  return value === lastThird ? { due: true } : { due: true, dueMs: parseWindow(value) };
 }

@@ -1,6 +1,6 @@
 // The flags of `natspki tls`, by the names of the options of a tls block.
 import { boolean, option, string } from '@oclif/core/flags';
-import { directoryFlag, numberFlag } from './flags.ts';
+import { directoryFlag, numberFlag, pathFlag } from './flags.ts';
 
 const list = (description: string) =>
   string({ description, helpValue: 'NAME,...', multiple: true, multipleNonGreedy: true, delimiter: ',' });
@@ -38,7 +38,10 @@ export const tlsFlags = {
     maximum: 1_000_000,
     example: 1000,
   }),
-  write: string({ description: 'Put the block into this file; every other byte stays.', helpValue: 'FILE' }),
+  write: pathFlag({
+    description: 'Put the block into this file; every other byte stays.',
+    helpValue: 'FILE',
+  }),
   check: boolean({
     description: 'Write only what `nats-server -t` accepts, where there is a nats-server.',
     dependsOn: ['write'],

@@ -1,7 +1,8 @@
 // What every command promises: help, errors, JSON, exit codes, quiet pipes.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bin, natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
@@ -99,6 +100,60 @@ describe('output', () => {
     const { stderr, status } = await piped(command);
     expect(stderr).toBe('');
     expect(status).toBe(0);
+  });
+
+  it.runIf(existsSync('/dev/full')).each(['list', 'list --json', '--help'])(
+    'that the disk has no room for fails in one line: %s',
+    async (args) => {
+      expect(await piped(`"$0" "$1" ${args} > /dev/full`)).toEqual({
+        status: 1,
+        stderr: 'natspki: error: cannot print the result: ENOSPC: no space left on device, write\n',
+      });
+    },
+  );
+
+  it.each([
+    ['list', '--dir'],
+    ['init', '--config', '--yes'],
+    ['issue', '--out', 'client', 'a'],
+    ['rotate', '--config'],
+    ['tls', '--write', 'client'],
+    ['pin', '--add', 'certs/ca.pem'],
+  ])('never takes an empty path for one: natspki %s %s', async (command, flag, ...rest) => {
+    expect(await natspki(folder, [command, ...rest, flag, ''])).toMatchObject({
+      ...{ code: 2, stdout: '' },
+      stderr: expect.stringContaining(`natspki: error: ${flag} is empty, expected a path\n`),
+    });
+  });
+
+  it('lets nobody who names a certificate write lines of ours', async () => {
+    const name = 'x\nnatspki: hint: natspki init --force';
+    const subject = `/CN=${name}`;
+    const made = [
+      'req',
+      '-x509',
+      '-newkey',
+      'ec',
+      '-pkeyopt',
+      'ec_paramgen_curve:P-256',
+      '-nodes',
+      '-subj',
+      subject,
+    ];
+    const files = [
+      '-addext',
+      'basicConstraints=critical,CA:FALSE',
+      '-keyout',
+      'forged-key.pem',
+      '-out',
+      'forged-ca.pem',
+    ];
+    execFileSync('openssl', [...made, ...files], { cwd: folder, stdio: 'pipe' });
+    mkdirSync(join(folder, 'forged'));
+    renameSync(join(folder, 'forged-ca.pem'), join(folder, 'forged/ca.pem'));
+    renameSync(join(folder, 'forged-key.pem'), join(folder, 'forged/ca-key.pem'));
+    const { stderr } = await natspki(folder, ['issue', 'client', 'a', '--dir', 'forged']);
+    expect(stderr).toMatch(/^natspki: error: .*x\\x0anatspki: hint: .*\n$/);
   });
 
   it('shows where a defect happened only when asked', async () => {

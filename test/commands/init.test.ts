@@ -241,6 +241,12 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
       '--node is for the template cluster, found "basic"',
       '--template cluster',
     ],
+    [
+      ['--template', 'cluster', '--cluster-name', 'a b'],
+      2,
+      'the name of the cluster, "a b", has spaces, which nats-server does not take',
+      '--cluster-name a-b',
+    ],
     [['--client', '../x'], 2, '../x', ''],
     [['--client', 'server'], 2, 'server', ''],
     [['--passphrase-file', 'none'], 1, '"none" does not exist', ''],
