@@ -1,15 +1,13 @@
 // Runs a broker as a process: its log, its pid and ports files, the signals it obeys, until it has ended.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { isDeepStrictEqual } from 'node:util';
-import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
-import { LineLogger, LogFile, type Logger } from '../log.ts';
-import { FileWatcher } from '../tls/watcher.ts';
+import { LineLogger, LogFile } from '../log.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
 import { formatHostPort } from './host-port.ts';
 import type { LogOptions } from './options.ts';
+import { Reloader } from './reloader.ts';
 
 export interface ProcessSettings {
   /** What INFO and the log say. */
@@ -40,11 +38,9 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     start = resolve;
   });
   // Before anything says that it is ready: whoever waits for that may signal or change a file at once.
-  const stopObeying = obeySignals(started, log);
-  const watcher = await watchConfiguration(
-    () => configuration.files,
-    async () => reload(await started, logger),
-  );
+  const reloader = new Reloader(started, () => configuration.files, logger);
+  const stopObeying = obeySignals(started, reloader, log);
+  await reloader.watch();
   const written: string[] = [];
   try {
     if (options.pidFile !== undefined) written.push(await writePidFile(options.pidFile));
@@ -64,53 +60,21 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     await broker.ended;
   } finally {
     for (const path of written) rmSync(path, { force: true });
-    await watcher.close();
+    await reloader.close();
     stopObeying();
     log.close();
   }
 }
 
-/** Reloads whenever one of the files changes; a reload may bring other files (include). */
-async function watchConfiguration(
-  files: () => readonly string[],
-  onChange: () => Promise<void>,
-): Promise<FileWatcher> {
-  const watcher = new FileWatcher();
-  let watched = files();
-  const follow = async () => {
-    const watch = await watcher.watch(watched, async () => {
-      await onChange();
-      if (isDeepStrictEqual(files(), watched)) return;
-      watched = files();
-      watch.close();
-      await follow();
-    });
-  };
-  await follow();
-  return watcher;
-}
-
-/** Reloads; a configuration that cannot be used is an error in the log and changes nothing. */
-async function reload(broker: Broker, logger: Logger): Promise<void> {
-  try {
-    await broker.reload();
-  } catch (error) {
-    const message = error instanceof NatspkiError ? error.message : String(error);
-    for (const line of message.split('\n')) {
-      logger.error(`Failed to reload server configuration: ${line}`);
-    }
-  }
-}
-
 /** Does what nats-server does on signals (signal.go), once there is a broker; returns what undoes it. */
-function obeySignals(started: Promise<Broker>, log: OpenLog): () => void {
+function obeySignals(started: Promise<Broker>, reloader: Reloader, log: OpenLog): () => void {
   const { logger } = log;
   let leaving = false;
   const reactions: Partial<Record<NodeJS.Signals, (broker: Broker) => Promise<void> | void>> = {
     SIGINT: (broker) => broker.close(),
     // A service manager's stop must not cut the leave-taking short.
     SIGTERM: (broker) => (leaving ? undefined : broker.close()),
-    SIGHUP: (broker) => reload(broker, logger),
+    SIGHUP: () => reloader.reload(),
     SIGUSR1: () => log.reopen(),
     SIGUSR2: (broker) => {
       leaving = true;

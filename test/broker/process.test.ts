@@ -90,6 +90,17 @@ describe('a broker process', () => {
       .toMatchObject({ max_payload: 500 });
   });
 
+  it('takes a configuration whose files come after it', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(path('nats.conf'), listening('include "late.conf"'));
+    await server.logged(
+      /Failed to reload server configuration: nats\.conf:2:1: cannot include: "late\.conf"/,
+    );
+    writeFileSync(path('late.conf'), 'max_payload: 600');
+    await server.logged(/Reloaded: max_payload/);
+    expect((await open(server)).info).toMatchObject({ max_payload: 600 });
+  });
+
   it('writes its process id and its port, and takes both files away', async () => {
     const { server, path } = await start('pid_file: "nats.pid", ports_file_dir: "."');
     expect(readFileSync(path('nats.pid'), 'utf8')).toBe(String(server.pid));
