@@ -78,7 +78,7 @@ describe('a fresh clone', () => {
       expect(second).toContain('Server Exiting');
       expect(readFileSync(join(folder, 'certs/ca.pem'), 'utf8')).toBe(authority);
     },
-    3 * minute,
+    5 * minute,
   );
 
   it(
@@ -88,7 +88,7 @@ describe('a fresh clone', () => {
       expect(install.status).toBe(0);
       expect(install.stderr).not.toMatch(/deprecated|EBADENGINE/);
     },
-    2 * minute,
+    5 * minute,
   );
 
   it(
@@ -102,6 +102,6 @@ describe('a fresh clone', () => {
       expect(test.stdout).toMatch(/Tests .*\d+ passed/);
       expect(test.status).toBe(0);
     },
-    2 * minute,
+    5 * minute,
   );
 });

@@ -1,5 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
+const { NODE_EXTRA_CA_CERTS: authorities } = process.env;
+
 export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
@@ -7,7 +9,11 @@ export default defineConfig({
     globalSetup: 'test/support/peers.ts',
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    // A set NODE_EXTRA_CA_CERTS triples the start of every node process that a test starts.
-    env: { NODE_EXTRA_CA_CERTS: '', NO_COLOR: '1' },
+    env: {
+      NO_COLOR: '1',
+      // Set, it triples the start of every node process that a test starts. npm, which may need it, reads a setting of its own.
+      NODE_EXTRA_CA_CERTS: '',
+      ...(authorities ? { npm_config_cafile: authorities } : {}),
+    },
   },
 });
