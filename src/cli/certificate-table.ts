@@ -39,17 +39,17 @@ export function certificateLines(
     daysLeft < 0 ? terminal.red(cell) : due ? terminal.yellow(cell) : terminal.green(cell);
   const columns: Column<CertificateRow>[] = [
     { header: 'NAME', value: ({ name }) => name, style: (_row, cell) => terminal.bold(cell), minimum: 12 },
-    { header: 'PROFILE', value: ({ profile }) => profile },
-    { header: 'SANS', value: ({ sans }) => sans.map(withoutKind).join(' ') || '-', minimum: 12, leaves: 2 },
-    { header: 'KEY', value: ({ keyType }) => keyType, leaves: 3 },
-    { header: 'ISSUER', value: ({ issuer }) => issuer, minimum: 8, leaves: 4 },
-    { header: 'NOT AFTER', value: ({ notAfter }) => notAfter.toISOString().slice(0, 10) },
+    { header: 'PROFILE', value: ({ profile }) => profile, leaves: 2 },
+    { header: 'SANS', value: ({ sans }) => sans.map(withoutKind).join(' ') || '-', minimum: 12, leaves: 4 },
+    { header: 'KEY', value: ({ keyType }) => keyType, leaves: 5 },
+    { header: 'ISSUER', value: ({ issuer }) => issuer, minimum: 8, leaves: 6 },
+    { header: 'NOT AFTER', value: ({ notAfter }) => notAfter.toISOString().slice(0, 10), leaves: 1 },
     { header: 'LEFT', value: left, style: urgency },
     {
       header: 'PIN',
       value: ({ pin }) => pin,
       style: (_row, cell) => terminal.dim(cell),
-      leaves: wholePins ? 5 : 1,
+      leaves: wholePins ? 7 : 3,
       ...(wholePins ? { below: true } : { minimum: 9 }),
     },
   ];

@@ -11,6 +11,8 @@ type Row = readonly [left: string, right: string];
 const indent = '  ';
 const usualWidth = 80;
 const widest = 100;
+/** In fewer columns what is explained stands above its explanation. */
+const roomForTwo = 50;
 
 /** Returns the page of the program. */
 export function rootHelp(
@@ -102,8 +104,11 @@ function section(title: string, body: readonly string[], terminal: Terminal): st
   return body.length === 0 ? [] : [terminal.bold(title), ...body];
 }
 
-/** Two columns, the right one wrapped. */
+/** Two columns, the right one wrapped; one below the other where there is no room for two. */
 function rows(all: readonly Row[], terminal: Terminal): string[] {
+  if ((terminal.columns ?? usualWidth) < roomForTwo) {
+    return all.flatMap(([left, right]) => [indent + left, ...wrapped(right, indent + indent, terminal)]);
+  }
   const width = Math.max(0, ...all.map(([left]) => left.length));
   return all.flatMap(([left, right]) => {
     const margin = `${indent}${' '.repeat(width)}${indent}`;
