@@ -42,9 +42,10 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
   const stopObeying = obeySignals(started, reloader, log);
   await reloader.watch();
   const written: string[] = [];
+  let broker: Broker | undefined;
   try {
     if (options.pidFile !== undefined) written.push(await writePidFile(options.pidFile));
-    const broker = await startBroker(options, {
+    broker = await startBroker(options, {
       logger,
       version: settings.version,
       reread: () => {
@@ -59,6 +60,8 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     settings.onReady?.(broker);
     await broker.ended;
   } finally {
+    // A start that fails behind it must not leave it running.
+    await broker?.close();
     for (const path of written) rmSync(path, { force: true });
     await reloader.close();
     stopObeying();
