@@ -6,7 +6,6 @@ import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { dueWindow, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
-import { rotateLines } from '../src/cli/rotate-result.ts';
 import { UsageError } from '../src/errors.ts';
 import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
@@ -84,7 +83,7 @@ export default class Rotate extends BaseCommand {
     const result = { ...made, pins: { added, removed }, reloaded };
     if (made.certificates.length === 0) this.log('nothing to do');
     else this.print([...certificateLines(made.certificates, this.terminal, { wholePins: true }), '']);
-    this.print(rotateLines(result));
+    this.print([...rollout.report(), ...made.notices]);
     if (ca && !finish)
       this.log('next: give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`');
     const served = flags.verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));

@@ -15,8 +15,10 @@ const plan: ServerPlan = {
 };
 
 describe('templates', () => {
-  it('are the files of the folder, no more and no fewer', () => {
-    const files = readdirSync(new URL('../templates', import.meta.url)).sort();
+  it('are the configurations of the folder, no more and no fewer', () => {
+    const files = readdirSync(new URL('../templates', import.meta.url))
+      .filter((name) => name.endsWith('.conf'))
+      .sort();
     expect(files).toEqual(
       Object.keys(templates)
         .map((name) => `${name}.conf`)

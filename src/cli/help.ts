@@ -3,7 +3,10 @@ import type { Command } from '@oclif/core/command';
 import { type Terminal, terminalOf } from './terminal.ts';
 
 /** In the order of a certificate's life; commands not named here come last. */
-const order = ['init', 'issue', 'rotate', 'list', 'inspect', 'verify', 'pin', 'tls', 'check', 'broker'];
+const order = [
+  ...['init', 'issue', 'rotate', 'watch', 'list', 'inspect'],
+  ...['verify', 'pin', 'tls', 'check', 'broker'],
+];
 
 type Flag = Command.Class['flags'][string];
 type Row = readonly [left: string, right: string];

@@ -4,9 +4,8 @@ import { directoryFlag, parseWindow, passphraseFileFlag, pathFlag, withOptionalV
 
 const ofLeaves = ['ca', 'undo'];
 
-/** Makes the flags of `rotate`. */
-export const rotateFlags = () => ({
-  dir: directoryFlag(),
+/** Makes --config, --reload and --verify: who is told of new certificates. */
+export const rolloutFlags = (exclusive: string[] = []) => ({
   config: pathFlag({
     char: 'c',
     description: 'Configuration whose pins are kept true; repeatable.',
@@ -14,17 +13,6 @@ export const rotateFlags = () => ({
     multiple: true,
     multipleNonGreedy: true,
     defaultHelp: async () => './nats.conf where there is one',
-  }),
-  due: string({
-    description: 'Only what expires within this time; without one, what is in the last third of its life.',
-    helpValue: '[30d]',
-    exclusive: ofLeaves,
-  }),
-  'keep-key': boolean({ description: 'Keep the keys, and with them the pins.', exclusive: ofLeaves }),
-  'dry-run': boolean({ description: 'Print the plan and change nothing.', exclusive: ['undo'] }),
-  'prune-pins': boolean({
-    description: 'Afterwards remove the pins of certificates that are no longer in the folder.',
-    exclusive: ['dry-run'],
   }),
   reload: string({
     description: 'Afterwards, and after new pins, send SIGHUP to this nats-server.',
@@ -34,8 +22,29 @@ export const rotateFlags = () => ({
     description:
       'Afterwards connect to each address of this server and see that it serves a current certificate.',
     helpValue: 'URL',
-    exclusive: ['dry-run'],
+    exclusive,
   }),
+});
+
+/** Makes --prune-pins. */
+export const prunePinsFlag = (exclusive: string[] = []) =>
+  boolean({
+    description: 'Afterwards remove the pins of certificates that are no longer in the folder.',
+    exclusive,
+  });
+
+/** Makes the flags of `rotate`. */
+export const rotateFlags = () => ({
+  dir: directoryFlag(),
+  ...rolloutFlags(['dry-run']),
+  due: string({
+    description: 'Only what expires within this time; without one, what is in the last third of its life.',
+    helpValue: '[30d]',
+    exclusive: ofLeaves,
+  }),
+  'keep-key': boolean({ description: 'Keep the keys, and with them the pins.', exclusive: ofLeaves }),
+  'dry-run': boolean({ description: 'Print the plan and change nothing.', exclusive: ['undo'] }),
+  'prune-pins': prunePinsFlag(['dry-run']),
   ca: boolean({
     description: 'Make a new authority beside the old one, which vouches for it and stays trusted.',
     exclusive: ['undo'],

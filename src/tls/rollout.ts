@@ -69,6 +69,16 @@ export class Rollout {
     if (this.#reload !== undefined) this.reloaded.push(await reloadServer(this.#reload));
   }
 
+  /** Says what was done so far, a line each: pins in, pins out, processes signalled. */
+  report(): string[] {
+    const count = ({ pins }: PinEdit) => (pins.length === 1 ? '1 pin' : `${pins.length} pins`);
+    return [
+      ...this.added.map((edit) => `added ${count(edit)} to ${edit.file}`),
+      ...this.removed.map((edit) => `removed ${count(edit)} from ${edit.file}`),
+      ...[...new Set(this.reloaded)].map((pid) => `told process ${pid} to reload`),
+    ];
+  }
+
   /** Throws unless each address of the server, where one was named, serves one of these (names by serial number). */
   async verify(expected: ReadonlyMap<string, string>): Promise<Served[]> {
     return this.#verify === undefined ? [] : probeServers(this.#verify, expected);

@@ -1,0 +1,55 @@
+// `natspki watch`: renews certificates when they are due, for as long as it runs.
+import { BaseCommand } from '../src/cli/base-command.ts';
+import { given, parseWindow } from '../src/cli/flags.ts';
+import { authorityPassphrase } from '../src/cli/input.ts';
+import { watchFlags } from '../src/cli/watch-flags.ts';
+import { logFailure, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
+import { exists } from '../src/files.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
+import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
+import { Renewer } from '../src/pki/renewer.ts';
+import { runRounds } from '../src/rounds.ts';
+import { Rollout } from '../src/tls/rollout.ts';
+
+export default class Watch extends BaseCommand {
+  static override summary = 'Renew certificates when they are due, for as long as it runs.';
+  static override usage = 'watch [--due WINDOW] [--once] [--config FILE...] [--reload PID] [--verify URL]';
+  static override description =
+    'Renews as `natspki rotate --due` does, the pins of the configuration and the servers included, and sleeps until something is due; what is due together is spread over the first tenth of its window. A round that fails is tried again. SIGINT and SIGTERM stop it. The authority is left to `natspki rotate --ca`.';
+  static override examples = [
+    'In the foreground, beside a running nats-server\nnatspki watch --reload nats.pid --verify tls://localhost:4222',
+    'From cron: whatever expires within 30 days\nnatspki watch --once --due 30d',
+  ];
+  static override flags = watchFlags();
+
+  async run() {
+    const { flags } = await this.parse(Watch);
+    const { once, reload, verify } = flags;
+    const directory = new PkiDirectory(flags.dir);
+    const logger = processLogger();
+    const configurations = flags.config ?? ['./nats.conf'].filter(exists);
+    const passphrase = await authorityPassphrase(directory.authorityKeyFile, flags, () =>
+      authorityNeedsPassphrase(directory),
+    );
+    const renewer = new Renewer({
+      ...{ directory, logger, prunePins: flags['prune-pins'], spread: once ? 0 : 0.1 },
+      ...given({ passphrase, dueMs: flags.due === undefined ? undefined : parseWindow(flags.due) }),
+      audience: () => Rollout.prepare({ configurations, ...given({ reload, verify }) }),
+    });
+    await renewer.prepare();
+    // A server that is not running yet is no reason not to start; what nobody can read or dial is.
+    await Rollout.prepare({ configurations, ...given({ verify }) });
+    if (once) await renewer.round();
+    else {
+      logger.info(`Watching ${flags.dir}`);
+      await untilStopped(logger, (signal) =>
+        runRounds({
+          round: () => renewer.round(),
+          onFailure: (error, pauseMs) => logFailure(logger, error, pauseMs),
+          ...{ time: realTime, signal },
+        }),
+      );
+    }
+    return { directory: flags.dir, renewed: renewer.renewed };
+  }
+}

@@ -1,0 +1,47 @@
+// The units and the cron line of the package: what they call must exist.
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Command } from '@oclif/core/command';
+import { describe, expect, it } from 'vitest';
+
+const folder = new URL('../templates/', import.meta.url);
+const read = (name: string) => readFileSync(new URL(name, folder), 'utf8');
+const files = readdirSync(folder).filter((name) => !name.endsWith('.conf'));
+
+/** The command lines in a file, from the command on. */
+function commandLines(text: string): string[][] {
+  return [...text.matchAll(/^(?:ExecStart=\S+|[\d*].*) natspki (.*)$/gm)].map(([, words = '']) =>
+    words.split(' '),
+  );
+}
+
+describe('the files for systemd and cron', () => {
+  it('are a service that watches, a timer with what it starts, and a line for cron', () => {
+    expect(files.sort()).toEqual([
+      'natspki-rotate.service',
+      'natspki-rotate.timer',
+      'natspki-watch.service',
+      'natspki.cron',
+    ]);
+  });
+
+  it.each(['natspki-watch.service', 'natspki-rotate.service', 'natspki.cron'])(
+    '%s calls a command with flags that it has',
+    async (name) => {
+      const lines = commandLines(read(name));
+      expect(lines).toHaveLength(1);
+      const [command = '', ...words] = lines[0] as string[];
+      const { default: commandClass } = (await import(`../commands/${command}.ts`)) as {
+        default: Command.Class;
+      };
+      const flags = words.filter((word) => word.startsWith('-')).map((word) => word.replace('--', ''));
+      expect(flags.length).toBeGreaterThan(2);
+      expect(Object.keys(commandClass.flags)).toEqual(expect.arrayContaining(flags));
+      expect(flags.includes('once')).toBe(name !== 'natspki-watch.service');
+    },
+  );
+
+  it('has a timer that starts the service of its name', () => {
+    expect(read('natspki-rotate.timer')).toContain('[Timer]\nOnCalendar=daily\n');
+    expect(read('natspki-rotate.service')).toContain('Type=oneshot');
+  });
+});
