@@ -183,7 +183,8 @@ function refuseSame(given: readonly string[], resolved: readonly string[]): void
   for (const [i, path] of resolved.entries()) {
     const other = seen.get(path);
     if (other !== undefined) {
-      throw new NatspkiError('same-file', `"${given[i]}" and "${other}" are the same file`);
+      const what = given[i] === other ? 'would be written twice' : `and "${other}" are the same file`;
+      throw new NatspkiError('same-file', `"${given[i]}" ${what}`);
     }
     seen.set(path, given[i] as string);
   }

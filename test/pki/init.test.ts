@@ -128,6 +128,7 @@ describe('init', () => {
       const files = [{ path: join(directory.path, name), data: 'port: 4222\n', mode: 0o644 }];
       await expect(initialize({ directory, ...initDefaults, files }), name).rejects.toMatchObject({
         code: 'same-file',
+        message: `"${join(directory.path, name)}" would be written twice`,
       });
       expect(contents(directory.path)).toEqual({});
     }
