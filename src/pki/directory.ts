@@ -1,5 +1,5 @@
-// The folder of an authority: every path in it, every read and write, who may write when, and the archive of what was
-// replaced.
+// The folder of an authority: every path in it, every read and write, and who may write when. What was replaced is
+// archive.ts's.
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
@@ -19,6 +19,7 @@ import { finishStaged, unfinishedWork, writeTogether } from '../staging.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
+import { Archive } from './archive.ts';
 import { Authority } from './authority.ts';
 import { Ledger, type LedgerEntry } from './ledger.ts';
 
@@ -58,12 +59,14 @@ export class PkiDirectory {
   readonly chainFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
+  readonly #archive: Archive;
 
   constructor(path: string) {
     this.path = path;
     this.authorityFile = join(path, 'ca.pem');
     this.authorityKeyFile = join(path, 'ca-key.pem');
     this.#state = join(path, '.natspki');
+    this.#archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
     this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
@@ -216,19 +219,14 @@ export class PkiDirectory {
     const removals: string[] = [...removed];
     for (const pair of pairs) {
       if (isThere(pair)) {
-        const old = await readThere([pair.certificateFile, pair.keyFile]);
-        const mark = serialIn(old[0]?.data ?? Buffer.alloc(0));
-        writes.push(...(await archived(await this.#archive(pair), old, now, `-${mark}`)));
+        writes.push(...(await this.#archive.pair(pair, await this.holds(pair), now)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
       writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });
       if (pair.key !== undefined) writes.push({ path: pair.keyFile, data: pair.key, mode: 0o600 });
     }
     const kept: FileWrite[] = [];
-    for (const { path, data } of configurations) {
-      const changed = (await readThere([path])).filter((old) => !old.data.equals(Buffer.from(data)));
-      kept.push(...(await archived(join(this.#state, elsewhere, basename(path)), changed, now)));
-    }
+    for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
     writes.push(...configurations, ...others);
     for (const { path } of writes) await this.#refuseLink(path);
     const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
@@ -238,14 +236,8 @@ export class PkiDirectory {
 
   /** Names the files of the pair of this folder that was replaced last, undefined when the archive has none. */
   async lastArchived(name: string): Promise<PairFiles | undefined> {
-    const archive = await this.#archive(this.pair(name));
-    const folder = (await filledFolders(archive)).at(-1);
-    return folder === undefined ? undefined : this.pair(name, join(archive, folder));
-  }
-
-  /** Names the folder in the archive for all that a pair ever was; what was never in this folder is kept apart. */
-  async #archive(pair: PairFiles): Promise<string> {
-    return join(this.#state, (await this.holds(pair)) ? 'archive' : elsewhere, pair.name);
+    const folder = await this.#archive.last(name);
+    return folder === undefined ? undefined : this.pair(name, folder);
   }
 
   async #refuseLink(path: string): Promise<void> {
@@ -260,9 +252,6 @@ export class PkiDirectory {
     });
   }
 }
-
-/** Of the archive, what was replaced outside of the folder. */
-const elsewhere = 'archive-elsewhere';
 
 /**
  * Throws a UsageError unless a name can be that of a certificate and of its files: no path, no clash with the
@@ -303,55 +292,4 @@ export function checkNames(names: readonly string[]): void {
 
 function isThere(pair: PairFiles): boolean {
   return exists(pair.certificateFile) || exists(pair.keyFile);
-}
-
-/** Reads those of the files that are there; a link that leads nowhere is not. */
-async function readThere(files: readonly string[]): Promise<{ path: string; data: Buffer }[]> {
-  const there: { path: string; data: Buffer }[] = [];
-  for (const path of files) {
-    const data = await readRegularFile(path).catch((error) => {
-      if (!(error instanceof NatspkiError && error.code === 'file-missing')) throw error;
-    });
-    if (data !== undefined) there.push({ path, data });
-  }
-  return there;
-}
-
-/** Gives files that are about to be replaced, as writes to a fresh folder in `archive`, `TIME` and the mark behind it. */
-async function archived(
-  archive: string,
-  old: readonly { path: string; data: Buffer }[],
-  now: Date,
-  mark = '',
-): Promise<FileWrite[]> {
-  const last = (await filledFolders(archive)).at(-1) ?? '';
-  const folder = join(archive, `${stampAfter(last, now)}${mark}`);
-  return old.map(({ path, data }) => ({ path: join(folder, basename(path)), data, mode: 0o600 }));
-}
-
-/** Lists what an archive has of a name, oldest first; a pair that was put back has left an empty folder. */
-async function filledFolders(archive: string): Promise<string[]> {
-  if (!exists(archive)) return [];
-  const filled: string[] = [];
-  for (const folder of (await readdir(archive)).sort()) {
-    if ((await readdir(join(archive, folder))).length > 0) filled.push(folder);
-  }
-  return filled;
-}
-
-/** Prints a time for a folder name, moved past the name before it where the clock was set back. */
-function stampAfter(last: string, now: Date): string {
-  const [, date, hours, minutes, rest] = /^(\d{8})T(\d\d)(\d\d)([\d.]+)Z/.exec(last) ?? [];
-  const day = date?.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
-  const before = day === undefined ? 0 : Date.parse(`${day}T${hours}:${minutes}:${rest}Z`);
-  return new Date(Math.max(now.getTime(), before + 1)).toISOString().replace(/[-:]/g, '');
-}
-
-/** Gives the beginning of a certificate's serial number, for a folder name; what cannot be read is archived as well. */
-function serialIn(bytes: Buffer): string {
-  try {
-    return readCertificates(bytes, '')[0].serial.slice(0, 8);
-  } catch {
-    return 'unreadable';
-  }
 }
