@@ -1,8 +1,8 @@
-// Changes one block, entry or array item of a configuration and leaves every other byte as it was: comments, line
+// Changes one block of a configuration, or adds to one array, and leaves every other byte as it was: comments, line
 // ends, a byte order mark, a missing last newline. It works on one text and opens no include. Every function throws
 // ConfErrors where the text cannot be read or changed; `file` is the name of the text in messages.
 
-import { deleteItem, insertItem } from './array-editor.ts';
+import { insertItem } from './array-editor.ts';
 import { readDocument } from './document.ts';
 import { ConfErrors, confProblem } from './error.ts';
 import { Layout } from './layout.ts';
@@ -24,20 +24,6 @@ export function setBlock(
   return verify(text, new Editing(text, file).set(path, block.slice(block.indexOf('{'))), file);
 }
 
-/**
- * Sets one entry of the block at a path, or adds it, and the block, where there is none.
- * @param value as printValue prints it
- */
-export function setEntry(
-  text: string,
-  path: readonly string[],
-  key: string,
-  value: string,
-  file = 'configuration',
-): string {
-  return verify(text, new Editing(text, file).set([...path, key], value), file);
-}
-
 /** Lists the strings that stand literally in the array at a path such as `['tls', 'pinned_certs']`. */
 export function items(text: string, path: readonly string[], file = 'configuration'): string[] {
   const array = new Editing(text, file).findArray(path);
@@ -47,22 +33,6 @@ export function items(text: string, path: readonly string[], file = 'configurati
 /** Adds a string to the end of the array at a path, or adds the array to its block, which must be there. */
 export function addItem(text: string, path: readonly string[], item: string, file = 'configuration'): string {
   return verify(text, new Editing(text, file).addItem(path, printValue(item)), file);
-}
-
-/** Removes the literal strings that match from the array at a path. */
-export function removeItems(
-  text: string,
-  path: readonly string[],
-  matches: (item: string) => boolean,
-  file = 'configuration',
-): string {
-  for (let edited = text; ; ) {
-    const editing = new Editing(edited, file);
-    const array = editing.findArray(path);
-    const index = array?.items.findIndex((item) => item.kind === 'string' && matches(item.value)) ?? -1;
-    if (array === undefined || index < 0) return edited;
-    edited = verify(edited, deleteItem(editing.layout, array, index), file);
-  }
 }
 
 /** Holds back an edit that would break the syntax, which the language's odder corners allow (`{ a: }` at the top). */
