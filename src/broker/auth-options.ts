@@ -1,9 +1,11 @@
-// Reads who may connect: the authorization and accounts blocks. What of them this broker does not have yet is refused:
-// a permission that is not enforced would be worse than none.
+// Reads who may connect, and what each may do: the authorization and accounts blocks. What of them this broker does not
+// have yet is refused: a restriction that is not enforced would be worse than none.
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
+import type { PermissionRules } from '../subjects/permissions.ts';
 import { globalAccountName } from './account.ts';
+import { readPermissions } from './permission-options.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface UserOptions {
@@ -11,6 +13,8 @@ export interface UserOptions {
   /** Undefined where none is configured: an empty one logs in. */
   readonly password: string | undefined;
   readonly account: string;
+  /** Undefined for one who may do everything. */
+  readonly permissions: PermissionRules | undefined;
 }
 
 /** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
@@ -41,9 +45,6 @@ export interface AuthFlags {
 
 const userFeatures = {
   nkey: 'nkeys',
-  permissions: 'permissions',
-  permission: 'permissions',
-  authorization: 'permissions',
   allowed_connection_types: 'connection types',
   connection_types: 'connection types',
   clients: 'connection types',
@@ -51,9 +52,6 @@ const userFeatures = {
 };
 
 const authorizationFeatures = {
-  permissions: 'permissions',
-  default_permissions: 'permissions',
-  default_permission: 'permissions',
   auth_callout: 'the authorization callout',
   auth_hook: 'the authorization callout',
   proxy_required: 'proxies',
@@ -64,7 +62,6 @@ const accountFeatures = {
   imports: 'imports and exports',
   exports: 'imports and exports',
   jetstream: 'JetStream',
-  default_permissions: 'permissions',
   mappings: 'subject mappings',
   maps: 'subject mappings',
   limits: 'account limits',
@@ -121,13 +118,23 @@ class AuthReader {
   authorization(map: MapValue) {
     const reader = new MapReader(map, this.#problems, 'authorization');
     refuseUnsupported(reader, authorizationFeatures);
+    const names = ['default_permissions', 'default_permission', 'permissions'] as const;
+    const permissions = this.#permissions(reader, 'authorization', ...names);
     const found = {
       user: reader.string('user', 'username'),
       password: this.#password(reader, 'password', 'pass'),
       token: this.#password(reader, 'token'),
       timeoutMs: readTimeout(reader),
-      users: this.#users(reader, 'authorization.users', globalAccountName),
+      users: this.#users(reader, 'authorization.users', globalAccountName, permissions),
     };
+    if (permissions !== undefined && found.users === undefined) {
+      // nats-server passes over them, and lets a single user, the owner of a token or everybody do everything.
+      reader.error(
+        reader.position(...names),
+        'permissions in authorization are for those in "users", and there is no such list',
+        'name the users: users: [{user: alice, password: …}]',
+      );
+    }
     if (found.user === undefined && found.password !== undefined) {
       reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user" beside it');
     }
@@ -160,7 +167,8 @@ class AuthReader {
       const where = `accounts.${entry.key}`;
       const reader = new MapReader(entry.value, this.#problems, where);
       refuseUnsupported(reader, accountFeatures);
-      const members = this.#users(reader, `${where}.users`, entry.key);
+      const permissions = this.#permissions(reader, where, 'default_permissions');
+      const members = this.#users(reader, `${where}.users`, entry.key, permissions);
       reader.finish();
       if (members !== undefined) users = [...(users ?? []), ...members];
     }
@@ -183,7 +191,13 @@ class AuthReader {
     }
   }
 
-  #users(reader: MapReader, where: string, account: string): UserOptions[] | undefined {
+  /** @param defaults what a user may do of whom nothing is said */
+  #users(
+    reader: MapReader,
+    where: string,
+    account: string,
+    defaults: PermissionRules | undefined,
+  ): UserOptions[] | undefined {
     return reader.array('users')?.items.flatMap((item) => {
       if (item.kind !== 'map') {
         this.#error(item.position, `an entry of ${where} must be a block such as {user: alice}`);
@@ -193,6 +207,7 @@ class AuthReader {
       const refused = refuseUnsupported(user, userFeatures);
       const name = user.string('user', 'username');
       const password = this.#password(user, 'password', 'pass');
+      const own = this.#permissions(user, where, 'permissions', 'permission', 'authorization');
       user.finish();
       if (name === undefined || name === '') {
         // An nkey stands in the place of a name, and has been refused.
@@ -201,8 +216,17 @@ class AuthReader {
       }
       if (this.#names.has(name)) this.#error(item.position, `user "${name}" is there twice`);
       this.#names.add(name);
-      return [{ name, password, account }];
+      return [{ name, password, account, permissions: own ?? defaults }];
     });
+  }
+
+  #permissions(
+    reader: MapReader,
+    where: string,
+    ...names: [string, ...string[]]
+  ): PermissionRules | undefined {
+    const block = reader.map(...names);
+    return block && readPermissions(block, this.#problems, `${where}.${names[0]}`);
   }
 
   /** A bcrypt hash taken for a password would be the password. */

@@ -1,6 +1,8 @@
 // Who a client is, by its certificate or by what CONNECT says, and whether it still is after a reload. Sends nothing.
 import { createHash, timingSafeEqual } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { quote } from '../log.ts';
+import { type PermissionRules, Permissions } from '../subjects/permissions.ts';
 import { mapPeer, type PeerCertificate } from '../tls/peer.ts';
 import { globalAccountName } from './account.ts';
 import type { AuthOptions, UserOptions } from './auth-options.ts';
@@ -11,6 +13,8 @@ export interface Identity {
   readonly account: string;
   /** For the log, `user:alice` or `token`; empty for somebody without a name. */
   readonly label: string;
+  /** What this one may do; undefined for everything. */
+  readonly permissions: Permissions | undefined;
 }
 
 /** Somebody who may not; the reason is for the log and never for the client. */
@@ -18,7 +22,7 @@ export interface Refused {
   readonly refused: string;
 }
 
-const anonymous: Identity = { account: globalAccountName, label: '' };
+const anonymous: Identity = { account: globalAccountName, label: '', permissions: undefined };
 
 /** Judges clients by one configuration. */
 export class Authenticator {
@@ -26,6 +30,8 @@ export class Authenticator {
   readonly #mapsCertificates: boolean;
   readonly #users: ReadonlyMap<string, UserOptions>;
   readonly #names: ReadonlySet<string>;
+  /** Users that have their rules by default share what is made of them. */
+  readonly #permissions = new Map<PermissionRules, Permissions>();
 
   /** @param mapsCertificates whether users come from client certificates (verify_and_map) */
   constructor(options: AuthOptions, mapsCertificates: boolean) {
@@ -54,21 +60,30 @@ export class Authenticator {
     if (users !== undefined) return this.#byName(connect);
     if (token !== undefined) {
       if (!sameSecret(token, connect.auth_token)) return { refused: 'wrong token' };
-      return { account: globalAccountName, label: 'token' };
+      return { ...anonymous, label: 'token' };
     }
     const right = sameSecret(single?.password ?? '', connect.pass);
     if (single === undefined || single.user !== connect.user || !right) {
       return { refused: `wrong user or password for user ${quote(connect.user)}` };
     }
-    return identify({ name: single.user, password: single.password, account: globalAccountName });
+    return { ...anonymous, label: labelOf(single.user) };
   }
 
-  /** Whether somebody who was let in under an earlier configuration is let in as the same under this one. */
-  stillAdmits(identity: Identity, connect: ConnectOptions, peer: () => PeerCertificate | undefined): boolean {
-    if (!this.isRequired) return true;
+  /**
+   * Returns who somebody let in under an earlier configuration is under this one; undefined where this one does not
+   * let them in as the same. It is the same object where what they may do is the same too.
+   */
+  renew(
+    identity: Identity,
+    connect: ConnectOptions,
+    peer: () => PeerCertificate | undefined,
+  ): Identity | undefined {
+    if (!this.isRequired) return identity;
     const verdict = this.authenticate(connect, peer);
-    if ('refused' in verdict) return false;
-    return verdict.account === identity.account && verdict.label === identity.label;
+    if ('refused' in verdict) return undefined;
+    if (verdict.account !== identity.account || verdict.label !== identity.label) return undefined;
+    const same = isDeepStrictEqual(verdict.permissions?.rules, identity.permissions?.rules);
+    return same ? identity : verdict;
   }
 
   #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): Identity | Refused {
@@ -79,14 +94,14 @@ export class Authenticator {
     if (!sameSecret(user.password ?? '', connect.pass)) {
       return { refused: `wrong password for user ${quote(user.name)} of the certificate` };
     }
-    return identify(user);
+    return this.#identify(user);
   }
 
   #byName(connect: ConnectOptions): Identity | Refused {
     const { noAuthUser } = this.#options;
     const { user: name, pass, auth_token: token } = connect;
     if (noAuthUser !== undefined && name === '' && pass === '' && token === '') {
-      return identify(this.#users.get(noAuthUser) as UserOptions);
+      return this.#identify(this.#users.get(noAuthUser) as UserOptions);
     }
     const user = this.#users.get(name);
     // The comparison is made for unknown users too: the time must not tell them apart.
@@ -94,12 +109,25 @@ export class Authenticator {
     if (user === undefined || !right) {
       return { refused: `wrong user or password for user ${quote(name)}` };
     }
-    return identify(user);
+    return this.#identify(user);
+  }
+
+  #identify({ account, name, permissions: rules }: UserOptions): Identity {
+    return { account, label: labelOf(name), permissions: rules && this.#compile(rules) };
+  }
+
+  #compile(rules: PermissionRules): Permissions {
+    let permissions = this.#permissions.get(rules);
+    if (permissions === undefined) {
+      permissions = new Permissions(rules);
+      this.#permissions.set(rules, permissions);
+    }
+    return permissions;
   }
 }
 
-function identify({ account, name }: UserOptions): Identity {
-  return { account, label: `user:${name}` };
+function labelOf(user: string): string {
+  return `user:${user}`;
 }
 
 /** Compares in a time that depends on neither. */

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import type { CipherNameAndProtocol, TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
-import { errorLine, infoLine, noRespondersMessage, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
+import { errorLine, infoLine, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
 import type { OperationHandler, Publication } from '../protocol/operations.ts';
 import { Parser } from '../protocol/parser.ts';
 import {
@@ -11,6 +11,7 @@ import {
   publishDenied,
   replyDenied,
   subscribeDenied,
+  subscriptionRemoved,
   tooManyTokens,
   type Violation,
   violations,
@@ -26,12 +27,14 @@ import {
   withoutSecrets,
 } from './connect-options.ts';
 import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
-import { type DeliveryPolicy, deliver } from './delivery.ts';
+import { type DeliveryPolicy, deliver, sayNobodyListens } from './delivery.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import type { LogLimit } from './log-limit.ts';
 import type { BrokerOptions } from './options.ts';
+import { Permit } from './permit.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
+import { SessionSubscriptions } from './session-subscriptions.ts';
 import { type Receiver, Subscription } from './subscription.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
@@ -54,10 +57,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly connection: Connection;
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
+  permit: Permit | undefined;
   readonly #environment: ClientEnvironment;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
-  readonly #subscriptions = new Map<string, Subscription>();
+  readonly #subscriptions = new SessionSubscriptions(() => this.#account);
   #account: Account;
   #identity: Identity | undefined;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
@@ -149,11 +153,12 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.headers = this.headers;
     // Who has not begun to speak is asked by the new rules anyway.
     if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
-    if (
-      this.#identity === undefined ||
-      !authenticator.stillAdmits(this.#identity, this.#connect, this.#peer)
-    ) {
+    const identity = this.#identity && authenticator.renew(this.#identity, this.#connect, this.#peer);
+    if (identity === undefined) {
       this.violation(violations.authorization, 'not let in any more after a reload');
+    } else if (identity !== this.#identity) {
+      this.#become(identity);
+      this.#endWhatIsNotPermitted();
     }
   }
 
@@ -177,7 +182,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.stop();
     clearTimeout(this.#authTimer);
     this.#heartbeat.stop();
-    this.#clearSubscriptions();
+    this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
     this.#environment.forget(this);
   }
@@ -195,7 +200,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return;
     }
     // Who introduces himself again may become somebody else, in another account (client.go, processConnect).
-    if (this.#connected) this.#clearSubscriptions();
+    if (this.#connected) this.#subscriptions.clear();
     this.#connected = true;
     this.#parser.connectFirst = false;
     this.#parser.headers = this.headers;
@@ -226,7 +231,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
       this.violation(violations.invalidPublishSubject);
     }
-    if (isReservedSubject(buffer, subjectStart, subjectEnd)) {
+    if (
+      isReservedSubject(buffer, subjectStart, subjectEnd) ||
+      this.permit?.mayPublish(publication) === false
+    ) {
       this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
       return;
     }
@@ -238,7 +246,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const match = this.#account.subscriptions.match(buffer, subjectStart, subjectEnd);
     const delivered = deliver(publication, match, this, this.#environment.delivery);
     if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
-      this.#sayNobodyListens(publication);
+      sayNobodyListens(publication, this.#account.subscriptions, this);
     }
   }
 
@@ -249,8 +257,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const name = subject.toString('latin1');
     if (this.log.tracing) this.log.trace(`<<- [SUB ${[name, group, sid].filter(Boolean).join(' ')}]`);
     const { options } = this.#environment;
-    if (group === reservedGroup) {
-      this.violation(subscribeDenied(quoteBytes(subject), quote(group)));
+    const subscription = new Subscription(this, subject, group, sid);
+    if (group === reservedGroup || this.permit?.admits(subscription) === false) {
+      this.violation(subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue)));
     } else if (tokens(subject).length > options.maxSubscriptionTokens) {
       this.violation(tooManyTokens(quoteBytes(subject)));
     } else if (this.#subscriptions.size >= options.maxSubscriptions) {
@@ -258,14 +267,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     } else if (this.#subscriptions.has(sid)) {
       // An id in use keeps its subscription (client.go, processSubEx).
       this.#acknowledge();
+    } else if (this.#subscriptions.add(subscription)) {
+      this.#acknowledge();
     } else {
-      const subscription = new Subscription(this, subject, group, sid);
-      if (this.#account.subscriptions.insert(subscription.subject, group, subscription)) {
-        this.#subscriptions.set(sid, subscription);
-        this.#acknowledge();
-      } else {
-        this.violation(violations.invalidSubject);
-      }
+      this.violation(violations.invalidSubject);
     }
   }
 
@@ -273,11 +278,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#heartbeat.active();
     const sid = sidBytes.toString('latin1');
     if (this.log.tracing) this.log.trace(`<<- [UNSUB ${sid}${max === undefined ? '' : ` ${max}`}]`);
-    const subscription = this.#subscriptions.get(sid);
-    if (subscription !== undefined) {
-      if (max !== undefined && max > subscription.delivered) subscription.max = max;
-      else this.drop(subscription);
-    }
+    this.#subscriptions.end(sid, max);
     this.#acknowledge();
   }
 
@@ -326,13 +327,16 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // What others say of its subscriptions.
 
   drop(subscription: Subscription): void {
-    subscription.closed = true;
-    this.#subscriptions.delete(subscription.sid);
-    this.#account.subscriptions.remove(subscription.subject, subscription.queue, subscription);
+    this.#subscriptions.drop(subscription);
   }
 
-  #clearSubscriptions(): void {
-    for (const subscription of this.#subscriptions.values()) this.drop(subscription);
+  #endWhatIsNotPermitted(): void {
+    for (const { subject, queue, sid } of this.#subscriptions.review(this.permit)) {
+      const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
+      const violation = subscriptionRemoved(quoteBytes(subject), group, quote(sid));
+      this.violation(violation);
+      this.log.info(`Subscription ended by a reload: ${violation.text}`);
+    }
   }
 
   readonly #peer = () => (this.#tls === undefined ? undefined : peerOf(this.#tls));
@@ -344,10 +348,16 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.violation(violations.authorization, verdict.refused);
       return false;
     }
-    this.#identity = verdict;
+    this.#become(verdict);
     this.#account = accounts.get(verdict.account);
     this.#relabel(verdict);
     return true;
+  }
+
+  #become(identity: Identity): void {
+    const { permissions } = identity;
+    this.#identity = identity;
+    this.permit = permissions && new Permit(permissions);
   }
 
   /** Log lines say from now on what the client calls itself and who it is. */
@@ -362,16 +372,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   #acknowledge(): void {
     if (this.#connect.verbose) this.connection.write(okLine);
-  }
-
-  #sayNobodyListens(publication: Publication): void {
-    const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
-    const { plain } = this.#account.subscriptions.match(buffer, replyStart, replyEnd);
-    const own = plain.find(({ receiver }) => receiver === this);
-    if (own === undefined) return;
-    const reply = buffer.subarray(replyStart, replyEnd);
-    const subject = buffer.subarray(subjectStart, subjectEnd);
-    this.connection.write(noRespondersMessage(reply, own.sid, subject));
   }
 
   #infoLine(news: Partial<ClientFacts> = {}): Buffer {

@@ -1,6 +1,7 @@
 // The hot path: one published message to everybody it is for.
+import { noRespondersMessage } from '../protocol/encoder.ts';
 import type { Publication } from '../protocol/operations.ts';
-import type { Match } from '../subjects/sublist.ts';
+import type { Match, Sublist } from '../subjects/sublist.ts';
 import type { Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
@@ -29,6 +30,20 @@ export function deliver(
   return delivered;
 }
 
+/** Answers a request that nobody took, at the reply subject, where its publisher listens there. */
+export function sayNobodyListens(
+  { buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication,
+  subscriptions: Sublist<Subscription>,
+  publisher: Receiver,
+): void {
+  const { plain } = subscriptions.match(buffer, replyStart, replyEnd);
+  const own = plain.find(({ receiver }) => receiver === publisher);
+  if (own === undefined) return;
+  const reply = buffer.subarray(replyStart, replyEnd);
+  const subject = buffer.subarray(subjectStart, subjectEnd);
+  publisher.connection.write(noRespondersMessage(reply, own.sid, subject));
+}
+
 /** Begins with a random member and goes on to the next where one cannot take the message. */
 function deliverToOne(
   group: readonly Subscription[],
@@ -52,12 +67,14 @@ function deliverTo(
 ): boolean {
   const { receiver } = subscription;
   if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
-  const { connection } = receiver;
+  const { connection, permit } = receiver;
+  if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
   if (connection.isBehind) {
     if (policy.dropForFarBehind && connection.isFarBehind) return false;
     publisher.connection.waitFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
+  permit?.received(publication);
   receiver.traceDelivery?.(publication, subscription);
   subscription.delivered++;
   if (subscription.delivered === subscription.max) receiver.drop(subscription);

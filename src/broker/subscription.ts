@@ -1,6 +1,7 @@
 // One subscription of one session, as delivery sees it.
 import type { Publication } from '../protocol/operations.ts';
 import type { Connection } from './connection.ts';
+import type { Permit } from './permit.ts';
 
 /** Whoever subscribed. */
 export interface Receiver {
@@ -9,6 +10,8 @@ export interface Receiver {
   readonly echo: boolean;
   /** Whether it takes headers. */
   readonly headers: boolean;
+  /** Undefined for one who may do everything. */
+  readonly permit: Permit | undefined;
   /** Takes the subscription out of its account, after its last message. */
   drop(subscription: Subscription): void;
   /** Called with each message queued, while trace is on. */
@@ -28,6 +31,8 @@ export class Subscription {
   /** The number of messages after which the subscription ends; 0 for none. */
   max = 0;
   closed = false;
+  /** Whether the permit of its receiver keeps some messages from it. */
+  filtered = false;
 
   /** Copies the subject. */
   constructor(receiver: Receiver, subject: Buffer, queue: string | undefined, sid: string) {

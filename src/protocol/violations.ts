@@ -100,6 +100,12 @@ export function subscribeDenied(subject: string, queue?: string): Violation {
     : remark(`${text} using queue ${queue}`, `${log}, Queue: ${queue}`);
 }
 
+/** Tells of a subscription that a reload has ended; subject, queue group and id come quoted. */
+export function subscriptionRemoved(subject: string, queue: string | undefined, sid: string): Violation {
+  const using = queue === undefined ? '' : ` using queue ${queue}`;
+  return remark(`Permissions Violation for Subscription to ${subject}${using} (sid ${sid})`);
+}
+
 /** Answers a subscription with more tokens than max_subscription_tokens allows. */
 export function tooManyTokens(subject: string): Violation {
   return remark(

@@ -30,6 +30,65 @@ export function hasWildcard(subject: Buffer): boolean {
   return tokens(subject).some((token) => token === '*' || token === '>');
 }
 
+/**
+ * Whether a message with the subject `buffer[start, end)` is for somebody who subscribed to the pattern. A token `*`
+ * or `>` in the subject stands for nothing.
+ */
+export function matches(pattern: Buffer, buffer: Buffer, start: number, end: number): boolean {
+  let at = start;
+  for (let index = 0; index < pattern.length; index++) {
+    const byte = pattern[index];
+    if ((byte === STAR || byte === REST) && isWholeToken(pattern, index)) {
+      if (at === end || buffer[at] === DOT) return false;
+      if (byte === REST) return !hasEmptyToken(buffer, at, end);
+      while (at < end && buffer[at] !== DOT) at++;
+    } else {
+      if (at === end || buffer[at] !== byte) return false;
+      at++;
+    }
+  }
+  return at === end;
+}
+
+function isWholeToken(pattern: Buffer, index: number): boolean {
+  const [before, behind] = [pattern[index - 1] ?? DOT, pattern[index + 1] ?? DOT];
+  return before === DOT && behind === DOT;
+}
+
+function hasEmptyToken(buffer: Buffer, start: number, end: number): boolean {
+  let previous = DOT;
+  for (let at = start; at < end; at++) {
+    const byte = buffer[at] as number;
+    if (byte === DOT && previous === DOT) return true;
+    previous = byte;
+  }
+  return previous === DOT;
+}
+
+/** Whether a pattern takes in all that a subject with or without wildcards stands for. */
+export function covers(pattern: readonly string[], subject: readonly string[]): boolean {
+  if (subject.includes('')) return false;
+  for (const [index, wanted] of pattern.entries()) {
+    const token = subject[index];
+    if (token === undefined) return false;
+    if (wanted === '>') return true;
+    if (token === '>' || (wanted !== '*' && wanted !== token)) return false;
+  }
+  return pattern.length === subject.length;
+}
+
+/** Whether there is a literal subject that both stand for. */
+export function overlap(one: readonly string[], other: readonly string[]): boolean {
+  const length = Math.max(one.length, other.length);
+  for (let index = 0; index < length; index++) {
+    const [a, b] = [one[index], other[index]];
+    if (a === undefined || b === undefined) return false;
+    if (a === '>' || b === '>') return true;
+    if (a !== '*' && b !== '*' && a !== b) return false;
+  }
+  return true;
+}
+
 /** The tokens of a subject, empty ones included. */
 export function tokens(subject: Buffer): string[] {
   return subject.toString('latin1').split('.');

@@ -14,8 +14,8 @@ const folder = testFolder('auth');
 const users: AuthOptions = {
   ...openToAll,
   users: [
-    { name: 'alice', password: 'a', account: 'APP' },
-    { name: 'bob', password: undefined, account: 'APP' },
+    { name: 'alice', password: 'a', account: 'APP', permissions: undefined },
+    { name: 'bob', password: undefined, account: 'APP', permissions: undefined },
   ],
 };
 
@@ -115,12 +115,12 @@ describe('Authenticator', () => {
       return { identity, connect };
     };
     const still = (options: AuthOptions, { identity, connect }: ReturnType<typeof admitted>) =>
-      new Authenticator(options, false).stillAdmits(identity, connect, () => undefined);
+      new Authenticator(options, false).renew(identity, connect, () => undefined) === identity;
     const alice = admitted(users, { user: 'alice', pass: 'a' });
     const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
       ...openToAll,
-      users: [{ name: 'alice', password: 'a', account: 'APP', ...change }],
+      users: [{ name: 'alice', password: 'a', account: 'APP', permissions: undefined, ...change }],
     });
     expect(still(users, alice)).toBe(true);
     expect(still(changed({}), alice)).toBe(true);
@@ -143,11 +143,11 @@ describe('Authenticator', () => {
       () => undefined,
     ) as Identity;
     const still = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
-      new Authenticator(options, maps).stillAdmits(
+      new Authenticator(options, maps).renew(
         identity,
         { ...defaultConnectOptions, ...connect },
         () => undefined,
-      );
+      ) === identity;
     expect(still(withDefault, false)).toBe(true);
     // No default user any more.
     expect(still(users, false)).toBe(false);
@@ -155,5 +155,45 @@ describe('Authenticator', () => {
     // Certificates are asked for now, where a password was enough.
     expect(still(users, false, { user: 'alice', pass: 'a' })).toBe(true);
     expect(still(users, true, { user: 'alice', pass: 'a' })).toBe(false);
+  });
+
+  it('gives each user its permissions, however it is found', () => {
+    const rules = (subject: string) => ({
+      publish: { allow: [{ subject, queue: undefined }], deny: [] },
+      subscribe: { allow: undefined, deny: [] },
+      responses: undefined,
+    });
+    const bob = { name: 'bob', password: undefined, account: 'APP', permissions: rules('b') };
+    const options = (permissions = rules('b')) => ({
+      ...openToAll,
+      users: [
+        { ...bob, permissions },
+        { ...bob, name: 'carl' },
+      ],
+      noAuthUser: 'bob',
+    });
+    const find = (connect: object, maps = false) => {
+      const authenticator = new Authenticator(options(), maps);
+      const verdict = authenticator.authenticate({ ...defaultConnectOptions, ...connect }, () =>
+        certificateOf('bob'),
+      );
+      if ('refused' in verdict) throw new Error(verdict.refused);
+      return verdict;
+    };
+    for (const found of [find({ user: 'bob' }), find({}), find({}, true)]) {
+      expect(found.permissions?.rules).toEqual(rules('b'));
+    }
+    const known = find({ user: 'bob' });
+    const renew = (next: AuthOptions) => {
+      const connect = { ...defaultConnectOptions, user: 'bob' };
+      return new Authenticator(next, false).renew(known, connect, () => undefined);
+    };
+    expect(renew(options())).toBe(known);
+    expect(renew(options(rules('c')))).toMatchObject({
+      label: 'user:bob',
+      permissions: { rules: rules('c') },
+    });
+    const users = [{ ...bob, permissions: undefined }];
+    expect(renew({ ...openToAll, users })).toMatchObject({ label: 'user:bob', permissions: undefined });
   });
 });

@@ -221,9 +221,7 @@ describe('readBrokerOptions', () => {
     'system_account: SYS',
     'proxy_protocol: true',
     'ocsp: true',
-    'authorization { permissions { publish: foo } }',
     'authorization { auth_callout { issuer: X } }',
-    'authorization { users: [{user: a, permissions: {publish: foo}}] }',
     'authorization { users: [{nkey: UABC}] }',
     'authorization { users: [{user: a, allowed_connection_types: [MQTT]}] }',
     'authorization { user: a, password: "$2a$11$Tt2wuRy6qOyjbH1dkSj5wOJ2L5ECQ3nAcSzi1Th9Zr2GZQSI4BbLi" }',
@@ -231,7 +229,6 @@ describe('readBrokerOptions', () => {
     'accounts { A { exports: [{stream: foo}] } }',
     'accounts { A { imports: [] } }',
     'accounts { A { limits: {max_subs: 1} } }',
-    'accounts { A { default_permissions: {} } }',
     'accounts { A { nkey: AABC } }',
     'accounts { $SYS { users: [{user: admin}] } }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {

@@ -1,20 +1,6 @@
 // Who may publish and subscribe to what, and what each is told who may not.
-import { describe, expect, it } from 'vitest';
-import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer } from '../support/server.ts';
-import { Suite } from './suite.ts';
-
-// The bundled broker has no permissions yet. It must not start as if it had: everybody could do everything.
-function permissions(title: string, configuration: string, cases: (suite: Suite) => void): void {
-  describe(`${title}, on the bundled broker`, () => {
-    it('are refused with the configuration', async () => {
-      await expect(bundledBroker(configuration)).rejects.toThrow(/permissions" is not supported/);
-    });
-  });
-  describePeer('nats-server', `${title}, on nats-server`, (bin) => {
-    cases(new Suite('nats-server', natsServer(bin), configuration));
-  });
-}
+import { it } from 'vitest';
+import { conformance } from './suite.ts';
 
 const users = `authorization {
   users: [
@@ -27,7 +13,7 @@ const users = `authorization {
   ]
 }`;
 
-permissions('permissions', users, (suite) => {
+conformance('permissions', users, (suite) => {
   const bob = () => suite.connect({ user: 'bob', pass: 'b' });
 
   it('of each user go with its password', async () => {
@@ -100,7 +86,7 @@ permissions('permissions', users, (suite) => {
   });
 });
 
-permissions(
+conformance(
   'default permissions',
   `authorization {
   default_permissions: { publish: "out.>", subscribe: "in.>" }
@@ -123,7 +109,7 @@ permissions(
   },
 );
 
-permissions(
+conformance(
   'no_auth_user',
   `no_auth_user: guest
 authorization { users: [ { user: guest, password: g, permissions: { publish: "hall" } }, { user: host, password: h } ] }`,
@@ -147,3 +133,301 @@ authorization { users: [ { user: guest, password: g, permissions: { publish: "ha
     });
   },
 );
+
+conformance(
+  'default permissions of an account',
+  `accounts { A {
+    default_permissions: { pub: { deny: "a.secret" }, sub: { deny: "a.secret" } }
+    users: [ { user: a, password: a }, { user: free, password: f, permissions: {} } ]
+  } }
+  authorization { permissions: { publish: "g" }, users: [ { user: g, password: g } ] }`,
+  (suite) => {
+    it('hold for its users, and for nobody else', async () => {
+      const a = await suite.connect({ user: 'a', pass: 'a' });
+      a.send('SUB a.secret 1\r\nPUB a.secret 1\r\nx\r\nPUB g 1\r\nx\r\n');
+      await a.receives(
+        `-ERR 'Permissions Violation for Subscription to "a.secret"'\r\n` +
+          `-ERR 'Permissions Violation for Publish to "a.secret"'\r\n`,
+      );
+      const g = await suite.connect({ user: 'g', pass: 'g' });
+      g.send('SUB a.secret 1\r\nPUB g 1\r\nx\r\nPUB x 1\r\nx\r\n');
+      await g.receives(`-ERR 'Permissions Violation for Publish to "x"'\r\n`);
+    });
+
+    it('are not for a user with an empty block of its own', async () => {
+      const free = await suite.connect({ user: 'free', pass: 'f' });
+      free.send('SUB a.secret 1\r\nPUB a.secret 1\r\nx\r\n');
+      await free.receives('MSG a.secret 1 1\r\nx\r\n');
+    });
+  },
+);
+
+const lists = `authorization { users: [
+  { user: any, password: p }
+  { user: none, password: p, permissions: { publish: { deny: ">" }, subscribe: { deny: [">"] } } }
+  { user: empty, password: p, permissions: { publish: [], subscribe: { allow: [] } } }
+  { user: wild, password: p, permissions: { publish: { allow: ["*.in", "deep.*.>"], deny: ["*.*.x", "no.in"] } } }
+  { user: short, password: p, permission: { pub: "é.>", sub: ["a.*", "*.b.>"] } }
+  { user: denied, password: p, permissions: { subscribe: { deny: ["d.*", "e.x.>", "f"] } } }
+  { user: queue, password: p, permissions: { subscribe: {
+    allow: ["q", "q v1", "w.> *.prod", "x a", "x b.>"], deny: ["q v1.bad", "x b.c"] } } }
+  { user: dq, password: p, permissions: { subscribe: { deny: ["jobs.secret", "jobs.one bad", "jobs.two *.bad"] } } }
+] }`;
+
+conformance('lists of subjects', lists, (suite) => {
+  const connect = (user: string, more = {}) => suite.connect({ user, pass: 'p', ...more });
+  const noPublish = (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`;
+  const noSubscribe = (subject: string, queue?: string) =>
+    `-ERR 'Permissions Violation for Subscription to "${subject}"${queue ? ` using queue "${queue}"` : ''}'\r\n`;
+
+  it('deny everything with >', async () => {
+    const client = await connect('none');
+    client.send('PUB a 1\r\nx\r\nSUB a.b 1\r\nSUB > 2\r\nSUB * 3\r\n');
+    await client.receives(noPublish('a') + noSubscribe('a.b') + noSubscribe('>') + noSubscribe('*'));
+  });
+
+  it('allow everything when they are empty', async () => {
+    const client = await connect('empty');
+    client.send('SUB empty.* 1\r\nPUB empty.a 1\r\nx\r\n');
+    await client.receives('MSG empty.a 1 1\r\nx\r\n');
+  });
+
+  it.each([
+    ['a.in', true],
+    ['no.in', false],
+    ['a.b.in', false],
+    ['in', false],
+    ['deep.a', false],
+    ['deep.a.b', true],
+    ['deep.a.x', false],
+    ['deep.a.x.y', true],
+    ['*.in', true],
+    ['deep.>.b', true],
+    ['deep..b', false],
+  ])('let a publish to %s through: %s', async (subject, allowed) => {
+    const client = await connect('wild');
+    client.send(`PUB ${subject} 1\r\nx\r\n`);
+    await client.receives(allowed ? '' : noPublish(subject));
+    // And again, when the answer is remembered.
+    client.send(`PUB ${subject} 1\r\nx\r\n`);
+    await client.receives(allowed ? '' : noPublish(subject));
+  });
+
+  it('may be spelled short, and go beyond ASCII', async () => {
+    const client = await connect('short');
+    client.send('PUB é.a 1\r\nx\r\nPUB è.a 1\r\nx\r\nSUB a.b 1\r\n');
+    await client.receives(Buffer.from(noPublish('è.a')));
+  });
+
+  it.each([
+    ['a.x', true],
+    ['a.*', true],
+    ['a', false],
+    ['a.x.y', false],
+    ['*.b', false],
+    ['*.b.*', true],
+    ['*.b.>', true],
+    ['c.b.>', true],
+    ['a..b', false],
+    ['*.*', false],
+  ])('let a subscription to %s through: %s', async (subject, allowed) => {
+    const client = await connect('short');
+    client.send(`SUB ${subject} 1\r\n`);
+    await client.receives(allowed ? '' : noSubscribe(subject));
+  });
+
+  it.each([
+    ['d.a', false],
+    ['d.*', false],
+    ['d.>', false],
+    ['d', true],
+    ['d.a.b', true],
+    ['e.*.>', true],
+    ['e.>', true],
+    ['e.x.y', false],
+    ['f', false],
+    ['*', true],
+    ['>', true],
+  ])('let a subscription to %s past what is denied: %s', async (subject, allowed) => {
+    const client = await connect('denied');
+    client.send(`SUB ${subject} 1\r\n`);
+    await client.receives(allowed ? '' : noSubscribe(subject));
+  });
+
+  it('answer a refused subscription before anything else about it', async () => {
+    const client = await suite.open();
+    client.send('CONNECT {"user":"short","pass":"p"}\r\n');
+    client.send('SUB z..z 1\r\nSUB a.b 1\r\nSUB z 1\r\nUNSUB 1\r\n');
+    await client.receives(`+OK\r\n${noSubscribe('z..z')}+OK\r\n${noSubscribe('z')}+OK\r\n`);
+  });
+
+  it('withhold from each wildcard subscription what is denied', async () => {
+    const client = await connect('denied');
+    const other = await connect('any');
+    client.send('SUB > 1\r\nSUB *.x.> 2\r\nSUB g.a 3\r\n');
+    await client.receives('');
+    for (const subject of ['d.a', 'e.x.y', 'f']) other.send(`PUB ${subject} 1\r\nx\r\n`);
+    other.send('PUB g.a 1\r\ny\r\n');
+    await other.receives('');
+    await client.receivesInAnyOrder('MSG g.a 1 1\r\ny\r\n', 'MSG g.a 3 1\r\ny\r\n');
+  });
+
+  it('count no message that is withheld', async () => {
+    const client = await connect('denied');
+    const other = await connect('any');
+    client.send('SUB max.*.> 1\r\nSUB > 2\r\nUNSUB 2 1\r\n');
+    await client.receives('');
+    other.send('PUB d.a 1\r\nx\r\nPUB d.b 1\r\nx\r\nPUB h 1\r\nx\r\nPUB i 1\r\nx\r\n');
+    await other.receives('');
+    await client.receives('MSG h 2 1\r\nx\r\n');
+  });
+
+  it('tell a requester that nobody is there when all that listens may not have it', async () => {
+    const client = await connect('denied');
+    const other = await connect('any', { headers: true, no_responders: true });
+    client.send('SUB > 1\r\n');
+    await client.receives('');
+    other.send('SUB nobody.inbox 1\r\nPUB d.a nobody.inbox 1\r\nx\r\n');
+    const status = 'NATS/1.0 503\r\nNats-Subject: d.a\r\n\r\n';
+    await other.receives(`HMSG nobody.inbox 1 ${status.length} ${status.length}\r\n${status}\r\n`);
+    await client.receives('');
+  });
+
+  it.each([
+    ['q', undefined, true],
+    ['q', 'v1', true],
+    ['q', 'v2', false],
+    ['q', 'v1.bad', false],
+    ['w.a', undefined, false],
+    ['w.a', 'x.prod', true],
+    ['w.a', 'x.y.prod', false],
+    ['w.a', '*.prod', true],
+    ['w.*', 'x.prod', true],
+    ['x', undefined, false],
+    ['x', 'a', true],
+    ['x', 'b', false],
+    ['x', 'b.d', true],
+    ['x', 'b.c', false],
+    ['x', 'b.>', true],
+    ['y', 'a', false],
+  ])('let a subscription to %s as a member of %s through: %s', async (subject, queue, allowed) => {
+    const client = await connect('queue');
+    client.send(`SUB ${subject} ${queue ?? ''} 1\r\n`);
+    await client.receives(allowed ? '' : noSubscribe(subject, queue));
+  });
+
+  it('withhold what is denied to a queue group, and ask its next member', async () => {
+    const client = await connect('dq');
+    const other = await connect('any');
+    client.send('SUB jobs.* bad 1\r\nSUB jobs.* x.bad 2\r\nSUB jobs.* good 3\r\nSUB jobs.one bad 4\r\n');
+    await client.receives(noSubscribe('jobs.one', 'bad'));
+    other.send(
+      'SUB jobs.one bad 9\r\nPUB jobs.one 1\r\nx\r\nPUB jobs.two 1\r\ny\r\nPUB jobs.secret 1\r\nz\r\n',
+    );
+    await other.receives('MSG jobs.one 9 1\r\nx\r\n');
+    await client.receivesInAnyOrder(
+      'MSG jobs.one 2 1\r\nx\r\n',
+      'MSG jobs.one 3 1\r\nx\r\n',
+      'MSG jobs.two 1 1\r\ny\r\n',
+      'MSG jobs.two 3 1\r\ny\r\n',
+    );
+  });
+
+  it('go with the user whom a second CONNECT names', async () => {
+    const client = await connect('none');
+    client.send('CONNECT {"user":"any","pass":"p","verbose":false}\r\nPUB again 1\r\nx\r\n');
+    await client.receives('');
+    client.send('CONNECT {"user":"none","pass":"p","verbose":false}\r\nPUB again 1\r\nx\r\n');
+    await client.receives(noPublish('again'));
+  });
+});
+
+const responders = `authorization { users: [
+  { user: any, password: p }
+  { user: one, password: p, permissions: { subscribe: "one.>", allow_responses: true } }
+  { user: two, password: p, permissions: { publish: "log", subscribe: "two.>", allow_responses: { max: 2, expires: "1m" } } }
+  { user: many, password: p, permissions: { publish: { deny: "answer.>" }, allow_responses: { max: -1, expires: "-1s" } } }
+  { user: late, password: p, permissions: { subscribe: "late", publish_allow_responses: { max_msgs: 9, ttl: "1ns" } } }
+  { user: open, password: p, permissions: { allow_responses: false } }
+] }`;
+
+conformance('allow_responses', responders, (suite) => {
+  const connect = (user: string) => suite.connect({ user, pass: 'p' });
+  const refused = (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`;
+
+  /** Sends a request that a user gets, and returns the wires of both. */
+  async function ask(user: string, subject: string, reply: string) {
+    const [responder, requester] = [await connect(user), await connect('any')];
+    responder.send(`SUB ${subject} 1\r\n`);
+    await responder.receives('');
+    requester.send(`SUB ${reply} 1\r\nPUB ${subject} ${reply} 1\r\nq\r\n`);
+    await requester.receives('');
+    await responder.receives(`MSG ${subject} 1 ${reply} 1\r\nq\r\n`);
+    return { responder, requester };
+  }
+
+  it('lets a user answer a request once, and publish nothing else', async () => {
+    const { responder, requester } = await ask('one', 'one.a', 'inbox.one');
+    responder.send('PUB other 1\r\nx\r\nPUB inbox.one 1\r\nr\r\nPUB inbox.one 1\r\ns\r\n');
+    await responder.receives(refused('other') + refused('inbox.one'));
+    await requester.receives('MSG inbox.one 1 1\r\nr\r\n');
+  });
+
+  it('lets nobody else answer', async () => {
+    await ask('one', 'one.b', 'inbox.else');
+    const other = await connect('one');
+    other.send('PUB inbox.else 1\r\nx\r\n');
+    await other.receives(refused('inbox.else'));
+  });
+
+  it('counts the answers to each request, beside what may be published anyway', async () => {
+    const { responder, requester } = await ask('two', 'two.a', 'inbox.two');
+    for (const answer of ['r', 's', 't'])
+      responder.send(`PUB inbox.two 1\r\n${answer}\r\nPUB log 1\r\nl\r\n`);
+    await responder.receives(refused('inbox.two'));
+    await requester.receives('MSG inbox.two 1 1\r\nr\r\nMSG inbox.two 1 1\r\ns\r\n');
+  });
+
+  it('without a limit goes on, even where publishing is denied, and opens nothing but the reply', async () => {
+    const { responder, requester } = await ask('many', 'many.a', 'answer.many');
+    for (const answer of ['r', 's', 't']) responder.send(`PUB answer.many 1\r\n${answer}\r\n`);
+    responder.send('PUB answer.other 1\r\nx\r\nPUB other 1\r\nx\r\n');
+    await responder.receives(refused('answer.other') + refused('other'));
+    await requester.receives(
+      ['r', 's', 't'].map((answer) => `MSG answer.many 1 1\r\n${answer}\r\n`).join(''),
+    );
+  });
+
+  it('ends when its time is over', async () => {
+    const { responder } = await ask('late', 'late', 'inbox.late');
+    responder.send('PUB inbox.late 1\r\nr\r\n');
+    await responder.receives(refused('inbox.late'));
+  });
+
+  it('renews with another request for the same reply', async () => {
+    const { responder, requester } = await ask('one', 'one.c', 'inbox.again');
+    responder.send('PUB inbox.again 1\r\nr\r\n');
+    await responder.receives('');
+    requester.send('PUB one.c inbox.again 1\r\nq\r\n');
+    await requester.receives('MSG inbox.again 1 1\r\nr\r\n');
+    responder.send('PUB inbox.again 1\r\ns\r\n');
+    await responder.receives('MSG one.c 1 inbox.again 1\r\nq\r\n');
+    await requester.receives('MSG inbox.again 1 1\r\ns\r\n');
+  });
+
+  it('renews with a request for a reply that has not come', async () => {
+    const { responder, requester } = await ask('one', 'one.d', 'inbox.twice');
+    requester.send('PUB one.d inbox.twice 1\r\nq\r\n');
+    await requester.receives('');
+    responder.send('PUB inbox.twice 1\r\nr\r\n');
+    // nats-server takes the second request for an answer, and lets no other come.
+    const strict = suite.kind === 'nats-server' ? refused('inbox.twice') : '';
+    await responder.receives(`MSG one.d 1 inbox.twice 1\r\nq\r\n${strict}`);
+  });
+
+  it('that is false changes nothing', async () => {
+    const client = await connect('open');
+    client.send('SUB open 1\r\nPUB open 1\r\nx\r\n');
+    await client.receives('MSG open 1 1\r\nx\r\n');
+  });
+});
