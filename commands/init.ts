@@ -3,10 +3,13 @@ import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
 import { given } from '../src/cli/flags.ts';
 import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
-import { nextStepLines, nextSteps } from '../src/cli/next-steps.ts';
+import { readPassphrase } from '../src/cli/input.ts';
+import { importSteps, nextStepLines, nextSteps } from '../src/cli/next-steps.ts';
 import { withProgress } from '../src/cli/progress.ts';
+import { printable } from '../src/cli/terminal.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
+import { importAuthority } from '../src/pki/import.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
 import { mappedSan } from '../src/pki/profile.ts';
 import {
@@ -26,12 +29,14 @@ export default class Init extends BaseCommand {
     'Ready to run on this machine\nnatspki init --yes',
     'Two names for the server, users alice and bob\nnatspki init --yes --template verify-and-map --host nats.example.com 10.0.0.1 --client alice bob',
     'A cluster of three\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
+    'Take over what openssl, mkcert or easy-rsa made\nnatspki init --import ./old-certs',
   ];
   static override flags = initFlags(keyTypes);
 
   async run() {
     const { flags } = await this.parse(Init);
     const directory = new PkiDirectory(flags.dir);
+    if (flags.import !== undefined) return this.#import(directory, flags.import, flags);
     if (!flags.force) await refuseExistingAuthority(directory);
     const { template, hosts, clients, nodes, keyType, passphrase } = await initAnswers(flags, {
       keyTypes,
@@ -80,5 +85,26 @@ export default class Init extends BaseCommand {
       ...nextStepLines(next, this.terminal),
     ]);
     return { directory: dir, certificates, notices, configurations, next };
+  }
+
+  async #import(
+    directory: PkiDirectory,
+    sources: readonly string[],
+    flags: { 'passphrase-file'?: string | undefined; force: boolean },
+  ) {
+    const { force, 'passphrase-file': file } = flags;
+    const passphrase = file === undefined ? undefined : await readPassphrase(file);
+    const { certificates, notices } = await importAuthority({
+      ...{ directory, sources, force },
+      ...given({ passphrase }),
+    });
+    const next = importSteps(directory.path, certificates.find(({ profile }) => profile === 'server')?.name);
+    this.print([
+      ...certificateLines(certificates, this.terminal, { wholePins: true }),
+      '',
+      ...(notices.length === 0 ? [] : [...notices.map(printable), '']),
+      ...nextStepLines(next, this.terminal),
+    ]);
+    return { directory: directory.path, certificates, notices, next };
   }
 }

@@ -57,6 +57,16 @@ export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
   'key-type': keyTypeFlag(keyTypes),
   'passphrase-file': passphraseFileFlag('encrypts it'),
   yes: yesFlag(),
+  import: pathFlag({
+    description: 'Take over an authority and what it signed from this folder instead; repeatable.',
+    helpValue: 'DIR',
+    multiple: true,
+    multipleNonGreedy: true,
+    exclusive: [
+      ...['config', 'template', 'host', 'client', 'node', 'cluster-name'],
+      ...['ca-name', 'ca-days', 'days', 'key-type'],
+    ],
+  }),
   force: boolean({
     description: 'Replace an authority and configuration that exist; old pairs go to the archive.',
   }),

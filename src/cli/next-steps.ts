@@ -35,6 +35,26 @@ export function nextSteps({
   return [...steps, { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see what expires when' }];
 }
 
+/**
+ * Returns the commands after an import: to see that all is well, and to make it natspki's own.
+ * @param server name of a certificate that is for servers, where that is known of one
+ */
+export function importSteps(
+  directory: string,
+  server: string | undefined,
+): { command: string; purpose: string }[] {
+  const at = `--dir ${quoted(directory)}`;
+  const block = {
+    command: `natspki tls client ${at} --name ${server}`,
+    purpose: 'the block for a configuration',
+  };
+  return [
+    { command: `natspki verify ${at}`, purpose: 'see what is wrong with it' },
+    { command: `natspki rotate ${at} --dry-run`, purpose: 'see what a renewal would do' },
+    ...(server === undefined ? [] : [block]),
+  ];
+}
+
 /** Returns the commands for people. */
 export function nextStepLines(steps: ReturnType<typeof nextSteps>, terminal: Terminal): string[] {
   return [

@@ -5,11 +5,13 @@ import { NatspkiError } from '../errors.ts';
 import { exists, readRegularFile } from '../files.ts';
 import { type Certificate, readCertificates, toPem } from '../x509/certificate.ts';
 import { decodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
+import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { formatDay } from './authority.ts';
 import { checkName, type PkiDirectory } from './directory.ts';
 import { type KeyedPlan, type LeafPlan, leafNotices, type Made, recoveryNotice, signLeaves } from './leaf.ts';
 import { describe, listCertificates } from './listing.ts';
+import { type ProfileName, profiles } from './profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './rotation.ts';
 
 /** A certificate that changes its key. */
@@ -195,8 +197,14 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
 }
 
 function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
-  const { sans, subjectDer } = current;
-  return { files: directory.pair(name), profile, sans, days, subjectDer };
+  const { subjectDer } = current;
+  return { files: directory.pair(name), profile, sans: sansOf(current, profile), days, subjectDer };
+}
+
+/** A server that is known by its common name alone, as openssl makes it, gets it as the name that peers look for. */
+function sansOf({ sans, commonName }: Certificate, profile: ProfileName): readonly San[] {
+  const nameless = sans.length === 0 && profiles[profile].dialed && isHost(commonName);
+  return nameless ? [sanOfHost(commonName)] : sans;
 }
 
 /** Gives the key of the new certificate; the public one alone when its private half is elsewhere. */

@@ -1,0 +1,231 @@
+// Takes over an authority and its leaves from what another tool made: what belongs together is found by public keys and
+// signatures, what it is called by what the certificates say. The source is only read.
+import type { KeyObject } from 'node:crypto';
+import { parse, relative } from 'node:path';
+import { NatspkiError, UsageError } from '../errors.ts';
+import { exists, resolveTarget } from '../files.ts';
+import type { Certificate } from '../x509/certificate.ts';
+import { weaknessOf } from '../x509/key.ts';
+import { Authority, formatDay } from './authority.ts';
+import { checkName, type PairWrite, type PkiDirectory } from './directory.ts';
+import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
+import { refuseExistingAuthority } from './init.ts';
+import { type Made, pairOf, recoveryNotice } from './leaf.ts';
+import { type LedgerEntry, ledgerEntry } from './ledger.ts';
+import { describe, type ListedCertificate } from './listing.ts';
+import type { ProfileName } from './profile.ts';
+
+export interface ImportOptions {
+  readonly directory: PkiDirectory;
+  /** Folders; what is below them counts as well. */
+  readonly sources: readonly string[];
+  /** Opens keys that have one, and encrypts the authority's. */
+  readonly passphrase?: string;
+  /** Replaces an existing authority; what it replaces goes to the archive. */
+  readonly force?: boolean;
+  readonly now?: () => Date;
+}
+
+interface Adopted {
+  readonly name: string;
+  readonly certificate: Certificate;
+  readonly profile: ProfileName;
+  /** Undefined when it is elsewhere. */
+  readonly key: KeyObject | undefined;
+}
+
+/**
+ * Takes over what the folders hold, in one step: the authority first in the result, then its leaves by name. What of
+ * the leaves is left behind is in the notices, with the reason. Throws `no-authority`, `no-authority-key`,
+ * `several-authorities`, `not-a-root`, `weak-key`, `authority-expired` where there is no authority to take over, and
+ * `same-folder` when writing would change a source.
+ */
+export async function importAuthority(options: ImportOptions): Promise<Made> {
+  const { directory, sources, passphrase, force = false } = options;
+  const now = (options.now ?? (() => new Date()))();
+  for (const source of sources) await refuseSame(source, directory);
+  const refuse = async () => {
+    if (!force) await refuseExistingAuthority(directory);
+  };
+  await refuse();
+  const foreign = await readForeign(sources, passphrase);
+  const issuer = findAuthority(foreign, sources, now);
+  const { adopted, left } = adoptLeaves(foreign, issuer.certificate, now);
+  const { authorityPair } = directory;
+  const pairs: PairWrite[] = [await pairOf(authorityPair, [issuer.certificate], issuer.key, passphrase)];
+  const { pin } = issuer.certificate;
+  const entries: LedgerEntry[] = [
+    ledgerEntry(issuer.certificate, { name: authorityPair.name, profile: 'authority', issuer: pin, now }),
+  ];
+  const rows: ListedCertificate[] = [describe(issuer.certificate, authorityPair, 'authority', now)];
+  for (const { name, certificate, profile, key } of adopted) {
+    const { keyFile, ...files } = directory.pair(name);
+    const request = key === undefined ? { request: true as const } : {};
+    pairs.push(await pairOf({ ...files, keyFile }, [certificate], key));
+    entries.push(ledgerEntry(certificate, { name, profile, issuer: pin, now, ...request }));
+    rows.push(describe(certificate, key === undefined ? files : { ...files, keyFile }, profile, now));
+  }
+  return directory.exclusive(async (recovered) => {
+    await refuse();
+    if (!force) await directory.refuseExisting(pairs);
+    await directory.write({ entries, pairs }, now);
+    return { certificates: rows, notices: [...recoveryNotice(recovered), ...foreign.problems, ...left] };
+  });
+}
+
+async function refuseSame(source: string, directory: PkiDirectory): Promise<void> {
+  if (!exists(source)) throw new NatspkiError('folder-missing', `there is no folder "${source}"`);
+  const way = relative(await resolveTarget(source), await resolveTarget(directory.path));
+  if (way.startsWith('..')) return;
+  throw new NatspkiError(
+    'same-folder',
+    `"${directory.path}" is in "${source}", which an import must not change`,
+    { hint: 'name another folder with --dir' },
+  );
+}
+
+/** Finds the one authority whose key is there; of several certificates of one key, the one that lives longest. */
+function findAuthority(
+  { certificates, keys, problems }: Foreign,
+  sources: readonly string[],
+  now: Date,
+): { certificate: Certificate; key: KeyObject } {
+  const where = sources.map((source) => `"${source}"`).join(', ');
+  const authorities = certificates
+    .map(({ certificate }) => certificate)
+    .filter(({ signsCertificates, keyType }) => signsCertificates && keyType !== 'unknown')
+    .sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime());
+  const names = (some: readonly Certificate[]) => some.map(({ commonName }) => `"${commonName}"`).join(', ');
+  const unread = problems.length === 0 ? '' : `; ${problems.join('; ')}`;
+  if (authorities.length === 0) {
+    throw new NatspkiError('no-authority', `no certificate of an authority in ${where}${unread}`);
+  }
+  const keyOf = (certificate: Certificate) => keys.find(({ key }) => certificate.hasKey(key))?.key;
+  const keyed = authorities.filter((certificate) => keyOf(certificate) !== undefined);
+  const [certificate] = keyed;
+  const key = certificate && keyOf(certificate);
+  if (certificate === undefined || key === undefined) {
+    const message = `no key of the authority ${names(authorities)} in ${where}${unread}`;
+    const hint = 'name its folder with --import as well, and the passphrase with --passphrase-file';
+    throw new NatspkiError('no-authority-key', message, { hint });
+  }
+  const others = keyed.filter(({ pin }) => pin !== certificate.pin);
+  if (others.length > 0) {
+    throw new NatspkiError('several-authorities', `several authorities with their keys: ${names(keyed)}`, {
+      hint: 'import the folder of one of them',
+    });
+  }
+  if (!certificate.isSignedBy(certificate)) {
+    throw new NatspkiError(
+      'not-a-root',
+      `authority ${names([certificate])} is signed by "${certificate.issuerCommonName}", expected one that signed itself`,
+    );
+  }
+  const weakness = weaknessOf(certificate.publicKey);
+  if (weakness !== undefined)
+    throw new NatspkiError('weak-key', `authority ${names([certificate])} has a key of ${weakness}`);
+  new Authority([certificate], key, { bundle: where, key: where }).refuseOutsideLife(now);
+  return { certificate, key };
+}
+
+/** Tells the leaves that are taken over from those that are not, with a line of reason each. */
+function adoptLeaves(
+  { certificates, keys, revoked }: Foreign,
+  issuer: Certificate,
+  now: Date,
+): { adopted: Adopted[]; left: string[] } {
+  const adopted: Adopted[] = [];
+  const left: string[] = [];
+  // The newest first, so that what it replaces is known as such.
+  const newest = [...certificates].sort(
+    (a, b) => b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
+  );
+  for (const foreign of newest) {
+    const { certificate, file } = foreign;
+    if (certificate.pin === issuer.pin) continue;
+    const reason = reasonToLeave(certificate, issuer, revoked, adopted, now);
+    if (reason !== undefined) {
+      left.push(`left "${file}" behind: ${reason}`);
+      continue;
+    }
+    const name = nameFor(foreign, adopted);
+    const key = keys.find((each) => certificate.hasKey(each.key))?.key;
+    const profile = profileOf(certificate) as ProfileName;
+    if (key === undefined) left.push(`the key of "${name}" is not there: its owner has it, or add it later`);
+    if (certificate.extendedKeyUsage === undefined) {
+      left.push(`"${name}" says nothing of its use: renewed it will be for servers and clients (${profile})`);
+    }
+    adopted.push({ name, certificate, profile, key });
+  }
+  return { adopted: adopted.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
+}
+
+function reasonToLeave(
+  certificate: Certificate,
+  issuer: Certificate,
+  revoked: ReadonlySet<string>,
+  adopted: readonly Adopted[],
+  now: Date,
+): string | undefined {
+  if (certificate.signsCertificates) return 'another authority';
+  if (!certificate.isSignedBy(issuer)) {
+    return `signed by "${certificate.issuerCommonName}", not by "${issuer.commonName}" that is taken over`;
+  }
+  if (now >= certificate.notAfter) return `expired on ${formatDay(certificate.notAfter)}`;
+  if (revoked.has(certificate.serial)) return 'revoked';
+  if (certificate.keyType === 'unknown') return 'its key is of an unknown type';
+  if (profileOf(certificate) === undefined) return 'for neither servers nor clients';
+  const same = adopted.find((other) => other.certificate.pin === certificate.pin);
+  if (same !== undefined) return `"${same.name}" is newer and has the same key`;
+  const twin = adopted.find((other) => other.certificate.serial === certificate.serial);
+  return twin && `it has the serial number of "${twin.name}"`;
+}
+
+/** Gives the profile that allows what a certificate allows; undefined when that is nothing of ours. */
+function profileOf({ extendedKeyUsage }: Certificate): ProfileName | undefined {
+  const all = extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage');
+  const server = all || extendedKeyUsage.includes('serverAuth');
+  const client = all || extendedKeyUsage.includes('clientAuth');
+  if (server && client) return 'route';
+  return server ? 'server' : client ? 'client' : undefined;
+}
+
+/** Names a pair by its common name, or its first alternative name, or its file; what cannot stand in a name goes. */
+function nameFor({ certificate, file }: ForeignCertificate, adopted: readonly Adopted[]): string {
+  const commonName = certificate.subject.find(({ type }) => type === 'CN')?.value;
+  const said = [commonName, ...certificate.sans.map(({ value }) => value)].filter(
+    (each) => each !== undefined,
+  );
+  const stem = parse(file).name.replace(/[-_.](cert|crt)$/, '');
+  const taken = (name: string) => adopted.some((other) => other.name.toLowerCase() === name.toLowerCase());
+  const names = [
+    ...said.map((each) => each.replace('*', 'wildcard')),
+    stem,
+    ...said.map(cleaned),
+    cleaned(stem),
+  ];
+  const usable = names.filter(isUsable);
+  const free = usable.find((name) => !taken(name));
+  if (free !== undefined) return free;
+  const [base = 'certificate'] = usable;
+  let number = 2;
+  while (taken(`${base}-${number}`)) number++;
+  return `${base}-${number}`;
+}
+
+function cleaned(text: string): string {
+  return text
+    .replace(/[^A-Za-z0-9._@+-]+/g, '-')
+    .replace(/^[^A-Za-z0-9_]+/, '')
+    .slice(0, 60);
+}
+
+function isUsable(name: string): boolean {
+  try {
+    checkName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+}
