@@ -51,8 +51,8 @@ export default class Broker extends BaseCommand {
       version,
       program: asNatsServer ? 'nats-server' : undefined,
       colors: process.stderr.isTTY && !process.env.NO_COLOR,
-      onReady: ({ address, port, clientUrl }) => {
-        if (flags.json) this.logJson({ pid: process.pid, address, port, url: clientUrl });
+      onReady: ({ address, port, clientUrl: url, monitorUrl: monitoring }) => {
+        if (flags.json) this.logJson({ pid: process.pid, address, port, url, monitoring });
       },
     });
     return undefined;

@@ -47,6 +47,17 @@ export function formatGoDuration(milliseconds: number): string {
   return spell(milliseconds, ['h', 'm', 's', 'ms', 'us', 'ns'], GO_UNITS);
 }
 
+/** Prints a time that was measured, in milliseconds, as Go prints a time.Duration: `0s`, `345µs`, `1.25ms`, `2m1.5s`. */
+export function formatGoSpan(milliseconds: number): string {
+  if (milliseconds <= 0) return '0s';
+  if (milliseconds < 1) return `${Math.max(1, Math.trunc(milliseconds * 1000))}µs`;
+  if (milliseconds < 1000) return `${Number(milliseconds.toFixed(6))}ms`;
+  const minutes = Math.floor(milliseconds / 60_000);
+  const seconds = `${Number(((milliseconds - minutes * 60_000) / 1000).toFixed(9))}s`;
+  if (minutes === 0) return seconds;
+  return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
+}
+
 // Go keeps a duration in a signed 64-bit count of nanoseconds.
 const GO_LIMIT = 2 ** 63 / 1e6;
 

@@ -10,7 +10,7 @@ export interface Account {
   readonly subscriptions: Sublist<Subscription>;
 }
 
-/** The accounts of a broker by name. */
+/** The accounts of a broker by name, and one after the other. */
 export class Accounts {
   readonly #byName = new Map<string, Account>();
 
@@ -22,5 +22,9 @@ export class Accounts {
       this.#byName.set(name, account);
     }
     return account;
+  }
+
+  [Symbol.iterator](): Iterator<Account> {
+    return this.#byName.values();
   }
 }

@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
+import type { CloseReason } from '../protocol/violations.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
@@ -14,9 +15,12 @@ import { newServerId, type ServerFacts } from './info.ts';
 import { takeLeave } from './lame-duck.ts';
 import { Listener, welcome } from './listener.ts';
 import { LogLimit } from './log-limit.ts';
+import { Monitor } from './monitor.ts';
+import type { Monitored } from './monitored.ts';
 import type { BrokerOptions } from './options.ts';
 import { BufferPool } from './output.ts';
 import { planReload } from './reload.ts';
+import { Sessions } from './sessions.ts';
 import { TlsEntrance } from './tls-entrance.ts';
 
 export interface BrokerDependencies {
@@ -40,6 +44,8 @@ export interface Broker {
   readonly port: number;
   /** What a client on this machine connects to. */
   readonly clientUrl: string;
+  /** Where monitoring is; undefined without. */
+  readonly monitorUrl: string | undefined;
   /** How many clients are connected. */
   readonly clients: number;
   /** Resolves when the broker has ended, however that came. */
@@ -67,11 +73,15 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
   return broker;
 }
 
-class RunningBroker implements Broker, ClientEnvironment {
+class RunningBroker implements Broker, ClientEnvironment, Monitored {
   options: BrokerOptions;
   facts: ServerFacts;
   authenticator: Authenticator;
   readonly accounts = new Accounts();
+  readonly sessions = new Sessions();
+  readonly now: () => Date;
+  readonly startedAt: Date;
+  configuredAt: Date;
   readonly transport: { -readonly [K in keyof Transport]: Transport[K] };
   readonly delivery: { -readonly [K in keyof DeliveryPolicy]: DeliveryPolicy[K] };
   readonly logger: Logger;
@@ -80,10 +90,9 @@ class RunningBroker implements Broker, ClientEnvironment {
   readonly #deps: BrokerDependencies;
   readonly #id = newServerId();
   readonly #watcher: FileWatcher;
-  readonly #sessions = new Map<number, ClientSession>();
   readonly #leaving = new AbortController();
-  #lastClient = 0;
   #listener: Listener | undefined;
+  #monitor: Monitor | undefined;
   #port = 0;
   #tls: TlsEntrance | undefined;
   #closing: Promise<void> | undefined;
@@ -95,6 +104,9 @@ class RunningBroker implements Broker, ClientEnvironment {
   constructor(options: BrokerOptions, deps: BrokerDependencies) {
     this.options = options;
     this.#deps = deps;
+    this.now = deps.now ?? (() => new Date());
+    this.startedAt = this.now();
+    this.configuredAt = this.startedAt;
     this.logger = deps.logger;
     this.ended = new Promise((resolve) => {
       this.#markEnded = resolve;
@@ -128,14 +140,27 @@ class RunningBroker implements Broker, ClientEnvironment {
     return `${this.#tls === undefined ? 'nats' : 'tls'}://${formatHostPort({ host, port: this.#port })}`;
   }
 
+  get monitorUrl(): string | undefined {
+    return this.#monitor?.url;
+  }
+
   get clients(): number {
-    return this.#sessions.size;
+    return this.sessions.size;
+  }
+
+  get tls(): TlsEntrance | undefined {
+    return this.#tls;
+  }
+
+  get isReady(): boolean {
+    return this.#listener !== undefined && !this.#isLeaving;
   }
 
   async start(): Promise<void> {
     this.#sayHello();
     const { options } = this;
     this.#tls = await this.#openTls(options);
+    await this.#openMonitor();
     this.#listener = await Listener.open(
       options,
       (socket) => this.#accept(socket),
@@ -152,7 +177,7 @@ class RunningBroker implements Broker, ClientEnvironment {
   /** Takes back what a failed start has opened. */
   async abandon(): Promise<void> {
     this.#tls?.close();
-    await Promise.all([this.#listener?.close(), this.#watcher.close()]);
+    await Promise.all([this.#monitor?.close(), this.#listener?.close(), this.#watcher.close()]);
     this.#markEnded();
   }
 
@@ -167,7 +192,7 @@ class RunningBroker implements Broker, ClientEnvironment {
     this.#isLeaving = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
-    const clients = [...this.#sessions.values()];
+    const clients = this.sessions.list();
     if (clients.length > 0) {
       const announce = () => this.logger.info('Closing existing clients');
       await takeLeave(clients, this.options, this.delivery.random, announce, this.#leaving.signal);
@@ -180,8 +205,8 @@ class RunningBroker implements Broker, ClientEnvironment {
     return this.#closing;
   }
 
-  forget(session: ClientSession): void {
-    this.#sessions.delete(session.id);
+  forget(session: ClientSession, reason: CloseReason): void {
+    this.sessions.end(session, reason, this.now().getTime());
   }
 
   async #reload(): Promise<void> {
@@ -189,6 +214,7 @@ class RunningBroker implements Broker, ClientEnvironment {
     const { options, changed, kept } = planReload(this.options, this.#deps.reread());
     await this.#reloadTls(options);
     this.options = options;
+    this.configuredAt = this.now();
     this.transport.maxPending = options.maxPending;
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
     this.delivery.dropForFarBehind = options.dropForFarBehind;
@@ -196,7 +222,7 @@ class RunningBroker implements Broker, ClientEnvironment {
     const before = this.facts;
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
-    for (const session of [...this.#sessions.values()]) session.applyOptions();
+    for (const session of this.sessions.list()) session.applyOptions();
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
@@ -207,20 +233,19 @@ class RunningBroker implements Broker, ClientEnvironment {
     this.logger.info('Initiating Shutdown...');
     this.#leaving.abort();
     const gone = this.#listener?.close();
-    for (const session of [...this.#sessions.values()]) session.connection.close('Server Shutdown');
+    for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#tls?.close();
-    await Promise.all([gone, this.#watcher.close()]);
+    await Promise.all([gone, this.#monitor?.close(), this.#watcher.close()]);
     this.logger.info('Server Exiting..');
     this.#markEnded();
   }
 
   #accept(socket: Socket): void {
-    this.#lastClient++;
-    const session = new ClientSession(this.#lastClient, socket, this);
+    const session = new ClientSession(this.sessions.nextId(), socket, this);
     const { maxConnections, allowNonTls } = this.options;
-    const isFull = this.#sessions.size >= maxConnections;
+    const isFull = this.sessions.size >= maxConnections;
     if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
-    this.#sessions.set(session.id, session);
+    this.sessions.add(session);
     welcome(session, socket, { tls: this.#tls, allowNonTls, isFull }).catch((error: unknown) => {
       session.log.error(`cannot take the connection: ${error instanceof Error ? error.stack : error}`);
       session.connection.abort('Client Closed');
@@ -234,9 +259,16 @@ class RunningBroker implements Broker, ClientEnvironment {
 
   async #openTls({ tls }: BrokerOptions): Promise<TlsEntrance | undefined> {
     if (tls === undefined) return undefined;
-    const { now } = this.#deps;
-    const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, ...(now && { now }) };
+    const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, now: this.now };
     return TlsEntrance.open(tls, settings);
+  }
+
+  async #openMonitor(): Promise<void> {
+    const { monitor } = this.options;
+    if (monitor === undefined) return;
+    const complain = (error: Error) => this.#complain(`Temporary Monitor Accept Error (${error.message})`);
+    this.#monitor = await Monitor.open(monitor, this, complain);
+    this.logger.info(`Starting ${monitor.secure ? 'https' : 'http'} monitor on ${this.#monitor.address}`);
   }
 
   /** Throws, with everything as it was, where the material of a new block cannot be used. */
@@ -255,7 +287,7 @@ class RunningBroker implements Broker, ClientEnvironment {
   #closeUnpinned(): void {
     const pins = this.#tls?.block.pinnedCerts;
     if (pins === undefined) return;
-    const unpinned = [...this.#sessions.values()].filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
+    const unpinned = this.sessions.list().filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
     if (unpinned.length > 0) {
       this.logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
     }
@@ -263,7 +295,7 @@ class RunningBroker implements Broker, ClientEnvironment {
   }
 
   #sendInfo(): void {
-    for (const session of this.#sessions.values()) {
+    for (const session of this.sessions.list()) {
       if (session.takesInfo) session.sendInfo({});
     }
   }

@@ -1,7 +1,7 @@
 // One client's session: what its operations mean. Bytes come and go through its Connection; who it may be is decided by
 // the Authenticator, and where its messages go by its account.
 import type { Socket } from 'node:net';
-import type { CipherNameAndProtocol, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
 import { errorLine, infoLine, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
 import type { OperationHandler, Publication } from '../protocol/operations.ts';
@@ -17,6 +17,7 @@ import {
   violations,
 } from '../protocol/violations.ts';
 import { isLiteral, tokens } from '../subjects/subject.ts';
+import { describeConnection } from '../tls/ciphers.ts';
 import { peerOf } from '../tls/peer.ts';
 import { type Account, type Accounts, globalAccountName } from './account.ts';
 import type { Authenticator, Identity } from './auth.ts';
@@ -27,14 +28,16 @@ import {
   withoutSecrets,
 } from './connect-options.ts';
 import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
+import type { SessionProfile, TlsFacts } from './connection-record.ts';
 import { type DeliveryPolicy, deliver, sayNobodyListens } from './delivery.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import type { LogLimit } from './log-limit.ts';
-import type { BrokerOptions } from './options.ts';
+import { authTimeoutMs, type BrokerOptions } from './options.ts';
 import { Permit } from './permit.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
+import { ConnectionStatistics } from './statistics.ts';
 import { type Receiver, Subscription } from './subscription.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
@@ -48,13 +51,15 @@ export interface ClientEnvironment {
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
   readonly logLimit: LogLimit;
-  /** Called once, when the session is over. */
-  forget(session: ClientSession): void;
+  readonly now: () => Date;
+  /** Called once, when the session is over and its subscriptions are still there. */
+  forget(session: ClientSession, reason: CloseReason): void;
 }
 
 export class ClientSession implements OperationHandler, ConnectionOwner, Receiver {
   readonly id: number;
   readonly connection: Connection;
+  readonly statistics: ConnectionStatistics;
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
   permit: Permit | undefined;
@@ -70,11 +75,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #connected = false;
   #pongSent = false;
   #tls: TLSSocket | undefined;
+  #tlsFacts: TlsFacts | undefined;
   #authTimer: NodeJS.Timeout | undefined;
 
   constructor(id: number, socket: Socket, environment: ClientEnvironment) {
     this.id = id;
     this.#environment = environment;
+    this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - cid:${id}`);
     this.#parser = new Parser(this, environment.options);
@@ -103,6 +110,18 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     return this.#tls;
   }
 
+  /** What monitoring shows of it. */
+  get profile(): SessionProfile {
+    return {
+      connect: this.#connect,
+      identity: this.#identity,
+      account: this.#account.name,
+      tls: this.#tlsFacts,
+      rttMs: this.#heartbeat.rttMs,
+      subscriptions: this.#subscriptions,
+    };
+  }
+
   /** Whether the client can read an INFO in the middle of things. */
   get takesInfo(): boolean {
     return this.#connected && this.#connect.protocol >= 1;
@@ -113,16 +132,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection.greet(this.#infoLine());
   }
 
-  /** Goes on over TLS. */
-  secured(socket: TLSSocket): void {
+  /** Goes on over TLS. @param isFirst whether the handshake came before INFO */
+  secured(socket: TLSSocket, isFirst: boolean): void {
     this.#tls = socket;
+    const { tls_version, tls_cipher_suite } = describeConnection(socket);
+    this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst };
     this.log.debug('TLS handshake complete');
-    if (this.log.debugging) {
-      // Both are null for a connection that is gone already.
-      const version = socket.getProtocol()?.replace('TLSv', '');
-      const cipher: CipherNameAndProtocol | null = socket.getCipher();
-      this.log.debug(`TLS version ${version}, cipher suite ${cipher?.standardName}`);
-    }
+    this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
     this.connection.secure(socket);
   }
 
@@ -132,9 +148,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#started = true;
     if (authenticator.isRequired) {
       this.#parser.connectFirst = true;
-      // Without a setting of its own, as long as the handshake and a bit (opts.go, getDefaultAuthTimeout).
-      const timeoutMs = options.auth.timeoutMs ?? (options.tls ? options.tls.timeoutMs + 1000 : 2000);
-      this.#authTimer = setTimeout(() => this.violation(violations.authenticationTimeout), timeoutMs);
+      const giveUp = () => this.violation(violations.authenticationTimeout);
+      this.#authTimer = setTimeout(giveUp, authTimeoutMs(options));
     }
     this.#heartbeat.start();
     this.connection.open();
@@ -165,6 +180,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // What the connection says.
 
   receive(chunk: Buffer): void {
+    this.statistics.readAt = this.#environment.now().getTime();
     try {
       this.#parser.parse(chunk);
     } catch (error) {
@@ -182,9 +198,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.stop();
     clearTimeout(this.#authTimer);
     this.#heartbeat.stop();
+    this.#environment.forget(this, reason);
     this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
-    this.#environment.forget(this);
   }
 
   // What the client says.
@@ -193,6 +209,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
     clearTimeout(this.#authTimer);
     this.#heartbeat.connected(this.#environment.delivery.random);
+    this.statistics.lastActivity = this.statistics.readAt;
     try {
       this.#connect = mergeConnect(this.#connect, json);
     } catch (error) {
@@ -225,7 +242,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   publish(publication: Publication): void {
-    this.#heartbeat.active();
+    this.#active();
+    this.statistics.inMsgs++;
+    this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
     if (this.log.tracing) this.#tracePublication(publication);
     if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
@@ -251,7 +270,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   subscribe(subject: Buffer, queue: Buffer | undefined, sidBytes: Buffer): void {
-    this.#heartbeat.active();
+    this.#active();
     const sid = sidBytes.toString('latin1');
     const group = queue?.toString('latin1');
     const name = subject.toString('latin1');
@@ -275,7 +294,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   unsubscribe(sidBytes: Buffer, max: number | undefined): void {
-    this.#heartbeat.active();
+    this.#active();
     const sid = sidBytes.toString('latin1');
     if (this.log.tracing) this.log.trace(`<<- [UNSUB ${sid}${max === undefined ? '' : ` ${max}`}]`);
     this.#subscriptions.end(sid, max);
@@ -368,6 +387,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (client !== '') parts.push(quote(client));
     if (identity.label !== '') parts.push(quote(`${identity.account}/${identity.label}`));
     this.log.label = parts.join(' - ');
+  }
+
+  #active(): void {
+    this.#heartbeat.active();
+    this.statistics.lastActivity = this.statistics.readAt;
   }
 
   #acknowledge(): void {

@@ -61,6 +61,9 @@ export class Connection {
   readonly remoteAddress: string;
   /** Address and port of the other side, as logs name it. */
   readonly peer: string;
+  readonly remotePort: number;
+  /** Times that this publisher had to wait for consumers. */
+  stalls = 0;
   #socket: Socket;
   #state: 'open' | 'closing' | 'closed' = 'open';
   readonly #owner: ConnectionOwner;
@@ -87,7 +90,8 @@ export class Connection {
     this.#owner = owner;
     this.#queue = new OutputQueue(transport.pool);
     this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
-    this.peer = formatHostPort({ host: this.remoteAddress, port: socket.remotePort ?? 0 });
+    this.remotePort = socket.remotePort ?? 0;
+    this.peer = formatHostPort({ host: this.remoteAddress, port: this.remotePort });
     this.#listen();
   }
 
@@ -156,6 +160,7 @@ export class Connection {
   /** Reads no more until `consumer` has caught up, for some milliseconds at the most. */
   waitFor(consumer: Connection): void {
     if (this.#awaited.has(consumer) || this.#state !== 'open') return;
+    this.stalls++;
     this.#awaited.add(consumer);
     consumer.#heldUp.add(this);
     if (this.#stallTimer !== undefined) return;

@@ -75,8 +75,16 @@ function deliverTo(
   }
   if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
   permit?.received(publication);
+  count(receiver, publication, publisher);
   receiver.traceDelivery?.(publication, subscription);
   subscription.delivered++;
   if (subscription.delivered === subscription.max) receiver.drop(subscription);
   return true;
+}
+
+function count({ statistics, headers }: Receiver, publication: Publication, publisher: Receiver): void {
+  const { payloadStart, payloadEnd, headerSize } = publication;
+  statistics.outMsgs++;
+  statistics.outBytes += payloadEnd - payloadStart - (headers ? 0 : headerSize);
+  statistics.lastActivity = publisher.statistics.readAt;
 }

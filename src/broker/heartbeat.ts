@@ -14,6 +14,9 @@ export class Heartbeat {
   readonly #ping: () => void;
   readonly #stale: () => void;
   #timer: NodeJS.Timeout | undefined;
+  #rttMs = 0;
+  /** When it was asked last; before that, when the connection was made. */
+  #askedAt = performance.now();
   #unanswered = 0;
   #asked = false;
   /** Since the last beat. */
@@ -30,12 +33,18 @@ export class Heartbeat {
     this.#stale = stale;
   }
 
+  /** Milliseconds that the last answer took; the first time, those until CONNECT. 0 before. */
+  get rttMs(): number {
+    return this.#rttMs;
+  }
+
   start(): void {
     this.#schedule(this.#settings().pingIntervalMs);
   }
 
   /** The client has said CONNECT. @param random spreads the clients that come at the same time */
   connected(random: () => number): void {
+    this.#rttMs = performance.now() - this.#askedAt;
     const delay = Math.min(this.#settings().pingIntervalMs, firstMs);
     this.#schedule(delay * (1 + random() / 5));
   }
@@ -46,6 +55,7 @@ export class Heartbeat {
   }
 
   answered(): void {
+    if (this.#unanswered > 0) this.#rttMs = performance.now() - this.#askedAt;
     this.#unanswered = 0;
   }
 
@@ -68,6 +78,7 @@ export class Heartbeat {
       }
       this.#asked = true;
       this.#unanswered++;
+      this.#askedAt = performance.now();
       this.#ping();
     }
     this.#wasActive = false;

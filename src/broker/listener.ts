@@ -23,20 +23,22 @@ export class Listener {
   /**
    * Listens; `0.0.0.0` takes IPv6 as well, as in Go. Throws a NatspkiError that names the address.
    * @param onError called with what goes wrong later, such as too many open files; listening goes on
+   * @param portFlag what the hint says to take another port with
    */
   static async open(
     where: HostPort,
     onSocket: (socket: Socket) => void,
     onError: (error: Error) => void,
+    portFlag = '--port',
   ): Promise<Listener> {
     // Half-open, because the last bytes for a client that has hung up must still be written.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
     try {
       await listen(server, where.host === '0.0.0.0' ? { ...where, host: '::' } : where);
     } catch (cause) {
-      if (where.host !== '0.0.0.0' || !isWithoutIpv6(cause)) throw listenError(where, cause);
+      if (where.host !== '0.0.0.0' || !isWithoutIpv6(cause)) throw listenError(where, cause, portFlag);
       await listen(server, where).catch((second) => {
-        throw listenError(where, second);
+        throw listenError(where, second, portFlag);
       });
     }
     server.on('error', onError);
@@ -86,20 +88,20 @@ export async function welcome(session: ClientSession, socket: Socket, entrance: 
     if (session.connection.isOpen) session.start();
     return;
   }
-  if (!session.connection.isOpen || !(await upgrade(session, tls.handshaker))) return;
+  if (!session.connection.isOpen || !(await upgrade(session, tls.handshaker, first !== undefined))) return;
   if (first !== undefined) session.greet();
   session.start();
 }
 
 /** Makes the TLS connection; false where the session has ended over it. */
-async function upgrade(session: ClientSession, handshaker: Handshaker): Promise<boolean> {
+async function upgrade(session: ClientSession, handshaker: Handshaker, isFirst: boolean): Promise<boolean> {
   if (!handshaker.admit()) {
     session.violation(violations.throttled);
     return false;
   }
   session.log.debug('Starting TLS client connection handshake');
   try {
-    session.secured(await handshaker.accept(session.connection.release()));
+    session.secured(await handshaker.accept(session.connection.release()), isFirst);
     return session.connection.isOpen;
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error;
@@ -125,13 +127,13 @@ function isWithoutIpv6(error: unknown): boolean {
   return ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-function listenError(where: HostPort, cause: unknown): NatspkiError {
+function listenError(where: HostPort, cause: unknown, portFlag: string): NatspkiError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const address = formatHostPort(where);
   return new NatspkiError('listen', `cannot listen on ${address}: ${code}`, {
     hint:
       code === 'EADDRINUSE'
-        ? `stop what listens there already, or take another port with --port`
+        ? `stop what listens there already, or take another port with ${portFlag}`
         : 'name an address of this machine with --addr',
     cause,
   });

@@ -6,6 +6,7 @@ import { readTlsBlock, type TlsBlock } from '../tls/block.ts';
 import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
 import { type HostPort, parseHostPort, readListen } from './host-port.ts';
+import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
@@ -36,6 +37,7 @@ export interface BrokerOptions {
   readonly allowNonTls: boolean;
   readonly auth: AuthOptions;
   readonly cluster: ClusterOptions | undefined;
+  readonly monitor: MonitorOptions | undefined;
   readonly log: LogOptions;
   readonly pidFile: string | undefined;
   readonly portsFileDir: string | undefined;
@@ -53,7 +55,7 @@ export interface LogOptions {
 }
 
 /** Flags of `natspki broker` that say something about the broker itself; each wins over the file. */
-export interface BrokerFlags extends AuthFlags, TlsFlags {
+export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags {
   readonly addr?: string | undefined;
   readonly port?: number | undefined;
   readonly serverName?: string | undefined;
@@ -91,6 +93,7 @@ export const defaultBrokerOptions: BrokerOptions = {
   allowNonTls: false,
   auth: openToAll,
   cluster: undefined,
+  monitor: undefined,
   log: {
     debug: false,
     trace: false,
@@ -141,12 +144,6 @@ const otherFeatures = {
   ws: 'WebSocket',
   mappings: 'subject mappings',
   maps: 'subject mappings',
-  http: 'monitoring',
-  https: 'monitoring',
-  http_port: 'monitoring',
-  monitor_port: 'monitoring',
-  https_port: 'monitoring',
-  http_base_path: 'monitoring',
   syslog: 'syslog',
   remote_syslog: 'syslog',
   logfile_size_limit: 'log rotation by size',
@@ -203,6 +200,7 @@ export function readBrokerOptions(
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
     auth: readAuthOptions(reader, problems, flags),
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
+    monitor: readMonitorOptions(reader, flags),
     log: readLogOptions(reader),
     pidFile: reader.string('pid_file', 'pidfile'),
     portsFileDir: reader.string('ports_file_dir'),
@@ -317,6 +315,13 @@ function readLogOptions(reader: MapReader): LogOptions {
 }
 
 function check(options: BrokerOptions, reader: MapReader): void {
+  if (options.monitor?.secure && options.tls === undefined) {
+    reader.error(
+      reader.position('https_port', 'https'),
+      'https for monitoring needs a tls block',
+      'add tls { cert_file, key_file }, or use http_port',
+    );
+  }
   if (options.maxPayload > options.maxPending) {
     reader.error(
       reader.position('max_payload'),
@@ -332,6 +337,11 @@ function check(options: BrokerOptions, reader: MapReader): void {
   if (options.port < 0 || options.port > 65_535) {
     reader.error(reader.position('port', 'listen'), `port ${options.port} is not between 0 and 65535`);
   }
+}
+
+/** How long CONNECT may take to come: without a setting of its own the handshake and a bit (opts.go, getDefaultAuthTimeout). */
+export function authTimeoutMs({ auth, tls }: BrokerOptions): number {
+  return auth.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
 }
 
 /** Slow clients are closed here; keeping them (`retry`) is for routes. */

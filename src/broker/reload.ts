@@ -8,6 +8,7 @@ const fixed: readonly (keyof BrokerOptions)[] = [
   'host',
   'port',
   'cluster',
+  'monitor',
   'pidFile',
   'portsFileDir',
 ];
@@ -35,6 +36,7 @@ const names: Record<keyof BrokerOptions, string> = {
   allowNonTls: 'allow_non_tls',
   auth: 'authorization',
   cluster: 'cluster',
+  monitor: 'monitoring',
   log: 'logging',
   pidFile: 'pid_file',
   portsFileDir: 'ports_file_dir',

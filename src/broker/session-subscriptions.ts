@@ -16,6 +16,10 @@ export class SessionSubscriptions {
     return this.#bySid.size;
   }
 
+  [Symbol.iterator](): Iterator<Subscription> {
+    return this.#bySid.values();
+  }
+
   has(sid: string): boolean {
     return this.#bySid.has(sid);
   }

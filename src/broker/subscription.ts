@@ -2,10 +2,12 @@
 import type { Publication } from '../protocol/operations.ts';
 import type { Connection } from './connection.ts';
 import type { Permit } from './permit.ts';
+import type { ConnectionStatistics } from './statistics.ts';
 
 /** Whoever subscribed. */
 export interface Receiver {
   readonly connection: Connection;
+  readonly statistics: ConnectionStatistics;
   /** Whether it gets what it publishes itself. */
   readonly echo: boolean;
   /** Whether it takes headers. */

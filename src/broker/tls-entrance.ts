@@ -2,12 +2,14 @@
 // with it.
 import { isDeepStrictEqual } from 'node:util';
 import type { TlsBlock } from '../tls/block.ts';
-import { TlsContextSource, type TlsSourceOptions } from '../tls/context-source.ts';
+import { TlsContextSource, type TlsSourceOptions, type TlsSourceStatus } from '../tls/context-source.ts';
 import { Handshaker } from '../tls/handshake.ts';
+import type { TlsMaterial } from '../tls/material.ts';
 
 export class TlsEntrance {
   readonly handshaker: Handshaker;
   readonly #source: TlsContextSource;
+  #monitoring: Handshaker | undefined;
 
   private constructor(source: TlsContextSource) {
     this.#source = source;
@@ -23,6 +25,20 @@ export class TlsEntrance {
     return this.#source.block;
   }
 
+  get material(): TlsMaterial {
+    return this.#source.material;
+  }
+
+  get status(): TlsSourceStatus {
+    return this.#source.status;
+  }
+
+  /** Makes handshakes for monitoring, where nobody is asked for a certificate. */
+  get monitoring(): Handshaker {
+    this.#monitoring ??= new Handshaker(this.#source, { requestCertificate: false });
+    return this.#monitoring;
+  }
+
   /** Goes over to another block, or looks at the files of the same one; throws, with everything as it was, as open does. */
   async reload(block: TlsBlock): Promise<void> {
     if (isDeepStrictEqual(this.block, block)) await this.#source.reload();
@@ -32,6 +48,7 @@ export class TlsEntrance {
   /** Ends the handshakes under way; connections that were made stay. */
   close(): void {
     this.handshaker.close();
+    this.#monitoring?.close();
     this.#source.close();
   }
 }

@@ -4,6 +4,8 @@ import { boolean, string } from '@oclif/core/flags';
 import type { InferredFlags } from '@oclif/core/interfaces';
 import { numberFlag } from './flags.ts';
 
+const monitorPort = { helpValue: 'PORT', minimum: -1, maximum: 65_535, example: 8222 };
+
 export const brokerFlags = {
   config: string({ char: 'c', description: 'Configuration file.', helpValue: 'FILE' }),
   t: boolean({ helpLabel: '-t', description: 'Check the configuration and exit.' }),
@@ -23,6 +25,16 @@ export const brokerFlags = {
     defaultHelp: async () => '4222',
   }),
   server_name: string({ char: 'n', description: 'Name of the server.', helpValue: 'NAME' }),
+  http_port: numberFlag({
+    ...monitorPort,
+    char: 'm',
+    description: 'Port for monitoring over HTTP, -1 for any free one.',
+  }),
+  https_port: numberFlag({
+    ...monitorPort,
+    helpLabel: '-ms, --https_port',
+    description: 'Port for monitoring over HTTPS, with the certificate of the client port.',
+  }),
   client_advertise: string({ description: 'Host and port that clients are told.', helpValue: 'HOST:PORT' }),
   pid: string({ char: 'P', description: 'File for the process id.', helpValue: 'FILE' }),
   ports_file_dir: string({ description: 'Folder for a file with the ports in use.', helpValue: 'DIR' }),
@@ -76,6 +88,8 @@ export function brokerSettings(flags: InferredFlags<typeof brokerFlags>) {
   return {
     ...{ addr, port, pid, log, logtime, user, pass, auth, tls, tlscert, tlskey, tlsverify, tlscacert },
     serverName: flags.server_name,
+    httpPort: flags.http_port,
+    httpsPort: flags.https_port,
     clientAdvertise: flags.client_advertise,
     portsFileDir: flags.ports_file_dir,
     logtimeUtc: flags.logtime_utc,

@@ -63,6 +63,11 @@ export class MatchCache<M> {
     this.#entries[this.#victim(firstOf(hash))] = entry;
   }
 
+  /** Lists what is remembered. */
+  matches(): M[] {
+    return this.#entries.flatMap((entry) => (entry?.generation === this.#generation ? [entry.match] : []));
+  }
+
   /** Forgets one subject. */
   forget(subject: Buffer): void {
     this.#last = undefined;

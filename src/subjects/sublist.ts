@@ -51,6 +51,18 @@ interface Collected<T> {
   readonly queues: Map<string, T[]>;
 }
 
+/** What was done with a sublist so far. */
+export interface SublistStatistics {
+  readonly size: number;
+  readonly inserts: number;
+  readonly removes: number;
+  readonly matches: number;
+  /** Matches that were known already. */
+  readonly hits: number;
+  /** How many listen to each subject that is remembered; one for a queue group. */
+  readonly fanouts: readonly number[];
+}
+
 const nobody: Match<never> = { plain: [], queues: [] };
 
 /** Subscriptions of one account. */
@@ -58,10 +70,26 @@ export class Sublist<T> {
   readonly #root = new Node<T>();
   readonly #cache = new MatchCache<Match<T>>();
   #size = 0;
+  #inserts = 0;
+  #removes = 0;
+  #matches = 0;
+  #searches = 0;
 
   /** How many subscriptions there are. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Counts what was done, and looks through what is remembered. */
+  statistics(): SublistStatistics {
+    return {
+      size: this.#size,
+      inserts: this.#inserts,
+      removes: this.#removes,
+      matches: this.#matches,
+      hits: this.#matches - this.#searches,
+      fanouts: this.#cache.matches().map(({ plain, queues }) => plain.length + queues.length),
+    };
   }
 
   /** Adds a subscription; false where its subject is not valid. Adding the same one again changes nothing. */
@@ -73,6 +101,7 @@ export class Sublist<T> {
     if (members.has(item)) return true;
     members.add(item);
     this.#size++;
+    this.#inserts++;
     this.#forget(subject);
     return true;
   }
@@ -92,14 +121,17 @@ export class Sublist<T> {
       parent.children.delete(token);
     }
     this.#size--;
+    this.#removes++;
     this.#forget(subject);
     return true;
   }
 
   /** Everything that listens to the literal subject `buffer[start, end)`. */
   match(buffer: Buffer, start: number, end: number): Match<T> {
+    this.#matches++;
     const known = this.#cache.find(buffer, start, end);
     if (known !== undefined) return known;
+    this.#searches++;
     const match = this.#search(tokens(buffer.subarray(start, end)));
     this.#cache.add(buffer, start, end, match, sizeOf(match));
     return match;

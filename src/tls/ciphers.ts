@@ -1,6 +1,11 @@
 // The names that Go and nats-server use for TLS versions, cipher suites and curves, and what OpenSSL calls them.
 
-import { createSecureContext, type SecureVersion, type TLSSocket } from 'node:tls';
+import {
+  type CipherNameAndProtocol,
+  createSecureContext,
+  type SecureVersion,
+  type TLSSocket,
+} from 'node:tls';
 
 export type TlsVersion = '1.0' | '1.1' | '1.2' | '1.3';
 
@@ -106,10 +111,12 @@ export function secureVersion(version: TlsVersion): SecureVersion {
 
 /** Names the version and suite of a connection as nats-server's connz does: "1.3", "TLS_AES_128_GCM_SHA256". */
 export function describeConnection(socket: TLSSocket): { tls_version: string; tls_cipher_suite: string } {
+  // Both are null for a connection that is gone already.
   const protocol = socket.getProtocol() ?? 'unknown';
+  const cipher: CipherNameAndProtocol | null = socket.getCipher();
   return {
     tls_version: protocol === 'TLSv1' ? '1.0' : protocol.replace('TLSv', ''),
-    tls_cipher_suite: socket.getCipher().standardName,
+    tls_cipher_suite: cipher?.standardName ?? 'unknown',
   };
 }
 

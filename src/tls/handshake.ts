@@ -24,8 +24,8 @@ export class Handshaker {
   #isClosed = false;
 
   /**
-   * @param options.requestCertificate false for a listener that never asks for a client certificate (monitoring);
-   *   otherwise the block decides
+   * @param options.requestCertificate false for a listener that never asks for a client certificate and has no pins
+   *   (monitoring); otherwise the block decides
    */
   constructor(source: TlsContextSource, options: { requestCertificate?: boolean } = {}) {
     this.#source = source;
@@ -154,7 +154,7 @@ export class Handshaker {
     const outcome =
       verifies && !socket.authorized
         ? explainVerdict(socket, material)
-        : (pinRefusal(socket, this.#source.block) ?? socket);
+        : ((this.#asksForCertificates ? pinRefusal(socket, this.#source.block) : undefined) ?? socket);
     // Nobody waits for it any more after a timeout.
     if (raw === undefined || outcome !== socket || !this.#attempts.has(raw)) socket.destroy();
     if (raw !== undefined) this.#end(raw, outcome);

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from '../files.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
-import type { San } from '../x509/name.ts';
+import { formatSan, type San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import type { TlsBlock } from './block.ts';
 import { Contexts } from './contexts.ts';
@@ -15,6 +15,9 @@ import { systemTrust } from './system-trust.ts';
 export interface CertificateFacts {
   readonly certFile: string;
   readonly subject: string;
+  readonly issuer: string;
+  /** With their kinds, `dns:localhost`. */
+  readonly sans: readonly string[];
   /** Lower-case hex. */
   readonly serial: string;
   readonly notBefore: Date;
@@ -71,7 +74,12 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
 
 function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
   const { serial, notBefore, notAfter, pin } = certificate;
-  return { certFile, subject: formatName(certificate.subject), serial, notBefore, notAfter, pin };
+  return {
+    ...{ certFile, serial, notBefore, notAfter, pin },
+    subject: formatName(certificate.subject),
+    issuer: formatName(certificate.issuer),
+    sans: certificate.sans.map(formatSan),
+  };
 }
 
 /** What decides whom to trust, as PEM; undefined when nobody is verified. */

@@ -157,6 +157,29 @@ describe('readBrokerOptions', () => {
     });
   });
 
+  it.each([
+    ['http: "localhost:8222"', 'http://localhost:8222'],
+    ['http: 8222', 'http://:8222'],
+    ['http_port: -1', 'http://:0'],
+    ['monitor_port: 8222\nhttp_base_path: /nats/', 'http://:8222/nats'],
+    [`https: ":8443"\ntls { ${pair} }`, 'https://:8443'],
+    [`https_port: 8443\ntls { ${pair} }`, 'https://:8443'],
+    ['http_port: 0', undefined],
+    ['port: 1', undefined],
+  ])('takes %s for monitoring', (text, expected) => {
+    const { monitor } = valid(text);
+    const url = ({ secure, host = '', port, basePath }: NonNullable<typeof monitor>) =>
+      `${secure ? 'https' : 'http'}://${host}:${port}${basePath}`;
+    expect(monitor && url(monitor)).toBe(expected);
+  });
+
+  it('lets the flags for monitoring win', () => {
+    expect(valid('http: "localhost:8222"', { httpPort: 1 }).monitor).toMatchObject({
+      host: 'localhost',
+      port: 1,
+    });
+  });
+
   it('turns TLS off by --tls=false, and wants both halves of a pair', () => {
     expect(valid('tls { cert_file: x, key_file: y }', { tls: false }).tls).toBeUndefined();
     expect(() => read('', { flags: { tls: true, tlscert: 'c.pem' } })).toThrow(/need a server certificate/);
@@ -177,6 +200,10 @@ describe('readBrokerOptions', () => {
     ['port: 70000', 'error 1:7 port 70000 is not between 0 and 65535'],
     ['client_advertise: "x"', 'error 1:19 "client_advertise" is not a host with a port'],
     ['write_timeout: retry', 'error 1:16 "write_timeout" must be "default" or "close" here'],
+    ['http_port: 1\nhttps_port: 2', 'error 1:12 monitoring has one port, http or https, and both are given'],
+    ['https_port: 8443', 'error 1:13 https for monitoring needs a tls block'],
+    ['http_port: 70000', 'error 1:12 port 70000 is not between -1 and 65535'],
+    ['http: "nowhere"', 'error 1:7 "http" must be a port or a host with a port'],
     ['max_payloads: 5', 'error 1:1 unknown field "max_payloads"'],
     ['cluster { name: "a b" }', 'error 1:17 cluster name cannot contain spaces'],
     ['cluster { routes: ["x"] }', 'error 1:19 a route in cluster is not a URL such as nats://host:6222'],
@@ -195,7 +222,6 @@ describe('readBrokerOptions', () => {
     ['leafnodes {port: 7422}', 'leaf nodes'],
     ['mqtt {port: 1883}', 'MQTT'],
     ['websocket {port: 8080}', 'WebSocket'],
-    ['http_port: 8222', 'monitoring'],
     ['mappings: {a: b}', 'subject mappings'],
   ])('refuses %s with its place, and only warns when told to go on', (text, feature) => {
     const refused = read(text);

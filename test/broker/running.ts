@@ -8,7 +8,7 @@ import { type ConfProblem, throwOnErrors } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { LineLogger } from '../../src/log.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
-import { Wire } from '../support/wire.ts';
+import { Wire, type WireOptions } from '../support/wire.ts';
 
 /** The files of one authority: a server and a client under it. */
 export interface Certificates {
@@ -80,14 +80,14 @@ export class Running {
     await this.broker.reload();
   }
 
-  async open(options: { tls?: ConnectionOptions } = this.#tls ? { tls: this.#tls } : {}): Promise<Wire> {
+  async open(options: WireOptions = this.#tls ? { tls: this.#tls } : {}): Promise<Wire> {
     const wire = await Wire.open(this.broker.port, options);
     wires.push(wire);
     return wire;
   }
 
   /** Opens a connection that is quiet and lenient and has been taken. */
-  async connect(connect: object = {}, options?: { tls?: ConnectionOptions }): Promise<Wire> {
+  async connect(connect: object = {}, options?: WireOptions): Promise<Wire> {
     const wire = await this.open(options);
     wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connect })}\r\n`);
     await wire.receives('');

@@ -9,6 +9,8 @@ describe('the flags of nats-server', () => {
     ['--config=nats.conf', '--config=nats.conf'],
     ['-config nats.conf', '--config=nats.conf'],
     ['-p -1', '--port=-1'],
+    ['-m 8222 -http_port 1', '--http_port=8222 --http_port=1'],
+    ['-ms 8443 --https_port=-1', '--https_port=8443 --https_port=-1'],
     ['--net ::1 -p 4223', '--addr=::1 --port=4223'],
     ['-n a --name b --server_name c', '--server_name=a --server_name=b --server_name=c'],
     ['-DV', '--DV'],
@@ -49,7 +51,7 @@ describe('the flags of nats-server', () => {
     expect(normalise('-D -- -p 1')).toEqual(['--debug', '--', '-p', '1']);
   });
 
-  it.each(['-m', '--jetstream', '-s', '-routes=nats://a:1', '-VV', '--profile'])(
+  it.each(['--jetstream', '-s', '-routes=nats://a:1', '-VV', '--profile'])(
     'refuses %s with a hint, not having it',
     (word) => {
       expect(() => normalise(`${word} 1`)).toThrow(

@@ -9,6 +9,7 @@ import { brokerFlags } from '../../src/cli/broker-flags.ts';
 import { bin, natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
+import { ask, askJson } from '../support/monitoring.ts';
 
 const folder = testFolder('broker');
 const running = new Set<ChildProcess>();
@@ -27,6 +28,7 @@ interface Ready {
   address: string;
   port: number;
   url: string;
+  monitoring?: string;
 }
 
 /** Starts a broker with --json and waits for the document that says where it listens. */
@@ -101,6 +103,21 @@ describe('natspki broker', () => {
     expect(log()).toMatch(/^\[\d+\] \[INF\] /);
   });
 
+  it('has monitoring by -m and by -ms, and one of them at a time', async () => {
+    const plain = await start('-a', '127.0.0.1', '-p', '-1', '-m', '-1', '--ports_file_dir', 'certs');
+    const { monitoring = '' } = plain.ready;
+    expect(await askJson(`${monitoring}/varz`)).toMatchObject({ port: plain.ready.port, connections: 0 });
+    const ports = join(folder, 'certs', `natspki_${plain.ready.pid}.ports`);
+    expect(JSON.parse(readFileSync(ports, 'utf8'))).toMatchObject({ monitoring: [monitoring] });
+    const secure = await start('-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1', '-ms=-1');
+    expect(secure.ready.monitoring).toMatch(/^https:/);
+    const ca = readFileSync(join(folder, 'certs/ca.pem'));
+    expect((await ask(`${secure.ready.monitoring}/healthz`, { ca })).body).toBe('{"status":"ok"}');
+    const both = await natspki(folder, ['broker', '-c', 'nats.conf', '-m', '-1', '-ms', '-1']);
+    expect(both.code).toBe(1);
+    expect(both.stderr).toContain('monitoring has one port, http or https, and both are given');
+  });
+
   it('is stopped by the name of a signal and the file with its process id', async () => {
     const { ended } = await start('-p', '-1', '-P', 'stop.pid');
     expect(await natspki(folder, ['broker', '-sl', 'term=stop.pid'])).toEqual({
@@ -149,7 +166,7 @@ describe('natspki broker', () => {
   });
 
   it.each([
-    [['-m', '8222'], 2, 'the bundled broker has no -m'],
+    [['--profile', '8222'], 2, 'the bundled broker has no --profile'],
     [['-js'], 2, 'the bundled broker has no -js'],
     [['--routes', 'nats://a:6222'], 2, 'the bundled broker has no --routes'],
     [['-t'], 2, '-t checks a configuration, and none is named'],

@@ -50,6 +50,8 @@ it('gives the facts of what it loaded', async () => {
     {
       certFile,
       subject: 'CN=n1',
+      issuer: 'CN=Sub CA',
+      sans: ['dns:localhost', 'ip:127.0.0.1'],
       serial: pair.certificate.serial,
       notBefore: pair.certificate.notBefore,
       notAfter: pair.certificate.notAfter,

@@ -1,0 +1,233 @@
+// Monitoring over HTTP or HTTPS: which path is answered by what, and limits on what strangers can ask for. It reads the
+// broker and changes nothing. TLS is made by the Handshaker; here clients are never asked for a certificate.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { HandshakeError } from '../tls/handshake-error.ts';
+import { connz } from './connz.ts';
+import { formatHostPort } from './host-port.ts';
+import { Listener } from './listener.ts';
+import type { MonitorOptions } from './monitor-options.ts';
+import { BadQuery, Query } from './monitor-query.ts';
+import type { Monitored } from './monitored.ts';
+import { subsz } from './subsz.ts';
+import { tlsz } from './tlsz.ts';
+import { CpuMeter, type MonitorAddress, varz } from './varz.ts';
+
+/** Connections at once, those in a handshake included. */
+const maxConnections = 128;
+const maxRequestsPerConnection = 1000;
+const maxHeaderBytes = 8192;
+
+/** How long a request may take to come in, from the connection on or from the answer before it. */
+const requestMs = 5000;
+
+/** How long an answer may take to be read. */
+const answerMs = 30_000;
+
+interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+type Endpoint = (query: Query) => Answer;
+
+export class Monitor {
+  readonly #broker: Monitored;
+  readonly #options: MonitorOptions;
+  readonly #server: Server;
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #requests = new Map<string, number>();
+  /** Every connection, with the timer that ends it. */
+  readonly #sockets = new Map<Socket, NodeJS.Timeout>();
+  readonly #cpu = new CpuMeter();
+  #listener: Listener | undefined;
+
+  private constructor(options: MonitorOptions, broker: Monitored) {
+    this.#options = options;
+    this.#broker = broker;
+    this.#endpoints = new Map<string, Endpoint>([
+      ['/', () => this.#index()],
+      ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
+      ['/connz', (query) => json(connz(query, broker))],
+      ['/subsz', (query) => json(subsz(query, broker))],
+      ['/healthz', (query) => this.#health(query)],
+      ['/tlsz', () => json(tlsz(broker))],
+    ]);
+    this.#server = createServer(
+      { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false },
+      (request, response) => this.#answer(request, response),
+    );
+    this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
+  }
+
+  /**
+   * Listens; throws a NatspkiError that names the address where it cannot.
+   * @param onError called with what goes wrong with the listening socket later
+   */
+  static async open(
+    options: MonitorOptions,
+    broker: Monitored,
+    onError: (error: Error) => void,
+  ): Promise<Monitor> {
+    const monitor = new Monitor(options, broker);
+    const { host, port } = monitor.#where;
+    const flag = options.secure ? '--https_port' : '--http_port';
+    monitor.#listener = await Listener.open(
+      { host, port },
+      (socket) => void monitor.#accept(socket),
+      onError,
+      flag,
+    );
+    return monitor;
+  }
+
+  get url(): string {
+    const { secure, basePath } = this.#options;
+    return `${secure ? 'https' : 'http'}://${this.address}${basePath}`;
+  }
+
+  /** Host and port. */
+  get address(): string {
+    return formatHostPort(this.#where);
+  }
+
+  /** Ends every connection. */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets.keys()) socket.destroy();
+    this.#server.close();
+    await this.#listener?.close();
+  }
+
+  get #where(): MonitorAddress {
+    const { host, port, secure, basePath } = this.#options;
+    return {
+      host: host ?? this.#broker.options.host,
+      port: this.#listener?.port ?? port,
+      ...{ secure, basePath },
+    };
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    if (this.#sockets.size >= maxConnections) {
+      socket.destroy();
+      return;
+    }
+    this.#allow(socket, requestMs);
+    socket.once('close', () => this.#forget(socket));
+    if (!this.#options.secure) {
+      this.#server.emit('connection', socket);
+      return;
+    }
+    const handshaker = this.#broker.tls?.monitoring;
+    // A reload has taken the tls block away.
+    if (handshaker === undefined) {
+      socket.destroy();
+      return;
+    }
+    try {
+      const secure = await handshaker.accept(socket);
+      secure.once('close', () => this.#forget(secure));
+      this.#forget(socket);
+      this.#allow(secure, requestMs);
+      this.#server.emit('connection', secure);
+    } catch (error) {
+      // Who cannot even shake hands is nothing to fill a log with.
+      if (!(error instanceof HandshakeError)) this.#blame(error);
+      socket.destroy();
+    }
+  }
+
+  /** Ends the connection unless something moves on in this time; a byte now and then does not count. */
+  #allow(socket: Socket, milliseconds: number): void {
+    clearTimeout(this.#sockets.get(socket));
+    if (socket.destroyed) return;
+    this.#sockets.set(
+      socket,
+      setTimeout(() => socket.destroy(), milliseconds),
+    );
+  }
+
+  #forget(socket: Socket): void {
+    clearTimeout(this.#sockets.get(socket));
+    this.#sockets.delete(socket);
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    const { socket } = request;
+    this.#allow(socket, answerMs);
+    response.once('finish', () => this.#allow(socket, requestMs));
+    const { status, type, body } = this.#find(request);
+    response.writeHead(status, {
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(body),
+      'Cache-Control': 'no-store',
+      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+      'X-Content-Type-Options': 'nosniff',
+      ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  #find({ method, url = '' }: IncomingMessage): Answer {
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
+    const [path = '', ...query] = url.split('?');
+    const { basePath } = this.#options;
+    const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
+    // Its name of old, as in nats-server.
+    const name = below === '/subscriptionsz' ? '/subsz' : below;
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint === undefined) return text(404, '404 page not found\n');
+    this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
+    try {
+      return endpoint(new Query(new URLSearchParams(query.join('?'))));
+    } catch (error) {
+      if (error instanceof BadQuery) return text(400, error.message);
+      // A defect here must not take the broker down.
+      this.#blame(error);
+      return text(500, 'internal error\n');
+    }
+  }
+
+  #blame(error: unknown): void {
+    this.#broker.logger.error(`monitoring: ${error instanceof Error ? error.stack : error}`);
+  }
+
+  #health(query: Query): Answer {
+    query.boolean('details');
+    const { isReady } = this.#broker;
+    const body = isReady ? { status: 'ok' } : { status: 'error', error: 'not ready for connections' };
+    return { status: isReady ? 200 : 500, type: 'application/json', body: JSON.stringify(body) };
+  }
+
+  #index(): Answer {
+    const { name, version } = this.#broker.facts;
+    const folder = this.#options.basePath.split('/').at(-1);
+    const links = [...this.#endpoints.keys()]
+      .filter((path) => path !== '/')
+      .map(
+        (path) =>
+          `<li><a href="${escapeHtml(`${folder ? `${folder}/` : ''}${path.slice(1)}`)}">${path}</a></li>`,
+      );
+    const title = `${escapeHtml(name)}, natspki ${escapeHtml(version)}`;
+    const body = `<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${links.join('\n')}\n</ul>\n</body>\n</html>\n`;
+    return { status: 200, type: 'text/html; charset=utf-8', body };
+  }
+}
+
+/** As Go prints it: two spaces, and nothing that a browser could take for HTML. */
+function json(value: object): Answer {
+  const body = JSON.stringify(value, null, 2).replace(
+    /[<>&\u2028\u2029]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+  return { status: 200, type: 'application/json', body };
+}
+
+function text(status: number, body: string): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body };
+}
+
+function escapeHtml(raw: string): string {
+  return raw.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,87 @@
+// Who is connected, who was, and what all of them together have sent and received.
+import type { CloseReason } from '../protocol/violations.ts';
+import type { ClientSession } from './client.ts';
+import {
+  type ConnectionRecord,
+  recordConnection,
+  recordSubscriptions,
+  type SubscriptionRecord,
+} from './connection-record.ts';
+import { addTraffic, EndedConnections, type Traffic } from './statistics.ts';
+
+/** A connection that has ended. */
+export interface ClosedConnection {
+  readonly record: ConnectionRecord;
+  readonly subscriptions: readonly SubscriptionRecord[];
+}
+
+/** As many as nats-server keeps (const.go, DEFAULT_MAX_CLOSED_CLIENTS). */
+const maxClosed = 10_000;
+
+/** Subscriptions of connections that have ended: beyond this the oldest connections are forgotten earlier. */
+const maxClosedSubscriptions = 100_000;
+
+export class Sessions {
+  /** Those that are over and done with. */
+  readonly ended = new EndedConnections();
+  readonly #open = new Map<number, ClientSession>();
+  /** In the order of their ends. */
+  readonly #closed = new Map<number, ClosedConnection>();
+  #closedSubscriptions = 0;
+  #total = 0;
+
+  /** How many are open. */
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** How many there ever were. */
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Lists those that are open now. */
+  list(): ClientSession[] {
+    return [...this.#open.values()];
+  }
+
+  /** Those that ended, the oldest first. */
+  get closed(): Iterable<ClosedConnection> {
+    return this.#closed.values();
+  }
+
+  /** Gives the id of a new connection. */
+  nextId(): number {
+    this.#total++;
+    return this.#total;
+  }
+
+  add(session: ClientSession): void {
+    this.#open.set(session.id, session);
+  }
+
+  /** Takes a session out that ends, with its subscriptions still there, and remembers it. */
+  end(session: ClientSession, reason: CloseReason, at: number): void {
+    this.#open.delete(session.id);
+    this.ended.add(session.statistics, session.connection.stalls, reason);
+    const subscriptions = recordSubscriptions(session, true);
+    this.#closed.set(session.id, { record: recordConnection(session, at, reason), subscriptions });
+    this.#closedSubscriptions += subscriptions.length;
+    for (const [id, oldest] of this.#closed) {
+      if (this.#closed.size <= maxClosed && this.#closedSubscriptions <= maxClosedSubscriptions) break;
+      this.#closed.delete(id);
+      this.#closedSubscriptions -= oldest.subscriptions.length;
+    }
+  }
+
+  /** Adds up what all connections, ended ones too, have sent and received. */
+  traffic(): Traffic & { stalls: number } {
+    const { inMsgs, inBytes, outMsgs, outBytes, stalls } = this.ended;
+    const sum = { inMsgs, inBytes, outMsgs, outBytes, stalls };
+    for (const { statistics, connection } of this.#open.values()) {
+      addTraffic(sum, statistics);
+      sum.stalls += connection.stalls;
+    }
+    return sum;
+  }
+}

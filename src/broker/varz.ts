@@ -1,0 +1,112 @@
+// /varz: the broker as a whole, in the fields of nats-server's Varz (monitor.go) and in its order.
+import { availableParallelism } from 'node:os';
+import { goTime, type Monitored, uptime } from './monitored.ts';
+import { authTimeoutMs } from './options.ts';
+
+/** Measures how busy the process was since it was last asked. */
+export class CpuMeter {
+  #usage = process.cpuUsage();
+  #at = performance.now();
+
+  /** Percent of one core, to a tenth. */
+  percent(): number {
+    const elapsedUs = (performance.now() - this.#at) * 1000;
+    const { user, system } = process.cpuUsage(this.#usage);
+    this.#usage = process.cpuUsage();
+    this.#at = performance.now();
+    return elapsedUs > 0 ? Math.round(((user + system) / elapsedUs) * 1000) / 10 : 0;
+  }
+}
+
+/** Where monitoring itself listens. */
+export interface MonitorAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly secure: boolean;
+  readonly basePath: string;
+}
+
+/** Answers a request. @param requests how many each path had */
+export function varz(
+  broker: Monitored,
+  monitor: MonitorAddress,
+  cpu: CpuMeter,
+  requests: ReadonlyMap<string, number>,
+): object {
+  const { options, facts, sessions, startedAt } = broker;
+  const now = broker.now();
+  const notAfter = broker.tls?.material.certificates[0]?.notAfter;
+  return {
+    server_id: facts.id,
+    server_name: facts.name,
+    version: facts.version,
+    proto: 1,
+    go: `node${process.versions.node}`,
+    host: facts.host,
+    port: facts.port,
+    auth_required: facts.authRequired || undefined,
+    tls_required: facts.tlsRequired || undefined,
+    tls_verify: facts.tlsVerify || undefined,
+    max_connections: options.maxConnections,
+    max_subscriptions: Number.isFinite(options.maxSubscriptions) ? options.maxSubscriptions : undefined,
+    ping_interval: nanoseconds(options.pingIntervalMs),
+    ping_max: options.pingMax,
+    http_host: monitor.host,
+    http_port: monitor.secure ? 0 : monitor.port,
+    http_base_path: monitor.basePath,
+    https_port: monitor.secure ? monitor.port : 0,
+    auth_timeout: authTimeoutMs(options) / 1000,
+    max_control_line: options.maxControlLine,
+    max_payload: options.maxPayload,
+    max_pending: options.maxPending,
+    ...{ cluster: {}, gateway: {}, leaf: {}, mqtt: {}, websocket: {}, jetstream: {} },
+    tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
+    write_deadline: nanoseconds(options.writeDeadlineMs),
+    start: goTime(startedAt),
+    now: goTime(now),
+    uptime: uptime(now.getTime() - startedAt.getTime()),
+    mem: process.memoryUsage.rss(),
+    cores: availableParallelism(),
+    gomaxprocs: 1,
+    cpu: cpu.percent(),
+    connections: sessions.size,
+    total_connections: sessions.total,
+    ...{ routes: 0, remotes: 0, leafnodes: 0 },
+    ...traffic(broker),
+    subscriptions: [...broker.accounts].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+    http_req_stats: Object.fromEntries(requests),
+    config_load_time: goTime(broker.configuredAt),
+    // A digest of a configuration with passwords would let them be guessed.
+    config_digest: '',
+    slow_consumer_stats: ofClients(sessions.ended.slowConsumers),
+    stale_connection_stats: ofClients(sessions.ended.staleConnections),
+    disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
+    tls_cert_not_after: notAfter === undefined ? undefined : goTime(notAfter),
+  };
+}
+
+function traffic({ sessions }: Monitored) {
+  const { inMsgs, inBytes, outMsgs, outBytes, stalls } = sessions.traffic();
+  return {
+    in_msgs: inMsgs,
+    in_bytes: inBytes,
+    in_client_msgs: inMsgs,
+    in_client_bytes: inBytes,
+    out_msgs: outMsgs,
+    out_bytes: outBytes,
+    out_client_msgs: outMsgs,
+    out_client_bytes: outBytes,
+    slow_consumers: sessions.ended.slowConsumers,
+    stale_connections: sessions.ended.staleConnections,
+    stalled_clients: stalls,
+  };
+}
+
+function ofClients(clients: number) {
+  return { clients, routes: 0, gateways: 0, leafs: 0 };
+}
+
+/** Go's durations are numbers of nanoseconds in JSON. */
+function nanoseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1e6);
+}

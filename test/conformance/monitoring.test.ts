@@ -1,0 +1,283 @@
+// Monitoring compared with the real nats-server's under the same traffic: every key with its JSON type, and every value
+// that does not depend on the moment or the machine. What differs is listed with its reason.
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { clientTls, makeCertificates, verifyingTls } from '../broker/running.ts';
+import { testFolder } from '../support/folder.ts';
+import { ask, askJson, monitorUrlOf, typesOf } from '../support/monitoring.ts';
+import { describePeer } from '../support/peers.ts';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
+import { Wire } from '../support/wire.ts';
+
+const system = 'nats-server has a system account, with subscriptions of its own; the broker has none yet';
+
+/** Keys that one of the two has and the other has not, or with another type. */
+const differences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
+  '/varz': {
+    git_commit: 'a build of nats-server may know its commit',
+    feature_flags: 'feature flags of nats-server',
+    'feature_flags.js_ack_fc_v2': 'feature flags of nats-server',
+    'feature_flags.js_api_reply_v2': 'feature flags of nats-server',
+    'feature_flags.js_raft_delete_range': 'feature flags of nats-server',
+    'feature_flags.js_snapshot_sources': 'feature flags of nats-server',
+    system_account: system,
+  },
+};
+
+const folder = testFolder('monitoring');
+const certificates = makeCertificates(folder);
+const configuration = `
+http: "127.0.0.1:-1"
+server_name: one
+${verifyingTls(certificates)}
+accounts { A { users: [{ user: alice, password: "s3cret" }] }, B { users: [{ user: bob, password: "s3cret" }] } }
+`;
+
+const paths = [
+  '/varz',
+  '/connz',
+  '/connz?subs=1',
+  '/connz?subs=detail',
+  '/connz?auth=1',
+  '/connz?auth=true&subs=detail&state=closed',
+  '/connz?auth=true&subs=1&state=any',
+  '/subsz',
+  '/subsz?subs=1&acc=A',
+  '/healthz',
+];
+
+const refusals = [
+  '/connz?state=bogus',
+  '/connz?sort=stop',
+  '/connz?sort=reason&state=any',
+  '/connz?sort=nonsense',
+  '/connz?limit=a',
+  '/connz?limit=99999999999999999999',
+  '/connz?offset=1.5',
+  '/connz?cid=-1',
+  '/connz?cid=99999999999999999999999',
+  '/connz?auth=yes',
+  '/connz?subs=details',
+  '/subsz?subs=detail',
+  '/subsz?test=a.*',
+  '/healthz?details=x',
+  '/nosuch',
+];
+
+interface Peer {
+  readonly server: ServerUnderTest;
+  readonly url: string;
+  readonly wires: Wire[];
+}
+
+async function connect({ server, wires }: Peer, connect: object): Promise<Wire> {
+  const wire = await Wire.open(server.port, { tls: clientTls(certificates) });
+  wires.push(wire);
+  wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, headers: true, ...connect })}\r\n`);
+  return wire;
+}
+
+/** The traffic that both see: two accounts, headers, a queue group, and connections that end in several ways. */
+async function traffic(peer: Peer): Promise<void> {
+  const alice = { user: 'alice', pass: 's3cret', lang: 'test', version: '1.2.3' };
+  const consumer = await connect(peer, { ...alice, name: 'consumer <one>' });
+  consumer.send('SUB a.* 1\r\nSUB a.b workers 2\r\nSUB c 3\r\nUNSUB 3 9\r\n');
+  await consumer.drain();
+  const plain = await connect(peer, { ...alice, name: 'plain', headers: false });
+  plain.send('SUB a.> 7\r\n');
+  await plain.drain();
+  const publisher = await connect(peer, { ...alice, name: 'publisher' });
+  publisher.send('PUB a.b 5\r\nhello\r\nPUB nobody 3\r\nabc\r\n');
+  publisher.send('HPUB a.b 19 24\r\nNATS/1.0\r\nk: val\r\n\r\nhello\r\n'.replace('19 24', '20 25'));
+  await publisher.drain();
+  await consumer.drain();
+  await (await connect(peer, { user: 'bob', pass: 's3cret', name: 'other' })).drain();
+  const leaving = await connect(peer, { ...alice, name: 'leaving' });
+  leaving.send('SUB x y 1\r\nPUB a.b 2\r\nhi\r\n');
+  await leaving.drain();
+  leaving.end();
+  await ended(peer, 1);
+  const wrong = await connect(peer, { user: 'alice', pass: 'wrong', name: 'wrong' });
+  await wrong.closes("-ERR 'Authorization Violation'\r\n");
+  const lost = await connect(peer, { ...alice, name: 'lost' });
+  await lost.drain();
+  lost.send('NONSENSE\r\n');
+  await lost.closes("-ERR 'Unknown Protocol Operation'\r\n");
+  await ended(peer, 3);
+}
+
+async function ended({ url }: Peer, count: number): Promise<void> {
+  const closed = async () => expect((await askJson(`${url}/connz?state=closed`)).total).toBe(count);
+  await vi.waitFor(closed, { timeout: 5000 });
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+function steady(connections: any[]): unknown[] {
+  // Pending are, for connections that have ended, the bytes at the beginning of the end here, and at its end there.
+  const momentary = [
+    'pending_bytes',
+    'cid',
+    'port',
+    'start',
+    'last_activity',
+    'stop',
+    'rtt',
+    'uptime',
+    'idle',
+  ];
+  return connections
+    .map((connection) => {
+      const rest = { ...connection };
+      for (const key of momentary) delete rest[key];
+      const own = 'subscriptions_list_detail';
+      if (rest[own]) rest[own] = bySid(rest[own]);
+      rest.subscriptions_list?.sort();
+      // Node gives the certificate of the client itself only, not the authority that it sent along.
+      rest.tls_peer_certs = rest.tls_peer_certs?.slice(0, 1);
+      return rest;
+    })
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+function bySid(subscriptions: any[]): unknown[] {
+  return subscriptions
+    .map(({ cid, ...rest }) => rest)
+    .sort((a, b) => (`${a.subject} ${a.sid}` < `${b.subject} ${b.sid}` ? -1 : 1));
+}
+
+describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
+  let ours: Peer;
+  let theirs: Peer;
+  const started: Peer[] = [];
+
+  beforeAll(async () => {
+    const start = async (server: ServerUnderTest): Promise<Peer> => {
+      const peer = { server, url: monitorUrlOf(server.log()), wires: [] };
+      started.push(peer);
+      await traffic(peer);
+      return peer;
+    };
+    ours = await start(await bundledBroker(configuration));
+    theirs = await start(await natsServer(bin)(configuration));
+  });
+
+  afterAll(async () => {
+    for (const { wires, server } of started) {
+      for (const wire of wires) wire.end();
+      await server.stop();
+    }
+  });
+
+  const both = (path: string) => Promise.all([ours, theirs].map(({ url }) => askJson(`${url}${path}`)));
+
+  it.each(paths)('has the keys of nats-server with their types in %s', async (path) => {
+    const [mine, real] = await both(path);
+    const [a, b] = [typesOf(mine), typesOf(real)];
+    const different = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
+    const expected = Object.keys(differences[path] ?? {});
+    expect(different.filter((key) => !expected.includes(key))).toEqual([]);
+  });
+
+  it.each(['open', 'closed', 'any'])('says the same of each connection, state=%s', async (state) => {
+    for (const query of ['auth=1&subs=1', 'auth=1&subs=detail', '']) {
+      const [mine, real] = await both(`/connz?state=${state}&${query}`);
+      expect(mine.total).toBe(real.total);
+      expect(mine.num_connections).toBe(real.num_connections);
+      expect(steady(mine.connections)).toEqual(steady(real.connections));
+    }
+  });
+
+  it('counts the same', async () => {
+    const [mine, real] = await both('/varz');
+    const keys = [
+      ...['in_msgs', 'in_bytes', 'out_msgs', 'in_client_msgs', 'in_client_bytes', 'out_client_msgs'],
+      ...['connections', 'total_connections', 'slow_consumers', 'stale_connections', 'stalled_clients'],
+      ...['max_connections', 'ping_interval', 'ping_max', 'auth_timeout', 'tls_timeout', 'write_deadline'],
+      ...['max_control_line', 'max_payload', 'max_pending', 'auth_required', 'tls_required', 'tls_verify'],
+      ...['host', 'proto', 'server_name', 'http_host', 'http_base_path', 'https_port', 'tls_cert_not_after'],
+      ...['slow_consumer_stats', 'stale_connection_stats', 'disk_io_wait_stats'],
+    ];
+    const pick = (document: Record<string, unknown>) => keys.map((key) => [key, document[key]]);
+    expect(pick(mine)).toEqual(pick(real));
+    // In its total nats-server counts headers that it cut off, 20 bytes here; for the connection itself it does not.
+    expect(mine.out_bytes).toBe(real.out_bytes - 20);
+    expect(mine.out_client_bytes).toBe(mine.out_bytes);
+  });
+
+  it.each(['A', 'A&test=a.b', 'A&test=a.b.c', 'A&test=c', 'B'])(
+    'lists the same subscriptions of account %s',
+    async (account) => {
+      const [mine, real] = await both(`/subsz?subs=1&acc=${account}`);
+      // nats-server puts subscriptions of its own into every account.
+      const others = ({ subject }: { subject: string }) => !subject.startsWith('$');
+      const expected = bySid((real.subscriptions_list ?? []).filter(others));
+      expect(bySid(mine.subscriptions_list ?? [])).toEqual(expected);
+      expect(mine.total).toBe(expected.length);
+    },
+  );
+
+  it.each([
+    'state=any&sort=start',
+    'sort=bytes_to&limit=2',
+    'sort=msgs_from&limit=1',
+    'sort=subs&offset=1&limit=1',
+    'sort=subs&limit=1',
+    'user=alice&sort=cid',
+    'user=bob',
+    'acc=B',
+    'acc=A&sort=cid',
+    'acc=A&state=closed&sort=stop',
+    'state=closed&sort=reason',
+    'limit=1&offset=1',
+    'offset=99',
+    'offset=-1&limit=-1&sort=cid',
+    'cid=99999',
+  ])('chooses, sorts and cuts the same connections for %s', async (query) => {
+    const [mine, real] = await both(`/connz?${query}`);
+    const page = ({
+      connections,
+      total,
+      offset,
+      limit,
+      num_connections,
+    }: Awaited<ReturnType<typeof askJson>>) => ({
+      names: connections.map(({ name }: { name: string }) => name),
+      ...{ total, offset, limit, num_connections },
+    });
+    expect(page(mine)).toEqual(page(real));
+  });
+
+  it.each(refusals)('refuses %s in the same words', async (path) => {
+    const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}${path}`)));
+    expect([mine?.status, mine?.body.trim()]).toEqual([real?.status, real?.body.trim()]);
+    expect(mine?.headers['content-type']).toBe(real?.headers['content-type']);
+  });
+
+  it('prints times and text as nats-server does', async () => {
+    const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}/connz?auth=1`)));
+    for (const body of [mine?.body ?? '', real?.body ?? '']) {
+      expect(body).toMatch(
+        /^\{\n {2}"server_id": "N[A-Z2-7]{55}",\n {2}"now": "20[\d-]{8}T[\d:]{8}(\.\d+)?Z",\n/,
+      );
+      expect(body).toContain('"name": "consumer \\u003cone\\u003e"');
+      expect(body).toMatch(/"rtt": "[\d.]+(µs|ms)"/);
+      expect(body).toMatch(/"uptime": "\d+s"/);
+    }
+  });
+
+  it('says nothing that is secret', async () => {
+    for (const path of [...paths, '/tlsz', '/']) {
+      const { body } = await ask(`${ours.url}${path}`);
+      expect(body).not.toContain('s3cret');
+      expect(body).not.toContain(readFileSync(certificates.server.key, 'utf8').split('\n')[1]);
+    }
+  });
+
+  it('does not let other web sites read it, as nats-server does', async () => {
+    const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}/varz`)));
+    expect(real?.headers['access-control-allow-origin']).toBe('*');
+    expect(mine?.headers['access-control-allow-origin']).toBeUndefined();
+    expect(mine?.headers['x-content-type-options']).toBe('nosniff');
+  });
+});
