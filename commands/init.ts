@@ -1,12 +1,11 @@
 // `natspki init`: from an empty folder to an authority, certificates and a configuration that a server starts with.
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { certificateLines } from '../src/cli/certificate-table.ts';
 import { given } from '../src/cli/flags.ts';
 import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
+import { initLines } from '../src/cli/init-result.ts';
 import { readPassphrase } from '../src/cli/input.ts';
-import { importSteps, nextStepLines, nextSteps } from '../src/cli/next-steps.ts';
+import { importSteps, nextSteps } from '../src/cli/next-steps.ts';
 import { withProgress } from '../src/cli/progress.ts';
-import { printable } from '../src/cli/terminal.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
 import { importAuthority } from '../src/pki/import.ts';
@@ -76,15 +75,9 @@ export default class Init extends BaseCommand {
       client: clients[0],
       hosts: [...nodes.flatMap((node) => node.hosts), ...hosts],
     });
-    this.print(certificateLines(certificates, this.terminal, { wholePins: true }));
-    this.print([
-      '',
-      ...configurations.map((path) => `wrote ${path}`),
-      ...notices,
-      '',
-      ...nextStepLines(next, this.terminal),
-    ]);
-    return { directory: dir, certificates, notices, configurations, next };
+    const result = { directory: dir, certificates, notices, configurations, next };
+    this.print(initLines(result, this.terminal));
+    return result;
   }
 
   async #import(
@@ -99,12 +92,8 @@ export default class Init extends BaseCommand {
       ...given({ passphrase }),
     });
     const next = importSteps(directory.path, certificates.find(({ profile }) => profile === 'server')?.name);
-    this.print([
-      ...certificateLines(certificates, this.terminal, { wholePins: true }),
-      '',
-      ...(notices.length === 0 ? [] : [...notices.map(printable), '']),
-      ...nextStepLines(next, this.terminal),
-    ]);
-    return { directory: directory.path, certificates, notices, next };
+    const result = { directory: directory.path, certificates, notices, next };
+    this.print(initLines(result, this.terminal));
+    return result;
   }
 }

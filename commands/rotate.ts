@@ -1,12 +1,11 @@
 // `natspki rotate`: new certificates in place of those that are there, a new authority in place of the old one, and back.
 import { string } from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { certificateLines } from '../src/cli/certificate-table.ts';
 import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
-import { dueWindow, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
-import { UsageError } from '../src/errors.ts';
+import { dueWindow, refuseNames, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
+import { afterNewAuthority, planLines, rotateLines } from '../src/cli/rotate-result.ts';
 import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
@@ -41,9 +40,7 @@ export default class Rotate extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(Rotate, withDueWindow(this.argv));
     const names = args.name as unknown as string[] | undefined;
-    if (names !== undefined && (flags.ca || flags.undo !== undefined)) {
-      throw new UsageError(`--${flags.ca ? 'ca' : 'undo'} and names of certificates exclude each other`);
-    }
+    refuseNames(names, flags);
     const directory = new PkiDirectory(flags.dir);
     const due = dueWindow(flags.due);
     const selection = { directory, ...given({ names }), ...due, keepKey: flags['keep-key'] };
@@ -53,8 +50,7 @@ export default class Rotate extends BaseCommand {
       const plan = ca
         ? { steps: [await (finish ? planFinish : planStart)(succession)], left: [] }
         : await planRotation(selection);
-      this.print([...plan.steps.map(describeStep), ...plan.left]);
-      if (plan.steps.length === 0) this.log('nothing to do');
+      this.print(planLines(plan.steps.map(describeStep), plan.left));
       return { plan };
     }
     const configurations = flags.config ?? ['./nats.conf'].filter(exists);
@@ -81,11 +77,8 @@ export default class Rotate extends BaseCommand {
     const { added, removed, reloaded } = rollout;
     if (made.certificates.length + removed.length > 0) await rollout.reload();
     const result = { ...made, pins: { added, removed }, reloaded };
-    if (made.certificates.length === 0) this.log('nothing to do');
-    else this.print([...certificateLines(made.certificates, this.terminal, { wholePins: true }), '']);
-    this.print([...rollout.report(), ...made.notices]);
-    if (ca && !finish)
-      this.log('next: give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`');
+    const next = ca && !finish ? afterNewAuthority : undefined;
+    this.print(rotateLines(made, rollout.report(), next, this.terminal));
     const served = flags.verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
     this.print(served.map(({ address, name }) => `${flags.verify} at ${address} serves "${name}"`));
     return { ...result, served };

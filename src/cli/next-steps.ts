@@ -3,6 +3,11 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { Terminal } from './terminal.ts';
 
+export interface NextStep {
+  readonly command: string;
+  readonly purpose: string;
+}
+
 export interface NextSteps {
   /** The certificate folder as it was typed. */
   readonly directory: string;
@@ -13,12 +18,7 @@ export interface NextSteps {
 }
 
 /** Returns the commands, each with what it does. */
-export function nextSteps({
-  directory,
-  configurations,
-  client,
-  hosts,
-}: NextSteps): { command: string; purpose: string }[] {
+export function nextSteps({ directory, configurations, client, hosts }: NextSteps): NextStep[] {
   const host = hosts.find((each) => !each.includes('*')) ?? 'localhost';
   const url = `tls://${isIP(host) === 6 ? `[${host}]` : host}`;
   const file = (name: string) => quoted(join(directory, name));
@@ -39,10 +39,7 @@ export function nextSteps({
  * Returns the commands after an import: to see that all is well, and to make it natspki's own.
  * @param server name of a certificate that is for servers, where that is known of one
  */
-export function importSteps(
-  directory: string,
-  server: string | undefined,
-): { command: string; purpose: string }[] {
+export function importSteps(directory: string, server: string | undefined): NextStep[] {
   const at = `--dir ${quoted(directory)}`;
   const block = {
     command: `natspki tls client ${at} --name ${server}`,
@@ -56,7 +53,7 @@ export function importSteps(
 }
 
 /** Returns the commands for people. */
-export function nextStepLines(steps: ReturnType<typeof nextSteps>, terminal: Terminal): string[] {
+export function nextStepLines(steps: readonly NextStep[], terminal: Terminal): string[] {
   return [
     'Next:',
     ...steps.flatMap(({ command, purpose }, index) => [

@@ -1,5 +1,6 @@
 // The flags of `rotate`, and --due, whose value may be left out.
 import { boolean, string } from '@oclif/core/flags';
+import { UsageError } from '../errors.ts';
 import { directoryFlag, parseWindow, passphraseFileFlag, pathFlag, withOptionalValue } from './flags.ts';
 
 const ofLeaves = ['ca', 'undo'];
@@ -64,6 +65,15 @@ export const rotateFlags = () => ({
   undo: string({ description: 'Put the pair back that was replaced last.', helpValue: 'NAME' }),
   'passphrase-file': passphraseFileFlag('asked for on a terminal'),
 });
+
+/** Throws a UsageError when certificates are named for what is not about certificates by name. */
+export function refuseNames(
+  names: readonly string[] | undefined,
+  { ca, undo }: { readonly ca: boolean; readonly undo?: string | undefined },
+): void {
+  if (names === undefined || !(ca || undo !== undefined)) return;
+  throw new UsageError(`--${ca ? 'ca' : 'undo'} and names of certificates exclude each other`);
+}
 
 /** What `--due` means without a window. */
 const lastThird = 'last-third';
