@@ -76,14 +76,15 @@ describe('rotating leaves', () => {
   it('prints each step of a plan with its reason, and changes nothing', async () => {
     const directory = await madeDirectory(scratch, { days: 90 });
     const before = files(directory);
-    const { steps, left } = await planRotation({ directory, due: true, now: later(70), keepKey: true });
+    // A little before whole days, since the test itself takes time.
+    const { steps, left } = await planRotation({ directory, due: true, now: later(69.9), keepKey: true });
     expect(steps.map(describeStep)).toEqual([
       'reissue     client: client, same key, 90 days (due, 20 days left)',
       'reissue     route: route, same key, 90 days (due, 20 days left)',
       'reissue     server: server, same key, 90 days (due, 20 days left)',
     ]);
     expect(left).toEqual([]);
-    const late = await planRotation({ directory, due: true, now: later(3000) });
+    const late = await planRotation({ directory, due: true, now: later(2999.9) });
     expect(late.steps).toHaveLength(3);
     expect(late.left).toEqual(['the authority is due, 650 days left: replace it with `natspki rotate --ca`']);
     expect(files(directory)).toEqual(before);

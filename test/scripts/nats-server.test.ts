@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Finished, run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';
@@ -56,9 +56,9 @@ function behavesAsNatsServer(program: string): void {
   it('writes its ports to a folder and its process id to a file', async () => {
     const folder = folderWith('');
     const { pid, port, stop } = await start(program, folder, '--ports_file_dir', folder, '-P', 'nats.pid');
-    await expect.poll(() => readdirSync(folder)).toContain(`nats-server_${pid}.ports`);
-    const ports = readFileSync(join(folder, `nats-server_${pid}.ports`), 'utf8');
-    expect(JSON.parse(ports)).toEqual({ nats: [`nats://127.0.0.1:${port}`] });
+    const ports = () => JSON.parse(readFileSync(join(folder, `nats-server_${pid}.ports`), 'utf8'));
+    // nats-server's file is there before its content.
+    await vi.waitFor(() => expect(ports()).toEqual({ nats: [`nats://127.0.0.1:${port}`] }), 10_000);
     expect(readFileSync(join(folder, 'nats.pid'), 'utf8')).toBe(String(pid));
     await stop();
     expect(readdirSync(folder)).not.toContain(`nats-server_${pid}.ports`);

@@ -29,7 +29,7 @@ describe('the package', () => {
     const { files, unpackedSize } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/(commands|src)\/[\w./-]+\.js|templates\/[\w-]+\.conf)$/.test(
+        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/(commands|src)\/[\w./-]+\.js|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
