@@ -1,12 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/check.ts';
 import { formatProblem } from '../../src/conf/error.ts';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { initialize } from '../../src/pki/init.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 
 const scratch = testFolder('check');
 const made = join(scratch, 'made');
@@ -22,8 +22,7 @@ beforeAll(async () => {
 
 /** Checks a configuration on certificates that something was done to; lists what was found, folders left out. */
 async function check(text: string, spoil: (folder: string) => void = () => {}): Promise<string[]> {
-  const folder = mkdtempSync(join(scratch, 'x-'));
-  cpSync(made, folder, { recursive: true });
+  const folder = freshCopy(made);
   spoil(folder);
   const conf = join(folder, 'nats.conf');
   writeFileSync(conf, text.replaceAll('DIR', folder));

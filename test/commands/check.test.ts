@@ -1,9 +1,9 @@
-import { chmodSync, cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { templates } from '../../src/templates.ts';
 import { natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
 
 const scratch = testFolder('check');
@@ -16,8 +16,7 @@ beforeAll(async () => {
 
 /** Checks a folder as `init` leaves it after something was done to it. */
 async function check(spoil: (folder: string) => void, ...args: string[]) {
-  const folder = mkdtempSync(join(scratch, 'x-'));
-  cpSync(made, folder, { recursive: true });
+  const folder = freshCopy(made);
   spoil(folder);
   return natspki(folder, ['check', 'nats.conf', ...args]);
 }
@@ -72,8 +71,7 @@ nats.conf: 3 errors, 1 warning
   });
 
   it.skipIf(!nobodyCanRun)('finds a file that may not be read', async () => {
-    const folder = mkdtempSync(join(scratch, 'x-'));
-    cpSync(made, folder, { recursive: true });
+    const folder = freshCopy(made);
     chmodSync(join(folder, 'certs/server-key.pem'), 0);
     for (const path of ['.', 'certs']) chmodSync(join(folder, path), 0o755);
     const { code, stdout } = await natspki(folder, ['check', 'nats.conf'], { node: asNobody });

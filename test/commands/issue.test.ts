@@ -1,17 +1,9 @@
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 import { steady } from '../support/shown.ts';
 import { contents, tree } from '../support/tree.ts';
 import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
@@ -27,11 +19,7 @@ beforeAll(async () => {
 });
 
 /** A folder as `init` leaves it. */
-function initialized(): string {
-  const folder = mkdtempSync(join(scratch, 'x-'));
-  cpSync(made, folder, { recursive: true });
-  return folder;
-}
+const initialized = () => freshCopy(made);
 
 describe('natspki issue', () => {
   it('shows what it made and where', async () => {

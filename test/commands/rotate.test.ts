@@ -1,12 +1,12 @@
 // `natspki rotate` as people and cron meet it: what it prints, what it leaves alone, and running servers through it.
 import { spawn } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
 import { bin, natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { leafOf } from '../support/pki.ts';
 import { type ServerUnderTest, startProcess } from '../support/server.ts';
@@ -37,11 +37,7 @@ beforeAll(async () => {
 });
 
 /** A folder as `init` leaves it, with the pin of alice in nats.conf. */
-function initialized(): string {
-  const folder = mkdtempSync(join(scratch, 'x-'));
-  cpSync(made, folder, { recursive: true });
-  return folder;
-}
+const initialized = () => freshCopy(made);
 
 const certificates = (folder: string) => new PkiDirectory(join(folder, 'certs'));
 const leaf = (folder: string, name: string) => leafOf(certificates(folder), name);

@@ -1,8 +1,8 @@
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 
 const scratch = testFolder('tls');
@@ -13,11 +13,7 @@ beforeAll(async () => {
   await natspki(made, ['init', '--yes']);
 });
 
-function initialized(): string {
-  const folder = mkdtempSync(join(scratch, 'x-'));
-  cpSync(made, folder, { recursive: true });
-  return folder;
-}
+const initialized = () => freshCopy(made);
 
 const pair = (name: string) =>
   `  cert_file: "./certs/${name}-cert.pem"\n  key_file: "./certs/${name}-key.pem"\n`;

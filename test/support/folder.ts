@@ -1,7 +1,7 @@
-// A temporary folder for the tests of one file, gone after them.
-import { mkdtempSync, rmSync } from 'node:fs';
+// A temporary folder for the tests of one file, gone after them, and copies of what was made in it once.
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll } from 'vitest';
 
 /** Makes a folder for this test file; call it at the top of the file or of a describe block. */
@@ -9,4 +9,11 @@ export function testFolder(name: string): string {
   const folder = mkdtempSync(join(tmpdir(), `natspki-${name}-`));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** Copies a folder beside itself, for a test that changes what others start from too. */
+export function freshCopy(folder: string): string {
+  const copy = mkdtempSync(join(dirname(folder), 'x-'));
+  cpSync(folder, copy, { recursive: true });
+  return copy;
 }
