@@ -51,7 +51,7 @@ export function filesOf(block: TlsBlock): string[] {
 /** Reads and verifies the files of a block; throws a NatspkiError that names the file and what is wrong with it. */
 export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMaterial> {
   const names = filesOf(block);
-  const contents = await Promise.all(names.map((name) => readFile(name)));
+  const contents = await readInOrder(names);
   const bytesOf = (file: string) => contents[names.indexOf(file)] as Buffer;
   const pairs = block.pairs.map((pair) => verifyPair(pair, bytesOf));
   const authorities = block.caFile === undefined ? [] : readCertificates(bytesOf(block.caFile), block.caFile);
@@ -70,6 +70,15 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
     ],
     digest: digest.digest('hex'),
   };
+}
+
+/** Reads all at once; what fails first in the order given is thrown, whichever was noticed first. */
+async function readInOrder(names: readonly string[]): Promise<Buffer[]> {
+  const outcomes = await Promise.allSettled(names.map((name) => readFile(name)));
+  return outcomes.map((outcome) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
 }
 
 function factsOf(certificate: Certificate, certFile: string): CertificateFacts {

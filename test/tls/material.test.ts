@@ -138,6 +138,18 @@ describe('refuses', () => {
     expect(await refusal(files)).toEqual(expected);
   });
 
+  it('several missing files by the first that the block names, whichever was noticed first', async () => {
+    const pairs = [{ certFile: join(folder, 'none.crt'), keyFile: join(folder, 'none.key') }];
+    const loads = Array.from({ length: 200 }, () => loadMaterial({ ...defaultTlsBlock, pairs }, new Date()));
+    const outcomes = await Promise.allSettled(loads);
+    for (const outcome of outcomes) {
+      expect(outcome).toMatchObject({
+        status: 'rejected',
+        reason: { message: expect.stringContaining('none.crt') },
+      });
+    }
+  });
+
   it('what OpenSSL does not take, in its words', async () => {
     const unknown = await refusal({}, { cipherSuites: ['TLS_RSA_WITH_RC4_128_SHA'], minVersion: '1.2' });
     expect(unknown.message).toMatch(/^OpenSSL does not take "tls.crt": no cipher match$/);
