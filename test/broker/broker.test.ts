@@ -302,17 +302,27 @@ describe('a reload', () => {
     await running.connect({}, {});
   });
 
+  it('lets in a client whose pin was added, who was refused before', async () => {
+    const other = makeLeaf(folder, 'added', certificates.ca, { usage: 'clientAuth' });
+    const asOther = { tls: clientTls(certificates, other) };
+    const running = await Running.start(withPins(certificates.client), asClient);
+    const stays = await running.connect();
+    await expect(running.connect({}, asOther)).rejects.toThrow();
+    await running.reload(withPins(certificates.client, other));
+    await running.connect({}, asOther);
+    stays.send('PING\r\n');
+    await stays.receives('PONG\r\n');
+    expect(running.log).not.toContain('due to pinned certs reload');
+  });
+
   it('closes a connection whose pin was removed, and no other', async () => {
     const other = makeLeaf(folder, 'other', certificates.ca, { usage: 'clientAuth' });
-    const pins = [certificates.client, other].map(pinOf);
-    const withPins = (...list: string[]) =>
-      verifyingTls(certificates, `pinned_certs: [${list.map((p) => `"${p}"`)}]`);
-    const running = await Running.start(withPins(...pins), asClient);
+    const running = await Running.start(withPins(certificates.client, other), asClient);
     const [kept, revoked] = [
       await running.connect(),
       await running.connect({}, { tls: clientTls(certificates, other) }),
     ];
-    await running.reload(withPins(pins[0] as string));
+    await running.reload(withPins(certificates.client));
     await revoked.closed();
     await kept.receives('');
     expect(running.log).toContain('Disconnect 1 clients due to pinned certs reload\n');
@@ -366,6 +376,10 @@ describe('certificates', () => {
     await before.receives('');
   });
 });
+
+function withPins(...pairs: Pair[]): string {
+  return verifyingTls(certificates, `pinned_certs: [${pairs.map((pair) => `"${pinOf(pair)}"`)}]`);
+}
 
 function pinOf({ cert }: Pair): string {
   const { publicKey } = new X509Certificate(readFileSync(cert));
