@@ -1,13 +1,36 @@
-// Accounts: each has its own subscriptions, and no message leaves it.
+// Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
 import { Sublist } from '../subjects/sublist.ts';
-import type { Subscription } from './subscription.ts';
+import { type Handler, Subscription } from './subscription.ts';
 
 /** The account of everybody whom the configuration puts nowhere else (nats-server's const.go). */
 export const globalAccountName = '$G';
 
-export interface Account {
+export class Account {
   readonly name: string;
-  readonly subscriptions: Sublist<Subscription>;
+  /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
+  readonly subscriptions = new Sublist<Subscription>();
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** Enters a subscription; false where its subject is not valid. */
+  subscribe(subscription: Subscription): boolean {
+    return this.subscriptions.insert(subscription.subject, subscription.queue, subscription);
+  }
+
+  /** Takes a subscription out, which gets nothing more. */
+  unsubscribe(subscription: Subscription): void {
+    subscription.closed = true;
+    this.subscriptions.remove(subscription.subject, subscription.queue, subscription);
+  }
+
+  /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */
+  handle(subject: string, handler: Handler): Subscription {
+    const subscription = new Subscription(handler, Buffer.from(subject, 'latin1'), undefined, '');
+    this.subscribe(subscription);
+    return subscription;
+  }
 }
 
 /** The accounts of a broker by name, and one after the other. */
@@ -18,7 +41,7 @@ export class Accounts {
   get(name: string): Account {
     let account = this.#byName.get(name);
     if (account === undefined) {
-      account = { name, subscriptions: new Sublist() };
+      account = new Account(name);
       this.#byName.set(name, account);
     }
     return account;

@@ -29,7 +29,7 @@ import {
 } from './connect-options.ts';
 import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
 import type { SessionProfile, TlsFacts } from './connection-record.ts';
-import { type DeliveryPolicy, deliver, sayNobodyListens } from './delivery.ts';
+import { type DeliveryPolicy, publish, sayNobodyListens } from './delivery.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import type { LogLimit } from './log-limit.ts';
@@ -262,10 +262,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return;
     }
     this.#acknowledge();
-    const match = this.#account.subscriptions.match(buffer, subjectStart, subjectEnd);
-    const delivered = deliver(publication, match, this, this.#environment.delivery);
+    const delivered = publish(publication, this.#account, this, this.#environment.delivery);
     if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
-      sayNobodyListens(publication, this.#account.subscriptions, this);
+      sayNobodyListens(publication, this.#account, this);
     }
   }
 

@@ -1,8 +1,9 @@
 // The hot path: one published message to everybody it is for.
 import { noRespondersMessage } from '../protocol/encoder.ts';
 import type { Publication } from '../protocol/operations.ts';
-import type { Match, Sublist } from '../subjects/sublist.ts';
-import type { Receiver, Subscription } from './subscription.ts';
+import type { Match } from '../subjects/sublist.ts';
+import type { Account } from './account.ts';
+import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
   /** A number in [0, 1): which member of a queue group is asked first. */
@@ -11,11 +12,27 @@ export interface DeliveryPolicy {
   readonly dropForFarBehind: boolean;
 }
 
-/** Delivers to all plain subscriptions and to one of each queue group; false where nobody took the message. */
-export function deliver(
+/** Publishes a message in an account; false where nobody took it. */
+export function publish(
+  publication: Publication,
+  account: Account,
+  publisher: Publisher,
+  policy: DeliveryPolicy,
+): boolean {
+  const { buffer, subjectStart, subjectEnd } = publication;
+  return deliver(
+    publication,
+    account.subscriptions.match(buffer, subjectStart, subjectEnd),
+    publisher,
+    policy,
+  );
+}
+
+/** Delivers to all plain subscriptions and to one of each queue group. */
+function deliver(
   publication: Publication,
   match: Match<Subscription>,
-  publisher: Receiver,
+  publisher: Publisher,
   policy: DeliveryPolicy,
 ): boolean {
   const { plain, queues } = match;
@@ -33,10 +50,10 @@ export function deliver(
 /** Answers a request that nobody took, at the reply subject, where its publisher listens there. */
 export function sayNobodyListens(
   { buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication,
-  subscriptions: Sublist<Subscription>,
+  account: Account,
   publisher: Receiver,
 ): void {
-  const { plain } = subscriptions.match(buffer, replyStart, replyEnd);
+  const { plain } = account.subscriptions.match(buffer, replyStart, replyEnd);
   const own = plain.find(({ receiver }) => receiver === publisher);
   if (own === undefined) return;
   const reply = buffer.subarray(replyStart, replyEnd);
@@ -48,7 +65,7 @@ export function sayNobodyListens(
 function deliverToOne(
   group: readonly Subscription[],
   publication: Publication,
-  publisher: Receiver,
+  publisher: Publisher,
   policy: DeliveryPolicy,
 ): boolean {
   const first = group.length === 1 ? 0 : Math.floor(policy.random() * group.length);
@@ -59,19 +76,21 @@ function deliverToOne(
   return false;
 }
 
-function deliverTo(
+/** Delivers to one subscription; false where it did not take the message. */
+export function deliverTo(
   subscription: Subscription,
   publication: Publication,
-  publisher: Receiver,
+  publisher: Publisher,
   policy: DeliveryPolicy,
 ): boolean {
   const { receiver } = subscription;
+  if (receiver === undefined) return handle(subscription, publication, publisher);
   if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
   const { connection, permit } = receiver;
   if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
   if (connection.isBehind) {
     if (policy.dropForFarBehind && connection.isFarBehind) return false;
-    publisher.connection.waitFor(connection);
+    publisher.connection?.waitFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
   permit?.received(publication);
@@ -82,7 +101,11 @@ function deliverTo(
   return true;
 }
 
-function count({ statistics, headers }: Receiver, publication: Publication, publisher: Receiver): void {
+function handle({ closed, handler }: Subscription, publication: Publication, publisher: Publisher): boolean {
+  return !closed && handler !== undefined && handler(publication, publisher);
+}
+
+function count({ statistics, headers }: Receiver, publication: Publication, publisher: Publisher): void {
   const { payloadStart, payloadEnd, headerSize } = publication;
   statistics.outMsgs++;
   statistics.outBytes += payloadEnd - payloadStart - (headers ? 0 : headerSize);

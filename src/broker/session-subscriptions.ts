@@ -26,9 +26,8 @@ export class SessionSubscriptions {
 
   /** False where the subject is not valid. */
   add(subscription: Subscription): boolean {
-    const { sid, subject, queue } = subscription;
-    if (!this.#account().subscriptions.insert(subject, queue, subscription)) return false;
-    this.#bySid.set(sid, subscription);
+    if (!this.#account().subscribe(subscription)) return false;
+    this.#bySid.set(subscription.sid, subscription);
     return true;
   }
 
@@ -41,10 +40,8 @@ export class SessionSubscriptions {
   }
 
   drop(subscription: Subscription): void {
-    const { sid, subject, queue } = subscription;
-    subscription.closed = true;
-    this.#bySid.delete(sid);
-    this.#account().subscriptions.remove(subject, queue, subscription);
+    this.#bySid.delete(subscription.sid);
+    this.#account().unsubscribe(subscription);
   }
 
   clear(): void {

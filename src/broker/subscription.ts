@@ -1,10 +1,18 @@
-// One subscription of one session, as delivery sees it.
+// One subscription as delivery sees it: a session's, or one of the broker itself.
 import type { Publication } from '../protocol/operations.ts';
 import type { Connection } from './connection.ts';
 import type { Permit } from './permit.ts';
 import type { ConnectionStatistics } from './statistics.ts';
 
-/** Whoever subscribed. */
+/** Whoever a message comes from. */
+export interface Publisher {
+  /** Is held up while consumers are behind; undefined for the broker itself. */
+  readonly connection: Connection | undefined;
+  /** When it was heard last, in milliseconds since 1970. */
+  readonly statistics: { readonly readAt: number };
+}
+
+/** Whoever subscribed, at the other end of a connection. */
 export interface Receiver {
   readonly connection: Connection;
   readonly statistics: ConnectionStatistics;
@@ -20,8 +28,16 @@ export interface Receiver {
   readonly traceDelivery: ((publication: Publication, subscription: Subscription) => void) | undefined;
 }
 
+/**
+ * Takes a message in the broker itself, at once: the publication is valid only during the call. It may publish in turn.
+ * @returns false where the message counts as taken by nobody
+ */
+export type Handler = (publication: Publication, publisher: Publisher) => boolean;
+
 export class Subscription {
-  readonly receiver: Receiver;
+  /** Undefined where the broker itself listens, with `handler`. */
+  readonly receiver: Receiver | undefined;
+  readonly handler: Handler | undefined;
   readonly subject: Buffer;
   readonly queue: string | undefined;
   /** The id that the client chose. */
@@ -37,8 +53,10 @@ export class Subscription {
   filtered = false;
 
   /** Copies the subject. */
-  constructor(receiver: Receiver, subject: Buffer, queue: string | undefined, sid: string) {
-    this.receiver = receiver;
+  constructor(by: Receiver | Handler, subject: Buffer, queue: string | undefined, sid: string) {
+    const isHandler = typeof by === 'function';
+    this.receiver = isHandler ? undefined : by;
+    this.handler = isHandler ? by : undefined;
     this.subject = Buffer.from(subject);
     this.queue = queue;
     this.sid = sid;
