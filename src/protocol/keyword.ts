@@ -1,43 +1,59 @@
-// The keywords of the client protocol, letter by letter, and what may follow each.
+// The keywords of the protocols, letter by letter, and what may follow each.
 
-/** The keyword of an operation, in capitals. */
-export type Operation =
-  | 'CONNECT'
-  | 'PUB'
-  | 'HPUB'
-  | 'SUB'
-  | 'UNSUB'
-  | 'PING'
-  | 'PONG'
-  | 'INFO'
-  | '+OK'
-  | '-ERR';
+/** What may stand between a keyword and the end of the line (nats-server, server/parser.go). */
+type Shape = 'arguments' | 'json' | 'ignored';
 
-/** Says what may stand between the keyword and the end of the line (nats-server, server/parser.go). */
-export const shapes: Record<Operation, 'arguments' | 'json' | 'ignored'> = {
+/** The operations that clients and routes have in common, by their keywords in capitals. */
+const common = {
   CONNECT: 'json',
+  INFO: 'json',
+  PING: 'ignored',
+  PONG: 'ignored',
+  '+OK': 'ignored',
+  '-ERR': 'arguments',
+} as const;
+
+/** How far a keyword has come. */
+export interface Letter<Operation> {
+  readonly next: Map<number, Letter<Operation>>;
+  operation: Operation | undefined;
+}
+
+/** The operations of one protocol. */
+export interface Grammar<Operation extends string> {
+  readonly shapes: Readonly<Record<Operation, Shape>>;
+  /** A trie over the keywords in both cases: a wrong byte is refused when it comes, not at the end of the line. */
+  readonly alphabet: Letter<Operation>;
+}
+
+export const clientGrammar = grammar({
+  ...common,
   PUB: 'arguments',
   HPUB: 'arguments',
   SUB: 'arguments',
   UNSUB: 'arguments',
-  PING: 'ignored',
-  PONG: 'ignored',
-  INFO: 'json',
-  '+OK': 'ignored',
-  '-ERR': 'arguments',
-};
+});
 
-/** How far a keyword has come. */
-export interface Letter {
-  readonly next: Map<number, Letter>;
-  operation: Operation | undefined;
+/** Without the operations for leaf nodes and gateways, which nobody sends to a server that does not announce them. */
+export const routeGrammar = grammar({
+  ...common,
+  'RS+': 'arguments',
+  'RS-': 'arguments',
+  RMSG: 'arguments',
+  HMSG: 'arguments',
+  'A+': 'arguments',
+  'A-': 'arguments',
+});
+
+export type ClientOperation = keyof typeof clientGrammar.shapes;
+export type RouteOperation = keyof typeof routeGrammar.shapes;
+
+function grammar<Operation extends string>(shapes: Record<Operation, Shape>): Grammar<Operation> {
+  return { shapes, alphabet: spell(Object.keys(shapes) as Operation[]) };
 }
 
-/** A trie over the keywords in both cases: a wrong byte is refused when it comes, not at the end of the line. */
-export const alphabet: Letter = spell(Object.keys(shapes) as Operation[]);
-
-function spell(keywords: readonly Operation[]): Letter {
-  const root: Letter = { next: new Map(), operation: undefined };
+function spell<Operation extends string>(keywords: readonly Operation[]): Letter<Operation> {
+  const root: Letter<Operation> = { next: new Map(), operation: undefined };
   for (const keyword of keywords) {
     let letter = root;
     for (const character of keyword) {

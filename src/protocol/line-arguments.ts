@@ -1,23 +1,27 @@
-// Where the arguments of one line of the client protocol stand, without a string or an array made for any of them.
+// Where the arguments of one line of a NATS protocol stand, without a string or an array made for any of them.
 
 const LF = 0x0a;
 const CR = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 
-/** No operation has more. */
-const most = 4;
-
 /** The arguments of the line that was split last. */
 export class LineArguments {
-  /** How many there are; more than the most is too many for any operation. */
+  /** How many there are; of more than the most only this is known. */
   count = 0;
+  readonly #most: number;
   /** Start and end of each. */
-  readonly #bounds = new Int32Array(2 * (most + 1));
+  readonly #bounds: Int32Array;
+
+  constructor(most: number) {
+    this.#most = most;
+    this.#bounds = new Int32Array(2 * (most + 1));
+  }
 
   /** Notes where the arguments stand between `at` and the next newline; -1 where there is none before `end`. */
   split(buffer: Buffer, at: number, end: number): number {
     const bounds = this.#bounds;
+    const most = this.#most;
     let count = 0;
     let start = -1;
     for (; at < end; at++) {
@@ -26,7 +30,6 @@ export class LineArguments {
         if (start < 0) start = at;
       } else if (byte === SPACE || byte === TAB) {
         if (start >= 0) {
-          // A fifth argument is too many for any operation, and so is a sixth.
           if (count < most) {
             bounds[2 * count] = start;
             bounds[2 * count + 1] = at;
@@ -37,6 +40,7 @@ export class LineArguments {
       } else if (byte === LF) {
         const stop = start >= 0 && buffer[at - 1] === CR ? at - 1 : at;
         if (start >= 0 && start < stop) {
+          // Beyond the bounds of a typed array nothing is written.
           bounds[2 * count] = start;
           bounds[2 * count + 1] = stop;
           count++;
@@ -62,6 +66,12 @@ export class LineArguments {
     return line.subarray(this.start(index), this.end(index));
   }
 
+  /** From the first to the last that is known. */
+  whole(line: Buffer): Buffer {
+    const last = Math.min(this.count, this.#most) - 1;
+    return last < 0 ? line.subarray(0, 0) : line.subarray(this.start(0), this.end(last));
+  }
+
   /** The decimal number that an argument is; -1 for anything else and for more than nine digits (util.go, parseSize). */
   number(line: Buffer, index: number): number {
     const end = this.#bounds[2 * index + 1] as number;
@@ -76,11 +86,11 @@ export class LineArguments {
     return value;
   }
 
-  /** Whether the arguments stand one space apart and end in CRLF. */
-  areCanonical(line: Buffer, next: number): boolean {
+  /** Whether the arguments from `first` on stand one space apart and end in CRLF. */
+  areCanonical(line: Buffer, first: number, next: number): boolean {
     const bounds = this.#bounds;
-    let end = bounds[1] as number;
-    for (let index = 1; index < this.count; index++) {
+    let end = bounds[2 * first + 1] as number;
+    for (let index = first + 1; index < this.count; index++) {
       if (line[end] !== SPACE || bounds[2 * index] !== end + 1) return false;
       end = bounds[2 * index + 1] as number;
     }

@@ -1,4 +1,4 @@
-// The operations of the client protocol as values: what the parser hands on, one method an operation.
+// The operations of the protocols as values: what the parsers hand on, one method an operation.
 import type { Violation } from './violations.ts';
 
 /**
@@ -21,20 +21,56 @@ export interface Publication {
   end: number;
 }
 
-/** What a parser calls. Buffers are views into what was read: copy what must outlive the call. */
-export interface OperationHandler {
+/** A publication that says nothing yet, for a parser to write over. */
+export function noPublication(): Publication {
+  return {
+    buffer: Buffer.alloc(0),
+    subjectStart: 0,
+    subjectEnd: 0,
+    replyStart: 0,
+    replyEnd: 0,
+    headerSize: 0,
+    payloadStart: 0,
+    payloadEnd: 0,
+    end: 0,
+  };
+}
+
+/** What the parser of every protocol calls. Buffers are views into what was read: copy what must outlive the call. */
+export interface PeerHandler {
   connect(json: Buffer): void;
-  publish(publication: Publication): void;
-  subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void;
-  /** @param max undefined where none was given; -1 where it was not a number of at most nine digits */
-  unsubscribe(sid: Buffer, max: number | undefined): void;
   ping(): void;
   pong(): void;
   info(json: Buffer): void;
   /** The peer sent `-ERR`. */
   peerError(text: Buffer): void;
-  /** Something other than CONNECT came while `connectFirst` was set; true lets it pass, and clears `connectFirst`. */
-  beforeConnect(): boolean;
   /** The parser met something it cannot go on from and has stopped. @param detail for the log, quoted already */
   violation(violation: Violation, detail: string): void;
+}
+
+/** What the parser of the client protocol calls. */
+export interface OperationHandler extends PeerHandler {
+  publish(publication: Publication): void;
+  subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void;
+  /** @param max undefined where none was given; -1 where it was not a number of at most nine digits */
+  unsubscribe(sid: Buffer, max: number | undefined): void;
+  /** Something other than CONNECT came while `connectFirst` was set; true lets it pass, and clears `connectFirst`. */
+  beforeConnect(): boolean;
+}
+
+/** One RMSG or HMSG of a route: the publication, and whom it is for. */
+export interface RoutedPublication extends Publication {
+  /** In Latin-1. */
+  account: string;
+  /** The queue groups that the sender has chosen this server for, in Latin-1. */
+  queues: readonly string[];
+}
+
+/** What the parser of the route protocol calls. */
+export interface RouteOperationHandler extends PeerHandler {
+  publish(publication: RoutedPublication): void;
+  /** RS+: the peer's clients listen. @param weight the members of the queue group; 1 without a queue group */
+  interest(account: Buffer, subject: Buffer, queue: Buffer | undefined, weight: number): void;
+  /** RS-: they do not any more. */
+  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined): void;
 }

@@ -1,6 +1,7 @@
 // The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
 import { describe, expect, it } from 'vitest';
-import type { Parser, ParserLimits } from '../../src/protocol/parser.ts';
+import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
+import type { Parser } from '../../src/protocol/parser.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';
 import { limits, parse, Recorder } from './recorder.ts';
 

@@ -1,6 +1,7 @@
 // A handler that writes down what the parser calls it with.
+import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
 import type { OperationHandler, Publication } from '../../src/protocol/operations.ts';
-import { Parser, type ParserLimits } from '../../src/protocol/parser.ts';
+import { Parser } from '../../src/protocol/parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 
 export class Recorder implements OperationHandler {

@@ -1,0 +1,91 @@
+// Bytes of the route protocol to operations (nats-server, server/route.go and parser.go).
+import { type RouteOperation, routeGrammar } from './keyword.ts';
+import { OperationParser, type ParserLimits } from './operation-parser.ts';
+import { noPublication, type RoutedPublication, type RouteOperationHandler } from './operations.ts';
+
+/** A message has an argument for each queue group that it is for. */
+const maxArguments = 4096;
+
+const PLUS = 0x2b;
+const BAR = 0x7c;
+
+/** Reads one route's byte stream. */
+export class RouteParser extends OperationParser<RouteOperation, RoutedPublication> {
+  readonly #handler: RouteOperationHandler;
+  /** The account of the message before, which is mostly that of the next. */
+  #accountBytes: Buffer = Buffer.alloc(0);
+
+  constructor(handler: RouteOperationHandler, limits: ParserLimits) {
+    super(routeGrammar, handler, { ...noPublication(), account: '', queues: none }, limits, maxArguments);
+    this.#handler = handler;
+  }
+
+  protected begin(): number {
+    return -1;
+  }
+
+  protected deliver(): void {
+    this.#handler.publish(this.message);
+  }
+
+  protected complete(operation: RouteOperation, line: Buffer, chunk: Buffer, next: number): number {
+    const { given } = this;
+    const { count } = given;
+    switch (operation) {
+      case 'RMSG':
+        return this.#publish(line, chunk, next, false);
+      case 'HMSG':
+        return this.#publish(line, chunk, next, true);
+      case 'RS+': {
+        if (count !== 2 && count !== 4) return this.malformed(line, chunk);
+        const queue = count === 4 ? given.bytes(line, 2) : undefined;
+        // A weight that is none counts as one member (route.go, processRemoteSub).
+        const weight = count === 4 ? Math.max(1, given.number(line, 3)) : 1;
+        this.#handler.interest(given.bytes(line, 0), given.bytes(line, 1), queue, weight);
+        return next;
+      }
+      case 'RS-': {
+        if (count !== 2 && count !== 3) return this.malformed(line, chunk);
+        const queue = count === 3 ? given.bytes(line, 2) : undefined;
+        this.#handler.noInterest(given.bytes(line, 0), given.bytes(line, 1), queue);
+        return next;
+      }
+      default:
+        // Whether an account is of interest at all matters to gateways only.
+        return next;
+    }
+  }
+
+  /** `account subject [reply] sizes`, or with queue groups `account subject + reply groups sizes`, `| groups` without reply. */
+  #publish(line: Buffer, chunk: Buffer, next: number, headers: boolean): number {
+    const { given, message } = this;
+    const { count } = given;
+    const words = count - (headers ? 2 : 1);
+    if (words < 2 || count > maxArguments) return this.malformed(line, chunk);
+    this.#readAccount(line);
+    message.queues = none;
+    if (words <= 3) return this.readMessage(line, chunk, next, 1, words === 3 ? 2 : -1, headers);
+    const mark = line[given.start(2)];
+    if (given.end(2) - given.start(2) !== 1 || (mark !== PLUS && mark !== BAR)) {
+      return this.malformed(line, chunk);
+    }
+    const first = mark === PLUS ? 4 : 3;
+    const queues: string[] = [];
+    for (let index = first; index < words; index++) queues.push(given.bytes(line, index).toString('latin1'));
+    message.queues = queues;
+    return this.readMessage(line, chunk, next, 1, mark === PLUS ? 3 : -1, headers);
+  }
+
+  #readAccount(line: Buffer): void {
+    const known = this.#accountBytes;
+    const start = this.given.start(0);
+    const length = this.given.end(0) - start;
+    let same = 0;
+    if (length === known.length) while (same < length && line[start + same] === known[same]) same++;
+    if (same === length && length > 0) return;
+    this.#accountBytes = Buffer.from(this.given.bytes(line, 0));
+    this.message.account = this.#accountBytes.toString('latin1');
+  }
+}
+
+const none: readonly string[] = [];

@@ -1,0 +1,122 @@
+// The route protocol, whole and split at every byte.
+import { describe, expect, it } from 'vitest';
+import type { RoutedPublication, RouteOperationHandler } from '../../src/protocol/operations.ts';
+import { RouteParser } from '../../src/protocol/route-parser.ts';
+import type { Violation } from '../../src/protocol/violations.ts';
+
+class Recorder implements RouteOperationHandler {
+  readonly calls: string[] = [];
+
+  connect(json: Buffer): void {
+    this.calls.push(`CONNECT ${json}`);
+  }
+  info(json: Buffer): void {
+    this.calls.push(`INFO ${json}`);
+  }
+  ping(): void {
+    this.calls.push('PING');
+  }
+  pong(): void {
+    this.calls.push('PONG');
+  }
+  peerError(text: Buffer): void {
+    this.calls.push(`-ERR ${text}`);
+  }
+  interest(account: Buffer, subject: Buffer, queue: Buffer | undefined, weight: number): void {
+    this.calls.push(`RS+ ${account} ${subject} ${queue} ${weight}`);
+  }
+  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined): void {
+    this.calls.push(`RS- ${account} ${subject} ${queue}`);
+  }
+  publish(publication: RoutedPublication): void {
+    const { buffer, subjectStart, end, replyStart, replyEnd, headerSize, account, queues } = publication;
+    const wire = JSON.stringify(buffer.toString('latin1', subjectStart, end));
+    const reply = buffer.toString('latin1', replyStart, replyEnd);
+    this.calls.push(`${account} [${queues}] reply=${reply} headers=${headerSize} ${wire}`);
+  }
+  violation({ closes }: Violation, detail: string): void {
+    this.calls.push(`${closes}: ${detail}`);
+  }
+}
+
+const limits = { maxControlLine: 200, maxPayload: 100 };
+
+function parse(chunks: readonly Buffer[]): string[] {
+  const recorder = new Recorder();
+  const parser = new RouteParser(recorder, limits);
+  for (const chunk of chunks) {
+    const read = Buffer.from(chunk);
+    parser.parse(read);
+    read.fill(0x7e);
+  }
+  return recorder.calls;
+}
+
+function bytesOf(text: string): Buffer[] {
+  return [...Buffer.from(text, 'latin1')].map((byte) => Buffer.from([byte]));
+}
+
+describe.each([
+  ['interest', 'RS+ $G a.*\r\nRS- $G a.*\r\n', ['RS+ $G a.* undefined 1', 'RS- $G a.* undefined']],
+  ['interest of a queue group', 'RS+ A x q 12\r\nRS- A x q\r\n', ['RS+ A x q 12', 'RS- A x q']],
+  ['a weight that is none', 'RS+ A x q zero\r\n', ['RS+ A x q 1']],
+  ['a message', 'RMSG $G a.b 2\r\nhi\r\n', ['$G [] reply= headers=0 "a.b 2\\r\\nhi\\r\\n"']],
+  ['a reply', 'RMSG $G a r 2\r\nhi\r\n', ['$G [] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
+  ['queue groups', 'RMSG $G a | q1 q2 2\r\nhi\r\n', ['$G [q1,q2] reply= headers=0 "a 2\\r\\nhi\\r\\n"']],
+  ['both', 'RMSG $G a + r q1 2\r\nhi\r\n', ['$G [q1] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
+  ['a bare plus', 'RMSG $G a + 2\r\nhi\r\n', ['$G [] reply=+ headers=0 "a + 2\\r\\nhi\\r\\n"']],
+  [
+    'headers',
+    'HMSG A a 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHMSG A a + r q 12 12\r\nNATS/1.0\r\n\r\n\r\n',
+    [
+      'A [] reply= headers=12 "a 12 14\\r\\nNATS/1.0\\r\\n\\r\\nhi\\r\\n"',
+      'A [q] reply=r headers=12 "a r 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"',
+    ],
+  ],
+  [
+    'messages of several accounts',
+    'RMSG A a 0\r\n\r\nRMSG BB a 0\r\n\r\nRMSG A b 0\r\n\r\n',
+    [
+      'A [] reply= headers=0 "a 0\\r\\n\\r\\n"',
+      'BB [] reply= headers=0 "a 0\\r\\n\\r\\n"',
+      'A [] reply= headers=0 "b 0\\r\\n\\r\\n"',
+    ],
+  ],
+  [
+    'what stands apart',
+    "INFO {}\r\nCONNECT {} \r\nPING\r\nPONG\r\n+OK\r\nA+ A\r\nA- A\r\n-ERR 'no'\r\n",
+    ['INFO {}', 'CONNECT {} ', 'PING', 'PONG', "-ERR 'no'"],
+  ],
+])('%s', (_what, text, calls) => {
+  it('is read whole', () => {
+    expect(parse([Buffer.from(text, 'latin1')])).toEqual(calls);
+  });
+
+  it('is read byte by byte', () => {
+    expect(parse(bytesOf(text))).toEqual(calls);
+  });
+});
+
+describe.each([
+  ['an operation of a client', 'PUB a 0\r\n', /^Protocol Violation: near "U/],
+  ['a message without an account', 'RMSG a 0\r\n', /^Protocol Violation: RMSG "a 0/],
+  ['queue groups without their mark', 'RMSG $G a r q 0\r\n', /^Protocol Violation: RMSG/],
+  ['a size that is none', 'RMSG $G a x\r\n', /^Protocol Violation: RMSG/],
+  ['headers longer than the message', 'HMSG $G a 5 4\r\n', /^Protocol Violation: HMSG/],
+  ['a message above max_payload', 'RMSG $G a 101\r\n', /^Maximum Message Payload Exceeded: 101 vs 100$/],
+  ['a message longer than it says', 'RMSG $G a 1\r\nhi\r\n', /^Protocol Violation: near/],
+  ['interest without a subject', 'RS+ $G\r\n', /^Protocol Violation: RS\+/],
+  ['interest of a queue group without a weight', 'RS+ $G a q\r\n', /^Protocol Violation: RS\+/],
+  [
+    'an endless line',
+    `INFO ${'x'.repeat(300)}`,
+    /^Maximum Control Line Exceeded: INFO line longer than 200 bytes$/,
+  ],
+])('%s', (_what, text, refusal) => {
+  it('ends the reading', () => {
+    for (const chunks of [[Buffer.from(text)], bytesOf(text)]) {
+      const calls = parse([...chunks, Buffer.from('PING\r\n')]);
+      expect(calls).toEqual([expect.stringMatching(refusal)]);
+    }
+  });
+});
