@@ -1,5 +1,7 @@
 // Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
 import { Sublist } from '../subjects/sublist.ts';
+import { LocalInterest, type OnInterest } from './local-interest.ts';
+import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
 
 /** The account of everybody whom the configuration puts nowhere else (nats-server's const.go). */
@@ -9,20 +11,33 @@ export class Account {
   readonly name: string;
   /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
   readonly subscriptions = new Sublist<Subscription>();
+  /** What other servers of the cluster listen to. */
+  readonly remote = new Sublist<RemoteInterest>();
+  /** What the other servers are told; undefined for a server without routes. */
+  readonly interest: LocalInterest | undefined;
+  /** The name as it stands in the messages of routes, with a space behind it. */
+  readonly nameBytes: Buffer;
 
-  constructor(name: string) {
+  /** @param onInterest tells the routes; undefined for a server without */
+  constructor(name: string, onInterest?: OnInterest) {
     this.name = name;
+    this.nameBytes = Buffer.from(`${name} `, 'latin1');
+    this.interest = onInterest && new LocalInterest(name, onInterest);
   }
 
   /** Enters a subscription; false where its subject is not valid. */
   subscribe(subscription: Subscription): boolean {
-    return this.subscriptions.insert(subscription.subject, subscription.queue, subscription);
+    if (!this.subscriptions.insert(subscription.subject, subscription.queue, subscription)) return false;
+    this.interest?.add(subscription);
+    return true;
   }
 
   /** Takes a subscription out, which gets nothing more. */
   unsubscribe(subscription: Subscription): void {
     subscription.closed = true;
-    this.subscriptions.remove(subscription.subject, subscription.queue, subscription);
+    if (this.subscriptions.remove(subscription.subject, subscription.queue, subscription)) {
+      this.interest?.remove(subscription);
+    }
   }
 
   /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */
@@ -36,12 +51,18 @@ export class Account {
 /** The accounts of a broker by name, and one after the other. */
 export class Accounts {
   readonly #byName = new Map<string, Account>();
+  readonly #onInterest: OnInterest | undefined;
+
+  /** @param onInterest tells the routes; undefined for a server without */
+  constructor(onInterest?: OnInterest) {
+    this.#onInterest = onInterest;
+  }
 
   /** The account of this name; made on first use, and kept over reloads. */
   get(name: string): Account {
     let account = this.#byName.get(name);
     if (account === undefined) {
-      account = new Account(name);
+      account = new Account(name, this.#onInterest);
       this.#byName.set(name, account);
     }
     return account;

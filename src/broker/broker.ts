@@ -20,6 +20,7 @@ import type { Monitored } from './monitored.ts';
 import type { BrokerOptions } from './options.ts';
 import { BufferPool } from './output.ts';
 import { planReload } from './reload.ts';
+import { RouteSelection } from './remote-interest.ts';
 import { Sessions } from './sessions.ts';
 import { TlsEntrance } from './tls-entrance.ts';
 
@@ -118,7 +119,11 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,
     };
-    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.dropForFarBehind };
+    this.delivery = {
+      random: deps.random ?? Math.random,
+      dropForFarBehind: options.dropForFarBehind,
+      routes: new RouteSelection(),
+    };
     this.authenticator = authenticatorFor(options);
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({

@@ -2,7 +2,7 @@
 // back-pressure on publishers. Knows bytes only; what they mean is its owner's business.
 import type { Socket } from 'node:net';
 import { formatDuration } from '../duration.ts';
-import { messageSize, writeMessage } from '../protocol/encoder.ts';
+import { messageSize, routedSize, writeMessage, writeRouted } from '../protocol/encoder.ts';
 import type { Publication } from '../protocol/operations.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import { formatHostPort } from './host-port.ts';
@@ -144,6 +144,19 @@ export class Connection {
     const target = this.#room(messageSize(publication, sid));
     if (target === undefined) return false;
     this.#queue.advance(writeMessage(target, this.#queue.at, publication, sid, headers));
+    return true;
+  }
+
+  /** Queues a message for a route; false where the connection does not take any more. @param account and each queue with a space behind it */
+  writeRouted(
+    publication: Publication,
+    account: Buffer,
+    queues: readonly Buffer[],
+    headers: boolean,
+  ): boolean {
+    const target = this.#room(routedSize(publication, account, queues));
+    if (target === undefined) return false;
+    this.#queue.advance(writeRouted(target, this.#queue.at, publication, account, queues, headers));
     return true;
   }
 

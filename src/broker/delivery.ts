@@ -1,8 +1,9 @@
 // The hot path: one published message to everybody it is for.
 import { noRespondersMessage } from '../protocol/encoder.ts';
-import type { Publication } from '../protocol/operations.ts';
+import type { Publication, RoutedPublication } from '../protocol/operations.ts';
 import type { Match } from '../subjects/sublist.ts';
 import type { Account } from './account.ts';
+import type { RemoteInterest, RouteSelection } from './remote-interest.ts';
 import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
@@ -10,6 +11,7 @@ export interface DeliveryPolicy {
   readonly random: () => number;
   /** Drop messages for consumers far behind rather than have their publishers wait (no_fast_producer_stall). */
   readonly dropForFarBehind: boolean;
+  readonly routes: RouteSelection;
 }
 
 /** Publishes a message in an account; false where nobody took it. */
@@ -20,12 +22,29 @@ export function publish(
   policy: DeliveryPolicy,
 ): boolean {
   const { buffer, subjectStart, subjectEnd } = publication;
-  return deliver(
-    publication,
-    account.subscriptions.match(buffer, subjectStart, subjectEnd),
-    publisher,
-    policy,
-  );
+  const match = account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  const delivered = deliver(publication, match, publisher, policy);
+  if (account.remote.size === 0) return delivered;
+  const remote = account.remote.match(buffer, subjectStart, subjectEnd);
+  return deliverToRoutes(publication, account, match, remote, publisher, policy) || delivered;
+}
+
+/** Delivers what came over a route: to the clients of this server only, and to the queue groups that the sender names. */
+export function publishRouted(
+  publication: RoutedPublication,
+  account: Account,
+  publisher: Publisher,
+  policy: DeliveryPolicy,
+): void {
+  const { buffer, subjectStart, subjectEnd, queues: wanted } = publication;
+  const { plain, queues } = account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  for (let index = 0; index < plain.length; index++) {
+    deliverTo(plain[index] as Subscription, publication, publisher, policy);
+  }
+  if (wanted.length === 0) return;
+  for (const group of queues) {
+    if (wanted.includes(nameOf(group))) deliverToOne(group, publication, publisher, policy);
+  }
 }
 
 /** Delivers to all plain subscriptions and to one of each queue group. */
@@ -45,6 +64,28 @@ function deliver(
     if (deliverToOne(group, publication, publisher, policy)) delivered = true;
   }
   return delivered;
+}
+
+/** Sends along each route where somebody listens; a queue group that has members here is not asked for elsewhere. */
+function deliverToRoutes(
+  publication: Publication,
+  account: Account,
+  local: Match<Subscription>,
+  remote: Match<RemoteInterest>,
+  publisher: Publisher,
+  { routes, random }: DeliveryPolicy,
+): boolean {
+  for (const interest of remote.plain) routes.add(interest);
+  for (const group of remote.queues) {
+    const name = nameOf(group);
+    if (!local.queues.some((members) => nameOf(members) === name)) routes.addOneOf(group, random);
+  }
+  return routes.send(publication, account.nameBytes, publisher);
+}
+
+/** All members of a group have its name. */
+function nameOf(group: readonly { readonly queue: string | undefined }[]): string {
+  return group[0]?.queue as string;
 }
 
 /** Answers a request that nobody took, at the reply subject, where its publisher listens there. */
