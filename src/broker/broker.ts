@@ -309,11 +309,13 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     const { options, authenticator } = this;
     const { tls, allowNonTls } = options;
     const port = this.#port === 0 ? options.port : this.#port;
+    const advertised = options.clientAdvertise;
     return {
       id: this.#id,
       name: options.serverName ?? this.#id,
       version: this.#deps.version ?? '0.0.0',
-      ...(options.clientAdvertise ?? { host: options.host, port }),
+      host: advertised?.host ?? options.host,
+      port: advertised?.port || port,
       headers: options.headers,
       authRequired: authenticator.isRequired && !authenticator.hasDefaultUser,
       tlsRequired: tls !== undefined && !allowNonTls,

@@ -34,6 +34,12 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
     if (error instanceof ConfErrors) return [...error.problems];
     throw error;
   }
+  if (root.entries.size === 0) {
+    const message = 'nats-server refuses a configuration that says nothing';
+    problems.push(
+      confProblem('warning', root.position, message, 'natspki init writes one', 'nats-server-refuses'),
+    );
+  }
   const { tls, cluster, allowNonTls, auth } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
   // What cannot be read is no reason to blame what was meant.
   const unreadable = new Set(problems.flatMap((p) => (p.severity === 'error' ? p.position : [])));

@@ -2,6 +2,7 @@
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue } from '../conf/value.ts';
+import { formatGoSpan } from '../duration.ts';
 import { readTlsBlock, type TlsBlock } from '../tls/block.ts';
 import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
@@ -9,6 +10,7 @@ import { type HostPort, parseHostPort, readListen } from './host-port.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { refuseUnsupported } from './unsupported.ts';
+import { readWithoutEffect } from './without-effect.ts';
 
 export interface BrokerOptions {
   /** Undefined for the server id. */
@@ -16,7 +18,7 @@ export interface BrokerOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** What clients are told instead of host and port. */
+  /** What clients are told instead of host and port; port 0 stands for the one that is listened on. */
   readonly clientAdvertise: HostPort | undefined;
   readonly maxConnections: number;
   /** Of one connection; Infinity for no limit, as below. */
@@ -106,6 +108,9 @@ export const defaultBrokerOptions: BrokerOptions = {
   portsFileDir: undefined,
 };
 
+/** Of what nats-server keeps in 32 bits (opts.go). */
+const mostBytes = 2 ** 31 - 1;
+
 /** What decides who may connect or what the network sees: refused whatever anybody insists on. */
 const securityFeatures = {
   operator: 'operators and JWTs',
@@ -155,20 +160,6 @@ const otherFeatures = {
   feature_flags: 'feature flags',
 };
 
-/** What changes nothing about a broker without the feature it is for. */
-const withoutEffect = [
-  'disable_sublist_cache',
-  'no_sublist_cache',
-  'no_system_account',
-  'no_system',
-  'no_sys_acc',
-  'connect_error_reports',
-  'reconnect_error_reports',
-  'max_closed_clients',
-  'server_tags',
-  'server_metadata',
-];
-
 export interface ReadOptions {
   readonly flags?: BrokerFlags;
   /** Warn of blocks this broker has nothing for instead of refusing them; those about security are refused all the same. */
@@ -184,7 +175,7 @@ export function readBrokerOptions(
   const reader = new MapReader(root, problems, '');
   refuseUnsupported(reader, securityFeatures);
   refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
-  for (const field of withoutEffect) reader.value(field);
+  readWithoutEffect(reader);
   refuseRetry(reader);
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
@@ -255,18 +246,23 @@ function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefi
   const configured = reader.string('client_advertise');
   const text = flags.clientAdvertise ?? configured;
   if (text === undefined || text === '') return undefined;
-  const parsed = parseHostPort(text);
+  const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
   if (parsed === undefined) {
-    reader.error(reader.position('client_advertise'), `"client_advertise" is not a host with a port`);
+    reader.error(
+      reader.position('client_advertise'),
+      '"client_advertise" is neither a host nor a host with a port',
+    );
+    return undefined;
   }
-  return parsed;
+  return { ...parsed, port: Math.max(0, parsed.port) };
 }
 
 function readLimits(reader: MapReader) {
   const base = defaultBrokerOptions;
-  const limit = (fallback: number, name: string, ...aliases: string[]): number => {
-    const value = reader.integer(name, ...aliases) ?? 0;
-    if (value < 0) reader.error(reader.position(name, ...aliases), `"${name}" cannot be negative`);
+  const limit = (fallback: number, name: string, most = Number.POSITIVE_INFINITY): number => {
+    const value = reader.integer(name) ?? 0;
+    if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
+    if (value > most) reader.error(reader.position(name), `"${name}" cannot be higher than ${most}`);
     return value > 0 ? value : fallback;
   };
   // A max_connections of 0 lets nobody in (opts.go).
@@ -274,12 +270,21 @@ function readLimits(reader: MapReader) {
   return {
     maxConnections: connections === undefined ? base.maxConnections : Math.max(0, connections),
     maxSubscriptions: unlimited(reader.integer('max_subscriptions', 'max_subs')),
-    maxSubscriptionTokens: unlimited(reader.integer('max_subscription_tokens', 'max_sub_tokens')),
-    maxControlLine: limit(base.maxControlLine, 'max_control_line'),
-    maxPayload: limit(base.maxPayload, 'max_payload'),
+    maxSubscriptionTokens: readSubscriptionTokens(reader),
+    maxControlLine: limit(base.maxControlLine, 'max_control_line', mostBytes),
+    maxPayload: limit(base.maxPayload, 'max_payload', mostBytes),
     maxPending: limit(base.maxPending, 'max_pending'),
     pingMax: limit(base.pingMax, 'ping_max'),
   };
+}
+
+function readSubscriptionTokens(reader: MapReader): number {
+  const names = ['max_subscription_tokens', 'max_sub_tokens'] as const;
+  const tokens = reader.integer(...names);
+  if (tokens !== undefined && (tokens < 1 || tokens > 255)) {
+    reader.error(reader.position(...names), `"${names[0]}" must be from 1 to 255`);
+  }
+  return unlimited(tokens);
 }
 
 function readTimes(reader: MapReader) {
@@ -287,6 +292,8 @@ function readTimes(reader: MapReader) {
   const positive = (name: string, fallback: number): number => {
     const value = reader.durationMs(name) ?? 0;
     if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
+    const kind = reader.value(name)?.kind;
+    if (kind === 'integer' || kind === 'float') warnOfBareNumber(reader, name, value);
     return value > 0 ? value : fallback;
   };
   const lameDuckDurationMs = positive('lame_duck_duration', base.lameDuckDurationMs);
@@ -299,6 +306,15 @@ function readTimes(reader: MapReader) {
     lameDuckDurationMs,
     lameDuckGraceMs: positive('lame_duck_grace_period', base.lameDuckGraceMs),
   };
+}
+
+function warnOfBareNumber(reader: MapReader, name: string, milliseconds: number): void {
+  reader.warning(
+    reader.position(name),
+    `nats-server refuses a bare number for "${name}"`,
+    `write "${formatGoSpan(milliseconds)}" where nats-server reads this file too`,
+    'nats-server-refuses',
+  );
 }
 
 function readLogOptions(reader: MapReader): LogOptions {

@@ -188,6 +188,8 @@ describe('a broker', () => {
   it('tells its clients another address where it is told to', async () => {
     const running = await Running.start('client_advertise: "nats.example.com:5222"');
     expect((await running.open()).info).toMatchObject({ host: 'nats.example.com', port: 5222 });
+    const other = await Running.start('client_advertise: "nats.example.com"');
+    expect((await other.open()).info).toMatchObject({ host: 'nats.example.com', port: other.broker.port });
   });
 
   it('logs once that it is full, however many come', async () => {

@@ -1,5 +1,5 @@
-// What `natspki check` says of a tls block beside what nats-server -t says: what the one refuses is wrong, or warned of
-// as such, for the other.
+// What `natspki check` says of options and of a tls block beside what nats-server -t says: what the one refuses is wrong,
+// or warned of as such, for the other.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -74,13 +74,42 @@ const blocks = [
   ...['tls { certificates: [1] }', 'tls { certificates: [{cert_file: a}] }', 'tls { ca_file: 1 }'],
 ];
 
+/** Values that fit and values that do not, for options of each kind. */
+const ofEachKind: readonly (readonly [names: string, values: readonly string[]])[] = [
+  [
+    'max_control_line max_payload ping_max max_connections',
+    ['0', '1', '5k', '3g', '"5"', '1.5', 'true', '[]'],
+  ],
+  ['max_sub_tokens', ['0', '-1', '1', '255', '256', '"5"']],
+  [
+    'max_closed_clients connect_error_reports reconnect_error_reports',
+    ['0', '-1', '5', '"5"', '1.5', 'true'],
+  ],
+  [
+    'ping_interval write_deadline lame_duck_duration',
+    ['0', '60', '1.5', '"60s"', '"1m"', '"60"', '"x"', '[]'],
+  ],
+  ['lame_duck_grace_period', ['0', '1', '"1s"', '"-1s"', 'true']],
+  ['no_sys_acc disable_sublist_cache no_sublist_cache debug', ['true', 'off', '1', '"true"', '[]']],
+  ['server_name host log_file pid_file', ['a', '"a"', '5', 'true', '[]', '{}']],
+  ['server_tags', ['a', '[a]', '[]', '{}', '5']],
+  ['server_metadata', ['{a: b}', '{a: 1}', 'a', '[]']],
+  ['client_advertise', ['"nats.example.com"', '"nats.example.com:4222"', '5', '[]']],
+  ['listen http', ['4222', '"4222"', '"a:4222"', '":4222"', '"[::1]:4222"', '"::1"', '"a:b"', 'true']],
+];
+const wholes = [
+  ...['', '# nothing', '{', '}', '{}', 'port', 'port:', 'port 4222', 'port: 4222 debug: true', 'nonsense: 1'],
+  ...ofEachKind.flatMap(([names, values]) =>
+    names.split(' ').flatMap((name) => values.map((value) => `${name}: ${value}`)),
+  ),
+];
 /** Taken by nats-server, which then does something else than was meant. */
 const stricter = [
   ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
   ...['handshake_first: true, first: false', 'ocsp_peer: true'],
 ].map((option) => `tls { FILES, ${option} }`);
 
-describePeer('nats-server', 'of what nats-server -t says of a tls block, check', (bin) => {
+describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
   async function verdicts(text: string) {
     const conf = join(mkdtempSync(join(scratch, 'x-')), 'nats.conf');
     const named = text
@@ -95,10 +124,13 @@ describePeer('nats-server', 'of what nats-server -t says of a tls block, check',
     return { taken: code === 0, isError: found.some(({ severity }) => severity === 'error'), warned };
   }
 
-  it.each([...options, ...blocks])('says the same, or that nats-server refuses it: %s', async (text) => {
-    const { taken, isError, warned } = await verdicts(text);
-    expect(isError || warned).toBe(!taken);
-  });
+  it.each([...wholes, ...options, ...blocks])(
+    'says the same, or that nats-server refuses it: %s',
+    async (text) => {
+      const { taken, isError, warned } = await verdicts(text);
+      expect(isError || warned).toBe(!taken);
+    },
+  );
 
   it.each(stricter)('refuses what it takes and does not do: %s', async (text) => {
     expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });

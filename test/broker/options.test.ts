@@ -198,7 +198,17 @@ describe('readBrokerOptions', () => {
       'error 1:52 "lame_duck_grace_period" must be shorter than "lame_duck_duration"',
     ],
     ['port: 70000', 'error 1:7 port 70000 is not between 0 and 65535'],
-    ['client_advertise: "x"', 'error 1:19 "client_advertise" is not a host with a port'],
+    ['client_advertise: "x:"', 'error 1:19 "client_advertise" is neither a host nor a host with a port'],
+    ['max_sub_tokens: 0', 'error 1:17 "max_subscription_tokens" must be from 1 to 255'],
+    ['max_sub_tokens: 256', 'error 1:17 "max_subscription_tokens" must be from 1 to 255'],
+    ['max_control_line: 3g', 'error 1:19 "max_control_line" cannot be higher than 2147483647'],
+    ['max_closed_clients: "5"', 'error 1:21 expected an integer for "max_closed_clients", found a string'],
+    ['no_sys_acc: 1', 'error 1:13 expected a boolean for "no_sys_acc", found an integer'],
+    [
+      'server_tags: {}',
+      'error 1:14 expected a string or an array of strings for "server_tags", found a block',
+    ],
+    ['server_metadata: {a: 1}', 'error 1:22 an entry of "server_metadata" must be a string'],
     ['write_timeout: retry', 'error 1:16 "write_timeout" must be "default" or "close" here'],
     ['http_port: 1\nhttps_port: 2', 'error 1:12 monitoring has one port, http or https, and both are given'],
     ['https_port: 8443', 'error 1:13 https for monitoring needs a tls block'],
@@ -210,6 +220,19 @@ describe('readBrokerOptions', () => {
     ['cluster { rutes: [] }', 'error 1:11 unknown field "rutes" in cluster'],
   ])('refuses %s', (text, problem) => {
     expect(read(text).problems).toContain(problem);
+  });
+
+  it('says that nats-server wants units where this broker takes seconds without them', () => {
+    const { options, problems, hints } = read('lame_duck_duration: 90');
+    expect(options.lameDuckDurationMs).toBe(90_000);
+    expect(problems).toEqual(['warning 1:21 nats-server refuses a bare number for "lame_duck_duration"']);
+    expect(hints).toEqual(['write "1m30s" where nats-server reads this file too']);
+  });
+
+  it('takes what changes nothing about this broker', () => {
+    expect(
+      valid('server_tags: [a], server_metadata: {a: b}, max_closed_clients: 5, no_sys_acc: true'),
+    ).toEqual(defaultBrokerOptions);
   });
 
   it('never repeats a password of a route', () => {
