@@ -8,6 +8,8 @@ import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
 import { Authenticator } from './auth.ts';
 import { type ClientEnvironment, ClientSession } from './client.ts';
+import { clientUrlsOf } from './client-urls.ts';
+import { Cluster, type ClusterEnvironment } from './cluster.ts';
 import { Flusher, type Transport } from './connection.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { formatHostPort } from './host-port.ts';
@@ -74,11 +76,11 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
   return broker;
 }
 
-class RunningBroker implements Broker, ClientEnvironment, Monitored {
+class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Monitored {
   options: BrokerOptions;
   facts: ServerFacts;
   authenticator: Authenticator;
-  readonly accounts = new Accounts();
+  readonly accounts: Accounts;
   readonly sessions = new Sessions();
   readonly now: () => Date;
   readonly startedAt: Date;
@@ -94,6 +96,7 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
   readonly #leaving = new AbortController();
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
+  #cluster: Cluster | undefined;
   #port = 0;
   #tls: TlsEntrance | undefined;
   #closing: Promise<void> | undefined;
@@ -124,6 +127,9 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
       dropForFarBehind: options.dropForFarBehind,
       routes: new RouteSelection(),
     };
+    this.accounts = new Accounts(
+      options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
+    );
     this.authenticator = authenticatorFor(options);
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({
@@ -176,13 +182,19 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     const where = formatHostPort({ host: options.host, port: this.#port });
     this.logger.info(`Listening for client connections on ${where}`);
     this.#sayHowClientsCome();
+    await this.#openCluster();
     this.logger.info('Server is ready');
   }
 
   /** Takes back what a failed start has opened. */
   async abandon(): Promise<void> {
     this.#tls?.close();
-    await Promise.all([this.#monitor?.close(), this.#listener?.close(), this.#watcher.close()]);
+    await Promise.all([
+      this.#cluster?.close(),
+      this.#monitor?.close(),
+      this.#listener?.close(),
+      this.#watcher.close(),
+    ]);
     this.#markEnded();
   }
 
@@ -197,6 +209,7 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     this.#isLeaving = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
+    this.#cluster?.leave();
     const clients = this.sessions.list();
     if (clients.length > 0) {
       const announce = () => this.logger.info('Closing existing clients');
@@ -208,6 +221,16 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
+  }
+
+  nextId(): number {
+    return this.sessions.nextId();
+  }
+
+  onConnectUrls(): void {
+    const before = this.facts;
+    this.facts = this.#describe();
+    if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
   }
 
   forget(session: ClientSession, reason: CloseReason): void {
@@ -240,13 +263,13 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     const gone = this.#listener?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#tls?.close();
-    await Promise.all([gone, this.#monitor?.close(), this.#watcher.close()]);
+    await Promise.all([gone, this.#cluster?.close(), this.#monitor?.close(), this.#watcher.close()]);
     this.logger.info('Server Exiting..');
     this.#markEnded();
   }
 
   #accept(socket: Socket): void {
-    const session = new ClientSession(this.sessions.nextId(), socket, this);
+    const session = new ClientSession(this.nextId(), socket, this);
     const { maxConnections, allowNonTls } = this.options;
     const isFull = this.sessions.size >= maxConnections;
     if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
@@ -268,6 +291,16 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     return TlsEntrance.open(tls, settings);
   }
 
+  async #openCluster(): Promise<void> {
+    const { cluster } = this.options;
+    if (cluster === undefined) return;
+    const settings = { where: 'cluster.tls', log: this.logger, watcher: this.#watcher, now: this.now };
+    const tls = cluster.tls && (await TlsEntrance.open(cluster.tls, settings));
+    const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
+    this.#cluster = await Cluster.open(this, tls, complain);
+    this.facts = this.#describe();
+  }
+
   async #openMonitor(): Promise<void> {
     const { monitor } = this.options;
     if (monitor === undefined) return;
@@ -285,6 +318,7 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
       this.#tls = await this.#openTls(options);
       previous?.close();
     }
+    if (options.cluster?.tls !== undefined) await this.#cluster?.tls?.reload(options.cluster.tls);
     this.#closeUnpinned();
   }
 
@@ -310,6 +344,11 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     const { tls, allowNonTls } = options;
     const port = this.#port === 0 ? options.port : this.#port;
     const advertised = options.clientAdvertise;
+    const clientUrls = clientUrlsOf({
+      host: advertised?.host ?? options.host,
+      port: advertised?.port ?? port,
+    });
+    const others = this.#cluster?.connectUrls ?? [];
     return {
       id: this.#id,
       name: options.serverName ?? this.#id,
@@ -322,6 +361,9 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
       tlsVerify: tls?.verify ?? false,
       tlsAvailable: tls !== undefined && allowNonTls,
       maxPayload: options.maxPayload,
+      cluster: this.#cluster?.name ?? options.cluster?.name,
+      clientUrls,
+      connectUrls: others.length === 0 ? [] : [...new Set([...clientUrls, ...others])],
     };
   }
 
@@ -332,11 +374,6 @@ class RunningBroker implements Broker, ClientEnvironment, Monitored {
     logger.info(`  Node:     ${process.versions.node}`);
     logger.info(`  Name:     ${facts.name}`);
     logger.info(`  ID:       ${facts.id}`);
-    if (options.cluster !== undefined) {
-      logger.warn(
-        'This version of natspki serves no routes: the cluster block is read and checked, and this server stands alone',
-      );
-    }
     const { single, users } = options.auth;
     const passwords = [single, ...(users ?? [])].some((user) => (user?.password ?? '') !== '');
     if (passwords) logger.warn('Plaintext passwords detected, use client certificates and verify_and_map');

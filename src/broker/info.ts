@@ -14,6 +14,11 @@ export interface ServerFacts {
   tlsVerify: boolean;
   tlsAvailable: boolean;
   maxPayload: number;
+  /** The name of the cluster; undefined for a server that stands alone. */
+  cluster: string | undefined;
+  /** `host:port` for clients: those of this server, and with it in a cluster those of the others. */
+  clientUrls: readonly string[];
+  connectUrls: readonly string[];
 }
 
 /** What an INFO says to one client. */
@@ -43,6 +48,8 @@ export function infoJson(server: ServerFacts, client: ClientFacts): string {
     max_payload: server.maxPayload,
     client_id: client.id,
     client_ip: client.ip === '' ? undefined : client.ip,
+    cluster: server.cluster,
+    connect_urls: server.connectUrls.length === 0 ? undefined : server.connectUrls,
     ldm: client.lameDuck || undefined,
     connect_info: client.account === undefined ? undefined : true,
     remote_account: client.account,

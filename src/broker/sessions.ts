@@ -29,6 +29,7 @@ export class Sessions {
   readonly #closed = new Map<number, ClosedConnection>();
   #closedSubscriptions = 0;
   #total = 0;
+  #lastId = 0;
 
   /** How many are open. */
   get size(): number {
@@ -50,13 +51,14 @@ export class Sessions {
     return this.#closed.values();
   }
 
-  /** Gives the id of a new connection. */
+  /** Gives the id of a new connection, be it a route's. */
   nextId(): number {
-    this.#total++;
-    return this.#total;
+    this.#lastId++;
+    return this.#lastId;
   }
 
   add(session: ClientSession): void {
+    this.#total++;
     this.#open.set(session.id, session);
   }
 

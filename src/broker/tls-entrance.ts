@@ -8,11 +8,11 @@ import type { TlsMaterial } from '../tls/material.ts';
 
 export class TlsEntrance {
   readonly handshaker: Handshaker;
-  readonly #source: TlsContextSource;
+  readonly source: TlsContextSource;
   #monitoring: Handshaker | undefined;
 
   private constructor(source: TlsContextSource) {
-    this.#source = source;
+    this.source = source;
     this.handshaker = new Handshaker(source);
   }
 
@@ -22,33 +22,33 @@ export class TlsEntrance {
   }
 
   get block(): TlsBlock {
-    return this.#source.block;
+    return this.source.block;
   }
 
   get material(): TlsMaterial {
-    return this.#source.material;
+    return this.source.material;
   }
 
   get status(): TlsSourceStatus {
-    return this.#source.status;
+    return this.source.status;
   }
 
   /** Makes handshakes for monitoring, where nobody is asked for a certificate. */
   get monitoring(): Handshaker {
-    this.#monitoring ??= new Handshaker(this.#source, { requestCertificate: false });
+    this.#monitoring ??= new Handshaker(this.source, { requestCertificate: false });
     return this.#monitoring;
   }
 
   /** Goes over to another block, or looks at the files of the same one; throws, with everything as it was, as open does. */
   async reload(block: TlsBlock): Promise<void> {
-    if (isDeepStrictEqual(this.block, block)) await this.#source.reload();
-    else await this.#source.adopt(await this.#source.prepare(block));
+    if (isDeepStrictEqual(this.block, block)) await this.source.reload();
+    else await this.source.adopt(await this.source.prepare(block));
   }
 
   /** Ends the handshakes under way; connections that were made stay. */
   close(): void {
     this.handshaker.close();
     this.#monitoring?.close();
-    this.#source.close();
+    this.source.close();
   }
 }

@@ -19,7 +19,12 @@ export type CloseReason =
   | 'Maximum Message Payload Exceeded'
   | 'Maximum Control Line Exceeded'
   | 'Server Shutdown'
-  | 'No Responders Requires Headers';
+  | 'No Responders Requires Headers'
+  | 'Duplicate Route'
+  | 'Route Removed'
+  | 'Cluster Name Conflict'
+  | 'Duplicate Server Name'
+  | 'Incorrect Port';
 
 export interface Violation {
   /** What stands between the quotes of `-ERR '...'`; undefined where nats-server closes without a word. */
@@ -77,6 +82,19 @@ export const violations = {
   invalidSubject: remark('Invalid Subject'),
   invalidPublishSubject: remark('Invalid Publish Subject'),
 } as const satisfies Record<string, Violation>;
+
+/** Answers a client that has come to the port of routes. */
+export const clientOnRoutePort: Violation = closing(
+  'Attempted To Connect To Route Port',
+  'Incorrect Port',
+  'Attempted To Connect To Route Port',
+);
+
+/** Answers a server of another cluster; the names come quoted. */
+export function otherCluster(theirs: string, ours: string): Violation {
+  const text = `Rejecting connection, cluster name ${theirs} does not match ${ours}`;
+  return closing(text, 'Cluster Name Conflict', text);
+}
 
 /** Answers a publish to a subject the client may not use; `subject` comes quoted. */
 export function publishDenied(subject: string): Violation {

@@ -9,19 +9,18 @@ import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
 import { shorten } from './peer.ts';
 
+/** What the other side of a handshake is. */
+export type PeerRole = 'client' | 'server';
+
 /** The code of a HandshakeError. */
 export type HandshakeFailure =
   | 'handshake-timeout'
   | 'not-tls'
-  | 'no-client-certificate'
-  | 'client-certificate-expired'
-  | 'client-certificate-not-yet-valid'
-  | 'client-certificate-untrusted'
-  | 'client-certificate-usage'
-  | 'client-certificate-not-pinned'
-  | 'client-certificate-invalid'
+  | `no-${PeerRole}-certificate`
+  | `${PeerRole}-certificate-${'expired' | 'not-yet-valid' | 'untrusted' | 'usage' | 'name' | 'not-pinned' | 'invalid'}`
   | 'nothing-in-common'
   | 'refused-by-client'
+  | 'refused-by-server'
   | 'connection-lost'
   | 'closed'
   | 'handshake-failed';
@@ -43,52 +42,59 @@ export class HandshakeError extends NatspkiError {
   }
 }
 
-/** Explains why a client that finished the handshake is refused: the verdict of OpenSSL on its certificate. */
-export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): HandshakeError {
+/** Explains why a peer that finished the handshake is refused: the verdict of OpenSSL on its certificate. */
+export function explainVerdict(
+  socket: TLSSocket,
+  { block }: TlsMaterial,
+  role: PeerRole = 'client',
+): HandshakeError {
   const trusted = block.caFile === undefined ? 'the authorities of the system' : `"${block.caFile}"`;
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined) {
     return new HandshakeError(
-      'no-client-certificate',
-      `client sent no certificate, expected one from an authority in ${trusted}`,
-      { hint: 'give the client its certificate and key; natspki issue client NAME makes them' },
+      `no-${role}-certificate`,
+      `${role} sent no certificate, expected one from an authority in ${trusted}`,
+      { hint: `give the ${role} its certificate and key; natspki issue ${role} NAME makes them` },
     );
   }
   const verdict = String(socket.authorizationError);
   const chain = chainOf(peer);
   if (chain === undefined) {
-    return new HandshakeError('client-certificate-invalid', `client certificate cannot be read (${verdict})`);
+    return new HandshakeError(
+      `${role}-certificate-invalid`,
+      `${role} certificate cannot be read (${verdict})`,
+    );
   }
   const certificate = chain[0] as Certificate;
-  const who = `client certificate ${nameOf(certificate.subject)}`;
+  const who = `${role} certificate ${nameOf(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
     new HandshakeError(code, message, hint === undefined ? {} : { hint });
   switch (verdict) {
     case 'CERT_HAS_EXPIRED':
       return certificate.notAfter < new Date()
         ? refuse(
-            'client-certificate-expired',
+            `${role}-certificate-expired`,
             `${who} expired at ${certificate.notAfter.toISOString()}`,
             `natspki rotate ${certificate.commonName}`,
           )
-        : refuse('client-certificate-expired', `an authority above ${who} has expired`);
+        : refuse(`${role}-certificate-expired`, `an authority above ${who} has expired`);
     case 'CERT_NOT_YET_VALID':
       return refuse(
-        'client-certificate-not-yet-valid',
+        `${role}-certificate-not-yet-valid`,
         `${who}, or an authority above it, is not valid yet (not before ${certificate.notBefore.toISOString()})`,
         'compare the clocks of both hosts',
       );
     case 'INVALID_PURPOSE':
       return refuse(
-        'client-certificate-usage',
-        `${who} is not for clients: its extended key usage is ${certificate.extendedKeyUsage?.join(', ') ?? 'not given, its key usage forbids it'}`,
-        'use a certificate of the profile client',
+        `${role}-certificate-usage`,
+        `${who} is not for ${role}s: its extended key usage is ${certificate.extendedKeyUsage?.join(', ') ?? 'not given, its key usage forbids it'}`,
+        `use a certificate of the profile ${role}, or route, which is for both`,
       );
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return refuse('client-certificate-untrusted', `${who} is signed by itself and is not in ${trusted}`);
+      return refuse(`${role}-certificate-untrusted`, `${who} is signed by itself and is not in ${trusted}`);
     case 'CERT_SIGNATURE_FAILURE':
       return refuse(
-        'client-certificate-untrusted',
+        `${role}-certificate-untrusted`,
         `${who} is not from an authority in ${trusted}: there ${nameOf(certificate.issuer)} has another key`,
       );
     case 'UNABLE_TO_GET_ISSUER_CERT':
@@ -96,11 +102,11 @@ export function explainVerdict(socket: TLSSocket, { block }: TlsMaterial): Hands
     case 'UNABLE_TO_VERIFY_LEAF_SIGNATURE':
     case 'SELF_SIGNED_CERT_IN_CHAIN':
       return refuse(
-        'client-certificate-untrusted',
+        `${role}-certificate-untrusted`,
         `${who} is from an authority that is not trusted: ${nameOf((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
       );
     default:
-      return refuse('client-certificate-invalid', `${who} failed verification: ${verdict}`);
+      return refuse(`${role}-certificate-invalid`, `${who} failed verification: ${verdict}`);
   }
 }
 

@@ -176,11 +176,11 @@ describe('a broker', () => {
     );
   });
 
-  it('warns of a cluster block, of passwords in the clear and of very large payloads', async () => {
+  it('warns of a cluster without a name, of passwords in the clear and of very large payloads', async () => {
     const { log } = await Running.start(
-      'cluster { name: c, listen: "127.0.0.1:-1" }\nauthorization {user: a, password: b}\nmax_payload: 10MB',
+      'cluster { listen: "127.0.0.1:-1" }\nauthorization {user: a, password: b}\nmax_payload: 10MB',
     );
-    expect(log).toMatch(/\[WRN\] This version of natspki serves no routes/);
+    expect(log).toMatch(/\[WRN\] Cluster name was dynamically generated/);
     expect(log).toMatch(/\[WRN\] Plaintext passwords detected/);
     expect(log).toMatch(/\[WRN\] Maximum payloads over 8\.00 MB/);
   });

@@ -1,0 +1,126 @@
+// The INFO and CONNECT of the route protocol: what servers of a cluster tell each other of themselves (nats-server,
+// server.go, Info; client.go, ClientOpts). Reading believes no type and no size.
+
+/** What a server says of itself. */
+export interface RouteInfo {
+  readonly server_id: string;
+  readonly server_name: string;
+  readonly host: string;
+  readonly port: number;
+  readonly headers: boolean;
+  readonly auth_required: boolean;
+  readonly max_payload: number;
+  /** `nats-route://host:port/`: where others reach it; empty for the address that it comes from. */
+  readonly ip: string;
+  readonly cluster: string;
+  readonly cluster_dynamic: boolean;
+  /** `host:port` for its clients. */
+  readonly connect_urls: readonly string[];
+  readonly ldm: boolean;
+  readonly gossip_mode: GossipMode;
+  /** All that it said, to be passed on. */
+  readonly all: Readonly<Record<string, unknown>>;
+}
+
+/** What a server that is told of another one does with what it learns from that one in turn (route.go). */
+export const gossip = { byDefault: 0, disabled: 1, override: 2 } as const;
+
+export type GossipMode = (typeof gossip)[keyof typeof gossip];
+
+const noInfo: Omit<RouteInfo, 'all'> = {
+  server_id: '',
+  server_name: '',
+  host: '',
+  port: 0,
+  headers: false,
+  auth_required: false,
+  max_payload: 0,
+  ip: '',
+  cluster: '',
+  cluster_dynamic: false,
+  connect_urls: [],
+  ldm: false,
+  gossip_mode: gossip.byDefault,
+};
+
+/** Reads an INFO; throws an Error that says what is wrong. */
+export function parseRouteInfo(json: Buffer): RouteInfo {
+  const all = parseObject(json);
+  const info: Record<string, unknown> = { ...noInfo };
+  for (const [name, byDefault] of Object.entries(noInfo)) {
+    const value = all[name];
+    if (value === undefined || value === null) continue;
+    const fits = Array.isArray(byDefault)
+      ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+      : typeof value === typeof byDefault;
+    if (!fits) throw new Error(`"${name}" has the wrong type`);
+    info[name] = value;
+  }
+  if (info.server_id === '') throw new Error('"server_id" is missing');
+  return { ...(info as unknown as Omit<RouteInfo, 'all'>), all };
+}
+
+/** What the one who connects says first. */
+export interface RouteConnect {
+  readonly user: string;
+  readonly pass: string;
+  /** The server id. */
+  readonly name: string;
+  readonly lang: string;
+  readonly cluster: string;
+  readonly cluster_dynamic: boolean;
+  readonly headers: boolean;
+}
+
+const noConnect: RouteConnect = {
+  user: '',
+  pass: '',
+  name: '',
+  lang: '',
+  cluster: '',
+  cluster_dynamic: false,
+  headers: false,
+};
+
+/** Reads a CONNECT; throws an Error whose message carries no value. */
+export function parseRouteConnect(json: Buffer): RouteConnect {
+  const all = parseObject(json);
+  const connect: Record<string, unknown> = { ...noConnect };
+  for (const [name, byDefault] of Object.entries(noConnect)) {
+    const value = all[name];
+    if (value === undefined || value === null) continue;
+    if (typeof value !== typeof byDefault) throw new Error(`"${name}" has the wrong type`);
+    connect[name] = value;
+  }
+  return connect as unknown as RouteConnect;
+}
+
+/** Makes a CONNECT line. */
+export function routeConnectLine(connect: Omit<RouteConnect, 'lang'> & { readonly tls: boolean }): Buffer {
+  const { user, pass, tls, name, headers, cluster, cluster_dynamic } = connect;
+  const json = JSON.stringify({
+    echo: true,
+    verbose: false,
+    pedantic: false,
+    user: user === '' ? undefined : user,
+    pass: pass === '' ? undefined : pass,
+    tls_required: tls,
+    name,
+    cluster,
+    cluster_dynamic: cluster_dynamic || undefined,
+    headers,
+  });
+  return Buffer.from(`CONNECT ${json}\r\n`);
+}
+
+function parseObject(json: Buffer): Record<string, unknown> {
+  let given: unknown;
+  try {
+    given = JSON.parse(json.toString());
+  } catch {
+    // The parser's own message quotes what it read, which may be a password.
+    throw new Error('no valid JSON');
+  }
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('no JSON object');
+  return given as Record<string, unknown>;
+}
