@@ -22,7 +22,6 @@ import type { Monitored } from './monitored.ts';
 import type { BrokerOptions } from './options.ts';
 import { BufferPool } from './output.ts';
 import { planReload } from './reload.ts';
-import { RouteSelection } from './remote-interest.ts';
 import { Sessions } from './sessions.ts';
 import { TlsEntrance } from './tls-entrance.ts';
 
@@ -122,11 +121,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,
     };
-    this.delivery = {
-      random: deps.random ?? Math.random,
-      dropForFarBehind: options.dropForFarBehind,
-      routes: new RouteSelection(),
-    };
+    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.dropForFarBehind };
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );

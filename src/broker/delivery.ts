@@ -3,7 +3,7 @@ import { noRespondersMessage } from '../protocol/encoder.ts';
 import type { Publication, RoutedPublication } from '../protocol/operations.ts';
 import type { Match } from '../subjects/sublist.ts';
 import type { Account } from './account.ts';
-import type { RemoteInterest, RouteSelection } from './remote-interest.ts';
+import { chooseMember, type RemoteInterest, sendAlong } from './remote-interest.ts';
 import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
@@ -11,7 +11,6 @@ export interface DeliveryPolicy {
   readonly random: () => number;
   /** Drop messages for consumers far behind rather than have their publishers wait (no_fast_producer_stall). */
   readonly dropForFarBehind: boolean;
-  readonly routes: RouteSelection;
 }
 
 /** Publishes a message in an account; false where nobody took it. */
@@ -23,13 +22,16 @@ export function publish(
 ): boolean {
   const { buffer, subjectStart, subjectEnd } = publication;
   const match = account.subscriptions.match(buffer, subjectStart, subjectEnd);
-  const delivered = deliver(publication, match, publisher, policy);
-  if (account.remote.size === 0) return delivered;
+  if (account.remote.size === 0) return deliver(publication, match, publisher, policy);
   const remote = account.remote.match(buffer, subjectStart, subjectEnd);
-  return deliverToRoutes(publication, account, match, remote, publisher, policy) || delivered;
+  if (remote.plain.length + remote.queues.length === 0) return deliver(publication, match, publisher, policy);
+  return deliverEverywhere(publication, account, match, remote, publisher, policy);
 }
 
-/** Delivers what came over a route: to the clients of this server only, and to the queue groups that the sender names. */
+/**
+ * Delivers what came over a route: to the clients of this server only, and to the queue groups that the sender has chosen
+ * it for. Where such a group has nobody here any more the message goes on to another server.
+ */
 export function publishRouted(
   publication: RoutedPublication,
   account: Account,
@@ -42,9 +44,14 @@ export function publishRouted(
     deliverTo(plain[index] as Subscription, publication, publisher, policy);
   }
   if (wanted.length === 0) return;
-  for (const group of queues) {
-    if (wanted.includes(nameOf(group))) deliverToOne(group, publication, publisher, policy);
+  const chosen: RemoteInterest[] = [];
+  for (const name of wanted) {
+    const group = named(queues, name);
+    if (group !== undefined && deliverToOne(group, publication, publisher, policy)) continue;
+    const elsewhere = named(account.remote.match(buffer, subjectStart, subjectEnd).queues, name)?.[0];
+    if (elsewhere !== undefined) chosen.push(elsewhere);
   }
+  if (chosen.length > 0) sendAlong(publication, account.nameBytes, [], chosen, publisher);
 }
 
 /** Delivers to all plain subscriptions and to one of each queue group. */
@@ -66,21 +73,44 @@ function deliver(
   return delivered;
 }
 
-/** Sends along each route where somebody listens; a queue group that has members here is not asked for elsewhere. */
-function deliverToRoutes(
+/** Delivers here and along the routes: a member of a queue group is as likely chosen wherever it is (client.go, processMsgResults). */
+function deliverEverywhere(
   publication: Publication,
   account: Account,
-  local: Match<Subscription>,
+  { plain, queues }: Match<Subscription>,
   remote: Match<RemoteInterest>,
   publisher: Publisher,
-  { routes, random }: DeliveryPolicy,
+  policy: DeliveryPolicy,
 ): boolean {
-  for (const interest of remote.plain) routes.add(interest);
-  for (const group of remote.queues) {
-    const name = nameOf(group);
-    if (!local.queues.some((members) => nameOf(members) === name)) routes.addOneOf(group, random);
+  let delivered = false;
+  for (let index = 0; index < plain.length; index++) {
+    if (deliverTo(plain[index] as Subscription, publication, publisher, policy)) delivered = true;
   }
-  return routes.send(publication, account.nameBytes, publisher);
+  const chosen: RemoteInterest[] = [];
+  for (const group of queues) {
+    const others = named(remote.queues, nameOf(group));
+    const other = others && chooseMember(group.length, others, policy.random);
+    if (other === undefined && deliverToOne(group, publication, publisher, policy)) delivered = true;
+    else if (others !== undefined) {
+      chosen.push(other ?? (chooseMember(0, others, policy.random) as RemoteInterest));
+    }
+  }
+  for (const group of remote.queues) {
+    if (queues.length > 0 && named(queues, nameOf(group)) !== undefined) continue;
+    chosen.push(chooseMember(0, group, policy.random) as RemoteInterest);
+  }
+  return sendAlong(publication, account.nameBytes, remote.plain, chosen, publisher) || delivered;
+}
+
+/** The group of this name. */
+function named<T extends { readonly queue: string | undefined }>(
+  groups: readonly (readonly T[])[],
+  name: string,
+): readonly T[] | undefined {
+  for (let index = 0; index < groups.length; index++) {
+    if (nameOf(groups[index] as readonly T[]) === name) return groups[index];
+  }
+  return undefined;
 }
 
 /** All members of a group have its name. */
@@ -129,9 +159,10 @@ export function deliverTo(
   if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
   const { connection, permit } = receiver;
   if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
-  if (connection.isBehind) {
+  // A route carries the messages of many: nobody holds it up, and it passes nobody over (client.go, deliverMsg).
+  if (connection.isBehind && publisher.connection !== undefined) {
     if (policy.dropForFarBehind && connection.isFarBehind) return false;
-    publisher.connection?.waitFor(connection);
+    publisher.connection.waitFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
   permit?.received(publication);

@@ -1,5 +1,5 @@
 // What other servers' clients listen to, and which routes one message therefore takes: each at most once, with the queue
-// groups that the other server is to serve.
+// groups that the other server is to serve. Keeps nothing from message to message.
 import type { Publication } from '../protocol/operations.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionStatistics } from './statistics.ts';
@@ -34,58 +34,81 @@ export class RemoteInterest {
   }
 }
 
-/** Collects the routes of one message. One serves all messages, one after the other. */
-export class RouteSelection {
-  readonly #chosen: { route: RouteTarget; queues: Buffer[] }[] = [];
-  #count = 0;
-
-  add({ route, queueBytes }: RemoteInterest): void {
-    let index = 0;
-    while (index < this.#count && this.#chosen[index]?.route !== route) index++;
-    if (index === this.#count) this.#begin(route);
-    if (queueBytes !== undefined) this.#chosen[index]?.queues.push(queueBytes);
+/**
+ * Chooses a member of a queue group by weight; undefined for one that is on this server.
+ * @param here how many are on this server
+ * @param random a number in [0, 1)
+ */
+export function chooseMember(
+  here: number,
+  elsewhere: readonly RemoteInterest[],
+  random: () => number,
+): RemoteInterest | undefined {
+  if (here === 0 && elsewhere.length === 1) return elsewhere[0];
+  let rest = random() * elsewhere.reduce((sum, { weight }) => sum + weight, here) - here;
+  if (rest < 0) return undefined;
+  for (const member of elsewhere) {
+    rest -= member.weight;
+    if (rest < 0) return member;
   }
+  return elsewhere.at(-1);
+}
 
-  /** Chooses a member of a queue group of other servers, the larger ones more often. @param random in [0, 1) */
-  addOneOf(group: readonly RemoteInterest[], random: () => number): void {
-    if (group.length === 1) {
-      this.add(group[0] as RemoteInterest);
-      return;
-    }
-    let rest = random() * group.reduce((sum, { weight }) => sum + weight, 0);
-    let index = 0;
-    while (index < group.length - 1 && rest >= (group[index] as RemoteInterest).weight) {
-      rest -= (group[index] as RemoteInterest).weight;
-      index++;
-    }
-    this.add(group[index] as RemoteInterest);
-  }
+const noQueues: readonly Buffer[] = [];
 
-  /** Sends the message along the routes chosen and forgets them; false where none took it. @param account with a space behind it */
-  send(publication: Publication, account: Buffer, publisher: Publisher): boolean {
-    let sent = false;
-    for (let index = 0; index < this.#count; index++) {
-      const { route, queues } = this.#chosen[index] as { route: RouteTarget; queues: Buffer[] };
-      const { connection, statistics, headers } = route;
-      if (connection.isBehind) publisher.connection?.waitFor(connection);
-      if (connection.writeRouted(publication, account, queues, headers)) {
-        sent = true;
-        statistics.outMsgs++;
-        statistics.outBytes +=
-          publication.payloadEnd - publication.payloadStart - (headers ? 0 : publication.headerSize);
-        statistics.lastActivity = publisher.statistics.readAt;
-        route.traceDelivery?.(publication, account.toString('latin1').trimEnd());
-      }
-      queues.length = 0;
-    }
-    this.#count = 0;
-    return sent;
+/**
+ * Sends a message once along each route at whose end somebody plain listens, or a chosen member of a queue group; false
+ * where no route took it.
+ * @param account its name with a space behind it
+ */
+export function sendAlong(
+  publication: Publication,
+  account: Buffer,
+  plain: readonly RemoteInterest[],
+  chosen: readonly RemoteInterest[],
+  publisher: Publisher,
+): boolean {
+  let sent = false;
+  for (let index = 0; index < plain.length; index++) {
+    const { route } = plain[index] as RemoteInterest;
+    if (comesBefore(plain, index, route)) continue;
+    const queues = chosen.length === 0 ? noQueues : queuesOf(chosen, route);
+    if (sendTo(route, publication, account, queues, publisher)) sent = true;
   }
+  for (let index = 0; index < chosen.length; index++) {
+    const { route } = chosen[index] as RemoteInterest;
+    if (comesBefore(plain, plain.length, route) || comesBefore(chosen, index, route)) continue;
+    if (sendTo(route, publication, account, queuesOf(chosen, route), publisher)) sent = true;
+  }
+  return sent;
+}
 
-  #begin(route: RouteTarget): void {
-    const free = this.#chosen[this.#count];
-    if (free === undefined) this.#chosen.push({ route, queues: [] });
-    else free.route = route;
-    this.#count++;
+/** Few routes match one message, so that looking through them is quicker than anything remembered. */
+function comesBefore(interests: readonly RemoteInterest[], end: number, route: RouteTarget): boolean {
+  for (let index = 0; index < end; index++) {
+    if (interests[index]?.route === route) return true;
   }
+  return false;
+}
+
+function queuesOf(chosen: readonly RemoteInterest[], route: RouteTarget): Buffer[] {
+  return chosen.flatMap((member) => (member.route === route ? (member.queueBytes ?? []) : []));
+}
+
+function sendTo(
+  route: RouteTarget,
+  publication: Publication,
+  account: Buffer,
+  queues: readonly Buffer[],
+  publisher: Publisher,
+): boolean {
+  const { connection, statistics, headers } = route;
+  if (connection.isBehind) publisher.connection?.waitFor(connection);
+  if (!connection.writeRouted(publication, account, queues, headers)) return false;
+  statistics.outMsgs++;
+  statistics.outBytes +=
+    publication.payloadEnd - publication.payloadStart - (headers ? 0 : publication.headerSize);
+  statistics.lastActivity = publisher.statistics.readAt;
+  route.traceDelivery?.(publication, account.toString('latin1').trimEnd());
+  return true;
 }

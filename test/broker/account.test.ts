@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { Account } from '../../src/broker/account.ts';
 import { InternalPublisher } from '../../src/broker/internal-publisher.ts';
-import { RouteSelection } from '../../src/broker/remote-interest.ts';
 import type { Publication } from '../../src/protocol/operations.ts';
 
 const bytes = (text: string) => Buffer.from(text);
-const policy = { random: () => 0, dropForFarBehind: false, routes: new RouteSelection() };
+const policy = { random: () => 0, dropForFarBehind: false };
 
 function textOf({ buffer, payloadStart, payloadEnd }: Publication): string {
   return buffer.toString('utf8', payloadStart, payloadEnd);
