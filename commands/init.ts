@@ -10,6 +10,7 @@ import { printValue } from '../src/conf/printer.ts';
 import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
 import { importAuthority } from '../src/pki/import.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
+import { intermediateDays } from '../src/pki/intermediate.ts';
 import { mappedSan } from '../src/pki/profile.ts';
 import {
   refuseExistingConfigurations,
@@ -28,6 +29,7 @@ export default class Init extends BaseCommand {
     'Ready to run on this machine\nnatspki init --yes',
     'Two names for the server, users alice and bob\nnatspki init --yes --template verify-and-map --host nats.example.com 10.0.0.1 --client alice bob',
     'A cluster of three\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
+    "The root's key can be taken away afterwards\nnatspki init --yes --intermediate",
     'Take over what openssl, mkcert or easy-rsa made\nnatspki init --import ./old-certs',
   ];
   static override flags = initFlags(keyTypes);
@@ -37,12 +39,13 @@ export default class Init extends BaseCommand {
     const directory = new PkiDirectory(flags.dir);
     if (flags.import !== undefined) return this.#import(directory, flags.import, flags);
     if (!flags.force) await refuseExistingAuthority(directory);
-    const { template, hosts, clients, nodes, keyType, passphrase } = await initAnswers(flags, {
+    const answers = await initAnswers(flags, {
       keyTypes,
       defaultHosts,
       checkHost: sanOfHost,
       checkClient: (name) => checkNames([name]),
     });
+    const { template, hosts, clients, nodes, keyType, passphrase } = answers;
     const servers = serverPairs(template, hosts);
     const users = clients.map((name) => (mappedSan(name).length > 0 ? name : `CN=${name}`));
     const { dir, config, force, 'cluster-name': clusterName } = flags;
@@ -63,7 +66,12 @@ export default class Init extends BaseCommand {
         authorityDays: flags['ca-days'],
         days: flags.days,
         force,
-        ...given({ passphrase }),
+        ...given({
+          passphrase,
+          intermediate: answers.intermediate
+            ? { days: flags['intermediate-days'] ?? intermediateDays }
+            : undefined,
+        }),
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
         progress,
       }),
@@ -74,6 +82,7 @@ export default class Init extends BaseCommand {
       configurations,
       client: clients[0],
       hosts: [...nodes.flatMap((node) => node.hosts), ...hosts],
+      ...given({ rootKey: answers.intermediate ? directory.authorityKeyFile : undefined }),
     });
     const result = { directory: dir, certificates, notices, configurations, next };
     this.print(initLines(result, this.terminal));

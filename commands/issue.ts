@@ -40,7 +40,7 @@ export default class Issue extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(Issue);
     const directory = new PkiDirectory(flags.dir);
-    const passphrase = await authorityPassphrase(directory.authorityKeyFile, flags, () =>
+    const passphrase = await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
       authorityNeedsPassphrase(directory),
     );
     const request =

@@ -5,9 +5,10 @@ import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { dueWindow, refuseNames, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
-import { afterNewAuthority, planLines, rotateLines } from '../src/cli/rotate-result.ts';
+import { afterNewAuthority, afterNewIntermediate, planLines, rotateLines } from '../src/cli/rotate-result.ts';
 import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
+import { planIntermediate, replaceIntermediate } from '../src/pki/intermediate.ts';
 import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
 import { leavesBySerial } from '../src/pki/listing.ts';
 import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate.ts';
@@ -18,7 +19,7 @@ import { Rollout } from '../src/tls/rollout.ts';
 export default class Rotate extends BaseCommand {
   static override summary = 'Replace certificates, or the authority, without an outage.';
   static override usage =
-    'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish] | rotate --undo NAME';
+    'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish] | rotate --intermediate | rotate --undo NAME';
   static override description =
     'Issues certificates anew: same names, profile, type of key and life, a new key. The pair that is replaced goes to the archive, and new pins are in the configuration before the files change.';
   static override examples = [
@@ -26,6 +27,7 @@ export default class Rotate extends BaseCommand {
     'One certificate, on a running nats-server, and see that it is served\nnatspki rotate server --reload nats.pid --verify tls://localhost:4222',
     'A new authority beside the old one; then `natspki rotate`\nnatspki rotate --ca',
     'And the end of the old one\nnatspki rotate --ca --finish',
+    "A new intermediate, when the root's key is back for it; then `natspki rotate`\nnatspki rotate --intermediate",
     'Put the old pair back\nnatspki rotate --undo server',
   ];
   static override args = {
@@ -45,11 +47,13 @@ export default class Rotate extends BaseCommand {
     const due = dueWindow(flags.due);
     const selection = { directory, ...given({ names }), ...due, keepKey: flags['keep-key'] };
     const succession = { directory, force: flags.force, ...given({ commonName: flags['ca-name'] }) };
-    const { ca, finish, undo, force } = flags;
+    const { ca, finish, intermediate, undo, force } = flags;
     if (flags['dry-run']) {
-      const plan = ca
-        ? { steps: [await (finish ? planFinish : planStart)(succession)], left: [] }
-        : await planRotation(selection);
+      const planAuthority = finish ? planFinish : intermediate ? planIntermediate : planStart;
+      const plan =
+        ca || intermediate
+          ? { steps: [await planAuthority(succession)], left: [] }
+          : await planRotation(selection);
       this.print(planLines(plan.steps.map(describeStep), plan.left));
       return { plan };
     }
@@ -62,13 +66,14 @@ export default class Rotate extends BaseCommand {
     const passphrase =
       undo !== undefined || finish
         ? undefined
-        : await authorityPassphrase(directory.authorityKeyFile, flags, () =>
-            authorityNeedsPassphrase(directory),
+        : await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
+            authorityNeedsPassphrase(directory, ca || intermediate),
           );
     const made = await withProgress('issuing certificates', (progress) => {
       if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeSwap });
       if (finish) return finishSuccession(succession);
       if (ca) return startSuccession({ ...succession, ...given({ passphrase }) });
+      if (intermediate) return replaceIntermediate({ ...succession, ...given({ passphrase }) });
       return rotateLeaves({ ...selection, ...given({ passphrase }), progress, beforeSwap });
     });
     if (flags['prune-pins']) {
@@ -77,7 +82,7 @@ export default class Rotate extends BaseCommand {
     const { added, removed, reloaded } = rollout;
     if (made.certificates.length + removed.length > 0) await rollout.reload();
     const result = { ...made, pins: { added, removed }, reloaded };
-    const next = ca && !finish ? afterNewAuthority : undefined;
+    const next = ca && !finish ? afterNewAuthority : intermediate ? afterNewIntermediate : undefined;
     this.print(rotateLines(made, rollout.report(), next, this.terminal));
     const served = flags.verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
     this.print(served.map(({ address, name }) => `${flags.verify} at ${address} serves "${name}"`));

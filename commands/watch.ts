@@ -28,7 +28,7 @@ export default class Watch extends BaseCommand {
     const directory = new PkiDirectory(flags.dir);
     const logger = processLogger();
     const configurations = flags.config ?? ['./nats.conf'].filter(exists);
-    const passphrase = await authorityPassphrase(directory.authorityKeyFile, flags, () =>
+    const passphrase = await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
       authorityNeedsPassphrase(directory),
     );
     const renewer = new Renewer({

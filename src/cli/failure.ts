@@ -86,8 +86,11 @@ function reworded(message: string, help: string): UsageError {
   const [, both, other] = /^(--[\w-]+)=.* cannot also be provided when using (--[\w-]+)$/.exec(text) ?? [];
   if (both !== undefined) return new UsageError(`${both} and ${other} exclude each other`, help);
   const [, user, needed] =
-    /^All of the following must be provided when using (--[\w-]+): (.*)$/.exec(text) ?? [];
-  if (user !== undefined) return new UsageError(`${user} needs ${needed}`, help);
+    /^(?:All|One) of the following must be provided when using (--[\w-]+): (.*)$/.exec(text) ?? [];
+  if (user !== undefined) {
+    const words = text.startsWith('One') ? needed?.replaceAll(', ', ' or ') : needed;
+    return new UsageError(`${user} needs ${words}`, help);
+  }
   const first = text
     .split('\n')
     .map((line) => line.trim())

@@ -1,10 +1,19 @@
 // What `init` has to know before it starts: its flags, and on a terminal the questions about what they leave open.
 import { hostname } from 'node:os';
 import { boolean, option, string } from '@oclif/core/flags';
+import { maximumDays } from '../duration.ts';
 import { UsageError } from '../errors.ts';
 import { parseNode, type ServerNames } from '../server-configuration.ts';
 import { type TemplateName, templates } from '../templates.ts';
-import { daysFlag, directoryFlag, keyTypeFlag, passphraseFileFlag, pathFlag, yesFlag } from './flags.ts';
+import {
+  daysFlag,
+  directoryFlag,
+  keyTypeFlag,
+  numberFlag,
+  passphraseFileFlag,
+  pathFlag,
+  yesFlag,
+} from './flags.ts';
 import { readPassphrase } from './input.ts';
 import { askChoice, askSecret, askWords, mayAsk } from './prompts.ts';
 
@@ -53,6 +62,17 @@ export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
     default: 'natspki CA',
   }),
   'ca-days': daysFlag('Days until the authority expires.', 3650),
+  intermediate: boolean({
+    description: "Have an intermediate sign the certificates, so that the root's key can be taken away.",
+    allowNo: true,
+  }),
+  'intermediate-days': numberFlag({
+    description: 'Days until the intermediate expires.',
+    helpValue: 'DAYS',
+    dependsOn: ['intermediate'],
+    defaultHelp: async () => '1825',
+    ...{ minimum: 1, maximum: maximumDays, example: 1825 },
+  }),
   days: daysFlag('Days until the certificates expire.', 365),
   'key-type': keyTypeFlag(keyTypes),
   'passphrase-file': passphraseFileFlag('encrypts it'),
@@ -64,7 +84,7 @@ export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
     multipleNonGreedy: true,
     exclusive: [
       ...['config', 'template', 'host', 'client', 'node', 'cluster-name'],
-      ...['ca-name', 'ca-days', 'days', 'key-type'],
+      ...['ca-name', 'ca-days', 'intermediate', 'intermediate-days', 'days', 'key-type'],
     ],
   }),
   force: boolean({
@@ -78,6 +98,7 @@ export interface InitAnswers<K> {
   clients: string[];
   nodes: ServerNames[];
   keyType: K;
+  intermediate: boolean;
   passphrase: string | undefined;
 }
 
@@ -87,6 +108,7 @@ interface GivenFlags<K> {
   readonly client?: string[] | undefined;
   readonly node?: string[] | undefined;
   readonly 'key-type'?: K | undefined;
+  readonly intermediate?: boolean | undefined;
   readonly 'passphrase-file'?: string | undefined;
   readonly yes: boolean;
   readonly json?: boolean;
@@ -138,12 +160,22 @@ export async function initAnswers<K extends string>(
     hosts,
     clients: await answer(flags.client, () => askWords('Clients', ['client'], checkClient), ['client']),
     keyType: await answer(flags['key-type'], () => askChoice('Key type', keyTypes[0], keyTypes), keyTypes[0]),
+    intermediate: await answer(flags.intermediate, askIntermediate, false),
     passphrase: await answer(
       flags['passphrase-file'] && (await readPassphrase(flags['passphrase-file'])),
       newPassphrase,
       undefined,
     ),
   };
+}
+
+async function askIntermediate(): Promise<boolean> {
+  const kinds = {
+    root: 'One key signs everything.',
+    intermediate: "An intermediate signs; the root's key can be taken away.",
+  };
+  const names = ['root', 'intermediate'] as const;
+  return (await askChoice('Authority', 'root', names, (name) => kinds[name])) === 'intermediate';
 }
 
 async function newPassphrase(): Promise<string | undefined> {

@@ -15,10 +15,12 @@ export interface NextSteps {
   readonly client: string | undefined;
   /** Names and addresses of the servers. */
   readonly hosts: readonly string[];
+  /** Path of the root's key where it can be taken away. */
+  readonly rootKey?: string;
 }
 
 /** Returns the commands, each with what it does. */
-export function nextSteps({ directory, configurations, client, hosts }: NextSteps): NextStep[] {
+export function nextSteps({ directory, configurations, client, hosts, rootKey }: NextSteps): NextStep[] {
   const host = hosts.find((each) => !each.includes('*')) ?? 'localhost';
   const url = `tls://${isIP(host) === 6 ? `[${host}]` : host}`;
   const file = (name: string) => quoted(join(directory, name));
@@ -30,6 +32,12 @@ export function nextSteps({ directory, configurations, client, hosts }: NextStep
     steps.push({
       command: `nats -s ${url} --tlsca ${file('ca.pem')} --tlscert ${file(`${client}-cert.pem`)} --tlskey ${file(`${client}-key.pem`)} sub '>'`,
       purpose: 'connect a client',
+    });
+  }
+  if (rootKey !== undefined) {
+    steps.push({
+      command: `mv ${quoted(rootKey)} /path/to/a/safe/place/`,
+      purpose: 'keep the key of the root elsewhere until the next intermediate is made',
     });
   }
   return [...steps, { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see what expires when' }];

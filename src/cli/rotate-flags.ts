@@ -50,10 +50,14 @@ export const rotateFlags = () => ({
     description: 'Make a new authority beside the old one, which vouches for it and stays trusted.',
     exclusive: ['undo'],
   }),
+  intermediate: boolean({
+    description: "Make a new intermediate below the same root, whose key must be there; or the root's first.",
+    exclusive: [...ofLeaves, 'due', 'keep-key'],
+  }),
   'ca-name': string({
-    description: 'Common name of the new authority.',
+    description: 'Common name of the new authority, or intermediate.',
     helpValue: 'NAME',
-    dependsOn: ['ca'],
+    relationships: [{ type: 'some', flags: ['ca', 'intermediate'] }],
     exclusive: ['finish'],
     defaultHelp: async () => 'the old one with the next number',
   }),
@@ -69,10 +73,12 @@ export const rotateFlags = () => ({
 /** Throws a UsageError when certificates are named for what is not about certificates by name. */
 export function refuseNames(
   names: readonly string[] | undefined,
-  { ca, undo }: { readonly ca: boolean; readonly undo?: string | undefined },
+  { ca, intermediate, undo }: { ca: boolean; intermediate: boolean; undo?: string | undefined },
 ): void {
-  if (names === undefined || !(ca || undo !== undefined)) return;
-  throw new UsageError(`--${ca ? 'ca' : 'undo'} and names of certificates exclude each other`);
+  if (names === undefined || !(ca || intermediate || undo !== undefined)) return;
+  throw new UsageError(
+    `--${ca ? 'ca' : intermediate ? 'intermediate' : 'undo'} and names of certificates exclude each other`,
+  );
 }
 
 /** What `--due` means without a window. */

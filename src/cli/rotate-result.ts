@@ -11,6 +11,10 @@ export interface RotateResult {
 export const afterNewAuthority =
   'give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`';
 
+/** Says what to do once there is a new intermediate. */
+export const afterNewIntermediate =
+  "take the root's key away again; `natspki rotate` has it sign, and no peer has to trust anything new";
+
 /** Returns a plan, a line a step and a line for all that is left as it is. */
 export function planLines(steps: readonly string[], left: readonly string[]): string[] {
   return [...steps, ...left, ...(steps.length === 0 ? ['nothing to do'] : [])].map(printable);

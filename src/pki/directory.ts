@@ -25,7 +25,7 @@ import { Ledger, type LedgerEntry } from './ledger.ts';
 
 /** The two files of a certificate. */
 export interface PairFiles {
-  /** `ca` for the authority. */
+  /** `ca` for the root, `intermediate` for what stands between it and the leaves. */
   readonly name: string;
   readonly certificateFile: string;
   readonly keyFile: string;
@@ -43,6 +43,8 @@ export interface Change {
   /** For the ledger: what was signed. */
   readonly entries?: readonly LedgerEntry[];
   readonly pairs?: readonly PairWrite[];
+  /** Pairs that go to the archive with nothing in their place; those that are not there are passed over. */
+  readonly retired?: readonly PairFiles[];
   /** Files that their owner may have edited; what they replace goes to the archive. */
   readonly configurations?: readonly FileWrite[];
   readonly others?: readonly FileWrite[];
@@ -52,10 +54,13 @@ export interface Change {
 
 export class PkiDirectory {
   readonly path: string;
-  /** The trust bundle, the current authority first. */
+  /** The trust bundle, the current root first. */
   readonly authorityFile: string;
   readonly authorityKeyFile: string;
-  /** What goes behind each leaf while one authority succeeds another; missing at other times. */
+  /** What stands between leaves and root, the one that signs first; missing where the root signs leaves itself. */
+  readonly intermediateFile: string;
+  readonly intermediateKeyFile: string;
+  /** What the root before says of the current one, to go behind each leaf; missing outside of a rotation. */
   readonly chainFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
@@ -65,6 +70,8 @@ export class PkiDirectory {
     this.path = path;
     this.authorityFile = join(path, 'ca.pem');
     this.authorityKeyFile = join(path, 'ca-key.pem');
+    this.intermediateFile = join(path, 'intermediate.pem');
+    this.intermediateKeyFile = join(path, 'intermediate-key.pem');
     this.#state = join(path, '.natspki');
     this.#archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
@@ -90,6 +97,16 @@ export class PkiDirectory {
 
   get authorityPair(): PairFiles {
     return { name: 'ca', certificateFile: this.authorityFile, keyFile: this.authorityKeyFile };
+  }
+
+  get intermediatePair(): PairFiles {
+    const [certificateFile, keyFile] = [this.intermediateFile, this.intermediateKeyFile];
+    return { name: 'intermediate', certificateFile, keyFile };
+  }
+
+  /** The pair that signs leaves: the root's own where there is no intermediate. */
+  get issuerPair(): PairFiles {
+    return exists(this.intermediateFile) ? this.intermediatePair : this.authorityPair;
   }
 
   /**
@@ -128,7 +145,7 @@ export class PkiDirectory {
   }
 
   hasAuthority(): boolean {
-    return exists(this.authorityFile) || exists(this.authorityKeyFile);
+    return [this.authorityPair, this.intermediatePair].some(isThere);
   }
 
   /** Reads the trust bundle; throws `no-authority` when there is none. */
@@ -141,22 +158,49 @@ export class PkiDirectory {
     return readCertificates(await readRegularFile(this.authorityFile), this.authorityFile);
   }
 
-  /** Reads the authority with its key; throws what says why it cannot sign. */
-  async readAuthority(passphrase?: string): Promise<Authority> {
-    const bundle = await this.readBundle();
-    const key = decodePrivateKey(
-      await readRegularFile(this.authorityKeyFile),
-      this.authorityKeyFile,
-      passphrase,
-    );
-    const source = { bundle: this.authorityFile, key: this.authorityKeyFile };
-    return new Authority(bundle, key, source, await this.readVouchers());
+  /** Reads what stands between leaves and root, the one that signs first; nothing where the root signs leaves itself. */
+  async readIntermediates(): Promise<Certificate[]> {
+    return readCertificatesWhereThere(this.intermediateFile);
   }
 
-  /** Reads what the authority before says of the current one, to go behind each leaf; nothing outside a rotation. */
+  /** Reads what the root before says of the current one, to go behind each leaf; nothing outside of a rotation. */
   async readVouchers(): Promise<Certificate[]> {
-    if (!exists(this.chainFile)) return [];
-    return readCertificates(await readRegularFile(this.chainFile), this.chainFile);
+    return readCertificatesWhereThere(this.chainFile);
+  }
+
+  /** Reads the authority that signs leaves, with its key; throws what says why it cannot sign. */
+  async readAuthority(passphrase?: string): Promise<Authority> {
+    const roots = await this.readBundle();
+    const intermediates = await this.readIntermediates();
+    return this.#open(this.issuerPair, roots, intermediates, passphrase);
+  }
+
+  /** Reads the root with its key, which signs intermediates; throws `root-key-away` where that has been taken away. */
+  async readRoot(passphrase?: string): Promise<Authority> {
+    const roots = await this.readBundle();
+    this.refuseRootKeyAway(roots[0]);
+    return this.#open(this.authorityPair, roots, [], passphrase);
+  }
+
+  /** Throws `root-key-away` unless the key of the root is here. */
+  refuseRootKeyAway({ commonName }: Certificate): void {
+    if (exists(this.authorityKeyFile)) return;
+    throw new NatspkiError(
+      'root-key-away',
+      `the key of authority "${commonName}" is not in "${this.path}", where this needs it`,
+      { hint: `bring it back as "${this.authorityKeyFile}", and take it away again afterwards` },
+    );
+  }
+
+  async #open(
+    { certificateFile, keyFile }: PairFiles,
+    roots: readonly [Certificate, ...Certificate[]],
+    intermediates: readonly Certificate[],
+    passphrase: string | undefined,
+  ): Promise<Authority> {
+    const key = decodePrivateKey(await readRegularFile(keyFile), keyFile, passphrase);
+    const parts = { roots, intermediates, vouchers: await this.readVouchers(), key };
+    return new Authority(parts, { certificate: certificateFile, key: keyFile });
   }
 
   /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
@@ -165,9 +209,8 @@ export class PkiDirectory {
       if (isCode(error, 'ENOENT')) return [];
       throw fileError(error, 'read', this.path);
     });
-    const visible = files.filter(
-      (file) => !file.startsWith('.') && join(this.path, file) !== this.authorityKeyFile,
-    );
+    const own = [this.authorityKeyFile, this.intermediateKeyFile];
+    const visible = files.filter((file) => !file.startsWith('.') && !own.includes(join(this.path, file)));
     const named = (suffix: string) =>
       visible
         .filter((file) => file.endsWith(suffix))
@@ -214,9 +257,13 @@ export class PkiDirectory {
    * @returns where configurations that were replaced are now
    */
   async write(change: Change, now: Date): Promise<string[]> {
-    const { entries = [], pairs = [], configurations = [], others = [], removed = [] } = change;
+    const { entries = [], pairs = [], retired = [], configurations = [], others = [], removed = [] } = change;
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
+    for (const pair of retired.filter(isThere)) {
+      writes.push(...(await this.#archive.pair(pair, await this.holds(pair), now)));
+      removals.push(pair.certificateFile, pair.keyFile);
+    }
     for (const pair of pairs) {
       if (isThere(pair)) {
         writes.push(...(await this.#archive.pair(pair, await this.holds(pair), now)));
@@ -270,7 +317,7 @@ export function checkName(name: string): void {
     );
   }
   // On a file system that ignores case, CA-key.pem is the authority's.
-  if (name.toLowerCase() === 'ca') {
+  if (['ca', 'intermediate'].includes(name.toLowerCase())) {
     throw new UsageError(`name "${name}" is the authority's own`, 'give another name');
   }
 }
@@ -288,6 +335,10 @@ export function checkNames(names: readonly string[]): void {
     }
     seen.set(name.toLowerCase(), name);
   }
+}
+
+async function readCertificatesWhereThere(file: string): Promise<Certificate[]> {
+  return exists(file) ? readCertificates(await readRegularFile(file), file) : [];
 }
 
 function isThere(pair: PairFiles): boolean {

@@ -6,13 +6,14 @@ import { NatspkiError, UsageError } from '../errors.ts';
 import { exists, resolveTarget } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { weaknessOf } from '../x509/key.ts';
+import { type Anchored, anchorOf } from './anchor.ts';
 import { Authority, formatDay } from './authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from './directory.ts';
 import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
 import { refuseExistingAuthority } from './init.ts';
 import { type Made, pairOf, recoveryNotice } from './leaf.ts';
 import { type LedgerEntry, ledgerEntry } from './ledger.ts';
-import { describe, type ListedCertificate } from './listing.ts';
+import { describe, type ListedCertificate, withoutKey } from './listing.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ImportOptions {
@@ -26,9 +27,21 @@ export interface ImportOptions {
   readonly now?: () => Date;
 }
 
+/** What signs: a root with its key, or an intermediate with its own below a root whose key may be elsewhere. */
+interface FoundAuthority {
+  readonly root: Certificate;
+  readonly rootKey: KeyObject | undefined;
+  /** From the one that signs upwards to, and without, the root. */
+  readonly intermediates: readonly Certificate[];
+  /** Of the one that signs; the root's own where there are no intermediates. */
+  readonly key: KeyObject;
+}
+
 interface Adopted {
   readonly name: string;
   readonly certificate: Certificate;
+  /** What stands between it and the root. */
+  readonly behind: readonly Certificate[];
   readonly profile: ProfileName;
   /** Undefined when it is elsewhere. */
   readonly key: KeyObject | undefined;
@@ -37,7 +50,7 @@ interface Adopted {
 /**
  * Takes over what the folders hold, in one step: the authority first in the result, then its leaves by name. What of
  * the leaves is left behind is in the notices, with the reason. Throws `no-authority`, `no-authority-key`,
- * `several-authorities`, `not-a-root`, `weak-key`, `authority-expired` where there is no authority to take over, and
+ * `several-authorities`, `no-root`, `weak-key`, `authority-expired` where there is no authority to take over, and
  * `same-folder` when writing would change a source.
  */
 export async function importAuthority(options: ImportOptions): Promise<Made> {
@@ -49,26 +62,22 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
   };
   await refuse();
   const foreign = await readForeign(sources, passphrase);
-  const issuer = findAuthority(foreign, sources, now);
-  const { adopted, left } = adoptLeaves(foreign, issuer.certificate, now);
-  const { authorityPair } = directory;
-  const pairs: PairWrite[] = [await pairOf(authorityPair, [issuer.certificate], issuer.key, passphrase)];
-  const { pin } = issuer.certificate;
-  const entries: LedgerEntry[] = [
-    ledgerEntry(issuer.certificate, { name: authorityPair.name, profile: 'authority', issuer: pin, now }),
-  ];
-  const rows: ListedCertificate[] = [describe(issuer.certificate, authorityPair, 'authority', now)];
-  for (const { name, certificate, profile, key } of adopted) {
-    const { keyFile, ...files } = directory.pair(name);
+  const found = findAuthority(foreign, sources, now);
+  const { pairs, entries, rows } = await adoptAuthority(directory, found, passphrase, now);
+  const { adopted, left } = adoptLeaves(foreign, found, now);
+  for (const { name, certificate, behind, profile, key } of adopted) {
+    const files = directory.pair(name);
     const request = key === undefined ? { request: true as const } : {};
-    pairs.push(await pairOf({ ...files, keyFile }, [certificate], key));
-    entries.push(ledgerEntry(certificate, { name, profile, issuer: pin, now, ...request }));
-    rows.push(describe(certificate, key === undefined ? files : { ...files, keyFile }, profile, now));
+    const issuer = (behind[0] ?? found.root).pin;
+    pairs.push(await pairOf(files, [certificate, ...behind], key));
+    entries.push(ledgerEntry(certificate, { name, profile, issuer, now, ...request }));
+    rows.push(describe(certificate, key === undefined ? withoutKey(files) : files, profile, now));
   }
   return directory.exclusive(async (recovered) => {
     await refuse();
     if (!force) await directory.refuseExisting(pairs);
-    await directory.write({ entries, pairs }, now);
+    const retired = found.intermediates.length === 0 ? [directory.intermediatePair] : [];
+    await directory.write({ entries, pairs, retired }, now);
     return { certificates: rows, notices: [...recoveryNotice(recovered), ...foreign.problems, ...left] };
   });
 }
@@ -84,12 +93,39 @@ async function refuseSame(source: string, directory: PkiDirectory): Promise<void
   );
 }
 
-/** Finds the one authority whose key is there; of several certificates of one key, the one that lives longest. */
+/** Gives the pairs of the authority itself, with its entries and rows. */
+async function adoptAuthority(
+  directory: PkiDirectory,
+  { root, rootKey, intermediates, key }: FoundAuthority,
+  passphrase: string | undefined,
+  now: Date,
+): Promise<{ pairs: PairWrite[]; entries: LedgerEntry[]; rows: ListedCertificate[] }> {
+  const { authorityPair, intermediatePair } = directory;
+  const pairs = [await pairOf(authorityPair, [root], rootKey, passphrase)];
+  const facts = { name: authorityPair.name, profile: 'authority', issuer: root.pin, now } as const;
+  const entries = [ledgerEntry(root, facts)];
+  const files = rootKey === undefined ? withoutKey(authorityPair) : authorityPair;
+  const rows = [describe(root, files, 'authority', now)];
+  for (const [i, each] of intermediates.entries()) {
+    const { pin: issuer } = intermediates[i + 1] ?? root;
+    const { name } = intermediatePair;
+    entries.push(ledgerEntry(each, { name, profile: 'intermediate', issuer, now }));
+    const files = i === 0 ? intermediatePair : withoutKey(intermediatePair);
+    rows.push(describe(each, files, 'intermediate', now));
+  }
+  if (intermediates.length > 0) pairs.push(await pairOf(intermediatePair, intermediates, key, passphrase));
+  return { pairs, entries, rows };
+}
+
+/**
+ * Finds the one authority whose key is there: an intermediate before the root above it; of several certificates of one
+ * key, the one that lives longest.
+ */
 function findAuthority(
   { certificates, keys, problems }: Foreign,
   sources: readonly string[],
   now: Date,
-): { certificate: Certificate; key: KeyObject } {
+): FoundAuthority {
   const where = sources.map((source) => `"${source}"`).join(', ');
   const authorities = certificates
     .map(({ certificate }) => certificate)
@@ -101,49 +137,68 @@ function findAuthority(
     throw new NatspkiError('no-authority', `no certificate of an authority in ${where}${unread}`);
   }
   const keyOf = (certificate: Certificate) => keys.find(({ key }) => certificate.hasKey(key))?.key;
+  const isRoot = (certificate: Certificate) => certificate.isSignedBy(certificate);
   const keyed = authorities.filter((certificate) => keyOf(certificate) !== undefined);
-  const [certificate] = keyed;
-  const key = certificate && keyOf(certificate);
-  if (certificate === undefined || key === undefined) {
+  const signing = keyed.find((certificate) => !isRoot(certificate)) ?? keyed[0];
+  const key = signing && keyOf(signing);
+  if (signing === undefined || key === undefined) {
     const message = `no key of the authority ${names(authorities)} in ${where}${unread}`;
     const hint = 'name its folder with --import as well, and the passphrase with --passphrase-file';
     throw new NatspkiError('no-authority-key', message, { hint });
   }
-  const others = keyed.filter(({ pin }) => pin !== certificate.pin);
+  const anchored = anchorOf(signing, authorities, authorities.filter(isRoot));
+  if (anchored === undefined) {
+    throw new NatspkiError(
+      'no-root',
+      `authority ${names([signing])} is signed by "${signing.issuerCommonName}", whose certificate is not in ${where}`,
+      { hint: 'name its folder with --import as well' },
+    );
+  }
+  const { root, intermediates } = anchored;
+  const others = keyed.filter(({ pin }) => pin !== signing.pin && pin !== root.pin);
   if (others.length > 0) {
     throw new NatspkiError('several-authorities', `several authorities with their keys: ${names(keyed)}`, {
       hint: 'import the folder of one of them',
     });
   }
-  if (!certificate.isSignedBy(certificate)) {
-    throw new NatspkiError(
-      'not-a-root',
-      `authority ${names([certificate])} is signed by "${certificate.issuerCommonName}", expected one that signed itself`,
-    );
+  const chain = signing.pin === root.pin ? [] : [signing, ...intermediates];
+  for (const each of [...chain, root]) {
+    const weakness = weaknessOf(each.publicKey);
+    if (weakness === undefined) continue;
+    throw new NatspkiError('weak-key', `authority ${names([each])} has a key of ${weakness}`);
   }
-  const weakness = weaknessOf(certificate.publicKey);
-  if (weakness !== undefined)
-    throw new NatspkiError('weak-key', `authority ${names([certificate])} has a key of ${weakness}`);
-  new Authority([certificate], key, { bundle: where, key: where }).refuseOutsideLife(now);
-  return { certificate, key };
+  for (const each of [...chain, root]) refuseExpired(each, now);
+  const parts = { roots: [root] as const, intermediates: chain, key };
+  new Authority(parts, { certificate: where, key: where }).refuseOutsideLife(now);
+  return { root, rootKey: keyOf(root), intermediates: chain, key };
+}
+
+function refuseExpired({ commonName, notAfter }: Certificate, now: Date): void {
+  if (now < notAfter) return;
+  throw new NatspkiError('authority-expired', `authority "${commonName}" expired on ${formatDay(notAfter)}`);
 }
 
 /** Tells the leaves that are taken over from those that are not, with a line of reason each. */
 function adoptLeaves(
   { certificates, keys, revoked }: Foreign,
-  issuer: Certificate,
+  { root, intermediates }: FoundAuthority,
   now: Date,
 ): { adopted: Adopted[]; left: string[] } {
   const adopted: Adopted[] = [];
   const left: string[] = [];
+  const authorities = certificates
+    .map(({ certificate }) => certificate)
+    .filter(({ signsCertificates }) => signsCertificates);
+  const own = [root, ...intermediates].map(({ pin }) => pin);
   // The newest first, so that what it replaces is known as such.
   const newest = [...certificates].sort(
     (a, b) => b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
   );
   for (const foreign of newest) {
     const { certificate, file } = foreign;
-    if (certificate.pin === issuer.pin) continue;
-    const reason = reasonToLeave(certificate, issuer, revoked, adopted, now);
+    if (own.includes(certificate.pin)) continue;
+    const anchored = anchorOf(certificate, authorities, [root]);
+    const reason = reasonToLeave(certificate, root, anchored, revoked, adopted, now);
     if (reason !== undefined) {
       left.push(`left "${file}" behind: ${reason}`);
       continue;
@@ -155,22 +210,26 @@ function adoptLeaves(
     if (certificate.extendedKeyUsage === undefined) {
       left.push(`"${name}" says nothing of its use: renewed it will be for servers and clients (${profile})`);
     }
-    adopted.push({ name, certificate, profile, key });
+    adopted.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
   }
   return { adopted: adopted.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
 }
 
 function reasonToLeave(
   certificate: Certificate,
-  issuer: Certificate,
+  root: Certificate,
+  anchored: Anchored | undefined,
   revoked: ReadonlySet<string>,
   adopted: readonly Adopted[],
   now: Date,
 ): string | undefined {
   if (certificate.signsCertificates) return 'another authority';
-  if (!certificate.isSignedBy(issuer)) {
-    return `signed by "${certificate.issuerCommonName}", not by "${issuer.commonName}" that is taken over`;
+  if (anchored === undefined) {
+    return `signed by "${certificate.issuerCommonName}", not by "${root.commonName}" that is taken over`;
   }
+  const over = anchored.intermediates.find(({ notAfter }) => now >= notAfter);
+  if (over !== undefined)
+    return `signed by "${over.commonName}", which expired on ${formatDay(over.notAfter)}`;
   if (now >= certificate.notAfter) return `expired on ${formatDay(certificate.notAfter)}`;
   if (revoked.has(certificate.serial)) return 'revoked';
   if (certificate.keyType === 'unknown') return 'its key is of an unknown type';

@@ -5,6 +5,7 @@ import { checkPassphrase, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import { Authority, checkCommonName, checkDays } from './authority.ts';
 import { checkNames, type PkiDirectory } from './directory.ts';
+import { intermediateName, signIntermediate } from './intermediate.ts';
 import {
   type LeafPlan,
   leafNotices,
@@ -32,7 +33,9 @@ export interface InitOptions {
   readonly authorityDays: number;
   readonly days: number;
   readonly keyType: KeyType;
-  /** Encrypts the authority's key. */
+  /** Has an intermediate sign the leaves, so that the root's key can be taken away. */
+  readonly intermediate?: { readonly days: number };
+  /** Encrypts the authority's keys. */
   readonly passphrase?: string;
   /** Replaces an existing authority; what it replaces goes to the archive. */
   readonly force?: boolean;
@@ -61,12 +64,16 @@ export async function refuseExistingAuthority(directory: PkiDirectory): Promise<
   await refuseAuthority(directory);
 }
 
-/** Makes the authority (first in the result, named `ca`), server, route, client and node certificates in one step. */
+/**
+ * Makes the authority (first in the result: `ca`, and `intermediate` where one is wanted), server, route, client and node
+ * certificates in one step.
+ */
 export async function initialize(options: InitOptions): Promise<Made> {
   const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
   const now = (options.now ?? (() => new Date()))();
   checkDays(options.days, 'a certificate');
   checkDays(options.authorityDays, 'the authority');
+  if (options.intermediate !== undefined) checkDays(options.intermediate.days, 'the intermediate');
   checkCommonName(options.authorityName, "the authority's name");
   if (passphrase !== undefined) checkPassphrase(passphrase);
   const plans = planLeaves(options);
@@ -82,32 +89,44 @@ export async function initialize(options: InitOptions): Promise<Made> {
   const step = () => progress(++done, 2 * (plans.length + 1));
   const [key, keyed] = await Promise.all([generateKey(keyType), makeKeys(plans, keyType, step)]);
   step();
-  const authority = await Authority.create({
-    commonName: options.authorityName,
-    key,
-    days: options.authorityDays,
-    now,
-  });
+  const depth = options.intermediate === undefined ? 0 : 1;
+  const root = await Authority.create(
+    { commonName: options.authorityName, key, days: options.authorityDays, now },
+    depth,
+  );
   step();
-  const { certificate } = authority.current;
+  const { certificate } = root.current;
+  const below =
+    options.intermediate &&
+    (await signIntermediate(directory, root, {
+      ...{ commonName: intermediateName(options.authorityName), days: options.intermediate.days },
+      ...{ key: await generateKey(keyType), now, passphrase },
+    }));
+  const authority = below?.authority ?? root;
   const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);
   const authorityWrite = await pairOf(authorityPair, [certificate], key, passphrase);
-  const entry = ledgerEntry(certificate, {
-    name: authorityPair.name,
-    profile: 'authority',
-    issuer: certificate.pin,
-    now,
-  });
+  const facts = { name: authorityPair.name, profile: 'authority', issuer: certificate.pin, now } as const;
+  const above = [ledgerEntry(certificate, facts), ...(below === undefined ? [] : [below.entry])];
   return directory.exclusive(async (recovered) => {
     await refuse();
     const before = force ? (await directory.contents()).certificates : [];
     const replaced = await directory.write(
-      { entries: [entry, ...entries], pairs: [authorityWrite, ...pairs], configurations: files },
+      {
+        entries: [...above, ...entries],
+        pairs: [authorityWrite, ...(below === undefined ? [] : [below.pair]), ...pairs],
+        // What signed below an authority that is replaced is none of this one's.
+        retired: below === undefined ? [directory.intermediatePair] : [],
+        configurations: files,
+      },
       now,
     );
     const left = before.filter((name) => !plans.some((plan) => plan.files.name === name));
     return {
-      certificates: [describe(certificate, authorityPair, 'authority', now), ...listed],
+      certificates: [
+        describe(certificate, authorityPair, 'authority', now),
+        ...(below === undefined ? [] : [below.row]),
+        ...listed,
+      ],
       notices: [
         ...recoveryNotice(recovered),
         ...leafNotices(authority, plans, now),

@@ -84,10 +84,19 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
   });
 }
 
-/** Tells whether the authority's key wants a passphrase; for asking before work starts. */
-export async function authorityNeedsPassphrase(directory: PkiDirectory): Promise<boolean> {
+/**
+ * Tells whether the key that signs wants a passphrase, or, to sign authorities, the root's; for asking before work
+ * starts.
+ */
+export async function authorityNeedsPassphrase(directory: PkiDirectory, root = false): Promise<boolean> {
   await directory.settle();
-  const file = directory.authorityKeyFile;
+  const { issuerPair, authorityPair } = directory;
+  const keys = root ? [authorityPair.keyFile, issuerPair.keyFile] : [issuerPair.keyFile];
+  return (await Promise.all(keys.map(keyNeedsPassphrase))).includes(true);
+}
+
+/** Tells whether a private key wants a passphrase; one that is not there wants none. */
+export async function keyNeedsPassphrase(file: string): Promise<boolean> {
   if (!exists(file)) return false;
   return readMaterialOf('private-key', await readRegularFile(file), file)[0]?.encryption !== undefined;
 }
@@ -103,8 +112,10 @@ async function stillCurrent(
   directory: PkiDirectory,
   passphrase: string | undefined,
 ): Promise<Authority> {
-  const [certificate] = await directory.readBundle();
-  const same = certificate.der.equals(authority.current.certificate.der);
+  const [root] = await directory.readBundle();
+  const [issuer = root] = await directory.readIntermediates();
+  const same =
+    root.der.equals(authority.roots[0].der) && issuer.der.equals(authority.current.certificate.der);
   return same ? authority : directory.readAuthority(passphrase);
 }
 

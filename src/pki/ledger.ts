@@ -4,14 +4,17 @@ import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
 import { type ProfileName, profileNames } from './profile.ts';
 
+/** Of what signs others: a root, and what signs below one. */
+export type AuthorityProfile = 'authority' | 'intermediate';
+
 export interface LedgerEntry {
   /** When it was signed; this and the other times as ISO 8601 in UTC. */
   readonly time: string;
   /** Lower-case hex. */
   readonly serial: string;
-  /** Of its files; `ca` for the authority. */
+  /** Of its files; `ca` for a root, `intermediate` for what signs below one. */
   readonly name: string;
-  readonly profile: ProfileName | 'authority';
+  readonly profile: ProfileName | AuthorityProfile;
   readonly sans: readonly string[];
   readonly keyType: string;
   /** The pin of the key that signed it. */
@@ -82,6 +85,11 @@ export function ledgerEntry(
   };
 }
 
+/** Tells the profiles of what signs others from those of leaves. */
+export function isAuthority(profile: string): profile is AuthorityProfile {
+  return profile === 'authority' || profile === 'intermediate';
+}
+
 function parseEntry(line: string): LedgerEntry | undefined {
   try {
     const entry = JSON.parse(line) as Partial<LedgerEntry> | null;
@@ -95,7 +103,7 @@ function isEntry(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
   const { serial, name, profile, issuer, pin, notAfter } = entry ?? {};
   return (
     [serial, name, issuer, pin].every((field) => typeof field === 'string') &&
-    (profile === 'authority' || profileNames.some((known) => known === profile)) &&
+    (isAuthority(String(profile)) || profileNames.some((known) => known === profile)) &&
     !Number.isNaN(Date.parse(String(notAfter)))
   );
 }

@@ -5,12 +5,13 @@ import { formatSan } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
+import type { AuthorityProfile } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
-  /** `ca` for the authority itself, and for those it succeeded. */
+  /** `ca` for the root and those it succeeded, `intermediate` for what signs below it. */
   readonly name: string;
-  readonly profile: ProfileName | 'authority' | 'retired-authority' | 'unknown';
+  readonly profile: ProfileName | AuthorityProfile | 'retired-authority' | 'unknown';
   /** As parseSan reads them: `dns:localhost`. */
   readonly sans: readonly string[];
   readonly keyType: string;
@@ -38,34 +39,51 @@ interface ListingOptions {
   readonly dueMs?: number;
 }
 
-/** Reads every certificate of the folder, the authority first, then by name; throws at the first damaged one. */
+/**
+ * Reads every certificate of the folder: the root, what signs below it, those that the root succeeded, then leaves by
+ * name; throws at the first damaged one.
+ */
 export async function listCertificates(
   directory: PkiDirectory,
   options: ListingOptions = {},
 ): Promise<ListedCertificate[]> {
   await directory.settle();
-  const bundle = await directory.readBundle();
+  const [root, ...retired] = await directory.readBundle();
   const { entries } = await directory.ledger.read();
   const profiles = new Map(entries.map(({ serial, profile }) => [serial, profile]));
   const { now = () => new Date(), dueMs } = options;
   const at = now();
-  const authorities = await Promise.all(
-    bundle.map(async (certificate, i) => {
-      const { keyFile, ...files } = directory.authorityPair;
-      const hasKey = i === 0 && exists(keyFile);
-      const pair = hasKey ? { ...files, keyFile } : files;
-      return describe(certificate, pair, i === 0 ? 'authority' : 'retired-authority', at, dueMs);
-    }),
-  );
+  const { authorityPair, intermediatePair } = directory;
+  const authorities = [
+    describe(root, present(authorityPair), 'authority', at, dueMs),
+    ...(await directory.readIntermediates()).map((certificate, i) =>
+      describe(
+        certificate,
+        i === 0 ? present(intermediatePair) : withoutKey(intermediatePair),
+        'intermediate',
+        at,
+        dueMs,
+      ),
+    ),
+    ...retired.map((each) => describe(each, withoutKey(authorityPair), 'retired-authority', at, dueMs)),
+  ];
   const leaves: ListedCertificate[] = [];
   for (const name of (await directory.contents()).certificates) {
     const [certificate] = await directory.readChain(name);
-    const { keyFile, ...files } = directory.pair(name);
-    const pair = exists(keyFile) ? { ...files, keyFile } : files;
     const profile = profiles.get(certificate.serial) ?? profileByPurpose(certificate);
-    leaves.push(describe(certificate, pair, profile, at, dueMs));
+    leaves.push(describe(certificate, present(directory.pair(name)), profile, at, dueMs));
   }
   return [...authorities, ...leaves];
+}
+
+/** Names the files of a pair without its key, for one whose key is elsewhere. */
+export function withoutKey({ keyFile: _, ...files }: PairFiles): Omit<PairFiles, 'keyFile'> {
+  return files;
+}
+
+/** Names the files of a pair, without its key where that is not there. */
+export function present(pair: PairFiles): Omit<PairFiles, 'keyFile'> & { keyFile?: string } {
+  return exists(pair.keyFile) ? pair : withoutKey(pair);
 }
 
 /** Gives the names of the leaves by their serial numbers. */

@@ -4,6 +4,7 @@ import { formatDay } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
 import { type ListedCertificate, listCertificates } from './listing.ts';
 import { planRotation } from './rotate.ts';
+import { authorityRemedies } from './rotation.ts';
 
 export interface RenewalPolicy {
   /**
@@ -44,7 +45,8 @@ export async function scheduleRenewal(
   policy: RenewalPolicy = {},
 ): Promise<Schedule> {
   const clock = { now: () => now };
-  const [authority, ...rows] = await listCertificates(directory, clock);
+  const rows = await listCertificates(directory, clock);
+  const authorities = authorityRemedies(rows);
   const { steps, left } = await planRotation({ directory, ...clock });
   const renewable = new Set(steps.map((step) => step.action === 'reissue' && step.replaces));
   const due: string[] = [];
@@ -53,13 +55,13 @@ export async function scheduleRenewal(
   for (const row of rows.filter(({ serial }) => renewable.has(serial))) {
     const time = renewalTime(row, policy);
     if (time > now) next = next === undefined || time < next ? time : next;
-    else if (authority !== undefined && endsWith(row, authority, now)) remarks.push(boundRemark(row));
+    else if (authorities.some(({ certificate }) => endsWith(row, certificate, now)))
+      remarks.push(boundRemark(row));
     else due.push(row.name);
   }
-  if (authority !== undefined && renewalTime(authority, policy) <= now) {
-    remarks.push(
-      `the authority ends on ${formatDay(authority.notAfter)}: replace it with \`natspki rotate --ca\``,
-    );
+  for (const { certificate, remedy } of authorities) {
+    if (renewalTime(certificate, policy) > now) continue;
+    remarks.push(`the ${certificate.profile} ends on ${formatDay(certificate.notAfter)}: ${remedy}`);
   }
   return { due, next, remarks };
 }

@@ -7,6 +7,7 @@ import { type Certificate, readCertificates, toPem } from '../x509/certificate.t
 import { decodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
+import { type Anchored, anchorOf } from './anchor.ts';
 import { formatDay } from './authority.ts';
 import { checkName, type PkiDirectory } from './directory.ts';
 import { type KeyedPlan, type LeafPlan, leafNotices, type Made, recoveryNotice, signLeaves } from './leaf.ts';
@@ -136,8 +137,9 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     }
     const { certificateFile, keyFile } = archived;
     const chain = readCertificates(await readRegularFile(certificateFile), certificateFile);
-    const [restored] = chain;
-    if (!force) refuseUseless(restored, name, bundle, now);
+    const [restored, ...above] = chain;
+    const anchored = anchorOf(restored, above, bundle);
+    if (!force) refuseUseless(restored, name, anchored, now);
     const { certificateFile: present } = directory.pair(name);
     const [replaced] = exists(present) ? await directory.readChain(name) : [];
     const hasKey = exists(keyFile);
@@ -145,8 +147,9 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     if (replaced !== undefined && replaced.pin !== restored.pin) {
       await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
     }
-    // What stood behind it may have been of a rotation of the authority that is finished by now.
-    const behind = restored.isSignedBy(bundle[0]) ? await directory.readVouchers() : chain.slice(1);
+    // What vouched for its root may have been of a rotation of the authority that is finished by now.
+    const vouchers = anchored?.root === bundle[0] ? await directory.readVouchers() : [];
+    const behind = anchored === undefined ? above : [...anchored.intermediates, ...vouchers];
     const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
     await directory.write(
       { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
@@ -179,14 +182,17 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
   });
   const { entries } = await directory.ledger.read();
   const requested = new Set(entries.filter(({ request }) => request).map(({ serial }) => serial));
+  const bundle = await directory.readBundle();
   const certificates = new Map<string, Certificate>();
   const facts = new Map<string, LeafFacts>();
   for (const name of (await directory.contents()).certificates) {
-    const [leaf] = await directory.readChain(name);
+    const [leaf, ...behind] = await directory.readChain(name);
+    const above = [...behind, ...bundle];
     certificates.set(name, leaf);
     facts.set(leaf.serial, {
       keyElsewhere: requested.has(leaf.serial),
       purposes: leaf.extendedKeyUsage ?? [],
+      cut: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });
   }
   const { steps, left } = planReissue(listed, facts, options);
@@ -219,13 +225,13 @@ async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObjec
   });
 }
 
-function refuseUseless(restored: Certificate, name: string, bundle: readonly Certificate[], now: Date): void {
+function refuseUseless(restored: Certificate, name: string, anchored: Anchored | undefined, now: Date): void {
   const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
   if (now >= restored.notAfter) {
     const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;
     throw new NatspkiError('expired', message, { hint });
   }
-  if (!bundle.some((authority) => restored.isSignedBy(authority))) {
+  if (anchored === undefined) {
     const message = `the archived certificate "${name}" was signed by "${restored.issuerCommonName}", which is no longer trusted`;
     throw new NatspkiError('untrusted', message, { hint });
   }

@@ -1,9 +1,10 @@
 // What a rotation will do, as a value: computed from what is in the folder, printable, and carried out elsewhere
-// (rotate.ts for leaves, succession.ts for the authority).
+// (rotate.ts for leaves, intermediate.ts and succession.ts for what signs them).
 import { NatspkiError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { type KeyType, keyTypes } from '../x509/key.ts';
 import { clockSkewMs, dayMs } from './authority.ts';
+import { isAuthority } from './ledger.ts';
 import type { ListedCertificate } from './listing.ts';
 import type { ProfileName } from './profile.ts';
 
@@ -13,6 +14,18 @@ export interface TrustNew {
   /** Common names. */
   readonly authority: string;
   readonly succeeds: string;
+  readonly keyType: KeyType;
+  readonly days: number;
+}
+
+/** A new intermediate below the root that is there: nobody has to trust anything new. */
+export interface NewIssuer {
+  readonly action: 'new-issuer';
+  /** Common names. */
+  readonly intermediate: string;
+  /** Absent where the root has signed leaves itself so far. */
+  readonly succeeds?: string;
+  readonly root: string;
   readonly keyType: KeyType;
   readonly days: number;
 }
@@ -43,7 +56,7 @@ export interface RetireOld {
   readonly stranded: readonly string[];
 }
 
-export type RotationStep = TrustNew | Reissue | RetireOld;
+export type RotationStep = TrustNew | NewIssuer | Reissue | RetireOld;
 
 export interface RotationPlan {
   readonly steps: readonly RotationStep[];
@@ -64,6 +77,8 @@ export interface LeafFacts {
   readonly keyElsewhere: boolean;
   /** As Certificate has them. */
   readonly purposes: readonly string[];
+  /** Its life ends with that of an authority above it. */
+  readonly cut: boolean;
 }
 
 /** A life in days when the certificate that is replaced does not tell: what `issue` gives without --days. */
@@ -81,8 +96,7 @@ export function planReissue(
   facts: ReadonlyMap<string, LeafFacts>,
   selection: Selection,
 ): { steps: Reissue[]; left: string[] } {
-  const authorities = listed.filter(({ profile }) => isAuthority(profile));
-  const leaves = listed.filter(({ profile }) => !isAuthority(profile));
+  const leaves = listed.filter(({ profile }) => !signsOthers(profile));
   const { names, due = false, keepKey = false } = selection;
   for (const name of names ?? []) refuseUnknown(name, leaves);
   const steps: Reissue[] = [];
@@ -91,7 +105,7 @@ export function planReissue(
     const { name, sans, serial } = leaf;
     if (names !== undefined && !names.includes(name)) continue;
     if (due && !leaf.due) continue;
-    const { keyElsewhere = false, purposes = [] } = facts.get(serial) ?? {};
+    const { keyElsewhere = false, purposes = [], cut = false } = facts.get(serial) ?? {};
     const profile = profileOf(leaf, purposes);
     if (profile === undefined) {
       const problem = unknownProfile(name);
@@ -104,15 +118,36 @@ export function planReissue(
     steps.push({
       ...{ action: 'reissue', name, why: reasonFor(leaf, due), profile, sans, key },
       keyType: key === 'new' ? renewedKeyType(leaf.keyType) : leaf.keyType,
-      days: daysOf(leaf, authorities),
+      days: daysOf(leaf, cut),
       replaces: serial,
     });
   }
-  const [authority] = authorities;
-  if (due && names === undefined && authority?.due) {
-    left.push(`the authority is due, ${lifeLeft(authority)}: replace it with \`natspki rotate --ca\``);
+  if (due && names === undefined) {
+    for (const { certificate, remedy } of authorityRemedies(listed)) {
+      if (certificate.due)
+        left.push(`the ${certificate.profile} is due, ${lifeLeft(certificate)}: ${remedy}`);
+    }
   }
   return { steps, left };
+}
+
+/** Lists the authorities that sign now, with what replaces each and what that needs. */
+export function authorityRemedies(
+  listed: readonly ListedCertificate[],
+): { certificate: ListedCertificate; remedy: string }[] {
+  const root = listed.find(({ profile }) => profile === 'authority');
+  const intermediate = listed.find(({ profile }) => profile === 'intermediate');
+  const keyed =
+    root === undefined || root.keyFile !== undefined || intermediate === undefined
+      ? ''
+      : `, with the key of "${root.issuer}" back`;
+  const remedies = [
+    { certificate: root, command: 'natspki rotate --ca' },
+    { certificate: intermediate, command: 'natspki rotate --intermediate' },
+  ];
+  return remedies.flatMap(({ certificate, command }) =>
+    certificate === undefined ? [] : [{ certificate, remedy: `replace it with \`${command}\`${keyed}` }],
+  );
 }
 
 /** Says a step in one line. */
@@ -120,6 +155,10 @@ export function describeStep(step: RotationStep): string {
   switch (step.action) {
     case 'trust-new':
       return `trust-new   "${step.authority}" succeeds "${step.succeeds}"; both are trusted (${step.keyType}, ${formatDays(step.days)})`;
+    case 'new-issuer': {
+      const from = step.succeeds === undefined ? '' : `takes over from "${step.succeeds}" `;
+      return `new-issuer  "${step.intermediate}" ${from}below "${step.root}" (${step.keyType}, ${formatDays(step.days)})`;
+    }
     case 'reissue': {
       const key = { new: `new ${step.keyType} key`, kept: 'same key', elsewhere: 'same key, kept elsewhere' };
       return `reissue     ${step.name}: ${step.profile}, ${key[step.key]}, ${formatDays(step.days)} (${step.why})`;
@@ -146,8 +185,8 @@ export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter:
   return Math.max(asked, 0) / dayMs;
 }
 
-function isAuthority(profile: ListedCertificate['profile']): boolean {
-  return profile === 'authority' || profile === 'retired-authority';
+function signsOthers(profile: ListedCertificate['profile']): boolean {
+  return isAuthority(profile) || profile === 'retired-authority';
 }
 
 /** One that may act as server and client, and that no ledger knows, is issued as any of the profiles that may. */
@@ -157,9 +196,8 @@ function profileOf({ profile }: ListedCertificate, purposes: readonly string[]):
 }
 
 /** The life it was given; where its authority's end cut that short, nobody knows what had been asked for. */
-function daysOf(leaf: ListedCertificate, authorities: readonly ListedCertificate[]): number {
+function daysOf(leaf: ListedCertificate, cut: boolean): number {
   const days = issuedDays(leaf);
-  const cut = authorities.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime());
   return cut ? Math.max(days, defaultDays) : days;
 }
 

@@ -1,19 +1,19 @@
-// The rotation of the authority: a new one beside the old, both trusted; and, when nothing needs the old one any more,
-// its retirement. The reissue of leaves in between is rotate.ts's.
+// The rotation of the root: a new one beside the old, both trusted; and, when nothing needs the old one any more, its
+// retirement. The reissue of leaves in between is rotate.ts's, an intermediate below the same root intermediate.ts's.
 //
 // While both are trusted, every new leaf carries the new authority's certificate signed by the old one behind it
 // (RFC 4210 section 4.4, "new with old"), so that peers that know only the old one accept it. There is no "old with
 // new": with it the old leaves would still be accepted by peers that trust only the new one.
 import { NatspkiError } from '../errors.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
-import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { generateKey } from '../x509/key.ts';
-import { type Authority, checkCommonName } from './authority.ts';
+import { anchorOf } from './anchor.ts';
+import { type Authority, checkCommonName, nextName } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
-import { authorityNeedsPassphrase } from './issue.ts';
+import { likeThatOf, type SignedIntermediate, signIntermediate } from './intermediate.ts';
 import { type Made, pairOf, recoveryNotice } from './leaf.ts';
-import { ledgerEntry } from './ledger.ts';
-import { describe } from './listing.ts';
+import { isAuthority, ledgerEntry } from './ledger.ts';
+import { describe, present, withoutKey } from './listing.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './rotation.ts';
 
 interface SuccessionOptions {
@@ -40,7 +40,7 @@ interface Dependent {
   readonly here: boolean;
 }
 
-/** Plans the start of a rotation; throws `rotation-under-way` while there is one. */
+/** Plans the start of a rotation; throws `rotation-under-way` while there is one, and `root-key-away`. */
 export async function planStart(options: StartOptions): Promise<TrustNew> {
   const { directory } = options;
   await directory.settle();
@@ -52,6 +52,7 @@ export async function planStart(options: StartOptions): Promise<TrustNew> {
       { hint: 'reissue with `natspki rotate`, then finish with `natspki rotate --ca --finish`' },
     );
   }
+  directory.refuseRootKeyAway(certificate);
   const authority = options.commonName ?? nextName(certificate.commonName);
   checkCommonName(authority, "the authority's name");
   return {
@@ -64,8 +65,8 @@ export async function planStart(options: StartOptions): Promise<TrustNew> {
 }
 
 /**
- * Makes a new authority that signs from now on, beside the old one, which stays trusted. The old key goes to the
- * archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was set back.
+ * Makes a new root that signs from now on, itself or through an intermediate as the old one did, beside the old one, which
+ * stays trusted. The old keys go to the archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was set back.
  */
 export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
   const { directory, passphrase, now: clock = () => new Date() } = options;
@@ -74,28 +75,58 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
   const key = await generateKey(keyType);
   return directory.exclusive(async (recovered) => {
     const step = await planStart(options);
-    const old = await directory.readAuthority(passphrase);
+    const old = await directory.readRoot(passphrase);
     old.refuseBeforeLife(now);
-    const next = await old.successor({ commonName: step.authority, key, days: step.days, now });
+    const [intermediate] = await directory.readIntermediates();
+    const depth = intermediate === undefined ? 0 : 1;
+    const next = await old.successor({ commonName: step.authority, key, days: step.days, now }, depth);
     const { certificate } = next.current;
     const { authorityPair: files, chainFile } = directory;
-    const own = (await authorityNeedsPassphrase(directory)) ? passphrase : undefined;
-    const pair = await pairOf(files, [certificate, ...next.retired], key, own);
+    const own = await likeThatOf(files.keyFile, passphrase);
+    const pair = await pairOf(files, next.roots, key, own);
     const facts = { name: files.name, profile: 'authority', now } as const;
     const entries = [
       ledgerEntry(certificate, { ...facts, issuer: certificate.pin }),
       ...next.chain.map((each) => ledgerEntry(each, { ...facts, issuer: old.current.certificate.pin })),
     ];
+    const below = intermediate && (await belowNext(directory, next, intermediate, passphrase, now));
     const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
-    await directory.write({ entries, pairs: [pair], others: chain }, now);
+    await directory.write(
+      {
+        entries: below === undefined ? entries : [...entries, below.entry],
+        pairs: below === undefined ? [pair] : [pair, below.pair],
+        others: chain,
+      },
+      now,
+    );
     return {
       step,
       certificates: [
         describe(certificate, files, 'authority', now),
+        ...(below === undefined ? [] : [below.row]),
         ...next.retired.map((each) => describe(each, withoutKey(files), 'retired-authority', now)),
       ],
-      notices: [...recoveryNotice(recovered), ...unvouchedNotice(next)],
+      notices: [
+        ...recoveryNotice(recovered),
+        ...unvouchedNotice(next),
+        ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
+      ],
     };
+  });
+}
+
+/** Makes the intermediate below a new root in place of the one below the old root. */
+async function belowNext(
+  directory: PkiDirectory,
+  next: Authority,
+  old: Certificate,
+  passphrase: string | undefined,
+  now: Date,
+): Promise<SignedIntermediate> {
+  return signIntermediate(directory, next, {
+    ...{ commonName: nextName(old.commonName), days: issuedDays(old), now },
+    key: await generateKey(renewedKeyType(old.keyType)),
+    passphrase: await likeThatOf(directory.intermediateKeyFile, passphrase),
   });
 }
 
@@ -149,21 +180,10 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
     const { authorityPair } = directory;
     return {
       step,
-      certificates: [describe(current, authorityPair, 'authority', now)],
+      certificates: [describe(current, present(authorityPair), 'authority', now)],
       notices: [...recoveryNotice(recovered), ...strandedNotice(step)],
     };
   });
-}
-
-/** Counts up the number at the end of a name, or begins with 2: `natspki CA`, `natspki CA 2`. */
-function nextName(name: string): string {
-  const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
-  const suffix = ` ${Number(number) + 1}`;
-  return `${[...base].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
-}
-
-function withoutKey<T extends { keyFile: string }>({ keyFile: _, ...files }: T): Omit<T, 'keyFile'> {
-  return files;
 }
 
 /** Finds what stands behind a leaf for the sake of peers that trust only an older authority. */
@@ -181,18 +201,30 @@ async function findDependents(
   const { certificates } = await directory.contents();
   const dependents: Dependent[] = [];
   for (const name of certificates) {
-    const [leaf] = await directory.readChain(name);
-    const depends = !leaf.isSignedBy(current) && retired.some((authority) => leaf.isSignedBy(authority));
+    const [leaf, ...behind] = await directory.readChain(name);
+    const { root } = anchorOf(leaf, behind, [current, ...retired]) ?? {};
+    const depends = root !== undefined && root !== current;
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
   const { entries } = await directory.ledger.read();
+  const intermediates = new Map(
+    entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
+  );
   const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
   for (const { name, profile, issuer, notAfter, outside = false } of latest.values()) {
-    if (profile === 'authority' || (!outside && certificates.includes(name))) continue;
-    const depends = issuer !== current.pin && retired.some(({ pin }) => pin === issuer);
+    if (isAuthority(profile) || (!outside && certificates.includes(name))) continue;
+    const root = rootOf(issuer, intermediates);
+    const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
     if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });
   }
   return dependents;
+}
+
+/** Gives the pin of the root that stands above the key which signed a leaf. */
+function rootOf(issuer: string, intermediates: ReadonlyMap<string, string>): string {
+  let at = issuer;
+  for (const seen = new Set<string>(); !seen.has(at); at = intermediates.get(at) ?? at) seen.add(at);
+  return at;
 }
 
 function stillNeeded(
@@ -219,6 +251,10 @@ function unvouchedNotice({ chain, retired }: Authority): string[] {
   return [
     `"${old}" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates`,
   ];
+}
+
+function keysNotice(keyFile: string): string {
+  return `take the key of the new root away, "${keyFile}", and that of the old one, which is in the archive`;
 }
 
 function strandedNotice({ stranded }: RetireOld): string[] {

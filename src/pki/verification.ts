@@ -7,7 +7,7 @@ import { decodePrivateKey, weaknessOf } from '../x509/key.ts';
 import { formatSan, parseSan } from '../x509/name.ts';
 import { formatDay } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
-import type { LedgerEntry } from './ledger.ts';
+import { isAuthority, type LedgerEntry } from './ledger.ts';
 import { profiles } from './profile.ts';
 
 export interface Finding {
@@ -46,7 +46,10 @@ export async function verifyDirectory(
   const bundle = (await reading(report, directory.authorityFile, () => directory.readBundle())) ?? [];
   for (const [i, certificate] of bundle.entries())
     checkAuthority(report, directory, certificate, i === 0, now);
-  if (bundle[0] !== undefined) await checkAuthorityKey(report, directory, bundle[0]);
+  const read = () => directory.readIntermediates();
+  const intermediates = (await reading(report, directory.intermediateFile, read)) ?? [];
+  await checkIntermediate(report, directory, intermediates, bundle, now);
+  if (bundle[0] !== undefined) await checkRootKey(report, directory, bundle[0], intermediates.length > 0);
   await checkMode(report, directory.path, 0o022);
   await checkMode(report, directory.authorityFile, 0o022);
   const { entries, damagedLines } = await directory.ledger.read();
@@ -130,13 +133,39 @@ function checkCritical(report: Report, file: string, who: string, { unknownCriti
   );
 }
 
-/** The key of an authority may be kept away from the network on purpose. */
-async function checkAuthorityKey(
+/** Checks what signs leaves below the root, and that peers will follow it to the root. */
+async function checkIntermediate(
+  report: Report,
+  directory: PkiDirectory,
+  intermediates: readonly Certificate[],
+  bundle: readonly Certificate[],
+  now: Date,
+): Promise<void> {
+  const pair = directory.intermediatePair;
+  const file = pair.certificateFile;
+  const [issuer, ...above] = intermediates;
+  if (issuer === undefined) return;
+  const renew = 'make a new one with `natspki rotate --intermediate`';
+  for (const each of intermediates) {
+    const who = `intermediate "${each.commonName}"`;
+    checkIssuer(report, file, who, each);
+    checkLife(report, file, who, each, now, renew);
+    checkStrength(report, file, who, each);
+  }
+  if (bundle.length > 0) checkChain(report, file, [issuer, ...above], bundle, renew);
+  await checkKey(report, pair, issuer);
+  await checkMode(report, file, 0o022);
+}
+
+/** The key of an authority may be kept away from the network on purpose, and below an intermediate that is usual. */
+async function checkRootKey(
   report: Report,
   directory: PkiDirectory,
   certificate: Certificate,
+  intermediate: boolean,
 ): Promise<void> {
   if (exists(directory.authorityKeyFile)) return checkKey(report, directory.authorityPair, certificate);
+  if (intermediate) return;
   report(
     'missing-key',
     directory.authorityKeyFile,
@@ -241,7 +270,7 @@ function checkUsage(
   }
   const { extendedKeyUsage } = leaf;
   if (extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage')) return;
-  if (entry === undefined || entry.profile === 'authority') {
+  if (entry === undefined || isAuthority(entry.profile)) {
     if (!extendedKeyUsage.includes('serverAuth') && !extendedKeyUsage.includes('clientAuth')) {
       report('wrong-usage', file, 'usable neither by a server nor by a client');
     }

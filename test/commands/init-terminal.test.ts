@@ -11,7 +11,7 @@ describe('natspki init on a terminal', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('asks for configuration, hosts, clients, key type and passphrase, and takes arrow keys', async () => {
+  it('asks for configuration, hosts, clients, keys and passphrase, and takes arrow keys', async () => {
     const session = new TerminalSession(folder, ['init']);
     await session.answer(/Configuration[\s\S]*select/, keys.down, keys.down, keys.enter);
     await session.answer(
@@ -22,6 +22,7 @@ describe('natspki init on a terminal', () => {
     );
     await session.answer(/Clients/, ' alice', keys.enter);
     await session.answer(/Key type[\s\S]*select/, keys.down, keys.down, keys.up, keys.enter);
+    await session.answer(/Authority[\s\S]*select/, keys.down, keys.enter);
     await session.answer(/Passphrase for the authority's key/, keys.enter);
     expect(await session.ended).toBe(0);
     const conf = readFileSync(join(folder, 'nats.conf'), 'utf8');
@@ -29,6 +30,7 @@ describe('natspki init on a terminal', () => {
     expect(conf).toContain('{user: "alice"}');
     expect(session.text).toMatch(/server +server +nats\.exampl.* +p384/);
     expect(existsSync(join(folder, 'certs/alice-key.pem'))).toBe(true);
+    expect(existsSync(join(folder, 'certs/intermediate-key.pem'))).toBe(true);
   });
 
   it('asks for nodes in place of hosts for a cluster, and again when an answer is wrong', async () => {
@@ -37,13 +39,24 @@ describe('natspki init on a terminal', () => {
     await session.answer(/Nodes as NAME=HOST/, 'n1', keys.enter);
     await session.answer(/node "n1" is not NAME=HOST/, '=a.example.com n2=b.example.com', keys.enter);
     await session.answer(/Clients/, keys.enter);
+    await session.answer(/Authority[\s\S]*select/, keys.enter);
     await session.answer(/Passphrase/, keys.enter);
     expect(await session.ended).toBe(0);
     expect(readdirSync(folder).sort()).toEqual(['certs', 'nats-n1.conf', 'nats-n2.conf']);
   });
 
   it('asks only for what the flags leave open, and for a passphrase twice', async () => {
-    const flags = ['--template', 'basic', '--host', 'localhost', '--client', 'c', '--key-type', 'p256'];
+    const flags = [
+      '--template',
+      'basic',
+      '--host',
+      'localhost',
+      '--client',
+      'c',
+      '--key-type',
+      'p256',
+      '--no-intermediate',
+    ];
     const session = new TerminalSession(folder, ['init', ...flags]);
     await session.answer(/Passphrase for the authority's key/, 'secret words', keys.enter);
     await session.answer(/The same again/, 'secret wrods', keys.enter);
@@ -61,10 +74,17 @@ describe('natspki init on a terminal', () => {
   it.each([
     ['the first question', 0],
     ['a later question', 1],
-    ['the passphrase', 4],
+    ['the passphrase', 5],
   ])('ends with a line and changes nothing on Ctrl-C at %s', async (_where, before) => {
     const session = new TerminalSession(folder, ['init']);
-    const questions = [/Configuration/, /Names and addresses/, /Clients/, /Key type/, /Passphrase/];
+    const questions = [
+      /Configuration/,
+      /Names and addresses/,
+      /Clients/,
+      /Key type/,
+      /Authority/,
+      /Passphrase/,
+    ];
     for (const question of questions.slice(0, before)) await session.answer(question, keys.enter);
     await session.answer(questions[before] as RegExp, keys.interrupt);
     expect(await session.ended).toBe(1);

@@ -15,7 +15,7 @@ import { openssl } from '../support/openssl.ts';
 const folder = testFolder('authority');
 const now = new Date();
 const day = 24 * 60 * 60 * 1000;
-const sources = { bundle: 'ca.pem', key: 'ca-key.pem' };
+const sources = { certificate: 'ca.pem', key: 'ca-key.pem' };
 
 async function authority(options: { type?: (typeof keyTypes)[number]; days?: number; at?: Date } = {}) {
   const key = await generateKey(options.type ?? 'p256');
@@ -116,7 +116,7 @@ describe('an authority', () => {
 
   it('is not put together with the key of another', async () => {
     const { certificate } = (await authority()).current;
-    expect(() => new Authority([certificate], key, sources)).toThrow(
+    expect(() => new Authority({ roots: [certificate], key }, sources)).toThrow(
       expect.objectContaining({
         code: 'key-mismatch',
         message: '"ca-key.pem" is not the key of the first certificate in "ca.pem", Test',
@@ -126,7 +126,7 @@ describe('an authority', () => {
 
   it('is not made of a leaf', async () => {
     const leaf = await (await authority()).issue(request(key), now);
-    expect(() => new Authority([leaf], key, sources)).toThrow(
+    expect(() => new Authority({ roots: [leaf], key }, sources)).toThrow(
       expect.objectContaining({
         code: 'not-an-authority',
         message: 'the first certificate in "ca.pem", n1, is not one of an authority',
@@ -136,17 +136,14 @@ describe('an authority', () => {
 
   it('is trusted together with those it succeeded, itself first', async () => {
     const [current, old] = await Promise.all([authority(), authority()]);
-    const both = new Authority(
-      [current.current.certificate, old.current.certificate],
-      current.current.key,
-      sources,
-    );
+    const { certificate, key } = current.current;
+    const both = new Authority({ roots: [certificate, old.current.certificate], key }, sources);
     expect(both.trustBundle()).toBe(current.current.certificate.toPem() + old.current.certificate.toPem());
   });
 
   it('takes its serial numbers from the randomness it is given', async () => {
     const random = (size: number) => Buffer.alloc(size, 0x5a);
-    const issuer = await Authority.create({ commonName: 'Test', key, days: 1, now }, random);
+    const issuer = await Authority.create({ commonName: 'Test', key, days: 1, now }, 0, random);
     expect((await issuer.issue(request(key), now)).serial).toBe('5a'.repeat(20));
   });
 });

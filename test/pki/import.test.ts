@@ -1,18 +1,19 @@
 // Taking over what other tools made: what is found, what is left behind and why, and that it lives on afterwards.
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { importAuthority } from '../../src/pki/import.ts';
+import { replaceIntermediate } from '../../src/pki/intermediate.ts';
 import { issueCertificates } from '../../src/pki/issue.ts';
 import { listCertificates } from '../../src/pki/listing.ts';
 import { rotateLeaves } from '../../src/pki/rotate.ts';
-import { startSuccession } from '../../src/pki/succession.ts';
+import { finishSuccession, startSuccession } from '../../src/pki/succession.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
 import { formatSan } from '../../src/x509/name.ts';
 import { testFolder } from '../support/folder.ts';
 import { easyRsaLayout, mkcertLayout, opensslRecipe } from '../support/foreign.ts';
-import { makeAuthority, makeLeaf, openssl } from '../support/openssl.ts';
+import { makeAuthority, makeIntermediate, makeLeaf, openssl } from '../support/openssl.ts';
 import { leafOf, newDirectory } from '../support/pki.ts';
 import { contents, tree } from '../support/tree.ts';
 
@@ -160,10 +161,83 @@ describe('importing', () => {
     expect(rows).toContain('node route');
   });
 
+  it('takes over an intermediate whose root keeps its key elsewhere, with what stands between', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const upper = makeIntermediate(source, 'upper', root);
+    const lower = makeIntermediate(source, 'lower', upper);
+    makeLeaf(source, 'nats', lower, { usage: 'serverAuth' });
+    makeLeaf(source, 'old', root, { usage: 'clientAuth' });
+    for (const { key } of [root, upper]) rmSync(key);
+    const { directory, rows, notices } = await imported(source);
+    const middle = 'intermediate intermediate';
+    expect(rows).toEqual(['ca authority', middle, middle, 'nats server', 'old client']);
+    expect(notices).toEqual([]);
+    expect(existsSync(directory.authorityKeyFile)).toBe(false);
+    const names = async (name: string) =>
+      (await directory.readChain(name)).map(({ commonName }) => commonName);
+    expect([await names('nats'), await names('old')]).toEqual([['nats', 'lower', 'upper'], ['old']]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory });
+    expect(await names('old')).toEqual(['old', 'lower', 'upper']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    for (const name of ['nats', 'old']) {
+      const file = directory.certificateFile(name);
+      openssl('verify', '-CAfile', directory.authorityFile, '-untrusted', file, file);
+    }
+    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'root-key-away' });
+  });
+
+  it('takes over a root with its intermediate, and what either has signed; both can be replaced', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const middle = makeIntermediate(source, 'middle', root);
+    makeLeaf(source, 'nats', middle);
+    makeLeaf(source, 'mine', root);
+    const { directory, rows, notices } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'intermediate intermediate', 'mine route', 'nats route']);
+    expect(notices).toEqual([]);
+    await replaceIntermediate({ directory });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('signs by the root itself where the key of the intermediate is elsewhere, and keeps what that has signed', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const middle = makeIntermediate(source, 'middle', root);
+    makeLeaf(source, 'nats', middle);
+    rmSync(middle.key);
+    const { directory, rows } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'nats route']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory });
+    expect(await directory.readChain('nats')).toHaveLength(1);
+  });
+
   it.each<[string, (source: string) => void, string]>([
     ['nothing', () => {}, 'no-authority'],
     ['no key', (source) => rmSync(makeAuthority(source).key), 'no-authority-key'],
     ['two', (source) => [makeAuthority(source, 'one'), makeAuthority(source, 'two')], 'several-authorities'],
+    [
+      'two intermediates',
+      (source) => {
+        const root = makeAuthority(source);
+        for (const name of ['one', 'two']) makeIntermediate(source, name, root);
+      },
+      'several-authorities',
+    ],
+    [
+      'an intermediate without the root',
+      (source) => {
+        const root = makeAuthority(source);
+        makeIntermediate(source, 'one', root);
+        for (const file of Object.values(root)) rmSync(file);
+      },
+      'no-root',
+    ],
   ])('refuses a folder with %s of an authority', async (_what, make, code) => {
     const source = fresh();
     make(source);

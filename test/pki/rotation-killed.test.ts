@@ -9,6 +9,7 @@ import { builtModule } from '../support/built.ts';
 import { testFolder } from '../support/folder.ts';
 import { killedAt } from '../support/killed.ts';
 import { initDefaults, leafOf, madeDirectory } from '../support/pki.ts';
+import { contents } from '../support/tree.ts';
 
 const scratch = testFolder('killed-rotation');
 let made: PkiDirectory;
@@ -25,10 +26,10 @@ function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory }
   return { folder, directory: new PkiDirectory(join(folder, 'certs')) };
 }
 
-const script = (module: string, call: string) => `
+const script = (module: string, call: string, more = '') => `
 const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/directory.js'))});
 const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/${module}.js`))});
-await ${call}({ directory: new PkiDirectory('certs') });
+await ${call}({ directory: new PkiDirectory('certs'), ${more} });
 `;
 
 /** Kills a script at operations spread over all it does, and looks at what the next command finds. */
@@ -36,9 +37,9 @@ async function killedThroughout(
   from: PkiDirectory,
   what: string,
   look: (directory: PkiDirectory) => Promise<string>,
+  step = 5,
 ): Promise<string[]> {
   const states: string[] = [];
-  const step = 5;
   for (let n = 1; ; n += step) {
     const { folder, directory } = copied(from);
     const ending = await killedAt(n, what, folder);
@@ -72,6 +73,39 @@ describe('killed at any operation', () => {
       },
     );
     expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
+  });
+
+  it('a new intermediate signs, or the root as before', async () => {
+    const states = await killedThroughout(
+      made,
+      script('intermediate', 'replaceIntermediate'),
+      async (directory) => {
+        const { current, roots } = await directory.readAuthority();
+        await directory.readRoot();
+        return current.certificate === roots[0] ? 'root' : 'intermediate';
+      },
+    );
+    expect([...new Set(states)]).toEqual(['root', 'intermediate']);
+  });
+
+  it('an undo has put the whole pair back or nothing, and one of the two is in the archive', async () => {
+    const { directory: rotated, folder } = copied(made);
+    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    const [old, fresh] = [leafOf(made, 'server').serial, leafOf(rotated, 'server').serial];
+    const keys = [made, rotated].map((each) => contents(each.path)['server-key.pem']);
+    const states = await killedThroughout(
+      rotated,
+      script('rotate', 'undoRotation', `name: 'server'`),
+      async (directory) => {
+        const all = Object.values(contents(directory.path));
+        for (const key of keys) expect(all.filter((text) => text === key)).toHaveLength(1);
+        return leafOf(directory, 'server').serial === old ? 'old' : 'new';
+      },
+      2,
+    );
+    expect(fresh).not.toBe(old);
+    expect([...new Set(states)]).toEqual(['new', 'old']);
+    expect(states.length).toBeGreaterThan(10);
   });
 
   it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {

@@ -39,6 +39,18 @@ export function makeAuthority(folder: string, name = 'ca'): Pair {
   return pair;
 }
 
+/** Makes an authority below another. */
+export function makeIntermediate(folder: string, name: string, issuer: Pair): Pair {
+  const pair = paths(folder, name);
+  const request = join(folder, `${name}.csr`);
+  openssl('req', '-new', ...newKey(pair), '-subj', `/CN=${name}`, '-out', request, ...authority);
+  openssl(
+    ...['x509', '-req', '-in', request, '-CA', issuer.cert, '-CAkey', issuer.key, '-days', '20'],
+    ...['-copy_extensions', 'copyall', '-out', pair.cert],
+  );
+  return pair;
+}
+
 /** Makes a leaf certificate under an authority, or, without one, signed by itself. */
 export function makeLeaf(
   folder: string,
