@@ -29,6 +29,7 @@ const importers: Record<string, string[]> = {
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
   'reflect-metadata': ['src/x509/sign.ts'],
   chokidar: ['src/tls/watcher.ts'],
+  'prom-client': ['src/broker/metrics.ts'],
 };
 
 interface Source {

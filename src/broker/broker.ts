@@ -158,6 +158,10 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.#tls;
   }
 
+  get clusterTls(): TlsEntrance | undefined {
+    return this.#cluster?.tls;
+  }
+
   get isReady(): boolean {
     return this.#listener !== undefined && !this.#isLeaving;
   }

@@ -6,6 +6,7 @@ import { HandshakeError } from '../tls/handshake-error.ts';
 import { connz } from './connz.ts';
 import { formatHostPort } from './host-port.ts';
 import { Listener } from './listener.ts';
+import { type Answer, json, send, text } from './monitor-answer.ts';
 import type { MonitorOptions } from './monitor-options.ts';
 import { BadQuery, Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
@@ -24,13 +25,9 @@ const requestMs = 5000;
 /** How long an answer may take to be read. */
 const answerMs = 30_000;
 
-interface Answer {
-  readonly status: number;
-  readonly type: string;
-  readonly body: string;
-}
+type MetricsClass = typeof import('./metrics.ts').Metrics;
 
-type Endpoint = (query: Query) => Answer;
+type Endpoint = (query: Query) => Answer | Promise<Answer>;
 
 export class Monitor {
   readonly #broker: Monitored;
@@ -43,9 +40,10 @@ export class Monitor {
   readonly #cpu = new CpuMeter();
   #listener: Listener | undefined;
 
-  private constructor(options: MonitorOptions, broker: Monitored) {
+  private constructor(options: MonitorOptions, broker: Monitored, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
+    const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
       ['/', () => this.#index()],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
@@ -53,10 +51,11 @@ export class Monitor {
       ['/subsz', (query) => json(subsz(query, broker))],
       ['/healthz', (query) => this.#health(query)],
       ['/tlsz', () => json(tlsz(broker))],
+      ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
     ]);
     this.#server = createServer(
       { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false },
-      (request, response) => this.#answer(request, response),
+      (request, response) => void this.#answer(request, response),
     );
     this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
   }
@@ -70,7 +69,9 @@ export class Monitor {
     broker: Monitored,
     onError: (error: Error) => void,
   ): Promise<Monitor> {
-    const monitor = new Monitor(options, broker);
+    // A broker that nobody monitors does without it.
+    const { Metrics } = await import('./metrics.ts');
+    const monitor = new Monitor(options, broker, Metrics);
     const { host, port } = monitor.#where;
     const flag = options.secure ? '--https_port' : '--http_port';
     monitor.#listener = await Listener.open(
@@ -153,23 +154,14 @@ export class Monitor {
     this.#sockets.delete(socket);
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
     this.#allow(socket, answerMs);
     response.once('finish', () => this.#allow(socket, requestMs));
-    const { status, type, body } = this.#find(request);
-    response.writeHead(status, {
-      'Content-Type': type,
-      'Content-Length': Buffer.byteLength(body),
-      'Cache-Control': 'no-store',
-      'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-      'X-Content-Type-Options': 'nosniff',
-      ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
-    });
-    response.end(request.method === 'HEAD' ? undefined : body);
+    send(await this.#find(request), request, response);
   }
 
-  #find({ method, url = '' }: IncomingMessage): Answer {
+  async #find({ method, url = '' }: IncomingMessage): Promise<Answer> {
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
     const [path = '', ...query] = url.split('?');
     const { basePath } = this.#options;
@@ -180,7 +172,7 @@ export class Monitor {
     if (endpoint === undefined) return text(404, '404 page not found\n');
     this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
     try {
-      return endpoint(new Query(new URLSearchParams(query.join('?'))));
+      return await endpoint(new Query(new URLSearchParams(query.join('?'))));
     } catch (error) {
       if (error instanceof BadQuery) return text(400, error.message);
       // A defect here must not take the broker down.
@@ -213,19 +205,6 @@ export class Monitor {
     const body = `<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${links.join('\n')}\n</ul>\n</body>\n</html>\n`;
     return { status: 200, type: 'text/html; charset=utf-8', body };
   }
-}
-
-/** As Go prints it: two spaces, and nothing that a browser could take for HTML. */
-function json(value: object): Answer {
-  const body = JSON.stringify(value, null, 2).replace(
-    /[<>&\u2028\u2029]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
-  return { status: 200, type: 'application/json', body };
-}
-
-function text(status: number, body: string): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body };
 }
 
 function escapeHtml(raw: string): string {

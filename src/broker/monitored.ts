@@ -14,6 +14,8 @@ export interface Monitored {
   readonly sessions: Sessions;
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
+  /** That of routes. */
+  readonly clusterTls: TlsEntrance | undefined;
   /** Whether clients can connect. */
   readonly isReady: boolean;
   readonly startedAt: Date;

@@ -15,6 +15,14 @@ export interface ClosedConnection {
   readonly subscriptions: readonly SubscriptionRecord[];
 }
 
+/** How many connections have this version and suite. */
+export interface TlsCount {
+  /** As nats-server names it: `1.3`. */
+  readonly version: string;
+  readonly suite: string;
+  readonly count: number;
+}
+
 /** As many as nats-server keeps (const.go, DEFAULT_MAX_CLOSED_CLIENTS). */
 const maxClosed = 10_000;
 
@@ -74,6 +82,18 @@ export class Sessions {
       this.#closed.delete(id);
       this.#closedSubscriptions -= oldest.subscriptions.length;
     }
+  }
+
+  /** Counts those that are open over TLS by version and cipher suite, the most first. */
+  countTls(): TlsCount[] {
+    const counts = new Map<string, TlsCount>();
+    for (const { profile } of this.#open.values()) {
+      if (profile.tls === undefined) continue;
+      const { tls_version: version, tls_cipher_suite: suite } = profile.tls;
+      const count = (counts.get(`${version} ${suite}`)?.count ?? 0) + 1;
+      counts.set(`${version} ${suite}`, { version, suite, count });
+    }
+    return [...counts.values()].sort((a, b) => b.count - a.count);
   }
 
   /** Adds up what all connections, ended ones too, have sent and received. */

@@ -39,10 +39,13 @@ export class EndedConnections implements Traffic {
   staleConnections = 0;
   /** Times that one of them had to wait for a consumer. */
   stalls = 0;
+  /** How many ended why. */
+  readonly reasons = new Map<CloseReason, number>();
 
   add(connection: Traffic, stalls: number, reason: CloseReason): void {
     addTraffic(this, connection);
     this.stalls += stalls;
+    this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + 1);
     if (reason.startsWith('Slow Consumer')) this.slowConsumers++;
     if (reason === 'Stale Connection') this.staleConnections++;
   }

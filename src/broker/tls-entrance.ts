@@ -39,6 +39,12 @@ export class TlsEntrance {
     return this.#monitoring;
   }
 
+  /** What became of handshakes, by who listened: `listener` or monitoring. */
+  outcomes(listener: string): [listener: string, Handshaker['outcomes']][] {
+    const own: [string, Handshaker['outcomes']] = [listener, this.handshaker.outcomes];
+    return this.#monitoring === undefined ? [own] : [own, ['monitoring', this.#monitoring.outcomes]];
+  }
+
   /** Goes over to another block, or looks at the files of the same one; throws, with everything as it was, as open does. */
   async reload(block: TlsBlock): Promise<void> {
     if (isDeepStrictEqual(this.block, block)) await this.source.reload();

@@ -11,11 +11,30 @@ export function tlsz(broker: Monitored): object {
   return {
     server_id: broker.facts.id,
     now: goTime(now),
-    tls: broker.tls === undefined ? [] : [describe('tls', broker.tls, now)],
+    tls: tlsBlocks(broker).map((named) => describe(named, now)),
   };
 }
 
-function describe(name: string, { block, material, status }: TlsEntrance, now: Date) {
+/** A tls block in use. */
+export interface NamedEntrance {
+  /** As the log has it: `tls`, `cluster.tls`. */
+  readonly name: string;
+  /** Who connects there. */
+  readonly listener: 'client' | 'route';
+  readonly entrance: TlsEntrance;
+}
+
+/** Lists the tls blocks in use. */
+export function tlsBlocks({ tls, clusterTls }: Monitored): NamedEntrance[] {
+  return [
+    ...(tls === undefined ? [] : [{ name: 'tls', listener: 'client', entrance: tls } as const]),
+    ...(clusterTls === undefined
+      ? []
+      : [{ name: 'cluster.tls', listener: 'route', entrance: clusterTls } as const]),
+  ];
+}
+
+function describe({ name, entrance: { block, material, status } }: NamedEntrance, now: Date) {
   const { lastSwap, lastRefusal } = status;
   return {
     name,
@@ -35,6 +54,7 @@ function describe(name: string, { block, material, status }: TlsEntrance, now: D
       ...describeCertificate(certificate, now),
     })),
     authorities: material.authorities.map((authority) => describeCertificate(authority, now)),
+    history: status.history.map(({ at, ...event }) => ({ at: goTime(at), ...event })),
   };
 }
 

@@ -6,6 +6,7 @@ import { NatspkiError } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from './block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from './material.ts';
+import { describeChanges, type SwapEvent, SwapHistory } from './swap-history.ts';
 import type { FileWatch, FileWatcher } from './watcher.ts';
 
 export interface TlsSourceOptions {
@@ -28,6 +29,8 @@ export interface TlsSourceStatus {
   readonly lastRefusal: { readonly at: Date; readonly reason: string } | undefined;
   /** False while the files cannot be used and older material serves. */
   readonly current: boolean;
+  /** The latest events, the oldest first. */
+  readonly history: readonly SwapEvent[];
 }
 
 interface TlsSourceEvents {
@@ -60,12 +63,14 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   #refused = 0;
   #lastSwap: Date | undefined;
   #lastRefusal: TlsSourceStatus['lastRefusal'];
+  readonly #history = new SwapHistory();
 
   private constructor(material: TlsMaterial, options: TlsSourceOptions) {
     super();
     this.#material = material;
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
+    this.#remember('opened', describeChanges(undefined, material));
   }
 
   /** Loads and watches; throws a NatspkiError when the material cannot be used. */
@@ -93,6 +98,7 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
       lastSwap: this.#lastSwap,
       lastRefusal: this.#lastRefusal,
       current: this.#failure === undefined,
+      history: this.#history.events,
     };
   }
 
@@ -167,12 +173,19 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   }
 
   #swap(material: TlsMaterial): void {
+    const changes = describeChanges(this.#material, material);
     this.#material = material;
     this.#swaps++;
-    this.#lastSwap = this.#now();
+    this.#lastSwap = this.#remember('swapped', changes).at;
     this.#options.log.info(`Reloaded: ${this.#options.where} serves ${describe(material)}`);
     this.#warn(material);
     this.emit('swap', material);
+  }
+
+  #remember(outcome: SwapEvent['outcome'], changes: readonly string[], reason?: string): SwapEvent {
+    const event = { at: this.#now(), outcome, generation: 1 + this.#swaps, changes, reason };
+    this.#history.add(event);
+    return event;
   }
 
   #warn(material: TlsMaterial): void {
@@ -188,7 +201,7 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
     if ((this.#isAsked || performance.now() - failure.since >= graceMs) && reason !== failure.reason) {
       failure.reason = reason;
       this.#refused++;
-      this.#lastRefusal = { at: this.#now(), reason };
+      this.#lastRefusal = { at: this.#remember('refused', [], reason).at, reason };
       this.#options.log.error(`${this.#options.where}: ${reason}; still serving ${describe(this.#material)}`);
       this.emit('refused', reason);
     }

@@ -8,12 +8,34 @@ import { formatGoDuration } from '../duration.ts';
 import { HandshakeBudget, HandshakeCounter } from './admission.ts';
 import type { TlsBlock } from './block.ts';
 import type { TlsContextSource } from './context-source.ts';
-import { explainFailure, explainVerdict, HandshakeError } from './handshake-error.ts';
+import { explainFailure, explainVerdict, HandshakeError, type HandshakeFailure } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf, shorten } from './peer.ts';
 
+/** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
+export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
+
 /** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
 export class Handshaker {
+  /** How many ended how, since this was made; those who connect can bring about any of these. */
+  readonly outcomes: Partial<Record<HandshakeOutcome, number>> = {
+    ok: 0,
+    throttled: 0,
+    'handshake-timeout': 0,
+    'not-tls': 0,
+    'no-client-certificate': 0,
+    'client-certificate-expired': 0,
+    'client-certificate-not-yet-valid': 0,
+    'client-certificate-untrusted': 0,
+    'client-certificate-usage': 0,
+    'client-certificate-not-pinned': 0,
+    'client-certificate-invalid': 0,
+    'nothing-in-common': 0,
+    'refused-by-client': 0,
+    'connection-lost': 0,
+    closed: 0,
+    'handshake-failed': 0,
+  };
   readonly #source: TlsContextSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
@@ -38,7 +60,9 @@ export class Handshaker {
   /** False when connection_rate_limit forbids another handshake now; ask before `accept`, answer with nats-server's -ERR. */
   admit(): boolean {
     this.#follow();
-    return this.#counter?.take() ?? true;
+    const isAdmitted = this.#counter?.take() ?? true;
+    if (!isAdmitted) this.#count('throttled');
+    return isAdmitted;
   }
 
   /**
@@ -51,6 +75,7 @@ export class Handshaker {
     socket.on('error', ignore);
     if (this.#isClosed || socket.destroyed) {
       socket.destroy();
+      this.#count('closed');
       return Promise.reject(new HandshakeError('closed', 'the listener was closed', { isProbe: true }));
     }
     this.#follow();
@@ -160,11 +185,16 @@ export class Handshaker {
     if (raw !== undefined) this.#end(raw, outcome);
   }
 
+  #count(outcome: HandshakeOutcome): void {
+    this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
+  }
+
   #end(socket: Socket, outcome: TLSSocket | HandshakeError): void {
     const attempt = this.#attempts.get(socket);
     if (attempt === undefined) return;
     this.#attempts.delete(socket);
     attempt.release();
+    this.#count(outcome instanceof HandshakeError ? outcome.code : 'ok');
     if (outcome instanceof HandshakeError) {
       socket.destroy();
       attempt.reject(outcome);

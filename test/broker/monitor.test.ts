@@ -104,6 +104,17 @@ describe('/tlsz', () => {
         },
       ],
       authorities: [expect.objectContaining({ subject: 'CN=ca', issuer: 'CN=ca', days_left: 29 })],
+      history: [
+        {
+          at: expect.stringMatching(/^20.*\dZ$/),
+          outcome: 'opened',
+          generation: 1,
+          changes: [
+            expect.stringMatching(/^new: CN=server, serial [\da-f]+, valid until 20/),
+            expect.stringMatching(/^new: CN=ca, /),
+          ],
+        },
+      ],
     });
     renameOver({ [server.key]: readFileSync(client.key, 'utf8') });
     await expect.poll(async () => (await block()).refused_swaps).toBe(1);
@@ -120,6 +131,16 @@ describe('/tlsz', () => {
     expect(swapped).toMatchObject({ current: true, generation: 2, refused_swaps: 1 });
     expect(swapped.last_swap).toMatch(/^20/);
     expect(swapped.certificates[0].subject).toBe('CN=client');
+    expect(swapped.history).toEqual([
+      before.history[0],
+      { ...refused.last_refusal, outcome: 'refused', generation: 1, changes: [] },
+      {
+        at: swapped.last_swap,
+        outcome: 'swapped',
+        generation: 2,
+        changes: [expect.stringMatching(/^new: CN=client, /), expect.stringMatching(/^gone: CN=server, /)],
+      },
+    ]);
   });
 
   it('has nothing to tell without TLS', async () => {
@@ -133,7 +154,7 @@ describe('monitoring', () => {
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['content-security-policy']).toContain("default-src 'none'");
     const links = [...body.matchAll(/href="([^"]+)"/g)].map(([, link]) => link);
-    expect(links).toEqual(['varz', 'connz', 'subsz', 'healthz', 'tlsz']);
+    expect(links).toEqual(['varz', 'connz', 'subsz', 'healthz', 'tlsz', 'metrics']);
   });
 
   it('puts everything below http_base_path', async () => {

@@ -1,0 +1,91 @@
+// What became of the files of a tls block, in order: taken, swapped, refused, and what a swap has changed. Only the latest
+// events are kept.
+import { isDeepStrictEqual } from 'node:util';
+import type { TlsBlock } from './block.ts';
+import type { CertificateFacts, TlsMaterial } from './material.ts';
+
+export interface SwapEvent {
+  readonly at: Date;
+  /** `opened` is the first material, the one of the start. */
+  readonly outcome: 'opened' | 'swapped' | 'refused';
+  /** Of what is served from then on. */
+  readonly generation: number;
+  /** What is different, a line each; empty where it was refused. */
+  readonly changes: readonly string[];
+  /** Why it was refused; undefined where it was not. */
+  readonly reason: string | undefined;
+}
+
+const maxEvents = 50;
+
+export class SwapHistory {
+  readonly #events: SwapEvent[] = [];
+
+  /** The oldest first. */
+  get events(): readonly SwapEvent[] {
+    return this.#events;
+  }
+
+  add(event: SwapEvent): void {
+    this.#events.push(event);
+    if (this.#events.length > maxEvents) this.#events.shift();
+  }
+}
+
+/** Beyond this, changes are counted. */
+const maxLines = 10;
+
+/** The options as the configuration names them. */
+const optionNames: Record<keyof TlsBlock, string> = {
+  pairs: 'cert_file',
+  caFile: 'ca_file',
+  verify: 'verify',
+  verifyAndMap: 'verify_and_map',
+  insecure: 'insecure',
+  allowInsecureCipherSuites: 'allow_insecure_cipher_suites',
+  cipherSuites: 'cipher_suites',
+  curvePreferences: 'curve_preferences',
+  minVersion: 'min_version',
+  timeoutMs: 'timeout',
+  connectionRateLimit: 'connection_rate_limit',
+  rateLimit: 'rate_limit',
+  handshakeFirst: 'handshake_first',
+  pinnedCerts: 'pinned_certs',
+};
+
+/** Says what is different in the material that comes after, a line each. @param before undefined at the start */
+export function describeChanges(before: TlsMaterial | undefined, after: TlsMaterial): string[] {
+  const lines = [
+    ...compare(before?.certificates ?? [], after.certificates),
+    ...compare(before?.authorities ?? [], after.authorities),
+  ];
+  const options = before === undefined ? [] : changedOptions(before.block, after.block);
+  if (options.length > 0) lines.push(`options: ${options.join(', ')}`);
+  if (lines.length > maxLines) lines.push(`and ${lines.splice(maxLines).length} more`);
+  // Without a line it is a comment, an intermediate certificate, or a key in another form.
+  return lines.length > 0 || before === undefined ? lines : ['other bytes of the files'];
+}
+
+function compare(before: readonly CertificateFacts[], after: readonly CertificateFacts[]): string[] {
+  const gone = before.filter((old) => !after.some((now) => isSame(old, now)));
+  const lines = after
+    .filter((now) => !before.some((old) => isSame(old, now)))
+    .map((now) => {
+      const at = gone.findIndex(({ subject }) => subject === now.subject);
+      const [old] = at < 0 ? [] : gone.splice(at, 1);
+      const until = `valid until ${now.notAfter.toISOString().slice(0, 10)}`;
+      if (old === undefined) return `new: ${now.subject}, serial ${now.serial}, ${until}`;
+      const key = old.pin === now.pin ? ', same key' : '';
+      return `renewed: ${now.subject}, serial ${old.serial} to ${now.serial}, ${until}${key}`;
+    });
+  return [...lines, ...gone.map(({ subject, serial }) => `gone: ${subject}, serial ${serial}`)];
+}
+
+function isSame(a: CertificateFacts, b: CertificateFacts): boolean {
+  return a.pin === b.pin && a.serial === b.serial;
+}
+
+function changedOptions(before: TlsBlock, after: TlsBlock): string[] {
+  const keys = Object.keys(optionNames) as (keyof TlsBlock)[];
+  return keys.filter((key) => !isDeepStrictEqual(before[key], after[key])).map((key) => optionNames[key]);
+}
