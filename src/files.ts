@@ -215,7 +215,7 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
     case 'EISDIR':
       return fail('not-a-file', `"${path}" is a folder, expected a file`);
     case 'ENOTDIR':
-      return fail('not-a-folder', `"${dirname(path)}" is a file, expected a folder`);
+      return fail('not-a-folder', `"${lowestThere(dirname(path))}" is a file, expected a folder`);
     case 'ENOSPC':
     case 'EDQUOT':
       return fail('disk-full', `no space left on the disk to write "${path}"`);
@@ -223,6 +223,16 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
       return fail('read-only', `cannot write "${path}": the file system is read-only`);
     default:
       return fail('file-error', `cannot ${verb} "${path}": ${code}`);
+  }
+}
+
+/** Climbs from a path until something is there. */
+function lowestThere(path: string): string {
+  const above = dirname(path);
+  try {
+    return above === path || lstatSync(path) ? path : above;
+  } catch {
+    return lowestThere(above);
   }
 }
 

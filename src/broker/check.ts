@@ -4,9 +4,9 @@
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { ConfErrors, type ConfProblem, confProblem } from '../conf/error.ts';
+import { byPlace, ConfErrors, type ConfProblem, confProblem } from '../conf/error.ts';
 import { loadConf } from '../conf/parser.ts';
-import type { MapValue, Position } from '../conf/value.ts';
+import type { MapValue } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import type { TlsBlock } from '../tls/block.ts';
@@ -124,8 +124,4 @@ async function withoutOtherName(users: readonly string[], folder: string): Promi
     if (by?.user === undefined || by.by === 'common-name') left.push(user);
   }
   return left;
-}
-
-function byPlace(a: Position, b: Position): number {
-  return a.file === b.file ? a.offset - b.offset : a.file < b.file ? -1 : 1;
 }

@@ -32,6 +32,6 @@ export abstract class BaseCommand extends Command {
   protected override async catch(thrown: unknown): Promise<void> {
     // Else oclif warns of an unparsed command where NODE_ENV is `test` or `development`.
     this.parsed = true;
-    reportFailure(failureOf(thrown, this.id), this.jsonEnabled());
+    reportFailure(failureOf(thrown, this.id), this.jsonEnabled(), this.id);
   }
 }

@@ -2,6 +2,7 @@
 // or the JSON document with the same. oclif's own wording of wrong usage is put into ours here.
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { hintOf } from './hints.ts';
 import { printable, type Terminal, terminalOf } from './terminal.ts';
 
 /** Returns the error as the user is told it; a defect of the program keeps its message under the code `internal`. */
@@ -19,11 +20,12 @@ export function failureOf(thrown: unknown, command?: string): NatspkiError {
 }
 
 /** Tells the user and sets the exit code: lines on stderr, or the document `{error: {code, message, hint}}` on stdout. */
-export function reportFailure(failure: NatspkiError, json: boolean): void {
+export function reportFailure(failure: NatspkiError, json: boolean, command?: string): void {
   process.exitCode = failure.exitCode;
-  const { code, message, hint } = failure;
-  if (json) printDocument({ error: hint === undefined ? { code, message } : { code, message, hint } });
-  else process.stderr.write(`${failureText(failure, terminalOf(process.stderr))}\n`);
+  const { code, message } = failure;
+  const hint = hintOf(failure, command);
+  if (json) printDocument({ error: { code, message, hint } });
+  else process.stderr.write(`${failureText(failure, hint, terminalOf(process.stderr))}\n`);
 }
 
 /** Prints what --json promises: one document, nothing else. */
@@ -31,9 +33,9 @@ export function printDocument(document: unknown): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 
-function failureText(failure: NatspkiError, { red, cyan }: Terminal): string {
+function failureText(failure: NatspkiError, hint: string, { red, cyan }: Terminal): string {
   const lines = failure.lines.map((line) => `natspki: ${red('error:')} ${printable(line)}`);
-  if (failure.hint !== undefined) lines.push(`natspki: ${cyan('hint:')} ${printable(failure.hint)}`);
+  lines.push(`natspki: ${cyan('hint:')} ${printable(hint)}`);
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
   }

@@ -33,6 +33,11 @@ export function formatProblem({ position, message }: ConfProblem): string {
   return `${position.file}:${position.line}:${position.column}: ${message}`;
 }
 
+/** Compares places: file by file, from the top of each. */
+export function byPlace(a: Position, b: Position): number {
+  return a.file === b.file ? a.offset - b.offset : a.file < b.file ? -1 : 1;
+}
+
 /** A configuration that cannot be used. Its message has one line per error; the hint is that of a lone error. */
 export class ConfErrors extends NatspkiError {
   override readonly name = 'ConfErrors';
@@ -40,7 +45,9 @@ export class ConfErrors extends NatspkiError {
   readonly problems: readonly ConfProblem[];
 
   constructor(problems: readonly ConfProblem[]) {
-    const errors = problems.filter((problem) => problem.severity === 'error');
+    const errors = problems
+      .filter((problem) => problem.severity === 'error')
+      .sort((a, b) => byPlace(a.position, b.position));
     const [first, ...others] = errors;
     if (first === undefined) throw new Error('ConfErrors needs an error');
     if (others.length === 0) {

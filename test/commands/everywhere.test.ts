@@ -103,11 +103,13 @@ describe('output', () => {
   });
 
   it.runIf(existsSync('/dev/full')).each(['list', 'list --json', '--help'])(
-    'that the disk has no room for fails in one line: %s',
+    'that the disk has no room for fails and says so: %s',
     async (args) => {
       expect(await piped(`"$0" "$1" ${args} > /dev/full`)).toEqual({
         status: 1,
-        stderr: 'natspki: error: cannot print the result: ENOSPC: no space left on device, write\n',
+        stderr: expect.stringMatching(
+          /^natspki: error: cannot print the result: ENOSPC: no space left on device, write\nnatspki: hint: .*\n$/,
+        ),
       });
     },
   );
@@ -124,6 +126,33 @@ describe('output', () => {
       ...{ code: 2, stdout: '' },
       stderr: expect.stringContaining(`natspki: error: ${flag} is empty, expected a path\n`),
     });
+  });
+
+  // What went wrong, and what to type: README, "Use it in scripts".
+  it.each([
+    ['check', 'none.conf'],
+    ['check', 'certs'],
+    ['list', '--dir', 'nats.conf'],
+    ['pin', 'nats.conf'],
+    ['pin', 'none.pem', '--json'],
+    ['pin', 'certs/none/x.pem'],
+    ['pin', '-'],
+    ['pin', 'tls://127.0.0.1:1'],
+    ['issue', 'client', 'a', '--san', 'dns:'],
+    ['issue', 'client', 'a', '--san', 'x:y'],
+    ['issue', 'client', 'a', '--csr', 'nats.conf'],
+    ['issue', 'client', 'a', 'b', '--csr', 'a.csr'],
+    ['issue', 'client', 'x'.repeat(65)],
+    ['issue', 'client', 'a', '--passphrase-file', 'none'],
+    ['init', '--yes', '--host', 'a b', '--dir', 'other'],
+    ['rotate', '--undo', 'server'],
+    ['rotate', 'server', '--ca'],
+    ['broker', '-c', 'none.conf'],
+  ])('says what to type after a failure: natspki %s %s', async (...args) => {
+    const { code, stdout, stderr } = await natspki(folder, args);
+    expect(code).toBeGreaterThan(0);
+    if (args.includes('--json')) expect(JSON.parse(stdout).error.hint).toMatch(/./);
+    else expect(stderr).toMatch(/^natspki: error: .+\nnatspki: hint: .+\n$/);
   });
 
   it('lets nobody who names a certificate write lines of ours', async () => {
@@ -153,7 +182,7 @@ describe('output', () => {
     renameSync(join(folder, 'forged-ca.pem'), join(folder, 'forged/ca.pem'));
     renameSync(join(folder, 'forged-key.pem'), join(folder, 'forged/ca-key.pem'));
     const { stderr } = await natspki(folder, ['issue', 'client', 'a', '--dir', 'forged']);
-    expect(stderr).toMatch(/^natspki: error: .*x\\x0anatspki: hint: .*\n$/);
+    expect(stderr).toMatch(/^natspki: error: .*x\\x0anatspki: hint: .*\nnatspki: hint: .*\n$/);
   });
 
   it('shows where a defect happened only when asked', async () => {

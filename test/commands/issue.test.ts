@@ -151,7 +151,9 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(await natspki(folder, ['issue', 'client', 'a', '--passphrase-file', 'wrong'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'natspki: error: wrong passphrase for "certs/ca-key.pem"\n',
+      stderr:
+        'natspki: error: wrong passphrase for "certs/ca-key.pem"\n' +
+        'natspki: hint: pass the file of the right one with --passphrase-file FILE\n',
     });
     expect(await natspki(folder, ['issue', 'client', 'a'])).toEqual({
       code: 1,

@@ -95,7 +95,9 @@ describe('natspki pin', () => {
     expect(await natspki(folder, ['pin', '--cert', 'p256.key'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: 'natspki: error: "p256.key" holds a private key, expected a certificate\n',
+      stderr:
+        'natspki: error: "p256.key" holds a private key, expected a certificate\n' +
+        'natspki: hint: `natspki inspect FILE` shows what a file holds\n',
     });
   });
 

@@ -36,7 +36,11 @@ describe('rotating', () => {
       done
       ${cli} rotate > ../out.log && ${cli} verify`);
     expect(new Set(stderr.split('\n').map((line) => line.replace(/"[^"]+"/, 'FILE')))).toEqual(
-      new Set(['natspki: error: no space left on the disk to write FILE', '']),
+      new Set([
+        'natspki: error: no space left on the disk to write FILE',
+        'natspki: hint: `df -h` shows which disk is full',
+        '',
+      ]),
     );
     const whole = 'ok  ./certs: nothing wrong\n';
     expect(stdout).toMatch(new RegExp(`^(untouched\n${whole}){2,4}(rotated\n${whole}){1,3}${whole}$`));
@@ -47,7 +51,9 @@ describe('rotating', () => {
       mount -o remount,ro "$PWD"
       ${cli} rotate; echo "exit $?"
       ${cli} rotate --dry-run client`);
-    expect(stderr).toMatch(/^natspki: error: cannot write "[^"]+": the file system is read-only\n$/);
+    expect(stderr).toMatch(
+      /^natspki: error: cannot write "[^"]+": the file system is read-only\nnatspki: hint: .*\n$/,
+    );
     expect(stdout).toBe('exit 1\nreissue     client: client, new p256 key, 365 days (364 days left)\n');
   });
 });
