@@ -30,6 +30,9 @@ const importers: Record<string, string[]> = {
   'reflect-metadata': ['src/x509/sign.ts'],
   chokidar: ['src/tls/watcher.ts'],
   'prom-client': ['src/broker/metrics.ts'],
+  '@nats-io/nkeys': ['src/broker/nkey.ts'],
+  // Named there as a file for worker threads to load.
+  bcryptjs: ['src/broker/password-hashes.ts'],
 };
 
 interface Source {

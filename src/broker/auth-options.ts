@@ -3,19 +3,11 @@
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
-import type { PermissionRules } from '../subjects/permissions.ts';
 import { globalAccountName } from './account.ts';
-import { readPermissions } from './permission-options.ts';
+import { isPublicKey } from './nkey.ts';
+import { isBcrypt } from './password.ts';
 import { refuseUnsupported } from './unsupported.ts';
-
-export interface UserOptions {
-  readonly name: string;
-  /** Undefined where none is configured: an empty one logs in. */
-  readonly password: string | undefined;
-  readonly account: string;
-  /** Undefined for one who may do everything. */
-  readonly permissions: PermissionRules | undefined;
-}
+import { type UserOptions, UserReader } from './user-options.ts';
 
 /** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
 export interface AuthOptions {
@@ -43,14 +35,6 @@ export interface AuthFlags {
   readonly auth?: string | undefined;
 }
 
-const userFeatures = {
-  nkey: 'nkeys',
-  allowed_connection_types: 'connection types',
-  connection_types: 'connection types',
-  clients: 'connection types',
-  proxy_required: 'proxies',
-};
-
 const authorizationFeatures = {
   auth_callout: 'the authorization callout',
   auth_hook: 'the authorization callout',
@@ -58,7 +42,6 @@ const authorizationFeatures = {
 };
 
 const accountFeatures = {
-  nkey: 'nkeys',
   imports: 'imports and exports',
   exports: 'imports and exports',
   jetstream: 'JetStream',
@@ -109,25 +92,26 @@ function readTimeout(reader: MapReader): number | undefined {
 
 class AuthReader {
   readonly #problems: ConfProblem[];
-  readonly #names = new Set<string>();
+  readonly #users: UserReader;
 
   constructor(problems: ConfProblem[]) {
     this.#problems = problems;
+    this.#users = new UserReader(problems);
   }
 
   authorization(map: MapValue) {
     const reader = new MapReader(map, this.#problems, 'authorization');
     refuseUnsupported(reader, authorizationFeatures);
     const names = ['default_permissions', 'default_permission', 'permissions'] as const;
-    const permissions = this.#permissions(reader, 'authorization', ...names);
+    const defaults = this.#users.permissions(reader, 'authorization', ...names);
     const found = {
       user: reader.string('user', 'username'),
-      password: this.#password(reader, 'password', 'pass'),
-      token: this.#password(reader, 'token'),
+      password: this.#users.secret(reader, 'password', 'pass'),
+      token: this.#users.secret(reader, 'token'),
       timeoutMs: readTimeout(reader),
-      users: this.#users(reader, 'authorization.users', globalAccountName, permissions),
+      users: this.#users.list(reader, 'authorization.users', { account: globalAccountName, defaults }),
     };
-    if (permissions !== undefined && found.users === undefined) {
+    if (defaults !== undefined && found.users === undefined) {
       // nats-server passes over them, and lets a single user, the owner of a token or everybody do everything.
       reader.error(
         reader.position(...names),
@@ -167,8 +151,12 @@ class AuthReader {
       const where = `accounts.${entry.key}`;
       const reader = new MapReader(entry.value, this.#problems, where);
       refuseUnsupported(reader, accountFeatures);
-      const permissions = this.#permissions(reader, where, 'default_permissions');
-      const members = this.#users(reader, `${where}.users`, entry.key, permissions);
+      const nkey = reader.string('nkey');
+      if (nkey !== undefined && !isPublicKey(nkey, 'A')) {
+        reader.error(reader.position('nkey'), `"nkey" in ${where} is not the public key of an account`);
+      }
+      const defaults = this.#users.permissions(reader, where, 'default_permissions');
+      const members = this.#users.list(reader, `${where}.users`, { account: entry.key, defaults });
       reader.finish();
       if (members !== undefined) users = [...(users ?? []), ...members];
     }
@@ -186,59 +174,19 @@ class AuthReader {
     if (token === '') this.#error(position, 'the token is empty: everybody could connect');
     if (single?.user === '') this.#error(position, 'the user is empty: everybody could connect');
     if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
-    if (noAuthUser !== undefined && !users?.some(({ name }) => name === noAuthUser)) {
+    const byDefault = users?.find(({ name }) => name === noAuthUser);
+    if (noAuthUser !== undefined && byDefault === undefined) {
       this.#error(noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);
     }
-  }
-
-  /** @param defaults what a user may do of whom nothing is said */
-  #users(
-    reader: MapReader,
-    where: string,
-    account: string,
-    defaults: PermissionRules | undefined,
-  ): UserOptions[] | undefined {
-    return reader.array('users')?.items.flatMap((item) => {
-      if (item.kind !== 'map') {
-        this.#error(item.position, `an entry of ${where} must be a block such as {user: alice}`);
-        return [];
-      }
-      const user = new MapReader(item, this.#problems, where);
-      const refused = refuseUnsupported(user, userFeatures);
-      const name = user.string('user', 'username');
-      const password = this.#password(user, 'password', 'pass');
-      const own = this.#permissions(user, where, 'permissions', 'permission', 'authorization');
-      user.finish();
-      if (name === undefined || name === '') {
-        // An nkey stands in the place of a name, and has been refused.
-        if (!refused) this.#error(item.position, `an entry of ${where} needs "user"`);
-        return [];
-      }
-      if (this.#names.has(name)) this.#error(item.position, `user "${name}" is there twice`);
-      this.#names.add(name);
-      return [{ name, password, account, permissions: own ?? defaults }];
-    });
-  }
-
-  #permissions(
-    reader: MapReader,
-    where: string,
-    ...names: [string, ...string[]]
-  ): PermissionRules | undefined {
-    const block = reader.map(...names);
-    return block && readPermissions(block, this.#problems, `${where}.${names[0]}`);
-  }
-
-  /** A bcrypt hash taken for a password would be the password. */
-  #password(reader: MapReader, ...names: [string, ...string[]]): string | undefined {
-    const password = reader.string(...names);
-    if (password === undefined || !/^\$2[abxy]\$\d{2}\$/.test(password)) return password;
-    this.#error(
-      reader.position(...names),
-      'bcrypt passwords are not supported by the bundled broker',
-      'let clients show certificates (verify_and_map), or run this configuration on nats-server',
-    );
-    return undefined;
+    if (isBcrypt(byDefault?.password ?? '')) {
+      this.#problems.push({
+        severity: 'warning',
+        position: noAuthUserPosition,
+        message: `no_auth_user "${noAuthUser}" has a hashed password: nobody comes in without saying it`,
+        hint: 'remove the password of that user',
+        code: 'no-auth-user',
+      });
+    }
   }
 
   #accountName(name: string, position: Position): void {

@@ -21,6 +21,8 @@ import { Monitor } from './monitor.ts';
 import type { Monitored } from './monitored.ts';
 import type { BrokerOptions } from './options.ts';
 import { BufferPool } from './output.ts';
+import { isBcrypt } from './password.ts';
+import { PasswordHashes } from './password-hashes.ts';
 import { planReload } from './reload.ts';
 import { Sessions } from './sessions.ts';
 import { TlsEntrance } from './tls-entrance.ts';
@@ -81,6 +83,9 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   authenticator: Authenticator;
   readonly accounts: Accounts;
   readonly sessions = new Sessions();
+  readonly passwordHashes = new PasswordHashes((error) =>
+    this.#complain(`cannot check passwords against their hashes: ${error.message}`),
+  );
   readonly now: () => Date;
   readonly startedAt: Date;
   configuredAt: Date;
@@ -193,6 +198,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       this.#monitor?.close(),
       this.#listener?.close(),
       this.#watcher.close(),
+      this.passwordHashes.close(),
     ]);
     this.#markEnded();
   }
@@ -262,7 +268,13 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const gone = this.#listener?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#tls?.close();
-    await Promise.all([gone, this.#cluster?.close(), this.#monitor?.close(), this.#watcher.close()]);
+    await Promise.all([
+      gone,
+      this.#cluster?.close(),
+      this.#monitor?.close(),
+      this.#watcher.close(),
+      this.passwordHashes.close(),
+    ]);
     this.logger.info('Server Exiting..');
     this.#markEnded();
   }
@@ -374,8 +386,12 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     logger.info(`  Name:     ${facts.name}`);
     logger.info(`  ID:       ${facts.id}`);
     const { single, users } = options.auth;
-    const passwords = [single, ...(users ?? [])].some((user) => (user?.password ?? '') !== '');
-    if (passwords) logger.warn('Plaintext passwords detected, use client certificates and verify_and_map');
+    const passwords = [single, ...(users ?? [])].map((user) => user?.password ?? '');
+    if (passwords.some((password) => password !== '' && !isBcrypt(password))) {
+      logger.warn(
+        'Plaintext passwords detected, use client certificates and verify_and_map, nkeys or bcrypt',
+      );
+    }
     if (options.maxPayload > 8 * 1024 * 1024) {
       logger.warn(
         'Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance',

@@ -20,7 +20,8 @@ import { isLiteral, tokens } from '../subjects/subject.ts';
 import { describeConnection } from '../tls/ciphers.ts';
 import { peerOf } from '../tls/peer.ts';
 import { type Account, type Accounts, globalAccountName } from './account.ts';
-import type { Authenticator, Identity } from './auth.ts';
+import { Admission, type Judges } from './admission.ts';
+import type { Identity, Refused } from './auth.ts';
 import {
   type ConnectOptions,
   defaultConnectOptions,
@@ -33,7 +34,7 @@ import { type DeliveryPolicy, publish, sayNobodyListens } from './delivery.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import type { LogLimit } from './log-limit.ts';
-import { authTimeoutMs, type BrokerOptions } from './options.ts';
+import type { BrokerOptions } from './options.ts';
 import { Permit } from './permit.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
@@ -42,10 +43,9 @@ import { type Receiver, Subscription } from './subscription.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it; what a reload changes is read anew each time. */
-export interface ClientEnvironment {
+export interface ClientEnvironment extends Judges {
   readonly options: BrokerOptions;
   readonly facts: ServerFacts;
-  readonly authenticator: Authenticator;
   readonly accounts: Accounts;
   readonly transport: Transport;
   readonly delivery: DeliveryPolicy;
@@ -66,6 +66,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #environment: ClientEnvironment;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
+  readonly #admission: Admission;
   readonly #subscriptions = new SessionSubscriptions(() => this.#account);
   #account: Account;
   #identity: Identity | undefined;
@@ -76,7 +77,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #pongSent = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
-  #authTimer: NodeJS.Timeout | undefined;
 
   constructor(id: number, socket: Socket, environment: ClientEnvironment) {
     this.id = id;
@@ -86,6 +86,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - cid:${id}`);
     this.#parser = new Parser(this, environment.options);
     this.#account = environment.accounts.get(globalAccountName);
+    this.#admission = new Admission(environment, {
+      connection: this.connection,
+      parser: this.#parser,
+      peer: () => (this.#tls === undefined ? undefined : peerOf(this.#tls)),
+      onLate: () => this.violation(violations.authenticationTimeout),
+      read: (task) => this.#guard(task),
+    });
     this.#heartbeat = new Heartbeat(
       () => environment.options,
       () => this.connection.write(pingLine),
@@ -129,7 +136,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Sends the first INFO at once: a TLS handshake may begin right behind it. */
   greet(): void {
-    this.connection.greet(this.#infoLine());
+    this.connection.greet(this.#infoLine({ nonce: this.#admission.challenge() }));
   }
 
   /** Goes on over TLS. @param isFirst whether the handshake came before INFO */
@@ -144,12 +151,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Begins to read what the client says. */
   start(): void {
-    const { options, authenticator } = this.#environment;
     this.#started = true;
-    if (authenticator.isRequired) {
+    if (this.#environment.authenticator.isRequired) {
       this.#parser.connectFirst = true;
-      const giveUp = () => this.violation(violations.authenticationTimeout);
-      this.#authTimer = setTimeout(giveUp, authTimeoutMs(options));
+      this.#admission.limitTime();
     }
     this.#heartbeat.start();
     this.connection.open();
@@ -168,23 +173,21 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.headers = this.headers;
     // Who has not begun to speak is asked by the new rules anyway.
     if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
-    const identity = this.#identity && authenticator.renew(this.#identity, this.#connect, this.#peer);
-    if (identity === undefined) {
-      this.violation(violations.authorization, 'not let in any more after a reload');
-    } else if (identity !== this.#identity) {
-      this.#become(identity);
-      this.#endWhatIsNotPermitted();
-    }
+    this.#admission.judge(this.#connect, (verdict) => this.#renew(verdict));
   }
 
   // What the connection says.
 
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#environment.now().getTime();
+    this.#guard(() => this.#parser.parse(chunk));
+  }
+
+  /** Runs what reads: a defect that one client has found must not take the others down. */
+  #guard(task: () => void): void {
     try {
-      this.#parser.parse(chunk);
+      task();
     } catch (error) {
-      // A defect that one client has found must not take the others down.
       this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
       this.connection.abort('Parse Error');
     }
@@ -196,7 +199,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   closed(reason: CloseReason): void {
     this.#parser.stop();
-    clearTimeout(this.#authTimer);
+    this.#admission.close();
     this.#heartbeat.stop();
     this.#environment.forget(this, reason);
     this.#subscriptions.clear();
@@ -207,7 +210,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   connect(json: Buffer): void {
     if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
-    clearTimeout(this.#authTimer);
     this.#heartbeat.connected(this.#environment.delivery.random);
     this.statistics.lastActivity = this.statistics.readAt;
     try {
@@ -218,25 +220,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
     // Who introduces himself again may become somebody else, in another account (client.go, processConnect).
     if (this.#connected) this.#subscriptions.clear();
-    this.#connected = true;
-    this.#parser.connectFirst = false;
-    this.#parser.headers = this.headers;
-    if (!this.#authenticate()) return;
-    const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
-    if (account !== '' || newAccount) {
-      this.violation(violations.authorization, 'account in CONNECT');
-    } else if (protocol < 0 || protocol > 1) {
-      this.violation(violations.badProtocolVersion);
-    } else if (noResponders && !this.headers) {
-      this.violation(violations.noRespondersNeedsHeaders);
-    } else {
-      this.#acknowledge();
-    }
+    this.#admission.judge(this.#connect, (verdict) => this.#introduced(verdict));
   }
 
   beforeConnect(): boolean {
-    if (!this.#environment.authenticator.hasDefaultUser || !this.#authenticate()) return false;
-    clearTimeout(this.#authTimer);
+    if (!this.#environment.authenticator.hasSilentUser) return false;
+    if (!this.#enter(this.#admission.judgeSilent(this.#connect))) return false;
+    this.#admission.close();
     this.#connected = true;
     return true;
   }
@@ -357,11 +347,36 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  readonly #peer = () => (this.#tls === undefined ? undefined : peerOf(this.#tls));
+  #introduced(verdict: Identity | Refused): void {
+    this.#connected = true;
+    this.#parser.connectFirst = false;
+    this.#parser.headers = this.headers;
+    if (!this.#enter(verdict)) return;
+    const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
+    if (account !== '' || newAccount) {
+      this.violation(violations.authorization, 'account in CONNECT');
+    } else if (protocol < 0 || protocol > 1) {
+      this.violation(violations.badProtocolVersion);
+    } else if (noResponders && !this.headers) {
+      this.violation(violations.noRespondersNeedsHeaders);
+    } else {
+      this.#acknowledge();
+    }
+  }
 
-  #authenticate(): boolean {
-    const { authenticator, accounts } = this.#environment;
-    const verdict = authenticator.authenticate(this.#connect, this.#peer);
+  #renew(verdict: Identity | Refused): void {
+    const identity = this.#identity && this.#environment.authenticator.renew(this.#identity, verdict);
+    if (identity === undefined) {
+      this.violation(violations.authorization, 'not let in any more after a reload');
+    } else if (identity !== this.#identity) {
+      this.#become(identity);
+      this.#endWhatIsNotPermitted();
+    }
+  }
+
+  /** Lets somebody in, or says that it does not. */
+  #enter(verdict: Identity | Refused): boolean {
+    const { accounts } = this.#environment;
     if ('refused' in verdict) {
       this.violation(violations.authorization, verdict.refused);
       return false;

@@ -81,6 +81,7 @@ export class Connection {
   /** Consumers for which this publisher does not read. */
   readonly #awaited = new Set<Connection>();
   #stallTimer: NodeJS.Timeout | undefined;
+  #isHeld = false;
   /** Has held a publisher up in vain and written nothing since. */
   #stuck = false;
 
@@ -179,6 +180,18 @@ export class Connection {
     if (this.#stallTimer !== undefined) return;
     this.#socket.pause();
     this.#stallTimer = setTimeout(() => this.#stopWaiting(), stallMs);
+  }
+
+  /** Reads no more until `proceed`. */
+  hold(): void {
+    this.#isHeld = true;
+    this.#socket.pause();
+  }
+
+  /** Reads on after `hold`. */
+  proceed(): void {
+    this.#isHeld = false;
+    if (this.#awaited.size === 0) this.#resume();
   }
 
   /** Writes what is queued, unless a write is under way: its end takes along what came meanwhile. */
@@ -283,7 +296,7 @@ export class Connection {
   #resume(): void {
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
-    if (this.#state === 'open') this.#socket.resume();
+    if (this.#state === 'open' && !this.#isHeld) this.#socket.resume();
   }
 
   #listen(): void {

@@ -25,6 +25,8 @@ export interface ServerFacts {
 export interface ClientFacts {
   id: number;
   ip: string;
+  /** What the client may sign, in the first INFO. */
+  nonce?: string;
   /** The account, in the answer to the first PING after CONNECT. */
   account?: string;
   lameDuck?: boolean;
@@ -48,6 +50,7 @@ export function infoJson(server: ServerFacts, client: ClientFacts): string {
     max_payload: server.maxPayload,
     client_id: client.id,
     client_ip: client.ip === '' ? undefined : client.ip,
+    nonce: client.nonce || undefined,
     cluster: server.cluster,
     connect_urls: server.connectUrls.length === 0 ? undefined : server.connectUrls,
     ldm: client.lameDuck || undefined,

@@ -25,6 +25,8 @@ type State =
   | 'line'
   /** Inside a message that a chunk's end has split. */
   | 'message'
+  /** Between operations, until the handler has the reading go on. */
+  | 'held'
   | 'stopped';
 
 export interface ParserLimits {
@@ -51,6 +53,8 @@ export abstract class OperationParser<Operation extends string, Message extends 
   /** The beginning of a split line. */
   #held: Buffer = Buffer.alloc(0);
   #heldLength = 0;
+  /** What came while nothing was read. */
+  #unread: Buffer = Buffer.alloc(0);
   /** A split message, from its subject to its last CRLF, and how much of it has come. */
   #split: Buffer = Buffer.alloc(0);
   #splitLength = 0;
@@ -92,10 +96,24 @@ export abstract class OperationParser<Operation extends string, Message extends 
   /** Ends the reading; a `parse` under way returns after the operation at hand. */
   stop(): void {
     this.#state = 'stopped';
-    this.#held = this.#split = Buffer.alloc(0);
+    this.#held = this.#split = this.#unread = Buffer.alloc(0);
   }
 
-  /** Calls the handler for each operation that `chunk` completes; keeps nothing of `chunk` afterwards. */
+  /** Reads nothing behind the operation at hand; what comes is kept until `resume`. For a handler to call. */
+  hold(): void {
+    if (!this.stopped) this.#state = 'held';
+  }
+
+  /** Goes on after `hold`. */
+  resume(): void {
+    if (this.#state !== 'held') return;
+    const unread = this.#unread;
+    this.#unread = Buffer.alloc(0);
+    this.#state = 'start';
+    this.parse(unread);
+  }
+
+  /** Calls the handler for each operation that `chunk` completes; keeps no view of `chunk` afterwards. */
   parse(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
@@ -118,6 +136,9 @@ export abstract class OperationParser<Operation extends string, Message extends 
         case 'message':
           at = this.#fill(chunk, at);
           break;
+        case 'held':
+          this.#unread = Buffer.concat([this.#unread, chunk.subarray(at)]);
+          return;
         case 'stopped':
           return;
       }

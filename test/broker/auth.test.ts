@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { Authenticator, type Identity } from '../../src/broker/auth.ts';
+import { Authenticator, type Identity, type Refused, type Verdict } from '../../src/broker/auth.ts';
 import { type AuthOptions, openToAll } from '../../src/broker/auth-options.ts';
 import { type ConnectOptions, defaultConnectOptions } from '../../src/broker/connect-options.ts';
 import { type PeerCertificate, readPeer } from '../../src/tls/peer.ts';
@@ -19,16 +19,24 @@ const users: AuthOptions = {
   ],
 };
 
+/** A verdict that no password has to be hashed for. */
+function atOnce(verdict: Verdict): Identity | Refused {
+  if ('hash' in verdict) throw new Error('a password is hashed');
+  return verdict;
+}
+
 function judge(
   options: AuthOptions,
   connect: Partial<ConnectOptions>,
   { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
 ) {
-  const verdict = new Authenticator(options, maps).authenticate(
-    { ...defaultConnectOptions, ...connect },
-    () => peer,
-  );
+  const given = { ...defaultConnectOptions, ...connect };
+  const verdict = atOnce(new Authenticator(options, maps).authenticate(given, () => peer));
   return 'refused' in verdict ? 'refused' : `${verdict.account}/${verdict.label}`;
+}
+
+function renewed(authenticator: Authenticator, identity: Identity, connect: ConnectOptions) {
+  return authenticator.renew(identity, atOnce(authenticator.authenticate(connect, () => undefined)));
 }
 
 function certificateOf(commonName: string): PeerCertificate {
@@ -110,12 +118,12 @@ describe('Authenticator', () => {
   it('keeps after a reload those who would be let in as the same', () => {
     const admitted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
       const connect = { ...defaultConnectOptions, ...given };
-      const identity = new Authenticator(options, false).authenticate(connect, () => undefined);
+      const identity = atOnce(new Authenticator(options, false).authenticate(connect, () => undefined));
       if ('refused' in identity) throw new Error(identity.refused);
       return { identity, connect };
     };
     const still = (options: AuthOptions, { identity, connect }: ReturnType<typeof admitted>) =>
-      new Authenticator(options, false).renew(identity, connect, () => undefined) === identity;
+      renewed(new Authenticator(options, false), identity, connect) === identity;
     const alice = admitted(users, { user: 'alice', pass: 'a' });
     const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
@@ -143,11 +151,8 @@ describe('Authenticator', () => {
       () => undefined,
     ) as Identity;
     const still = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
-      new Authenticator(options, maps).renew(
-        identity,
-        { ...defaultConnectOptions, ...connect },
-        () => undefined,
-      ) === identity;
+      renewed(new Authenticator(options, maps), identity, { ...defaultConnectOptions, ...connect }) ===
+      identity;
     expect(still(withDefault, false)).toBe(true);
     // No default user any more.
     expect(still(users, false)).toBe(false);
@@ -174,9 +179,8 @@ describe('Authenticator', () => {
     });
     const find = (connect: object, maps = false) => {
       const authenticator = new Authenticator(options(), maps);
-      const verdict = authenticator.authenticate({ ...defaultConnectOptions, ...connect }, () =>
-        certificateOf('bob'),
-      );
+      const given = { ...defaultConnectOptions, ...connect };
+      const verdict = atOnce(authenticator.authenticate(given, () => certificateOf('bob')));
       if ('refused' in verdict) throw new Error(verdict.refused);
       return verdict;
     };
@@ -186,7 +190,7 @@ describe('Authenticator', () => {
     const known = find({ user: 'bob' });
     const renew = (next: AuthOptions) => {
       const connect = { ...defaultConnectOptions, user: 'bob' };
-      return new Authenticator(next, false).renew(known, connect, () => undefined);
+      return renewed(new Authenticator(next, false), known, connect);
     };
     expect(renew(options())).toBe(known);
     expect(renew(options(rules('c')))).toMatchObject({

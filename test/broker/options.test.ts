@@ -1,4 +1,5 @@
 // What a broker makes of nats-server's configuration: defaults, both spellings, flags on top, and what it refuses.
+import { createAccount, createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import { type BrokerFlags, defaultBrokerOptions, readBrokerOptions } from '../../src/broker/options.ts';
 import type { ConfProblem } from '../../src/conf/error.ts';
@@ -271,14 +272,10 @@ describe('readBrokerOptions', () => {
     'proxy_protocol: true',
     'ocsp: true',
     'authorization { auth_callout { issuer: X } }',
-    'authorization { users: [{nkey: UABC}] }',
-    'authorization { users: [{user: a, allowed_connection_types: [MQTT]}] }',
-    'authorization { user: a, password: "$2a$11$Tt2wuRy6qOyjbH1dkSj5wOJ2L5ECQ3nAcSzi1Th9Zr2GZQSI4BbLi" }',
-    'accounts { A { users: [{user: a, password: "$2b$11$Tt2wuRy6qOyjbH1dkSj5wO"}] } }',
+    'authorization { users: [{user: a, proxy_required: true}] }',
     'accounts { A { exports: [{stream: foo}] } }',
     'accounts { A { imports: [] } }',
     'accounts { A { limits: {max_subs: 1} } }',
-    'accounts { A { nkey: AABC } }',
     'accounts { $SYS { users: [{user: admin}] } }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
     const { problems } = read(text, { ignoreUnsupported: true });
@@ -314,6 +311,33 @@ describe('readBrokerOptions', () => {
 });
 
 describe('accounts and authorization', () => {
+  const [user, account] = [createUser().getPublicKey(), createAccount().getPublicKey()];
+
+  it('reads nkeys, types of connections and the key of an account', () => {
+    const { auth } = valid(`accounts { A {
+      nkey: ${account}
+      users: [ { nkey: ${user}, clients: [standard, mqtt] } ]
+    } }`);
+    expect(auth.users).toEqual([
+      { name: user, isNkey: true, account: 'A', connectionTypes: ['STANDARD', 'MQTT'] },
+    ]);
+  });
+
+  it('warns of hashes that nothing matches, that take seconds, and that shut the door of no_auth_user', () => {
+    const hash = (cost: string) => `"$2b$${cost}$${'x'.repeat(53)}"`;
+    const { problems } = read(`authorization { users: [
+      { user: a, password: ${hash('11')} }
+      { user: b, password: "$2b$11$xxx" }
+      { user: c, password: ${hash('16')} }
+    ] }
+    no_auth_user: a`);
+    expect(problems.map((problem) => problem.replace(/^warning \d+:\d+ /, ''))).toEqual([
+      '"password" begins like a bcrypt hash and is none: nothing matches it',
+      '"password" is a bcrypt hash of cost 16: each login takes seconds',
+      'no_auth_user "a" has a hashed password: nobody comes in without saying it',
+    ]);
+  });
+
   it('collects the users of both', () => {
     const { auth } = valid(`authorization { users: [{user: a, password: x}], timeout: 0.5 }
       accounts { APP { users: [{user: b}] }, OTHER {} }
@@ -369,10 +393,36 @@ describe('accounts and authorization', () => {
     ['authorization { users: [{user: a}, {user: a}] }', 'user "a" is there twice'],
     ['accounts { A { users: [{user: a}] }, B { users: [{user: a}] } }', 'user "a" is there twice'],
     ['no_auth_user: a', 'no_auth_user "a" is not among the users'],
-    ['authorization { users: [{password: b}] }', 'an entry of authorization.users needs "user"'],
+    ['authorization { users: [{password: b}] }', 'an entry of authorization.users needs "user" or "nkey"'],
     ['authorization { users: [a] }', 'an entry of authorization.users must be a block such as {user: alice}'],
     ['authorization { password: b }', '"password" in authorization needs "user" beside it'],
     ['accounts { $G { users: [] } }', 'account name "$G" is reserved'],
+    ['accounts { A { nkey: AABC } }', '"nkey" in accounts.A is not the public key of an account'],
+    [
+      'authorization { users: [{nkey: UABC}] }',
+      '"nkey" in authorization.users is not the public key of a user',
+    ],
+    [
+      `authorization { users: [{nkey: ${account}}] }`,
+      '"nkey" in authorization.users is not the public key of a user',
+    ],
+    [
+      `authorization { users: [{nkey: ${user.slice(0, -1)}${user.endsWith('A') ? 'B' : 'A'}}] }`,
+      '"nkey" in authorization.users is not the public key of a user',
+    ],
+    [
+      'authorization { users: [{nkey: SUAC}] }',
+      '"nkey" in authorization.users is not the public key of a user, and looks like a secret seed',
+    ],
+    [
+      `authorization { users: [{nkey: ${user}, user: a}] }`,
+      'an entry of authorization.users has "nkey" beside "user" or "password": a key is proof enough',
+    ],
+    [`authorization { users: [{nkey: ${user}}, {nkey: ${user}}] }`, `user "${user}" is there twice`],
+    [
+      'authorization { users: [{user: a, allowed_connection_types: [TELNET]}] }',
+      '"TELNET" in authorization.users.allowed_connection_types is not a type of connection',
+    ],
     ['accounts { A: 5 }', 'account "A" must be a block'],
     ['accounts: 5', 'accounts must be a block, or an array of names'],
     ['accounts { A { user: [] } }', 'unknown field "user" in accounts.A'],

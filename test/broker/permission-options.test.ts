@@ -1,6 +1,7 @@
 // What a broker makes of permissions blocks: every spelling, defaults, and what is wrong with them.
 import { describe, expect, it } from 'vitest';
-import { readAuthOptions, type UserOptions } from '../../src/broker/auth-options.ts';
+import { readAuthOptions } from '../../src/broker/auth-options.ts';
+import type { UserOptions } from '../../src/broker/user-options.ts';
 import type { ConfProblem } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { MapReader } from '../../src/conf/reader.ts';

@@ -1,7 +1,7 @@
 // The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
 import { describe, expect, it } from 'vitest';
 import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
-import type { Parser } from '../../src/protocol/parser.ts';
+import { Parser } from '../../src/protocol/parser.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';
 import { limits, parse, Recorder } from './recorder.ts';
 
@@ -29,6 +29,37 @@ const unknown = 'violation Unknown Protocol Operation, Protocol Violation';
 const malformed = 'violation silent, Protocol Violation';
 
 describe('Parser', () => {
+  it('reads nothing while it is held, and then all that came, wherever the chunks end', () => {
+    const stream = Buffer.from('CONNECT {}\r\nPING\r\nCONNECT {}\r\nPUB a 2\r\nhi\r\nPONG\r\n');
+    const random = seeded(1);
+    const single = Array.from(stream, (byte) => Buffer.of(byte));
+    for (const chunks of [[stream], single, randomSplits(stream, random), randomSplits(stream, random)]) {
+      const recorder = new Recorder();
+      const parser = new Parser(recorder, limits);
+      recorder.onConnect = () => parser.hold();
+      const seen: number[] = [];
+      for (const chunk of chunks) parser.parse(chunk);
+      seen.push(recorder.calls.length);
+      parser.resume();
+      seen.push(recorder.calls.length);
+      parser.resume();
+      parser.resume();
+      expect(seen).toEqual([1, 3]);
+      expect(recorder.calls).toEqual(parse([stream]));
+    }
+  });
+
+  it('stays stopped when it was held before', () => {
+    const recorder = new Recorder();
+    const parser = new Parser(recorder, limits);
+    recorder.onConnect = () => parser.hold();
+    parser.parse(Buffer.from('CONNECT {}\r\nPING\r\n'));
+    parser.stop();
+    parser.resume();
+    parser.parse(Buffer.from('PING\r\n'));
+    expect(recorder.calls).toEqual(['CONNECT "{}"']);
+  });
+
   it('reads every operation of a client', () => {
     const stream = [
       'CONNECT {"verbose":false}\r\n',

@@ -8,9 +8,11 @@ export class Recorder implements OperationHandler {
   readonly calls: string[] = [];
   /** What beforeConnect answers. */
   admits = false;
+  onConnect: () => void = () => {};
 
   connect(json: Buffer): void {
     this.calls.push(`CONNECT ${text(json)}`);
+    this.onConnect();
   }
   publish(publication: Publication): void {
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd, headerSize } = publication;

@@ -1,0 +1,97 @@
+// Clients whose passwords are hashed: how long they may wait, what a reload means for them, and that strangers who guess
+// hold up nobody who is connected.
+import bcrypt from 'bcryptjs';
+import { describe, expect, it } from 'vitest';
+import type { Wire } from '../support/wire.ts';
+import { Running } from './running.ts';
+
+const hashOf = (password: string) => bcrypt.hashSync(password, 4);
+const userWith = (hash: string, more = '') =>
+  `authorization { users: [ { user: a, password: "${hash}"${more} }, { user: b, password: b } ] }`;
+const refusal = "-ERR 'Authorization Violation'\r\n";
+
+/** Milliseconds from a PING to its PONG. */
+async function roundTrip(wire: Wire): Promise<number> {
+  const start = performance.now();
+  await wire.receives('');
+  return performance.now() - start;
+}
+
+describe('a client with a hashed password', () => {
+  it('has the time that every client has, waiting for the verdict included', async () => {
+    const endless = hashOf('x').replace('$04$', '$24$');
+    const running = await Running.start(
+      `authorization { timeout: 0.2, users: [ { user: a, password: "${endless}" } ] }`,
+    );
+    const client = await running.open();
+    client.send('CONNECT {"user":"a","pass":"x"}\r\nPING\r\n');
+    await client.closes("-ERR 'Authentication Timeout'\r\n");
+  });
+
+  it('stays after a reload that hashes its password anew', async () => {
+    const running = await Running.start(userWith(hashOf('x')));
+    const client = await running.connect({ user: 'a', pass: 'x' });
+    client.send('SUB s 1\r\n');
+    await client.receives('');
+    await running.reload(userWith(hashOf('x')));
+    client.send('PUB s 0\r\n\r\n');
+    await client.receives('MSG s 1 0\r\n\r\n');
+  });
+
+  it('loses by a reload what it may not do any more, however long that takes to find out', async () => {
+    const running = await Running.start(userWith(hashOf('x')));
+    const client = await running.connect({ user: 'a', pass: 'x' });
+    client.send('SUB s 1\r\nSUB t 2\r\n');
+    await client.receives('');
+    await running.reload(userWith(hashOf('x'), ', permissions: { subscribe: t }'));
+    await client.receives('-ERR \'Permissions Violation for Subscription to "s" (sid "1")\'\r\n');
+  });
+
+  it('is ended by a reload that changes its password', async () => {
+    const running = await Running.start(userWith(hashOf('x')));
+    const [client, other] = [
+      await running.connect({ user: 'a', pass: 'x' }),
+      await running.connect({ user: 'b', pass: 'b' }),
+    ];
+    await running.reload(userWith(hashOf('y')));
+    await client.closes(refusal);
+    await other.receives('');
+  });
+
+  it('is judged by the configuration at the end of the wait', async () => {
+    const slow = bcrypt.hashSync('x', 11);
+    const running = await Running.start(userWith(slow));
+    const client = await running.open();
+    client.send('CONNECT {"user":"a","pass":"x","verbose":false}\r\n');
+    await expect.poll(() => running.broker.clients).toBe(1);
+    await running.reload(userWith(slow, ', permissions: { publish: ok }'));
+    client.send('PUB s 0\r\n\r\n');
+    await client.receives('-ERR \'Permissions Violation for Publish to "s"\'\r\n');
+  });
+
+  it('may go before the verdict', async () => {
+    const running = await Running.start(userWith(bcrypt.hashSync('x', 10)));
+    const client = await running.open();
+    client.send('CONNECT {"user":"a","pass":"x"}\r\n');
+    client.end();
+    await expect.poll(() => running.broker.clients).toBe(0);
+  });
+});
+
+it('keeps connected clients and plain logins quick while strangers guess', async () => {
+  const running = await Running.start(userWith(bcrypt.hashSync('x', 11)));
+  const honest = await Promise.all(
+    Array.from({ length: 10 }, () => running.connect({ user: 'b', pass: 'b' })),
+  );
+  const strangers = await Promise.all(Array.from({ length: 30 }, () => running.open()));
+  for (const [index, stranger] of strangers.entries()) {
+    stranger.send(`CONNECT ${JSON.stringify({ user: index % 2 ? 'a' : 'nobody', pass: `${index}` })}\r\n`);
+  }
+  const trips: number[] = [];
+  for (let round = 0; round < 20; round++) trips.push(...(await Promise.all(honest.map(roundTrip))));
+  trips.sort((one, other) => one - other);
+  // One guess takes 120 ms: a single one in the event loop would be seen by ten clients.
+  expect(trips[Math.floor(trips.length * 0.9)]).toBeLessThan(60);
+  await running.connect({ user: 'b', pass: 'b' });
+  await Promise.all(strangers.slice(0, 3).map((stranger) => stranger.closes(refusal)));
+});

@@ -1,0 +1,77 @@
+// Passwords are checked beside the event loop, in turns, and what is known is not checked again.
+import bcrypt from 'bcryptjs';
+import { afterAll, describe, expect, it } from 'vitest';
+import { PasswordHashes } from '../../src/broker/password-hashes.ts';
+
+const hash = bcrypt.hashSync('right', 4);
+const hashes = new PasswordHashes((error) => {
+  throw error;
+});
+afterAll(() => hashes.close());
+
+const from = (address: string, isGone = () => false) => ({ address, isGone });
+
+describe('password hashes', () => {
+  it('know the password of a hash, and remember it', async () => {
+    expect(hashes.knows(hash, 'right')).toBe(false);
+    expect(await hashes.check(hash, 'wrong', from('a'))).toBe(false);
+    expect(await hashes.check(hash, 'right', from('a'))).toBe(true);
+    expect(hashes.knows(hash, 'right')).toBe(true);
+    expect(hashes.knows(hash, 'wrong')).toBe(false);
+    expect(hashes.knows(bcrypt.hashSync('right', 4), 'right')).toBe(false);
+  });
+
+  it('take turns by address: many guesses from one do not hold up another', async () => {
+    const order: string[] = [];
+    const ask = (address: string, password: string) =>
+      hashes.check(hash, password, from(address)).then(() => order.push(address));
+    const guesses = Array.from({ length: 40 }, (_, index) => ask('stranger', `guess ${index}`));
+    await Promise.all([...guesses, ask('honest', 'mine')]);
+    expect(order.indexOf('honest')).toBeLessThan(10);
+    expect(order).toHaveLength(41);
+  });
+
+  it('do not work for somebody who has gone', async () => {
+    const slow = bcrypt.hashSync('right', 4).replace('$04$', '$20$');
+    const before = performance.now();
+    const asked = Array.from({ length: 200 }, () =>
+      hashes.check(
+        slow,
+        'x',
+        from('gone', () => true),
+      ),
+    );
+    expect(await Promise.all(asked)).toEqual(Array(200).fill(false));
+    expect(performance.now() - before).toBeLessThan(1000);
+  });
+
+  it('find that nothing belongs to what is no hash', async () => {
+    for (const broken of ['$2b$04$', '$2b$99$', `$2b$03$${hash.slice(7)}`]) {
+      expect(await hashes.check(broken, 'right', from('a'))).toBe(false);
+    }
+  });
+
+  it('leave the event loop alone meanwhile', async () => {
+    const cost12 = hash.replace('$04$', '$12$');
+    let longest = 0;
+    let last = performance.now();
+    const watch = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      last = performance.now();
+    }, 1);
+    const asked = Array.from({ length: 2 }, (_, index) => hashes.check(cost12, `${index}`, from('a')));
+    await Promise.all(asked);
+    clearInterval(watch);
+    // One check takes some 240 ms.
+    expect(longest).toBeLessThan(150);
+  });
+
+  it('refuse what waits when they are closed, and can be asked no more than that', async () => {
+    const closing = new PasswordHashes(() => undefined);
+    const asked = Array.from({ length: 5 }, (_, index) =>
+      closing.check(hash.replace('$04$', '$20$'), `${index}`, from('a')),
+    );
+    await closing.close();
+    expect(await Promise.all(asked)).toEqual(Array(5).fill(false));
+  });
+});
