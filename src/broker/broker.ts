@@ -304,7 +304,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   async #openCluster(): Promise<void> {
     const { cluster } = this.options;
-    if (cluster === undefined) return;
+    if (cluster === undefined || cluster.port === 0) return;
     const settings = { where: 'cluster.tls', log: this.logger, watcher: this.#watcher, now: this.now };
     const tls = cluster.tls && (await TlsEntrance.open(cluster.tls, settings));
     const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
@@ -357,7 +357,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const advertised = options.clientAdvertise;
     const clientUrls = clientUrlsOf({
       host: advertised?.host ?? options.host,
-      port: advertised?.port ?? port,
+      port: advertised?.port || port,
     });
     const others = this.#cluster?.connectUrls ?? [];
     return {

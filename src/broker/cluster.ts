@@ -14,7 +14,7 @@ import {
 } from '../protocol/violations.ts';
 import { HandshakeError } from '../tls/handshake-error.ts';
 import { connectTls } from '../tls/outgoing.ts';
-import type { ClusterOptions } from './cluster-options.ts';
+import { type ClusterOptions, maxRoutePingMs } from './cluster-options.ts';
 import { formatHostPort } from './host-port.ts';
 import type { ServerFacts } from './info.ts';
 import { Listener } from './listener.ts';
@@ -50,9 +50,6 @@ export interface ClusterEnvironment {
   /** What clients are told of other servers has changed. */
   onConnectUrls(): void;
 }
-
-/** Routes are asked at least this often (const.go, routeMaxPingInterval). */
-const maxPingIntervalMs = 30_000;
 
 /** Before an explicit route is connected again (const.go, DEFAULT_ROUTE_RECONNECT), and what is added at random. */
 const reconnectMs = 1000;
@@ -161,7 +158,7 @@ export class Cluster implements RouteEnvironment {
     const { pingIntervalMs, pingMax } = this.#broker.options;
     const { options } = this;
     return {
-      pingIntervalMs: Math.min(options.pingIntervalMs ?? pingIntervalMs, maxPingIntervalMs),
+      pingIntervalMs: Math.min(options.pingIntervalMs ?? pingIntervalMs, maxRoutePingMs),
       pingMax: options.pingMax ?? pingMax,
     };
   }
@@ -444,7 +441,7 @@ export class Cluster implements RouteEnvironment {
   #infoLine(mode: GossipMode): Buffer {
     const { facts } = this.#broker;
     const { host, advertise, authorization, noAdvertise } = this.options;
-    const address = advertise ?? { host, port: this.port };
+    const address = { host: advertise?.host ?? host, port: advertise?.port || this.port };
     const json = JSON.stringify({
       server_id: facts.id,
       server_name: facts.name,
@@ -457,7 +454,7 @@ export class Cluster implements RouteEnvironment {
       tls_required: this.#tls !== undefined || undefined,
       tls_verify: this.#tls !== undefined || undefined,
       max_payload: this.maxPayload,
-      ip: advertise === undefined ? undefined : `nats-route://${formatHostPort(advertise)}/`,
+      ip: advertise === undefined ? undefined : `nats-route://${formatHostPort(address)}/`,
       cluster: this.#name,
       cluster_dynamic: this.#isDynamic || undefined,
       connect_urls: noAdvertise ? undefined : facts.clientUrls,

@@ -18,6 +18,12 @@ export function formatHostPort({ host, port }: HostPort): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
+/** Parses what others are told: a host, alone or with a port; 0 stands for the port that is listened on, as -1 does. */
+export function parseAdvertised(text: string): HostPort | undefined {
+  const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
+  return parsed && { ...parsed, port: Math.max(0, parsed.port) };
+}
+
 /** Reads an option that is a port or `host:port`. */
 export function readListen(reader: MapReader, name: string): HostPort | undefined {
   const value = reader.value(name);

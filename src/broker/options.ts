@@ -2,11 +2,12 @@
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue } from '../conf/value.ts';
-import { formatGoSpan } from '../duration.ts';
 import { readTlsBlock, type TlsBlock } from '../tls/block.ts';
 import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
+import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
-import { type HostPort, parseHostPort, readListen } from './host-port.ts';
+import { readTimeOption } from './duration-option.ts';
+import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { refuseUnsupported } from './unsupported.ts';
@@ -57,7 +58,7 @@ export interface LogOptions {
 }
 
 /** Flags of `natspki broker` that say something about the broker itself; each wins over the file. */
-export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags {
+export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterFlags {
   readonly addr?: string | undefined;
   readonly port?: number | undefined;
   readonly serverName?: string | undefined;
@@ -210,6 +211,7 @@ function withFlags(file: BrokerOptions, flags: BrokerFlags): BrokerOptions {
     host: flags.addr ?? file.host,
     port: flags.port === undefined ? file.port : portOf(flags.port),
     tls: readTlsFlags(flags, file.tls),
+    cluster: readClusterFlags(flags, file.cluster),
     log: {
       debug: flags.debug ?? file.log.debug,
       trace: flags.trace ?? file.log.trace,
@@ -246,15 +248,14 @@ function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefi
   const configured = reader.string('client_advertise');
   const text = flags.clientAdvertise ?? configured;
   if (text === undefined || text === '') return undefined;
-  const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
+  const parsed = parseAdvertised(text);
   if (parsed === undefined) {
     reader.error(
       reader.position('client_advertise'),
       '"client_advertise" is neither a host nor a host with a port',
     );
-    return undefined;
   }
-  return { ...parsed, port: Math.max(0, parsed.port) };
+  return parsed;
 }
 
 function readLimits(reader: MapReader) {
@@ -289,13 +290,7 @@ function readSubscriptionTokens(reader: MapReader): number {
 
 function readTimes(reader: MapReader) {
   const base = defaultBrokerOptions;
-  const positive = (name: string, fallback: number): number => {
-    const value = reader.durationMs(name) ?? 0;
-    if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
-    const kind = reader.value(name)?.kind;
-    if (kind === 'integer' || kind === 'float') warnOfBareNumber(reader, name, value);
-    return value > 0 ? value : fallback;
-  };
+  const positive = (name: string, fallback: number) => readTimeOption(reader, name) ?? fallback;
   const lameDuckDurationMs = positive('lame_duck_duration', base.lameDuckDurationMs);
   if (lameDuckDurationMs < 30_000) {
     reader.error(reader.position('lame_duck_duration'), '"lame_duck_duration" cannot be less than 30s');
@@ -306,15 +301,6 @@ function readTimes(reader: MapReader) {
     lameDuckDurationMs,
     lameDuckGraceMs: positive('lame_duck_grace_period', base.lameDuckGraceMs),
   };
-}
-
-function warnOfBareNumber(reader: MapReader, name: string, milliseconds: number): void {
-  reader.warning(
-    reader.position(name),
-    `nats-server refuses a bare number for "${name}"`,
-    `write "${formatGoSpan(milliseconds)}" where nats-server reads this file too`,
-    'nats-server-refuses',
-  );
 }
 
 function readLogOptions(reader: MapReader): LogOptions {

@@ -33,6 +33,40 @@ export function readPermissions(map: MapValue, problems: ConfProblem[], where: s
   return { publish: closed ? { ...publish, allow: [] } : publish, subscribe, responses };
 }
 
+/** What goes over the routes of a cluster. */
+export interface ClusterPermissions {
+  /** What this server asks the others for. */
+  readonly import: SubjectRules;
+  /** What this server sends to others that ask. */
+  readonly export: SubjectRules;
+}
+
+/** Reads the permissions of a cluster block (opts.go, setClusterPermissions and checkClusterPermissionSubjects). */
+export function readClusterPermissions(
+  map: MapValue,
+  problems: ConfProblem[],
+  where: string,
+): ClusterPermissions {
+  const reader = new MapReader(map, problems, where);
+  const lists = (name: string, ...aliases: string[]) => {
+    const value = reader.value(name, ...aliases);
+    return value === undefined
+      ? everything
+      : new SubjectReader(problems, `${where}.${name}`, false).read(value);
+  };
+  const answers = ['allow_responses', 'publish_allow_responses'] as const;
+  const responses = reader.value(...answers);
+  if (responses !== undefined && !(responses.kind === 'boolean' && !responses.value)) {
+    reader.error(responses.position, `${where} does not support "allow_responses"`);
+  }
+  const permissions = {
+    import: lists('import', 'publish', 'pub'),
+    export: lists('export', 'subscribe', 'sub'),
+  };
+  reader.finish();
+  return permissions;
+}
+
 /** The lists of one direction. */
 class SubjectReader {
   readonly #problems: ConfProblem[];

@@ -71,6 +71,22 @@ export const brokerFlags = {
     description: 'Authorities that client certificates may come from.',
     helpValue: 'FILE',
   }),
+  cluster: string({ description: 'URL that other servers connect to.', helpValue: 'URL' }),
+  cluster_name: string({ description: 'Name of the cluster.', helpValue: 'NAME' }),
+  cluster_advertise: string({
+    description: 'Host and port that other servers are told.',
+    helpValue: 'HOST:PORT',
+  }),
+  routes: string({ description: 'URLs of other servers, with commas between them.', helpValue: 'URLS' }),
+  no_advertise: boolean({ description: 'Tell clients of no other servers.', allowNo: true }),
+  connect_retries: numberFlag({
+    description: 'Further tries to reach a server that others tell of.',
+    helpValue: 'NUMBER',
+    minimum: 0,
+    maximum: 1_000_000,
+    example: 5,
+    defaultHelp: async () => '0',
+  }),
   'ignore-unsupported': boolean({
     default: false,
     description: 'Warn of configuration that only nats-server has, instead of refusing it.',
@@ -85,8 +101,14 @@ export const brokerFlags = {
 export function brokerSettings(flags: InferredFlags<typeof brokerFlags>) {
   const { addr, port, pid, log, logtime, user, pass, auth, tls, tlscert, tlskey, tlsverify, tlscacert } =
     flags;
+  const { cluster, routes } = flags;
   return {
     ...{ addr, port, pid, log, logtime, user, pass, auth, tls, tlscert, tlskey, tlsverify, tlscacert },
+    ...{ cluster, routes },
+    clusterName: flags.cluster_name,
+    clusterAdvertise: flags.cluster_advertise,
+    noAdvertise: flags.no_advertise,
+    connectRetries: flags.connect_retries,
     serverName: flags.server_name,
     httpPort: flags.http_port,
     httpsPort: flags.https_port,

@@ -24,6 +24,7 @@ export function printTlsBlock(options: TlsBlockOptions, context: TlsContext): st
     ca_file: options.caFile,
     verify: verify && !verifyAndMap ? true : undefined,
     verify_and_map: verifyAndMap || undefined,
+    verify_cert_and_check_known_urls: options.verifyKnownUrls || undefined,
     pinned_certs: pinnedCerts === undefined ? undefined : [...pinnedCerts],
     insecure: options.insecure || undefined,
     min_version: options.minVersion,

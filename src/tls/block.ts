@@ -26,6 +26,8 @@ export interface TlsBlock {
   /** True as well with verify_and_map, and always in a cluster or gateway block. */
   readonly verify: boolean;
   readonly verifyAndMap: boolean;
+  /** Only servers whose certificate has the host of a configured route as a DNS name may connect. */
+  readonly verifyKnownUrls: boolean;
   /** Skips the verification of servers that are connected to; never of those who connect. */
   readonly insecure: boolean;
   readonly allowInsecureCipherSuites: boolean;
@@ -56,6 +58,7 @@ export const defaultTlsBlock: TlsBlock = {
   caFile: undefined,
   verify: false,
   verifyAndMap: false,
+  verifyKnownUrls: false,
   insecure: false,
   allowInsecureCipherSuites: false,
   cipherSuites: undefined,
@@ -96,6 +99,7 @@ export function readTlsBlock(
   const path = (file: string) => (baseDirectory === undefined ? file : resolve(baseDirectory, file));
   const isPeering = context === 'cluster' || context === 'gateway';
   const verifyAndMap = reader.boolean('verify_and_map') ?? false;
+  const verifyKnownUrls = readVerifyKnownUrls(reader, isPeering);
   const caFile = reader.string('ca_file');
   const block: TlsBlock = {
     pairs: readPairs(reader, problems, where).map(({ certFile, keyFile }) => ({
@@ -105,6 +109,7 @@ export function readTlsBlock(
     caFile: caFile === undefined ? undefined : path(caFile),
     verify: (reader.boolean('verify') ?? false) || verifyAndMap || isPeering,
     verifyAndMap,
+    verifyKnownUrls,
     insecure: readInsecure(reader, isPeering),
     allowInsecureCipherSuites: reader.boolean('allow_insecure_cipher_suites') ?? false,
     cipherSuites: readCipherSuites(reader),
@@ -117,7 +122,7 @@ export function readTlsBlock(
     pinnedCerts: readPins(reader),
   };
   warnOfDoors(reader, block);
-  refuseUnsupported(reader, isPeering, where);
+  refuseUnsupported(reader, where);
   reader.finish();
   return block;
 }
@@ -166,6 +171,20 @@ function readCertificates(
     entry.finish();
     return certFile === undefined || keyFile === undefined ? [] : [{ certFile, keyFile }];
   });
+}
+
+/** The option verify_cert_and_check_known_urls; who connects elsewhere has no URL that could be known. */
+function readVerifyKnownUrls(reader: MapReader, isPeering: boolean): boolean {
+  const option = 'verify_cert_and_check_known_urls';
+  const isAsked = reader.boolean(option) ?? false;
+  if (isAsked && !isPeering) {
+    reader.error(
+      reader.position(option),
+      `"${option}" works in cluster and gateway blocks only`,
+      'use verify: true',
+    );
+  }
+  return isAsked && isPeering;
 }
 
 function readInsecure(reader: MapReader, isPeering: boolean): boolean {
@@ -265,7 +284,7 @@ function warnOfDoors(reader: MapReader, block: TlsBlock): void {
   }
 }
 
-function refuseUnsupported(reader: MapReader, isPeering: boolean, where: string): void {
+function refuseUnsupported(reader: MapReader, where: string): void {
   for (const option of unsupported) {
     const found = reader.value(option);
     if (found === undefined || (found.kind === 'boolean' && !found.value)) continue;
@@ -273,16 +292,6 @@ function refuseUnsupported(reader: MapReader, isPeering: boolean, where: string)
       found.position,
       `"${option}" in ${where} is not supported by the bundled broker`,
       'remove it, or run this configuration on nats-server',
-    );
-  }
-  const option = 'verify_cert_and_check_known_urls';
-  if (reader.boolean(option) === true) {
-    reader.error(
-      reader.position(option),
-      isPeering
-        ? `"${option}" in ${where} is not supported by the bundled broker`
-        : `"${option}" works in cluster and gateway blocks only`,
-      'use verify: true',
     );
   }
 }

@@ -41,6 +41,7 @@ const optionNames: Record<keyof TlsBlock, string> = {
   caFile: 'ca_file',
   verify: 'verify',
   verifyAndMap: 'verify_and_map',
+  verifyKnownUrls: 'verify_cert_and_check_known_urls',
   insecure: 'insecure',
   allowInsecureCipherSuites: 'allow_insecure_cipher_suites',
   cipherSuites: 'cipher_suites',

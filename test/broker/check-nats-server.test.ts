@@ -103,11 +103,55 @@ const wholes = [
     names.split(' ').flatMap((name) => values.map((value) => `${name}: ${value}`)),
   ),
 ];
+const inCluster = [
+  ...['name: c', 'name: "a b"', 'name: "_"', 'name: 5', 'listen: 6222', 'listen: "a:6222"', 'listen: "a"'],
+  ...['port: "6222"', 'host: 5', 'net: "::1"', 'nonsense: 1', 'no_advertise: 1', 'no_advertise: true'],
+  ...['connect_retries: 5', 'connect_retries: "5"', 'connect_backoff: true', 'connect_backoff: 1'],
+  ...['routes: "nats://a:1"', 'routes: ["nats://a:1"]', 'routes: []', 'routes: [true]'],
+  ...['routes: ["nats://a:1", "nats://a:1"]', 'routes: ["nats://u:p@a:1"]', 'authorization: 5'],
+  ...['authorization { user: u, password: p }', 'authorization { token: t }', 'authorization { x: 1 }'],
+  ...['authorization { user: u, timeout: "2s" }', 'authorization { user: u, timeout: "x" }'],
+  ...['authorization { users: [{user: a, password: b}] }', 'authorization { user: u, permissions {} }'],
+  ...['permissions { import: a, export: [b, "c.>"] }', 'permissions { import: {allow: a, deny: [b]} }'],
+  ...[
+    'permissions { import: "a..b" }',
+    'permissions { export: "a b" }',
+    'permissions: 5',
+    'permissions { x: 1 }',
+  ],
+  ...['permissions { allow_responses: true }', 'permissions { allow_responses: false }'],
+  ...['pool_size: 3', 'pool_size: "3"', 'accounts: [A]', 'accounts: A', 'accounts: [true]'],
+  ...['off', 'true', '"accept"', '{mode: "s2_fast"}', '{mode: off}', '{x: 1}', '5', '[]'].map(
+    (value) => `compression: ${value}`,
+  ),
+  ...['compression {mode: "auto", rtts: ["5ms", "10ms"]}', 'compression {mode: "auto", rtts: ["x"]}'],
+  ...['ping_interval: "10s"', 'ping_interval: 10', 'ping_interval: "x"', 'ping_max: 5', 'ping_max: "5"'],
+  ...['write_deadline: "2s"', 'write_deadline: 2', 'write_timeout: retry', 'write_timeout: never'],
+  ...[
+    'tls { FILES }',
+    'tls { FILES, insecure: true }',
+    'tls { FILES, verify_cert_and_check_known_urls: true }',
+  ],
+].map((option) => `cluster { port: 6222\n${option} }`);
 /** Taken by nats-server, which then does something else than was meant. */
 const stricter = [
   ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
   ...['handshake_first: true, first: false', 'ocsp_peer: true'],
 ].map((option) => `tls { FILES, ${option} }`);
+/** Refused by nats-server as well, and only when it starts, or never reached by it. */
+const stricterCluster = [
+  ...[
+    'compression: fastest',
+    'pool_size: -1, accounts: [A]',
+    'routes: [""]',
+    'routes: ["nats://a"]',
+    'routes: ["a:1:2"]',
+  ],
+  ...['authorization { password: p }', 'advertise: "a:b:c"'],
+].map((option) => `cluster { port: 6222\n${option} }`);
+
+/** What -t fails of, although nats-server itself may only warn of it. */
+const refusedByName = ['nats-server-refuses', 'protocol-version', 'route-twice', 'deprecated'];
 
 describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
   async function verdicts(text: string) {
@@ -120,11 +164,11 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
     writeFileSync(conf, `${named}\n`);
     const { code } = await run([bin, '-t', '-c', conf]);
     const found = await checkConfiguration(conf);
-    const warned = found.some((one) => ['nats-server-refuses', 'protocol-version'].includes(one.code ?? ''));
+    const warned = found.some((one) => refusedByName.includes(one.code ?? ''));
     return { taken: code === 0, isError: found.some(({ severity }) => severity === 'error'), warned };
   }
 
-  it.each([...wholes, ...options, ...blocks])(
+  it.each([...wholes, ...options, ...blocks, ...inCluster])(
     'says the same, or that nats-server refuses it: %s',
     async (text) => {
       const { taken, isError, warned } = await verdicts(text);
@@ -132,7 +176,7 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
     },
   );
 
-  it.each(stricter)('refuses what it takes and does not do: %s', async (text) => {
+  it.each([...stricter, ...stricterCluster])('refuses what it takes and does not do: %s', async (text) => {
     expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });
   });
 });

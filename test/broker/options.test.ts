@@ -217,7 +217,7 @@ describe('readBrokerOptions', () => {
     ['http: "nowhere"', 'error 1:7 "http" must be a port or a host with a port'],
     ['max_payloads: 5', 'error 1:1 unknown field "max_payloads"'],
     ['cluster { name: "a b" }', 'error 1:17 cluster name cannot contain spaces'],
-    ['cluster { routes: ["x"] }', 'error 1:19 a route in cluster is not a URL such as nats://host:6222'],
+    ['cluster { routes: ["x"] }', 'error 1:20 a route in cluster is not a URL such as nats://host:6222'],
     ['cluster { rutes: [] }', 'error 1:11 unknown field "rutes" in cluster'],
   ])('refuses %s', (text, problem) => {
     expect(read(text).problems).toContain(problem);

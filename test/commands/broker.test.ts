@@ -168,7 +168,9 @@ describe('natspki broker', () => {
   it.each([
     [['--profile', '8222'], 2, 'the bundled broker has no --profile'],
     [['-js'], 2, 'the bundled broker has no -js'],
-    [['--routes', 'nats://a:6222'], 2, 'the bundled broker has no --routes'],
+    [['--routes', 'nats://a:6222'], 2, '--routes needs an address for other servers to connect to'],
+    [['--cluster', 'a:6222'], 2, '--cluster is not a URL with a host and a port'],
+    [['--connect_retries', 'x'], 2, '--connect_retries is "x", expected a whole number from 0 to 1000000'],
     [['-t'], 2, '-t checks a configuration, and none is named'],
     [['-p', 'x'], 2, '--port is "x", expected a whole number from -1 to 65535'],
     [['-p'], 2, '-p expects a value'],

@@ -270,7 +270,12 @@ const printed: [string, TlsBlockOptions, TlsContext][] = [
   ['TLS first without a fallback', { handshakeFirst: { fallbackMs: undefined } }, 'client'],
   [
     'a block between servers',
-    { pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }], caFile: 'ca.pem', insecure: true },
+    {
+      pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }],
+      caFile: 'ca.pem',
+      insecure: true,
+      verifyKnownUrls: true,
+    },
     'cluster',
   ],
 ];
