@@ -1,11 +1,14 @@
 // Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
 import { Sublist } from '../subjects/sublist.ts';
-import { LocalInterest, type OnInterest } from './local-interest.ts';
+import { type Interest, LocalInterest } from './local-interest.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
 
 /** The account of everybody whom the configuration puts nowhere else (nats-server's const.go). */
 export const globalAccountName = '$G';
+
+/** Told of what the other servers of a cluster must know: see LocalInterest. */
+export type OnInterest = (account: Account, interest: Interest) => void;
 
 export class Account {
   readonly name: string;
@@ -21,8 +24,8 @@ export class Account {
   /** @param onInterest tells the routes; undefined for a server without */
   constructor(name: string, onInterest?: OnInterest) {
     this.name = name;
-    this.nameBytes = Buffer.from(`${name} `, 'latin1');
-    this.interest = onInterest && new LocalInterest(name, onInterest);
+    this.nameBytes = Buffer.from(`${name} `);
+    this.interest = onInterest && new LocalInterest((interest) => onInterest(this, interest));
   }
 
   /** Enters a subscription; false where its subject is not valid. */

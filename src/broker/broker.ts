@@ -215,6 +215,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
     this.#cluster?.leave();
+    this.facts = this.#describe();
     const clients = this.sessions.list();
     if (clients.length > 0) {
       const announce = () => this.logger.info('Closing existing clients');
@@ -232,7 +233,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.sessions.nextId();
   }
 
-  onConnectUrls(): void {
+  clusterChanged(): void {
     const before = this.facts;
     this.facts = this.#describe();
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
@@ -246,6 +247,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
     const { options, changed, kept } = planReload(this.options, this.#deps.reread());
     await this.#reloadTls(options);
+    const { cluster: clusterBefore } = this.options;
     this.options = options;
     this.configuredAt = this.now();
     this.transport.maxPending = options.maxPending;
@@ -256,6 +258,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
     for (const session of this.sessions.list()) session.applyOptions();
+    if (clusterBefore !== undefined) this.#cluster?.reload(clusterBefore);
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
@@ -310,6 +313,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
     this.#cluster = await Cluster.open(this, tls, complain);
     this.facts = this.#describe();
+    this.#cluster.start();
   }
 
   async #openMonitor(): Promise<void> {
@@ -322,14 +326,16 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   /** Throws, with everything as it was, where the material of a new block cannot be used. */
   async #reloadTls(options: BrokerOptions): Promise<void> {
+    const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
     if (this.#tls !== undefined && options.tls !== undefined) {
-      await this.#tls.reload(options.tls);
+      const forClients = await this.#tls.prepare(options.tls);
+      await forClients();
     } else {
       const previous = this.#tls;
       this.#tls = await this.#openTls(options);
       previous?.close();
     }
-    if (options.cluster?.tls !== undefined) await this.#cluster?.tls?.reload(options.cluster.tls);
+    await forRoutes?.();
     this.#closeUnpinned();
   }
 
@@ -359,7 +365,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       host: advertised?.host ?? options.host,
       port: advertised?.port || port,
     });
-    const others = this.#cluster?.connectUrls ?? [];
     return {
       id: this.#id,
       name: options.serverName ?? this.#id,
@@ -374,7 +379,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       maxPayload: options.maxPayload,
       cluster: this.#cluster?.name ?? options.cluster?.name,
       clientUrls,
-      connectUrls: others.length === 0 ? [] : [...new Set([...clientUrls, ...others])],
+      connectUrls: this.#cluster?.connectUrls(clientUrls) ?? [],
     };
   }
 

@@ -1,33 +1,28 @@
-// The other servers of the cluster: who connects to whom, which of two routes to one server stays, what is passed on of
-// whom, and who is told what the clients here listen to (nats-server, route.go). What a route says is its session's
-// business.
-import { timingSafeEqual } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
+// The other servers of the cluster as this one has to do with them: takes and makes routes, tells those that stay what the
+// clients here listen to and of each other, and the clients where the other servers are (nats-server, route.go).
+import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
 import type { TLSSocket } from 'node:tls';
 import { quote } from '../log.ts';
-import {
-  type CloseReason,
-  clientOnRoutePort,
-  otherCluster,
-  type Violation,
-  violations,
-} from '../protocol/violations.ts';
+import type { CloseReason } from '../protocol/violations.ts';
 import { HandshakeError } from '../tls/handshake-error.ts';
 import { connectTls } from '../tls/outgoing.ts';
+import { isPinned, type PeerCertificate, peerOf } from '../tls/peer.ts';
+import type { Account } from './account.ts';
+import { ClusterIdentity, type ClusterState } from './cluster-identity.ts';
 import { type ClusterOptions, maxRoutePingMs } from './cluster-options.ts';
+import type { Transport } from './connection.ts';
 import { formatHostPort } from './host-port.ts';
 import type { ServerFacts } from './info.ts';
 import { Listener } from './listener.ts';
 import type { Interest } from './local-interest.ts';
-import { type RouteEnvironment, RouteSession, type RouteType } from './route.ts';
-import { dialRoute } from './route-dialer.ts';
-import {
-  type GossipMode,
-  gossip,
-  type RouteConnect,
-  type RouteInfo,
-  routeConnectLine,
-} from './route-info.ts';
+import { type Destination, type Refusal, type RouteEnvironment, RouteSession } from './route.ts';
+import { type ConnectorEnvironment, RouteConnector } from './route-connector.ts';
+import { addressOf, implicitUrl, isNews, newsLine } from './route-gossip.ts';
+import type { RouteConnect, RouteInfo } from './route-info.ts';
+import { RoutePermissions } from './route-permissions.ts';
+import { type RouteDecisions, RouteTable } from './route-table.ts';
+import { EndedConnections } from './statistics.ts';
 import type { TlsEntrance } from './tls-entrance.ts';
 
 /** The broker as its cluster sees it. */
@@ -40,6 +35,7 @@ export interface ClusterEnvironment {
   readonly facts: ServerFacts;
   readonly options: {
     readonly maxPayload: number;
+    readonly maxControlLine: number;
     readonly headers: boolean;
     readonly pingIntervalMs: number;
     readonly pingMax: number;
@@ -47,54 +43,55 @@ export interface ClusterEnvironment {
   };
   /** Gives the id of a new connection. */
   nextId(): number;
-  /** What clients are told of other servers has changed. */
-  onConnectUrls(): void;
+  /** What clients are told of the cluster has changed. */
+  clusterChanged(): void;
 }
-
-/** Before an explicit route is connected again (const.go, DEFAULT_ROUTE_RECONNECT), and what is added at random. */
-const reconnectMs = 1000;
-const reconnectSpreadMs = 100;
 
 /** Connections that have not introduced themselves. */
 const maxStrangers = 256;
 
-export class Cluster implements RouteEnvironment {
+/** The lines of routes carry more than those of clients (parser.go, overMaxControlLineLimit). */
+const controlLineFactor = 16;
+
+export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDecisions, ClusterState {
+  permissions: RoutePermissions | undefined;
+  readonly transport: Transport;
+  /** Routes that are over. */
+  readonly ended = new EndedConnections();
   readonly #broker: ClusterEnvironment;
   readonly #tls: TlsEntrance | undefined;
-  /** By the id of the other server. */
-  readonly #routes = new Map<string, RouteSession>();
-  /** Those that have not introduced themselves. */
+  readonly #identity: ClusterIdentity;
+  readonly #table: RouteTable;
+  readonly #connector: RouteConnector;
+  /** Those that are not, or not yet, in use. */
   readonly #strangers = new Set<RouteSession>();
-  /** How routes that were made here came about. */
-  readonly #modes = new WeakMap<RouteSession, GossipMode>();
-  /** URLs that turned out to be this server. */
-  readonly #self = new Set<string>();
-  readonly #closing = new AbortController();
   #listener: Listener | undefined;
-  #name: string;
-  /** The first host name among the configured routes. */
-  #routesName: string | undefined;
+  #port = 0;
+  #hadOthers = false;
   #isLeaving = false;
+  #isClosed = false;
 
-  private constructor(broker: ClusterEnvironment, tls: TlsEntrance | undefined, name: string) {
+  private constructor(broker: ClusterEnvironment, tls: TlsEntrance | undefined) {
     this.#broker = broker;
     this.#tls = tls;
-    this.#name = name;
-    const hosts = this.options.routes.map((route) => new URL(route).hostname);
-    this.#routesName = hosts.find((host) => isIP(host.replace(/^\[|\]$/g, '')) === 0);
+    this.permissions = permissionsOf(this.options);
+    this.transport = transportOf(broker);
+    this.#identity = new ClusterIdentity(this);
+    this.#table = new RouteTable(broker.facts.id, this);
+    this.#connector = new RouteConnector(this);
   }
 
-  /** Listens and connects; throws a NatspkiError where it cannot listen. @param tls undefined without TLS */
+  /** Listens; throws a NatspkiError where it cannot. @param tls undefined without TLS */
   static async open(
     broker: ClusterEnvironment,
     tls: TlsEntrance | undefined,
     onError: (error: Error) => void,
   ): Promise<Cluster> {
-    const cluster = new Cluster(broker, tls, clusterNameOf(broker));
-    const { host, port, routes } = cluster.options;
+    const cluster = new Cluster(broker, tls);
+    const { host, port } = cluster.options;
     const { logger } = broker;
-    logger.info(`Cluster name is ${cluster.#name}`);
-    if (cluster.#isDynamic) {
+    logger.info(`Cluster name is ${cluster.name}`);
+    if (cluster.#identity.isDynamic) {
       logger.warn('Cluster name was dynamically generated, consider setting one');
     }
     if (cluster.options.tls?.insecure) {
@@ -102,28 +99,25 @@ export class Cluster implements RouteEnvironment {
         'TLS certificate chain and hostname of solicited routes will not be verified. DO NOT USE IN PRODUCTION!',
       );
     }
-    if (port !== 0) {
-      cluster.#listener = await Listener.open(
-        { host, port: port === -1 ? 0 : port },
-        (socket) => void cluster.#accept(socket),
-        onError,
-        '--cluster',
-      );
-      const where = formatHostPort({ host, port: cluster.port });
-      logger.info(`Listening for route connections on ${where}`);
-    }
-    for (const route of routes) cluster.#connect(new URL(route), 'explicit');
+    cluster.#listener = await Listener.open(
+      { host, port: port === -1 ? 0 : port },
+      (socket) => void cluster.#accept(socket),
+      onError,
+      '--cluster',
+    );
+    cluster.#port = cluster.#listener.port;
+    const where = formatHostPort({ host, port: cluster.port });
+    logger.info(`Listening for route connections on ${where}`);
     return cluster;
   }
 
-  // What its routes see of it.
+  /** Connects to the servers that the configuration names. */
+  start(): void {
+    this.#connector.follow(this.options.routes);
+  }
 
   get accounts() {
     return this.#broker.accounts;
-  }
-
-  get transport() {
-    return this.#broker.transport;
   }
 
   get delivery() {
@@ -138,20 +132,34 @@ export class Cluster implements RouteEnvironment {
     return this.#broker.now;
   }
 
+  get random() {
+    return this.#broker.delivery.random;
+  }
+
+  get facts(): ServerFacts {
+    return this.#broker.facts;
+  }
+
+  get options(): ClusterOptions {
+    return this.#broker.options.cluster as ClusterOptions;
+  }
+
   get maxPayload(): number {
     return this.#broker.options.maxPayload;
+  }
+
+  get limits() {
+    const { maxControlLine, maxPayload } = this.#broker.options;
+    return { maxControlLine: controlLineFactor * maxControlLine, maxPayload };
   }
 
   get headers(): boolean {
     return this.#broker.options.headers;
   }
 
-  get authRequired(): boolean {
-    return this.options.authorization !== undefined;
-  }
-
   get introductionMs(): number {
-    return this.options.authorization?.timeoutMs ?? 2000 + (this.options.tls?.timeoutMs ?? 0);
+    const { authorization, tls } = this.options;
+    return authorization?.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
   }
 
   get heartbeat() {
@@ -163,127 +171,189 @@ export class Cluster implements RouteEnvironment {
     };
   }
 
-  get options(): ClusterOptions {
-    return this.#broker.options.cluster as ClusterOptions;
-  }
-
   get name(): string {
-    return this.#name;
+    return this.#identity.name;
   }
 
   /** The port that other servers connect to, the real one where any free one was asked for. */
   get port(): number {
-    return this.#listener?.port ?? 0;
+    return this.#port;
   }
 
   get tls(): TlsEntrance | undefined {
     return this.#tls;
   }
 
-  /** Those that have introduced themselves. */
+  /** The routes in use. */
   get routes(): readonly RouteSession[] {
-    return [...this.#routes.values()];
+    return this.#table.all;
   }
 
-  /** `host:port` of the other servers for clients, each once. */
-  get connectUrls(): readonly string[] {
-    if (this.options.noAdvertise) return [];
-    const all = this.routes.flatMap(({ remote }) =>
-      remote?.ldm === true ? [] : (remote?.connect_urls ?? []),
-    );
-    return [...new Set(all)];
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
-  /** Tells all routes of a change in what clients here listen to. */
-  announce(account: string, interest: Interest): void {
-    for (const route of this.#routes.values()) route.tell(account, interest);
+  /** Where clients may go, as `host:port`, to this server or any other; undefined before there was another one. */
+  connectUrls(own: readonly string[]): readonly string[] | undefined {
+    if (this.options.noAdvertise || !this.#hadOthers) return undefined;
+    const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.connect_urls ?? [])));
+    return [...new Set([...(this.#isLeaving ? [] : own), ...others])];
   }
 
-  /** Tells the other servers that this one takes leave, so that their clients are not sent here any more. */
+  /** Tells the other servers of a change in what clients here listen to. */
+  announce(account: Account, interest: Interest): void {
+    if (this.permissions?.mayImport(interest.subject) === false) return;
+    for (const route of this.#table.all) route.tell(account, interest);
+  }
+
+  /** Takes over what a reload has changed in the options. */
+  reload(before: ClusterOptions): void {
+    const { options } = this;
+    const removed = this.#connector.follow(options.routes);
+    for (const route of [...this.routes, ...this.#strangers]) {
+      const { destination } = route;
+      if (destination?.type === 'explicit' && removed.has(destination.url.href)) {
+        route.destination = undefined;
+        route.connection.close('Route Removed');
+      }
+    }
+    this.#closeUnpinned();
+    this.#changePermissions(before);
+    const line = this.#identity.infoLine();
+    for (const route of this.routes) {
+      route.applyLimits();
+      route.connection.write(line);
+    }
+  }
+
+  /** Tells the other servers that this one takes leave, so that clients are not sent here any more. */
   leave(): void {
     this.#isLeaving = true;
+    this.#connector.close();
     void this.#listener?.close();
-    const line = this.#infoLine(gossip.byDefault);
-    for (const route of this.#routes.values()) route.connection.write(line);
+    const line = this.#identity.infoLine();
+    for (const route of this.routes) route.connection.write(line);
   }
 
   async close(): Promise<void> {
-    this.#closing.abort();
+    this.#isClosed = true;
+    this.#connector.close();
     const gone = this.#listener?.close();
-    for (const route of [...this.#routes.values(), ...this.#strangers])
-      route.connection.close('Server Shutdown');
+    for (const route of [...this.routes, ...this.#strangers]) route.connection.close('Server Shutdown');
     this.#tls?.close();
     await gone;
   }
 
-  judge(connect: RouteConnect): { violation: Violation; detail?: string } | undefined {
-    if (connect.lang !== '') return { violation: clientOnRoutePort };
-    const { authorization } = this.options;
-    if (authorization !== undefined) {
-      const user = sameSecret(authorization.user, connect.user);
-      const password = sameSecret(authorization.password, connect.pass);
-      if (!user || !password) {
-        return { violation: violations.authorization, detail: 'wrong user or password for the cluster' };
-      }
-    }
-    if (connect.cluster === this.#name) return undefined;
-    if (this.#adopt(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
-    return { violation: otherCluster(quote(connect.cluster), quote(this.#name)) };
+  // What routes ask.
+
+  judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined {
+    const refusal = this.#identity.judge(connect, peer);
+    if (refusal !== undefined) return refusal;
+    if (this.#agree(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
+    return { violation: this.#identity.refuseCluster(connect.cluster) };
   }
 
-  introduced(route: RouteSession): void {
-    const remote = route.remote as RouteInfo;
-    const { facts } = this.#broker;
-    if (remote.server_id === facts.id) {
-      if (route.url !== undefined) this.#self.add(route.url.host);
-      route.connection.close('Duplicate Route');
-      return;
-    }
-    if (remote.cluster !== '' && remote.cluster !== this.#name) {
-      if (!this.#adopt(remote.cluster, remote.cluster_dynamic, remote.server_id)) {
-        route.violation(otherCluster(quote(remote.cluster), quote(this.#name)));
-        return;
-      }
-    }
-    if (route.url === undefined && remote.server_name === facts.name) {
-      route.log.error(`Remote server has a duplicate name: ${quote(remote.server_name)}`);
+  accepted(route: RouteSession): void {
+    if (route.remoteId !== this.facts.id) this.#table.accepted(route);
+    else this.#turnAway(route);
+  }
+
+  introduced(route: RouteSession, remote: RouteInfo): void {
+    const { server_id: id, server_name: name, cluster, cluster_dynamic: isDynamic } = remote;
+    if (id === this.facts.id) {
+      if (route.destination !== undefined) this.#connector.isSelf(route.destination);
+      this.#turnAway(route);
+    } else if (cluster !== '' && !this.#agree(cluster, isDynamic, id)) {
+      route.violation(this.#identity.refuseCluster(cluster));
+    } else if (!route.isDialled && name === this.facts.name) {
+      route.log.error(`Remote server has a duplicate name: ${quote(name)}`);
       route.connection.close('Duplicate Server Name');
-      return;
+    } else {
+      this.#table.introduced(route, remote);
     }
-    const known = this.#routes.get(remote.server_id);
-    if (known !== undefined) {
-      keepOther(known, route);
-      route.log.debug(`Detected duplicate remote route ${quote(remote.server_id)}`);
-      route.connection.close('Duplicate Route');
-      return;
-    }
-    this.#register(route, remote);
   }
 
-  informed(route: RouteSession, info: RouteInfo): void {
-    const { remote } = route;
-    if (remote === undefined) return;
+  informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
     if (info.server_id !== remote.server_id) {
       this.#meet(info);
       return;
     }
-    // Lame duck or other URLs for clients: the other server stays, its clients may not.
     route.remote = { ...info, ip: remote.ip };
+    // What it gives out may be more than before: it passed over what was asked for.
+    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#tellAll(route);
     this.#tellClients();
   }
 
   forget(route: RouteSession, reason: CloseReason): void {
+    const wasKept = this.#table.keeps(route);
     this.#strangers.delete(route);
-    const id = route.remote?.server_id ?? '';
-    if (this.#routes.get(id) === route) {
-      this.#routes.delete(id);
-      this.#tellClients();
-    }
-    this.#reconnect(route, reason, id);
+    this.#table.ended(route);
+    if (wasKept) this.#tellClients();
+    this.ended.add(route.statistics, route.connection.stalls, reason);
+    if (route.destination === undefined || this.#isClosed) return;
+    this.#connector.lost(route.destination, route.remoteId, wasKept);
   }
 
-  get #isDynamic(): boolean {
-    return this.options.name === undefined;
+  // What the table decides.
+
+  greet(route: RouteSession): void {
+    route.greet(this.#identity.infoLine(route.destination?.gossip));
+  }
+
+  keep(route: RouteSession, remote: RouteInfo): void {
+    this.#strangers.delete(route);
+    this.#hadOthers = true;
+    const known = { ...remote, ip: addressOf(route, remote) };
+    route.remote = known;
+    route.log.debug(`Registering remote route ${quote(remote.server_id)}`);
+    this.greet(route);
+    route.keep();
+    if (isNews(route, known)) {
+      for (const other of this.routes) {
+        if (other !== route) other.connection.write(newsLine(route, known, other));
+      }
+    }
+    this.#tellAll(route);
+    this.#tellClients();
+  }
+
+  dismiss(route: RouteSession, kept: RouteSession): void {
+    // The one that stays has the better reason of both to be connected again.
+    const { destination } = route;
+    if (destination !== undefined && kept.destination?.type !== 'explicit') kept.destination = destination;
+    route.destination = undefined;
+    route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
+    // The other side would not come again if it still had that one.
+    if (this.#table.keeps(kept) && !route.isDialled) kept.probe();
+    this.#turnAway(route);
+  }
+
+  // What the connector asks.
+
+  isReached(id: string): boolean {
+    return this.#table.has(id);
+  }
+
+  isOwn(address: string, port: number): boolean {
+    return (
+      port === this.port &&
+      Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
+    );
+  }
+
+  connected(socket: Socket, destination: Destination): void {
+    void this.#solicit(socket, destination);
+  }
+
+  async #solicit(socket: Socket, destination: Destination): Promise<void> {
+    const route = this.#session(socket, destination);
+    if (this.#tls !== undefined) {
+      const name = this.#connector.nameOf(destination);
+      const onMisnamed = () => this.#connector.misnamed(destination);
+      const secured = connectTls(route.connection.release(), this.#tls.source, name);
+      if (!(await this.#secure(route, secured, onMisnamed))) return;
+    }
+    route.start(this.#identity.connectLine(destination));
   }
 
   async #accept(socket: Socket): Promise<void> {
@@ -291,70 +361,33 @@ export class Cluster implements RouteEnvironment {
       socket.destroy();
       return;
     }
-    const route = this.#session(socket, undefined, 'implicit');
-    if (
-      this.#tls !== undefined &&
-      !(await this.#secure(route, this.#tls.handshaker.accept(route.connection.release())))
-    ) {
-      return;
-    }
-    route.start([this.#infoLine(gossip.byDefault)]);
-  }
-
-  #connect(url: URL, type: RouteType, mode: GossipMode = gossip.byDefault, delayMs = 0): void {
-    const { connectRetries, connectBackoff } = this.options;
-    const settings = {
-      retries: type === 'explicit' ? Number.POSITIVE_INFINITY : connectRetries,
-      backoff: connectBackoff,
-      delayMs,
-      isWanted: () => type === 'implicit' || this.#isConfigured(url),
-    };
-    dialRoute(url, settings, this.logger, this.#closing.signal)
-      .then((socket) => socket && this.#solicit(socket, url, type, mode))
-      .catch((error: unknown) => {
-        this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
-      });
-  }
-
-  async #solicit(socket: Socket, url: URL, type: RouteType, mode: GossipMode): Promise<void> {
-    const route = this.#session(socket, url, type);
-    this.#modes.set(route, mode);
+    const route = this.#session(socket, undefined);
     if (this.#tls !== undefined) {
-      const name = this.#nameOf(url);
-      const secured = connectTls(route.connection.release(), this.#tls.source, name);
-      if (!(await this.#secure(route, secured))) {
-        // The next try goes by the address itself.
-        if (name === this.#routesName) this.#routesName = undefined;
-        return;
-      }
+      const secured = this.#tls.handshaker.accept(route.connection.release());
+      if (!(await this.#secure(route, secured))) return;
     }
-    const { authorization } = this.options;
-    const connect = routeConnectLine({
-      user: decodeURIComponent(url.username) || (type === 'implicit' ? (authorization?.user ?? '') : ''),
-      pass: decodeURIComponent(url.password) || (type === 'implicit' ? (authorization?.password ?? '') : ''),
-      tls: this.#tls !== undefined,
-      name: this.#broker.facts.id,
-      headers: this.headers,
-      cluster: this.#name,
-      cluster_dynamic: this.#isDynamic,
-    });
-    route.start([connect, this.#infoLine(mode)]);
+    route.start();
   }
 
-  #session(socket: Socket, url: URL | undefined, type: RouteType): RouteSession {
-    const route = new RouteSession(this.#broker.nextId(), socket, url, type, this);
+  #session(socket: Socket, destination: Destination | undefined): RouteSession {
+    const route = new RouteSession(this.#broker.nextId(), socket, destination, this);
     this.#strangers.add(route);
-    if (this.#closing.signal.aborted) route.connection.abort('Server Shutdown');
+    if (this.#isClosed) route.connection.abort('Server Shutdown');
     return route;
   }
 
   /** Waits for the handshake; false where the session has ended over it. */
-  async #secure(route: RouteSession, handshake: Promise<TLSSocket>): Promise<boolean> {
+  async #secure(
+    route: RouteSession,
+    handshake: Promise<TLSSocket>,
+    onMisnamed: () => void = () => {},
+  ): Promise<boolean> {
     try {
       route.secured(await handshake);
       return route.connection.isOpen;
     } catch (error) {
       if (!(error instanceof HandshakeError)) throw error;
+      if (error.code === 'server-certificate-name') onMisnamed();
       const line = `TLS route handshake error: ${error.message}`;
       if (error.isProbe) route.log.debug(line);
       else route.log.error(line);
@@ -363,125 +396,88 @@ export class Cluster implements RouteEnvironment {
     }
   }
 
-  #register(route: RouteSession, remote: RouteInfo): void {
-    this.#strangers.delete(route);
-    // Where its clients and others reach it: what it says, or where it comes from.
-    const address = formatHostPort({ host: route.connection.remoteAddress, port: remote.port });
-    const ip = remote.ip === '' ? `nats-route://${address}/` : remote.ip;
-    route.remote = { ...remote, ip };
-    this.#routes.set(remote.server_id, route);
-    route.log.debug(`Registering remote route ${quote(remote.server_id)}`);
-    this.#passOn(route, { ...remote.all, ip });
-    for (const account of this.accounts) {
-      for (const interest of account.interest ?? []) route.tell(account.name, interest);
+  /** Whether a server is of this cluster; those of the cluster whose name is given up for it are not any more. */
+  #agree(name: string, isDynamic: boolean, serverId: string): boolean {
+    const verdict = this.#identity.agree(name, isDynamic);
+    if (verdict !== 'adopted') return verdict;
+    for (const route of this.routes) {
+      if (route.remoteId !== serverId) route.connection.close('Cluster Name Conflict');
     }
     this.#tellClients();
+    return true;
   }
 
-  /** Tells the other servers of a new one, unless all of them are told anyway (route.go, forwardNewRouteInfoToKnownServers). */
-  #passOn(route: RouteSession, info: Record<string, unknown>): void {
-    const solicited = route.url !== undefined;
-    const mode = this.#modes.get(route) ?? gossip.byDefault;
-    const fromGossip = solicited && route.type === 'implicit';
-    if ((fromGossip && mode !== gossip.override) || route.remote?.gossip_mode === gossip.disabled) return;
-    for (const other of this.#routes.values()) {
-      if (other === route) continue;
-      const isExplicit = solicited ? route.type === 'explicit' : other.type === 'explicit';
-      const gossip_mode = isExplicit ? gossip.override : solicited ? gossip.byDefault : gossip.disabled;
-      const json = JSON.stringify({ ...info, nonce: undefined, gossip_mode: gossip_mode || undefined });
-      other.connection.write(Buffer.from(`INFO ${json}\r\n`));
-    }
+  /** Closes a route to where there is one already. Who has connected must see whom it has come to, or it comes again. */
+  #turnAway(route: RouteSession): void {
+    if (!route.isDialled) this.greet(route);
+    route.connection.close('Duplicate Route');
   }
 
   /** Connects to a server that another one told of, unless it is known. */
   #meet(info: RouteInfo): void {
-    const isKnown = info.server_id === this.#broker.facts.id || this.#routes.has(info.server_id);
-    if (isKnown || this.#isLeaving || !URL.canParse(info.ip)) return;
-    const url = new URL(info.ip);
-    const hosts = [formatHostPort(info), formatHostPort({ host: url.hostname, port: info.port })];
-    const configured = this.options.routes.map((route) => new URL(route).host.toLowerCase());
-    if (url.port === '' || hosts.some((host) => configured.includes(host.toLowerCase()))) return;
-    this.#connect(url, 'implicit', info.gossip_mode);
+    if (info.server_id === this.facts.id || this.isReached(info.server_id) || this.#isLeaving) return;
+    const url = implicitUrl(info, this.options.routes);
+    if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
   }
 
-  #reconnect(route: RouteSession, reason: CloseReason, id: string): void {
-    const { url, type } = route;
-    const isOver = this.#closing.signal.aborted || this.#isLeaving;
-    if (isOver || url === undefined || this.#self.has(url.host) || reason === 'Route Removed') return;
-    if (id !== '' && this.#routes.has(id)) return;
-    if (type === 'implicit' && !route.retries && this.options.connectRetries === 0) return;
-    const delayMs = this.delivery.random() * reconnectSpreadMs + (type === 'explicit' ? reconnectMs : 0);
-    this.#connect(url, type, gossip.byDefault, delayMs);
-  }
-
-  /** Takes over the name of another cluster where this one has none of its own; false where it does not. */
-  #adopt(name: string, isDynamic: boolean, serverId: string): boolean {
-    if (!this.#isDynamic || (isDynamic && name <= this.#name)) return false;
-    this.#name = name;
-    for (const [id, route] of this.#routes) {
-      if (id !== serverId) route.connection.close('Cluster Name Conflict');
+  #tellAll(route: RouteSession): void {
+    for (const account of this.accounts) {
+      for (const interest of account.interest ?? []) {
+        if (this.permissions?.mayImport(interest.subject) !== false) route.tell(account, interest);
+      }
     }
-    return true;
-  }
-
-  #isConfigured(url: URL): boolean {
-    return this.options.routes.some((route) => new URL(route).href === url.href);
-  }
-
-  /** What the certificate of the other side must say: an address goes by the first name in routes (client.go, doTLSHandshake). */
-  #nameOf(url: URL): string {
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    return isIP(host) === 0 ? host : (this.#routesName ?? host);
   }
 
   #tellClients(): void {
-    if (!this.#closing.signal.aborted) this.#broker.onConnectUrls();
+    if (!this.#isClosed) this.#broker.clusterChanged();
   }
 
-  #infoLine(mode: GossipMode): Buffer {
-    const { facts } = this.#broker;
-    const { host, advertise, authorization, noAdvertise } = this.options;
-    const address = { host: advertise?.host ?? host, port: advertise?.port || this.port };
-    const json = JSON.stringify({
-      server_id: facts.id,
-      server_name: facts.name,
-      version: facts.version,
-      proto: 1,
-      go: `node${process.versions.node}`,
-      ...address,
-      headers: this.headers,
-      auth_required: authorization !== undefined || undefined,
-      tls_required: this.#tls !== undefined || undefined,
-      tls_verify: this.#tls !== undefined || undefined,
-      max_payload: this.maxPayload,
-      ip: advertise === undefined ? undefined : `nats-route://${formatHostPort(address)}/`,
-      cluster: this.#name,
-      cluster_dynamic: this.#isDynamic || undefined,
-      connect_urls: noAdvertise ? undefined : facts.clientUrls,
-      ldm: this.#isLeaving || undefined,
-      gossip_mode: mode || undefined,
-    });
-    return Buffer.from(`INFO ${json}\r\n`);
+  /** A pin that was taken out of the configuration is revoked, for routes that are open too. */
+  #closeUnpinned(): void {
+    const pins = this.#tls?.block.pinnedCerts;
+    if (pins === undefined) return;
+    const unpinned = [...this.routes, ...this.#strangers].filter(
+      ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
+    );
+    if (unpinned.length > 0) {
+      this.logger.info(`Disconnect ${unpinned.length} routes due to pinned certs reload`);
+    }
+    for (const route of unpinned) route.connection.abort('TLS Handshake Failure');
+  }
+
+  /** Takes back what may be asked for and given out no more, and asks for what may be now. */
+  #changePermissions(before: ClusterOptions): void {
+    if (JSON.stringify(before.permissions) === JSON.stringify(this.options.permissions)) return;
+    const old = this.permissions;
+    this.permissions = permissionsOf(this.options);
+    for (const account of this.accounts) {
+      for (const interest of account.interest ?? []) {
+        const was = old?.mayImport(interest.subject) ?? true;
+        const is = this.permissions?.mayImport(interest.subject) ?? true;
+        if (was === is) continue;
+        for (const route of this.routes) route.tell(account, is ? interest : { ...interest, weight: 0 });
+      }
+    }
+    for (const route of this.routes) route.review();
   }
 }
 
-function clusterNameOf({ options, facts }: ClusterEnvironment): string {
-  return options.cluster?.name ?? facts.id;
+function permissionsOf({ permissions }: ClusterOptions): RoutePermissions | undefined {
+  return permissions && new RoutePermissions(permissions);
 }
 
-/** Of two routes to one server the registered one stays, with the better reason of both to connect again (route.go). */
-function keepOther(known: RouteSession, route: RouteSession): void {
-  if (
-    route.url !== undefined &&
-    (known.url === undefined || (route.type === 'explicit' && known.type !== 'explicit'))
-  ) {
-    known.url = route.url;
-  }
-  if (route.type === 'explicit') known.type = 'explicit';
-  known.retries = true;
-}
-
-function sameSecret(expected: string, given: string): boolean {
-  const [one, other] = [Buffer.from(expected), Buffer.from(given)];
-  return one.length === other.length && timingSafeEqual(one, other);
+/** That of the clients, but for how long a write to a route may take. */
+function transportOf(broker: ClusterEnvironment): Transport {
+  const { transport } = broker;
+  return {
+    pool: transport.pool,
+    flusher: transport.flusher,
+    readBuffer: transport.readBuffer,
+    get maxPending() {
+      return transport.maxPending;
+    },
+    get writeDeadlineMs() {
+      return broker.options.cluster?.writeDeadlineMs ?? transport.writeDeadlineMs;
+    },
+  };
 }

@@ -14,6 +14,7 @@ export class Heartbeat {
   readonly #ping: () => void;
   readonly #stale: () => void;
   #timer: NodeJS.Timeout | undefined;
+  #probe: NodeJS.Timeout | undefined;
   #rttMs = 0;
   /** When it was asked last; before that, when the connection was made. */
   #askedAt = performance.now();
@@ -57,10 +58,22 @@ export class Heartbeat {
   answered(): void {
     if (this.#unanswered > 0) this.#rttMs = performance.now() - this.#askedAt;
     this.#unanswered = 0;
+    clearTimeout(this.#probe);
+    this.#probe = undefined;
+  }
+
+  /** Asks at once, whatever the settings say, and gives the answer only this many milliseconds to come. */
+  probe(milliseconds: number): void {
+    if (this.#probe !== undefined) return;
+    this.#probe = setTimeout(this.#stale, milliseconds);
+    this.#unanswered++;
+    this.#askedAt = performance.now();
+    this.#ping();
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#probe);
   }
 
   #schedule(delay: number): void {

@@ -10,17 +10,14 @@ export interface Interest {
 }
 
 /** Called with what changed: the first and the last of plain subscriptions, and each member of a queue group. */
-export type OnInterest = (account: string, interest: Interest) => void;
+type OnChange = (interest: Interest) => void;
 
 /** The interest of one account. */
 export class LocalInterest implements Iterable<Interest> {
-  readonly #account: string;
-  readonly #onChange: OnInterest;
+  readonly #onChange: OnChange;
   readonly #counts = new Map<string, { subject: Buffer; queue: string | undefined; weight: number }>();
 
-  /** @param account its name */
-  constructor(account: string, onChange: OnInterest) {
-    this.#account = account;
+  constructor(onChange: OnChange) {
     this.#onChange = onChange;
   }
 
@@ -35,10 +32,10 @@ export class LocalInterest implements Iterable<Interest> {
     if (known === undefined) {
       const interest = { subject, queue, weight: 1 };
       this.#counts.set(key, interest);
-      this.#onChange(this.#account, interest);
+      this.#onChange(interest);
     } else {
       known.weight++;
-      if (queue !== undefined) this.#onChange(this.#account, known);
+      if (queue !== undefined) this.#onChange(known);
     }
   }
 
@@ -48,7 +45,7 @@ export class LocalInterest implements Iterable<Interest> {
     if (known === undefined) return;
     known.weight--;
     if (known.weight === 0) this.#counts.delete(key);
-    if (known.weight === 0 || queue !== undefined) this.#onChange(this.#account, known);
+    if (known.weight === 0 || queue !== undefined) this.#onChange(known);
   }
 }
 

@@ -1,5 +1,6 @@
 // What a reload of the configuration changes, and what it cannot change in a broker that runs.
 import { isDeepStrictEqual } from 'node:util';
+import { planClusterReload } from './cluster-reload.ts';
 import type { BrokerOptions } from './options.ts';
 
 /** Options that only a start can set. */
@@ -7,7 +8,6 @@ const fixed: readonly (keyof BrokerOptions)[] = [
   'serverName',
   'host',
   'port',
-  'cluster',
   'monitor',
   'pidFile',
   'portsFileDir',
@@ -53,14 +53,18 @@ export interface Reload {
 
 /** Compares the options in use with those that the configuration has now. */
 export function planReload(current: BrokerOptions, next: BrokerOptions): Reload {
+  const cluster = planClusterReload(current.cluster, next.cluster);
   const different = (Object.keys(names) as (keyof BrokerOptions)[]).filter(
-    (key) => !isDeepStrictEqual(current[key], next[key]),
+    (key) => key !== 'cluster' && !isDeepStrictEqual(current[key], next[key]),
   );
   const kept = different.filter((key) => fixed.includes(key));
   const inUse = Object.fromEntries(kept.map((key) => [key, current[key]]));
   return {
-    options: { ...next, ...inUse },
-    changed: different.filter((key) => !fixed.includes(key)).map((key) => names[key]),
-    kept: kept.map((key) => names[key]),
+    options: { ...next, ...inUse, cluster: cluster.options },
+    changed: [
+      ...different.filter((key) => !fixed.includes(key)).map((key) => names[key]),
+      ...cluster.changed,
+    ],
+    kept: [...kept.map((key) => names[key]), ...cluster.kept],
   };
 }

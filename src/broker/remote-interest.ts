@@ -11,6 +11,8 @@ export interface RouteTarget {
   readonly statistics: ConnectionStatistics;
   /** Whether it takes headers. */
   readonly headers: boolean;
+  /** Whether a message may not go to the other server. */
+  withholds(publication: Publication): boolean;
   /** Called with each message queued, while trace is on. */
   readonly traceDelivery: ((publication: Publication, account: string) => void) | undefined;
 }
@@ -103,6 +105,7 @@ function sendTo(
   publisher: Publisher,
 ): boolean {
   const { connection, statistics, headers } = route;
+  if (route.withholds(publication)) return false;
   if (connection.isBehind) publisher.connection?.waitFor(connection);
   if (!connection.writeRouted(publication, account, queues, headers)) return false;
   statistics.outMsgs++;

@@ -1,6 +1,7 @@
-// Connects to other servers of the cluster, again and again where the configuration names them (route.go,
-// connectToRoute). What is said over the connection is the RouteSession's business.
-import { connect, type Socket } from 'node:net';
+// Connects to another server of the cluster, again and again until it answers (nats-server, route.go, connectToRoute).
+// What is said over the connection is the RouteSession's business.
+import { lookup } from 'node:dns/promises';
+import { connect, isIP, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../log.ts';
 
@@ -20,8 +21,10 @@ export interface DialSettings {
   readonly backoff: boolean;
   /** Milliseconds before the first try. */
   readonly delayMs: number;
-  /** Asked before each try: false gives up. */
-  readonly isWanted: () => boolean;
+  /** In [0, 1): which address of a name is taken. */
+  readonly random: () => number;
+  /** Whether an address is this server's own. */
+  readonly isOwn: (address: string, port: number) => boolean;
 }
 
 /** Connects; resolves with undefined where it gave up, or where `signal` has aborted. */
@@ -34,9 +37,8 @@ export async function dialRoute(
   let delay = firstDelayMs;
   try {
     if (settings.delayMs > 0) await wait(settings.delayMs, undefined, { signal });
-    for (let attempt = 1; !signal.aborted && settings.isWanted(); attempt++) {
-      log.debug(`Trying to connect to route on ${url.host}`);
-      const outcome = await open(url, signal);
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      const outcome = await open(url, settings, log, signal);
       if (!(outcome instanceof Error)) return outcome;
       if (signal.aborted) return undefined;
       const text = `Error trying to connect to route (attempt ${attempt}): ${url.host}: ${outcome.message}`;
@@ -52,17 +54,45 @@ export async function dialRoute(
   return undefined;
 }
 
-function open(url: URL, signal: AbortSignal): Promise<Socket | Error> {
-  return new Promise((resolve) => {
-    const host = url.hostname.replace(/^\[|\]$/g, '');
-    const socket = connect({ host, port: Number(url.port), noDelay: true, allowHalfOpen: true, signal });
+/** Undefined where every address of the name is this server's own. */
+async function open(
+  url: URL,
+  { random, isOwn }: DialSettings,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Socket | Error | undefined> {
+  const port = Number(url.port);
+  try {
+    const addresses = await addressesOf(url.hostname.replace(/^\[|\]$/g, ''));
+    const others = addresses.filter((address) => addresses.length === 1 || !isOwn(address, port));
+    const host = others[Math.floor(random() * others.length)];
+    if (host === undefined || signal.aborted) return undefined;
+    log.debug(`Trying to connect to route on ${url.host} (${host})`);
+    return await connected(host, port, signal);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** One name may stand for all servers of a cluster. */
+async function addressesOf(host: string): Promise<string[]> {
+  if (isIP(host) !== 0) return [host];
+  return (await lookup(host, { all: true })).map(({ address }) => address);
+}
+
+function connected(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
+    const abort = () => socket.destroy(new Error('given up'));
+    signal.addEventListener('abort', abort);
     socket.setTimeout(dialMs, () => socket.destroy(new Error(`no answer in ${dialMs} ms`)));
-    const fail = (error: Error) => resolve(error);
-    socket.once('error', fail);
+    socket.once('error', reject);
     socket.once('connect', () => {
+      signal.removeEventListener('abort', abort);
       socket.setTimeout(0);
-      socket.off('error', fail);
+      socket.off('error', reject);
       resolve(socket);
     });
+    socket.once('close', () => signal.removeEventListener('abort', abort));
   });
 }

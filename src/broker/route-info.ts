@@ -18,6 +18,8 @@ export interface RouteInfo {
   readonly connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
+  /** Whether it holds its first INFO back until it knows that the route may stay, as this broker does and nats-server not. */
+  readonly info_deferred: boolean;
   /** All that it said, to be passed on. */
   readonly all: Readonly<Record<string, unknown>>;
 }
@@ -41,6 +43,7 @@ const noInfo: Omit<RouteInfo, 'all'> = {
   connect_urls: [],
   ldm: false,
   gossip_mode: gossip.byDefault,
+  info_deferred: false,
 };
 
 /** Reads an INFO; throws an Error that says what is wrong. */

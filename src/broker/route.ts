@@ -3,11 +3,13 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
-import { errorLine, pingLine, pongLine } from '../protocol/encoder.ts';
-import type { RoutedPublication, RouteOperationHandler } from '../protocol/operations.ts';
+import { errorLine, interestLine, pingLine, pongLine } from '../protocol/encoder.ts';
+import type { ParserLimits } from '../protocol/operation-parser.ts';
+import type { Publication, RoutedPublication, RouteOperationHandler } from '../protocol/operations.ts';
 import { RouteParser } from '../protocol/route-parser.ts';
 import { type CloseReason, type Violation, violations } from '../protocol/violations.ts';
 import { describeConnection } from '../tls/ciphers.ts';
+import { type PeerCertificate, peerOf } from '../tls/peer.ts';
 import type { Account, Accounts } from './account.ts';
 import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
 import type { TlsFacts } from './connection-record.ts';
@@ -15,15 +17,22 @@ import { type DeliveryPolicy, publishRouted } from './delivery.ts';
 import { Heartbeat, type HeartbeatSettings } from './heartbeat.ts';
 import type { Interest } from './local-interest.ts';
 import { RemoteInterest, type RouteTarget } from './remote-interest.ts';
-import { parseRouteConnect, parseRouteInfo, type RouteConnect, type RouteInfo } from './route-info.ts';
+import {
+  type GossipMode,
+  parseRouteConnect,
+  parseRouteInfo,
+  type RouteConnect,
+  type RouteInfo,
+} from './route-info.ts';
+import type { RoutePermissions } from './route-permissions.ts';
 import { ConnectionStatistics } from './statistics.ts';
 import type { Publisher } from './subscription.ts';
 
-/** A line may carry the INFO of a large cluster, or a subject of any length that a client may use. */
-const maxControlLine = 1024 * 1024;
-
 /** Whatever another server allows its clients, more than this is not read. */
 const maxPayload = 64 * 1024 * 1024;
+
+/** How long a route that may be dead has to answer, when its server comes by another one. */
+const probeMs = 2000;
 
 /** The cluster as one of its routes sees it. */
 export interface RouteEnvironment {
@@ -33,24 +42,40 @@ export interface RouteEnvironment {
   readonly logger: Logger;
   readonly now: () => Date;
   readonly heartbeat: HeartbeatSettings;
-  readonly maxPayload: number;
+  readonly limits: ParserLimits;
   readonly headers: boolean;
-  /** Whether those who connect must say user and password. */
-  readonly authRequired: boolean;
   /** How long a server may take to introduce itself. */
   readonly introductionMs: number;
-  /** Why a CONNECT is not accepted; undefined where it is. @param detail for the log */
-  judge(connect: RouteConnect): { violation: Violation; detail?: string } | undefined;
-  /** The first INFO has come; the route is registered, or closed. */
-  introduced(route: RouteSession): void;
+  /** Undefined where everything goes over routes. */
+  readonly permissions: RoutePermissions | undefined;
+  /** Why a server that has connected is not let in; undefined where it is. */
+  judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined;
+  /** A server that has connected is let in, and waits for INFO. */
+  accepted(route: RouteSession): void;
+  /** The first INFO has come. */
+  introduced(route: RouteSession, remote: RouteInfo): void;
   /** Another INFO has come. */
-  informed(route: RouteSession, info: RouteInfo): void;
+  informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void;
   /** Called once, when the session is over. */
   forget(route: RouteSession, reason: CloseReason): void;
 }
 
+/** Why somebody is not let in. @param detail for the log */
+export interface Refusal {
+  readonly violation: Violation;
+  readonly detail?: string;
+}
+
 /** Why there is a route: `explicit` where the configuration names it. */
 export type RouteType = 'explicit' | 'implicit';
+
+/** Where this server connects to. */
+export interface Destination {
+  readonly url: URL;
+  readonly type: RouteType;
+  /** What whoever told of it wants to be done with what is learnt there. */
+  readonly gossip: GossipMode;
+}
 
 export class RouteSession implements RouteOperationHandler, ConnectionOwner, RouteTarget {
   readonly id: number;
@@ -58,11 +83,12 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly statistics: ConnectionStatistics;
   readonly log: LabelledLogger;
   readonly traceDelivery: RouteTarget['traceDelivery'];
-  /** Where this server connects to it again; undefined where the other side did. */
-  url: URL | undefined;
-  type: RouteType;
-  /** Connect again though another server told of it: both sides may have dropped the other's connection. */
-  retries = false;
+  /** Whether this server has connected, not the other side. */
+  readonly isDialled: boolean;
+  /** Where this server connects again when the route ends; undefined where that is for the other side to do. */
+  destination: Destination | undefined;
+  /** The id of the other server; empty before it has said it. */
+  remoteId = '';
   /** What the other server said of itself; undefined before. */
   remote: RouteInfo | undefined;
   readonly #environment: RouteEnvironment;
@@ -74,27 +100,27 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** The account of the last message. */
   #account: Account | undefined;
   #introduction: NodeJS.Timeout | undefined;
-  #mustConnect = false;
+  #mustConnect: boolean;
+  #isGreeted = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
-  /** @param url where this server has connected to; undefined where the other side has */
+  /** @param destination where this server has connected to; undefined where the other side has */
   constructor(
     id: number,
     socket: Socket,
-    url: URL | undefined,
-    type: RouteType,
+    destination: Destination | undefined,
     environment: RouteEnvironment,
   ) {
     this.id = id;
-    this.url = url;
-    this.type = type;
+    this.destination = destination;
+    this.isDialled = destination !== undefined;
     this.#environment = environment;
-    this.#mustConnect = url === undefined;
+    this.#mustConnect = !this.isDialled;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
-    this.#parser = new RouteParser(this, { maxControlLine, maxPayload: environment.maxPayload });
+    this.#parser = new RouteParser(this, environment.limits);
     // Nobody holds up a route: it carries the messages of many.
     this.#publisher = { connection: undefined, statistics: this.statistics };
     this.#heartbeat = new Heartbeat(
@@ -143,25 +169,65 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.connection.secure(socket);
   }
 
-  /** Introduces this server and begins to read. */
-  start(lines: readonly Buffer[]): void {
+  /** Begins to read. @param connect the CONNECT of this server, where it has connected */
+  start(connect?: Buffer): void {
     this.#introduction = setTimeout(
       () => this.violation(violations.authenticationTimeout, 'no INFO of another server came in time'),
       this.#environment.introductionMs,
     );
-    for (const line of lines) this.connection.write(line);
+    if (connect !== undefined) this.connection.write(connect);
     this.#heartbeat.start();
     this.connection.open();
     this.log.info('Route connection created');
   }
 
+  /** Sends the first INFO, once. */
+  greet(info: Buffer): void {
+    if (this.#isGreeted) return;
+    this.#isGreeted = true;
+    this.connection.write(info);
+  }
+
+  /** The route stays; what it asks for counts from now on. */
+  keep(): void {
+    clearTimeout(this.#introduction);
+    this.#heartbeat.connected(this.#environment.delivery.random);
+  }
+
+  /** Finds out soon whether the other side is still there. */
+  probe(): void {
+    this.#heartbeat.probe(probeMs);
+  }
+
   /** Says what clients of this server listen to. */
-  tell(account: string, { subject, queue, weight }: Interest): void {
-    const sign = weight > 0 ? '+' : '-';
-    const group = queue === undefined ? '' : ` ${queue}${weight > 0 ? ` ${weight}` : ''}`;
-    const line = `RS${sign} ${account} ${subject.toString('latin1')}${group}`;
-    this.log.trace(`->> [${line}]`);
-    this.connection.write(Buffer.from(`${line}\r\n`, 'latin1'));
+  tell(account: Account, { subject, queue, weight }: Interest): void {
+    if (this.log.tracing) {
+      const group = queue === undefined ? '' : ` ${queue}${weight > 0 ? ` ${weight}` : ''}`;
+      const line = `RS${weight > 0 ? '+' : '-'} ${account.name} ${subject.toString('latin1')}${group}`;
+      this.log.trace(`->> [${line}]`);
+    }
+    this.connection.write(interestLine(account.nameBytes, subject, queue, weight));
+  }
+
+  /** Takes over what a reload has changed. */
+  applyLimits(): void {
+    this.#parser.maxControlLine = this.#environment.limits.maxControlLine;
+  }
+
+  /** Drops what the other server may not ask for any more. */
+  review(): void {
+    const { permissions } = this.#environment;
+    if (permissions === undefined) return;
+    for (const [key, { account, entry }] of this.#interest) {
+      if (permissions.mayExport(entry.subject)) continue;
+      this.#interest.delete(key);
+      account.remote.remove(entry.subject, entry.queue, entry);
+    }
+  }
+
+  /** Whether a message is kept from the other server. */
+  withholds(publication: Publication): boolean {
+    return this.#environment.permissions?.withholds(publication) ?? false;
   }
 
   // What the connection says.
@@ -188,7 +254,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       account.remote.remove(entry.subject, entry.queue, entry);
     }
     this.#interest.clear();
-    this.log.info(`Router connection closed: ${reason}`);
+    const remote = this.remote === undefined ? '' : ` - Remote: ${this.remote.server_name}`;
+    this.log.info(`Router connection closed: ${reason}${remote}`);
     this.#environment.forget(this, reason);
   }
 
@@ -196,12 +263,20 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   connect(json: Buffer): void {
     this.log.trace('<<- [CONNECT]');
+    let connect: RouteConnect;
     try {
-      const refusal = this.#environment.judge(parseRouteConnect(json));
-      if (refusal !== undefined) this.violation(refusal.violation, refusal.detail);
-      else this.#mustConnect = false;
+      connect = parseRouteConnect(json);
     } catch (error) {
       this.violation(violations.malformed, `CONNECT with ${(error as Error).message}`);
+      return;
+    }
+    const refusal = this.#environment.judge(connect, () => this.#tls && peerOf(this.#tls));
+    if (refusal !== undefined) {
+      this.violation(refusal.violation, refusal.detail);
+    } else if (this.#mustConnect) {
+      this.#mustConnect = false;
+      this.remoteId = connect.name;
+      this.#environment.accepted(this);
     }
   }
 
@@ -216,13 +291,18 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
     this.log.trace(`<<- [INFO ${quote(info.server_name)}]`);
     if (this.remote !== undefined) {
-      this.#environment.informed(this, info);
+      this.#environment.informed(this, this.remote, info);
       return;
     }
-    clearTimeout(this.#introduction);
+    if (!this.isDialled && info.server_id !== this.remoteId) {
+      this.violation(violations.malformed, 'INFO of another server than CONNECT');
+      return;
+    }
+    this.remoteId = info.server_id;
     this.remote = info;
-    this.#parser.maxPayload = Math.min(maxPayload, Math.max(this.#environment.maxPayload, info.max_payload));
-    this.#environment.introduced(this);
+    const { limits } = this.#environment;
+    this.#parser.maxPayload = Math.min(maxPayload, Math.max(limits.maxPayload, info.max_payload));
+    this.#environment.introduced(this, info);
   }
 
   publish(publication: RoutedPublication): void {
@@ -230,6 +310,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.statistics.inMsgs++;
     this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
     this.statistics.lastActivity = this.statistics.readAt;
+    if (this.log.tracing) this.#tracePublication(publication);
     if (this.#account?.name !== publication.account) {
       this.#account = this.#environment.accounts.get(publication.account);
     }
@@ -245,10 +326,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       known.entry.weight = weight;
       return;
     }
-    const account = this.#environment.accounts.get(accountBytes.toString('latin1'));
+    if (this.#environment.permissions?.mayExport(subject) === false) {
+      this.log.debug(`Can not export ${quoteBytes(subject)}, ignoring remote subscription request`);
+      return;
+    }
+    const account = this.#environment.accounts.get(accountBytes.toString());
     const entry = new RemoteInterest(this, Buffer.from(subject), queueBytes?.toString('latin1'), weight);
     if (account.remote.insert(entry.subject, entry.queue, entry)) this.#interest.set(key, { account, entry });
-    else this.log.debug(`Interest in a subject that is none: ${quoteBytes(subject)}`);
+    else this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
   }
 
   noInterest(accountBytes: Buffer, subject: Buffer, queueBytes: Buffer | undefined): void {
@@ -263,16 +348,19 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   ping(): void {
     this.log.trace('<<- [PING]');
-    this.connection.write(pongLine);
+    if (this.#mayBeHeard()) this.connection.write(pongLine);
   }
 
   pong(): void {
     this.log.trace('<<- [PONG]');
-    this.#heartbeat.answered();
+    if (this.#mayBeHeard()) this.#heartbeat.answered();
   }
 
   peerError(text: Buffer): void {
-    this.log.error(`Remote error: ${quoteBytes(text)}`);
+    const line = `Route Error ${quoteBytes(text)}`;
+    // A nats-server with a pool of routes tries to have one for its system account, finds none here and does without.
+    if (text.includes('Not possible to have a dedicated route')) this.log.debug(line);
+    else this.log.error(line);
     this.connection.close('Parse Error');
   }
 
@@ -285,9 +373,9 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.connection.close(closes ?? 'Protocol Violation');
   }
 
-  /** Where those who connect must know something, nothing is believed before they have said it. */
+  /** Nothing of a server that has connected is believed before its CONNECT. */
   #mayBeHeard(): boolean {
-    if (!this.#mustConnect || !this.#environment.authRequired) return true;
+    if (!this.#mustConnect) return true;
     this.violation(violations.authorization, 'CONNECT expected');
     return false;
   }
@@ -296,6 +384,12 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     if (this.remote !== undefined) return true;
     this.violation(violations.malformed, 'INFO expected');
     return false;
+  }
+
+  #tracePublication(publication: RoutedPublication): void {
+    const { account, buffer, subjectStart, payloadStart, headerSize } = publication;
+    const line = buffer.toString('latin1', subjectStart, payloadStart - 2);
+    this.log.trace(`<<- [${headerSize > 0 ? 'HMSG' : 'RMSG'} ${account} ${line}]`);
   }
 }
 

@@ -45,10 +45,14 @@ export class TlsEntrance {
     return this.#monitoring === undefined ? [own] : [own, ['monitoring', this.#monitoring.outcomes]];
   }
 
-  /** Goes over to another block, or looks at the files of the same one; throws, with everything as it was, as open does. */
-  async reload(block: TlsBlock): Promise<void> {
-    if (isDeepStrictEqual(this.block, block)) await this.source.reload();
-    else await this.source.adopt(await this.source.prepare(block));
+  /**
+   * Loads what another block names, and returns what goes over to it; for the same block that looks at its files. Throws,
+   * with everything as it was, as open does.
+   */
+  async prepare(block: TlsBlock): Promise<() => Promise<unknown>> {
+    if (isDeepStrictEqual(this.block, block)) return () => this.source.reload();
+    const material = await this.source.prepare(block);
+    return () => this.source.adopt(material);
   }
 
   /** Ends the handshakes under way; connections that were made stay. */

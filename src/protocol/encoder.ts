@@ -55,6 +55,26 @@ export function writeMessage(
   return put(target, at, buffer, subjectEnd + 1, end);
 }
 
+/**
+ * Makes RS+, or RS- where nobody listens any more (nats-server, route.go, addRouteSubOrUnsubProtoToBuf).
+ * @param account with a space behind it
+ * @param queue in Latin-1
+ */
+export function interestLine(
+  account: Buffer,
+  subject: Buffer,
+  queue: string | undefined,
+  weight: number,
+): Buffer {
+  const group = queue === undefined ? '' : weight > 0 ? ` ${queue} ${weight}` : ` ${queue}`;
+  const line = Buffer.allocUnsafe(4 + account.length + subject.length + group.length + 2);
+  let at = line.write(weight > 0 ? 'RS+ ' : 'RS- ', 'latin1');
+  at = put(line, at, account, 0, account.length);
+  at = put(line, at, subject, 0, subject.length);
+  line.write(`${group}\r\n`, at, 'latin1');
+  return line;
+}
+
 /** Bytes that `writeRouted` may write at the most. */
 export function routedSize(publication: Publication, account: Buffer, queues: readonly Buffer[]): number {
   const marks = queues.reduce((sum, queue) => sum + queue.length, WITH_REPLY.length);

@@ -60,7 +60,6 @@ export interface OperationHandler extends PeerHandler {
 
 /** One RMSG or HMSG of a route: the publication, and whom it is for. */
 export interface RoutedPublication extends Publication {
-  /** In Latin-1. */
   account: string;
   /** The queue groups that the sender has chosen this server for, in Latin-1. */
   queues: readonly string[];

@@ -84,7 +84,7 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     if (length === known.length) while (same < length && line[start + same] === known[same]) same++;
     if (same === length && length > 0) return;
     this.#accountBytes = Buffer.from(this.given.bytes(line, 0));
-    this.message.account = this.#accountBytes.toString('latin1');
+    this.message.account = this.#accountBytes.toString();
   }
 }
 

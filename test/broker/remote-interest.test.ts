@@ -19,6 +19,7 @@ class Route implements RouteTarget {
   readonly traceDelivery = undefined;
   readonly sent: string[] = [];
   takes = true;
+  readonly withholds = () => false;
   readonly connection = {
     isBehind: false,
     writeRouted: (

@@ -1,0 +1,52 @@
+// What a reload of the configuration changes in a cluster, and what it cannot change while a server runs.
+import { isDeepStrictEqual } from 'node:util';
+import type { ClusterOptions } from './cluster-options.ts';
+
+/** The options as the configuration names them, and whether only a start can set them. */
+const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFixed?: true }> = {
+  name: { name: 'name', isFixed: true },
+  host: { name: 'host', isFixed: true },
+  port: { name: 'port', isFixed: true },
+  advertise: { name: 'advertise' },
+  noAdvertise: { name: 'no_advertise' },
+  connectRetries: { name: 'connect_retries' },
+  connectBackoff: { name: 'connect_backoff' },
+  routes: { name: 'routes' },
+  authorization: { name: 'authorization' },
+  permissions: { name: 'permissions' },
+  pingIntervalMs: { name: 'ping_interval' },
+  pingMax: { name: 'ping_max' },
+  writeDeadlineMs: { name: 'write_deadline' },
+  tls: { name: 'tls' },
+};
+
+export interface ClusterReload {
+  /** What counts from now on. */
+  readonly options: ClusterOptions | undefined;
+  /** The names of the options that are different. */
+  readonly changed: readonly string[];
+  /** The names of those that are different in the file and stay as they were. */
+  readonly kept: readonly string[];
+}
+
+/** Compares the block in use with the one that the configuration has now. */
+export function planClusterReload(
+  current: ClusterOptions | undefined,
+  next: ClusterOptions | undefined,
+): ClusterReload {
+  if (current === undefined || next === undefined) {
+    return { options: current, changed: [], kept: current === next ? [] : ['cluster'] };
+  }
+  const changed: string[] = [];
+  const kept: string[] = [];
+  const options: Record<string, unknown> = { ...next };
+  for (const key of Object.keys(names) as (keyof ClusterOptions)[]) {
+    if (isDeepStrictEqual(current[key], next[key])) continue;
+    const { name, isFixed } = names[key];
+    // Routes without TLS do not become routes with TLS by themselves.
+    const stays = isFixed ?? (key === 'tls' && (current.tls === undefined) !== (next.tls === undefined));
+    if (stays) options[key] = current[key];
+    (stays ? kept : changed).push(`cluster ${name}`);
+  }
+  return { options: options as unknown as ClusterOptions, changed, kept };
+}
