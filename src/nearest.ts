@@ -3,10 +3,10 @@ import { UsageError } from './errors.ts';
 
 /**
  * Returns the known name with the smallest edit distance to `word` (case ignored), or undefined where none is near:
- * at most one edit in three characters, and at least one for short words.
+ * at most one edit in three characters, and at least one for words of two.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
-  const limit = Math.max(1, Math.floor(word.length / 3));
+  const limit = word.length < 2 ? 0 : Math.max(1, Math.floor(word.length / 3));
   let best: string | undefined;
   let bestDistance = limit + 1;
   for (const name of known) {

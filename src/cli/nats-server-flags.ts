@@ -73,12 +73,18 @@ const commands = new Map(['help', 'version'].map((word) => [word, `--${word}`]))
 
 /**
  * Rewrites nats-server's spellings to `--name`, `--no-name` and `--name=value` with the longest name; other words stay.
- * Throws a UsageError for a flag without its value, for a boolean that is neither true nor false, and for a flag that
+ * Of a flag that is given again, as by those who add theirs to a line that has it, the last one counts. Throws a UsageError for a flag without its value, for a boolean that is neither true nor false, and for a flag that
  * the bundled broker does not have.
  */
 export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
   const words = [...argv];
   const result: string[] = [];
+  const indices = new Map<string, number>();
+  const put = (name: string, flag: string) => {
+    const earlier = indices.get(name);
+    if (earlier === undefined) indices.set(name, result.push(flag) - 1);
+    else result[earlier] = flag;
+  };
   for (let word = words.shift(); word !== undefined; word = words.shift()) {
     if (word === '--') return [...result, word, ...words];
     const [, given = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
@@ -90,11 +96,11 @@ export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
       result.push(commands.get(word) ?? word);
     } else if (refused !== undefined) {
       throw new UsageError(`the bundled broker has no ${word.replace(/=.*/s, '')}`, refused);
-    } else if (boolean) result.push(`--${truth(word, value) ? '' : 'no-'}${name}`);
+    } else if (boolean) put(name, `--${truth(word, value) ? '' : 'no-'}${name}`);
     else {
       const taken = value ?? words.shift();
       if (taken === undefined) throw new UsageError(`${word} expects a value`, 'natspki broker --help');
-      result.push(`--${name}=${taken}`);
+      put(name, `--${name}=${taken}`);
     }
   }
   return result;
@@ -102,13 +108,10 @@ export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
 
 function unknownFlag(word: string): UsageError {
   const name = word.replace(/=.*/s, '');
-  const near = nearest(
-    name,
-    [...names.keys()].map((each) => `-${each}`),
-  );
+  const near = nearest(name.slice(1), names.keys());
   return new UsageError(
     `unknown flag "${name}"`,
-    near === undefined ? 'natspki broker --help' : `did you mean "${near}"`,
+    near === undefined ? 'natspki broker --help' : `did you mean "-${near}"`,
   );
 }
 

@@ -9,10 +9,10 @@ describe('the flags of nats-server', () => {
     ['--config=nats.conf', '--config=nats.conf'],
     ['-config nats.conf', '--config=nats.conf'],
     ['-p -1', '--port=-1'],
-    ['-m 8222 -http_port 1', '--http_port=8222 --http_port=1'],
-    ['-ms 8443 --https_port=-1', '--https_port=8443 --https_port=-1'],
+    ['-m 8222 -http_port 1', '--http_port=1'],
+    ['-ms 8443 --https_port=-1', '--https_port=-1'],
     ['--net ::1 -p 4223', '--addr=::1 --port=4223'],
-    ['-n a --name b --server_name c', '--server_name=a --server_name=b --server_name=c'],
+    ['-n a -D --name b --server_name c --debug=false', '--server_name=c --no-debug'],
     ['-DV', '--DV'],
     ['-D -V', '--debug --trace'],
     ['-sl reload=/run/nats.pid', '--signal=reload=/run/nats.pid'],
@@ -40,6 +40,7 @@ describe('the flags of nats-server', () => {
   it.each([
     ['-nosuch', 'natspki broker --help'],
     ['-d', 'did you mean "-D"'],
+    ['-x', 'natspki broker --help'],
     ['-prot=4222', 'did you mean "-port"'],
     ['-p4222', 'natspki broker --help'],
   ])('refuses %s, which the parser would take for several flags in one word', (word, hint) => {
