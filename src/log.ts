@@ -47,8 +47,8 @@ export class LineLogger implements Logger {
   tracing: boolean;
   timestamps: boolean;
   utc: boolean;
+  colors: boolean;
   readonly #write: (line: string) => void;
-  readonly #colors: boolean;
   readonly #prefix: string;
   readonly #now: () => Date;
 
@@ -59,7 +59,7 @@ export class LineLogger implements Logger {
     this.tracing = options.trace ?? false;
     this.timestamps = options.timestamps ?? true;
     this.utc = options.utc ?? false;
-    this.#colors = options.colors ?? false;
+    this.colors = options.colors ?? false;
     this.#prefix = `[${options.pid ?? process.pid}] `;
     this.#now = options.now ?? (() => new Date());
   }
@@ -89,7 +89,7 @@ export class LineLogger implements Logger {
   }
 
   #line(level: Level, text: string): void {
-    const label = this.#colors ? `\x1b[${levels[level]}m${level}\x1b[0m` : level;
+    const label = this.colors ? `\x1b[${levels[level]}m${level}\x1b[0m` : level;
     const time = this.timestamps ? `${timestamp(this.#now(), this.utc)} ` : '';
     this.#write(`${this.#prefix}${time}[${label}] ${escapeControls(text)}\n`);
   }

@@ -2,22 +2,17 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files.ts';
-import { LineLogger, LogFile } from '../log.ts';
 import { type Broker, startBroker } from './broker.ts';
 import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
 import { formatHostPort } from './host-port.ts';
-import type { LogOptions } from './options.ts';
+import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
 
-export interface ProcessSettings {
+export interface ProcessSettings extends LogSettings {
   /** What INFO and the log say. */
   readonly version: string;
   /** What the ports file is named after, as nats-server's is after its program; by default natspki. */
   readonly program?: string | undefined;
-  /** Lines for stderr, where no log file is configured. */
-  readonly writeLine?: (line: string) => void;
-  /** Whether stderr shows colours. */
-  readonly colors?: boolean;
   /** Called once clients can connect and signals are obeyed. */
   readonly onReady?: (broker: Broker) => void;
 }
@@ -29,10 +24,15 @@ export interface ProcessSettings {
 export async function runBroker(source: ConfigurationSource, settings: ProcessSettings): Promise<void> {
   let configuration = loadBrokerConfiguration(source);
   const { options } = configuration;
-  const log = openLog(options.log, settings);
+  const log = new ProcessLog(options.log, settings);
   const { logger } = log;
   if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
-  for (const warning of configuration.warnings) logger.warn(warning);
+  let warned: readonly string[] = [];
+  const warn = () => {
+    for (const warning of configuration.warnings) if (!warned.includes(warning)) logger.warn(warning);
+    warned = configuration.warnings;
+  };
+  warn();
   let start: (broker: Broker) => void = () => {};
   const started = new Promise<Broker>((resolve) => {
     start = resolve;
@@ -52,7 +52,10 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
         configuration = loadBrokerConfiguration(source);
         return configuration.options;
       },
-      onReload: (next) => applyLevels(logger, next.log),
+      onReload: (next) => {
+        log.follow(next.log);
+        warn();
+      },
     });
     start(broker);
     if (options.portsFileDir !== undefined)
@@ -70,7 +73,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
 }
 
 /** Does what nats-server does on signals (signal.go), once there is a broker; returns what undoes it. */
-function obeySignals(started: Promise<Broker>, reloader: Reloader, log: OpenLog): () => void {
+function obeySignals(started: Promise<Broker>, reloader: Reloader, log: ProcessLog): () => void {
   const { logger } = log;
   let leaving = false;
   const reactions: Partial<Record<NodeJS.Signals, (broker: Broker) => Promise<void> | void>> = {
@@ -93,47 +96,6 @@ function obeySignals(started: Promise<Broker>, reloader: Reloader, log: OpenLog)
   return () => {
     for (const signal of signals) process.off(signal, handle);
   };
-}
-
-interface OpenLog {
-  readonly logger: LineLogger;
-  reopen(): void;
-  close(): void;
-}
-
-function openLog(options: LogOptions, settings: ProcessSettings): OpenLog {
-  const { debug, trace, timestamps, utc, file: path } = options;
-  const levels = { debug, trace, timestamps, utc };
-  if (path === undefined) {
-    const write = settings.writeLine ?? ((line: string) => process.stderr.write(line));
-    const logger = new LineLogger(write, { ...levels, colors: settings.colors ?? false });
-    return {
-      logger,
-      reopen: () => logger.info('File log re-open ignored, not a file logger'),
-      close: () => {},
-    };
-  }
-  const file = new LogFile(path);
-  const logger = new LineLogger((line) => file.write(line), levels);
-  return {
-    logger,
-    reopen: () => {
-      try {
-        file.reopen();
-        logger.info('File log re-opened');
-      } catch (error) {
-        logger.error(`File log not re-opened: ${(error as Error).message}`);
-      }
-    },
-    close: () => file.close(),
-  };
-}
-
-function applyLevels(logger: LineLogger, options: LogOptions): void {
-  logger.debugging = options.debug;
-  logger.tracing = options.trace;
-  logger.timestamps = options.timestamps;
-  logger.utc = options.utc;
 }
 
 async function writePidFile(path: string): Promise<string> {

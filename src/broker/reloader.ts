@@ -65,7 +65,7 @@ export class Reloader {
     try {
       await broker.reload();
     } catch (error) {
-      this.#fail(error instanceof NatspkiError ? error.message : String(error));
+      this.#fail(error instanceof NatspkiError ? withHint(error) : String(error));
     }
     if (!this.#isClosed) await this.watch();
   }
@@ -81,4 +81,8 @@ export class Reloader {
     this.#retry = setTimeout(() => void this.#enqueue(), this.#retryMs).unref();
     this.#retryMs = Math.min(2 * this.#retryMs, lastRetryMs);
   }
+}
+
+function withHint({ message, hint }: NatspkiError): string {
+  return hint === undefined ? message : `${message} (${hint})`;
 }

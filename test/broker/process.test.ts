@@ -71,6 +71,54 @@ describe('a broker process', () => {
     expect((await open(server)).info).toMatchObject({ max_payload: 200 });
   });
 
+  it('warns when a reload weakens what it protects, and only then', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(
+      path('nats.conf'),
+      listening('max_payload: 200\ntls { insecure: true }\nallow_non_tls: true'),
+    );
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(/\[WRN\] nats\.conf:3:17: "insecure" has no effect here/);
+    writeFileSync(
+      path('nats.conf'),
+      listening('max_payload: 300\ntls { insecure: true }\nallow_non_tls: true'),
+    );
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(/(Reloaded: max_payload.*){2}/s);
+    expect(server.log().match(/"insecure" has no effect/g)).toHaveLength(1);
+  });
+
+  it('says what to do about a lone mistake', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(path('nats.conf'), listening('max_paylod: 200'));
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(
+      /\[ERR\] Failed to reload .*: unknown field "max_paylod" \(did you mean "max_payload"\)/,
+    );
+  });
+
+  it('goes on in another log file when a reload names one, or stays where that one cannot be opened', async () => {
+    const { server, path } = await start('max_payload: 100');
+    writeFileSync(path('nats.conf'), listening('log_file: "first.log"'));
+    sendSignal(`reload=${server.pid}`);
+    const first = () => (existsSync(path('first.log')) ? readFileSync(path('first.log'), 'utf8') : '');
+    await expect.poll(first, { timeout: 5000 }).toMatch(/Reloaded: logging/);
+    writeFileSync(path('nats.conf'), listening('log_file: "none/second.log"'));
+    sendSignal(`reload=${server.pid}`);
+    await expect
+      .poll(first, { timeout: 5000 })
+      .toMatch(/\[ERR\] cannot open log file "none\/second\.log": ENOENT/);
+    writeFileSync(path('nats.conf'), listening('log_file: "second.log"'));
+    sendSignal(`reload=${server.pid}`);
+    await expect.poll(() => existsSync(path('second.log')), { timeout: 5000 }).toBe(true);
+    const length = first().length;
+    sendSignal(`reload=${server.pid}`);
+    await expect
+      .poll(() => readFileSync(path('second.log'), 'utf8'), { timeout: 5000 })
+      .toMatch(/Trapped "SIGHUP" signal/);
+    expect(first()).toHaveLength(length);
+  });
+
   it('reloads by itself when a file of its configuration changes, included ones too', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('more.conf'), 'max_payload: 400');

@@ -1,0 +1,68 @@
+// Where a broker's process logs: stderr or a file, as the configuration says, and says anew when it is reloaded.
+import { LineLogger, LogFile } from '../log.ts';
+import type { LogOptions } from './options.ts';
+
+export interface LogSettings {
+  /** Lines for stderr, where no log file is configured. */
+  readonly writeLine?: (line: string) => void;
+  /** Whether stderr shows colours. */
+  readonly colors?: boolean;
+}
+
+export class ProcessLog {
+  readonly logger: LineLogger;
+  readonly #stderr: (line: string) => void;
+  readonly #colors: boolean;
+  #file: LogFile | undefined;
+
+  /** Throws a NatspkiError where the log file cannot be opened. */
+  constructor(options: LogOptions, { writeLine, colors = false }: LogSettings) {
+    this.#stderr = writeLine ?? ((line) => process.stderr.write(line));
+    this.#colors = colors;
+    this.logger = new LineLogger((line) =>
+      this.#file === undefined ? this.#stderr(line) : this.#file.write(line),
+    );
+    this.#use(options);
+  }
+
+  /** Does as a reloaded configuration says; a file that cannot be opened is an error in the log in use, which stays. */
+  follow(options: LogOptions): void {
+    try {
+      this.#use(options);
+    } catch (error) {
+      this.logger.error((error as Error).message);
+    }
+  }
+
+  /** Opens the log file anew, for a rotation that moved it away. */
+  reopen(): void {
+    if (this.#file === undefined) {
+      this.logger.info('File log re-open ignored, not a file logger');
+      return;
+    }
+    try {
+      this.#file.reopen();
+      this.logger.info('File log re-opened');
+    } catch (error) {
+      this.logger.error(`File log not re-opened: ${(error as Error).message}`);
+    }
+  }
+
+  close(): void {
+    this.#file?.close();
+  }
+
+  #use({ debug, trace, timestamps, utc, file }: LogOptions): void {
+    const { logger } = this;
+    logger.debugging = debug;
+    logger.tracing = trace;
+    logger.timestamps = timestamps;
+    logger.utc = utc;
+    if (this.#file?.path !== file) {
+      const opened = file === undefined ? undefined : new LogFile(file);
+      this.#file?.close();
+      this.#file = opened;
+    }
+    logger.colors = this.#colors && this.#file === undefined;
+  }
+}
