@@ -42,13 +42,19 @@ const orders: Readonly<Record<string, Order>> = {
 
 const ofClosedOnly = ['stop', 'reason'];
 
-/** Answers a request; throws BadQuery. */
-export function connz(query: Query, broker: Monitored): object {
+/** Answers a request; throws BadQuery. @param matches narrows down what is chosen from */
+export function connz(
+  query: Query,
+  broker: Monitored,
+  matches: (record: ConnectionRecord) => boolean = () => true,
+) {
   const { sort, auth, subs, offset, limit, cid, state, user, account } = readQuery(query);
   const now = broker.now().getTime();
   const open = state === 'closed' ? [] : broker.sessions.list().map((session) => listOpen(session, now));
   const closed = state === 'open' ? [] : Array.from(broker.sessions.closed, listClosed);
-  const all = [...open, ...closed].filter(({ record }) => account === '' || record.account === account);
+  const all = [...open, ...closed].filter(
+    ({ record }) => (account === '' || record.account === account) && matches(record),
+  );
   const chosen = all.filter(
     ({ record }) => (user === '' || record.user === user) && (cid === 0 || record.cid === cid),
   );

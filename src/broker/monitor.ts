@@ -10,6 +10,7 @@ import { type Answer, json, send, text } from './monitor-answer.ts';
 import type { MonitorOptions } from './monitor-options.ts';
 import { BadQuery, Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
+import { PageTemplate, pageDocument, readAssets } from './page.ts';
 import { subsz } from './subsz.ts';
 import { tlsz } from './tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from './varz.ts';
@@ -27,7 +28,8 @@ const answerMs = 30_000;
 
 type MetricsClass = typeof import('./metrics.ts').Metrics;
 
-type Endpoint = (query: Query) => Answer | Promise<Answer>;
+/** @param base leads from the address that was asked for to the endpoints */
+type Endpoint = (query: Query, base: string) => Answer | Promise<Answer>;
 
 export class Monitor {
   readonly #broker: Monitored;
@@ -38,19 +40,22 @@ export class Monitor {
   /** Every connection, with the timer that ends it. */
   readonly #sockets = new Map<Socket, NodeJS.Timeout>();
   readonly #cpu = new CpuMeter();
+  readonly #assets = readAssets();
   #listener: Listener | undefined;
 
   private constructor(options: MonitorOptions, broker: Monitored, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
+    const page = new PageTemplate();
     const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
-      ['/', () => this.#index()],
+      ['/', (_query, base) => page.fill(broker, base, this.#listed)],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
       ['/connz', (query) => json(connz(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
       ['/healthz', (query) => this.#health(query)],
       ['/tlsz', () => json(tlsz(broker))],
+      ['/page.json', (query) => json(pageDocument(query, broker))],
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
     ]);
     this.#server = createServer(
@@ -98,6 +103,11 @@ export class Monitor {
     for (const socket of this.#sockets.keys()) socket.destroy();
     this.#server.close();
     await this.#listener?.close();
+  }
+
+  /** The endpoints that people and tools look for. */
+  get #listed(): string[] {
+    return [...this.#endpoints.keys()].filter((path) => path !== '/' && path !== '/page.json');
   }
 
   get #where(): MonitorAddress {
@@ -169,10 +179,10 @@ export class Monitor {
     // Its name of old, as in nats-server.
     const name = below === '/subscriptionsz' ? '/subsz' : below;
     const endpoint = this.#endpoints.get(name);
-    if (endpoint === undefined) return text(404, '404 page not found\n');
+    if (endpoint === undefined) return this.#assets.get(name) ?? text(404, '404 page not found\n');
     this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
     try {
-      return await endpoint(new Query(new URLSearchParams(query.join('?'))));
+      return await endpoint(new Query(new URLSearchParams(query.join('?'))), folderOf(path));
     } catch (error) {
       if (error instanceof BadQuery) return text(400, error.message);
       // A defect here must not take the broker down.
@@ -191,22 +201,10 @@ export class Monitor {
     const body = isReady ? { status: 'ok' } : { status: 'error', error: 'not ready for connections' };
     return { status: isReady ? 200 : 500, type: 'application/json', body: JSON.stringify(body) };
   }
-
-  #index(): Answer {
-    const { name, version } = this.#broker.facts;
-    const folder = this.#options.basePath.split('/').at(-1);
-    const links = [...this.#endpoints.keys()]
-      .filter((path) => path !== '/')
-      .map(
-        (path) =>
-          `<li><a href="${escapeHtml(`${folder ? `${folder}/` : ''}${path.slice(1)}`)}">${path}</a></li>`,
-      );
-    const title = `${escapeHtml(name)}, natspki ${escapeHtml(version)}`;
-    const body = `<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>${title}</title></head>\n<body>\n<h1>${title}</h1>\n<ul>\n${links.join('\n')}\n</ul>\n</body>\n</html>\n`;
-    return { status: 200, type: 'text/html; charset=utf-8', body };
-  }
 }
 
-function escapeHtml(raw: string): string {
-  return raw.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+/** What leads from a path to its neighbours: nothing, or from `/a` to `/a/varz` the step `a/`. */
+function folderOf(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return name === '' ? '' : `${name}/`;
 }

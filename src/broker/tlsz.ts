@@ -6,7 +6,7 @@ import type { TlsEntrance } from './tls-entrance.ts';
 const dayMs = 86_400_000;
 
 /** Answers a request. */
-export function tlsz(broker: Monitored): object {
+export function tlsz(broker: Monitored) {
   const now = broker.now();
   return {
     server_id: broker.facts.id,

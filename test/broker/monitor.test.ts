@@ -152,8 +152,8 @@ describe('monitoring', () => {
   it('lists its endpoints at the root', async () => {
     const { body, headers } = await ask(`${urlOf(await Running.start(http))}/`);
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
-    expect(headers['content-security-policy']).toContain("default-src 'none'");
-    const links = [...body.matchAll(/href="([^"]+)"/g)].map(([, link]) => link);
+    expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
+    const links = [...body.matchAll(/<li><a href="([^"]+)"/g)].map(([, link]) => link);
     expect(links).toEqual(['varz', 'connz', 'subsz', 'healthz', 'tlsz', 'metrics']);
   });
 
@@ -164,6 +164,8 @@ describe('monitoring', () => {
     const { body } = await ask(url);
     expect(body).toContain('href="b/varz"');
     expect(body).not.toContain('<x>');
+    expect((await ask(`${url}/`)).body).toContain('href="varz"');
+    expect((await ask(`${url}/page/page.js`)).headers['content-type']).toBe('text/javascript; charset=utf-8');
     expect((await askJson(`${url}/varz`)).http_base_path).toBe('/a/b');
     expect((await ask(`${new URL(url).origin}/varz`)).status).toBe(404);
   });

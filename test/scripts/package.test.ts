@@ -29,7 +29,7 @@ describe('the package', () => {
     const { files, unpackedSize } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/(commands|src)\/[\w./-]+\.js|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/(commands|src)\/[\w./-]+\.js|page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -41,6 +41,8 @@ describe('the package', () => {
         'bin/nats-server',
         'dist/commands/init.js',
         'dist/src/cli/main.js',
+        'page/index.html',
+        'page/page.js',
         'templates/verify.conf',
         'LICENSE',
       ]),

@@ -1,18 +1,19 @@
-// The real programs some tests need beside natspki (nats-server, the `nats` CLI), and those that the benchmark compares
-// with: where they are, and what a test file does without them. It starts nothing.
+// The real programs some tests need beside natspki (nats-server, the `nats` CLI, a browser), and those that the benchmark
+// compares with: where they are, and what a test file does without them. It starts nothing.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
 
-export type PeerName = 'nats-server' | 'nats' | 'openssl' | 'mkcert';
+export type PeerName = 'nats-server' | 'nats' | 'openssl' | 'mkcert' | 'chromium';
 
 const variables: Record<PeerName, string> = {
   'nats-server': 'NATS_SERVER_BIN',
   nats: 'NATS_CLI_BIN',
   openssl: 'OPENSSL_BIN',
   mkcert: 'MKCERT_BIN',
+  chromium: 'CHROMIUM_BIN',
 };
 const found = new Map<PeerName, string | undefined>();
 
@@ -49,7 +50,7 @@ export function describePeer(peer: PeerName, title: string, body: (bin: string) 
 /** Says once for a whole run, on stderr, which peers are missing, so that tests are skipped (vitest's globalSetup). */
 export default function announceMissingPeers(): void {
   if (process.env.REQUIRE_PEERS === '1') return;
-  for (const peer of ['nats-server', 'nats'] as const) {
+  for (const peer of ['nats-server', 'nats', 'chromium'] as const) {
     if (findPeer(peer) === undefined) process.stderr.write(`tests skipped: ${missing(peer)}\n`);
   }
 }

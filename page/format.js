@@ -1,0 +1,62 @@
+// Numbers and times as people read them.
+
+const dayMs = 86_400_000;
+
+const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
+const short = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
+const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+const dateAndMinute = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
+const time = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' });
+
+/** @param {number} value */
+export function count(value) {
+  return value < 1_000_000 ? whole.format(value) : short.format(value);
+}
+
+/** @param {number} bytes */
+export function bytes(bytes) {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  let value = bytes;
+  let unit = 0;
+  for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
+  return `${value >= 100 || unit === 0 ? whole.format(value) : value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Prints a span by its two largest units. @param {number} milliseconds */
+export function span(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  const parts = [
+    [Math.floor(seconds / 86_400), 'd'],
+    [Math.floor(seconds / 3600) % 24, 'h'],
+    [Math.floor(seconds / 60) % 60, 'min'],
+    [seconds % 60, 's'],
+  ];
+  const first = parts.findIndex(([value]) => value !== 0);
+  if (first < 0) return '0 s';
+  return parts
+    .slice(first, first + 2)
+    .filter(([value]) => value !== 0)
+    .map(([value, unit]) => `${value} ${unit}`)
+    .join(' ');
+}
+
+/** Says how long something lasts, in days where it is that long. @param {number} milliseconds */
+export function days(milliseconds) {
+  if (milliseconds < 2 * dayMs) return span(milliseconds);
+  return `${whole.format(Math.floor(milliseconds / dayMs))} days`;
+}
+
+/** @param {string | number} at */
+export function moment(at) {
+  return dateAndTime.format(new Date(at));
+}
+
+/** Prints a time to the minute. @param {string | number} at */
+export function minute(at) {
+  return dateAndMinute.format(new Date(at));
+}
+
+/** @param {number} at */
+export function clock(at) {
+  return time.format(new Date(at));
+}
