@@ -6,10 +6,11 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
 
-export type PeerName = 'nats-server' | 'nats' | 'openssl' | 'mkcert' | 'chromium';
+export type PeerName = 'nats-server' | 'nats-server-2.9' | 'nats' | 'openssl' | 'mkcert' | 'chromium';
 
 const variables: Record<PeerName, string> = {
   'nats-server': 'NATS_SERVER_BIN',
+  'nats-server-2.9': 'NATS_SERVER_2_9_BIN',
   nats: 'NATS_CLI_BIN',
   openssl: 'OPENSSL_BIN',
   mkcert: 'MKCERT_BIN',

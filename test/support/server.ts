@@ -25,6 +25,10 @@ export interface ServerUnderTest {
 /** A server in a process of its own. */
 export interface ServerProcess extends ServerUnderTest {
   readonly pid: number;
+  /** Asks for a reload of the configuration as an operator does. */
+  reload(): void;
+  /** Ends it without a word to anybody. */
+  kill(): Promise<void>;
 }
 
 /** Starts a server on this configuration text. */
@@ -70,6 +74,10 @@ export async function startProcess(
   const log = new Log();
   child.stderr.setEncoding('utf8').on('data', (text: string) => log.add(text));
   const exited = once(child, 'exit').finally(() => log.end());
+  const end = async (signal: NodeJS.Signals) => {
+    child.kill(signal);
+    await exited;
+  };
   await log.has(/Server is ready/);
   return {
     port: Number(/Listening for client connections on \S*:(\d+)/.exec(log.text)?.[1]),
@@ -77,10 +85,9 @@ export async function startProcess(
     log: () => log.text,
     logged: (pattern) => log.has(pattern),
     lameDuck: () => child.kill('SIGUSR2'),
-    stop: async () => {
-      child.kill('SIGTERM');
-      await exited;
-    },
+    reload: () => child.kill('SIGHUP'),
+    kill: () => end('SIGKILL'),
+    stop: () => end('SIGTERM'),
   };
 }
 
