@@ -1,6 +1,7 @@
 // From a configuration file and flags to options: what `natspki broker` starts from and what a reload reads again.
 import { type ConfProblem, formatProblem, throwOnErrors } from '../conf/error.ts';
 import { loadConf, parseConf } from '../conf/parser.ts';
+import { NatspkiError } from '../errors.ts';
 import { type BrokerFlags, type BrokerOptions, readBrokerOptions } from './options.ts';
 
 /** Where the options come from. */
@@ -18,6 +19,18 @@ export interface BrokerConfiguration {
   readonly warnings: readonly string[];
   /** Every file that was read. */
   readonly files: readonly string[];
+  /** Whether there is a file and nothing stands in it. */
+  readonly saysNothing: boolean;
+}
+
+/**
+ * Reads anew what a running broker has been started from. Throws as loadBrokerConfiguration does, and for a file that
+ * says nothing, as nats-server does: it has been emptied to be written, and without it everybody could come in.
+ */
+export function reloadBrokerConfiguration(source: ConfigurationSource): BrokerConfiguration {
+  const configuration = loadBrokerConfiguration(source);
+  if (!configuration.saysNothing) return configuration;
+  throw new NatspkiError('invalid-configuration', `${source.config} says nothing`);
 }
 
 /** Reads and checks everything; throws ConfErrors with all that is wrong. */
@@ -28,5 +41,6 @@ export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConf
   const problems: ConfProblem[] = [];
   const options = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
   throwOnErrors(problems);
-  return { options, warnings: problems.map(formatProblem), files };
+  const saysNothing = config !== undefined && root.entries.size === 0;
+  return { options, warnings: problems.map(formatProblem), files, saysNothing };
 }

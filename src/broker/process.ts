@@ -3,7 +3,11 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files.ts';
 import { type Broker, startBroker } from './broker.ts';
-import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
+import {
+  type ConfigurationSource,
+  loadBrokerConfiguration,
+  reloadBrokerConfiguration,
+} from './configuration.ts';
 import { formatHostPort } from './host-port.ts';
 import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
@@ -49,7 +53,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
       logger,
       version: settings.version,
       reread: () => {
-        configuration = loadBrokerConfiguration(source);
+        configuration = reloadBrokerConfiguration(source);
         return configuration.options;
       },
       onReload: (next) => {

@@ -88,6 +88,16 @@ describe('a broker process', () => {
     expect(server.log().match(/"insecure" has no effect/g)).toHaveLength(1);
   });
 
+  it('does not take an empty file, which is one that is about to be written, for a configuration', async () => {
+    const { server, path } = await start('authorization { token: t }');
+    writeFileSync(path('nats.conf'), '# soon\n');
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(/\[ERR\] Failed to reload server configuration: nats\.conf says nothing/);
+    expect((await open(server)).info).toMatchObject({ auth_required: true });
+    writeFileSync(path('nats.conf'), listening('authorization { token: t }\nmax_payload: 200'));
+    await server.logged(/Reloaded: max_payload/);
+  });
+
   it('says what to do about a lone mistake', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('nats.conf'), listening('max_paylod: 200'));
