@@ -39,6 +39,12 @@ const manifests = ['package.json', 'package-lock.json'].map((name) => join(root,
 step('node_modules/.natspki-installed', manifests, ['ci', '--no-audit', '--no-fund']);
 step(
   'dist/.natspki-built',
-  [...manifests, join(root, 'tsconfig.json'), ...filesBelow('src'), ...filesBelow('commands')],
+  [
+    ...manifests,
+    join(root, 'tsconfig.json'),
+    join(root, 'bin/bundle.js'),
+    ...filesBelow('src'),
+    ...filesBelow('commands'),
+  ],
   ['run', '--silent', 'build'],
 );

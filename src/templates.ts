@@ -2,6 +2,7 @@
 // What the values are, and how they are quoted, is the caller's business.
 import { readFileSync } from 'node:fs';
 import { NatspkiError } from './errors.ts';
+import { packageFile } from './package-files.ts';
 
 /** Lists the templates with what each is for, the default first. */
 export const templates = {
@@ -18,7 +19,7 @@ const placeholder = /\{\{([^{}]*)\}\}/g;
 
 /** Reads a template of this package and fills it; see fillTemplate. */
 export function renderTemplate(name: TemplateName, values: Readonly<Record<string, string>>): string {
-  return fillTemplate(readFileSync(templateUrl(name), 'utf8'), name, values);
+  return fillTemplate(readFileSync(packageFile(`templates/${name}.conf`), 'utf8'), name, values);
 }
 
 /**
@@ -45,10 +46,4 @@ export function fillTemplate(text: string, name: string, values: Readonly<Record
 
 function templateError(name: string, what: string): NatspkiError {
   return new NatspkiError('template', `template "${name}" ${what}`);
-}
-
-/** The templates stand beside `src`; the build puts this file one folder deeper, into `dist/src`. */
-function templateUrl(name: TemplateName): URL {
-  const root = import.meta.url.endsWith('.js') ? '../..' : '..';
-  return new URL(`${root}/templates/${name}.conf`, import.meta.url);
 }

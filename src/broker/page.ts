@@ -1,6 +1,7 @@
 // The monitoring page for people: its files, which stand in `page` beside `src`, and the one document that it shows again
 // and again. Nothing in it comes from elsewhere, and a browser is told so.
 import { readFileSync } from 'node:fs';
+import { packageFile } from '../package-files.ts';
 import { fillTemplate } from '../templates.ts';
 import { connz } from './connz.ts';
 import type { Answer } from './monitor-answer.ts';
@@ -38,14 +39,17 @@ export function readAssets(): ReadonlyMap<string, Answer> {
   return new Map(
     assets.map((name) => {
       const type = types[name.slice(name.lastIndexOf('.') + 1)] as string;
-      return [`/page/${name}`, { status: 200, type, body: readFileSync(pageFile(name), 'utf8') }];
+      return [
+        `/page/${name}`,
+        { status: 200, type, body: readFileSync(packageFile(`page/${name}`), 'utf8') },
+      ];
     }),
   );
 }
 
 /** Makes the page itself. */
 export class PageTemplate {
-  readonly #text = readFileSync(pageFile('index.html'), 'utf8');
+  readonly #text = readFileSync(packageFile('page/index.html'), 'utf8');
 
   /** @param base what leads from the address of the page to the endpoints; empty, or with a slash at its end */
   fill({ facts }: Monitored, base: string, endpoints: readonly string[]): Answer {
@@ -117,12 +121,6 @@ function matching(filter: string): Parameters<typeof connz>[2] {
   return ({ cid, name, user, account, ip, port }) =>
     String(cid) === wanted ||
     [name, user, account, `${ip}:${port}`].some((text) => text.toLowerCase().includes(wanted));
-}
-
-/** The build puts this file one folder deeper, into `dist/src/broker`. */
-function pageFile(name: string): URL {
-  const root = import.meta.url.endsWith('.js') ? '../../..' : '../..';
-  return new URL(`${root}/page/${name}`, import.meta.url);
 }
 
 function escapeHtml(raw: string): string {

@@ -1,6 +1,7 @@
 // What every command is: flags that all have, results as one JSON document with --json, failures in one look and
 // with one exit code. It knows nothing of certificates.
 import { Command } from '@oclif/core/command';
+import type { Config } from '@oclif/core/config';
 import { boolean } from '@oclif/core/flags';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
 import { yesFlag } from './flags.ts';
@@ -17,6 +18,18 @@ export abstract class BaseCommand extends Command {
     // Few commands ask, but a script need not know which.
     yes: yesFlag({ hidden: true }),
   };
+
+  /** Runs the command on its arguments; oclif's `run` would first load its own configuration. */
+  static start(
+    this: new (
+      argv: string[],
+      config: Config,
+    ) => BaseCommand,
+    argv: string[],
+    config: Config,
+  ): Promise<unknown> {
+    return new this(argv, config)._run();
+  }
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
 

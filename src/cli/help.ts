@@ -17,14 +17,17 @@ const widest = 100;
 /** In fewer columns what is explained stands above its explanation. */
 const roomForTwo = 50;
 
-/** Returns the page of the program. */
+/**
+ * Returns the page of the program.
+ * @param summaries of the commands, by their names
+ */
 export function rootHelp(
   description: string,
-  all: readonly Command.Class[],
+  summaries: Readonly<Record<string, string>>,
   terminal = terminalOf(process.stdout),
 ): string {
-  const place = ({ id }: Command.Class) => (order.includes(id) ? order.indexOf(id) : order.length);
-  const commands = [...all].sort((a, b) => place(a) - place(b));
+  const place = ([id]: Row) => (order.includes(id) ? order.indexOf(id) : order.length);
+  const commands = Object.entries(summaries).sort((a, b) => place(a) - place(b));
   const everywhere: Row[] = [
     ['--help', 'Flags and examples of a command.'],
     ['--json', 'One JSON document on stdout, errors included.'],
@@ -34,14 +37,7 @@ export function rootHelp(
   return page([
     wrapped(description, '', terminal),
     section('Usage', [`${indent}natspki COMMAND [FLAGS]`], terminal),
-    section(
-      'Commands',
-      rows(
-        commands.map(({ id, summary = '' }) => [id, summary]),
-        terminal,
-      ),
-      terminal,
-    ),
+    section('Commands', rows(commands, terminal), terminal),
     section('Everywhere', rows(everywhere, terminal), terminal),
   ]);
 }

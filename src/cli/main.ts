@@ -1,10 +1,11 @@
 // The entry of the command line: loads the one command that was asked for (oclif by itself would load them all), shows
 // help and version, and lets no failure leave in another look.
-import { readdirSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import type { Command } from '@oclif/core/command';
+import { readFileSync } from 'node:fs';
+import type { Config } from '@oclif/core/config';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import type { BaseCommand } from './base-command.ts';
+import { commandConfig } from './command-config.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
 
@@ -26,12 +27,12 @@ export async function main(argv: readonly string[], root: URL): Promise<void> {
       const subject = [name, ...rest].find((word) => word !== 'help' && !word.startsWith('-'));
       const page =
         subject === undefined
-          ? rootHelp(manifest.description, await commands.all())
+          ? rootHelp(manifest.description, commands.summaries)
           : commandHelp(await commands.load(subject));
       process.stdout.write(await page);
     } else {
       const command = await commands.load(name);
-      await command.run(rest, await loadConfig(manifest, root));
+      await command.start(rest, commandConfig(manifest.version));
     }
   } catch (thrown) {
     reportFailure(failureOf(thrown), argv.includes('--json'));
@@ -50,22 +51,22 @@ function wantsHelp(argv: readonly string[]): boolean {
   return argv.slice(0, end === -1 ? undefined : end).some((word) => word === '--help' || word === '-h');
 }
 
-/** The commands of a folder, one file each, loaded when they are needed. */
+type CommandClass = typeof BaseCommand & (new (argv: string[], config: Config) => BaseCommand);
+
+/** The commands of a folder, one file each, loaded when they are needed; `_commands.json` has their summaries. */
 class Commands {
   readonly #folder: URL;
-  readonly #names: readonly string[];
+  readonly summaries: Readonly<Record<string, string>>;
 
   constructor(folder: URL) {
     this.#folder = folder;
-    this.#names = readdirSync(folder)
-      .filter((file) => file.endsWith('.js'))
-      .map((file) => file.slice(0, -3));
+    this.summaries = JSON.parse(readFileSync(new URL('_commands.json', folder), 'utf8'));
   }
 
   /** Throws a UsageError that names the nearest command when there is none of this name. */
-  async load(name: string): Promise<Command.Class> {
-    if (!this.#names.includes(name)) {
-      const near = nearest(name, this.#names);
+  async load(name: string): Promise<CommandClass> {
+    if (!Object.hasOwn(this.summaries, name)) {
+      const near = nearest(name, Object.keys(this.summaries));
       const hint =
         near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
       throw new UsageError(`unknown command "${name}"`, hint);
@@ -74,19 +75,4 @@ class Commands {
     command.id = name;
     return command;
   }
-
-  all(): Promise<Command.Class[]> {
-    return Promise.all(this.#names.map((name) => this.load(name)));
-  }
-}
-
-async function loadConfig(manifest: { readonly oclif: object }, root: URL) {
-  const { Config } = await import('@oclif/core/config');
-  const { commands: _, ...oclif } = manifest.oclif as { commands: string };
-  return Config.load({
-    root: fileURLToPath(root),
-    pjson: { ...manifest, oclif } as never,
-    devPlugins: false,
-    userPlugins: false,
-  });
 }

@@ -29,9 +29,9 @@ describe('on a narrow terminal', () => {
   });
 
   it('help has explanations below what they explain', () => {
-    const page = rootHelp('Certificates', [], terminal(40));
+    const page = rootHelp('Certificates', {}, terminal(40));
     expect(page).toContain('  --json\n    One JSON document on stdout, errors\n    included.\n');
-    expect(rootHelp('Certificates', [], terminal(50))).toMatch(/^ {2}--json +One JSON document/m);
+    expect(rootHelp('Certificates', {}, terminal(50))).toMatch(/^ {2}--json +One JSON document/m);
     for (const line of page.split('\n')) expect(line.length).toBeLessThanOrEqual(40);
   });
 });

@@ -209,8 +209,8 @@ describe('natspki broker', () => {
     // A start that comes as far as its certificates and ends by itself.
     const args = ['broker', '-p', '-1', '--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key'];
     const modules = await loadedModules(folder, args);
-    expect(modules.some((url) => url.endsWith('/dist/src/broker/broker.js'))).toBe(true);
-    expect(modules.filter((url) => /@peculiar|reflect-metadata|inquirer/.test(url))).toEqual([]);
+    expect(modules.some((url) => url.endsWith('/dist/bundle/_process.js'))).toBe(true);
+    expect(modules.filter((url) => /_sign\.js$|inquirer/.test(url))).toEqual([]);
   });
 });
 
