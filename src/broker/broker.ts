@@ -163,6 +163,10 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.#tls;
   }
 
+  get cluster(): Cluster | undefined {
+    return this.#cluster;
+  }
+
   get clusterTls(): TlsEntrance | undefined {
     return this.#cluster?.tls;
   }

@@ -70,8 +70,11 @@ export class ClusterIdentity {
     return otherCluster(quote(theirs), quote(this.#name));
   }
 
-  /** Makes the INFO for other servers. */
-  infoLine(mode: GossipMode = gossip.byDefault): Buffer {
+  /**
+   * Makes the INFO for other servers.
+   * @param isDeferred whether it says that the route may stay: it says so to everybody but to those who are turned away
+   */
+  infoLine(mode: GossipMode = gossip.byDefault, isDeferred = true): Buffer {
     const { facts, options, permissions, port, headers, maxPayload, isLeaving } = this.#state;
     const { host, advertise, authorization, noAdvertise, tls } = options;
     const advertised = advertise && { host: advertise.host, port: advertise.port || port };
@@ -96,7 +99,7 @@ export class ClusterIdentity {
       compression: 'off',
       ...permissions?.announced,
       gossip_mode: mode || undefined,
-      info_deferred: true,
+      info_deferred: isDeferred || undefined,
     });
     return Buffer.from(`INFO ${json}\r\n`);
   }

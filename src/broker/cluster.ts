@@ -19,10 +19,10 @@ import type { Interest } from './local-interest.ts';
 import { type Destination, type Refusal, type RouteEnvironment, RouteSession } from './route.ts';
 import { type ConnectorEnvironment, RouteConnector } from './route-connector.ts';
 import { addressOf, implicitUrl, isNews, newsLine } from './route-gossip.ts';
-import type { RouteConnect, RouteInfo } from './route-info.ts';
+import { gossip, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RoutePermissions } from './route-permissions.ts';
 import { type RouteDecisions, RouteTable } from './route-table.ts';
-import { EndedConnections } from './statistics.ts';
+import { addTraffic, EndedConnections, type Traffic } from './statistics.ts';
 import type { TlsEntrance } from './tls-entrance.ts';
 
 /** The broker as its cluster sees it. */
@@ -184,6 +184,14 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     return this.#tls;
   }
 
+  /** Adds up what all routes, ended ones too, have sent and received. */
+  traffic(): Traffic {
+    const { inMsgs, inBytes, outMsgs, outBytes } = this.ended;
+    const sum = { inMsgs, inBytes, outMsgs, outBytes };
+    for (const { statistics } of this.routes) addTraffic(sum, statistics);
+    return sum;
+  }
+
   /** The routes in use. */
   get routes(): readonly RouteSession[] {
     return this.#table.all;
@@ -271,6 +279,10 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     } else {
       this.#table.introduced(route, remote);
     }
+  }
+
+  confirmed(route: RouteSession): void {
+    this.#table.confirmed(route);
   }
 
   informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
@@ -409,7 +421,7 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
 
   /** Closes a route to where there is one already. Who has connected must see whom it has come to, or it comes again. */
   #turnAway(route: RouteSession): void {
-    if (!route.isDialled) this.greet(route);
+    if (!route.isDialled) route.greet(this.#identity.infoLine(gossip.byDefault, false));
     route.connection.close('Duplicate Route');
   }
 

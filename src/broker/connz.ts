@@ -79,8 +79,7 @@ export function connz(
 function readQuery(query: Query) {
   const sortName = query.text('sort') || 'cid';
   const auth = query.boolean('auth');
-  const isDetailed = query.text('subs').toLowerCase() === 'detail';
-  const subs = isDetailed ? 'detail' : query.boolean('subs') ? 'list' : 'none';
+  const subs = query.subscriptions('subs');
   const offset = Math.max(0, query.integer('offset'));
   const limit = query.integer('limit');
   const cid = query.unsigned('cid');
@@ -94,7 +93,7 @@ function readQuery(query: Query) {
     throw new BadQuery('mqtt_client is not supported: there is no MQTT here');
   return {
     ...{ sort, auth, offset, cid, state },
-    subs: subs as 'none' | 'list' | 'detail',
+    subs,
     limit: cid > 0 ? 1 : limit > 0 ? limit : defaultLimit,
     user: query.text('user'),
     account: query.text('acc'),

@@ -62,13 +62,19 @@ export class Heartbeat {
     this.#probe = undefined;
   }
 
-  /** Asks at once, whatever the settings say, and gives the answer only this many milliseconds to come. */
-  probe(milliseconds: number): void {
-    if (this.#probe !== undefined) return;
-    this.#probe = setTimeout(this.#stale, milliseconds);
+  /** Asks at once, whatever the settings say. */
+  ask(): void {
+    this.#asked = true;
     this.#unanswered++;
     this.#askedAt = performance.now();
     this.#ping();
+  }
+
+  /** Asks at once, and gives the answer only this many milliseconds to come. */
+  probe(milliseconds: number): void {
+    if (this.#probe !== undefined) return;
+    this.#probe = setTimeout(this.#stale, milliseconds);
+    this.ask();
   }
 
   stop(): void {
@@ -89,10 +95,7 @@ export class Heartbeat {
         this.#stale();
         return;
       }
-      this.#asked = true;
-      this.#unanswered++;
-      this.#askedAt = performance.now();
-      this.#ping();
+      this.ask();
     }
     this.#wasActive = false;
     this.#schedule(pingIntervalMs);

@@ -28,6 +28,12 @@ export class Query {
     throw refusal('boolean', name, 'ParseBool', text, 'invalid syntax');
   }
 
+  /** Whether subscriptions are listed, and how. */
+  subscriptions(name: string): 'none' | 'list' | 'detail' {
+    if (this.text(name).toLowerCase() === 'detail') return 'detail';
+    return this.boolean(name) ? 'list' : 'none';
+  }
+
   /** 0 where it is absent. */
   integer(name: string): number {
     const text = this.text(name);

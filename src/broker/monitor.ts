@@ -11,6 +11,7 @@ import type { MonitorOptions } from './monitor-options.ts';
 import { BadQuery, Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 import { PageTemplate, pageDocument, readAssets } from './page.ts';
+import { routez } from './routez.ts';
 import { subsz } from './subsz.ts';
 import { tlsz } from './tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from './varz.ts';
@@ -52,6 +53,7 @@ export class Monitor {
       ['/', (_query, base) => page.fill(broker, base, this.#listed)],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
       ['/connz', (query) => json(connz(query, broker))],
+      ['/routez', (query) => json(routez(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
       ['/healthz', (query) => this.#health(query)],
       ['/tlsz', () => json(tlsz(broker))],

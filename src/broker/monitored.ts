@@ -2,6 +2,7 @@
 
 import type { Logger } from '../log.ts';
 import type { Accounts } from './account.ts';
+import type { Cluster } from './cluster.ts';
 import type { ServerFacts } from './info.ts';
 import type { BrokerOptions } from './options.ts';
 import type { Sessions } from './sessions.ts';
@@ -14,6 +15,8 @@ export interface Monitored {
   readonly sessions: Sessions;
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
+  /** Undefined for a server that stands alone. */
+  readonly cluster: Cluster | undefined;
   /** That of routes. */
   readonly clusterTls: TlsEntrance | undefined;
   /** Whether clients can connect. */

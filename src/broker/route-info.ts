@@ -18,7 +18,7 @@ export interface RouteInfo {
   readonly connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
-  /** Whether it holds its first INFO back until it knows that the route may stay, as this broker does and nats-server not. */
+  /** Whether it held this INFO back until it knew that the route may stay, as this broker does and nats-server does not. */
   readonly info_deferred: boolean;
   /** All that it said, to be passed on. */
   readonly all: Readonly<Record<string, unknown>>;

@@ -8,7 +8,7 @@ import type { RouteInfo } from './route-info.ts';
 export interface RouteDecisions {
   /** Send INFO, for the route may stay. */
   greet(route: RouteSession): void;
-  /** The route stays. */
+  /** The route stays: send INFO if that was not done. */
   keep(route: RouteSession, remote: RouteInfo): void;
   /** There is another one to the same server. @param kept the other one */
   dismiss(route: RouteSession, kept: RouteSession): void;
@@ -17,10 +17,14 @@ export interface RouteDecisions {
 export class RouteTable {
   readonly #id: string;
   readonly #decisions: RouteDecisions;
-  /** By the id of the server at the other end. */
+  /** By the id of the server at the other end, as below. */
   readonly #kept = new Map<string, RouteSession>();
-  /** Accepted routes of servers that have said their id: the first has our INFO, the others wait what becomes of it. */
-  readonly #accepted = new Map<string, RouteSession[]>();
+  /** Of those that stay, the ones that the other side has taken too. */
+  readonly #confirmed = new WeakSet<RouteSession>();
+  /** Accepted routes that have our INFO and have not said all about themselves. */
+  readonly #claims = new Map<string, RouteSession>();
+  /** Accepted routes that wait what becomes of another one. */
+  readonly #waiting = new Map<string, RouteSession[]>();
 
   /** @param id that of this server */
   constructor(id: string, decisions: RouteDecisions) {
@@ -49,40 +53,54 @@ export class RouteTable {
 
   /** The other side has connected and said its id. */
   accepted(route: RouteSession): void {
-    const kept = this.#kept.get(route.remoteId);
-    if (kept !== undefined) {
+    const id = route.remoteId;
+    const kept = this.#kept.get(id);
+    if (kept !== undefined && this.#confirmed.has(kept)) {
       this.#decisions.dismiss(route, kept);
-      return;
+    } else if (kept !== undefined || this.#claims.has(id)) {
+      this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), route]);
+    } else {
+      this.#claims.set(id, route);
+      this.#decisions.greet(route);
     }
-    const waiting = this.#accepted.get(route.remoteId) ?? [];
-    this.#accepted.set(route.remoteId, [...waiting, route]);
-    if (waiting.length === 0) this.#decisions.greet(route);
   }
 
   /** The other side has said all about itself. */
   introduced(route: RouteSession, remote: RouteInfo): void {
-    const kept = this.#kept.get(remote.server_id);
-    const [first] = this.#accepted.get(remote.server_id) ?? [];
-    if (kept !== undefined) {
-      this.#decisions.dismiss(route, kept);
-    } else if (first === undefined || first === route || this.#isPreferred(route, remote)) {
+    const id = remote.server_id;
+    const kept = this.#kept.get(id);
+    const claim = this.#claims.get(id);
+    if (claim === route || (route.isDialled && kept === undefined && this.#beats(claim, remote))) {
       this.#keep(route, remote);
     } else if (route.isDialled) {
-      this.#decisions.dismiss(route, first);
+      this.#decisions.dismiss(route, (kept ?? claim) as RouteSession);
     }
+  }
+
+  /** The other side has answered after it got our INFO, so that it has taken the route as well. */
+  confirmed(route: RouteSession): void {
+    if (!this.keeps(route) || this.#confirmed.has(route)) return;
+    this.#confirmed.add(route);
+    const waiting = this.#waiting.get(route.remoteId) ?? [];
+    this.#waiting.delete(route.remoteId);
+    // INFO along these, had it overtaken the one along the route that stays, would have made the other side take them.
+    for (const other of waiting) this.#decisions.dismiss(other, route);
   }
 
   /** The route has ended. */
   ended(route: RouteSession): void {
     const id = route.remoteId;
-    if (this.#kept.get(id) === route) this.#kept.delete(id);
-    const accepted = this.#accepted.get(id);
-    if (!accepted?.includes(route)) return;
-    const rest = accepted.filter((other) => other !== route);
-    if (rest.length === 0) this.#accepted.delete(id);
-    else this.#accepted.set(id, rest);
-    const [next] = rest;
-    if (next === undefined || accepted[0] !== route) return;
+    const waiting = this.#waiting.get(id)?.filter((other) => other !== route) ?? [];
+    if (waiting.length === 0) this.#waiting.delete(id);
+    else this.#waiting.set(id, waiting);
+    const wasFirst = this.#kept.get(id) === route || this.#claims.get(id) === route;
+    if (!wasFirst) return;
+    this.#kept.delete(id);
+    this.#claims.delete(id);
+    const [next] = waiting;
+    if (next === undefined) return;
+    this.#waiting.set(id, waiting.slice(1));
+    this.#claims.set(id, next);
     if (next.remote === undefined) this.#decisions.greet(next);
     else this.#keep(next, next.remote);
   }
@@ -91,17 +109,18 @@ export class RouteTable {
    * Whether a route that was dialled here beats one that was accepted. A nats-server has taken that one already, as it has
    * our INFO; a server that holds its INFO back as this one does comes to the same answer by comparing the ids.
    */
-  #isPreferred(route: RouteSession, remote: RouteInfo): boolean {
-    return route.isDialled && remote.info_deferred && this.#id < remote.server_id;
+  #beats(claim: RouteSession | undefined, remote: RouteInfo): boolean {
+    return claim === undefined || (remote.info_deferred && this.#id < remote.server_id);
   }
 
   #keep(route: RouteSession, remote: RouteInfo): void {
-    const accepted = this.#accepted.get(remote.server_id) ?? [];
-    this.#accepted.delete(remote.server_id);
-    this.#kept.set(remote.server_id, route);
+    const id = remote.server_id;
+    const claim = this.#claims.get(id);
+    this.#claims.delete(id);
+    this.#kept.set(id, route);
     this.#decisions.keep(route, remote);
-    for (const other of accepted) {
-      if (other !== route) this.#decisions.dismiss(other, route);
-    }
+    if (claim !== undefined && claim !== route) this.#decisions.dismiss(claim, route);
+    // Who has connected has our INFO, and has answered it.
+    if (!route.isDialled) this.confirmed(route);
   }
 }

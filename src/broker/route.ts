@@ -54,6 +54,8 @@ export interface RouteEnvironment {
   accepted(route: RouteSession): void;
   /** The first INFO has come. */
   introduced(route: RouteSession, remote: RouteInfo): void;
+  /** It has answered after it got our INFO. */
+  confirmed(route: RouteSession): void;
   /** Another INFO has come. */
   informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void;
   /** Called once, when the session is over. */
@@ -100,8 +102,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** The account of the last message. */
   #account: Account | undefined;
   #introduction: NodeJS.Timeout | undefined;
-  #mustConnect: boolean;
   #isGreeted = false;
+  #isKept = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
@@ -116,11 +118,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.destination = destination;
     this.isDialled = destination !== undefined;
     this.#environment = environment;
-    this.#mustConnect = !this.isDialled;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
     this.#parser = new RouteParser(this, environment.limits);
+    this.#parser.connectFirst = !this.isDialled;
     // Nobody holds up a route: it carries the messages of many.
     this.#publisher = { connection: undefined, statistics: this.statistics };
     this.#heartbeat = new Heartbeat(
@@ -191,7 +193,9 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** The route stays; what it asks for counts from now on. */
   keep(): void {
     clearTimeout(this.#introduction);
+    this.#isKept = true;
     this.#heartbeat.connected(this.#environment.delivery.random);
+    this.#heartbeat.ask();
   }
 
   /** Finds out soon whether the other side is still there. */
@@ -273,15 +277,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     const refusal = this.#environment.judge(connect, () => this.#tls && peerOf(this.#tls));
     if (refusal !== undefined) {
       this.violation(refusal.violation, refusal.detail);
-    } else if (this.#mustConnect) {
-      this.#mustConnect = false;
+    } else if (this.#parser.connectFirst) {
+      this.#parser.connectFirst = false;
       this.remoteId = connect.name;
       this.#environment.accepted(this);
     }
   }
 
   info(json: Buffer): void {
-    if (!this.#mayBeHeard()) return;
     let info: RouteInfo;
     try {
       info = parseRouteInfo(json);
@@ -348,12 +351,13 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   ping(): void {
     this.log.trace('<<- [PING]');
-    if (this.#mayBeHeard()) this.connection.write(pongLine);
+    this.connection.write(pongLine);
   }
 
   pong(): void {
     this.log.trace('<<- [PONG]');
-    if (this.#mayBeHeard()) this.#heartbeat.answered();
+    this.#heartbeat.answered();
+    if (this.#isKept) this.#environment.confirmed(this);
   }
 
   peerError(text: Buffer): void {
@@ -371,13 +375,6 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.log.error(line);
     if (text !== undefined) this.connection.write(errorLine(text));
     this.connection.close(closes ?? 'Protocol Violation');
-  }
-
-  /** Nothing of a server that has connected is believed before its CONNECT. */
-  #mayBeHeard(): boolean {
-    if (!this.#mustConnect) return true;
-    this.violation(violations.authorization, 'CONNECT expected');
-    return false;
   }
 
   #isIntroduced(): boolean {

@@ -33,9 +33,9 @@ export function subsz(query: Query, broker: Monitored): object {
 function summary({ accounts }: Monitored, account: string) {
   const chosen = [...accounts].filter(({ name }) => account === '' || name === account);
   const sum = { size: 0, inserts: 0, removes: 0, matches: 0, hits: 0, cached: 0, fanout: 0, maxFanout: 0 };
-  for (const { subscriptions } of chosen) {
+  for (const { subscriptions, remote } of chosen) {
     const { size, inserts, removes, matches, hits, fanouts } = subscriptions.statistics();
-    sum.size += size;
+    sum.size += size + remote.size;
     sum.inserts += inserts;
     sum.removes += removes;
     sum.matches += matches;

@@ -47,6 +47,7 @@ export function varz(
     auth_required: facts.authRequired || undefined,
     tls_required: facts.tlsRequired || undefined,
     tls_verify: facts.tlsVerify || undefined,
+    connect_urls: facts.connectUrls.length === 0 ? undefined : facts.connectUrls,
     max_connections: options.maxConnections,
     max_subscriptions: Number.isFinite(options.maxSubscriptions) ? options.maxSubscriptions : undefined,
     ping_interval: nanoseconds(options.pingIntervalMs),
@@ -59,7 +60,8 @@ export function varz(
     max_control_line: options.maxControlLine,
     max_payload: options.maxPayload,
     max_pending: options.maxPending,
-    ...{ cluster: {}, gateway: {}, leaf: {}, mqtt: {}, websocket: {}, jetstream: {} },
+    cluster: describeCluster(broker),
+    ...{ gateway: {}, leaf: {}, mqtt: {}, websocket: {}, jetstream: {} },
     tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
     write_deadline: nanoseconds(options.writeDeadlineMs),
     start: goTime(startedAt),
@@ -71,39 +73,65 @@ export function varz(
     cpu: cpu.percent(),
     connections: sessions.size,
     total_connections: sessions.total,
-    ...{ routes: 0, remotes: 0, leafnodes: 0 },
+    routes: broker.cluster?.routes.length ?? 0,
+    remotes: broker.cluster?.routes.length ?? 0,
+    leafnodes: 0,
     ...traffic(broker),
-    subscriptions: [...broker.accounts].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+    subscriptions: [...broker.accounts].reduce(
+      (sum, { subscriptions, remote }) => sum + subscriptions.size + remote.size,
+      0,
+    ),
     http_req_stats: Object.fromEntries(requests),
     config_load_time: goTime(broker.configuredAt),
     // A digest of a configuration with passwords would let them be guessed.
     config_digest: '',
-    slow_consumer_stats: ofClients(sessions.ended.slowConsumers),
-    stale_connection_stats: ofClients(sessions.ended.staleConnections),
+    slow_consumer_stats: byKind(sessions.ended.slowConsumers, broker.cluster?.ended.slowConsumers),
+    stale_connection_stats: byKind(sessions.ended.staleConnections, broker.cluster?.ended.staleConnections),
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
     tls_cert_not_after: notAfter === undefined ? undefined : goTime(notAfter),
   };
 }
 
-function traffic({ sessions }: Monitored) {
-  const { inMsgs, inBytes, outMsgs, outBytes, stalls } = sessions.traffic();
+/** The fields of nats-server's ClusterOptsVarz; none for a server that stands alone. */
+function describeCluster({ cluster }: Monitored) {
+  if (cluster === undefined) return {};
+  const { name, options, port, tls } = cluster;
+  const notAfter = tls?.material.certificates[0]?.notAfter;
+  const urls = options.routes.map((route) => new URL(route).host);
   return {
-    in_msgs: inMsgs,
-    in_bytes: inBytes,
+    name,
+    addr: options.host,
+    cluster_port: port,
+    auth_timeout: cluster.introductionMs / 1000,
+    urls: urls.length === 0 ? undefined : urls,
+    tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
+    tls_required: tls === undefined ? undefined : true,
+    tls_verify: tls === undefined ? undefined : true,
+    write_deadline: options.writeDeadlineMs && nanoseconds(options.writeDeadlineMs),
+    tls_cert_not_after: notAfter && goTime(notAfter),
+  };
+}
+
+function traffic({ sessions, cluster }: Monitored) {
+  const { inMsgs, inBytes, outMsgs, outBytes, stalls } = sessions.traffic();
+  const routes = cluster?.traffic() ?? { inMsgs: 0, inBytes: 0, outMsgs: 0, outBytes: 0 };
+  return {
+    in_msgs: inMsgs + routes.inMsgs,
+    in_bytes: inBytes + routes.inBytes,
     in_client_msgs: inMsgs,
     in_client_bytes: inBytes,
-    out_msgs: outMsgs,
-    out_bytes: outBytes,
+    out_msgs: outMsgs + routes.outMsgs,
+    out_bytes: outBytes + routes.outBytes,
     out_client_msgs: outMsgs,
     out_client_bytes: outBytes,
-    slow_consumers: sessions.ended.slowConsumers,
-    stale_connections: sessions.ended.staleConnections,
+    slow_consumers: sessions.ended.slowConsumers + (cluster?.ended.slowConsumers ?? 0),
+    stale_connections: sessions.ended.staleConnections + (cluster?.ended.staleConnections ?? 0),
     stalled_clients: stalls,
   };
 }
 
-function ofClients(clients: number) {
-  return { clients, routes: 0, gateways: 0, leafs: 0 };
+function byKind(clients: number, routes = 0) {
+  return { clients, routes, gateways: 0, leafs: 0 };
 }
 
 /** Go's durations are numbers of nanoseconds in JSON. */

@@ -2,6 +2,7 @@
 import { type RouteOperation, routeGrammar } from './keyword.ts';
 import { OperationParser, type ParserLimits } from './operation-parser.ts';
 import { noPublication, type RoutedPublication, type RouteOperationHandler } from './operations.ts';
+import { violations } from './violations.ts';
 
 /** A message has an argument for each queue group that it is for. */
 const maxArguments = 4096;
@@ -11,6 +12,8 @@ const BAR = 0x7c;
 
 /** Reads one route's byte stream. */
 export class RouteParser extends OperationParser<RouteOperation, RoutedPublication> {
+  /** While set, anything but CONNECT is an authorization violation, before its arguments are read. */
+  connectFirst = false;
   readonly #handler: RouteOperationHandler;
   /** The account of the message before, which is mostly that of the next. */
   #accountBytes: Buffer = Buffer.alloc(0);
@@ -20,8 +23,10 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     this.#handler = handler;
   }
 
-  protected begin(): number {
-    return -1;
+  protected begin(chunk: Buffer, at: number): number {
+    const first = chunk[at];
+    if (!this.connectFirst || first === 0x43 || first === 0x63) return -1;
+    return this.refuse(violations.authorization, 'CONNECT expected', chunk.length);
   }
 
   protected deliver(): void {

@@ -85,9 +85,9 @@ export const violations = {
 
 /** Answers a client that has come to the port of routes. */
 export const clientOnRoutePort: Violation = closing(
-  'Attempted To Connect To Route Port',
+  'attempted to connect to route port',
   'Incorrect Port',
-  'Attempted To Connect To Route Port',
+  'attempted to connect to route port',
 );
 
 /** Answers a server of another cluster; the names come quoted. */

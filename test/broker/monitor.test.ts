@@ -154,7 +154,7 @@ describe('monitoring', () => {
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
     const links = [...body.matchAll(/<li><a href="([^"]+)"/g)].map(([, link]) => link);
-    expect(links).toEqual(['varz', 'connz', 'subsz', 'healthz', 'tlsz', 'metrics']);
+    expect(links).toEqual(['varz', 'connz', 'routez', 'subsz', 'healthz', 'tlsz', 'metrics']);
   });
 
   it('puts everything below http_base_path', async () => {

@@ -120,3 +120,15 @@ describe.each([
     }
   });
 });
+
+describe('before CONNECT', () => {
+  it('anything else ends the reading', () => {
+    for (const text of ['RS+ $G a\r\n', 'PING\r\n', '\0']) {
+      const recorder = new Recorder();
+      const parser = new RouteParser(recorder, limits);
+      parser.connectFirst = true;
+      parser.parse(Buffer.from(text));
+      expect(recorder.calls).toEqual(['Authentication Failure: CONNECT expected']);
+    }
+  });
+});

@@ -1,0 +1,313 @@
+// The route port of a broker, with another server of the cluster played by the test, byte for byte.
+import { afterEach, describe, expect, it } from 'vitest';
+import { Wire } from '../support/wire.ts';
+import { Running } from './running.ts';
+
+const inCluster = (more = '') => `server_name: one
+http: "127.0.0.1:-1"
+cluster { name: c, listen: "127.0.0.1:-1"
+  ${more}
+}`;
+
+function routePort({ log }: Running): number {
+  return Number(/Listening for route connections on \S*:(\d+)/.exec(log)?.[1]);
+}
+
+const wires: Wire[] = [];
+
+afterEach(() => {
+  for (const wire of wires.splice(0)) wire.end();
+});
+
+/** Another server that has connected and said nothing yet. */
+async function open(running: Running): Promise<Wire> {
+  const wire = await Wire.openSilent(routePort(running));
+  wires.push(wire);
+  return wire;
+}
+
+const connectLine = (more: object = {}) =>
+  `CONNECT ${JSON.stringify({ verbose: false, name: 'NTWO', cluster: 'c', headers: true, ...more })}\r\n`;
+const infoLine = (more: object = {}) =>
+  `INFO ${JSON.stringify({ server_id: 'NTWO', server_name: 'two', version: '2.15.2', proto: 2, host: '127.0.0.1', port: 6222, headers: true, max_payload: 1048576, cluster: 'c', ...more })}\r\n`;
+
+/** Another server whose route is in use. */
+async function join(running: Running, info: object = {}): Promise<Wire> {
+  const wire = await open(running);
+  const { server_id: name = 'NTWO' } = info as { server_id?: string };
+  wire.send(connectLine({ name }));
+  await wire.nextInfo();
+  wire.send(infoLine(info));
+  await wire.reads('PING\r\n');
+  wire.send('PONG\r\n');
+  return wire;
+}
+
+async function routez(
+  running: Running,
+): Promise<Record<string, unknown> & { routes: Record<string, unknown>[] }> {
+  const answer = await fetch(`${running.broker.monitorUrl}/routez?subs=1`);
+  return (await answer.json()) as Record<string, unknown> & { routes: Record<string, unknown>[] };
+}
+
+describe('a server that connects', () => {
+  it('is told who is here after its CONNECT', async () => {
+    const one = await Running.start(inCluster());
+    const two = await open(one);
+    two.send(connectLine());
+    const info = await two.nextInfo();
+    expect(info).toMatchObject({
+      server_name: 'one',
+      cluster: 'c',
+      proto: 2,
+      headers: true,
+      compression: 'off',
+    });
+    expect(info).toMatchObject({ port: routePort(one), connect_urls: [`127.0.0.1:${one.broker.port}`] });
+    expect(info).not.toHaveProperty('route_pool_size');
+  });
+
+  it.each(['PING\r\n', infoLine(), 'RS+ $G a\r\n', 'RMSG $G a 0\r\n\r\n'])(
+    'is refused when it begins with %j',
+    async (text) => {
+      const one = await Running.start(inCluster());
+      const two = await open(one);
+      two.send(text);
+      await two.closes("-ERR 'Authorization Violation'\r\n");
+    },
+  );
+
+  it('is refused with another cluster name', async () => {
+    const one = await Running.start(inCluster());
+    const two = await open(one);
+    two.send(connectLine({ cluster: 'd' }));
+    await two.closes(`-ERR 'Rejecting connection, cluster name "d" does not match "c"'\r\n`);
+  });
+
+  it('is refused without the user and the password of the cluster', async () => {
+    const one = await Running.start(inCluster('authorization { user: r, password: s }'));
+    for (const login of [{}, { user: 'r' }, { user: 'r', pass: 'x' }, { user: 'x', pass: 's' }]) {
+      const two = await open(one);
+      two.send(connectLine(login));
+      await two.closes("-ERR 'Authorization Violation'\r\n");
+    }
+    const two = await open(one);
+    two.send(connectLine({ user: 'r', pass: 's' }));
+    expect(await two.nextInfo()).toMatchObject({ auth_required: true });
+    expect(one.log).not.toMatch(/"s"/);
+  });
+
+  it('is refused when it is a client', async () => {
+    const one = await Running.start(inCluster());
+    const client = await open(one);
+    client.send('CONNECT {"lang":"go","name":"x"}\r\n');
+    await client.closes("-ERR 'attempted to connect to route port'\r\n");
+  });
+
+  it('is refused under the name of this server', async () => {
+    const one = await Running.start(inCluster());
+    const two = await open(one);
+    two.send(connectLine());
+    await two.nextInfo();
+    two.send(infoLine({ server_name: 'one' }));
+    await two.closes();
+    expect(one.log).toMatch(/\[ERR\] .* Remote server has a duplicate name: "one"/);
+  });
+
+  it('is let go when it is this server itself', async () => {
+    const one = await Running.start(inCluster());
+    const first = await open(one);
+    first.send(connectLine());
+    const { server_id: name } = await first.nextInfo();
+    const self = await open(one);
+    self.send(connectLine({ name }));
+    await self.nextInfo();
+    await self.closes();
+  });
+
+  it('is closed when it does not introduce itself in time', async () => {
+    const one = await Running.start(inCluster('authorization { user: r, password: s, timeout: 0.1 }'));
+    const two = await open(one);
+    await two.closes("-ERR 'Authentication Timeout'\r\n");
+  });
+
+  it.each([
+    ['garbage', 'GET / HTTP/1.1\r\n\r\n', /Authorization Violation/],
+    ['an endless line', `CONNECT ${'x'.repeat(70_000)}`, /maximum control line exceeded/],
+    ['a CONNECT that is none', 'CONNECT {"name":\r\n', /^$/],
+    ['a CONNECT of the wrong types', 'CONNECT {"name":7}\r\n', /^$/],
+  ])('is closed after %s', async (_what, text, answer) => {
+    const one = await Running.start(inCluster());
+    const two = await open(one);
+    two.send(text);
+    expect(await two.closed()).toMatch(answer);
+  });
+
+  it.each([
+    ['garbage', 'PUB a 1\r\na\r\n', /Unknown Protocol Operation/],
+    ['a message too large', 'RMSG $G a 99999999\r\n', /Maximum Payload Violation/],
+    ['an INFO that is none', 'INFO []\r\n', /^$/],
+    ['a weight that is none and a subject too many', 'RS+ $G a q 1 x\r\n', /^$/],
+  ])('is closed after %s, and its interest with it', async (_what, text, answer) => {
+    const one = await Running.start(inCluster());
+    const client = await one.connect({ headers: true, no_responders: true });
+    const two = await join(one);
+    two.send('RS+ $G a\r\n');
+    await two.receives('');
+    two.send(text);
+    expect(await two.closed()).toMatch(answer);
+    client.send('SUB r 1\r\nPUB a r 0\r\n\r\n');
+    await client.receives('HMSG r 1 33 33\r\nNATS/1.0 503\r\nNats-Subject: a\r\n\r\n\r\n');
+  });
+});
+
+describe('a route', () => {
+  it('tells of the first and the last that listen to a subject, and of each member of a queue group', async () => {
+    const one = await Running.start(inCluster());
+    const client = await one.connect();
+    client.send('SUB a 1\r\nSUB b q 2\r\nSUB b q 3\r\n');
+    await client.receives('');
+    const two = await join(one);
+    await two.reads('RS+ $G a\r\nRS+ $G b q 2\r\n');
+    client.send('SUB a 4\r\nUNSUB 1\r\nUNSUB 2\r\nSUB c.* 5\r\nUNSUB 4\r\nUNSUB 3\r\n');
+    await client.receives('');
+    await two.reads('RS+ $G b q 1\r\nRS+ $G c.*\r\nRS- $G a\r\nRS- $G b q\r\n');
+    client.end();
+    await two.reads('RS- $G c.*\r\n');
+  });
+
+  it('carries messages both ways, and those of a route to clients only', async () => {
+    const one = await Running.start(inCluster());
+    const client = await one.connect({ headers: true });
+    client.send('SUB in 1\r\nSUB in q 2\r\n');
+    const two = await join(one);
+    await two.reads('RS+ $G in\r\nRS+ $G in q 1\r\n');
+    two.send(
+      'RS+ $G out.>\r\nRS+ $G in\r\nRMSG $G in | q 2\r\nhi\r\nHMSG $G in r 12 12\r\nNATS/1.0\r\n\r\n\r\n',
+    );
+    await two.receives('');
+    await client.reads('MSG in 1 2\r\nhi\r\nMSG in 2 2\r\nhi\r\nHMSG in 1 r 12 12\r\nNATS/1.0\r\n\r\n\r\n');
+    client.send('PUB out.a r 2\r\nho\r\nHPUB out.b 12 12\r\nNATS/1.0\r\n\r\n\r\nPUB other 0\r\n\r\n');
+    await two.reads('RMSG $G out.a r 2\r\nho\r\nHMSG $G out.b 12 12\r\nNATS/1.0\r\n\r\n\r\n');
+    await two.receives('');
+  });
+
+  it('keeps accounts apart', async () => {
+    const accounts =
+      'accounts { A: { users: [{user: a, password: p}] }, "Ä": { users: [{user: b, password: p}] } }';
+    const one = await Running.start(`${accounts}\n${inCluster()}`);
+    const [a, b] = [await one.connect({ user: 'a', pass: 'p' }), await one.connect({ user: 'b', pass: 'p' })];
+    for (const client of [a, b]) {
+      client.send('SUB s 1\r\n');
+      await client.receives('');
+    }
+    const two = await join(one);
+    await two.reads('RS+ A s\r\nRS+ Ä s\r\n');
+    two.send('RMSG Ä s 1\r\nb\r\nRMSG A s 1\r\na\r\nRMSG C s 1\r\nc\r\nRS+ Ä t\r\n');
+    await two.receives('');
+    await a.receives('MSG s 1 1\r\na\r\n');
+    await b.receives('MSG s 1 1\r\nb\r\n');
+    a.send('PUB t 1\r\na\r\n');
+    b.send('PUB t 1\r\nb\r\n');
+    await b.receives('');
+    await two.reads('RMSG Ä t 1\r\nb\r\n');
+  });
+
+  it('asks for and gives out what the permissions let it', async () => {
+    const permissions = (more: string) => inCluster(`permissions { import: ["in.>"], export: ${more} }`);
+    const one = await Running.start(permissions('{allow: ["out.>"], deny: ["out.secret"]}'));
+    const client = await one.connect();
+    client.send('SUB in.a 1\r\nSUB other 2\r\n');
+    await client.receives('');
+    const two = await join(one);
+    await two.reads('RS+ $G in.a\r\n');
+    two.send('RS+ $G out.>\r\nRS+ $G other\r\n');
+    await two.receives('');
+    client.send('PUB out.a 1\r\na\r\nPUB out.secret 1\r\nb\r\nPUB other 1\r\nc\r\nPUB out.d 1\r\nd\r\n');
+    await two.reads('RMSG $G out.a 1\r\na\r\nRMSG $G out.d 1\r\nd\r\n');
+    expect(await routez(one)).toMatchObject({
+      import: { allow: ['in.>'] },
+      export: { allow: ['out.>'], deny: ['out.secret'] },
+      num_routes: 1,
+      routes: [{ remote_name: 'two', subscriptions: 1, subscriptions_list: ['out.>'], did_solicit: false }],
+    });
+    await one.reload(inCluster('permissions { import: ["other"], export: "x" }'));
+    await two.reads('RS- $G in.a\r\nRS+ $G other\r\n');
+    expect(await two.nextInfo()).toMatchObject({ import: { allow: ['other'] }, export: { allow: ['x'] } });
+    expect((await routez(one)).routes).toMatchObject([{ subscriptions: 0 }]);
+    two.send(infoLine({ export: { allow: ['other'] } }));
+    await two.reads('RS+ $G other\r\n');
+  });
+
+  it('stays when its server connects once more', async () => {
+    const one = await Running.start(inCluster());
+    const two = await join(one);
+    await two.receives('');
+    const again = await open(one);
+    again.send(connectLine());
+    expect(await again.nextInfo()).not.toHaveProperty('info_deferred');
+    await again.closes();
+    await two.reads('PING\r\n');
+    two.send('PONG\r\n');
+    await two.receives('');
+  });
+
+  it('has its server told of the others, and the others of it', async () => {
+    const one = await Running.start(inCluster());
+    const two = await join(one, { port: 6001 });
+    await two.receives('');
+    const three = await join(one, { server_id: 'NTHREE', server_name: 'three', port: 6002, nonce: 'x' });
+    expect(await two.nextInfo()).toMatchObject({
+      server_id: 'NTHREE',
+      server_name: 'three',
+      ip: 'nats-route://127.0.0.1:6002/',
+      gossip_mode: 1,
+    });
+    expect(two.info).not.toHaveProperty('nonce');
+    await three.receives('');
+  });
+});
+
+describe('clients', () => {
+  it('are told of other servers as they come, take leave and go', async () => {
+    const one = await Running.start(inCluster());
+    const own = `127.0.0.1:${one.broker.port}`;
+    const client = await one.connect({ protocol: 1 });
+    await client.nextInfo();
+    expect(client.info).toMatchObject({ cluster: 'c' });
+    expect(client.info).not.toHaveProperty('connect_urls');
+    const two = await join(one, { connect_urls: ['10.0.0.2:4222', '10.0.0.2:4223'] });
+    expect((await client.nextInfo()).connect_urls).toEqual([own, '10.0.0.2:4222', '10.0.0.2:4223']);
+    const three = await join(one, { server_id: 'N3', server_name: '3', connect_urls: ['10.0.0.3:4222'] });
+    await client.nextInfo();
+    two.send(infoLine({ ldm: true, connect_urls: ['10.0.0.2:4222'] }));
+    expect((await client.nextInfo()).connect_urls).toEqual([own, '10.0.0.3:4222']);
+    three.end();
+    expect((await client.nextInfo()).connect_urls).toEqual([own]);
+    two.end();
+    await client.receives('');
+  });
+
+  it('are told of nobody with no_advertise', async () => {
+    const one = await Running.start(inCluster('no_advertise: true'));
+    const client = await one.connect({ protocol: 1 });
+    await client.nextInfo();
+    const two = await open(one);
+    two.send(connectLine());
+    expect(await two.nextInfo()).not.toHaveProperty('connect_urls');
+    two.send(infoLine({ connect_urls: ['10.0.0.2:4222'] }));
+    await two.reads('PING\r\n');
+    await client.receives('');
+  });
+
+  it('are told of the others only when their server takes leave, as the others are', async () => {
+    const one = await Running.start(`${inCluster()}\nlame_duck_duration: 30s\nlame_duck_grace_period: 1s`);
+    const client = await one.connect({ protocol: 1 });
+    await client.nextInfo();
+    const two = await join(one, { connect_urls: ['10.0.0.2:4222'] });
+    await client.nextInfo();
+    void one.broker.lameDuck();
+    expect(await two.nextInfo()).toMatchObject({ ldm: true });
+    expect(await client.nextInfo()).toMatchObject({ ldm: true, connect_urls: ['10.0.0.2:4222'] });
+  });
+});
