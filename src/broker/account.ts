@@ -10,8 +10,16 @@ export const globalAccountName = '$G';
 /** Told of what the other servers of a cluster must know: see LocalInterest. */
 export type OnInterest = (account: Account, interest: Interest) => void;
 
+/** Is told of the subscriptions of an account, whose subjects another account may have something for as well. */
+export interface SubscriptionFollower {
+  add(subscription: Subscription): void;
+  remove(subscription: Subscription): void;
+}
+
 export class Account {
   readonly name: string;
+  /** Undefined where the account imports no streams. */
+  follower: SubscriptionFollower | undefined;
   /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
   readonly subscriptions = new Sublist<Subscription>();
   /** What other servers of the cluster listen to. */
@@ -30,17 +38,43 @@ export class Account {
 
   /** Enters a subscription; false where its subject is not valid. */
   subscribe(subscription: Subscription): boolean {
-    if (!this.subscriptions.insert(subscription.subject, subscription.queue, subscription)) return false;
-    this.interest?.add(subscription);
+    if (!this.enter(subscription)) return false;
+    this.follower?.add(subscription);
     return true;
   }
 
   /** Takes a subscription out, which gets nothing more. */
   unsubscribe(subscription: Subscription): void {
+    this.leave(subscription);
+    this.follower?.remove(subscription);
+  }
+
+  /** Enters a subscription for what is published in this account only. */
+  enter(subscription: Subscription): boolean {
+    if (!this.subscriptions.insert(subscription.subject, subscription.queue, subscription)) return false;
+    this.interest?.add(subscription);
+    return true;
+  }
+
+  /** Takes out what was entered so. */
+  leave(subscription: Subscription): void {
     subscription.closed = true;
     if (this.subscriptions.remove(subscription.subject, subscription.queue, subscription)) {
       this.interest?.remove(subscription);
     }
+  }
+
+  /**
+   * Has the broker itself take what is published on this server: other servers are not told, and do it for theirs.
+   * @returns what ends it
+   */
+  intercept(subject: string, handler: Handler): () => void {
+    const subscription = new Subscription(handler, Buffer.from(subject, 'latin1'), undefined, '');
+    this.subscriptions.insert(subscription.subject, undefined, subscription);
+    return () => {
+      subscription.closed = true;
+      this.subscriptions.remove(subscription.subject, undefined, subscription);
+    };
   }
 
   /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */

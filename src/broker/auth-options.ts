@@ -4,6 +4,8 @@ import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
 import { globalAccountName } from './account.ts';
+import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
+import { LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
 import { isBcrypt } from './password.ts';
 import { refuseUnsupported } from './unsupported.ts';
@@ -18,6 +20,8 @@ export interface AuthOptions {
   readonly noAuthUser: string | undefined;
   /** Milliseconds until CONNECT must have come; undefined for the default. */
   readonly timeoutMs: number | undefined;
+  /** What accounts import from each other. */
+  readonly links: AccountLinks;
 }
 
 export const openToAll: AuthOptions = {
@@ -26,6 +30,7 @@ export const openToAll: AuthOptions = {
   users: undefined,
   noAuthUser: undefined,
   timeoutMs: undefined,
+  links: noLinks,
 };
 
 /** Overrides from the command line. */
@@ -42,8 +47,6 @@ const authorizationFeatures = {
 };
 
 const accountFeatures = {
-  imports: 'imports and exports',
-  exports: 'imports and exports',
   jetstream: 'JetStream',
   mappings: 'subject mappings',
   maps: 'subject mappings',
@@ -76,6 +79,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     users,
     noAuthUser: root.string('no_auth_user'),
     timeoutMs: authorization?.timeoutMs,
+    links: read.links(),
   };
   read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
   return options;
@@ -93,10 +97,13 @@ function readTimeout(reader: MapReader): number | undefined {
 class AuthReader {
   readonly #problems: ConfProblem[];
   readonly #users: UserReader;
+  readonly #links: LinkReader;
+  readonly #sayings: AccountSaying[] = [];
 
   constructor(problems: ConfProblem[]) {
     this.#problems = problems;
     this.#users = new UserReader(problems);
+    this.#links = new LinkReader(problems);
   }
 
   authorization(map: MapValue) {
@@ -131,8 +138,10 @@ class AuthReader {
     if (value === undefined) return undefined;
     if (value.kind === 'array') {
       for (const item of value.items) {
-        if (item.kind === 'string') this.#accountName(item.value, item.position);
-        else this.#error(item.position, 'an entry of accounts must be a name');
+        if (item.kind === 'string') {
+          this.#accountName(item.value, item.position);
+          this.#sayings.push({ name: item.value, exports: [], imports: [] });
+        } else this.#error(item.position, 'an entry of accounts must be a name');
       }
       return undefined;
     }
@@ -157,10 +166,17 @@ class AuthReader {
       }
       const defaults = this.#users.permissions(reader, where, 'default_permissions');
       const members = this.#users.list(reader, `${where}.users`, { account: entry.key, defaults });
+      const [exports, imports] = [this.#links.exports(reader, where), this.#links.imports(reader, where)];
+      this.#sayings.push({ name: entry.key, exports, imports });
       reader.finish();
       if (members !== undefined) users = [...(users ?? []), ...members];
     }
     return users;
+  }
+
+  /** Links the accounts that have been read. */
+  links(): AccountLinks {
+    return linkAccounts(this.#sayings, this.#problems);
   }
 
   /** Reports what does not go together (nats-server's opts.go and auth.go, validateNoAuthUser). */

@@ -6,6 +6,7 @@ import type { CloseReason } from '../protocol/violations.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
+import { AccountImports } from './account-imports.ts';
 import { Authenticator } from './auth.ts';
 import { type ClientEnvironment, ClientSession } from './client.ts';
 import { clientUrlsOf } from './client-urls.ts';
@@ -97,6 +98,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   readonly #deps: BrokerDependencies;
   readonly #id = newServerId();
   readonly #watcher: FileWatcher;
+  readonly #imports: AccountImports;
   readonly #leaving = new AbortController();
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
@@ -131,6 +133,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
     this.authenticator = authenticatorFor(options);
+    this.#imports = new AccountImports(this.accounts, this.delivery, () => this.facts);
+    this.#imports.apply(options.auth.links);
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({
       onError: (error) =>
@@ -258,6 +262,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
     this.delivery.dropForFarBehind = options.dropForFarBehind;
     this.authenticator = authenticatorFor(options);
+    this.#imports.apply(options.auth.links);
     const before = this.facts;
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
@@ -275,6 +280,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const gone = this.#listener?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#tls?.close();
+    this.#imports.close();
     await Promise.all([
       gone,
       this.#cluster?.close(),

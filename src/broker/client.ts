@@ -39,7 +39,7 @@ import { Permit } from './permit.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
 import { ConnectionStatistics } from './statistics.ts';
-import { type Receiver, Subscription } from './subscription.ts';
+import { type Publisher, type Receiver, type Requester, Subscription } from './subscription.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it; what a reload changes is read anew each time. */
@@ -56,7 +56,7 @@ export interface ClientEnvironment extends Judges {
   forget(session: ClientSession, reason: CloseReason): void;
 }
 
-export class ClientSession implements OperationHandler, ConnectionOwner, Receiver {
+export class ClientSession implements OperationHandler, ConnectionOwner, Receiver, Publisher {
   readonly id: number;
   readonly connection: Connection;
   readonly statistics: ConnectionStatistics;
@@ -115,6 +115,19 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** The TLS connection, once there is one. */
   get tls(): TLSSocket | undefined {
     return this.#tls;
+  }
+
+  /** What a service of another account may learn. */
+  get requester(): Requester {
+    const { user, nkey, name, lang, version } = this.#connect;
+    return {
+      rttMs: this.#heartbeat.rttMs,
+      start: this.statistics.start,
+      host: this.connection.remoteAddress,
+      id: this.id,
+      user: nkey || user,
+      ...{ name, lang, version },
+    };
   }
 
   /** What monitoring shows of it. */

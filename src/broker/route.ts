@@ -124,7 +124,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#parser = new RouteParser(this, environment.limits);
     this.#parser.connectFirst = !this.isDialled;
     // Nobody holds up a route: it carries the messages of many.
-    this.#publisher = { connection: undefined, statistics: this.statistics };
+    this.#publisher = { connection: undefined, statistics: this.statistics, isRoute: true };
     this.#heartbeat = new Heartbeat(
       () => environment.heartbeat,
       () => this.connection.write(pingLine),

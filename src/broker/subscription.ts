@@ -4,8 +4,25 @@ import type { Connection } from './connection.ts';
 import type { Permit } from './permit.ts';
 import type { ConnectionStatistics } from './statistics.ts';
 
+/** What a service in another account may learn of the client that asks; all but the first where that is configured. */
+export interface Requester {
+  readonly rttMs: number;
+  /** Milliseconds since 1970. */
+  readonly start: number;
+  readonly host: string;
+  readonly id: number;
+  readonly user: string;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+}
+
 /** Whoever a message comes from. */
 export interface Publisher {
+  /** The client; undefined for the broker itself, and for another server. */
+  readonly requester?: Requester | undefined;
+  /** Whether it is another server of the cluster, which has done for its clients what is to be done. */
+  readonly isRoute?: boolean;
   /** Is held up while consumers are behind; undefined for the broker itself. */
   readonly connection: Connection | undefined;
   /** When it was heard last, in milliseconds since 1970. */

@@ -80,6 +80,11 @@ export class Sublist<T> {
     return this.#size;
   }
 
+  /** All subscriptions, in no particular order. */
+  *[Symbol.iterator](): Generator<T> {
+    yield* itemsOf(this.#root);
+  }
+
   /** Counts what was done, and looks through what is remembered. */
   statistics(): SublistStatistics {
     return {
@@ -150,6 +155,12 @@ export class Sublist<T> {
     if (hasWildcard(subject)) this.#cache.clear();
     else this.#cache.forget(subject);
   }
+}
+
+function* itemsOf<T>(node: Node<T>): Generator<T> {
+  yield* node.plain ?? [];
+  for (const members of node.queues?.values() ?? []) yield* members;
+  for (const child of node.children?.values() ?? []) yield* itemsOf(child);
 }
 
 function sizeOf({ plain, queues }: Match<unknown>): number {

@@ -273,8 +273,6 @@ describe('readBrokerOptions', () => {
     'ocsp: true',
     'authorization { auth_callout { issuer: X } }',
     'authorization { users: [{user: a, proxy_required: true}] }',
-    'accounts { A { exports: [{stream: foo}] } }',
-    'accounts { A { imports: [] } }',
     'accounts { A { limits: {max_subs: 1} } }',
     'accounts { $SYS { users: [{user: admin}] } }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
@@ -351,6 +349,7 @@ describe('accounts and authorization', () => {
       ],
       noAuthUser: 'b',
       timeoutMs: 500,
+      links: { streams: [], services: [] },
     });
   });
 

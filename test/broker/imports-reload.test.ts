@@ -1,0 +1,76 @@
+// What a reload does to exports and imports that are in use.
+import { expect, it } from 'vitest';
+import { Running } from './running.ts';
+
+const accounts = (exports: string, imports: string) => `accounts {
+  A { users: [ { user: a } ], exports: [ ${exports} ] }
+  B { users: [ { user: b } ], imports: [ ${imports} ] }
+}`;
+const exports = '{ stream: "s.>" }, { service: "q.>", response: stream }';
+const stream = (more = '') => `{ stream: { account: A, subject: "s.>" } ${more} }`;
+const service = '{ service: { account: A, subject: "q.>" } }';
+
+async function start(imports: string) {
+  const running = await Running.start(accounts(exports, imports));
+  const [a, b] = [await running.connect({ user: 'a' }), await running.connect({ user: 'b' })];
+  b.send('SUB > 1\r\n');
+  await b.receives('');
+  const published = async (expected: string, subject = 's.x') => {
+    a.send(`PUB ${subject} 1\r\nx\r\n`);
+    await a.receives('');
+    await b.receives(expected);
+  };
+  return { running, a, b, published };
+}
+
+it('brings a stream to subscriptions that were there before its import, and takes it away again', async () => {
+  const { running, published } = await start('');
+  await published('');
+  await running.reload(accounts(exports, stream()));
+  await published('MSG s.x 1 1\r\nx\r\n');
+  await running.reload(accounts(exports, stream(', prefix: p')));
+  await published('MSG p.s.x 1 1\r\nx\r\n');
+  await running.reload(accounts(exports, service));
+  await published('');
+});
+
+it('keeps an import that stays through any number of reloads, once', async () => {
+  const { running, published } = await start(stream());
+  for (let round = 0; round < 3; round++) {
+    await running.reload(accounts(`${exports}, { stream: "n${round}" }`, `${stream()}, ${service}`));
+    await running.reload(accounts(exports, stream()));
+  }
+  await published('MSG s.x 1 1\r\nx\r\n');
+});
+
+it('leaves nothing of a subscription behind in the account of the stream', async () => {
+  const { running, b, published } = await start(stream());
+  b.send('UNSUB 1\r\nSUB s.> 2\r\nUNSUB 2\r\nSUB s.x 3\r\n');
+  await b.receives('');
+  await published('MSG s.x 3 1\r\nx\r\n');
+  b.end();
+  await expect.poll(() => running.broker.clients).toBe(1);
+  const other = await running.connect({ user: 'a', headers: true, no_responders: true });
+  other.send('SUB in 1\r\nPUB s.x in 0\r\n\r\n');
+  await other.receives('HMSG in 1 35 35\r\nNATS/1.0 503\r\nNats-Subject: s.x\r\n\r\n\r\n');
+});
+
+it('opens and shuts a service, and still brings the answers to what was asked before', async () => {
+  const { running, a, b } = await start('');
+  a.send('SUB q.> 7\r\n');
+  await a.receives('');
+  b.send('UNSUB 1\r\nSUB in 2\r\nPUB q.x in 0\r\n\r\n');
+  await b.receives('');
+  await a.receives('');
+  await running.reload(accounts(exports, service));
+  b.send('PUB q.x in 0\r\n\r\n');
+  await b.receives('');
+  const reply = /_R_\.\S+/.exec(await a.drain())?.[0];
+  await running.reload(accounts(exports, ''));
+  a.send(`PUB ${reply} 2\r\nok\r\n`);
+  await a.receives('');
+  await b.receives('MSG in 2 2\r\nok\r\n');
+  b.send('PUB q.x in 0\r\n\r\n');
+  await b.receives('');
+  await a.receives('');
+});
