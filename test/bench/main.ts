@@ -51,7 +51,8 @@ async function measureCells(): Promise<CellResult[]> {
   const results: CellResult[] = [];
   for (const cell of selected) {
     for (const transport of cell.transports.filter((name) => options.transports.includes(name))) {
-      const setting = { certificates, transport, permissions: options.permissions };
+      const { permissions } = options;
+      const setting = { certificates, transport, permissions, isCluster: cell.isCluster ?? false };
       results.push(await measureCell(cell, sides, setting));
     }
   }

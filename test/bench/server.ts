@@ -38,6 +38,8 @@ export interface Setting {
   readonly transport: Transport;
   /** Whether the user may do only what the benchmark does. */
   readonly permissions: boolean;
+  /** Whether other servers can join it. */
+  readonly isCluster: boolean;
 }
 
 const user = { user: 'bench', password: 'bench-password' };
@@ -54,33 +56,42 @@ tls {
 `;
 
 // The write deadline is shorter than the default so that a slow consumer meets it within its measurement.
-function configuration(setting: Setting): string {
+function configuration(setting: Setting, routes: string): string {
   const rights = setting.permissions ? `, ${permissions}` : '';
   return `
 listen: "127.0.0.1:-1"
 write_deadline: "2s"
 authorization { users = [ { user: ${user.user}, password: ${user.password}${rights} } ] }
-${setting.transport === 'tls' ? mutualTls : ''}`;
+${setting.transport === 'tls' ? mutualTls : ''}
+${setting.isCluster ? clusterOf(setting, routes) : ''}`;
+}
+
+// The certificates of the servers are for both ends, as those of routes are.
+function clusterOf({ transport }: Setting, routes: string): string {
+  const tls = transport === 'tls' ? mutualTls : '';
+  return `cluster {
+name: bench
+listen: "127.0.0.1:-1"
+${tls}
+routes: [ ${routes} ]
+}`;
 }
 
 export class BenchServer {
   readonly target: Target;
   readonly #side: Side;
   readonly #folder: string;
-  readonly #certificates: Certificates;
+  readonly #setting: Setting;
   readonly #process: ServerProcess;
+  readonly #peers: BenchServer[] = [];
   #current: 0 | 1 = 0;
 
-  private constructor(
-    side: Side,
-    folder: string,
-    { certificates, transport }: Setting,
-    process: ServerProcess,
-  ) {
+  private constructor(side: Side, folder: string, setting: Setting, process: ServerProcess) {
+    const { certificates, transport } = setting;
     const { authority, client } = certificates;
     this.#side = side;
     this.#folder = folder;
-    this.#certificates = certificates;
+    this.#setting = setting;
     this.#process = process;
     this.target = {
       port: process.port,
@@ -89,11 +100,12 @@ export class BenchServer {
     };
   }
 
-  static async start(side: Side, setting: Setting): Promise<BenchServer> {
+  /** @param routes what it connects to */
+  static async start(side: Side, setting: Setting, routes = ''): Promise<BenchServer> {
     const { authority, servers } = setting.certificates;
     const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-server-'));
     try {
-      writeFileSync(join(folder, 'nats.conf'), configuration(setting));
+      writeFileSync(join(folder, 'nats.conf'), configuration(setting, routes));
       copyFileSync(authority.cert, join(folder, 'ca.pem'));
       copyFileSync(servers[0].cert, join(folder, 'server.pem'));
       copyFileSync(servers[0].key, join(folder, 'server.key'));
@@ -103,6 +115,16 @@ export class BenchServer {
       rmSync(folder, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Starts another server that joins this one and ends with it. */
+  async startPeer(): Promise<BenchServer> {
+    const listening = /Listening for route connections on \S+:(\d+)/;
+    await this.logged(listening);
+    const port = listening.exec(this.#process.log())?.[1];
+    const peer = await BenchServer.start(this.#side, this.#setting, `"nats://localhost:${port}"`);
+    this.#peers.push(peer);
+    return peer;
   }
 
   get pid(): number {
@@ -117,7 +139,7 @@ export class BenchServer {
   /** Renames the other certificate and key into place, signals a server that needs it, and returns the new pair. */
   swap(): Pair {
     this.#current = this.#current === 0 ? 1 : 0;
-    const pair = this.#certificates.servers[this.#current];
+    const pair = this.#setting.certificates.servers[this.#current];
     const staged = { cert: join(this.#folder, 'staged.pem'), key: join(this.#folder, 'staged.key') };
     copyFileSync(pair.cert, staged.cert);
     copyFileSync(pair.key, staged.key);
@@ -128,6 +150,7 @@ export class BenchServer {
   }
 
   async stop(): Promise<void> {
+    await Promise.all(this.#peers.map((peer) => peer.stop()));
     await this.#process.stop();
     rmSync(this.#folder, { recursive: true, force: true });
   }

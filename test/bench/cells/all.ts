@@ -3,12 +3,14 @@ import type { Cell } from './cell.ts';
 import { connectionCells } from './connections.ts';
 import { natsCliCells } from './nats-cli.ts';
 import { requestCells } from './requests.ts';
+import { routeCells } from './routes.ts';
 import { slowConsumerCells } from './slow-consumer.ts';
 import { swapCells } from './swap.ts';
 import { trafficCells } from './traffic.ts';
 
 export const cells: readonly Cell[] = [
   ...trafficCells,
+  ...routeCells,
   ...slowConsumerCells,
   ...requestCells,
   ...connectionCells,

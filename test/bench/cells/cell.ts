@@ -34,6 +34,8 @@ export interface Cell {
   readonly says: string;
   readonly table: Table;
   readonly transports: readonly Transport[];
+  /** Whether the server is one that others can join. */
+  readonly isCluster?: boolean;
   measure(bench: Bench): Promise<Measurement>;
 }
 

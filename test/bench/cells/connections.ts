@@ -37,7 +37,7 @@ async function dial({ server, generator, seconds }: Bench): Promise<Measurement>
   const crowds = [await generator.start('Crowd', setup), await generator.start('Crowd', setup)];
   const dialAll = (duration: number) => Promise.all(crowds.map((crowd) => crowd.ask('dial', duration)));
   await dialAll(Math.max(1, seconds / 2));
-  const meter = new Meter(server.pid, generator.pids);
+  const meter = new Meter([server.pid], generator.pids);
   const dialled = await dialAll(seconds);
   const connections = dialled.reduce((sum, { connections }) => sum + connections, 0);
   const from = Math.min(...dialled.map(({ from }) => from));

@@ -34,7 +34,7 @@ async function measure({ server }: Bench): Promise<Measurement> {
     return Number(rate.replaceAll(',', ''));
   };
   await publish(1_000_000);
-  const meter = new Meter(server.pid, []);
+  const meter = new Meter([server.pid], []);
   const messages = 3_000_000;
   const rate = await publish(messages);
   return { rate, ...meter.read(messages) };

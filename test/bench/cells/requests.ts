@@ -21,7 +21,7 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
   await generator.start('Responder', setup);
   const requester = await generator.start('Requester', setup);
   await requester.ask('request', Math.max(0.5, seconds / 2));
-  const meter = new Meter(server.pid, generator.pids);
+  const meter = new Meter([server.pid], generator.pids);
   const latencies = await requester.ask('request', seconds);
   return {
     p50: percentile(latencies, 0.5) * 1000,

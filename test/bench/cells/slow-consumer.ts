@@ -45,7 +45,7 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
     },
     () => undefined,
   );
-  const meter = new Meter(server.pid, generator.pids);
+  const meter = new Meter([server.pid], generator.pids);
   const { messages, from, to } = await publisher.ask('publish', Math.max(4, seconds));
   const last = await fast.ask('received', messages);
   const cost = meter.read(messages);

@@ -2,9 +2,10 @@
 import type { LoadProcess } from '../load/process.ts';
 import { deliveryLength, type Subscription, subscriptions } from '../messages.ts';
 import { Meter } from '../meter.ts';
+import type { BenchServer } from '../server.ts';
 import { type Bench, both, type Cell, costs, type Measurement, type Table } from './cell.ts';
 
-const table: Table = {
+export const table: Table = {
   title: 'Messages delivered (published, where nobody subscribes)',
   quantities: [{ key: 'rate', title: 'messages/s' }, ...costs],
 };
@@ -24,7 +25,8 @@ export interface Traffic {
 const sizes = [16, 128, 1024];
 const subject = 'bench.subject';
 const one = subscriptions([subject]);
-const simple = { size: 128, subjects: [subject], publishers: 1, subscribers: [one], copies: 1 };
+/** One publisher and one subscriber. */
+export const simple = { size: 128, subjects: [subject], publishers: 1, subscribers: [one], copies: 1 };
 
 export const trafficCells: readonly Cell[] = [
   ...sizes.map((size) =>
@@ -59,9 +61,11 @@ function traffic(name: string, says: string, shape: Traffic): Cell {
   return { name, says, table, transports: both, measure: (bench) => measure(shape, bench) };
 }
 
-async function measure(
+/** @param far where the subscribers are and how it is known that their interest is; by default where publishers are */
+export async function measure(
   shape: Traffic,
   { server, generator, seconds, verifies }: Bench,
+  far: { readonly server: BenchServer; readonly settle: () => Promise<void> } | undefined = undefined,
 ): Promise<Measurement> {
   const { size, subjects, publishers, subscribers, copies, record } = shape;
   const { target } = server;
@@ -69,7 +73,12 @@ async function measure(
   const subscriber =
     copies === 0
       ? undefined
-      : await generator.start('Subscriber', { target, connections: subscribers, length });
+      : await generator.start('Subscriber', {
+          target: far?.server.target ?? target,
+          connections: subscribers,
+          length,
+        });
+  await far?.settle();
   const publisher = await generator.start('Publisher', {
     target,
     connections: publishers,
@@ -89,7 +98,7 @@ async function measure(
     return { operations: messages * Math.max(1, copies), elapsed: Math.max(to, last) - from };
   };
   await flow(Math.max(0.5, seconds / 2));
-  const meter = new Meter(server.pid, generator.pids);
+  const meter = new Meter(far === undefined ? [server.pid] : [server.pid, far.server.pid], generator.pids);
   const { operations, elapsed } = await flow(seconds);
   return {
     rate: (operations / elapsed) * 1000,
