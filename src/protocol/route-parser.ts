@@ -1,6 +1,6 @@
 // Bytes of the route protocol to operations (nats-server, server/route.go and parser.go).
 import { type RouteOperation, routeGrammar } from './keyword.ts';
-import { OperationParser, type ParserLimits } from './operation-parser.ts';
+import { OperationParser, type ParserLimits, SPACE } from './operation-parser.ts';
 import { noPublication, type RoutedPublication, type RouteOperationHandler } from './operations.ts';
 import { violations } from './violations.ts';
 
@@ -25,8 +25,22 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
 
   protected begin(chunk: Buffer, at: number): number {
     const first = chunk[at];
-    if (!this.connectFirst || first === 0x43 || first === 0x63) return -1;
-    return this.refuse(violations.authorization, 'CONNECT expected', chunk.length);
+    if (this.connectFirst && first !== 0x43 && first !== 0x63) {
+      return this.refuse(violations.authorization, 'CONNECT expected', chunk.length);
+    }
+    // Most of what comes, as it mostly stands; the rest is read letter by letter.
+    if (
+      (first === 0x52 || first === 0x48) &&
+      at + 5 < chunk.length &&
+      chunk[at + 1] === 0x4d &&
+      chunk[at + 2] === 0x53 &&
+      chunk[at + 3] === 0x47 &&
+      chunk[at + 4] === SPACE &&
+      (chunk[at + 5] as number) > SPACE
+    ) {
+      return this.readLine(first === 0x52 ? 'RMSG' : 'HMSG', chunk, at + 5);
+    }
+    return -1;
   }
 
   protected deliver(): void {
