@@ -105,6 +105,17 @@ export class Client {
     return inbox;
   }
 
+  /** Subscribes to all of these; their messages come into one inbox. */
+  subscribeAll(subjects: readonly string[]): Inbox {
+    const inbox = new Inbox(0);
+    const lines = subjects.map((subject) => {
+      this.#inboxes.set(String(++this.#sid), inbox);
+      return `SUB ${subject} ${this.#sid}\r\n`;
+    });
+    this.#socket.write(lines.join(''));
+    return inbox;
+  }
+
   unsubscribe({ sid }: Inbox): void {
     this.#socket.write(`UNSUB ${sid}\r\n`);
   }

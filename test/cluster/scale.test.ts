@@ -1,0 +1,49 @@
+// As many subscriptions as a large system has, told of from server to server, and forgotten again.
+import { setTimeout as delay } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import type { Client } from './client.ts';
+import { Cluster, type Node } from './cluster.ts';
+import { describeClusters } from './set-ups.ts';
+
+const total = 200_000;
+const every = 100;
+
+describeClusters('200,000 subscriptions', (kinds) => {
+  it('are known to every server, also to one that comes later, and to none when they are gone', async () => {
+    const cluster = await Cluster.start(kinds);
+    try {
+      const [first, second, third] = cluster.nodes as [Node, Node, Node];
+      const [listener, near] = [await cluster.connect(first), await cluster.connect(second)];
+      let heard = 0;
+      const subjects = Array.from({ length: total }, (_, index) => `many.${index % 500}.${index}`);
+      const inbox = listener.subscribeAll(subjects);
+      await listener.flush();
+      await cluster.settled([listener, near]);
+      // A server that was not there when they came.
+      await third.kill();
+      await third.start();
+      const far = await cluster.connect(third);
+      await cluster.settled([listener, near, far]);
+      for (const client of [near, far]) {
+        const wanted = subjects.filter((_, index) => index % every === 0);
+        for (const subject of wanted) client.publish(subject);
+        heard += wanted.length;
+        await inbox.has(heard);
+        const last = inbox.messages.slice(-wanted.length).map(({ subject }) => subject);
+        expect(last).toEqual(wanted);
+      }
+      expect((await far.request('many.none')).headers).toMatch(/^NATS\/1\.0 503/);
+      listener.close();
+      // A request from before the last word of it has come goes to nobody, and is not answered.
+      const isKnown = async (client: Client) => {
+        const answer = client.request(subjects.at(-1) as string).catch(() => undefined);
+        return (await Promise.race([answer, delay(100)]))?.headers === undefined;
+      };
+      for (const client of [near, far]) {
+        await expect.poll(() => isKnown(client), { timeout: 10_000 }).toBe(false);
+      }
+    } finally {
+      await cluster.stop();
+    }
+  });
+});
