@@ -1,0 +1,260 @@
+// Clients with certificates of their own through a rotation: some stay connected and pass numbered messages around a ring,
+// the others come and go with the newest files, each message of theirs counted. It starts no server and rotates nothing.
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { connect as connectPlain } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect, type TLSSocket } from 'node:tls';
+import { vi } from 'vitest';
+import { below } from './seeded.ts';
+
+/** The files of a client as it reads them. */
+export interface ClientFiles {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+const messagesPerVisit = 3;
+const ringPauseMs = 20;
+
+/** Reads the files of a client; between two renames key and certificate do not match, and it reads again. */
+export async function readClientFiles(
+  folder: string,
+  name: string,
+): Promise<{ files: ClientFiles; torn: number }> {
+  for (let torn = 0; ; torn++) {
+    const [ca, cert, key] = ['ca.pem', `${name}-cert.pem`, `${name}-key.pem`].map((file) =>
+      readFileSync(join(folder, file)),
+    ) as [Buffer, Buffer, Buffer];
+    if (new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+      return { files: { ca, cert, key }, torn };
+    }
+    await new Promise(setImmediate);
+  }
+}
+
+/** A client that a server has let in. */
+export class RotationClient {
+  readonly socket: TLSSocket;
+  /** Serial number that the server has shown, lower-case hex. */
+  readonly serverSerial: string;
+  onMessage: (subject: string, number: number) => void = () => undefined;
+  onClose: (why: string) => void = () => undefined;
+  #text = '';
+  #pongs: (() => void)[] = [];
+
+  private constructor(socket: TLSSocket) {
+    this.socket = socket;
+    this.serverSerial = socket.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? '';
+    socket.on('data', (chunk) => this.#read(chunk.toString('latin1')));
+    socket.on('error', (error) => this.onClose(error.message));
+    socket.on('close', () => this.onClose('closed'));
+  }
+
+  /** Connects as NATS clients do and waits for the server's verdict; rejects when either side refuses. */
+  static async connect(port: number, files: ClientFiles): Promise<RotationClient> {
+    const plain = connectPlain({ port, host: '127.0.0.1', noDelay: true });
+    await once(plain, 'data');
+    const socket = connect({ socket: plain, servername: 'localhost', ...files });
+    await once(socket, 'secureConnect');
+    const client = new RotationClient(socket);
+    // In TLS 1.3 the server's verdict comes after the handshake of the client.
+    socket.write('CONNECT {"verbose":false}\r\n');
+    await client.flush();
+    client.onClose = () => undefined;
+    return client;
+  }
+
+  /** Resolves when the server has worked through all that was sent; rejects when it hangs up. */
+  flush(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.onClose = (why) => reject(new Error(why));
+      this.#pongs.push(resolve);
+      this.socket.write('PING\r\n');
+    });
+  }
+
+  subscribe(...subjects: string[]): void {
+    this.socket.write(subjects.map((subject, index) => `SUB ${subject} ${index + 1}\r\n`).join(''));
+  }
+
+  publish(subject: string, number: number): void {
+    this.socket.write(`PUB ${subject} 8\r\n${String(number).padStart(8, '0')}\r\n`);
+  }
+
+  end(): void {
+    this.onClose = () => undefined;
+    this.socket.destroy();
+  }
+
+  #read(text: string): void {
+    this.#text += text;
+    for (let end = this.#text.indexOf('\r\n'); end >= 0; end = this.#text.indexOf('\r\n')) {
+      const line = this.#text.slice(0, end);
+      const subject = /^MSG (\S+) \d+ 8$/.exec(line)?.[1];
+      if (subject !== undefined && this.#text.length < end + 12) return;
+      const number = this.#text.slice(end + 2, end + 10);
+      this.#text = this.#text.slice(subject === undefined ? end + 2 : end + 12);
+      if (subject !== undefined) this.onMessage(subject, Number(number));
+      else if (line === 'PONG') this.#pongs.shift()?.();
+      else if (line === 'PING') this.socket.write('PONG\r\n');
+      else if (line.startsWith('-ERR')) this.onClose(line);
+    }
+  }
+}
+
+export interface TrafficOptions {
+  /** Of the certificates: ca.pem and a pair for each name. */
+  readonly folder: string;
+  /** Of the servers; everybody spreads over them. */
+  readonly ports: readonly number[];
+  /** Half of them stay, the others come and go. */
+  readonly names: readonly string[];
+  readonly random: () => number;
+  /** The longest that somebody is away, in milliseconds. */
+  readonly awayMs: number;
+}
+
+/** Traffic of many clients, with what went wrong. */
+export class RotationTraffic {
+  /** A line for each refusal of an honest client, lost or repeated message, and connection that did not stay. */
+  readonly problems: string[] = [];
+  visits = 0;
+  messages = 0;
+  /** How often a client found key and certificate of two generations. */
+  torn = 0;
+  readonly #options: TrafficOptions;
+  readonly #stayers: RotationClient[] = [];
+  readonly #wanderers: readonly string[];
+  /** By subject: how many were published, and which have arrived how often. */
+  readonly #published = new Map<string, number>();
+  readonly #arrived = new Map<string, number[]>();
+  readonly #visitsOf = new Map<string, number>();
+  /** What servers have shown to the last visitor, by port. */
+  readonly #shown = new Map<number, string>();
+  #running = true;
+  #pace: NodeJS.Timeout | undefined;
+  #wandering: Promise<void>[] = [];
+
+  constructor(options: TrafficOptions) {
+    this.#options = options;
+    this.#wanderers = options.names.slice(Math.ceil(options.names.length / 2));
+  }
+
+  /** Resolves when everybody who stays hears everybody, and traffic flows. */
+  async start(): Promise<void> {
+    const { names, ports, folder } = this.#options;
+    const staying = names.slice(0, names.length - this.#wanderers.length);
+    for (const [i, name] of staying.entries()) {
+      const port = ports[i % ports.length] as number;
+      const client = await RotationClient.connect(port, (await readClientFiles(folder, name)).files);
+      this.#stayers.push(client);
+    }
+    await this.#subscribe();
+    for (const [i, client] of this.#stayers.entries()) {
+      client.onMessage = (subject, number) => this.#take(subject, number);
+      client.onClose = (why) => this.problems.push(`${staying[i]} did not stay connected: ${why}`);
+    }
+    this.#pace = setInterval(() => {
+      for (const [i, client] of this.#stayers.entries()) this.#publish(client, `ring.${i}`);
+    }, ringPauseMs);
+    this.#wandering = this.#wanderers.map((name, i) => this.#wander(name, i));
+  }
+
+  /** Resolves when everybody who comes and goes has done so that many times from now on. */
+  async everybodyVisited(times: number): Promise<void> {
+    const until = this.#wanderers.map((name) => (this.#visitsOf.get(name) ?? 0) + times);
+    const done = () =>
+      this.#wanderers.every((name, i) => (this.#visitsOf.get(name) ?? 0) >= Number(until[i]));
+    await vi.waitUntil(() => done() || this.problems.length > 0, { timeout: 60_000, interval: 5 });
+  }
+
+  /** Serial numbers that the servers have shown last. */
+  shown(): Set<string> {
+    return new Set(this.#shown.values());
+  }
+
+  /** Stops publishing, waits for what is on its way, and counts what never came. */
+  async stop(): Promise<void> {
+    this.#running = false;
+    await Promise.all(this.#wandering);
+    clearInterval(this.#pace);
+    const missing = () =>
+      [...this.#published].flatMap(([subject, sent]) => {
+        const lost = sent - (this.#arrived.get(subject) ?? []).length;
+        return lost === 0 ? [] : [`${lost} messages of ${subject} were lost`];
+      });
+    await vi.waitUntil(() => missing().length === 0, { timeout: 5000, interval: 5 }).catch(() => {});
+    this.problems.push(...missing());
+    for (const client of this.#stayers) client.end();
+  }
+
+  /** Each one who stays listens to its neighbour in the ring and to one who comes and goes. */
+  async #subscribe(): Promise<void> {
+    const count = this.#stayers.length;
+    const heard = this.#stayers.map(() => new Set<number>());
+    for (const [i, client] of this.#stayers.entries()) {
+      client.onMessage = (_subject, number) => heard[i]?.add(number);
+      client.subscribe(`ring.${(i + count - 1) % count}`, `visit.${i}`, 'ready');
+      await client.flush();
+    }
+    // In a cluster interest takes a moment to be known everywhere.
+    await vi.waitUntil(
+      () => {
+        for (const [i, client] of this.#stayers.entries()) client.publish('ready', i);
+        return heard.every(({ size }) => size === count);
+      },
+      { timeout: 10_000, interval: 50 },
+    );
+    for (const client of this.#stayers) await client.flush();
+  }
+
+  async #wander(name: string, i: number): Promise<void> {
+    const { folder, ports, random, awayMs } = this.#options;
+    while (this.#running) {
+      await delay(below(random, awayMs));
+      const port = ports[below(random, ports.length)] as number;
+      const { files, torn } = await readClientFiles(folder, name);
+      this.torn += torn;
+      try {
+        const client = await RotationClient.connect(port, files);
+        this.#shown.set(port, client.serverSerial);
+        for (let stay = 1 + below(random, 4); stay > 0; stay--) {
+          for (let n = 0; n < messagesPerVisit; n++) this.#publish(client, `visit.${i}`);
+          await client.flush();
+        }
+        client.end();
+      } catch (error) {
+        const serial = new X509Certificate(files.cert).serialNumber;
+        this.problems.push(`${name} (${serial}) was refused: ${(error as Error).message}`);
+        return;
+      }
+      this.visits++;
+      this.#visitsOf.set(name, (this.#visitsOf.get(name) ?? 0) + 1);
+    }
+  }
+
+  #publish(client: RotationClient, subject: string): void {
+    const number = this.#published.get(subject) ?? 0;
+    this.#published.set(subject, number + 1);
+    client.publish(subject, number);
+  }
+
+  #take(subject: string, number: number): void {
+    if (subject === 'ready') return;
+    const arrived = this.#arrived.get(subject) ?? [];
+    this.#arrived.set(subject, arrived);
+    // Who stays sends on one connection, in order; visits may come over different servers of a cluster.
+    const inOrder = subject.startsWith('ring.') || this.#options.ports.length === 1;
+    if (inOrder && number !== arrived.length) {
+      this.problems.push(`of ${subject}: ${number} instead of ${arrived.length}`);
+    } else if (!inOrder && arrived.includes(number, -200)) {
+      this.problems.push(`of ${subject}: ${number} twice`);
+    }
+    arrived.push(number);
+    this.messages++;
+  }
+}
