@@ -27,14 +27,17 @@ export default class List extends BaseCommand {
   async run() {
     const { flags } = await this.parse(List);
     const window = flags.due === undefined ? {} : { dueMs: parseWindow(flags.due) };
-    const all = await listCertificates(new PkiDirectory(flags.dir), window);
+    const directory = new PkiDirectory(flags.dir);
+    const all = await listCertificates(directory, window);
     const certificates = flags.due === undefined ? all : all.filter(({ due }) => due);
     if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));
     else
       this.log(
         flags.due === undefined ? `no certificates in ${flags.dir}` : `nothing due within ${flags.due}`,
       );
+    const notices = directory.tellRecovery();
+    this.print(notices);
     if (flags['fail-on-due'] && all.some(({ due }) => due)) process.exitCode = 1;
-    return { directory: flags.dir, certificates };
+    return { directory: flags.dir, certificates, notices };
   }
 }

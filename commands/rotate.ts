@@ -54,8 +54,9 @@ export default class Rotate extends BaseCommand {
         ca || intermediate
           ? { steps: [await planAuthority(succession)], left: [] }
           : await planRotation(selection);
-      this.print(planLines(plan.steps.map(describeStep), plan.left));
-      return { plan };
+      const notices = directory.tellRecovery();
+      this.print([...planLines(plan.steps.map(describeStep), plan.left), ...notices]);
+      return { plan, notices };
     }
     const configurations = flags.config ?? ['./nats.conf'].filter(exists);
     const rollout = await Rollout.prepare({

@@ -18,7 +18,10 @@ export default class Verify extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(Verify);
-    const findings = await verifyDirectory(new PkiDirectory(flags.dir));
+    const directory = new PkiDirectory(flags.dir);
+    const findings = await verifyDirectory(directory);
+    const notices = directory.tellRecovery();
+    this.print(notices);
     this.print(
       findingLines(
         findings.map((finding) => ({ ...finding, place: finding.file })),
@@ -32,6 +35,6 @@ export default class Verify extends BaseCommand {
         : `${flags.dir}: ${wrong} ${wrong === 1 ? 'finding' : 'findings'}`,
     );
     if (wrong > 0) process.exitCode = 1;
-    return { directory: flags.dir, findings };
+    return { directory: flags.dir, findings, notices };
   }
 }

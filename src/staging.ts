@@ -88,20 +88,26 @@ export async function writeTogether(
   await eachOf(leaving, remove);
 }
 
-/**
- * Tidies up after a command that was killed: drops what it had not decided on, completes what it had.
- * @returns the number of files that were put into place
- */
-export async function finishStaged(journalFolder: string): Promise<number> {
+/** What was done about a command that was killed. */
+export interface Recovery {
+  /** Files that were put into place because it had decided on them. */
+  readonly completed: number;
+  /** Whether it had begun to write files that it had not decided on, which are gone now. */
+  readonly undone: boolean;
+}
+
+/** Tidies up after a command that was killed: drops what it had not decided on, completes what it had. */
+export async function finishStaged(journalFolder: string): Promise<Recovery> {
   const staged = join(journalFolder, 'staged.json');
+  const undone = exists(staged);
   // Torn while it was written, before any file that it would name.
-  if (exists(staged)) await discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
+  if (undone) await discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
   const journal = join(journalFolder, 'journal.json');
-  if (!exists(journal)) return 0;
+  if (!exists(journal)) return { completed: 0, undone };
   const decided = await readPlan(journal);
   if (decided === undefined) throw damaged(journal);
   await complete(journalFolder, decided);
-  return decided.renames.length;
+  return { completed: decided.renames.length, undone };
 }
 
 /** Tells what a command that was killed, or is at work, has left: undecided (`staged`), or decided and not complete. */

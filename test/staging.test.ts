@@ -108,11 +108,14 @@ describe('writing files together', () => {
       const { folder, journal } = pairFolder();
       endings.push(await killedAt(n, change, folder));
       const work = unfinishedWork(journal);
-      const moved = await finishStaged(journal);
-      expect(moved, `put into place after operation ${n}`).toBe(work === 'decided' ? 3 : 0);
+      const recovery = await finishStaged(journal);
+      expect(recovery, `after operation ${n}`).toEqual({
+        completed: work === 'decided' ? 3 : 0,
+        undone: work === 'staged',
+      });
       const now = contents(folder);
       expect([before, after], `after operation ${n}`).toContainEqual(now);
-      expect(await finishStaged(journal)).toBe(0);
+      expect(await finishStaged(journal)).toEqual({ completed: 0, undone: false });
     }
     expect(endings.length).toBeGreaterThan(25);
   });

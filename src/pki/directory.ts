@@ -65,6 +65,7 @@ export class PkiDirectory {
   readonly ledger: Ledger;
   readonly #state: string;
   readonly #archive: Archive;
+  readonly #recovered: string[] = [];
 
   constructor(path: string) {
     this.path = path;
@@ -112,13 +113,13 @@ export class PkiDirectory {
   /**
    * Runs `work` while no other process writes to the folder, after completing what a killed one left behind; makes the
    * folder when it is missing.
-   * @param work is told how many files were still to be put into place
    */
-  async exclusive<T>(work: (recovered: number) => Promise<T>): Promise<T> {
+  async exclusive<T>(work: () => Promise<T>): Promise<T> {
     await makeDirectory(this.#state);
     const lock = await acquireLock(join(this.#state, 'lock'));
     try {
-      return await work(await finishStaged(this.#state));
+      await this.#tidyUp();
+      return await work();
     } finally {
       await lock.release();
     }
@@ -137,11 +138,25 @@ export class PkiDirectory {
         join(this.#state, 'lock'),
         unfinished === 'staged' ? { timeoutMs: 0 } : {},
       );
-      await finishStaged(this.#state).finally(() => lock.release());
+      await this.#tidyUp().finally(() => lock.release());
     } catch (error) {
       const passing = ['locked', 'permission-denied', 'read-only'];
       if (!(error instanceof NatspkiError && passing.includes(error.code))) throw error;
     }
+  }
+
+  /** Says, once, what has been done here about commands that were killed, a line each. */
+  tellRecovery(): string[] {
+    return this.#recovered.splice(0);
+  }
+
+  async #tidyUp(): Promise<void> {
+    const { completed, undone } = await finishStaged(this.#state);
+    if (undone) this.#recovered.push('undid what a killed command had begun, before it had changed anything');
+    if (completed > 0)
+      this.#recovered.push(
+        `put ${completed === 1 ? '1 file' : `${completed} files`} into place that a killed command had left`,
+      );
   }
 
   hasAuthority(): boolean {

@@ -11,7 +11,7 @@ import { Authority, formatDay } from './authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from './directory.ts';
 import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
 import { refuseExistingAuthority } from './init.ts';
-import { type Made, pairOf, recoveryNotice } from './leaf.ts';
+import { type Made, pairOf } from './leaf.ts';
 import { type LedgerEntry, ledgerEntry } from './ledger.ts';
 import { describe, type ListedCertificate, withoutKey } from './listing.ts';
 import type { ProfileName } from './profile.ts';
@@ -73,12 +73,12 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
     entries.push(ledgerEntry(certificate, { name, profile, issuer, now, ...request }));
     rows.push(describe(certificate, key === undefined ? withoutKey(files) : files, profile, now));
   }
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     await refuse();
     if (!force) await directory.refuseExisting(pairs);
     const retired = found.intermediates.length === 0 ? [directory.intermediatePair] : [];
     await directory.write({ entries, pairs, retired }, now);
-    return { certificates: rows, notices: [...recoveryNotice(recovered), ...foreign.problems, ...left] };
+    return { certificates: rows, notices: [...directory.tellRecovery(), ...foreign.problems, ...left] };
   });
 }
 

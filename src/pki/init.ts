@@ -6,16 +6,7 @@ import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import { Authority, checkCommonName, checkDays } from './authority.ts';
 import { checkNames, type PkiDirectory } from './directory.ts';
 import { intermediateName, signIntermediate } from './intermediate.ts';
-import {
-  type LeafPlan,
-  leafNotices,
-  type Made,
-  makeKeys,
-  pairOf,
-  planLeaf,
-  recoveryNotice,
-  signLeaves,
-} from './leaf.ts';
+import { type LeafPlan, leafNotices, type Made, makeKeys, pairOf, planLeaf, signLeaves } from './leaf.ts';
 import { ledgerEntry } from './ledger.ts';
 import { describe } from './listing.ts';
 import type { ProfileName } from './profile.ts';
@@ -107,7 +98,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
   const authorityWrite = await pairOf(authorityPair, [certificate], key, passphrase);
   const facts = { name: authorityPair.name, profile: 'authority', issuer: certificate.pin, now } as const;
   const above = [ledgerEntry(certificate, facts), ...(below === undefined ? [] : [below.entry])];
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     await refuse();
     const before = force ? (await directory.contents()).certificates : [];
     const replaced = await directory.write(
@@ -128,7 +119,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
         ...listed,
       ],
       notices: [
-        ...recoveryNotice(recovered),
+        ...directory.tellRecovery(),
         ...leafNotices(authority, plans, now),
         ...leftNotice(left),
         ...replaced.map((path) => `the configuration that was replaced is now ${path}`),

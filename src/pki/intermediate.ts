@@ -6,7 +6,7 @@ import { generateKey } from '../x509/key.ts';
 import { type Authority, checkCommonName, nextName } from './authority.ts';
 import type { PairWrite, PkiDirectory } from './directory.ts';
 import { keyNeedsPassphrase } from './issue.ts';
-import { type Made, pairOf, recoveryNotice } from './leaf.ts';
+import { type Made, pairOf } from './leaf.ts';
 import { type LedgerEntry, ledgerEntry } from './ledger.ts';
 import { describe, type ListedCertificate } from './listing.ts';
 import { issuedDays, type NewIssuer, renewedKeyType } from './rotation.ts';
@@ -95,7 +95,7 @@ export async function replaceIntermediate(
   const now = clock();
   const { keyType } = await planIntermediate(options);
   const key = await generateKey(keyType);
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     const step = await planIntermediate(options);
     const root = await directory.readRoot(passphrase);
     const { pair, entry, row } = await signIntermediate(directory, root, {
@@ -107,7 +107,7 @@ export async function replaceIntermediate(
     return {
       step,
       certificates: [describe(certificate, directory.authorityPair, 'authority', now), row],
-      notices: recoveryNotice(recovered),
+      notices: directory.tellRecovery(),
     };
   });
 }

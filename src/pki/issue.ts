@@ -14,7 +14,6 @@ import {
   type Made,
   makeKeys,
   planLeaf,
-  recoveryNotice,
   signLeaves,
 } from './leaf.ts';
 import { type ProfileName, profiles } from './profile.ts';
@@ -66,7 +65,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     request === undefined
       ? await makeKeys(plans, keyType, step)
       : plans.map((plan) => ({ ...plan, key: request.publicKey }));
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     if (!force) await directory.refuseExisting(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
@@ -76,7 +75,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     return {
       certificates: listed,
       notices: [
-        ...recoveryNotice(recovered),
+        ...directory.tellRecovery(),
         ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan)),
         ...leafNotices(current, plans, now),
       ],

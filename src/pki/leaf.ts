@@ -137,8 +137,3 @@ export function leafNotices(authority: Authority, plans: readonly LeafPlan[], no
   }
   return notices;
 }
-
-/** Says that a killed command was completed, where there was one. */
-export function recoveryNotice(recovered: number): string[] {
-  return recovered === 0 ? [] : [`put ${recovered} files into place that a killed command had left`];
-}

@@ -5,7 +5,7 @@ import { formatSan } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
-import type { AuthorityProfile } from './ledger.ts';
+import { type AuthorityProfile, isAuthority } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
@@ -25,7 +25,10 @@ export interface ListedCertificate {
   readonly daysLeft: number;
   /** How much of its life is left, 1 to 0. */
   readonly lifeLeft: number;
-  /** Whether it should be renewed: in the last third of its life, or within the window asked for. */
+  /**
+   * Whether it should be renewed: in the last third of its life, or within the window asked for; a leaf also when its life
+   * has not begun, because it was issued while the clock was ahead.
+   */
   readonly due: boolean;
   readonly pin: Pin;
   readonly certificateFile: string;
@@ -95,6 +98,11 @@ export async function leavesBySerial(directory: PkiDirectory): Promise<Map<strin
   return leaves;
 }
 
+/** Tells the rows of what signs others from those of leaves. */
+export function signsOthers(profile: ListedCertificate['profile']): boolean {
+  return isAuthority(profile) || profile === 'retired-authority';
+}
+
 /** Makes the row of one certificate. */
 export function describe(
   certificate: Certificate,
@@ -117,7 +125,7 @@ export function describe(
     notAfter,
     daysLeft: Math.floor(left / dayMs),
     lifeLeft: Math.min(1, Math.max(0, left / life)),
-    due: left <= (dueMs ?? life / 3),
+    due: left <= (dueMs ?? life / 3) || (now < notBefore && !signsOthers(profile)),
     pin: certificate.pin,
     certificateFile: files.certificateFile,
     ...(files.keyFile === undefined ? {} : { keyFile: files.keyFile }),

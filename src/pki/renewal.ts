@@ -54,7 +54,8 @@ export async function scheduleRenewal(
   let next: Date | undefined;
   for (const row of rows.filter(({ serial }) => renewable.has(serial))) {
     const time = renewalTime(row, policy);
-    if (time > now) next = next === undefined || time < next ? time : next;
+    // One that was issued while the clock was ahead is of no use before its life begins.
+    if (time > now && row.notBefore <= now) next = next === undefined || time < next ? time : next;
     else if (authorities.some(({ certificate }) => endsWith(row, certificate, now)))
       remarks.push(boundRemark(row));
     else due.push(row.name);

@@ -56,6 +56,7 @@ export class Renewer {
   async round(): Promise<Date | undefined> {
     const { directory, audience, logger, now = () => new Date() } = this.#options;
     const { due, remarks } = await scheduleRenewal(directory, now(), this.#options);
+    for (const notice of directory.tellRecovery()) logger.warn(notice);
     for (const remark of remarks) if (!this.#remarks.includes(remark)) logger.warn(remark);
     this.#remarks = remarks;
     if (due.length > 0 || this.#owing) {

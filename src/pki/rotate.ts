@@ -10,7 +10,7 @@ import type { Pin } from '../x509/pin.ts';
 import { type Anchored, anchorOf } from './anchor.ts';
 import { formatDay } from './authority.ts';
 import { checkName, type PkiDirectory } from './directory.ts';
-import { type KeyedPlan, type LeafPlan, leafNotices, type Made, recoveryNotice, signLeaves } from './leaf.ts';
+import { type KeyedPlan, type LeafPlan, leafNotices, type Made, signLeaves } from './leaf.ts';
 import { describe, listCertificates } from './listing.ts';
 import { type ProfileName, profiles } from './profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './rotation.ts';
@@ -77,7 +77,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
       }),
     ),
   );
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     // Another process may have been here since.
     const { steps, left } = await prepare(options);
     const current = await directory.readAuthority(passphrase);
@@ -104,7 +104,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
       plan: { steps: steps.map(({ current: _, ...each }) => each), left },
       certificates: listed,
       notices: [
-        ...recoveryNotice(recovered),
+        ...directory.tellRecovery(),
         ...left,
         ...(keyed.length > 0 ? leafNotices(current, keyed, now) : []),
       ],
@@ -123,7 +123,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
   // Where there is no authority there is nothing to lock.
   await directory.settle();
   await directory.readBundle();
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     const bundle = await directory.readBundle();
     const archived = await directory.lastArchived(name);
     if (archived === undefined) {
@@ -159,7 +159,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
     const { keyFile: _, ...withoutKey } = directory.pair(name);
     const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
-    return { certificates: [row], notices: recoveryNotice(recovered) };
+    return { certificates: [row], notices: directory.tellRecovery() };
   });
 }
 

@@ -4,8 +4,7 @@ import { NatspkiError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { type KeyType, keyTypes } from '../x509/key.ts';
 import { clockSkewMs, dayMs } from './authority.ts';
-import { isAuthority } from './ledger.ts';
-import type { ListedCertificate } from './listing.ts';
+import { type ListedCertificate, signsOthers } from './listing.ts';
 import type { ProfileName } from './profile.ts';
 
 /** A new authority beside the old one: both are trusted, the new one signs. */
@@ -185,10 +184,6 @@ export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter:
   return Math.max(asked, 0) / dayMs;
 }
 
-function signsOthers(profile: ListedCertificate['profile']): boolean {
-  return isAuthority(profile) || profile === 'retired-authority';
-}
-
 /** One that may act as server and client, and that no ledger knows, is issued as any of the profiles that may. */
 function profileOf({ profile }: ListedCertificate, purposes: readonly string[]): ProfileName | undefined {
   if (profile !== 'unknown') return profile as ProfileName;
@@ -205,8 +200,9 @@ function reasonFor(leaf: ListedCertificate, due: boolean): string {
   return due ? `due, ${lifeLeft(leaf)}` : lifeLeft(leaf);
 }
 
-function lifeLeft({ daysLeft }: ListedCertificate): string {
+function lifeLeft({ daysLeft, notBefore, notAfter }: ListedCertificate): string {
   if (daysLeft < 0) return 'expired';
+  if (daysLeft * dayMs > notAfter.getTime() - notBefore.getTime()) return 'not valid yet';
   return daysLeft === 1 ? '1 day left' : `${daysLeft} days left`;
 }
 

@@ -11,7 +11,7 @@ import { anchorOf } from './anchor.ts';
 import { type Authority, checkCommonName, nextName } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
 import { likeThatOf, type SignedIntermediate, signIntermediate } from './intermediate.ts';
-import { type Made, pairOf, recoveryNotice } from './leaf.ts';
+import { type Made, pairOf } from './leaf.ts';
 import { isAuthority, ledgerEntry } from './ledger.ts';
 import { describe, present, withoutKey } from './listing.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './rotation.ts';
@@ -73,7 +73,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
   const now = clock();
   const { keyType } = await planStart(options);
   const key = await generateKey(keyType);
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     const step = await planStart(options);
     const old = await directory.readRoot(passphrase);
     old.refuseBeforeLife(now);
@@ -107,7 +107,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
         ...next.retired.map((each) => describe(each, withoutKey(files), 'retired-authority', now)),
       ],
       notices: [
-        ...recoveryNotice(recovered),
+        ...directory.tellRecovery(),
         ...unvouchedNotice(next),
         ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
       ],
@@ -165,7 +165,7 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
 export async function finishSuccession(options: FinishOptions): Promise<Made & { readonly step: RetireOld }> {
   const { directory, now: clock = () => new Date() } = options;
   const now = clock();
-  return directory.exclusive(async (recovered) => {
+  return directory.exclusive(async () => {
     const step = await planFinish(options);
     const [current] = await directory.readBundle();
     const leaves = [];
@@ -181,7 +181,7 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
     return {
       step,
       certificates: [describe(current, present(authorityPair), 'authority', now)],
-      notices: [...recoveryNotice(recovered), ...strandedNotice(step)],
+      notices: [...directory.tellRecovery(), ...strandedNotice(step)],
     };
   });
 }

@@ -243,7 +243,7 @@ function checkLife(
 ): void {
   const { notBefore, notAfter } = certificate;
   if (now >= notAfter) report('expired', file, `${who} expired on ${formatDay(notAfter)}`, hint);
-  if (now < notBefore) report('not-yet-valid', file, `${who} is valid from ${formatDay(notBefore)} on`);
+  if (now < notBefore) report('not-yet-valid', file, `${who} is valid from ${formatDay(notBefore)} on`, hint);
 }
 
 function checkStrength(report: Report, file: string, who: string, certificate: Certificate): void {

@@ -1,13 +1,13 @@
 // Commands that are killed at any moment, and several at once: nothing is lost and nothing is left half.
-import { existsSync, mkdtempSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { listCertificates } from '../../src/pki/listing.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
 import { bin, natspki } from '../support/cli.ts';
-import { testFolder } from '../support/folder.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
 import { type Ending, killedAt } from '../support/killed.ts';
 import { tree } from '../support/tree.ts';
 
@@ -70,6 +70,40 @@ describe('killed at any moment', () => {
       before = after;
     }
   }, 60_000);
+});
+
+describe('after a command that was killed', () => {
+  // As staging.ts leaves them: a file beside the one it is to become, and the list of such files.
+  const temporary = '.server-cert.pem.0123456789ab.tmp';
+  const plan = JSON.stringify({ renames: [{ from: temporary, to: 'server-cert.pem' }], removals: [] });
+  const made = empty();
+  beforeAll(() => natspki(made, ['init', '--yes', '--client', 'a']));
+
+  it.each([
+    ['list', 'staged.json'],
+    ['verify', 'journal.json'],
+    ['rotate', 'staged.json'],
+    ['rotate', 'journal.json'],
+    ['issue', 'journal.json'],
+    ['watch', 'staged.json'],
+  ])('%s says what it did about the %s it found, once', async (command, journal) => {
+    const folder = freshCopy(made);
+    const at = (name: string) => join(folder, 'certs', name);
+    copyFileSync(at('server-cert.pem'), at(temporary));
+    writeFileSync(at(`.natspki/${journal}`), plan);
+    const more = { issue: ['client', 'b'], watch: ['--once'] }[command] ?? [];
+    const said = async () => {
+      const { code, stdout, stderr } = await natspki(folder, [command, ...more]);
+      return { code, line: /[^\]\n]*a killed command.*/.exec(stdout + stderr)?.[0].trim() };
+    };
+    const line =
+      journal === 'staged.json'
+        ? 'undid what a killed command had begun, before it had changed anything'
+        : 'put 1 file into place that a killed command had left';
+    expect(await said()).toEqual({ code: 0, line });
+    expect((await said()).line).toBeUndefined();
+    expect(await verifyDirectory(certificates(folder))).toEqual([]);
+  });
 });
 
 describe('at once', () => {

@@ -165,6 +165,7 @@ describe('natspki verify', () => {
     expect(JSON.parse((await natspki(folder, ['verify', '--json'])).stdout)).toEqual({
       directory: './certs',
       findings: [],
+      notices: [],
     });
   });
 

@@ -46,6 +46,29 @@ describe('rotating', () => {
     expect(stdout).toMatch(new RegExp(`^(untouched\n${whole}){2,4}(rotated\n${whole}){1,3}${whole}$`));
   });
 
+  it('back, to a new authority, a new intermediate and to the end of an authority on a full disk loses nothing either', async () => {
+    const { stdout, stderr } = await onSmallDisk(`
+      ${cli} rotate server > ../out.log
+      for command in 'rotate --undo server' 'rotate --intermediate' 'rotate --ca' 'rotate --ca --finish'; do
+        case "$command" in *finish) ${cli} rotate > ../out.log;; esac
+        sha256sum certs/*.pem > ../sums; ls -A certs > ../names
+        dd if=/dev/zero of=fill bs=4k 2> ../dd.log
+        ${cli} $command > ../out.log
+        sha256sum certs/*.pem | diff - ../sums && ls -A certs | diff - ../names && echo "$command: untouched"
+        rm fill
+        ${cli} $command > ../out.log && ${cli} verify
+      done`);
+    expect(new Set(stderr.split('\n').map((line) => line.replace(/"[^"]+"/, 'FILE')))).toEqual(
+      new Set([
+        'natspki: error: no space left on the disk to write FILE',
+        'natspki: hint: `df -h` shows which disk is full',
+        '',
+      ]),
+    );
+    const lines = ['rotate --undo server', 'rotate --intermediate', 'rotate --ca', 'rotate --ca --finish'];
+    expect(stdout).toBe(lines.map((line) => `${line}: untouched\nok  ./certs: nothing wrong\n`).join(''));
+  });
+
   it('in a read-only folder says so, and only reads', async () => {
     const { stdout, stderr } = await onSmallDisk(`
       mount -o remount,ro "$PWD"

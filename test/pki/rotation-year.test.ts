@@ -26,8 +26,8 @@ import { type ServerProcess, startProcess } from '../support/server.ts';
 
 const wholeYear = process.env.NATSPKI_YEAR === '1';
 const scale = wholeYear
-  ? { clients: 50, leaves: 12, authorities: 2, visits: 6, awayMs: 200, lifeMs: 60_000 }
-  : { clients: 10, leaves: 2, authorities: 1, visits: 2, awayMs: 40, lifeMs: 60_000 };
+  ? { clients: 50, leaves: 12, authorities: 2, visits: 6, awayMs: 400, lifeMs: 60_000 }
+  : { clients: 10, leaves: 2, authorities: 1, visits: 2, awayMs: 40, lifeMs: 120_000 };
 
 const scratch = testFolder('rotation-year');
 const day = 86_400_000;
@@ -63,7 +63,7 @@ async function start({ program, nodes }: Setting): Promise<Running> {
   // Certificates that live on, to see that it is not age that they are refused for.
   await issueCertificates({ directory, profile: 'client', names: ['relic'] });
   const block = (name: string) =>
-    `tls { cert_file: "${directory.certificateFile(name)}", key_file: "${directory.keyFile(name)}", ca_file: "${directory.authorityFile}", verify: true }`;
+    `tls { cert_file: "${directory.certificateFile(name)}", key_file: "${directory.keyFile(name)}", ca_file: "${directory.authorityFile}", verify: true, timeout: 20 }`;
   let seed = '';
   for (const id of ids) {
     const folder = mkdtempSync(join(scratch, `${id}-`));
@@ -111,18 +111,15 @@ async function isLetIn({ servers }: Running, files: ClientFiles): Promise<boolea
   );
 }
 
-async function throughYear(setting: Setting): Promise<string> {
-  const began = performance.now();
-  const system = await start(setting);
-  const { directory, servers, names } = system;
-  const ports = servers.map(({ port }) => port);
-  const traffic = new RotationTraffic({
-    ...{ folder: directory.path, ports, names },
-    ...{ random: seeded(8), awayMs: scale.awayMs },
-  });
-  await traffic.start();
+/** Rotates as often as the scale says, and looks after each step who was let in and what arrived. */
+async function rotateThrough(
+  system: Running,
+  traffic: RotationTraffic,
+  { signalled }: Setting,
+): Promise<void> {
+  const { directory, servers } = system;
   const step = async (work: () => Promise<unknown>) => {
-    await rotate(system, setting.signalled, work);
+    await rotate(system, signalled, work);
     await traffic.everybodyVisited(scale.visits);
     expect(traffic.problems).toEqual([]);
     const current = await leavesBySerial(directory);
@@ -133,7 +130,7 @@ async function throughYear(setting: Setting): Promise<string> {
   for (let authority = 0; ; authority++) {
     const until = Math.round((authority + 1) * each);
     for (let n = Math.round(authority * each); n < until; n++) await step(leaves);
-    if (authority === scale.authorities) break;
+    if (authority === scale.authorities) return;
     const relic = (await readClientFiles(directory.path, 'relic')).files;
     await step(() => startSuccession({ directory, now }));
     await step(leaves);
@@ -141,7 +138,23 @@ async function throughYear(setting: Setting): Promise<string> {
     await step(() => finishSuccession({ directory, now }));
     expect(await isLetIn(system, relic)).toEqual(servers.map(() => false));
   }
-  await traffic.stop();
+}
+
+async function throughYear(setting: Setting): Promise<string> {
+  const began = performance.now();
+  const system = await start(setting);
+  const { directory, servers, names } = system;
+  const traffic = new RotationTraffic({
+    ...{ folder: directory.path, ports: servers.map(({ port }) => port), names },
+    ...{ random: seeded(8), awayMs: scale.awayMs },
+  });
+  try {
+    await traffic.start();
+    await rotateThrough(system, traffic, setting);
+    await traffic.stop();
+  } finally {
+    await traffic.abort();
+  }
   expect(traffic.problems).toEqual([]);
   expect(await verifyDirectory(directory)).toEqual([]);
   const seconds = ((performance.now() - began) / 1000).toFixed(1);

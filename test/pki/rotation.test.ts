@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { PkiDirectory } from '../../src/pki/directory.ts';
 import { issueCertificates } from '../../src/pki/issue.ts';
+import { scheduleRenewal } from '../../src/pki/renewal.ts';
 import { type PinChange, planRotation, rotateLeaves, undoRotation } from '../../src/pki/rotate.ts';
 import { describeStep, renewedKeyType } from '../../src/pki/rotation.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
@@ -204,6 +205,21 @@ describe('rotating leaves', () => {
       code: 'authority-expired',
     });
     expect(files(directory)).toEqual(before);
+  });
+
+  it('replaces what was issued while the clock was ahead, once it is right again', async () => {
+    const directory = await madeDirectory(scratch);
+    await rotateLeaves({ directory, names: ['server'], now: later(900) });
+    expect((await verifyDirectory(directory)).map(({ code, hint }) => [code, hint])).toEqual([
+      ['not-yet-valid', 'natspki rotate server'],
+    ]);
+    const { steps } = await planRotation({ directory, due: true });
+    expect(steps.map(describeStep)).toEqual([
+      'reissue     server: server, new p256 key, 365 days (due, not valid yet)',
+    ]);
+    expect((await scheduleRenewal(directory, new Date())).due).toEqual(['server']);
+    await rotateLeaves({ directory, due: true });
+    expect(await verifyDirectory(directory)).toEqual([]);
   });
 
   it('lets a second rotation wait for the first, and each key belong to its certificate', async () => {

@@ -177,6 +177,14 @@ export class RotationTraffic {
     return new Set(this.#shown.values());
   }
 
+  /** Ends everything at once, whatever is on its way. */
+  async abort(): Promise<void> {
+    this.#running = false;
+    clearInterval(this.#pace);
+    await Promise.all(this.#wandering);
+    for (const client of this.#stayers) client.end();
+  }
+
   /** Stops publishing, waits for what is on its way, and counts what never came. */
   async stop(): Promise<void> {
     this.#running = false;
@@ -189,7 +197,7 @@ export class RotationTraffic {
       });
     await vi.waitUntil(() => missing().length === 0, { timeout: 5000, interval: 5 }).catch(() => {});
     this.problems.push(...missing());
-    for (const client of this.#stayers) client.end();
+    await this.abort();
   }
 
   /** Each one who stays listens to its neighbour in the ring and to one who comes and goes. */
