@@ -1,5 +1,5 @@
 // Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
-import { Sublist } from '../subjects/sublist.ts';
+import { type Match, Sublist } from '../subjects/sublist.ts';
 import { type Interest, LocalInterest } from './local-interest.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
@@ -77,6 +77,13 @@ export class Account {
     };
   }
 
+  /** Whether anybody listens to a literal subject, here or elsewhere in the cluster. */
+  hasInterest(subject: Buffer): boolean {
+    const isHeard = ({ plain, queues }: Match<unknown>) => plain.length + queues.length > 0;
+    if (isHeard(this.subscriptions.match(subject, 0, subject.length))) return true;
+    return this.remote.size > 0 && isHeard(this.remote.match(subject, 0, subject.length));
+  }
+
   /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */
   handle(subject: string, handler: Handler): Subscription {
     const subscription = new Subscription(handler, Buffer.from(subject, 'latin1'), undefined, '');
@@ -89,6 +96,7 @@ export class Account {
 export class Accounts {
   readonly #byName = new Map<string, Account>();
   readonly #onInterest: OnInterest | undefined;
+  #onAccount: (account: Account) => void = () => {};
 
   /** @param onInterest tells the routes; undefined for a server without */
   constructor(onInterest?: OnInterest) {
@@ -101,8 +109,15 @@ export class Accounts {
     if (account === undefined) {
       account = new Account(name, this.#onInterest);
       this.#byName.set(name, account);
+      this.#onAccount(account);
     }
     return account;
+  }
+
+  /** Calls for every account, those that are still to come too. */
+  onEach(callback: (account: Account) => void): void {
+    this.#onAccount = callback;
+    for (const account of this) callback(account);
   }
 
   [Symbol.iterator](): Iterator<Account> {

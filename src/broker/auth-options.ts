@@ -20,6 +20,8 @@ export interface AuthOptions {
   readonly noAuthUser: string | undefined;
   /** Milliseconds until CONNECT must have come; undefined for the default. */
   readonly timeoutMs: number | undefined;
+  /** Those that the configuration names. */
+  readonly accounts: readonly string[];
   /** What accounts import from each other. */
   readonly links: AccountLinks;
 }
@@ -30,6 +32,7 @@ export const openToAll: AuthOptions = {
   users: undefined,
   noAuthUser: undefined,
   timeoutMs: undefined,
+  accounts: [],
   links: noLinks,
 };
 
@@ -79,6 +82,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     users,
     noAuthUser: root.string('no_auth_user'),
     timeoutMs: authorization?.timeoutMs,
+    accounts: read.accountNames,
     links: read.links(),
   };
   read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
@@ -174,6 +178,10 @@ class AuthReader {
     return users;
   }
 
+  get accountNames(): string[] {
+    return this.#sayings.map(({ name }) => name);
+  }
+
   /** Links the accounts that have been read. */
   links(): AccountLinks {
     return linkAccounts(this.#sayings, this.#problems);
@@ -207,13 +215,6 @@ class AuthReader {
 
   #accountName(name: string, position: Position): void {
     if (name === globalAccountName) this.#error(position, `account name "${name}" is reserved`);
-    if (name === '$SYS') {
-      this.#error(
-        position,
-        'the system account is not supported by the bundled broker',
-        'remove it, or run this configuration on nats-server',
-      );
-    }
   }
 
   #error(position: Position, message: string, hint?: string): void {

@@ -7,6 +7,7 @@ import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
 import { AccountImports } from './account-imports.ts';
+import { Advisories } from './advisories.ts';
 import { Authenticator } from './auth.ts';
 import { type ClientEnvironment, ClientSession } from './client.ts';
 import { clientUrlsOf } from './client-urls.ts';
@@ -26,6 +27,8 @@ import { isBcrypt } from './password.ts';
 import { PasswordHashes } from './password-hashes.ts';
 import { planReload } from './reload.ts';
 import { Sessions } from './sessions.ts';
+import { System } from './system.ts';
+import { serveSystemRequests } from './system-requests.ts';
 import { TlsEntrance } from './tls-entrance.ts';
 
 export interface BrokerDependencies {
@@ -103,6 +106,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
   #cluster: Cluster | undefined;
+  #advisories: Advisories | undefined;
   #port = 0;
   #tls: TlsEntrance | undefined;
   #closing: Promise<void> | undefined;
@@ -183,6 +187,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#sayHello();
     const { options } = this;
     this.#tls = await this.#openTls(options);
+    this.#openSystem();
     await this.#openMonitor();
     this.#listener = await Listener.open(
       options,
@@ -222,6 +227,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#isLeaving = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
+    this.#advisories?.lameDuck();
     this.#cluster?.leave();
     this.facts = this.#describe();
     const clients = this.sessions.list();
@@ -247,8 +253,18 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
   }
 
+  get systemAccount(): string | undefined {
+    return this.options.systemAccount;
+  }
+
+  admitted(session: ClientSession): void {
+    this.#advisories?.connected(session);
+  }
+
   forget(session: ClientSession, reason: CloseReason): void {
     this.sessions.end(session, reason, this.now().getTime());
+    if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
+    if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
   }
 
   async #reload(): Promise<void> {
@@ -277,6 +293,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async #close(): Promise<void> {
     this.logger.info('Initiating Shutdown...');
     this.#leaving.abort();
+    this.#advisories?.close();
     const gone = this.#listener?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#tls?.close();
@@ -313,6 +330,16 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     if (tls === undefined) return undefined;
     const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, now: this.now };
     return TlsEntrance.open(tls, settings);
+  }
+
+  /** Has the server speak of itself in the system account, before anybody can ask. */
+  #openSystem(): void {
+    const { systemAccount, auth } = this.options;
+    for (const name of auth.accounts) this.accounts.get(name);
+    if (systemAccount === undefined) return;
+    const system = new System(systemAccount, this);
+    serveSystemRequests(system, this);
+    this.#advisories = new Advisories(system, this);
   }
 
   async #openCluster(): Promise<void> {

@@ -52,6 +52,8 @@ export interface ClientEnvironment extends Judges {
   readonly logger: Logger;
   readonly logLimit: LogLimit;
   readonly now: () => Date;
+  /** Called each time when somebody is let in. */
+  admitted(session: ClientSession): void;
   /** Called once, when the session is over and its subscriptions are still there. */
   forget(session: ClientSession, reason: CloseReason): void;
 }
@@ -397,6 +399,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#become(verdict);
     this.#account = accounts.get(verdict.account);
     this.#relabel(verdict);
+    this.#environment.admitted(this);
     return true;
   }
 

@@ -114,7 +114,7 @@ export function recordSubscriptions(
 }
 
 /** Who it says it is, never how it proves that (client.go, getRawAuthUser). */
-function userOf({ connect, identity }: SessionProfile): string {
+export function userOf({ connect, identity }: SessionProfile): string {
   const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
   return known || connect.nkey || connect.user || (connect.auth_token === '' ? '' : '[REDACTED]');
 }

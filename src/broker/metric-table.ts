@@ -80,10 +80,10 @@ const connections: readonly Metric[] = [
   },
   {
     name: 'natspki_subscriptions',
-    help: 'Subscriptions in all accounts.',
+    help: 'Subscriptions of all clients.',
     type: 'gauge',
     read: ({ broker }) =>
-      [...broker.accounts].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+      broker.sessions.list().reduce((sum, { profile }) => sum + profile.subscriptions.size, 0),
   },
 ];
 

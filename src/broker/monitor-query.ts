@@ -16,6 +16,13 @@ export class Query {
     this.#parameters = parameters;
   }
 
+  /** The same query with another value of one parameter. */
+  with(name: string, value: string): Query {
+    const parameters = new URLSearchParams(this.#parameters);
+    parameters.set(name, value);
+    return new Query(parameters);
+  }
+
   /** Empty where it is absent. */
   text(name: string): string {
     return this.#parameters.get(name) ?? '';

@@ -3,6 +3,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { HandshakeError } from '../tls/handshake-error.ts';
+import { accountz } from './accountz.ts';
+import { accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
 import { formatHostPort } from './host-port.ts';
 import { Listener } from './listener.ts';
@@ -55,6 +57,8 @@ export class Monitor {
       ['/connz', (query) => json(connz(query, broker))],
       ['/routez', (query) => json(routez(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
+      ['/accountz', (query) => json(accountz(query, broker))],
+      ['/accstatz', (query) => json(accstatz(query, broker))],
       ['/healthz', (query) => this.#health(query)],
       ['/tlsz', () => json(tlsz(broker))],
       ['/page.json', (query) => json(pageDocument(query, broker))],

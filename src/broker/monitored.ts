@@ -13,6 +13,8 @@ export interface Monitored {
   readonly facts: ServerFacts;
   readonly accounts: Accounts;
   readonly sessions: Sessions;
+  /** The name of the system account; undefined without. */
+  readonly systemAccount: string | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
   /** Undefined for a server that stands alone. */

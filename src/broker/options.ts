@@ -9,6 +9,7 @@ import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
 import { readTimeOption } from './duration-option.ts';
 import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
+import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { refuseUnsupported } from './unsupported.ts';
 import { readWithoutEffect } from './without-effect.ts';
@@ -39,6 +40,8 @@ export interface BrokerOptions {
   readonly tls: TlsBlock | undefined;
   readonly allowNonTls: boolean;
   readonly auth: AuthOptions;
+  /** The account in which the server speaks of itself; undefined for none. */
+  readonly systemAccount: string | undefined;
   readonly cluster: ClusterOptions | undefined;
   readonly monitor: MonitorOptions | undefined;
   readonly log: LogOptions;
@@ -95,6 +98,7 @@ export const defaultBrokerOptions: BrokerOptions = {
   tls: undefined,
   allowNonTls: false,
   auth: openToAll,
+  systemAccount: defaultSystemAccount,
   cluster: undefined,
   monitor: undefined,
   log: {
@@ -129,8 +133,6 @@ const securityFeatures = {
   resolver_preload: 'account resolvers',
   resolver_pinned_accounts: 'account resolvers',
   default_sentinel: 'operators and JWTs',
-  system_account: 'a system account',
-  system: 'a system account',
   proxies: 'proxies',
   proxy_protocol: 'the PROXY protocol',
   ocsp: 'OCSP',
@@ -180,6 +182,7 @@ export function readBrokerOptions(
   refuseRetry(reader);
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
+  const auth = readAuthOptions(reader, problems, flags);
   const file: BrokerOptions = {
     serverName: readServerName(reader),
     ...readAddress(reader),
@@ -190,7 +193,8 @@ export function readBrokerOptions(
     dropForFarBehind: reader.boolean('no_fast_producer_stall') ?? false,
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
-    auth: readAuthOptions(reader, problems, flags),
+    auth,
+    systemAccount: readSystemAccount(reader, auth.accounts),
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
     monitor: readMonitorOptions(reader, flags),
     log: readLogOptions(reader),

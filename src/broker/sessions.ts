@@ -32,6 +32,7 @@ const maxClosedSubscriptions = 100_000;
 export class Sessions {
   /** Those that are over and done with. */
   readonly ended = new EndedConnections();
+  readonly #endedByAccount = new Map<string, EndedConnections>();
   readonly #open = new Map<number, ClientSession>();
   /** In the order of their ends. */
   readonly #closed = new Map<number, ClosedConnection>();
@@ -73,7 +74,7 @@ export class Sessions {
   /** Takes a session out that ends, with its subscriptions still there, and remembers it. */
   end(session: ClientSession, reason: CloseReason, at: number): void {
     this.#open.delete(session.id);
-    this.ended.add(session.statistics, session.connection.stalls, reason);
+    this.#count(session, reason);
     const subscriptions = recordSubscriptions(session, true);
     this.#closed.set(session.id, { record: recordConnection(session, at, reason), subscriptions });
     this.#closedSubscriptions += subscriptions.length;
@@ -94,6 +95,23 @@ export class Sessions {
       counts.set(`${version} ${suite}`, { version, suite, count });
     }
     return [...counts.values()].sort((a, b) => b.count - a.count);
+  }
+
+  /** Adds up what the connections of one account, ended ones too, have sent and received. */
+  trafficOf(account: string): Traffic & { slowConsumers: number } {
+    const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } =
+      this.#endedByAccount.get(account) ?? new EndedConnections();
+    const sum = { inMsgs, inBytes, outMsgs, outBytes, slowConsumers };
+    for (const { statistics, profile } of this.#open.values()) {
+      if (profile.account === account) addTraffic(sum, statistics);
+    }
+    return sum;
+  }
+
+  #count({ statistics, connection, profile }: ClientSession, reason: CloseReason): void {
+    const ofAccount = this.#endedByAccount.get(profile.account) ?? new EndedConnections();
+    this.#endedByAccount.set(profile.account, ofAccount);
+    for (const ended of [this.ended, ofAccount]) ended.add(statistics, connection.stalls, reason);
   }
 
   /** Adds up what all connections, ended ones too, have sent and received. */

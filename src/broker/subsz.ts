@@ -22,7 +22,7 @@ export function subsz(query: Query, broker: Monitored): object {
   return {
     server_id: broker.facts.id,
     now: goTime(broker.now()),
-    ...summary(broker, account),
+    ...sublistSummary(broker, account),
     total: found.length,
     offset,
     limit: size,
@@ -30,7 +30,8 @@ export function subsz(query: Query, broker: Monitored): object {
   };
 }
 
-function summary({ accounts }: Monitored, account: string) {
+/** Counts what was done with the subscriptions of one account; of all for an empty name (sublist.go, SublistStats). */
+export function sublistSummary({ accounts }: Monitored, account: string) {
   const chosen = [...accounts].filter(({ name }) => account === '' || name === account);
   const sum = { size: 0, inserts: 0, removes: 0, matches: 0, hits: 0, cached: 0, fanout: 0, maxFanout: 0 };
   for (const { subscriptions, remote } of chosen) {

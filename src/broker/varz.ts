@@ -85,6 +85,7 @@ export function varz(
     config_load_time: goTime(broker.configuredAt),
     // A digest of a configuration with passwords would let them be guessed.
     config_digest: '',
+    system_account: broker.systemAccount,
     slow_consumer_stats: byKind(sessions.ended.slowConsumers, broker.cluster?.ended.slowConsumers),
     stale_connection_stats: byKind(sessions.ended.staleConnections, broker.cluster?.ended.staleConnections),
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },

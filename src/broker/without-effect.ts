@@ -4,8 +4,7 @@ import type { MapReader } from '../conf/reader.ts';
 
 /** Reads each for its type alone; a wrong one is a problem as in nats-server. */
 export function readWithoutEffect(reader: MapReader): void {
-  for (const name of ['disable_sublist_cache', 'no_system_account']) reader.boolean(name);
-  for (const name of ['no_sublist_cache', 'no_system', 'no_sys_acc']) reader.boolean(name);
+  for (const name of ['disable_sublist_cache', 'no_sublist_cache']) reader.boolean(name);
   for (const name of ['connect_error_reports', 'reconnect_error_reports', 'max_closed_clients']) {
     reader.integer(name);
   }

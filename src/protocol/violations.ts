@@ -20,6 +20,7 @@ export type CloseReason =
   | 'Maximum Control Line Exceeded'
   | 'Server Shutdown'
   | 'No Responders Requires Headers'
+  | 'Kicked'
   | 'Duplicate Route'
   | 'Route Removed'
   | 'Cluster Name Conflict'

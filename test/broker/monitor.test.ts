@@ -154,7 +154,18 @@ describe('monitoring', () => {
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
     const links = [...body.matchAll(/<li><a href="([^"]+)"/g)].map(([, link]) => link);
-    expect(links).toEqual(['varz', 'connz', 'routez', 'subsz', 'healthz', 'tlsz', 'metrics']);
+    const endpoints = [
+      'varz',
+      'connz',
+      'routez',
+      'subsz',
+      'accountz',
+      'accstatz',
+      'healthz',
+      'tlsz',
+      'metrics',
+    ];
+    expect(links).toEqual(endpoints);
   });
 
   it('puts everything below http_base_path', async () => {

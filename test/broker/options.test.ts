@@ -231,9 +231,21 @@ describe('readBrokerOptions', () => {
   });
 
   it('takes what changes nothing about this broker', () => {
-    expect(
-      valid('server_tags: [a], server_metadata: {a: b}, max_closed_clients: 5, no_sys_acc: true'),
-    ).toEqual(defaultBrokerOptions);
+    expect(valid('server_tags: [a], server_metadata: {a: b}, max_closed_clients: 5')).toEqual(
+      defaultBrokerOptions,
+    );
+  });
+
+  it('has a system account, unless it is told not to', () => {
+    expect(valid('').systemAccount).toBe('$SYS');
+    for (const none of ['no_system_account', 'no_system', 'no_sys_acc']) {
+      expect(valid(`${none}: true`).systemAccount).toBeUndefined();
+    }
+    expect(valid('accounts { S {} }, system: S').systemAccount).toBe('S');
+    expect(valid('accounts { $SYS { users: [{user: admin}] } }').systemAccount).toBe('$SYS');
+    expect(read('system_account: S').problems).toEqual([
+      'error 1:17 the system account "S" is not one of the accounts',
+    ]);
   });
 
   it('never repeats a password of a route', () => {
@@ -268,13 +280,11 @@ describe('readBrokerOptions', () => {
     'operator: "/a.jwt"',
     'resolver: MEMORY',
     'trusted_keys: [X]',
-    'system_account: SYS',
     'proxy_protocol: true',
     'ocsp: true',
     'authorization { auth_callout { issuer: X } }',
     'authorization { users: [{user: a, proxy_required: true}] }',
     'accounts { A { limits: {max_subs: 1} } }',
-    'accounts { $SYS { users: [{user: admin}] } }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
     const { problems } = read(text, { ignoreUnsupported: true });
     expect(problems).toEqual([expect.stringMatching(/^error 1:\d+ .*(not supported|does not have)/)]);
@@ -348,6 +358,7 @@ describe('accounts and authorization', () => {
         { name: 'b', password: undefined, account: 'APP' },
       ],
       noAuthUser: 'b',
+      accounts: ['APP', 'OTHER'],
       timeoutMs: 500,
       links: { streams: [], services: [] },
     });

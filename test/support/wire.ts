@@ -115,6 +115,19 @@ export class Wire {
     return this.info;
   }
 
+  /** Reads one line, without its end. */
+  async line(): Promise<string> {
+    return (await this.#take('\r\n')).slice(0, -2);
+  }
+
+  /** Reads this many bytes, a character each. */
+  async bytes(count: number): Promise<string> {
+    await this.#until(() => this.#received.length >= count);
+    const bytes = this.#received.toString('latin1', 0, count);
+    this.#received = this.#received.subarray(count);
+    return bytes;
+  }
+
   /** Stops reading, so that the server finds a slow consumer. */
   pause(): void {
     this.#socket.pause();

@@ -1,0 +1,37 @@
+// /accountz: the accounts by name, or one of them in detail (monitor.go, Accountz).
+import { BadQuery, type Query } from './monitor-query.ts';
+import { goTime, type Monitored } from './monitored.ts';
+import { sublistSummary } from './subsz.ts';
+
+/** Answers a request; throws BadQuery. */
+export function accountz(query: Query, broker: Monitored): object {
+  const name = query.text('acc');
+  const account = name === '' ? undefined : accountDetail(name, broker);
+  return {
+    server_id: broker.facts.id,
+    now: goTime(broker.now()),
+    system_account: broker.systemAccount,
+    accounts: account === undefined ? [...broker.accounts].map((each) => each.name) : undefined,
+    account_detail: account,
+  };
+}
+
+/** One account in the fields of nats-server's AccountInfo; throws BadQuery where there is none. */
+export function accountDetail(name: string, broker: Monitored): object {
+  const account = [...broker.accounts].find((each) => each.name === name);
+  if (account === undefined) throw new BadQuery(`Account ${name} does not exist`);
+  const connections = broker.sessions.list().filter(({ profile }) => profile.account === name).length;
+  return {
+    account_name: name,
+    update_time: goTime(broker.configuredAt),
+    is_system: name === broker.systemAccount || undefined,
+    expired: false,
+    complete: true,
+    jetstream_enabled: false,
+    leafnode_connections: 0,
+    client_connections: connections,
+    subscriptions: account.subscriptions.size,
+    name_tag: name,
+    sublist_stats: sublistSummary(broker, name),
+  };
+}

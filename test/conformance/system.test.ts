@@ -1,0 +1,310 @@
+// The system account: the server asked about itself over NATS, and what it tells unasked. The same cases run on both
+// servers; a second part compares every key of the answers with its JSON type.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { typesOf } from '../support/monitoring.ts';
+import { describePeer } from '../support/peers.ts';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
+import { Wire } from '../support/wire.ts';
+import { conformance, type Suite } from './suite.ts';
+
+const configuration = `
+server_name: one
+system_account: SYS
+accounts {
+  SYS { users: [{ user: sys, password: pw }] }
+  A { users: [
+    { user: alice, password: pw, permissions: { publish: ["$SYS.REQ.>", "a.>"], subscribe: { deny: "b" } } }
+    { user: other, password: pw }
+  ] }
+}
+`;
+
+const sys = { user: 'sys', pass: 'pw', name: 'watcher', headers: true, no_responders: true };
+const alice = { user: 'alice', pass: 'pw', name: 'asker', lang: 'test', version: '1.2.3' };
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+type Json = any;
+
+/** Waits for the next message and reads its payload as JSON. */
+async function nextMessage(wire: Wire): Promise<{ subject: string; body: Json }> {
+  const line = await wire.line();
+  const [keyword, subject, ...rest] = line.split(' ');
+  const size = Number(rest.at(-1));
+  const payload = await wire.bytes(size + 2);
+  if (keyword === 'HMSG') return { subject: String(subject), body: payload.slice(0, -2) };
+  return { subject: String(subject), body: JSON.parse(payload.slice(0, -2)) };
+}
+
+async function request(wire: Wire, subject: string, options?: object): Promise<Json> {
+  const payload = options === undefined ? '' : JSON.stringify(options);
+  wire.send(`SUB inbox 9\r\nUNSUB 9 1\r\nPUB ${subject} inbox ${payload.length}\r\n${payload}\r\n`);
+  return (await nextMessage(wire)).body;
+}
+
+/** Asks, and gives what came before the answer to a question that is always answered. */
+async function isSilent(wire: Wire, subject: string, options: object): Promise<void> {
+  const payload = JSON.stringify(options);
+  wire.send(`SUB silent 8\r\nPUB ${subject} silent ${payload.length}\r\n${payload}\r\n`);
+  expect(await request(wire, '$SYS.REQ.SERVER.PING.IDZ')).toMatchObject({ name: 'one' });
+  await wire.receives('');
+  wire.send('UNSUB 8\r\n');
+}
+
+async function serverId(suite: Suite): Promise<string> {
+  return String((await suite.connect(sys)).info.server_id);
+}
+
+conformance('the system account', configuration, (suite) => {
+  it('says how the server does, to a question for all and to one for this server', async () => {
+    const wire = await suite.connect(sys);
+    const id = await serverId(suite);
+    for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
+      expect(await request(wire, `$SYS.REQ.SERVER.${subject}`)).toMatchObject({
+        server: { name: 'one', id, host: '127.0.0.1', jetstream: false },
+        statsz: { connections: expect.any(Number), sent: { msgs: expect.any(Number) } },
+      });
+    }
+  });
+
+  it.each(['VARZ', 'CONNZ', 'SUBSZ', 'ROUTEZ', 'ACCOUNTZ', 'HEALTHZ'])(
+    'answers %s as over HTTP',
+    async (name) => {
+      const wire = await suite.connect(sys);
+      const id = await serverId(suite);
+      for (const who of ['PING', id]) {
+        const { server, data } = await request(wire, `$SYS.REQ.SERVER.${who}.${name}`);
+        expect(server).toMatchObject({ name: 'one', id });
+        expect(data).toMatchObject(name === 'HEALTHZ' ? { status: 'ok' } : { server_id: id });
+      }
+    },
+  );
+
+  it('says who it is', async () => {
+    const wire = await suite.connect(sys);
+    const id = await serverId(suite);
+    expect(await request(wire, '$SYS.REQ.SERVER.PING.IDZ')).toEqual({ name: 'one', host: '127.0.0.1', id });
+  });
+
+  it('takes the options of CONNZ in JSON', async () => {
+    await suite.connect({ ...alice, name: 'listed' });
+    const wire = await suite.connect(sys);
+    const options = { acc: 'A', auth: true, sort: 'start', limit: 1, offset: 0 };
+    const { data } = await request(wire, '$SYS.REQ.SERVER.PING.CONNZ', options);
+    expect(data).toMatchObject({ limit: 1, num_connections: 1, connections: [{ account: 'A' }] });
+  });
+
+  it('says what is wrong with a request', async () => {
+    const wire = await suite.connect(sys);
+    const wrongType = await request(wire, '$SYS.REQ.SERVER.PING.CONNZ', { limit: 'x' });
+    expect(wrongType.error).toMatchObject({ code: 400, description: expect.stringContaining('limit') });
+    const wrongValue = await request(wire, '$SYS.REQ.SERVER.PING.CONNZ', { sort: 'nonsense' });
+    expect(wrongValue.error).toEqual({ code: 500, description: 'invalid sorting option: nonsense' });
+    const unknown = await request(wire, '$SYS.REQ.ACCOUNT.NONE.INFO');
+    expect(unknown.error).toEqual({ code: 500, description: 'Account NONE does not exist' });
+  });
+
+  it.each([
+    { server_name: 'two' },
+    { server_name: 'on', exact_match: true },
+    { host: '10.0.0.1' },
+    { cluster: 'C' },
+    { tags: ['a'] },
+    { domain: 'd' },
+  ])('leaves %o to other servers', async (filter) => {
+    await isSilent(await suite.connect(sys), '$SYS.REQ.SERVER.PING.VARZ', filter);
+  });
+
+  it.each([{ server_name: 'on' }, { server_name: 'one', exact_match: true }, { host: '127' }])(
+    'finds itself in %o',
+    async (filter) => {
+      const answer = await request(await suite.connect(sys), '$SYS.REQ.SERVER.PING.HEALTHZ', filter);
+      expect(answer.data).toMatchObject({ status: 'ok' });
+    },
+  );
+
+  it('tells of one account', async () => {
+    await suite.connect(alice);
+    const wire = await suite.connect(sys);
+    const ask = async (name: string) => (await request(wire, `$SYS.REQ.ACCOUNT.A.${name}`)).data;
+    expect(await ask('INFO')).toMatchObject({ account_name: 'A', complete: true, jetstream_enabled: false });
+    expect((await ask('CONNZ')).connections.length).toBeGreaterThan(0);
+    expect(await ask('STATZ')).toMatchObject({ account_statz: [{ acc: 'A', leafnodes: 0 }] });
+    expect(await ask('SUBSZ')).toMatchObject({ num_subscriptions: expect.any(Number) });
+    const all = (await request(wire, '$SYS.REQ.ACCOUNT.PING.STATZ')).data.account_statz;
+    expect(all.map(({ acc }: Json) => acc).sort()).toEqual(['A', 'SYS']);
+  });
+
+  it('reloads when it is asked to', async () => {
+    const wire = await suite.connect(sys);
+    const answer = await request(wire, `$SYS.REQ.SERVER.${await serverId(suite)}.RELOAD`);
+    expect(answer).toMatchObject({ server: { name: 'one' } });
+  });
+
+  it('ends one client, or tells it to go', async () => {
+    const wire = await suite.connect(sys);
+    const id = await serverId(suite);
+    const leaving = await suite.connect({ ...alice, protocol: 1 });
+    await leaving.nextInfo();
+    const told = await request(wire, `$SYS.REQ.SERVER.${id}.LDM`, { cid: leaving.info.client_id });
+    expect(told.error).toBeUndefined();
+    expect(await leaving.nextInfo()).toMatchObject({ ldm: true });
+    const kicked = await suite.connect(alice);
+    await request(wire, `$SYS.REQ.SERVER.${id}.KICK`, { cid: kicked.info.client_id });
+    await kicked.closed();
+    const nobody = await request(wire, `$SYS.REQ.SERVER.${id}.KICK`, { cid: 999_999 });
+    expect(nobody.error).toEqual({ code: 500, description: 'no such client or leafnode id' });
+  });
+});
+
+conformance('a user of another account', configuration, (suite) => {
+  it('learns who it is and what it may do', async () => {
+    const { data } = await request(await suite.connect(alice), '$SYS.REQ.USER.INFO');
+    expect(data).toMatchObject({
+      user: 'alice',
+      account: 'A',
+      permissions: { publish: { allow: ['$SYS.REQ.>', 'a.>'] }, subscribe: { deny: ['b'] } },
+    });
+  });
+
+  it('learns that it may do everything', async () => {
+    const { data } = await request(await suite.connect({ user: 'other', pass: 'pw' }), '$SYS.REQ.USER.INFO');
+    expect(data).toMatchObject({ user: 'other', account: 'A' });
+    expect(data.permissions).toBeUndefined();
+  });
+
+  it.each(['$SYS.REQ.ACCOUNT.PING.CONNZ', '$SYS.REQ.SERVER.PING.CONNZ'])(
+    'sees with %s the connections of its account only',
+    async (subject) => {
+      await suite.connect(sys);
+      const { data } = await request(await suite.connect(alice), subject, { auth: true });
+      const accounts = data.connections.map(({ account }: Json) => account);
+      expect([...new Set(accounts)]).toEqual(['A']);
+    },
+  );
+
+  it('sees with a request the numbers of its account only', async () => {
+    await suite.connect(sys);
+    const { data } = await request(await suite.connect(alice), '$SYS.REQ.ACCOUNT.PING.STATZ');
+    expect(data.account_statz.map(({ acc }: Json) => acc)).toEqual(['A']);
+  });
+
+  it('does not reach the services of the system account', async () => {
+    const wire = await suite.connect({ user: 'other', pass: 'pw', headers: true, no_responders: true });
+    for (const subject of ['$SYS.REQ.SERVER.PING.VARZ', '$SYS.REQ.SERVER.PING']) {
+      wire.send(`SUB inbox 1\r\nUNSUB 1 1\r\nPUB ${subject} inbox 0\r\n\r\n`);
+      expect((await nextMessage(wire)).body).toContain('NATS/1.0 503');
+    }
+  });
+});
+
+conformance('those who watch the system account', configuration, (suite) => {
+  it('see clients come and go', async () => {
+    const watcher = await suite.connect(sys);
+    watcher.send('SUB $SYS.ACCOUNT.A.CONNECT 1\r\nSUB $SYS.ACCOUNT.A.DISCONNECT 2\r\n');
+    await watcher.receives('');
+    const client = await suite.connect(alice);
+    client.send('PUB a.b 5\r\nhello\r\n');
+    await client.receives('');
+    const came = await nextMessage(watcher);
+    expect(came.subject).toBe('$SYS.ACCOUNT.A.CONNECT');
+    const who = { acc: 'A', user: 'alice', name: 'asker', lang: 'test', ver: '1.2.3', kind: 'Client' };
+    expect(came.body).toMatchObject({
+      type: 'io.nats.server.advisory.v1.client_connect',
+      id: expect.stringMatching(/^[0-9A-Za-z]{22}$/),
+      server: { name: 'one' },
+      client: { ...who, id: client.info.client_id, host: '127.0.0.1', client_type: 'nats' },
+    });
+    client.end();
+    expect((await nextMessage(watcher)).body).toMatchObject({
+      type: 'io.nats.server.advisory.v1.client_disconnect',
+      client: { ...who, stop: expect.any(String) },
+      sent: { msgs: 1, bytes: 5 },
+      received: { msgs: 0, bytes: 0 },
+      reason: 'Client Closed',
+    });
+  });
+
+  it('see who is not let in', async () => {
+    const watcher = await suite.connect(sys);
+    watcher.send('SUB $SYS.SERVER.*.CLIENT.AUTH.ERR 1\r\n');
+    await watcher.receives('');
+    const wrong = await suite.open();
+    wrong.send('CONNECT {"user":"alice","pass":"wrong"}\r\n');
+    await wrong.closed();
+    const { body } = await nextMessage(watcher);
+    expect(body).toMatchObject({ reason: 'Authentication Failure', client: { user: 'alice' } });
+    expect(JSON.stringify(body)).not.toContain('wrong');
+  });
+
+  it('see how many connections an account has', async () => {
+    const watcher = await suite.connect(sys);
+    watcher.send('SUB $SYS.ACCOUNT.A.SERVER.CONNS 1\r\n');
+    await watcher.receives('');
+    await suite.connect(alice);
+    expect((await nextMessage(watcher)).body).toMatchObject({
+      type: 'io.nats.server.advisory.v1.account_connections',
+      acc: 'A',
+      leafnodes: 0,
+    });
+  });
+});
+
+/** Keys that one of the two has and the other has not, with the reason. */
+const differences = [
+  // nats-server names its features, which the broker has none of.
+  /^server\.feature_flags/,
+  /^data\.feature_flags/,
+  // A build of nats-server may know its commit.
+  /^data\.git_commit/,
+  // nats-server does this with imports of its own, which the broker needs none of.
+  /^data\.imports/,
+  /^data\.subscriptions_list/,
+];
+
+describePeer('nats-server', 'the system account, beside that of nats-server', (bin) => {
+  const wires: Wire[] = [];
+  let servers: ServerUnderTest[] = [];
+
+  beforeAll(async () => {
+    servers = [await bundledBroker(configuration), await natsServer(bin)(configuration)];
+  });
+
+  afterAll(async () => {
+    for (const wire of wires) wire.end();
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+
+  const connect = async ({ port }: ServerUnderTest, user: object) => {
+    const wire = await Wire.open(port);
+    wires.push(wire);
+    wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...user })}\r\n`);
+    await wire.receives('');
+    return wire;
+  };
+
+  describe.each([
+    ['$SYS.REQ.SERVER.PING', sys],
+    ['$SYS.REQ.SERVER.PING.VARZ', sys],
+    ['$SYS.REQ.SERVER.PING.CONNZ', sys],
+    ['$SYS.REQ.SERVER.PING.SUBSZ', sys],
+    ['$SYS.REQ.SERVER.PING.ROUTEZ', sys],
+    ['$SYS.REQ.SERVER.PING.ACCOUNTZ', sys],
+    ['$SYS.REQ.SERVER.PING.HEALTHZ', sys],
+    ['$SYS.REQ.ACCOUNT.A.INFO', sys],
+    ['$SYS.REQ.ACCOUNT.SYS.STATZ', sys],
+    ['$SYS.REQ.ACCOUNT.SYS.CONNZ', sys],
+    ['$SYS.REQ.ACCOUNT.A.SUBSZ', sys],
+    ['$SYS.REQ.USER.INFO', sys],
+    ['$SYS.REQ.USER.INFO', alice],
+    ['$SYS.REQ.ACCOUNT.PING.STATZ', alice],
+  ])('%s', (subject, user) => {
+    it(`has the keys of nats-server with their types, for ${user.name}`, async () => {
+      const [ours, theirs] = await Promise.all(
+        servers.map(async (server) => typesOf(await request(await connect(server, user), subject))),
+      );
+      const keys = [...new Set([...(ours?.keys() ?? []), ...(theirs?.keys() ?? [])])];
+      const different = keys.filter((key) => ours?.get(key) !== theirs?.get(key));
+      expect(different.filter((key) => !differences.some((known) => known.test(key)))).toEqual([]);
+    });
+  });
+});
