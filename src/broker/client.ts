@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
 import { errorLine, infoLine, okLine, pingLine, pongLine } from '../protocol/encoder.ts';
+import { readMembers } from '../protocol/json-members.ts';
 import type { OperationHandler, Publication } from '../protocol/operations.ts';
 import { Parser } from '../protocol/parser.ts';
 import {
@@ -321,9 +322,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   info(json: Buffer): void {
     try {
-      JSON.parse(json.toString());
+      readMembers(json);
     } catch {
-      this.violation(violations.malformed, 'INFO without valid JSON');
+      this.violation(violations.malformed, 'INFO without a valid JSON object');
     }
   }
 

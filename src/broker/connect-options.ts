@@ -1,4 +1,5 @@
 // What a client says of itself in CONNECT: read as nats-server's JSON decoder reads it. Judges nothing.
+import { type JsonMember, readMembers } from '../protocol/json-members.ts';
 
 export interface ConnectOptions {
   verbose: boolean;
@@ -44,24 +45,27 @@ export const defaultConnectOptions: Readonly<ConnectOptions> = {
 };
 
 /**
- * Puts a CONNECT on top of what the client said before. Field names match in any case, null and unknown fields change
- * nothing. Throws an Error, whose message carries no value, where the JSON or the type of a field is wrong.
+ * Puts a CONNECT on top of what the client said before. Field names match in any case, the last of a name counts, null
+ * and unknown fields change nothing. Throws an Error, whose message carries no value, where the JSON or the type of a field is wrong.
  */
 export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): ConnectOptions {
-  const given = parseJson(json);
-  if (given === null) return { ...previous };
-  if (typeof given !== 'object' || Array.isArray(given)) throw new Error('CONNECT without a JSON object');
   const merged: Record<string, unknown> = { ...previous };
-  for (const [key, value] of Object.entries(given)) {
-    const name = key.toLowerCase();
-    if (!Object.hasOwn(defaultConnectOptions, name) || value === null) continue;
-    const expected = typeof defaultConnectOptions[name as keyof ConnectOptions];
-    if (typeof value !== expected || (expected === 'number' && !Number.isSafeInteger(value))) {
-      throw new Error(`CONNECT with a wrong type for "${name}"`);
+  for (const { name, text } of readObject(json)) {
+    const known = name.toLowerCase();
+    if (!Object.hasOwn(defaultConnectOptions, known) || text === 'null') continue;
+    const value: unknown = JSON.parse(text);
+    const expected = typeof defaultConnectOptions[known as keyof ConnectOptions];
+    if (typeof value !== expected || (expected === 'number' && !isGoInteger(text))) {
+      throw new Error(`CONNECT with a wrong type for "${known}"`);
     }
-    merged[name] = value;
+    merged[known] = value;
   }
   return merged as unknown as ConnectOptions;
+}
+
+/** Whether Go takes this number for an int: written without fraction and exponent, and of 64 bits. */
+function isGoInteger(text: string): boolean {
+  return /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
 /** The CONNECT for the trace: everything but the secrets. */
@@ -75,11 +79,11 @@ export function withoutSecrets(json: Buffer): string {
   }
 }
 
-function parseJson(json: Buffer): unknown {
+function readObject(json: Buffer): JsonMember[] {
   try {
-    return JSON.parse(json.toString());
+    return readMembers(json);
   } catch {
     // The parser's own message quotes what it read, which may be a password.
-    throw new Error('CONNECT without valid JSON');
+    throw new Error('CONNECT without a valid JSON object');
   }
 }

@@ -9,6 +9,8 @@ const SPACE = 0x20;
 export class LineArguments {
   /** How many there are; of more than the most only this is known. */
   count = 0;
+  /** Whether there is a carriage return somewhere else than before the newline; it is part of an argument. */
+  hasReturn = false;
   readonly #most: number;
   /** Start and end of each. */
   readonly #bounds: Int32Array;
@@ -24,6 +26,7 @@ export class LineArguments {
     const most = this.#most;
     let count = 0;
     let start = -1;
+    let hasReturn = false;
     for (; at < end; at++) {
       const byte = buffer[at] as number;
       if (byte > SPACE) {
@@ -46,12 +49,24 @@ export class LineArguments {
           count++;
         }
         this.count = count;
+        this.hasReturn = hasReturn;
         return at;
-      } else if (start < 0) {
-        start = at;
+      } else {
+        if (start < 0) start = at;
+        if (byte === CR && buffer[at + 1] !== LF) hasReturn = true;
       }
     }
     return -1;
+  }
+
+  /** Splits the line again with its carriage returns as blanks, which are written over them. */
+  splitAtReturns(line: Buffer): void {
+    const from = this.start(0);
+    const newline = line.indexOf(LF, from);
+    for (let at = from; at < newline; at++) {
+      if (line[at] === CR) line[at] = SPACE;
+    }
+    this.split(line, from, newline + 1);
   }
 
   start(index: number): number {

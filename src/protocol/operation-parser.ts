@@ -213,7 +213,10 @@ export abstract class OperationParser<Operation extends string, Message extends 
   }
 
   protected unknown(chunk: Buffer, at: number): number {
-    const snippet = quoteBytes(chunk.subarray(at, at + 32));
+    const near = chunk.subarray(at, at + 32);
+    // Behind a misspelled CONNECT stands JSON with a password in it.
+    const quotation = near.indexOf(0x22);
+    const snippet = quoteBytes(quotation < 0 ? near : near.subarray(0, quotation));
     return this.refuse(violations.unknownOperation, `near ${snippet}`, chunk.length);
   }
 

@@ -85,6 +85,8 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
 
   protected complete(operation: ClientOperation, line: Buffer, chunk: Buffer, next: number): number {
     const { given } = this;
+    // A carriage return ends an argument of these two, not one of PUB and HPUB (client.go, splitArg and processPub).
+    if (given.hasReturn && (operation === 'SUB' || operation === 'UNSUB')) given.splitAtReturns(line);
     switch (operation) {
       case 'PUB':
         return this.#publish(line, chunk, next, false);

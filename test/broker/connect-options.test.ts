@@ -33,6 +33,15 @@ describe('mergeConnect', () => {
     expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
   });
 
+  it('takes the last of what is said twice', () => {
+    expect(
+      merge('{"user":"a","USER":"b","user":"c","name":"x,}\\"]:","x":[{"user":"d"},":"]}'),
+    ).toMatchObject({
+      user: 'c',
+      name: 'x,}"]:',
+    });
+  });
+
   it.each([
     '',
     '{',
@@ -42,6 +51,8 @@ describe('mergeConnect', () => {
     '5',
     '{"verbose":"yes"}',
     '{"protocol":1.5}',
+    '{"protocol":1.0}',
+    '{"verbose":1,"verbose":true}',
     '{"protocol":"1"}',
     '{"user":5}',
   ])('refuses %s', (json) => {

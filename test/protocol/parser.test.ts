@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
 import { Parser } from '../../src/protocol/parser.ts';
+import type { Violation } from '../../src/protocol/violations.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';
 import { limits, parse, Recorder } from './recorder.ts';
 
@@ -58,6 +59,22 @@ describe('Parser', () => {
     parser.resume();
     parser.parse(Buffer.from('PING\r\n'));
     expect(recorder.calls).toEqual(['CONNECT "{}"']);
+  });
+
+  it('takes a carriage return for a blank in SUB and UNSUB, and for a part of the subject in PUB', () => {
+    expect(calls('SUB a\rb 1\r\nUNSUB \r1\r2\r\r\nSUB a 1\r\r\nPUB a\rb 0\r\n\r\n')).toEqual(
+      calls('SUB a b 1\r\nUNSUB 1 2\r\nSUB a 1\r\n').concat(calls('PUB a\rb 0\r\n\r\n')),
+    );
+    expect(calls('PUB a\rb 0\r\n\r\n')[0]).toContain('a\\rb');
+  });
+
+  it('does not repeat the password behind a misspelled CONNECT', () => {
+    const details: (string | undefined)[] = [];
+    const violation = (_: Violation, detail?: string) => void details.push(detail);
+    new Parser(Object.assign(new Recorder(), { violation }), limits).parse(
+      Buffer.from('CONNETC {"pass":"hunter2"}\r\n'),
+    );
+    expect(details).toEqual(['near "TC {"']);
   });
 
   it('reads every operation of a client', () => {

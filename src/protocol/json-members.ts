@@ -1,0 +1,50 @@
+// The members of a JSON object one by one, each time they are given and as they are written: what Go's decoder sees and
+// a JavaScript object no longer shows. Knows no names and no types.
+
+/** Levels of objects and arrays that Go's decoder goes into (encoding/json, maxNestingDepth). */
+const maxDepth = 10_000;
+
+export interface JsonMember {
+  readonly name: string;
+  /** The JSON of the value, without the blanks around it. */
+  readonly text: string;
+}
+
+/** Reads an object, or null as one without members; throws a SyntaxError, which may quote the text, on anything else. */
+export function readMembers(json: Buffer): JsonMember[] {
+  const text = json.toString();
+  const whole: unknown = JSON.parse(text);
+  if (whole === null) return [];
+  if (typeof whole !== 'object' || Array.isArray(whole)) throw new SyntaxError('not a JSON object');
+  const members: JsonMember[] = [];
+  let depth = 0;
+  let start = 0;
+  let colon = 0;
+  // The text is valid by now: outside of strings these characters mean what they look like.
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '"') {
+      at = endOfString(text, at);
+    } else if (character === '{' || character === '[') {
+      depth++;
+      if (depth === 1) start = at + 1;
+      if (depth > maxDepth) throw new SyntaxError('JSON too deep');
+    } else if (character === ':' && depth === 1) {
+      colon = at;
+    } else if (character === ',' || character === '}' || character === ']') {
+      if (depth === 1 && colon > start) {
+        members.push({ name: JSON.parse(text.slice(start, colon)), text: text.slice(colon + 1, at).trim() });
+        start = at + 1;
+      }
+      if (character !== ',') depth--;
+    }
+  }
+  return members;
+}
+
+function endOfString(text: string, at: number): number {
+  do {
+    at += text[at] === '\\' ? 2 : 1;
+  } while (text[at] !== '"');
+  return at;
+}
