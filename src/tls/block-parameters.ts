@@ -113,7 +113,8 @@ function readNames(
   if (array === undefined) return undefined;
   if (array.items.length === 0) reader.error(array.position, `"${option}" cannot be empty`);
   const names = strings(reader, option, array).flatMap(({ value, position }) => check(value, position) ?? []);
-  return names.length === 0 ? undefined : names;
+  // OpenSSL takes no curve twice.
+  return names.length === 0 ? undefined : [...new Set(names)];
 }
 
 function strings(reader: MapReader, option: string, array: ArrayValue): StringValue[] {

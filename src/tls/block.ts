@@ -131,7 +131,7 @@ function readPairs(reader: MapReader, problems: ConfProblem[], where: string): C
   const certFile = reader.string('cert_file');
   const keyFile = reader.string('key_file');
   const certificates = reader.array('certificates', 'certs');
-  if (certificates !== undefined) {
+  if (certificates !== undefined && certificates.items.length > 0) {
     if (certFile !== undefined || keyFile !== undefined) {
       reader.error(
         reader.position('certificates', 'certs'),

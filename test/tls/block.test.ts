@@ -59,6 +59,11 @@ describe('reading', () => {
       { allowInsecureCipherSuites: true, cipherSuites: ['TLS_RSA_WITH_AES_128_CBC_SHA'] },
     ],
     ['curve_preferences: [CurveP384, X25519]', { curvePreferences: ['CurveP384', 'X25519'] }],
+    ['curve_preferences: [X25519, CurveP384, X25519]', { curvePreferences: ['X25519', 'CurveP384'] }],
+    [
+      'cert_file: a.pem, key_file: a.key, certificates: []',
+      { pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }] },
+    ],
     ['min_version: "1.3"', { minVersion: '1.3' }],
     ['timeout: 10.5', { timeoutMs: 10_500 }],
     ['timeout: 3', { timeoutMs: 3000 }],
