@@ -31,7 +31,41 @@ export function accountDetail(name: string, broker: Monitored): object {
     leafnode_connections: 0,
     client_connections: connections,
     subscriptions: account.subscriptions.size,
+    exports: exportsOf(name, broker),
+    imports: importsOf(name, broker),
     name_tag: name,
     sublist_stats: sublistSummary(broker, name),
   };
+}
+
+/** As nats-server prints them (accounts.go, ServiceRespType). */
+const responseTypes = { single: 'Singleton', stream: 'Streamed', chunked: 'Chunked' } as const;
+
+/** What the account exports, in the fields of nats-server's ExtExport; undefined for nothing. */
+function exportsOf(name: string, { options }: Monitored): object[] | undefined {
+  const exports = options.auth.accounts.find((account) => account.name === name)?.exports ?? [];
+  if (exports.length === 0) return undefined;
+  return exports.map(({ subject, kind, responseType, accounts }) => ({
+    subject,
+    type: kind,
+    response_type: kind === 'service' ? responseTypes[responseType] : undefined,
+    approved_accounts: accounts,
+  }));
+}
+
+/** What the account imports, in the fields of nats-server's ExtImport; undefined for nothing. */
+function importsOf(name: string, { options }: Monitored): object[] | undefined {
+  const { streams, services } = options.auth.links;
+  const own = ({ account }: { account: string }) => account === name;
+  const found = [
+    ...streams.filter(own).map(({ exporter, from, to }) => ({
+      ...{ subject: from, account: exporter, local_subject: to, type: 'stream' },
+      ...{ invalid: false, share: false, tracking: false },
+    })),
+    ...services.filter(own).map(({ exporter, from, to, share }) => ({
+      ...{ subject: to, account: exporter, to: from, local_subject: from, type: 'service' },
+      ...{ invalid: false, share, tracking: false },
+    })),
+  ];
+  return found.length === 0 ? undefined : found;
 }

@@ -5,11 +5,16 @@ import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
 import { globalAccountName } from './account.ts';
 import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
-import { LinkReader } from './account-options.ts';
+import { type ExportOptions, LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
 import { isBcrypt } from './password.ts';
 import { refuseUnsupported } from './unsupported.ts';
 import { type UserOptions, UserReader } from './user-options.ts';
+
+export interface AccountOptions {
+  readonly name: string;
+  readonly exports: readonly ExportOptions[];
+}
 
 /** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
 export interface AuthOptions {
@@ -20,8 +25,8 @@ export interface AuthOptions {
   readonly noAuthUser: string | undefined;
   /** Milliseconds until CONNECT must have come; undefined for the default. */
   readonly timeoutMs: number | undefined;
-  /** Those that the configuration names. */
-  readonly accounts: readonly string[];
+  /** Those that the configuration names, with what they export. */
+  readonly accounts: readonly AccountOptions[];
   /** What accounts import from each other. */
   readonly links: AccountLinks;
 }
@@ -82,7 +87,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     users,
     noAuthUser: root.string('no_auth_user'),
     timeoutMs: authorization?.timeoutMs,
-    accounts: read.accountNames,
+    accounts: read.accountOptions,
     links: read.links(),
   };
   read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
@@ -178,8 +183,11 @@ class AuthReader {
     return users;
   }
 
-  get accountNames(): string[] {
-    return this.#sayings.map(({ name }) => name);
+  get accountOptions(): AccountOptions[] {
+    return this.#sayings.map(({ name, exports }) => ({
+      name,
+      exports: exports.map(({ options }) => options),
+    }));
   }
 
   /** Links the accounts that have been read. */

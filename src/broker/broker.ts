@@ -335,7 +335,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   /** Has the server speak of itself in the system account, before anybody can ask. */
   #openSystem(): void {
     const { systemAccount, auth } = this.options;
-    for (const name of auth.accounts) this.accounts.get(name);
+    for (const { name } of auth.accounts) this.accounts.get(name);
     if (systemAccount === undefined) return;
     const system = new System(systemAccount, this);
     serveSystemRequests(system, this);

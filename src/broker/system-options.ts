@@ -7,7 +7,10 @@ import { globalAccountName } from './account.ts';
 export const defaultSystemAccount = '$SYS';
 
 /** Undefined for no system account. @param accounts those that the configuration names */
-export function readSystemAccount(reader: MapReader, accounts: readonly string[]): string | undefined {
+export function readSystemAccount(
+  reader: MapReader,
+  accounts: readonly { readonly name: string }[],
+): string | undefined {
   const names: [string, string] = ['system_account', 'system'];
   const none = [
     reader.boolean('no_system_account'),
@@ -16,7 +19,7 @@ export function readSystemAccount(reader: MapReader, accounts: readonly string[]
   ];
   const name = reader.string(...names);
   if (name === undefined) return none.includes(true) ? undefined : defaultSystemAccount;
-  if (name !== globalAccountName && !accounts.includes(name)) {
+  if (name !== globalAccountName && !accounts.some((account) => account.name === name)) {
     reader.error(
       reader.position(...names),
       `the system account "${name}" is not one of the accounts`,

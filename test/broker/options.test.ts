@@ -358,7 +358,10 @@ describe('accounts and authorization', () => {
         { name: 'b', password: undefined, account: 'APP' },
       ],
       noAuthUser: 'b',
-      accounts: ['APP', 'OTHER'],
+      accounts: [
+        { name: 'APP', exports: [] },
+        { name: 'OTHER', exports: [] },
+      ],
       timeoutMs: 500,
       links: { streams: [], services: [] },
     });

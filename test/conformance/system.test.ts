@@ -15,6 +15,10 @@ accounts {
   A { users: [
     { user: alice, password: pw, permissions: { publish: ["$SYS.REQ.>", "a.>"], subscribe: { deny: "b" } } }
     { user: other, password: pw }
+  ], exports: [{ service: "q.*" }, { stream: "s.>" }] }
+  B { imports: [
+    { service: { account: A, subject: "q.x" }, to: "local.q" }
+    { stream: { account: A, subject: "s.>" }, prefix: "from.a" }
   ] }
 }
 `;
@@ -132,6 +136,17 @@ conformance('the system account', configuration, (suite) => {
     expect(await ask('SUBSZ')).toMatchObject({ num_subscriptions: expect.any(Number) });
     const all = (await request(wire, '$SYS.REQ.ACCOUNT.PING.STATZ')).data.account_statz;
     expect(all.map(({ acc }: Json) => acc).sort()).toEqual(['A', 'SYS']);
+  });
+
+  it('tells what accounts export and import', async () => {
+    const { data } = await request(await suite.connect(sys), '$SYS.REQ.ACCOUNT.B.INFO');
+    const imports = data.imports.filter(({ account }: Json) => account !== 'SYS');
+    const exported = (await request(await suite.connect(sys), '$SYS.REQ.ACCOUNT.A.INFO')).data.exports;
+    expect(exported).toContainEqual({ subject: 'q.*', type: 'service', response_type: 'Singleton' });
+    expect(exported).toContainEqual({ subject: 's.>', type: 'stream' });
+    const byType = Object.fromEntries(imports.map((each: Json) => [each.type, each]));
+    expect(byType.stream).toMatchObject({ subject: 's.>', account: 'A', local_subject: 'from.a.s.>' });
+    expect(byType.service).toMatchObject({ subject: 'q.x', account: 'A', local_subject: 'local.q' });
   });
 
   it('reloads when it is asked to', async () => {
