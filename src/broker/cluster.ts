@@ -2,60 +2,53 @@
 // clients here listen to and of each other, and the clients where the other servers are (nats-server, route.go).
 import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { TLSSocket } from 'node:tls';
-import { quote } from '../log.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type Logger, quote } from '../log.ts';
 import type { CloseReason } from '../protocol/violations.ts';
-import { HandshakeError } from '../tls/handshake-error.ts';
-import { connectTls } from '../tls/outgoing.ts';
 import { isPinned, type PeerCertificate, peerOf } from '../tls/peer.ts';
-import type { Account } from './account.ts';
+import type { Account, Accounts } from './account.ts';
 import { ClusterIdentity, type ClusterState } from './cluster-identity.ts';
-import { type ClusterOptions, maxRoutePingMs } from './cluster-options.ts';
-import type { Transport } from './connection.ts';
+import { ClusterInterest, type InterestEnvironment } from './cluster-interest.ts';
+import type { ClusterOptions } from './cluster-options.ts';
+import type { DeliveryPolicy } from './delivery.ts';
 import { formatHostPort } from './host-port.ts';
 import type { ServerFacts } from './info.ts';
 import { Listener } from './listener.ts';
 import type { Interest } from './local-interest.ts';
-import { type Destination, type Refusal, type RouteEnvironment, RouteSession } from './route.ts';
+import type { Destination, Refusal, RouteSession } from './route.ts';
 import { type ConnectorEnvironment, RouteConnector } from './route-connector.ts';
+import { type EntranceEnvironment, RouteEntrance } from './route-entrance.ts';
 import { addressOf, implicitUrl, isNews, newsLine } from './route-gossip.ts';
 import { gossip, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RoutePermissions } from './route-permissions.ts';
+import { RouteSettings, type SettingsSource } from './route-settings.ts';
 import { type RouteDecisions, RouteTable } from './route-table.ts';
 import { addTraffic, EndedConnections, type Traffic } from './statistics.ts';
 import type { TlsEntrance } from './tls-entrance.ts';
 
 /** The broker as its cluster sees it. */
-export interface ClusterEnvironment {
-  readonly accounts: RouteEnvironment['accounts'];
-  readonly transport: RouteEnvironment['transport'];
-  readonly delivery: RouteEnvironment['delivery'];
-  readonly logger: RouteEnvironment['logger'];
+export interface ClusterEnvironment extends SettingsSource {
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
   readonly now: () => Date;
   readonly facts: ServerFacts;
-  readonly options: {
-    readonly maxPayload: number;
-    readonly maxControlLine: number;
-    readonly headers: boolean;
-    readonly pingIntervalMs: number;
-    readonly pingMax: number;
-    readonly cluster: ClusterOptions | undefined;
-  };
   /** Gives the id of a new connection. */
   nextId(): number;
   /** What clients are told of the cluster has changed. */
   clusterChanged(): void;
 }
 
-/** Connections that have not introduced themselves. */
-const maxStrangers = 256;
-
-/** The lines of routes carry more than those of clients (parser.go, overMaxControlLineLimit). */
-const controlLineFactor = 16;
-
-export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDecisions, ClusterState {
+export class Cluster
+  implements ClusterState, ConnectorEnvironment, EntranceEnvironment, InterestEnvironment, RouteDecisions
+{
   permissions: RoutePermissions | undefined;
-  readonly transport: Transport;
+  readonly settings: RouteSettings;
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly now: () => Date;
   /** Routes that are over. */
   readonly ended = new EndedConnections();
   readonly #broker: ClusterEnvironment;
@@ -63,8 +56,8 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
   readonly #identity: ClusterIdentity;
   readonly #table: RouteTable;
   readonly #connector: RouteConnector;
-  /** Those that are not, or not yet, in use. */
-  readonly #strangers = new Set<RouteSession>();
+  readonly #entrance: RouteEntrance;
+  readonly #interest: ClusterInterest;
   #listener: Listener | undefined;
   #port = 0;
   #hadOthers = false;
@@ -75,10 +68,17 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     this.#broker = broker;
     this.#tls = tls;
     this.permissions = permissionsOf(this.options);
-    this.transport = transportOf(broker);
+    this.settings = new RouteSettings(broker);
+    this.accounts = broker.accounts;
+    this.delivery = broker.delivery;
+    this.logger = broker.logger;
+    this.random = broker.delivery.random;
+    this.now = broker.now;
     this.#identity = new ClusterIdentity(this);
     this.#table = new RouteTable(broker.facts.id, this);
     this.#connector = new RouteConnector(this);
+    this.#entrance = new RouteEntrance(this);
+    this.#interest = new ClusterInterest(this);
   }
 
   /** Listens; throws a NatspkiError where it cannot. @param tls undefined without TLS */
@@ -101,7 +101,7 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     }
     cluster.#listener = await Listener.open(
       { host, port: port === -1 ? 0 : port },
-      (socket) => void cluster.#accept(socket),
+      (socket) => cluster.#entrance.accept(socket).catch((error: unknown) => cluster.#blame(error)),
       onError,
       '--cluster',
     );
@@ -116,26 +116,6 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     this.#connector.follow(this.options.routes);
   }
 
-  get accounts() {
-    return this.#broker.accounts;
-  }
-
-  get delivery() {
-    return this.#broker.delivery;
-  }
-
-  get logger() {
-    return this.#broker.logger;
-  }
-
-  get now() {
-    return this.#broker.now;
-  }
-
-  get random() {
-    return this.#broker.delivery.random;
-  }
-
   get facts(): ServerFacts {
     return this.#broker.facts;
   }
@@ -148,27 +128,8 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     return this.#broker.options.maxPayload;
   }
 
-  get limits() {
-    const { maxControlLine, maxPayload } = this.#broker.options;
-    return { maxControlLine: controlLineFactor * maxControlLine, maxPayload };
-  }
-
   get headers(): boolean {
-    return this.#broker.options.headers;
-  }
-
-  get introductionMs(): number {
-    const { authorization, tls } = this.options;
-    return authorization?.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
-  }
-
-  get heartbeat() {
-    const { pingIntervalMs, pingMax } = this.#broker.options;
-    const { options } = this;
-    return {
-      pingIntervalMs: Math.min(options.pingIntervalMs ?? pingIntervalMs, maxRoutePingMs),
-      pingMax: options.pingMax ?? pingMax,
-    };
+    return this.settings.headers;
   }
 
   get name(): string {
@@ -210,15 +171,14 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
 
   /** Tells the other servers of a change in what clients here listen to. */
   announce(account: Account, interest: Interest): void {
-    if (this.permissions?.mayImport(interest.subject) === false) return;
-    for (const route of this.#table.all) route.tell(account, interest);
+    this.#interest.announce(account, interest);
   }
 
   /** Takes over what a reload has changed in the options. */
   reload(before: ClusterOptions): void {
     const { options } = this;
     const removed = this.#connector.follow(options.routes);
-    for (const route of [...this.routes, ...this.#strangers]) {
+    for (const route of [...this.routes, ...this.#entrance.strangers]) {
       const { destination } = route;
       if (destination?.type === 'explicit' && removed.has(destination.url.href)) {
         route.destination = undefined;
@@ -226,7 +186,11 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
       }
     }
     this.#closeUnpinned();
-    this.#changePermissions(before);
+    if (!isDeepStrictEqual(before.permissions, options.permissions)) {
+      const { permissions } = this;
+      this.permissions = permissionsOf(options);
+      this.#interest.review(permissions);
+    }
     const line = this.#identity.infoLine();
     for (const route of this.routes) {
       route.applyLimits();
@@ -247,7 +211,8 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     this.#isClosed = true;
     this.#connector.close();
     const gone = this.#listener?.close();
-    for (const route of [...this.routes, ...this.#strangers]) route.connection.close('Server Shutdown');
+    for (const route of [...this.routes, ...this.#entrance.strangers])
+      route.connection.close('Server Shutdown');
     this.#tls?.close();
     await gone;
   }
@@ -292,13 +257,13 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     }
     route.remote = { ...info, ip: remote.ip };
     // What it gives out may be more than before: it passed over what was asked for.
-    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#tellAll(route);
+    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.tellAll(route);
     this.#tellClients();
   }
 
   forget(route: RouteSession, reason: CloseReason): void {
     const wasKept = this.#table.keeps(route);
-    this.#strangers.delete(route);
+    this.#entrance.forget(route);
     this.#table.ended(route);
     if (wasKept) this.#tellClients();
     this.ended.add(route.statistics, route.connection.stalls, reason);
@@ -313,7 +278,7 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
   }
 
   keep(route: RouteSession, remote: RouteInfo): void {
-    this.#strangers.delete(route);
+    this.#entrance.forget(route);
     this.#hadOthers = true;
     const known = { ...remote, ip: addressOf(route, remote) };
     route.remote = known;
@@ -325,7 +290,7 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
         if (other !== route) other.connection.write(newsLine(route, known, other));
       }
     }
-    this.#tellAll(route);
+    this.#interest.tellAll(route);
     this.#tellClients();
   }
 
@@ -354,58 +319,29 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
   }
 
   connected(socket: Socket, destination: Destination): void {
-    void this.#solicit(socket, destination);
+    this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#blame(error));
   }
 
-  async #solicit(socket: Socket, destination: Destination): Promise<void> {
-    const route = this.#session(socket, destination);
-    if (this.#tls !== undefined) {
-      const name = this.#connector.nameOf(destination);
-      const onMisnamed = () => this.#connector.misnamed(destination);
-      const secured = connectTls(route.connection.release(), this.#tls.source, name);
-      if (!(await this.#secure(route, secured, onMisnamed))) return;
-    }
-    route.start(this.#identity.connectLine(destination));
+  // What the entrance asks.
+
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
-  async #accept(socket: Socket): Promise<void> {
-    if (this.#strangers.size >= maxStrangers) {
-      socket.destroy();
-      return;
-    }
-    const route = this.#session(socket, undefined);
-    if (this.#tls !== undefined) {
-      const secured = this.#tls.handshaker.accept(route.connection.release());
-      if (!(await this.#secure(route, secured))) return;
-    }
-    route.start();
+  nextId(): number {
+    return this.#broker.nextId();
   }
 
-  #session(socket: Socket, destination: Destination | undefined): RouteSession {
-    const route = new RouteSession(this.#broker.nextId(), socket, destination, this);
-    this.#strangers.add(route);
-    if (this.#isClosed) route.connection.abort('Server Shutdown');
-    return route;
+  connectLine(destination: Destination): Buffer {
+    return this.#identity.connectLine(destination);
   }
 
-  /** Waits for the handshake; false where the session has ended over it. */
-  async #secure(
-    route: RouteSession,
-    handshake: Promise<TLSSocket>,
-    onMisnamed: () => void = () => {},
-  ): Promise<boolean> {
-    try {
-      route.secured(await handshake);
-      return route.connection.isOpen;
-    } catch (error) {
-      if (!(error instanceof HandshakeError)) throw error;
-      if (error.code === 'server-certificate-name') onMisnamed();
-      const line = `TLS route handshake error: ${error.message}`;
-      if (error.isProbe) route.log.debug(line);
-      else route.log.error(line);
-      route.connection.abort('TLS Handshake Failure');
-      return false;
-    }
+  nameOf(destination: Destination): string {
+    return this.#connector.nameOf(destination);
+  }
+
+  misnamed(destination: Destination): void {
+    this.#connector.misnamed(destination);
   }
 
   /** Whether a server is of this cluster; those of the cluster whose name is given up for it are not any more. */
@@ -432,12 +368,9 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
   }
 
-  #tellAll(route: RouteSession): void {
-    for (const account of this.accounts) {
-      for (const interest of account.interest ?? []) {
-        if (this.permissions?.mayImport(interest.subject) !== false) route.tell(account, interest);
-      }
-    }
+  /** A defect that one route has found must not take the others down. */
+  #blame(error: unknown): void {
+    this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
   }
 
   #tellClients(): void {
@@ -448,7 +381,7 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
   #closeUnpinned(): void {
     const pins = this.#tls?.block.pinnedCerts;
     if (pins === undefined) return;
-    const unpinned = [...this.routes, ...this.#strangers].filter(
+    const unpinned = [...this.routes, ...this.#entrance.strangers].filter(
       ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
     );
     if (unpinned.length > 0) {
@@ -456,40 +389,8 @@ export class Cluster implements RouteEnvironment, ConnectorEnvironment, RouteDec
     }
     for (const route of unpinned) route.connection.abort('TLS Handshake Failure');
   }
-
-  /** Takes back what may be asked for and given out no more, and asks for what may be now. */
-  #changePermissions(before: ClusterOptions): void {
-    if (JSON.stringify(before.permissions) === JSON.stringify(this.options.permissions)) return;
-    const old = this.permissions;
-    this.permissions = permissionsOf(this.options);
-    for (const account of this.accounts) {
-      for (const interest of account.interest ?? []) {
-        const was = old?.mayImport(interest.subject) ?? true;
-        const is = this.permissions?.mayImport(interest.subject) ?? true;
-        if (was === is) continue;
-        for (const route of this.routes) route.tell(account, is ? interest : { ...interest, weight: 0 });
-      }
-    }
-    for (const route of this.routes) route.review();
-  }
 }
 
 function permissionsOf({ permissions }: ClusterOptions): RoutePermissions | undefined {
   return permissions && new RoutePermissions(permissions);
-}
-
-/** That of the clients, but for how long a write to a route may take. */
-function transportOf(broker: ClusterEnvironment): Transport {
-  const { transport } = broker;
-  return {
-    pool: transport.pool,
-    flusher: transport.flusher,
-    readBuffer: transport.readBuffer,
-    get maxPending() {
-      return transport.maxPending;
-    },
-    get writeDeadlineMs() {
-      return broker.options.cluster?.writeDeadlineMs ?? transport.writeDeadlineMs;
-    },
-  };
 }

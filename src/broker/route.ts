@@ -4,17 +4,16 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../log.ts';
 import { errorLine, interestLine, pingLine, pongLine } from '../protocol/encoder.ts';
-import type { ParserLimits } from '../protocol/operation-parser.ts';
 import type { Publication, RoutedPublication, RouteOperationHandler } from '../protocol/operations.ts';
 import { RouteParser } from '../protocol/route-parser.ts';
 import { type CloseReason, type Violation, violations } from '../protocol/violations.ts';
 import { describeConnection } from '../tls/ciphers.ts';
 import { type PeerCertificate, peerOf } from '../tls/peer.ts';
 import type { Account, Accounts } from './account.ts';
-import { Connection, type ConnectionOwner, type Transport } from './connection.ts';
+import { Connection, type ConnectionOwner } from './connection.ts';
 import type { TlsFacts } from './connection-record.ts';
 import { type DeliveryPolicy, publishRouted } from './delivery.ts';
-import { Heartbeat, type HeartbeatSettings } from './heartbeat.ts';
+import { Heartbeat } from './heartbeat.ts';
 import type { Interest } from './local-interest.ts';
 import { RemoteInterest, type RouteTarget } from './remote-interest.ts';
 import {
@@ -25,6 +24,7 @@ import {
   type RouteInfo,
 } from './route-info.ts';
 import type { RoutePermissions } from './route-permissions.ts';
+import type { RouteSettings } from './route-settings.ts';
 import { ConnectionStatistics } from './statistics.ts';
 import type { Publisher } from './subscription.ts';
 
@@ -37,15 +37,10 @@ const probeMs = 2000;
 /** The cluster as one of its routes sees it. */
 export interface RouteEnvironment {
   readonly accounts: Accounts;
-  readonly transport: Transport;
+  readonly settings: RouteSettings;
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
   readonly now: () => Date;
-  readonly heartbeat: HeartbeatSettings;
-  readonly limits: ParserLimits;
-  readonly headers: boolean;
-  /** How long a server may take to introduce itself. */
-  readonly introductionMs: number;
   /** Undefined where everything goes over routes. */
   readonly permissions: RoutePermissions | undefined;
   /** Why a server that has connected is not let in; undefined where it is. */
@@ -119,14 +114,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.isDialled = destination !== undefined;
     this.#environment = environment;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
-    this.connection = new Connection(socket, environment.transport, this);
+    this.connection = new Connection(socket, environment.settings.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
-    this.#parser = new RouteParser(this, environment.limits);
+    this.#parser = new RouteParser(this, environment.settings.limits);
     this.#parser.connectFirst = !this.isDialled;
     // Nobody holds up a route: it carries the messages of many.
     this.#publisher = { connection: undefined, statistics: this.statistics, isRoute: true };
     this.#heartbeat = new Heartbeat(
-      () => environment.heartbeat,
+      () => environment.settings.heartbeat,
       () => this.connection.write(pingLine),
       () => this.violation(violations.staleConnection),
     );
@@ -137,7 +132,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   get headers(): boolean {
-    return this.#environment.headers && this.remote?.headers === true;
+    return this.#environment.settings.headers && this.remote?.headers === true;
   }
 
   get tls(): TLSSocket | undefined {
@@ -175,7 +170,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   start(connect?: Buffer): void {
     this.#introduction = setTimeout(
       () => this.violation(violations.authenticationTimeout, 'no INFO of another server came in time'),
-      this.#environment.introductionMs,
+      this.#environment.settings.introductionMs,
     );
     if (connect !== undefined) this.connection.write(connect);
     this.#heartbeat.start();
@@ -215,7 +210,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   /** Takes over what a reload has changed. */
   applyLimits(): void {
-    this.#parser.maxControlLine = this.#environment.limits.maxControlLine;
+    this.#parser.maxControlLine = this.#environment.settings.limits.maxControlLine;
   }
 
   /** Drops what the other server may not ask for any more. */
@@ -303,7 +298,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
     this.remoteId = info.server_id;
     this.remote = info;
-    const { limits } = this.#environment;
+    const { limits } = this.#environment.settings;
     this.#parser.maxPayload = Math.min(maxPayload, Math.max(limits.maxPayload, info.max_payload));
     this.#environment.introduced(this, info);
   }

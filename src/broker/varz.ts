@@ -103,7 +103,7 @@ function describeCluster({ cluster }: Monitored) {
     name,
     addr: options.host,
     cluster_port: port,
-    auth_timeout: cluster.introductionMs / 1000,
+    auth_timeout: cluster.settings.introductionMs / 1000,
     urls: urls.length === 0 ? undefined : urls,
     tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
     tls_required: tls === undefined ? undefined : true,
