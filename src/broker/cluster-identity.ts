@@ -97,6 +97,7 @@ export class ClusterIdentity {
       connect_urls: noAdvertise ? undefined : facts.clientUrls,
       ldm: isLeaving || undefined,
       compression: 'off',
+      ...leafNodes,
       ...permissions?.announced,
       gossip_mode: mode || undefined,
       info_deferred: isDeferred || undefined,
@@ -138,6 +139,9 @@ export class ClusterIdentity {
       : `wrong user or password for user ${quote(user)}`;
   }
 }
+
+/** Takes LS+, LS- and LMSG: what is behind the leaf nodes of others is told apart from their clients. */
+const leafNodes = { lnoc: true, lnocu: true, ln: true };
 
 /** Whether a DNS name, with a wildcard for its first label perhaps, is the host of one of the routes. */
 function isKnown(dnsName: string, routes: readonly string[]): boolean {

@@ -26,13 +26,22 @@ export class RemoteInterest {
   readonly queueBytes: Buffer | undefined;
   /** How many members the queue group has there. */
   weight: number;
+  /** Whether it is leaf nodes behind the other server that listen: members of a queue group there are asked last. */
+  readonly isLeaf: boolean;
 
-  constructor(route: RouteTarget, subject: Buffer, queue: string | undefined, weight: number) {
+  constructor(
+    route: RouteTarget,
+    subject: Buffer,
+    queue: string | undefined,
+    weight: number,
+    isLeaf = false,
+  ) {
     this.route = route;
     this.subject = subject;
     this.queue = queue;
     this.queueBytes = queue === undefined ? undefined : Buffer.from(`${queue} `, 'latin1');
     this.weight = weight;
+    this.isLeaf = isLeaf;
   }
 }
 
@@ -47,13 +56,15 @@ export function chooseMember(
   random: () => number,
 ): RemoteInterest | undefined {
   if (here === 0 && elsewhere.length === 1) return elsewhere[0];
-  let rest = random() * elsewhere.reduce((sum, { weight }) => sum + weight, here) - here;
+  const near = elsewhere.some(({ isLeaf }) => isLeaf) ? elsewhere.filter(({ isLeaf }) => !isLeaf) : elsewhere;
+  if (near.length === 0) return here > 0 ? undefined : elsewhere[Math.floor(random() * elsewhere.length)];
+  let rest = random() * near.reduce((sum, { weight }) => sum + weight, here) - here;
   if (rest < 0) return undefined;
-  for (const member of elsewhere) {
+  for (const member of near) {
     rest -= member.weight;
     if (rest < 0) return member;
   }
-  return elsewhere.at(-1);
+  return near.at(-1);
 }
 
 const noQueues: readonly Buffer[] = [];

@@ -112,6 +112,8 @@ export function routeConnectLine(connect: Omit<RouteConnect, 'lang'> & { readonl
     cluster,
     cluster_dynamic: cluster_dynamic || undefined,
     headers,
+    lnoc: true,
+    ln: true,
   });
   return Buffer.from(`CONNECT ${json}\r\n`);
 }

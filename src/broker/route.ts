@@ -315,10 +315,17 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     publishRouted(publication, this.#account, this.#publisher, this.#environment.delivery);
   }
 
-  interest(accountBytes: Buffer, subject: Buffer, queueBytes: Buffer | undefined, weight: number): void {
+  interest(
+    accountBytes: Buffer,
+    subject: Buffer,
+    queueBytes: Buffer | undefined,
+    weight: number,
+    leaf: Buffer | undefined,
+  ): void {
     if (!this.#isIntroduced()) return;
-    const key = keyOf(accountBytes, subject, queueBytes);
-    if (this.log.tracing) this.log.trace(`<<- [RS+ ${key}${queueBytes === undefined ? '' : ` ${weight}`}]`);
+    const key = keyOf(accountBytes, subject, queueBytes, leaf);
+    if (this.log.tracing)
+      this.log.trace(`<<- [${key[0]}S+ ${key.slice(2)}${queueBytes === undefined ? '' : ` ${weight}`}]`);
     const known = this.#interest.get(key);
     if (known !== undefined) {
       known.entry.weight = weight;
@@ -329,15 +336,21 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       return;
     }
     const account = this.#environment.accounts.get(accountBytes.toString());
-    const entry = new RemoteInterest(this, Buffer.from(subject), queueBytes?.toString('latin1'), weight);
+    const queue = queueBytes?.toString('latin1');
+    const entry = new RemoteInterest(this, Buffer.from(subject), queue, weight, leaf !== undefined);
     if (account.remote.insert(entry.subject, entry.queue, entry)) this.#interest.set(key, { account, entry });
     else this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
   }
 
-  noInterest(accountBytes: Buffer, subject: Buffer, queueBytes: Buffer | undefined): void {
+  noInterest(
+    accountBytes: Buffer,
+    subject: Buffer,
+    queueBytes: Buffer | undefined,
+    leaf: Buffer | undefined,
+  ): void {
     if (!this.#isIntroduced()) return;
-    const key = keyOf(accountBytes, subject, queueBytes);
-    if (this.log.tracing) this.log.trace(`<<- [RS- ${key}]`);
+    const key = keyOf(accountBytes, subject, queueBytes, leaf);
+    if (this.log.tracing) this.log.trace(`<<- [${key[0]}S- ${key.slice(2)}]`);
     const known = this.#interest.get(key);
     if (known === undefined) return;
     this.#interest.delete(key);
@@ -385,8 +398,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 }
 
-/** As RS- names it. */
-function keyOf(account: Buffer, subject: Buffer, queue: Buffer | undefined): string {
-  const text = `${account.toString('latin1')} ${subject.toString('latin1')}`;
+/** As RS- and LS- name it. */
+function keyOf(
+  account: Buffer,
+  subject: Buffer,
+  queue: Buffer | undefined,
+  leaf: Buffer | undefined,
+): string {
+  const sign = leaf === undefined ? 'R' : `L ${leaf.toString('latin1')}`;
+  const text = `${sign} ${account.toString('latin1')} ${subject.toString('latin1')}`;
   return queue === undefined ? text : `${text} ${queue.toString('latin1')}`;
 }

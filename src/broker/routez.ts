@@ -59,7 +59,9 @@ function describeInterest(route: RouteSession, how: 'none' | 'list' | 'detail') 
   const subscriptions = Array.from(route.interests(), ({ account, entry }) => {
     const subject = entry.subject.toString();
     const qgroup = entry.queue === undefined ? undefined : Buffer.from(entry.queue, 'latin1').toString();
-    const sid = ['R', account, subject, qgroup].filter((part) => part !== undefined).join(' ');
+    const sid = [entry.isLeaf ? 'L' : 'R', account, subject, qgroup]
+      .filter((part) => part !== undefined)
+      .join(' ');
     return { subject, qgroup, sid, msgs: 0, cid: route.id };
   });
   if (how === 'detail') return { subscriptions_list_detail: subscriptions };

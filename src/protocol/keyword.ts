@@ -34,13 +34,16 @@ export const clientGrammar = grammar({
   UNSUB: 'arguments',
 });
 
-/** Without the operations for leaf nodes and gateways, which nobody sends to a server that does not announce them. */
+/** Those with an L tell of leaf nodes of other servers. Without what is for gateways, which nobody has told of here. */
 export const routeGrammar = grammar({
   ...common,
   'RS+': 'arguments',
   'RS-': 'arguments',
   RMSG: 'arguments',
   HMSG: 'arguments',
+  'LS+': 'arguments',
+  'LS-': 'arguments',
+  LMSG: 'arguments',
   'A+': 'arguments',
   'A-': 'arguments',
 });

@@ -58,7 +58,7 @@ export interface OperationHandler extends PeerHandler {
   beforeConnect(): boolean;
 }
 
-/** One RMSG or HMSG of a route: the publication, and whom it is for. */
+/** One RMSG, HMSG or LMSG of a route: the publication, and whom it is for. */
 export interface RoutedPublication extends Publication {
   account: string;
   /** The queue groups that the sender has chosen this server for, in Latin-1. */
@@ -68,8 +68,18 @@ export interface RoutedPublication extends Publication {
 /** What the parser of the route protocol calls. */
 export interface RouteOperationHandler extends PeerHandler {
   publish(publication: RoutedPublication): void;
-  /** RS+: the peer's clients listen. @param weight the members of the queue group; 1 without a queue group */
-  interest(account: Buffer, subject: Buffer, queue: Buffer | undefined, weight: number): void;
-  /** RS-: they do not any more. */
-  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined): void;
+  /**
+   * RS+ and LS+: the peer's clients listen.
+   * @param weight the members of the queue group; 1 without a queue group
+   * @param leaf the cluster of leaf nodes that listens behind the peer; undefined for the peer's own clients
+   */
+  interest(
+    account: Buffer,
+    subject: Buffer,
+    queue: Buffer | undefined,
+    weight: number,
+    leaf: Buffer | undefined,
+  ): void;
+  /** RS- and LS-: they do not any more. */
+  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined, leaf: Buffer | undefined): void;
 }

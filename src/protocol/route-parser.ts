@@ -48,61 +48,85 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
   }
 
   protected complete(operation: RouteOperation, line: Buffer, chunk: Buffer, next: number): number {
-    const { given } = this;
-    const { count } = given;
     switch (operation) {
       case 'RMSG':
-        return this.#publish(line, chunk, next, false);
+        return this.#publish(line, chunk, next, 0, false);
       case 'HMSG':
-        return this.#publish(line, chunk, next, true);
-      case 'RS+': {
-        if (count !== 2 && count !== 4) return this.malformed(line, chunk);
-        const queue = count === 4 ? given.bytes(line, 2) : undefined;
-        // A weight that is none counts as one member (route.go, processRemoteSub).
-        const weight = count === 4 ? Math.max(1, given.number(line, 3)) : 1;
-        this.#handler.interest(given.bytes(line, 0), given.bytes(line, 1), queue, weight);
-        return next;
-      }
-      case 'RS-': {
-        if (count !== 2 && count !== 3) return this.malformed(line, chunk);
-        const queue = count === 3 ? given.bytes(line, 2) : undefined;
-        this.#handler.noInterest(given.bytes(line, 0), given.bytes(line, 1), queue);
-        return next;
-      }
+        return this.#publish(line, chunk, next, 0, true);
+      case 'LMSG':
+        return this.#publish(line, chunk, next, 1, true);
+      case 'RS+':
+        return this.#interest(line, chunk, next, 0);
+      case 'LS+':
+        return this.#interest(line, chunk, next, 1);
+      case 'RS-':
+        return this.#noInterest(line, chunk, next, 0);
+      case 'LS-':
+        return this.#noInterest(line, chunk, next, 1);
       default:
         // Whether an account is of interest at all matters to gateways only.
         return next;
     }
   }
 
-  /** `account subject [reply] sizes`, or with queue groups `account subject + reply groups sizes`, `| groups` without reply. */
-  #publish(line: Buffer, chunk: Buffer, next: number, headers: boolean): number {
-    const { given, message } = this;
-    const { count } = given;
-    const words = count - (headers ? 2 : 1);
-    if (words < 2 || count > maxArguments) return this.malformed(line, chunk);
-    this.#readAccount(line);
-    message.queues = none;
-    if (words <= 3) return this.readMessage(line, chunk, next, 1, words === 3 ? 2 : -1, headers);
-    const mark = line[given.start(2)];
-    if (given.end(2) - given.start(2) !== 1 || (mark !== PLUS && mark !== BAR)) {
-      return this.malformed(line, chunk);
-    }
-    const first = mark === PLUS ? 4 : 3;
-    const queues: string[] = [];
-    for (let index = first; index < words; index++) queues.push(given.bytes(line, index).toString('latin1'));
-    message.queues = queues;
-    return this.readMessage(line, chunk, next, 1, mark === PLUS ? 3 : -1, headers);
+  /** `account subject [queue weight]`. @param first where the account stands: behind the cluster of a leaf node, at 1 */
+  #interest(line: Buffer, chunk: Buffer, next: number, first: 0 | 1): number {
+    const { given } = this;
+    const words = given.count - first;
+    if (words !== 2 && words !== 4) return this.malformed(line, chunk);
+    const queue = words === 4 ? given.bytes(line, first + 2) : undefined;
+    // A weight that is none counts as one member (route.go, processRemoteSub).
+    const weight = words === 4 ? Math.max(1, given.number(line, first + 3)) : 1;
+    const leaf = first === 1 ? given.bytes(line, 0) : undefined;
+    this.#handler.interest(given.bytes(line, first), given.bytes(line, first + 1), queue, weight, leaf);
+    return next;
   }
 
-  #readAccount(line: Buffer): void {
+  /** `account subject [queue]`. */
+  #noInterest(line: Buffer, chunk: Buffer, next: number, first: 0 | 1): number {
+    const { given } = this;
+    const words = given.count - first;
+    if (words !== 2 && words !== 3) return this.malformed(line, chunk);
+    const queue = words === 3 ? given.bytes(line, first + 2) : undefined;
+    const leaf = first === 1 ? given.bytes(line, 0) : undefined;
+    this.#handler.noInterest(given.bytes(line, first), given.bytes(line, first + 1), queue, leaf);
+    return next;
+  }
+
+  /** `account subject [reply] sizes`, or with queue groups `account subject + reply groups sizes`, `| groups` without reply. */
+  #publish(line: Buffer, chunk: Buffer, next: number, first: 0 | 1, headers: boolean): number {
+    const { given, message } = this;
+    const { count } = given;
+    const behind = count - (headers ? 2 : 1);
+    const words = behind - first;
+    if (words < 2 || count > maxArguments) return this.malformed(line, chunk);
+    this.#readAccount(line, first);
+    message.queues = none;
+    const subject = first + 1;
+    const mayBeReply = first + 2;
+    if (words <= 3)
+      return this.readMessage(line, chunk, next, subject, words === 3 ? mayBeReply : -1, headers);
+    const mark = line[given.start(mayBeReply)];
+    if (given.end(mayBeReply) - given.start(mayBeReply) !== 1 || (mark !== PLUS && mark !== BAR)) {
+      return this.malformed(line, chunk);
+    }
+    const hasReply = mark === PLUS;
+    const queues: string[] = [];
+    for (let index = mayBeReply + (hasReply ? 2 : 1); index < behind; index++) {
+      queues.push(given.bytes(line, index).toString('latin1'));
+    }
+    message.queues = queues;
+    return this.readMessage(line, chunk, next, subject, hasReply ? mayBeReply + 1 : -1, headers);
+  }
+
+  #readAccount(line: Buffer, index: number): void {
     const known = this.#accountBytes;
-    const start = this.given.start(0);
-    const length = this.given.end(0) - start;
+    const start = this.given.start(index);
+    const length = this.given.end(index) - start;
     let same = 0;
     if (length === known.length) while (same < length && line[start + same] === known[same]) same++;
     if (same === length && length > 0) return;
-    this.#accountBytes = Buffer.from(this.given.bytes(line, 0));
+    this.#accountBytes = Buffer.from(this.given.bytes(line, index));
     this.message.account = this.#accountBytes.toString();
   }
 }

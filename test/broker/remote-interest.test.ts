@@ -39,8 +39,8 @@ class Route implements RouteTarget {
     this.headers = headers;
   }
 
-  listen(account: Account, subject: string, queue?: string, weight = 1): RemoteInterest {
-    const interest = new RemoteInterest(this, bytes(subject), queue, weight);
+  listen(account: Account, subject: string, queue?: string, weight = 1, isLeaf = false): RemoteInterest {
+    const interest = new RemoteInterest(this, bytes(subject), queue, weight, isLeaf);
     account.remote.insert(interest.subject, queue, interest);
     return interest;
   }
@@ -155,6 +155,23 @@ describe('a message of a client in a cluster', () => {
     expect(client.sent).toHaveLength(1);
     expect(three.sent).toEqual(Array(3).fill('RMSG A a | q 2\r\nhi\r\n'));
     expect(one.sent).toHaveLength(1);
+  });
+
+  it('asks leaf nodes behind another server last', () => {
+    const account = new Account('A');
+    const client = new Client();
+    const [leaf, direct] = [new Route(), new Route()];
+    leaf.listen(account, 'a', 'q', 9, true);
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(leaf.sent).toHaveLength(3);
+    const member = client.listen(account, 'a', 'q');
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(client.sent).toHaveLength(3);
+    direct.listen(account, 'a', 'q');
+    member.closed = true;
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(direct.sent).toHaveLength(3);
+    expect(leaf.sent).toHaveLength(3);
   });
 
   it('names all the groups that one server is chosen for in one message', () => {

@@ -22,11 +22,17 @@ class Recorder implements RouteOperationHandler {
   peerError(text: Buffer): void {
     this.calls.push(`-ERR ${text}`);
   }
-  interest(account: Buffer, subject: Buffer, queue: Buffer | undefined, weight: number): void {
-    this.calls.push(`RS+ ${account} ${subject} ${queue} ${weight}`);
+  interest(
+    account: Buffer,
+    subject: Buffer,
+    queue: Buffer | undefined,
+    weight: number,
+    leaf: Buffer | undefined,
+  ): void {
+    this.calls.push(`${leaf === undefined ? 'RS+' : `LS+ ${leaf}`} ${account} ${subject} ${queue} ${weight}`);
   }
-  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined): void {
-    this.calls.push(`RS- ${account} ${subject} ${queue}`);
+  noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined, leaf: Buffer | undefined): void {
+    this.calls.push(`${leaf === undefined ? 'RS-' : `LS- ${leaf}`} ${account} ${subject} ${queue}`);
   }
   publish(publication: RoutedPublication): void {
     const { buffer, subjectStart, end, replyStart, replyEnd, headerSize, account, queues } = publication;
@@ -59,6 +65,19 @@ function bytesOf(text: string): Buffer[] {
 describe.each([
   ['interest', 'RS+ $G a.*\r\nRS- $G a.*\r\n', ['RS+ $G a.* undefined 1', 'RS- $G a.* undefined']],
   ['interest of a queue group', 'RS+ A x q 12\r\nRS- A x q\r\n', ['RS+ A x q 12', 'RS- A x q']],
+  [
+    'interest of leaf nodes',
+    'LS+ hub A x\r\nLS+ _ A x q 3\r\nLS- _ A x q\r\n',
+    ['LS+ hub A x undefined 1', 'LS+ _ A x q 3', 'LS- _ A x q'],
+  ],
+  [
+    'a message of leaf nodes',
+    'LMSG hub $G a r 0 2\r\nhi\r\nLMSG hub A a + r q 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
+    [
+      '$G [] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"',
+      'A [q] reply=r headers=12 "a r 12 14\\r\\nNATS/1.0\\r\\n\\r\\nhi\\r\\n"',
+    ],
+  ],
   ['a weight that is none', 'RS+ A x q zero\r\n', ['RS+ A x q 1']],
   ['a message', 'RMSG $G a.b 2\r\nhi\r\n', ['$G [] reply= headers=0 "a.b 2\\r\\nhi\\r\\n"']],
   ['a reply', 'RMSG $G a r 2\r\nhi\r\n', ['$G [] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
