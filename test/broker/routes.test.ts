@@ -4,6 +4,7 @@ import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
 
 const inCluster = (more = '') => `server_name: one
+no_system_account: true
 http: "127.0.0.1:-1"
 cluster { name: c, listen: "127.0.0.1:-1"
   ${more}
