@@ -1,10 +1,12 @@
 // Checks passwords against bcrypt hashes beside the event loop, in worker threads: one check takes a tenth of a second
-// and more. What waits takes turns by the address it comes from, so that many guesses from one do not hold up another.
+// and more. What waits takes turns by the address it comes from and by the hash, so that guesses from one address hold up
+// no other, and guesses at one user's password no other user.
 import { createHmac, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { bcryptCost } from './password.ts';
+import { Turns } from './turns.ts';
 
 /** One processor is left to the event loop, and beyond four the guesses of strangers would have the machine. */
 const maxWorkers = Math.max(1, Math.min(4, availableParallelism() - 1));
@@ -38,8 +40,7 @@ interface Check {
 }
 
 export class PasswordHashes {
-  /** By address, in the order of their turns. */
-  readonly #waiting = new Map<string, Check[]>();
+  readonly #waiting = new Turns<Check>();
   readonly #workers = new Set<Worker>();
   readonly #idle: Worker[] = [];
   /** Passwords that were right, under a key that no other process has. */
@@ -61,18 +62,14 @@ export class PasswordHashes {
   check(hash: string, password: string, asker: Asker): Promise<boolean> {
     if (bcryptCost(hash) === undefined) return Promise.resolve(false);
     return new Promise((answer) => {
-      const check = { hash, password, asker, answer };
-      const turn = this.#waiting.get(asker.address);
-      if (turn === undefined) this.#waiting.set(asker.address, [check]);
-      else turn.push(check);
+      this.#waiting.add(asker.address, hash, { hash, password, asker, answer });
       this.#proceed();
     });
   }
 
   /** Refuses what waits and ends the workers. */
   async close(): Promise<void> {
-    for (const { answer } of [...this.#waiting.values()].flat()) answer(false);
-    this.#waiting.clear();
+    for (const { answer } of this.#waiting.clear()) answer(false);
     await Promise.all(Array.from(this.#workers, (worker) => worker.terminate()));
   }
 
@@ -86,18 +83,14 @@ export class PasswordHashes {
 
   /** Takes out the next check that somebody still needs. */
   #take(): Check | undefined {
-    for (const [address, turn] of this.#waiting) {
-      this.#waiting.delete(address);
-      const [check, ...rest] = turn;
-      // Behind all the others.
-      if (rest.length > 0) this.#waiting.set(address, rest);
-      if (check === undefined) continue;
+    for (;;) {
+      const check = this.#waiting.take();
+      if (check === undefined) return undefined;
       const { hash, password, asker, answer } = check;
       if (asker.isGone()) answer(false);
       else if (this.knows(hash, password)) answer(true);
       else return check;
     }
-    return undefined;
   }
 
   async #run(worker: Worker, { hash, password, answer }: Check): Promise<void> {
