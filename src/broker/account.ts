@@ -1,5 +1,6 @@
 // Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
 import { type Match, Sublist } from '../subjects/sublist.ts';
+import { type AccountLimits, unlimited } from './account-limits.ts';
 import { type Interest, LocalInterest } from './local-interest.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
@@ -18,6 +19,10 @@ export interface SubscriptionFollower {
 
 export class Account {
   readonly name: string;
+  /** A reload puts others in their place. */
+  limits: AccountLimits = unlimited;
+  /** How many are connected here. */
+  clients = 0;
   /** Undefined where the account imports no streams. */
   follower: SubscriptionFollower | undefined;
   /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */

@@ -4,6 +4,7 @@ import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
 import { globalAccountName } from './account.ts';
+import { type AccountLimits, readAccountLimits } from './account-limits.ts';
 import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
 import { type ExportOptions, LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
@@ -29,6 +30,8 @@ export interface AuthOptions {
   readonly accounts: readonly AccountOptions[];
   /** What accounts import from each other. */
   readonly links: AccountLinks;
+  /** By the name of the account; undefined for one without. */
+  readonly limits: Readonly<Record<string, AccountLimits>>;
 }
 
 export const openToAll: AuthOptions = {
@@ -39,6 +42,7 @@ export const openToAll: AuthOptions = {
   timeoutMs: undefined,
   accounts: [],
   links: noLinks,
+  limits: {},
 };
 
 /** Overrides from the command line. */
@@ -58,7 +62,6 @@ const accountFeatures = {
   jetstream: 'JetStream',
   mappings: 'subject mappings',
   maps: 'subject mappings',
-  limits: 'account limits',
   msg_trace: 'message tracing',
   trace_dest: 'message tracing',
 };
@@ -89,6 +92,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     timeoutMs: authorization?.timeoutMs,
     accounts: read.accountOptions,
     links: read.links(),
+    limits: read.limits,
   };
   read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
   return options;
@@ -104,6 +108,8 @@ function readTimeout(reader: MapReader): number | undefined {
 }
 
 class AuthReader {
+  /** What has been read of them. */
+  readonly limits: Record<string, AccountLimits> = Object.create(null);
   readonly #problems: ConfProblem[];
   readonly #users: UserReader;
   readonly #links: LinkReader;
@@ -175,6 +181,10 @@ class AuthReader {
       }
       const defaults = this.#users.permissions(reader, where, 'default_permissions');
       const members = this.#users.list(reader, `${where}.users`, { account: entry.key, defaults });
+      const limits = reader.map('limits');
+      if (limits !== undefined) {
+        this.limits[entry.key] = readAccountLimits(limits, this.#problems, `${where}.limits`);
+      }
       const [exports, imports] = [this.#links.exports(reader, where), this.#links.imports(reader, where)];
       this.#sayings.push({ name: entry.key, exports, imports });
       reader.finish();

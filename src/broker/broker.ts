@@ -7,6 +7,7 @@ import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './account.ts';
 import { AccountImports } from './account-imports.ts';
+import { unlimited } from './account-limits.ts';
 import { Advisories } from './advisories.ts';
 import { Authenticator } from './auth.ts';
 import { type ClientEnvironment, ClientSession } from './client.ts';
@@ -138,7 +139,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     );
     this.authenticator = authenticatorFor(options);
     this.#imports = new AccountImports(this.accounts, this.delivery, () => this.facts);
-    this.#imports.apply(options.auth.links);
+    this.#applyAccounts();
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({
       onError: (error) =>
@@ -278,7 +279,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
     this.delivery.dropForFarBehind = options.dropForFarBehind;
     this.authenticator = authenticatorFor(options);
-    this.#imports.apply(options.auth.links);
+    this.#applyAccounts();
     const before = this.facts;
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
@@ -288,6 +289,14 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
     this.logger.info('Reloaded server configuration');
+  }
+
+  /** Puts what the configuration says of accounts into force. */
+  #applyAccounts(): void {
+    const { links, limits } = this.options.auth;
+    for (const name of Object.keys(limits)) this.accounts.get(name);
+    for (const account of this.accounts) account.limits = limits[account.name] ?? unlimited;
+    this.#imports.apply(links);
   }
 
   async #close(): Promise<void> {

@@ -20,7 +20,7 @@ import {
 import { isLiteral, tokens } from '../subjects/subject.ts';
 import { describeConnection } from '../tls/ciphers.ts';
 import { peerOf } from '../tls/peer.ts';
-import { type Account, type Accounts, globalAccountName } from './account.ts';
+import type { Account, Accounts } from './account.ts';
 import { Admission, type Judges } from './admission.ts';
 import type { Identity, Refused } from './auth.ts';
 import {
@@ -35,9 +35,11 @@ import { type DeliveryPolicy, publish, sayNobodyListens } from './delivery.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import type { LogLimit } from './log-limit.ts';
+import { Membership } from './membership.ts';
 import type { BrokerOptions } from './options.ts';
 import { Permit } from './permit.ts';
 import { isReservedReply, isReservedSubject, reservedGroup } from './reserved.ts';
+import { sessionLabel } from './session-label.ts';
 import { SessionSubscriptions } from './session-subscriptions.ts';
 import { ConnectionStatistics } from './statistics.ts';
 import { type Publisher, type Receiver, type Requester, Subscription } from './subscription.ts';
@@ -71,7 +73,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #heartbeat: Heartbeat;
   readonly #admission: Admission;
   readonly #subscriptions = new SessionSubscriptions(() => this.#account);
-  #account: Account;
+  readonly #membership: Membership;
   #identity: Identity | undefined;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
   /** Is being read. */
@@ -86,9 +88,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#environment = environment;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
-    this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - cid:${id}`);
+    this.log = new LabelledLogger(environment.logger, this.#name);
     this.#parser = new Parser(this, environment.options);
-    this.#account = environment.accounts.get(globalAccountName);
+    this.#membership = new Membership(environment.accounts);
     this.#admission = new Admission(environment, {
       connection: this.connection,
       parser: this.#parser,
@@ -105,6 +107,20 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       ? (publication, { sid }) => this.log.trace(traceMessage(publication, sid, this.headers))
       : undefined;
     this.log.debug('Client connection created');
+  }
+
+  get #account(): Account {
+    return this.#membership.account;
+  }
+
+  /** How the log names it before it says who it is. */
+  get #name(): string {
+    return `${this.connection.peer} - cid:${this.id}`;
+  }
+
+  /** Bytes of a message, as the server and the account limit it. */
+  get #maxPayload(): number {
+    return Math.min(this.#environment.options.maxPayload, this.#account.limits.maxPayload);
   }
 
   get echo(): boolean {
@@ -185,7 +201,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   applyOptions(): void {
     const { options, authenticator } = this.#environment;
     this.#parser.maxControlLine = options.maxControlLine;
-    this.#parser.maxPayload = options.maxPayload;
+    this.#parser.maxPayload = this.#maxPayload;
     this.#parser.headers = this.headers;
     // Who has not begun to speak is asked by the new rules anyway.
     if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
@@ -217,6 +233,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.stop();
     this.#admission.close();
     this.#heartbeat.stop();
+    this.#membership.leave();
     this.#environment.forget(this, reason);
     this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
@@ -281,12 +298,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const name = subject.toString('latin1');
     if (this.log.tracing) this.log.trace(`<<- [SUB ${[name, group, sid].filter(Boolean).join(' ')}]`);
     const { options } = this.#environment;
+    const { limits } = this.#account;
     const subscription = new Subscription(this, subject, group, sid);
     if (group === reservedGroup || this.permit?.admits(subscription) === false) {
       this.violation(subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue)));
     } else if (tokens(subject).length > options.maxSubscriptionTokens) {
       this.violation(tooManyTokens(quoteBytes(subject)));
-    } else if (this.#subscriptions.size >= options.maxSubscriptions) {
+    } else if (this.#subscriptions.size >= Math.min(options.maxSubscriptions, limits.maxSubscriptions)) {
       this.violation(violations.maxSubscriptions);
     } else if (this.#subscriptions.has(sid)) {
       // An id in use keeps its subscription (client.go, processSubEx).
@@ -392,14 +410,17 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Lets somebody in, or says that it does not. */
   #enter(verdict: Identity | Refused): boolean {
-    const { accounts } = this.#environment;
     if ('refused' in verdict) {
       this.violation(violations.authorization, verdict.refused);
       return false;
     }
     this.#become(verdict);
-    this.#account = accounts.get(verdict.account);
-    this.#relabel(verdict);
+    this.log.label = sessionLabel(this.#name, this.#connect, verdict);
+    if (!this.#membership.enter(verdict.account)) {
+      this.violation(violations.maxAccountConnections);
+      return false;
+    }
+    this.#parser.maxPayload = this.#maxPayload;
     this.#environment.admitted(this);
     return true;
   }
@@ -408,16 +429,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const { permissions } = identity;
     this.#identity = identity;
     this.permit = permissions && new Permit(permissions);
-  }
-
-  /** Log lines say from now on what the client calls itself and who it is. */
-  #relabel(identity: Identity): void {
-    const { version, lang, name } = this.#connect;
-    const client = [version === '' ? '' : `v${version}`, lang, name].filter((part) => part !== '').join(':');
-    const parts = [this.connection.peer, `cid:${this.id}`];
-    if (client !== '') parts.push(quote(client));
-    if (identity.label !== '') parts.push(quote(`${identity.account}/${identity.label}`));
-    this.log.label = parts.join(' - ');
   }
 
   #active(): void {
@@ -430,7 +441,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   #infoLine(news: Partial<ClientFacts> = {}): Buffer {
-    const facts = { id: this.id, ip: this.connection.remoteAddress, ...news };
+    const facts = { id: this.id, ip: this.connection.remoteAddress, maxPayload: this.#maxPayload, ...news };
     return infoLine(infoJson(this.#environment.facts, facts));
   }
 

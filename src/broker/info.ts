@@ -27,6 +27,8 @@ export interface ClientFacts {
   ip: string;
   /** What the client may sign, in the first INFO. */
   nonce?: string;
+  /** Where it is lower than that of the server. */
+  maxPayload?: number;
   /** The account, in the answer to the first PING after CONNECT. */
   account?: string;
   lameDuck?: boolean;
@@ -47,7 +49,7 @@ export function infoJson(server: ServerFacts, client: ClientFacts): string {
     tls_required: server.tlsRequired || undefined,
     tls_verify: server.tlsVerify || undefined,
     tls_available: server.tlsAvailable || undefined,
-    max_payload: server.maxPayload,
+    max_payload: client.maxPayload ?? server.maxPayload,
     client_id: client.id,
     client_ip: client.ip === '' ? undefined : client.ip,
     nonce: client.nonce || undefined,

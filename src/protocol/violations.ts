@@ -16,6 +16,7 @@ export type CloseReason =
   | 'Protocol Violation'
   | 'Bad Client Protocol Version'
   | 'Maximum Connections Exceeded'
+  | 'Maximum Account Connections Exceeded'
   | 'Maximum Message Payload Exceeded'
   | 'Maximum Control Line Exceeded'
   | 'Server Shutdown'
@@ -62,6 +63,11 @@ export const violations = {
     'maximum payload exceeded',
   ),
   maxConnections: closing('maximum connections exceeded', 'Maximum Connections Exceeded'),
+  maxAccountConnections: closing(
+    'maximum account active connections exceeded',
+    'Maximum Account Connections Exceeded',
+    'maximum account active connections exceeded',
+  ),
   throttled: closing(
     'Connection throttling is active. Please try again later.',
     'Maximum Connections Exceeded',

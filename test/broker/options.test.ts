@@ -284,7 +284,6 @@ describe('readBrokerOptions', () => {
     'ocsp: true',
     'authorization { auth_callout { issuer: X } }',
     'authorization { users: [{user: a, proxy_required: true}] }',
-    'accounts { A { limits: {max_subs: 1} } }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
     const { problems } = read(text, { ignoreUnsupported: true });
     expect(problems).toEqual([expect.stringMatching(/^error 1:\d+ .*(not supported|does not have)/)]);
@@ -364,6 +363,7 @@ describe('accounts and authorization', () => {
       ],
       timeoutMs: 500,
       links: { streams: [], services: [] },
+      limits: {},
     });
   });
 
@@ -410,6 +410,8 @@ describe('accounts and authorization', () => {
     ['authorization { users: [a] }', 'an entry of authorization.users must be a block such as {user: alice}'],
     ['authorization { password: b }', '"password" in authorization needs "user" beside it'],
     ['accounts { $G { users: [] } }', 'account name "$G" is reserved'],
+    ['accounts { A { limits: { max_subz: 1 } } }', 'unknown field "max_subz" in accounts.A.limits'],
+    ['accounts { A { limits: 5 } }', 'expected a block for "limits" in accounts.A, found an integer'],
     ['accounts { A { nkey: AABC } }', '"nkey" in accounts.A is not the public key of an account'],
     [
       'authorization { users: [{nkey: UABC}] }',

@@ -84,3 +84,67 @@ conformance('accounts', accounts, (suite) => {
     await client.receives('');
   });
 });
+
+const limited = `accounts {
+  TWO { users: [ { user: two, password: t } ], limits: { max_connections: 2, max_leafnodes: 0 } }
+  FEW { users: [ { user: few, password: f } ], limits: { max_subs: 2 } }
+  SMALL { users: [ { user: small, password: s } ], limits: { max_payload: 10 } }
+  LARGE { users: [ { user: large, password: l } ], limits: { max_pay: 2000000, max_conn: -1 } }
+}`;
+
+conformance('limits of accounts', limited, (suite) => {
+  const as = (user: string) => suite.connect({ user, pass: user[0] });
+  const tooMany = "-ERR 'maximum account active connections exceeded'\r\n";
+
+  it('let in so many clients, and one more when one has gone', async () => {
+    const [first] = [await as('two'), await as('two')];
+    const third = await suite.open();
+    third.send('CONNECT {"user":"two","pass":"t","verbose":true}\r\nPING\r\n');
+    await third.closes(tooMany);
+    first.send('CONNECT {"user":"few","pass":"f"}\r\n');
+    await first.receives('');
+    await as('two');
+  });
+
+  it('count one who introduces himself again once', async () => {
+    const client = await suite.connect({ user: 'two', pass: 't' });
+    client.send('CONNECT {"user":"two","pass":"t"}\r\n'.repeat(5));
+    await client.receives('');
+  });
+
+  it('let each client have so many subscriptions', async () => {
+    const [one, other] = [await as('few'), await as('few')];
+    for (const client of [one, other]) {
+      client.send('SUB a 1\r\nSUB b 2\r\nSUB c 3\r\n');
+      await client.receives("-ERR 'maximum subscriptions exceeded'\r\n");
+      client.send('UNSUB 1\r\nSUB c 3\r\n');
+      await client.receives('');
+    }
+  });
+
+  it('let messages be so large', async () => {
+    const client = await as('small');
+    client.send('PUB a 10\r\n0123456789\r\n');
+    await client.receives('');
+    client.send('PUB a 11\r\n0123456789a\r\n');
+    await client.closes("-ERR 'Maximum Payload Violation'\r\n");
+  });
+
+  it('do not let them be larger than the server does', async () => {
+    const client = await as('large');
+    client.send('PUB a 1048577\r\n');
+    await client.closes("-ERR 'Maximum Payload Violation'\r\n");
+  });
+
+  it.each([
+    ['small', 10],
+    ['large', 1_048_576],
+  ])('are told to a client of %s', async (user, size) => {
+    const client = await suite.open();
+    expect(client.info.max_payload).toBe(1_048_576);
+    const connect = { user, pass: user[0], protocol: 1, verbose: false };
+    client.send(`CONNECT ${JSON.stringify(connect)}\r\nPING\r\n`);
+    await client.reads('PONG\r\n');
+    expect((await client.nextInfo()).max_payload).toBe(size);
+  });
+});
