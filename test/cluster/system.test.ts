@@ -1,0 +1,67 @@
+// The system account of a cluster: whoever asks one server hears all of them, and what one tells is heard at the others.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Cluster } from './cluster.ts';
+import { describeClusters } from './set-ups.ts';
+
+const accounts = `
+  system_account: SYS
+  accounts {
+    SYS { users: [{user: sys, password: s}] }
+    A { users: [{user: a, password: a}] }
+  }
+  no_auth_user: a
+`;
+const sys = { user: 'sys', pass: 's' };
+
+describeClusters('the system account of a cluster', (kinds) => {
+  let cluster: Cluster;
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(kinds, { more: accounts });
+  });
+  afterAll(() => cluster.stop());
+
+  const watchers = () => Promise.all(cluster.nodes.map((node) => cluster.connect(node, sys)));
+
+  it('has every server answer a question, whichever was asked', async () => {
+    const three = await watchers();
+    await cluster.settled(three);
+    for (const watcher of three) {
+      const inbox = watcher.subscribe('answers');
+      watcher.publish('$SYS.REQ.SERVER.PING', '', { reply: 'answers' });
+      const answers = (await inbox.has(3)).map(({ payload }) => JSON.parse(payload));
+      expect(answers.map(({ server }) => server.name).sort()).toEqual(['n1', 'n2', 'n3']);
+      expect(answers.map(({ server }) => server.cluster)).toEqual(['test', 'test', 'test']);
+      expect(answers.every(({ statsz }) => statsz.routes.length >= 2)).toBe(true);
+      watcher.unsubscribe(inbox);
+    }
+  });
+
+  it('tells at every server of a client that comes to one of them', async () => {
+    const three = await watchers();
+    const inboxes = three.map((watcher) => watcher.subscribe('$SYS.ACCOUNT.A.CONNECT'));
+    await cluster.settled(three);
+    for (const [index, node] of cluster.nodes.entries()) {
+      await cluster.connect(node, { name: `visitor ${index}` });
+    }
+    for (const inbox of inboxes) {
+      const heard = (await inbox.has(3)).map(({ payload }) => JSON.parse(payload).client.name);
+      expect(heard.sort()).toEqual(['visitor 0', 'visitor 1', 'visitor 2']);
+    }
+  });
+
+  it('has one server tell of its connections when it is asked by way of another', async () => {
+    const [first, second] = await watchers();
+    const [, other] = cluster.nodes;
+    if (first === undefined || second === undefined || other === undefined)
+      throw new Error('no cluster of three');
+    await cluster.settled([first, second]);
+    const visitor = await cluster.connect(other, { name: 'there' });
+    await visitor.flush();
+    const id = second.info.server_id;
+    const { payload } = await first.request(`$SYS.REQ.SERVER.${id}.CONNZ`, '{"acc":"A"}');
+    const { server, data } = JSON.parse(payload);
+    expect(server.name).toBe('n2');
+    expect(data.connections).toContainEqual(expect.objectContaining({ name: 'there' }));
+  });
+});
