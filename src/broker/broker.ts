@@ -37,7 +37,7 @@ export interface BrokerDependencies {
   /** A number in [0, 1). */
   readonly random?: () => number;
   readonly now?: () => Date;
-  /** What INFO says; by default that of a development version. */
+  /** What the log and monitoring say; by default that of a development version. */
   readonly version?: string;
   /** Reads the configuration again, for `reload`; throws where it cannot be used. */
   readonly reread?: () => BrokerOptions;

@@ -330,7 +330,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection.write(pongLine);
     if (!this.#connected || this.#pongSent) return;
     this.#pongSent = true;
-    if (this.takesInfo) this.sendInfo({ account: this.#account.name });
+    const { name } = this.#account;
+    const isSystem = name === this.#environment.options.systemAccount;
+    if (this.takesInfo) this.sendInfo({ account: name, isSystem });
   }
 
   pong(): void {

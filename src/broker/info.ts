@@ -31,15 +31,23 @@ export interface ClientFacts {
   maxPayload?: number;
   /** The account, in the answer to the first PING after CONNECT. */
   account?: string;
+  /** Whether that is the system account. */
+  isSystem?: boolean;
   lameDuck?: boolean;
 }
+
+/**
+ * The nats-server that clients are told they talk to. They judge by this number what they may ask for (`nats account info`
+ * asks who it is from 2.10.0 on); 2.11.0 would promise message tracing, which is not here.
+ */
+const equivalentVersion = '2.10.0';
 
 /** Makes the JSON; fields that say nothing are left out. */
 export function infoJson(server: ServerFacts, client: ClientFacts): string {
   return JSON.stringify({
     server_id: server.id,
     server_name: server.name,
-    version: server.version,
+    version: equivalentVersion,
     proto: 1,
     go: `node${process.versions.node}`,
     host: server.host,
@@ -58,6 +66,7 @@ export function infoJson(server: ServerFacts, client: ClientFacts): string {
     ldm: client.lameDuck || undefined,
     connect_info: client.account === undefined ? undefined : true,
     remote_account: client.account,
+    acc_is_sys: client.isSystem || undefined,
   });
 }
 
