@@ -1,5 +1,6 @@
 // /connz: the connections, open and ended, chosen, sorted and cut to a page as nats-server does it (monitor.go, Connz).
 import { formatGoSpan } from '../duration.ts';
+import { overlap, tokens } from '../subjects/subject.ts';
 import { peerOf } from '../tls/peer.ts';
 import { globalAccountName } from './account.ts';
 import type { ClientSession } from './client.ts';
@@ -48,7 +49,7 @@ export function connz(
   broker: Monitored,
   matches: (record: ConnectionRecord) => boolean = () => true,
 ) {
-  const { sort, auth, subs, offset, limit, cid, state, user, account } = readQuery(query);
+  const { sort, auth, subs, offset, limit, cid, state, user, account, interest } = readQuery(query);
   const now = broker.now().getTime();
   const open = state === 'closed' ? [] : broker.sessions.list().map((session) => listOpen(session, now));
   const closed = state === 'open' ? [] : Array.from(broker.sessions.closed, listClosed);
@@ -56,7 +57,10 @@ export function connz(
     ({ record }) => (account === '' || record.account === account) && matches(record),
   );
   const chosen = all.filter(
-    ({ record }) => (user === '' || record.user === user) && (cid === 0 || record.cid === cid),
+    ({ record, source }) =>
+      (user === '' || record.user === user) &&
+      (cid === 0 || record.cid === cid) &&
+      (interest === undefined || !('connection' in source) || isInterested(source, interest)),
   );
   // Sorting is stable: those that are equal stay as they are, the open ones first.
   chosen.sort((a, b) => sort(a.record, b.record));
@@ -91,13 +95,25 @@ function readQuery(query: Query) {
   }
   if (query.text('mqtt_client') !== '')
     throw new BadQuery('mqtt_client is not supported: there is no MQTT here');
+  const account = query.text('acc');
+  // nats-server takes it in requests only, not over HTTP.
+  const filter = query.text('filter_subject');
+  const isFiltered = filter !== '' && filter !== '>';
+  if (isFiltered && account === '') {
+    throw new BadQuery('filter by subject only valid with account filtering');
+  }
   return {
-    ...{ sort, auth, offset, cid, state },
+    ...{ sort, auth, offset, cid, state, account },
     subs,
     limit: cid > 0 ? 1 : limit > 0 ? limit : defaultLimit,
     user: query.text('user'),
-    account: query.text('acc'),
+    interest: isFiltered ? tokens(Buffer.from(filter)) : undefined,
   };
+}
+
+/** Whether a session listens to something that the subject, with or without wildcards, stands for. */
+function isInterested({ profile }: ClientSession, interest: readonly string[]): boolean {
+  return [...profile.subscriptions].some(({ subject }) => overlap(tokens(subject), interest));
 }
 
 function readState(text: string): 'open' | 'closed' | 'any' {

@@ -276,9 +276,24 @@ const types: Readonly<Record<string, 'string' | 'number' | 'boolean'>> = {
   user: 'string',
   acc: 'string',
   account: 'string',
+  filter_subject: 'string',
   test: 'string',
   include_unused: 'boolean',
 };
+
+/** Those that monitoring has under the same name. */
+const sameInQuery = [
+  'sort',
+  'auth',
+  'offset',
+  'limit',
+  'cid',
+  'mqtt_client',
+  'user',
+  'acc',
+  'filter_subject',
+  'test',
+];
 
 /** Connection states by their numbers (monitor.go, ConnState). */
 const states = ['open', 'closed', 'any'];
@@ -286,7 +301,7 @@ const states = ['open', 'closed', 'any'];
 /** The same options as monitoring over HTTP takes them. */
 function queryOf(body: Record<string, unknown>): Query {
   const parameters = new URLSearchParams();
-  for (const name of ['sort', 'auth', 'offset', 'limit', 'cid', 'mqtt_client', 'user', 'acc', 'test']) {
+  for (const name of sameInQuery) {
     if (body[name] !== undefined) parameters.set(name, String(body[name]));
   }
   if (typeof body.account === 'string') parameters.set('acc', body.account);

@@ -1,5 +1,5 @@
 // What a user has after `natspki init --yes`, served by the bundled broker and by the real nats-server.
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
@@ -14,11 +14,13 @@ export class Installation {
   #command: readonly string[];
   #server: ServerUnderTest | undefined;
 
-  constructor(command: readonly string[]) {
+  /** @param more configuration beside what init has written */
+  constructor(command: readonly string[], more: string) {
     this.#command = command;
     beforeAll(async () => {
       this.folder = mkdtempSync(join(tmpdir(), 'natspki-clients-'));
       expect(await natspki(this.folder, ['init', '--yes'])).toMatchObject({ code: 0, stderr: '' });
+      appendFileSync(join(this.folder, 'nats.conf'), more);
       this.#server = await this.start();
     });
     afterAll(async () => {
@@ -62,11 +64,14 @@ export class Installation {
   }
 }
 
-/** Describes what real clients do with the installation, on each server there is. */
-export function onBothServers(title: string, cases: (installation: Installation) => void): void {
+/**
+ * Describes what real clients do with the installation, on each server there is.
+ * @param more configuration beside what init has written
+ */
+export function onBothServers(title: string, cases: (installation: Installation) => void, more = ''): void {
   describe(`${title}, on the bundled broker`, () =>
-    cases(new Installation([process.execPath, bin, 'broker'])));
+    cases(new Installation([process.execPath, bin, 'broker'], more)));
   describePeer('nats-server', `${title}, on nats-server`, (natsServer) =>
-    cases(new Installation([natsServer])),
+    cases(new Installation([natsServer], more)),
   );
 }

@@ -1,23 +1,13 @@
 // The `nats` command line client over mutual TLS, with what `natspki init` made: the same commands give the same results
 // on both servers.
-import { expect, it, vi } from 'vitest';
-import { type Finished, run } from '../support/command.ts';
+import { expect, it } from 'vitest';
 import { describePeer } from '../support/peers.ts';
-import { Wire } from '../support/wire.ts';
-import { type Installation, onBothServers } from './installation.ts';
+import { onBothServers } from './installation.ts';
+import { answered, natsCli } from './nats-command.ts';
 
 describePeer('nats', 'the nats CLI', (bin) => {
   onBothServers('over mutual TLS', (installation) => {
-    const nats = (...parameters: string[]): Promise<Finished> => {
-      const { caFile, certFile, keyFile } = installation.files;
-      const tls = ['--tlsca', caFile, '--tlscert', certFile, '--tlskey', keyFile];
-      return natsWith(tls, ...parameters);
-    };
-    // The CLI must not find contexts of the user who runs the tests.
-    const natsWith = (tls: string[], ...parameters: string[]): Promise<Finished> =>
-      run([bin, '--server', `nats://localhost:${installation.server.port}`, ...tls, ...parameters], {
-        environment: { HOME: installation.folder, XDG_CONFIG_HOME: installation.folder, NO_COLOR: '1' },
-      });
+    const nats = natsCli(bin, installation);
 
     it('publishes to a subscriber', async () => {
       const subscribed = nats('sub', 'orders.>', '--count', '3');
@@ -109,7 +99,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
     });
 
     it('is refused without a certificate', async () => {
-      const { code, stderr } = await natsWith(
+      const { code, stderr } = await nats.with(
         ['--tlsca', installation.files.caFile],
         'pub',
         'orders.new',
@@ -123,27 +113,9 @@ describePeer('nats', 'the nats CLI', (bin) => {
     });
 
     it('refuses a server whose authority it does not know', async () => {
-      const { code, stderr } = await natsWith([], 'pub', 'orders.new', 'x');
+      const { code, stderr } = await nats.with([], 'pub', 'orders.new', 'x');
       expect(code).toBe(1);
       expect(stderr).toMatch(/unknown authority/);
     });
   });
 });
-
-// Waits until a subscriber of the subject is there; it gets one empty message. Nothing else tells: the CLI says that it
-// subscribes before it does.
-async function answered(installation: Installation, subject: string): Promise<void> {
-  const wire = await Wire.open(installation.server.port, { tls: installation.tls });
-  try {
-    wire.send('CONNECT {"verbose":false,"headers":true,"no_responders":true}\r\nSUB probe 1\r\n');
-    await vi.waitUntil(
-      async () => {
-        wire.send(`PUB ${subject} probe 0\r\n\r\n`);
-        return !(await wire.drain()).includes('NATS/1.0 503');
-      },
-      { timeout: 10_000, interval: 20 },
-    );
-  } finally {
-    wire.end();
-  }
-}

@@ -97,6 +97,40 @@ conformance('the system account', configuration, (suite) => {
     expect(data).toMatchObject({ limit: 1, num_connections: 1, connections: [{ account: 'A' }] });
   });
 
+  it('finds the connections that listen to a subject, in an account', async () => {
+    const listener = await suite.connect({ ...alice, name: 'listener' });
+    listener.send('SUB x.*.z 1\r\n');
+    await listener.receives('');
+    const wire = await suite.connect(sys);
+    const ask = (filter: object) => request(wire, '$SYS.REQ.SERVER.PING.CONNZ', filter);
+    for (const [subject, names] of [
+      ['x.y.z', ['listener']],
+      ['x.y.>', ['listener']],
+      ['*.y.*', ['listener']],
+      ['x.y', []],
+      ['y.>', []],
+    ] as const) {
+      const { data } = await ask({ acc: 'A', filter_subject: subject });
+      expect(data.connections.map(({ name }: Json) => name)).toEqual(names);
+      expect(data.total).toBeGreaterThan(0);
+    }
+    const { error } = await ask({ filter_subject: 'x' });
+    expect(error).toEqual({
+      code: 500,
+      description: 'filter by subject only valid with account filtering',
+    });
+  });
+
+  it('tells its users that they are in it, and nobody else', async () => {
+    for (const [user, isSystem] of [
+      [sys, true],
+      [alice, undefined],
+    ] as const) {
+      const wire = await suite.connect({ ...user, protocol: 1 });
+      expect((await wire.nextInfo()).acc_is_sys).toBe(isSystem);
+    }
+  });
+
   it('says what is wrong with a request', async () => {
     const wire = await suite.connect(sys);
     const wrongType = await request(wire, '$SYS.REQ.SERVER.PING.CONNZ', { limit: 'x' });
