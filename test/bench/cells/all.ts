@@ -1,4 +1,5 @@
 // Every cell that is measured on running servers, in the order of the report.
+import { attackerCells } from './attackers.ts';
 import type { Cell } from './cell.ts';
 import { connectionCells } from './connections.ts';
 import { natsCliCells } from './nats-cli.ts';
@@ -14,6 +15,7 @@ export const cells: readonly Cell[] = [
   ...slowConsumerCells,
   ...requestCells,
   ...connectionCells,
+  ...attackerCells,
   ...swapCells,
   ...natsCliCells,
 ];

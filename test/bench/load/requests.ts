@@ -1,4 +1,5 @@
 // One request at a time, and the one who answers. Both know every byte that will come, so that neither parses.
+import { setTimeout as delay } from 'node:timers/promises';
 import { deliveryLength, payload, publication, subscribeLine } from '../messages.ts';
 import { now } from '../usage.ts';
 import { Connection, type Target } from './connection.ts';
@@ -39,8 +40,11 @@ export class Requester {
     return new Requester(connection, setup);
   }
 
-  /** Sends one request after the other for so long and returns how long each took, in milliseconds. */
-  async request(seconds: number): Promise<number[]> {
+  /**
+   * Sends one request after the other for so long and returns how long each took, in milliseconds.
+   * @param pauseMs how long it waits after each
+   */
+  async request(seconds: number, pauseMs = 0): Promise<number[]> {
     const latencies: number[] = [];
     const end = now() + seconds * 1000;
     for (let from = now(); from < end; ) {
@@ -50,7 +54,8 @@ export class Requester {
       });
       const to = now();
       latencies.push(to - from);
-      from = to;
+      if (pauseMs > 0) await delay(pauseMs);
+      from = pauseMs > 0 ? now() : to;
     }
     return latencies;
   }

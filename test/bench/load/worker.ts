@@ -1,10 +1,12 @@
 // A process of the load generator: it plays the role it is told and answers the questions of the benchmark.
+import { Attackers } from './attackers.ts';
 import { Crowd } from './crowd.ts';
+import { Honest } from './honest.ts';
 import { Publisher } from './publisher.ts';
 import { Requester, Responder } from './requests.ts';
 import { Subscriber } from './subscriber.ts';
 
-const roles = { Crowd, Publisher, Requester, Responder, Subscriber };
+const roles = { Attackers, Crowd, Honest, Publisher, Requester, Responder, Subscriber };
 
 export type Roles = typeof roles;
 

@@ -1,0 +1,54 @@
+// The cell of password guessing: how many are refused, and what those who are honest notice of it.
+import { Meter } from '../meter.ts';
+import { percentile } from '../statistics.ts';
+import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts';
+
+const attackers = 200;
+const honest = 50;
+
+export const attackerCells: readonly Cell[] = [
+  {
+    name: 'attackers',
+    says: `${attackers} who guess passwords without a pause, and ${honest} honest clients, 25 of which ask every 20 ms`,
+    table: {
+      title: 'Password guessing',
+      quantities: [
+        { key: 'refusals', title: 'refusals/s' },
+        { key: 'before50', title: 'honest p50 µs before' },
+        { key: 'during50', title: 'p50 µs during' },
+        { key: 'before99', title: 'honest p99 µs before' },
+        { key: 'during99', title: 'p99 µs during' },
+        ...costs,
+      ],
+    },
+    transports: both,
+    measure,
+  },
+];
+
+async function measure({ server, generator, seconds }: Bench): Promise<Measurement> {
+  const { target } = server;
+  const clients = await generator.start('Honest', {
+    ...{ target, subject: 'bench.service', inbox: '_INBOX.bench', size: 128 },
+    ...{ pairs: honest / 2, pauseMs: 20 },
+  });
+  const wrong = { ...target, password: 'not-the-password' };
+  const crowd = await generator.start('Attackers', { target: wrong, attackers });
+  await clients.ask('request', Math.max(0.5, seconds / 2));
+  const before = await clients.ask('request', seconds);
+  // The first attempts pay for code that all later ones use.
+  await crowd.ask('attack', Math.max(0.5, seconds / 2));
+  const meter = new Meter(server.pid, generator.pids);
+  const [during, { refusals, from, to }] = await Promise.all([
+    clients.ask('request', seconds),
+    crowd.ask('attack', seconds),
+  ]);
+  return {
+    refusals: (refusals / (to - from)) * 1000,
+    before50: percentile(before, 0.5) * 1000,
+    during50: percentile(during, 0.5) * 1000,
+    before99: percentile(before, 0.99) * 1000,
+    during99: percentile(during, 0.99) * 1000,
+    ...meter.read(refusals),
+  };
+}

@@ -1,0 +1,56 @@
+// Those who guess passwords: connect, say the wrong one, are refused, and begin again at once.
+import { once } from 'node:events';
+import { now } from '../usage.ts';
+import { greet, type Target } from './connection.ts';
+
+export interface AttackSetup {
+  /** With a password that is wrong. */
+  readonly target: Target;
+  /** How many of them there are at once. */
+  readonly attackers: number;
+}
+
+export class Attackers {
+  readonly #setup: AttackSetup;
+  #isOver = false;
+
+  private constructor(setup: AttackSetup) {
+    this.#setup = setup;
+  }
+
+  static async open(setup: AttackSetup): Promise<Attackers> {
+    return new Attackers(setup);
+  }
+
+  /** Attacks for so long; returns how often the server refused, and when it began and ended. */
+  async attack(seconds: number): Promise<{ refusals: number; from: number; to: number }> {
+    const from = now();
+    let refusals = 0;
+    const timer = setTimeout(() => {
+      this.#isOver = true;
+    }, seconds * 1000);
+    this.#isOver = false;
+    const { target, attackers } = this.#setup;
+    const one = async () => {
+      for (; !this.#isOver; refusals++) await beRefused(target);
+    };
+    await Promise.all(Array.from({ length: attackers }, one));
+    clearTimeout(timer);
+    return { refusals, from, to: now() };
+  }
+}
+
+async function beRefused(target: Target): Promise<void> {
+  const socket = await greet(target);
+  let text = '';
+  socket.on('data', (chunk: Buffer) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('error', () => undefined);
+  const closed = once(socket, 'close');
+  const identity = { verbose: false, user: target.user, pass: target.password };
+  socket.write(`CONNECT ${JSON.stringify(identity)}\r\nPING\r\n`);
+  await closed;
+  if (!text.includes("-ERR 'Authorization Violation'"))
+    throw new Error(`refused with ${JSON.stringify(text)}`);
+}
