@@ -1,5 +1,6 @@
 // An answer of monitoring, and how it is sent: never kept, never guessed at, never shown within another page.
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
 
 export interface Answer {
   readonly status: number;
@@ -22,10 +23,11 @@ export function text(status: number, body: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-/** The headers that every answer has, those to what is not even HTTP too. */
-export const safeguards = {
+/** The headers that every answer has. */
+const safeguards = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
 } as const;
@@ -41,4 +43,16 @@ export function send(answer: Answer, { method }: IncomingMessage, response: Serv
     ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
   });
   response.end(method === 'HEAD' ? undefined : body);
+}
+
+/** Answers what is not even a request, and ends the connection. @param isAnswering whether an answer is under way on it */
+export function refuse(error: NodeJS.ErrnoException, socket: Duplex, isAnswering: boolean): void {
+  if (isAnswering || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
+  const headers = Object.entries({ ...safeguards, 'Content-Length': 0, Connection: 'close' });
+  const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`);
 }

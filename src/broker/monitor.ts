@@ -2,15 +2,18 @@
 // broker and changes nothing. TLS is made by the Handshaker; here clients are never asked for a certificate.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { quote } from '../log.ts';
 import { HandshakeError } from '../tls/handshake-error.ts';
 import { accountz } from './accountz.ts';
 import { accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
 import { formatHostPort } from './host-port.ts';
 import { Listener } from './listener.ts';
-import { type Answer, json, send, text } from './monitor-answer.ts';
+import { type Answer, json, refuse, send, text } from './monitor-answer.ts';
+import { foreignHost } from './monitor-host.ts';
 import type { MonitorOptions } from './monitor-options.ts';
 import { BadQuery, Query } from './monitor-query.ts';
+import { AnswerQueue } from './monitor-queue.ts';
 import type { Monitored } from './monitored.ts';
 import { PageTemplate, pageDocument, readAssets } from './page.ts';
 import { routez } from './routez.ts';
@@ -42,6 +45,7 @@ export class Monitor {
   readonly #requests = new Map<string, number>();
   /** Every connection, with the timer that ends it. */
   readonly #sockets = new Map<Socket, NodeJS.Timeout>();
+  readonly #queue = new AnswerQueue();
   readonly #cpu = new CpuMeter();
   readonly #assets = readAssets();
   #listener: Listener | undefined;
@@ -65,9 +69,12 @@ export class Monitor {
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
     ]);
     this.#server = createServer(
-      { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false },
+      { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false, requireHostHeader: false },
       (request, response) => void this.#answer(request, response),
     );
+    // Who sends Expect is answered like everybody.
+    this.#server.on('checkExpectation', (request, response) => void this.#answer(request, response));
+    this.#server.on('clientError', (error, socket) => refuse(error, socket, this.#queue.isBusy(socket)));
     this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
   }
 
@@ -114,6 +121,12 @@ export class Monitor {
   /** The endpoints that people and tools look for. */
   get #listed(): string[] {
     return [...this.#endpoints.keys()].filter((path) => path !== '/' && path !== '/page.json');
+  }
+
+  /** What the configuration calls this machine. */
+  get #names(): string[] {
+    const { options } = this.#broker;
+    return [options.host, this.#options.host ?? '', options.clientAdvertise?.host ?? ''];
   }
 
   get #where(): MonitorAddress {
@@ -172,15 +185,24 @@ export class Monitor {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
+    if (!(await this.#queue.wait(socket, response))) return;
     this.#allow(socket, answerMs);
     response.once('finish', () => this.#allow(socket, requestMs));
     send(await this.#find(request), request, response);
   }
 
-  async #find({ method, url = '' }: IncomingMessage): Promise<Answer> {
+  async #find({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
+    if (headers.host === undefined && httpVersion !== '1.0') {
+      return text(400, '400 Bad Request: missing required Host header');
+    }
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
+    const { basePath, secure } = this.#options;
+    // Over TLS the certificate tells a site from this broker.
+    const foreign = secure ? undefined : foreignHost(socket.localAddress, headers.host, this.#names);
+    if (foreign !== undefined) {
+      return text(421, `${quote(foreign)} is no name of this server: ask for localhost or for an address\n`);
+    }
     const [path = '', ...query] = url.split('?');
-    const { basePath } = this.#options;
     const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
     // Its name of old, as in nats-server.
     const name = below === '/subscriptionsz' ? '/subsz' : below;

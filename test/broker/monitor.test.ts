@@ -255,17 +255,81 @@ describe('monitoring', () => {
 });
 
 describe('a stranger at the monitoring port', () => {
-  it('may only read', async () => {
+  it('may only read what there is', async () => {
     const url = urlOf(await Running.start(http));
     const { status, headers } = await ask(`${url}/varz`, { method: 'POST' });
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD']);
     expect(await ask(`${url}/varz`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
   });
 
-  it('cannot send long headers', async () => {
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('cannot %s', async (method) => {
     const url = urlOf(await Running.start(http));
-    const reply = await sends(url, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(9000)}\r\n\r\n`);
-    expect(reply).toMatch(/^HTTP\/1\.1 431 /);
+    const body = 'Content-Length: 3\r\n\r\nabc';
+    const reply = await sends(url, `${method} /varz HTTP/1.1\r\nHost: localhost\r\n${body}`);
+    expect(reply).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/);
+    expect(reply.match(/HTTP\/1\.1/g)).toHaveLength(1);
+  });
+
+  it.each([
+    ['a proxy', 'CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n', /^$/],
+    ['long headers', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(9000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
+    ['a long query', `GET /connz?${'subs=1&'.repeat(3000)} HTTP/1.1\r\n\r\n`, /^HTTP\/1\.1 431 /],
+    ['no Host', 'GET /varz HTTP/1.1\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['no HTTP', '\x16\x03\x01\x02\x00', /^HTTP\/1\.1 400 /],
+    ['two lengths', 'GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', /^HTTP\/1\.1 400 /],
+  ])('gets nowhere with %s', async (_what, bytes, answer) => {
+    const reply = await sends(urlOf(await Running.start(http)), bytes);
+    expect(reply).toMatch(answer);
+    if (reply !== '') expect(reply).toContain('\r\nX-Content-Type-Options: nosniff\r\n');
+  });
+
+  it('is answered with the same safeguards whatever is asked', async () => {
+    const url = urlOf(await Running.start(http));
+    const paths = ['/', '/page/page.js', '/page.json', '/varz', '/metrics', '/none', '/connz?limit=x'];
+    const replies = await Promise.all(paths.map((path) => ask(`${url}${path}`)));
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200, 404, 400]);
+    const post = await ask(`${url}/varz`, { method: 'POST' });
+    for (const { headers } of [...replies, post]) {
+      expect(headers).toMatchObject({
+        'cache-control': 'no-store',
+        'content-security-policy': expect.stringMatching(/^default-src 'none'; .*frame-ancestors 'none'/),
+        'cross-origin-resource-policy': 'same-origin',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+      });
+      expect(headers['access-control-allow-origin']).toBeUndefined();
+    }
+  });
+
+  it('cannot read it through a browser here by a name of his own', async () => {
+    const url = urlOf(await Running.start(http));
+    const { status, body } = await ask(`${url}/connz`, { headers: { Host: 'evil.example:8222' } });
+    expect([status, body]).toEqual([
+      421,
+      '"evil.example:8222" is no name of this server: ask for localhost or for an address\n',
+    ]);
+    const { status: own } = await ask(`${url}/connz`, { headers: { Host: 'localhost:8222' } });
+    expect(own).toBe(200);
+  });
+
+  it('gets answers one after the other, and no more of them than he reads', async () => {
+    const url = urlOf(await Running.start(http));
+    const requests = 900;
+    const socket = connect(Number(new URL(url).port), '127.0.0.1');
+    socket.on('error', () => {}).pause();
+    const last = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    socket.write('GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n'.repeat(requests) + last);
+    const answered = async () => (await askJson(`${url}/varz`)).http_req_stats['/metrics'] ?? 0;
+    await expect.poll(answered).toBeGreaterThan(1);
+    expect(await answered()).toBeLessThan(requests);
+    let text = '';
+    socket.setEncoding('latin1').on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.resume();
+    await once(socket, 'close');
+    expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(requests + 1);
+    expect(text).toMatch(/\{"status":"ok"\}$/);
   });
 
   it('cannot take all connections from the broker, nor more than its share', async () => {

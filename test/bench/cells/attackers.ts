@@ -38,7 +38,7 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
   const before = await clients.ask('request', seconds);
   // The first attempts pay for code that all later ones use.
   await crowd.ask('attack', Math.max(0.5, seconds / 2));
-  const meter = new Meter(server.pid, generator.pids);
+  const meter = new Meter([server.pid], generator.pids);
   const [during, { refusals, from, to }] = await Promise.all([
     clients.ask('request', seconds),
     crowd.ask('attack', seconds),
