@@ -53,7 +53,7 @@ export default class Pin extends BaseCommand {
   }
 
   async #add(file: string, pins: readonly { source: string; pin: string }[]) {
-    const { addPins } = await import('../src/tls/configuration-file.ts');
+    const { addPins, pinsLetNobodyIn } = await import('../src/tls/configuration-file.ts');
     const added = await addPins(
       file,
       'client',
@@ -62,7 +62,11 @@ export default class Pin extends BaseCommand {
     for (const { source, pin } of pins) {
       this.log(`${added.includes(pin as X509Pin) ? 'added' : 'there already'} ${pin}  ${source}`);
     }
-    return { pins, file, added };
+    const notices = pinsLetNobodyIn(file, 'client')
+      ? ['nobody gets in: "pinned_certs" without "verify: true" refuses those who were never asked']
+      : [];
+    this.print(notices);
+    return { pins, file, added, notices };
   }
 }
 

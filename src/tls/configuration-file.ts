@@ -1,11 +1,15 @@
 // The tls block of a configuration file, changed in place: every other byte of the file stays as it was.
 
 import { addItem, items, setBlock } from '../conf/editor.ts';
+import { ConfErrors, type ConfProblem } from '../conf/error.ts';
 import { readConfFileToEdit } from '../conf/file.ts';
+import { loadConf } from '../conf/parser.ts';
+import { MapReader } from '../conf/reader.ts';
+import type { MapValue } from '../conf/value.ts';
 import { writeFileAtomic } from '../files.ts';
 import { whileLocked } from '../lock.ts';
 import type { Pin } from '../x509/pin.ts';
-import type { TlsContext } from './block.ts';
+import { readTlsBlock, type TlsContext } from './block.ts';
 
 /** Returns the path of blocks to the tls block of a context; monitoring has none of its own and uses the clients'. */
 export function tlsBlockPath(context: TlsContext): string[] {
@@ -39,6 +43,23 @@ export async function addPins(file: string, context: TlsContext, pins: readonly 
     return added.reduce((edited, pin) => addItem(edited, path, pin, file), text);
   });
   return added;
+}
+
+/** Tells whether clients are refused for a certificate that nobody asks them for. */
+export function pinsLetNobodyIn(file: string, context: TlsContext): boolean {
+  const problems: ConfProblem[] = [];
+  try {
+    const root = loadConf(file).root;
+    const block = tlsBlockPath(context).reduce<MapValue | undefined>(
+      (map, name) => map && new MapReader(map, [], '').map(name),
+      root,
+    );
+    if (block !== undefined) readTlsBlock(block, problems, context);
+  } catch (error) {
+    // What else is wrong with the file is not the business of who adds a pin.
+    if (!(error instanceof ConfErrors)) throw error;
+  }
+  return problems.some(({ code }) => code === 'pins-without-verify');
 }
 
 /**

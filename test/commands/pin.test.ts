@@ -114,7 +114,7 @@ describe('natspki pin', () => {
 
   it('adds pins to the tls block of a configuration once, and keeps every other byte', async () => {
     const conf = join(folder, 'add.conf');
-    const [before, after] = ['# mine\r\nport: 4222\r\ntls {\r\n\tcert_file: "a" # leaf\r\n', '}\r\n# end'];
+    const [before, after] = ['# mine\r\nport: 4222\r\ntls {\r\n\tverify: true # all\r\n', '}\r\n# end'];
     writeFileSync(conf, before + after, { mode: 0o640 });
     const [a, b] = [pinByOpenssl('p256.pem'), pinByOpenssl('p384.pem')];
     expect(await natspki(folder, ['pin', 'p256.pem', '--add', 'add.conf'])).toEqual({
@@ -127,6 +127,18 @@ describe('natspki pin', () => {
       `there already ${a}  p256.pem\nadded ${b}  p384.pem\n`,
     );
     expect(readFileSync(conf, 'utf8')).toBe(`${before}\tpinned_certs: ["${a}", "${b}"]\r\n${after}`);
+  });
+
+  it('says that pins let nobody in where clients are not asked for a certificate', async () => {
+    const notice = 'nobody gets in: "pinned_certs" without "verify: true" refuses those who were never asked';
+    writeFileSync(join(folder, 'open.conf'), 'tls { cert_file: a, key_file: b }\n');
+    const { code, stdout } = await natspki(folder, ['pin', 'p256.pem', '--add', 'open.conf']);
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: `added ${pinByOpenssl('p256.pem')}  p256.pem\n${notice}\n`,
+    });
+    const json = await natspki(folder, ['pin', 'p256.pem', '--add', 'open.conf', '--json']);
+    expect(JSON.parse(json.stdout)).toMatchObject({ added: [], notices: [notice] });
   });
 
   it('refuses to add to a configuration without a tls block', async () => {
