@@ -8,6 +8,7 @@ import type { Publication, RoutedPublication, RouteOperationHandler } from '../p
 import { RouteParser } from '../protocol/route-parser.ts';
 import { type CloseReason, type Violation, violations } from '../protocol/violations.ts';
 import { describeConnection } from '../tls/ciphers.ts';
+import { describeAlert } from '../tls/outgoing.ts';
 import { type PeerCertificate, peerOf } from '../tls/peer.ts';
 import type { Account, Accounts } from './account.ts';
 import { Connection, type ConnectionOwner } from './connection.ts';
@@ -163,6 +164,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst: true };
     this.log.debug('TLS handshake complete');
     this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
+    // Before the connection ends over it: with TLS 1.3 the other side refuses a certificate after the handshake.
+    socket.once('error', (error) => {
+      const refusal = describeAlert(error);
+      if (refusal !== undefined) this.log.error(`TLS route handshake error: ${refusal}`);
+    });
     this.connection.secure(socket);
   }
 

@@ -1,12 +1,13 @@
 // The client side of TLS, for connections to other servers of a cluster: the certificate of the other side is verified
 // as it verifies ours, with the material in use at that moment.
+import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect, type TLSSocket } from 'node:tls';
+import { connect, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import type { TlsContextSource } from './context-source.ts';
 import { explainVerdict, HandshakeError } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
-import { isPinned, peerOf, shorten } from './peer.ts';
+import { isPinned, peerOf, rawPeerOf, shorten } from './peer.ts';
 
 /**
  * Handshakes as a client on a connected socket of which nothing was read. Resolves with a connection whose peer is from
@@ -21,11 +22,12 @@ export function connectTls(socket: Socket, source: TlsContextSource, host: strin
     const secure = connect({
       socket,
       host,
-      ...(isIP(host) === 0 ? { servername: host } : {}),
+      ...(isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {}),
       secureContext: material.contexts.byDefault,
-      // The verdict is the same, and judged below, where there are words for it.
+      // The verdict is the same, and judged below, where there are words for it; so is the name, as Node takes the
+      // common name for one where there is no other, and Go does not.
       rejectUnauthorized: false,
-      checkServerIdentity,
+      checkServerIdentity: () => undefined,
     });
     const end = (outcome: TLSSocket | HandshakeError) => {
       clearTimeout(timer);
@@ -40,14 +42,12 @@ export function connectTls(socket: Socket, source: TlsContextSource, host: strin
       }
     };
     const onSecure = () => end(refusal(secure, material, source.block.pinnedCerts, host) ?? secure);
-    const onError = (error: Error) => end(explain(error));
-    const onClose = () =>
-      end(
-        new HandshakeError('connection-lost', 'server closed the connection before the handshake was done'),
-      );
+    const onError = (error: Error) => end(explain(error, material));
+    const onClose = () => end(lost());
     const timer = setTimeout(() => {
       const text = `server did not finish the TLS handshake within ${formatGoDuration(timeoutMs)}`;
-      end(new HandshakeError('handshake-timeout', text));
+      const hint = 'raise timeout in the tls block if servers are that slow';
+      end(new HandshakeError('handshake-timeout', text, { hint }));
     }, timeoutMs);
     secure.on('secureConnect', onSecure).on('error', onError).on('close', onClose);
   });
@@ -60,9 +60,11 @@ function refusal(
   pins: TlsMaterial['block']['pinnedCerts'],
   host: string,
 ): HandshakeError | undefined {
-  if (!socket.authorized && !material.block.insecure) {
-    const named = String(socket.authorizationError) === 'ERR_TLS_CERT_ALTNAME_INVALID';
-    return named ? otherName(socket, host) : explainVerdict(socket, material, 'server');
+  if (!material.block.insecure) {
+    const raw = rawPeerOf(socket);
+    if (!socket.authorized || raw === undefined) return explainVerdict(socket, material, 'server');
+    const certificate = new X509Certificate(raw);
+    if (!isFor(certificate, host)) return otherName(certificate, host);
   }
   const peer = peerOf(socket);
   if (isPinned(peer, pins)) return undefined;
@@ -75,33 +77,58 @@ function refusal(
   );
 }
 
-function otherName(socket: TLSSocket, host: string): HandshakeError {
-  const names = socket.getPeerX509Certificate()?.subjectAltName ?? 'none';
+/** Whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */
+function isFor(certificate: X509Certificate, host: string): boolean {
+  if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
+  const name = host.replace(/\.$/, '');
+  return certificate.checkHost(name, { subject: 'never', partialWildcards: false }) !== undefined;
+}
+
+function otherName({ subjectAltName }: X509Certificate, host: string): HandshakeError {
+  const names = subjectAltName === undefined ? 'it has none' : `its names are ${shorten(subjectAltName)}`;
   return new HandshakeError(
     'server-certificate-name',
-    `server certificate is not for ${host}: its names are ${shorten(names)}`,
+    `server certificate is not for "${shorten(host)}": ${names}`,
     { hint: 'issue a certificate with this name, or connect by one that it has' },
   );
 }
 
-/** What OpenSSL said, without where in its source the words come from. */
-function explain(error: NodeJS.ErrnoException): HandshakeError {
-  const alert = /ALERT_(.+)$/
-    .exec(error.code ?? '')?.[1]
-    ?.toLowerCase()
-    .replaceAll('_', ' ');
-  if (alert !== undefined) {
-    return new HandshakeError('refused-by-server', `server ended the handshake with the alert ${alert}`, {
-      cause: error,
-    });
+/** What OpenSSL or the connection said before the handshake was done. */
+function explain(error: NodeJS.ErrnoException, { block }: TlsMaterial): HandshakeError {
+  const code = error.code ?? '';
+  const fail = (failure: HandshakeError['code'], message: string) =>
+    new HandshakeError(failure, message, { cause: error });
+  const refusal = describeAlert(error);
+  if (/ALERT_(PROTOCOL_VERSION|HANDSHAKE_FAILURE)/.test(code)) {
+    return fail(
+      'nothing-in-common',
+      `${refusal}: it has none of the versions, suites or curves of this server`,
+    );
   }
-  if (/WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|PACKET_LENGTH/.test(error.code ?? '')) {
-    return new HandshakeError('not-tls', 'server does not speak TLS: its first bytes are no handshake', {
-      cause: error,
-    });
+  if (refusal !== undefined) return fail('refused-by-server', refusal);
+  if (/^(ECONNRESET|EPIPE|ECONNABORTED|ETIMEDOUT)$/.test(code)) return lost(error);
+  if (/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW/.test(code)) {
+    return fail('nothing-in-common', `server speaks no TLS from version ${block.minVersion} on`);
   }
-  const text = (error as { reason?: string }).reason ?? error.message;
-  return new HandshakeError('handshake-failed', text, { cause: error });
+  if (/WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|PACKET_LENGTH|RECORD_TYPE/.test(code)) {
+    return fail('not-tls', 'server does not speak TLS: its first bytes are no handshake');
+  }
+  // OpenSSL's own words, without where in its source they come from.
+  return fail('handshake-failed', (error as { reason?: string }).reason ?? error.message);
+}
+
+/**
+ * Says that the other side has turned this one away; undefined for other errors. With TLS 1.3 it says so only when the
+ * handshake is done for this side: the error comes with what would be read first.
+ */
+export function describeAlert({ code = '' }: NodeJS.ErrnoException): string | undefined {
+  const alert = /ALERT_(.+)$/.exec(code)?.[1]?.toLowerCase().replaceAll('_', ' ');
+  return alert && `server ended the handshake with the alert ${alert}`;
+}
+
+function lost(cause?: Error): HandshakeError {
+  const text = 'server closed the connection before the handshake was done';
+  return new HandshakeError('connection-lost', text, { cause });
 }
 
 function ignore(): void {

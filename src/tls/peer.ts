@@ -37,13 +37,26 @@ export interface PeerCertificate {
  * not DER to the letter. Takes about 0.1 ms: ask when needed.
  */
 export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
-  const raw = socket.getPeerX509Certificate()?.raw;
+  const raw = rawPeerOf(socket);
   if (raw === undefined) return undefined;
   try {
     return readPeer(raw);
   } catch {
     return undefined;
   }
+}
+
+/**
+ * Gives the certificate of the peer as it came. On the side that has connected, getPeerX509Certificate would take it out
+ * of what Node keeps of the connection, so that the next who asks gets its issuer or nothing; the other way to it is slower.
+ */
+export function rawPeerOf(socket: TLSSocket): Buffer | undefined {
+  // A tls.Server leaves itself in what it accepts.
+  const isAccepted = (socket as TLSSocket & { server?: unknown }).server !== undefined;
+  if (isAccepted) return socket.getPeerX509Certificate()?.raw;
+  // Empty where there is none, whatever its type says; null for a connection that is gone.
+  const certificate: { raw?: Buffer } | null = socket.getPeerCertificate();
+  return certificate?.raw;
 }
 
 /** Reads a certificate as that of a peer; throws DerError. */

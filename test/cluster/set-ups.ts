@@ -1,7 +1,7 @@
 // The clusters that one description runs on: bundled brokers, real nats-servers, and both together.
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
-import { findPeer, missing, type PeerName } from '../support/peers.ts';
+import { describePeer, findPeer, missing, type PeerName } from '../support/peers.ts';
 
 /** What a node runs; `old` is nats-server 2.9. */
 export type Kind = 'broker' | 'nats-server' | 'old';
@@ -42,4 +42,16 @@ export function describeClusters(title: string, body: (kinds: readonly Kind[]) =
       });
     } else describe.skip(`${whole} (skipped: ${missing(lacking)})`, () => body(kinds));
   }
+}
+
+/** Describes what one server does with another: brokers with each kind of server, and nats-servers with each other. */
+export function describePairs(
+  title: string,
+  body: (judge: 'broker' | 'nats-server', other: Kind) => void,
+): void {
+  describe(`${title}, between brokers`, () => body('broker', 'broker'));
+  describePeer('nats-server', `${title}, on a broker from a nats-server`, () =>
+    body('broker', 'nats-server'),
+  );
+  describePeer('nats-server', `${title}, between nats-servers`, () => body('nats-server', 'nats-server'));
 }
