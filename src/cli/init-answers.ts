@@ -18,6 +18,7 @@ import { readPassphrase } from './input.ts';
 import { askChoice, askSecret, askWords, mayAsk } from './prompts.ts';
 
 const templateNames = Object.keys(templates) as TemplateName[];
+const usualClusterName = 'secure-cluster';
 
 /** Makes the flags of `init`; the defaults of what may be asked for stand in initAnswers. */
 export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
@@ -54,7 +55,7 @@ export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
   'cluster-name': string({
     description: 'Name of the cluster.',
     helpValue: 'NAME',
-    default: 'secure-cluster',
+    default: usualClusterName,
   }),
   'ca-name': string({
     description: 'Common name of the authority.',
@@ -107,6 +108,7 @@ interface GivenFlags<K> {
   readonly host?: string[] | undefined;
   readonly client?: string[] | undefined;
   readonly node?: string[] | undefined;
+  readonly 'cluster-name': string;
   readonly 'key-type'?: K | undefined;
   readonly intermediate?: boolean | undefined;
   readonly 'passphrase-file'?: string | undefined;
@@ -137,8 +139,15 @@ export async function initAnswers<K extends string>(
     () => askChoice('Configuration', 'verify', templateNames, (name) => templates[name]),
     'verify',
   );
-  if (flags.node && template !== 'cluster') {
-    throw new UsageError(`--node is for the template cluster, found "${template}"`, '--template cluster');
+  const forClusters = [
+    ...(flags.node ? ['--node'] : []),
+    ...(flags['cluster-name'] === usualClusterName ? [] : ['--cluster-name']),
+  ];
+  if (forClusters.length > 0 && template !== 'cluster') {
+    throw new UsageError(
+      `${forClusters[0]} is for the template cluster, found "${template}"`,
+      '--template cluster',
+    );
   }
   const nodes = (
     await answer(

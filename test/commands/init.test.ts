@@ -242,6 +242,12 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
       '--template cluster',
     ],
     [
+      ['--cluster-name', 'x'],
+      2,
+      '--cluster-name is for the template cluster, found "verify"',
+      '--template cluster',
+    ],
+    [
       ['--template', 'cluster', '--cluster-name', 'a b'],
       2,
       'the name of the cluster, "a b", has spaces, which nats-server does not take',
