@@ -5,9 +5,6 @@ import { type Interest, LocalInterest } from './local-interest.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
 
-/** The account of everybody whom the configuration puts nowhere else (nats-server's const.go). */
-export const globalAccountName = '$G';
-
 /** Told of what the other servers of a cluster must know: see LocalInterest. */
 export type OnInterest = (account: Account, interest: Interest) => void;
 

@@ -1,6 +1,8 @@
 // /accountz: the accounts by name, or one of them in detail (monitor.go, Accountz).
+
+import { goTime } from '../go-time.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
-import { goTime, type Monitored } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 import { sublistSummary } from './subsz.ts';
 
 /** Answers a request; throws BadQuery. */

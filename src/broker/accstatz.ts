@@ -1,6 +1,8 @@
 // /accstatz: how many connections and messages each account has (monitor.go, AccountStatz).
+
+import { goTime } from '../go-time.ts';
 import type { Query } from './monitor-query.ts';
-import { goTime, type Monitored } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 
 /** Answers a request; throws BadQuery. @param only of these accounts; undefined for all */
 export function accstatz(query: Query, broker: Monitored, only?: readonly string[]): AccountStatz {

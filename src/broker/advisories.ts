@@ -1,7 +1,7 @@
 // What the server tells in the system account unasked: clients that come, go and are refused, how many each account has,
 // how the server does, and that it leaves (nats-server, events.go). It costs next to nothing where nobody listens.
 
-import { globalAccountName } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 import { accountStatistics } from './accstatz.ts';
 import type { ClientSession } from './client.ts';
 import { userOf } from './connection-record.ts';

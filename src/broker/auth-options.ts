@@ -3,9 +3,9 @@
 import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue, Position, Value } from '../conf/value.ts';
-import { globalAccountName } from './account.ts';
 import { type AccountLimits, readAccountLimits } from './account-limits.ts';
 import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
+import { globalAccountName } from './account-name.ts';
 import { type ExportOptions, LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
 import { isBcrypt } from './password.ts';

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { quote } from '../log.ts';
 import { type PermissionRules, Permissions } from '../subjects/permissions.ts';
 import { mapPeer, type PeerCertificate } from '../tls/peer.ts';
-import { globalAccountName } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 import type { AuthOptions } from './auth-options.ts';
 import type { ConnectOptions } from './connect-options.ts';
 import { isSigned, readPublicKey } from './nkey.ts';

@@ -18,7 +18,7 @@ import type { DeliveryPolicy } from './delivery.ts';
 import { formatHostPort } from './host-port.ts';
 import { newServerId, type ServerFacts } from './info.ts';
 import { takeLeave } from './lame-duck.ts';
-import { Listener, welcome } from './listener.ts';
+import { Listener } from './listener.ts';
 import { LogLimit } from './log-limit.ts';
 import { Monitor } from './monitor.ts';
 import type { Monitored } from './monitored.ts';
@@ -31,6 +31,7 @@ import { Sessions } from './sessions.ts';
 import { System } from './system.ts';
 import { serveSystemRequests } from './system-requests.ts';
 import { TlsEntrance } from './tls-entrance.ts';
+import { welcome } from './welcome.ts';
 
 export interface BrokerDependencies {
   readonly logger: Logger;

@@ -1,12 +1,13 @@
 // /connz: the connections, open and ended, chosen, sorted and cut to a page as nats-server does it (monitor.go, Connz).
 import { formatGoSpan } from '../duration.ts';
+import { goTime, uptime } from '../go-time.ts';
 import { overlap, tokens } from '../subjects/subject.ts';
 import { peerOf } from '../tls/peer.ts';
-import { globalAccountName } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 import type { ClientSession } from './client.ts';
 import { type ConnectionRecord, recordConnection, recordSubscriptions } from './connection-record.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
-import { goTime, type Monitored, uptime } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 import type { ClosedConnection } from './sessions.ts';
 
 const defaultLimit = 1024;

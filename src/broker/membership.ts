@@ -1,5 +1,6 @@
 // Which account one client is in, and that each account has no more clients than it may.
-import { type Account, type Accounts, globalAccountName } from './account.ts';
+import type { Account, Accounts } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 
 export class Membership {
   readonly #accounts: Accounts;

@@ -1,12 +1,13 @@
 // The monitoring page for people: its files, which stand in `page` beside `src`, and the one document that it shows again
 // and again. Nothing in it comes from elsewhere, and a browser is told so.
 import { readFileSync } from 'node:fs';
+import { goTime } from '../go-time.ts';
 import { packageFile } from '../package-files.ts';
 import { fillTemplate } from '../templates.ts';
 import { connz } from './connz.ts';
 import type { Answer } from './monitor-answer.ts';
 import type { Query } from './monitor-query.ts';
-import { goTime, type Monitored } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 import { tlsBlocks, tlsz } from './tlsz.ts';
 
 /** What the page may do: load from this broker, and nothing else. */

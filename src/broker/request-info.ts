@@ -1,9 +1,9 @@
 // What a request from another account says of its client: the header Nats-Request-Info, JSON in nats-server's fields and
 // their order (events.go, ClientInfo). What a client writes there itself is taken out.
 
+import { goTime } from '../go-time.ts';
 import type { Publication } from '../protocol/operations.ts';
 import { type Content, compose } from '../protocol/publication.ts';
-import { goTime } from './monitored.ts';
 import type { Requester } from './subscription.ts';
 
 const key = 'Nats-Request-Info: ';

@@ -1,8 +1,9 @@
 // /routez: the routes in use, in the fields of nats-server's Routez (monitor.go).
 import { formatGoSpan } from '../duration.ts';
+import { goTime, uptime } from '../go-time.ts';
 import type { SubjectRules } from '../subjects/permissions.ts';
 import type { Query } from './monitor-query.ts';
-import { goTime, type Monitored, uptime } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 import type { RouteSession } from './route.ts';
 
 /** Answers a request; throws BadQuery. */

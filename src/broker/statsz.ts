@@ -1,6 +1,7 @@
 // How the server does, in the fields of nats-server's ServerStats (events.go).
 import { availableParallelism } from 'node:os';
-import { goTime, type Monitored } from './monitored.ts';
+import { goTime } from '../go-time.ts';
+import type { Monitored } from './monitored.ts';
 import type { RouteSession } from './route.ts';
 
 export function statsz(broker: Monitored): object {

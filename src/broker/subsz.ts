@@ -1,8 +1,10 @@
 // /subsz: the subscriptions of all accounts, counted, and listed where that is asked for (monitor.go, Subsz).
+
+import { goTime } from '../go-time.ts';
 import { isLiteral } from '../subjects/subject.ts';
 import { recordSubscriptions, type SubscriptionRecord } from './connection-record.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
-import { goTime, type Monitored } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 
 const defaultLimit = 1024;
 

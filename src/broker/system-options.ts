@@ -1,7 +1,7 @@
 // Reads which account is the system's: the one in which the server answers questions about itself and tells what happens
 // (nats-server, server.go, configureAccounts).
 import type { MapReader } from '../conf/reader.ts';
-import { globalAccountName } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 
 /** The account where the configuration names none (const.go, DEFAULT_SYSTEM_ACCOUNT). */
 export const defaultSystemAccount = '$SYS';

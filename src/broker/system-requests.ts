@@ -1,7 +1,8 @@
 // What the server answers in the system account, and of their own account to everybody (nats-server, events.go,
 // initEventTracking): monitoring as over HTTP, a reload, the end of one client.
 import type { Publication } from '../protocol/operations.ts';
-import { type Account, globalAccountName } from './account.ts';
+import type { Account } from './account.ts';
+import { globalAccountName } from './account-name.ts';
 import { accountDetail, accountz } from './accountz.ts';
 import { accstatz } from './accstatz.ts';
 import { ClientSession } from './client.ts';

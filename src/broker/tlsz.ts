@@ -1,6 +1,8 @@
 // /tlsz: what each tls block serves and what became of its files. nats-server has no such thing.
+
+import { goTime } from '../go-time.ts';
 import type { CertificateFacts } from '../tls/material.ts';
-import { goTime, type Monitored } from './monitored.ts';
+import type { Monitored } from './monitored.ts';
 import type { TlsEntrance } from './tls-entrance.ts';
 
 const dayMs = 86_400_000;

@@ -1,6 +1,7 @@
 // /varz: the broker as a whole, in the fields of nats-server's Varz (monitor.go) and in its order.
 import { availableParallelism } from 'node:os';
-import { goTime, type Monitored, uptime } from './monitored.ts';
+import { goTime, uptime } from '../go-time.ts';
+import type { Monitored } from './monitored.ts';
 import { authTimeoutMs } from './options.ts';
 
 /** Measures how busy the process was since it was last asked. */
