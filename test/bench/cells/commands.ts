@@ -28,6 +28,20 @@ const node: Contestant = { name: 'node -e 0', command: [process.execPath, '-e', 
 const init = natspki('init', '--yes', '--host', 'localhost');
 const names = Array.from({ length: 1000 }, (_, index) => `client-${index}`);
 
+const thousandOfMkcert: Contestant = {
+  name: 'mkcert -ecdsa',
+  needs: 'mkcert',
+  prepare: shell(mkcert('-ecdsa', 'first')),
+  command: shell(forEach(1000, mkcert('-ecdsa -client', '$i'))),
+};
+const thousandOfOpenssl: Contestant = {
+  name: 'openssl, P-256 (100 times 10)',
+  needs: 'openssl',
+  prepare: shell(opensslAuthority(p256)),
+  command: shell(forEach(100, opensslLeaf(p256)('$i'))),
+  times: 10,
+};
+
 export const commandCells: readonly CommandCell[] = [
   {
     name: 'cli-start',
@@ -75,12 +89,7 @@ export const commandCells: readonly CommandCell[] = [
     contestants: [
       node,
       { name: 'natspki issue', prepare: init, command: natspki('issue', 'client', ...names) },
-      {
-        name: 'mkcert -ecdsa',
-        needs: 'mkcert',
-        prepare: shell(mkcert('-ecdsa', 'first')),
-        command: shell(forEach(1000, mkcert('-ecdsa -client', '$i'))),
-      },
+      thousandOfMkcert,
       {
         name: 'mkcert (20 times 50)',
         needs: 'mkcert',
@@ -88,13 +97,7 @@ export const commandCells: readonly CommandCell[] = [
         command: shell(forEach(20, mkcert('-client', '$i'))),
         times: 50,
       },
-      {
-        name: 'openssl, P-256 (100 times 10)',
-        needs: 'openssl',
-        prepare: shell(opensslAuthority(p256)),
-        command: shell(forEach(100, opensslLeaf(p256)('$i'))),
-        times: 10,
-      },
+      thousandOfOpenssl,
       {
         name: 'openssl, RSA 4096 (4 times 250)',
         needs: 'openssl',
@@ -102,6 +105,21 @@ export const commandCells: readonly CommandCell[] = [
         command: shell(forEach(4, opensslLeaf(rsa)('$i'))),
         times: 250,
       },
+    ],
+  },
+  {
+    name: 'cli-rotate',
+    says: '1,000 client certificates with new keys in place of those that are there (the other tools make them again, and keep nothing of the old ones)',
+    repeat: 1,
+    contestants: [
+      node,
+      {
+        name: 'natspki rotate',
+        prepare: shell(words(init), words(natspki('issue', 'client', ...names))),
+        command: natspki('rotate', ...names),
+      },
+      thousandOfMkcert,
+      thousandOfOpenssl,
     ],
   },
 ];
@@ -131,6 +149,10 @@ function natspki(...parameters: string[]): string[] {
 
 function shell(...lines: string[]): string[] {
   return ['sh', '-e', '-c', lines.join('\n')];
+}
+
+function words(command: readonly string[]): string {
+  return command.map((word) => `'${word}'`).join(' ');
 }
 
 function forEach(count: number, line: string): string {
