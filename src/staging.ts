@@ -51,7 +51,7 @@ export async function writeTogether(
   writes: readonly FileWrite[],
   removals: readonly string[] = [],
 ): Promise<void> {
-  for (const folder of new Set(writes.map(({ path }) => dirname(path)))) await makeDirectory(folder);
+  await eachOf(foldersOf(writes.map(({ path }) => path)), (folder) => makeDirectory(folder));
   const base = await resolveTarget(dirname(journalFolder));
   const targets = await Promise.all(writes.map(({ path }) => resolveTarget(path)));
   const leaving = await Promise.all(removals.map(resolveEntry));
@@ -77,7 +77,7 @@ export async function writeTogether(
       await attempt(path, () => createFile(temporary, data, mode));
       if (old !== undefined) await inheritOwner(temporary, old);
     });
-    for (const folder of new Set(targets.map((target) => dirname(target)))) await syncFolder(folder);
+    await eachOf(foldersOf(targets), syncFolder);
     await attempt(staged, () => rename(staged, join(journalFolder, 'journal.json')));
   } catch (error) {
     await discard(journalFolder, plan);
@@ -125,8 +125,7 @@ async function complete(journalFolder: string, plan: Plan): Promise<void> {
     await attempt(target, () => rename(resolve(base, from), target).catch(ignoringMissing));
   });
   await eachOf(plan.removals, (path) => remove(resolve(base, path)));
-  const folders = new Set(changed.map((path) => dirname(path)));
-  for (const folder of folders) await syncFolder(folder).catch(ignoringMissing);
+  await eachOf(foldersOf(changed), (folder) => syncFolder(folder).catch(ignoringMissing));
   await attempt(journalFolder, async () => {
     await unlink(join(journalFolder, 'journal.json'));
     await syncFolder(journalFolder);
@@ -201,6 +200,10 @@ async function refuseFolder(target: string): Promise<void> {
   if (there?.isDirectory()) {
     throw new NatspkiError('not-a-file', `"${target}" is a folder, expected a file`);
   }
+}
+
+function foldersOf(paths: readonly string[]): string[] {
+  return [...new Set(paths.map((path) => dirname(path)))];
 }
 
 async function eachOf<T>(

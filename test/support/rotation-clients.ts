@@ -169,7 +169,7 @@ export class RotationTraffic {
     const until = this.#wanderers.map((name) => (this.#visitsOf.get(name) ?? 0) + times);
     const done = () =>
       this.#wanderers.every((name, i) => (this.#visitsOf.get(name) ?? 0) >= Number(until[i]));
-    await vi.waitUntil(() => done() || this.problems.length > 0, { timeout: 60_000, interval: 5 });
+    await vi.waitUntil(() => done() || this.problems.length > 0, { timeout: 120_000, interval: 5 });
   }
 
   /** Serial numbers that the servers have shown last. */
