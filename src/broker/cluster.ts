@@ -219,10 +219,16 @@ export class Cluster
 
   // What routes ask.
 
-  judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined {
+  judge(
+    route: RouteSession,
+    connect: RouteConnect,
+    peer: () => PeerCertificate | undefined,
+  ): Refusal | undefined {
     const refusal = this.#identity.judge(connect, peer);
     if (refusal !== undefined) return refusal;
     if (this.#agree(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
+    // Who has no name of its own comes again with this one.
+    if (connect.cluster_dynamic) route.greet(this.#identity.infoLine(gossip.byDefault, false));
     return { violation: this.#identity.refuseCluster(connect.cluster) };
   }
 

@@ -45,7 +45,11 @@ export interface RouteEnvironment {
   /** Undefined where everything goes over routes. */
   readonly permissions: RoutePermissions | undefined;
   /** Why a server that has connected is not let in; undefined where it is. */
-  judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined;
+  judge(
+    route: RouteSession,
+    connect: RouteConnect,
+    peer: () => PeerCertificate | undefined,
+  ): Refusal | undefined;
   /** A server that has connected is let in, and waits for INFO. */
   accepted(route: RouteSession): void;
   /** The first INFO has come. */
@@ -275,7 +279,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       this.violation(violations.malformed, `CONNECT with ${(error as Error).message}`);
       return;
     }
-    const refusal = this.#environment.judge(connect, () => this.#tls && peerOf(this.#tls));
+    const refusal = this.#environment.judge(this, connect, () => this.#tls && peerOf(this.#tls));
     if (refusal !== undefined) {
       this.violation(refusal.violation, refusal.detail);
     } else if (this.#parser.connectFirst) {
