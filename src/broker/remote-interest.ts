@@ -1,6 +1,7 @@
 // What other servers' clients listen to, and which routes one message therefore takes: each at most once, with the queue
 // groups that the other server is to serve. Keeps nothing from message to message.
 import type { Publication } from '../protocol/operations.ts';
+import type { Sublist } from '../subjects/sublist.ts';
 import type { Connection } from './connection.ts';
 import type { ConnectionStatistics } from './statistics.ts';
 import type { Publisher } from './subscription.ts';
@@ -17,10 +18,18 @@ export interface RouteTarget {
   readonly traceDelivery: ((publication: Publication, account: string) => void) | undefined;
 }
 
+/** The account that something is asked for in. */
+export interface AskedAccount {
+  readonly name: string;
+  readonly remote: Sublist<RemoteInterest>;
+}
+
 /** What one other server listens to: one entry for a subject, or for a queue group on it. */
 export class RemoteInterest {
   readonly route: RouteTarget;
-  readonly subject: Buffer;
+  readonly account: AskedAccount;
+  /** In Latin-1, as the queue group: there may be very many of these, and a Buffer takes several times as much room. */
+  readonly subject: string;
   readonly queue: string | undefined;
   /** The queue group as it stands in messages, with a space behind it. */
   readonly queueBytes: Buffer | undefined;
@@ -31,17 +40,32 @@ export class RemoteInterest {
 
   constructor(
     route: RouteTarget,
+    account: AskedAccount,
     subject: Buffer,
     queue: string | undefined,
     weight: number,
     isLeaf = false,
   ) {
     this.route = route;
-    this.subject = subject;
+    this.account = account;
+    this.subject = subject.toString('latin1');
     this.queue = queue;
     this.queueBytes = queue === undefined ? undefined : Buffer.from(`${queue} `, 'latin1');
     this.weight = weight;
     this.isLeaf = isLeaf;
+  }
+
+  get subjectBytes(): Buffer {
+    return Buffer.from(this.subject, 'latin1');
+  }
+
+  /** Has messages of its account sent along the route; false where the subject is not valid. @param subject its own, as bytes */
+  enter(subject: Buffer): boolean {
+    return this.account.remote.insert(subject, this.queue, this);
+  }
+
+  leave(): void {
+    this.account.remote.remove(this.subjectBytes, this.queue, this);
   }
 }
 

@@ -98,7 +98,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly #heartbeat: Heartbeat;
   readonly #publisher: Publisher;
   /** What the other server listens to, by how RS- names it. */
-  readonly #interest = new Map<string, { account: Account; entry: RemoteInterest }>();
+  readonly #interest = new Map<string, RemoteInterest>();
   /** The account of the last message. */
   #account: Account | undefined;
   #introduction: NodeJS.Timeout | undefined;
@@ -153,8 +153,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   /** What the other server listens to. */
-  *interests(): Iterable<{ account: string; entry: RemoteInterest }> {
-    for (const { account, entry } of this.#interest.values()) yield { account: account.name, entry };
+  interests(): Iterable<RemoteInterest> {
+    return this.#interest.values();
   }
 
   get interestCount(): number {
@@ -227,10 +227,10 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   review(): void {
     const { permissions } = this.#environment;
     if (permissions === undefined) return;
-    for (const [key, { account, entry }] of this.#interest) {
-      if (permissions.mayExport(entry.subject)) continue;
+    for (const [key, interest] of this.#interest) {
+      if (permissions.mayExport(interest.subjectBytes)) continue;
       this.#interest.delete(key);
-      account.remote.remove(entry.subject, entry.queue, entry);
+      interest.leave();
     }
   }
 
@@ -259,9 +259,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#parser.stop();
     clearTimeout(this.#introduction);
     this.#heartbeat.stop();
-    for (const { account, entry } of this.#interest.values()) {
-      account.remote.remove(entry.subject, entry.queue, entry);
-    }
+    for (const interest of this.#interest.values()) interest.leave();
     this.#interest.clear();
     const remote = this.remote === undefined ? '' : ` - Remote: ${this.remote.server_name}`;
     this.log.info(`Router connection closed: ${reason}${remote}`);
@@ -338,7 +336,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       this.log.trace(`<<- [${key[0]}S+ ${key.slice(2)}${queueBytes === undefined ? '' : ` ${weight}`}]`);
     const known = this.#interest.get(key);
     if (known !== undefined) {
-      known.entry.weight = weight;
+      known.weight = weight;
       return;
     }
     if (this.#environment.permissions?.mayExport(subject) === false) {
@@ -347,8 +345,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
     const account = this.#environment.accounts.get(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
-    const entry = new RemoteInterest(this, Buffer.from(subject), queue, weight, leaf !== undefined);
-    if (account.remote.insert(entry.subject, entry.queue, entry)) this.#interest.set(key, { account, entry });
+    const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
+    if (interest.enter(subject)) this.#interest.set(key, interest);
     else this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
   }
 
@@ -364,7 +362,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     const known = this.#interest.get(key);
     if (known === undefined) return;
     this.#interest.delete(key);
-    known.account.remote.remove(known.entry.subject, known.entry.queue, known.entry);
+    known.leave();
   }
 
   ping(): void {
@@ -379,7 +377,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   peerError(text: Buffer): void {
-    const line = `Route Error ${quoteBytes(text)}`;
+    const line = `Route Error ${text.toString()}`;
     // A nats-server with a pool of routes tries to have one for its system account, finds none here and does without.
     if (text.includes('Not possible to have a dedicated route')) this.log.debug(line);
     else this.log.error(line);

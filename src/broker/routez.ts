@@ -57,10 +57,10 @@ function describe(route: RouteSession, now: number) {
 
 function describeInterest(route: RouteSession, how: 'none' | 'list' | 'detail') {
   if (how === 'none' || route.interestCount === 0) return {};
-  const subscriptions = Array.from(route.interests(), ({ account, entry }) => {
-    const subject = entry.subject.toString();
-    const qgroup = entry.queue === undefined ? undefined : Buffer.from(entry.queue, 'latin1').toString();
-    const sid = [entry.isLeaf ? 'L' : 'R', account, subject, qgroup]
+  const subscriptions = Array.from(route.interests(), ({ account, subjectBytes, queue, isLeaf }) => {
+    const subject = subjectBytes.toString();
+    const qgroup = queue === undefined ? undefined : Buffer.from(queue, 'latin1').toString();
+    const sid = [isLeaf ? 'L' : 'R', account.name, subject, qgroup]
       .filter((part) => part !== undefined)
       .join(' ');
     return { subject, qgroup, sid, msgs: 0, cid: route.id };

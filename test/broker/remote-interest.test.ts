@@ -40,8 +40,8 @@ class Route implements RouteTarget {
   }
 
   listen(account: Account, subject: string, queue?: string, weight = 1, isLeaf = false): RemoteInterest {
-    const interest = new RemoteInterest(this, bytes(subject), queue, weight, isLeaf);
-    account.remote.insert(interest.subject, queue, interest);
+    const interest = new RemoteInterest(this, account, bytes(subject), queue, weight, isLeaf);
+    interest.enter(bytes(subject));
     return interest;
   }
 }
@@ -114,7 +114,7 @@ describe('a message of a client in a cluster', () => {
     const account = new Account('A');
     const route = new Route();
     const interest = route.listen(account, 'a');
-    account.remote.remove(interest.subject, undefined, interest);
+    interest.leave();
     route.listen(new Account('B'), 'a');
     expect(say(account, 'a')).toBe(false);
     expect(route.sent).toEqual([]);
