@@ -28,6 +28,7 @@ export function showSummary({ server, clients, traffic }, now) {
       `${count(rate('out_msgs'))}/s`,
       `${bytes(rate('out_bytes'))}/s, ${count(traffic.out_msgs)} in all`,
     ],
+    ...(server.routes === undefined ? [] : [['Routes', count(server.routes), 'to other servers']]),
     ['Slow consumers', count(clients.slow_consumers), 'ended since the start'],
     ['Up for', span(now - Date.parse(server.start)), `since ${minute(server.start)}`],
     ['Memory', bytes(server.memory), `Node ${server.node}`],

@@ -177,10 +177,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.#cluster;
   }
 
-  get clusterTls(): TlsEntrance | undefined {
-    return this.#cluster?.tls;
-  }
-
   get isReady(): boolean {
     return this.#listener !== undefined && !this.#isLeaving;
   }

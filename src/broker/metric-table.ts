@@ -80,10 +80,15 @@ const connections: readonly Metric[] = [
   },
   {
     name: 'natspki_subscriptions',
-    help: 'Subscriptions of all clients.',
+    help: 'Subscriptions of clients.',
     type: 'gauge',
-    read: ({ broker }) =>
-      broker.sessions.list().reduce((sum, { profile }) => sum + profile.subscriptions.size, 0),
+    read: ({ broker }) => broker.sessions.countSubscriptions(),
+  },
+  {
+    name: 'natspki_routes',
+    help: 'Routes to other servers of the cluster.',
+    type: 'gauge',
+    read: ({ broker }) => broker.cluster?.routes.length ?? 0,
   },
 ];
 

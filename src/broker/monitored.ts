@@ -19,8 +19,6 @@ export interface Monitored {
   readonly tls: TlsEntrance | undefined;
   /** Undefined for a server that stands alone. */
   readonly cluster: Cluster | undefined;
-  /** That of routes. */
-  readonly clusterTls: TlsEntrance | undefined;
   /** Whether clients can connect. */
   readonly isReady: boolean;
   readonly startedAt: Date;

@@ -74,7 +74,7 @@ export type PageDocument = ReturnType<typeof pageDocument>;
 
 /** Gathers what the page shows; throws BadQuery. @param query that of /connz, and `filter`, a text to be found in it */
 export function pageDocument(query: Query, broker: Monitored) {
-  const { facts, sessions, accounts, startedAt, isReady } = broker;
+  const { facts, sessions, cluster, startedAt, isReady } = broker;
   const now = broker.now();
   const tls = sessions.countTls();
   const { inMsgs, inBytes, outMsgs, outBytes } = sessions.traffic();
@@ -88,12 +88,14 @@ export function pageDocument(query: Query, broker: Monitored) {
       start: goTime(startedAt),
       ready: isReady,
       memory: process.memoryUsage.rss(),
+      /** Undefined for a server that stands alone. */
+      routes: cluster?.routes.length,
     },
     traffic: { in_msgs: inMsgs, in_bytes: inBytes, out_msgs: outMsgs, out_bytes: outBytes },
     clients: {
       open: sessions.size,
       total: sessions.total,
-      subscriptions: [...accounts].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
+      subscriptions: sessions.countSubscriptions(),
       slow_consumers: sessions.ended.slowConsumers,
       /** Over TLS, by version and cipher suite. */
       tls,

@@ -85,6 +85,13 @@ export class Sessions {
     }
   }
 
+  /** Counts the subscriptions of those that are open. */
+  countSubscriptions(): number {
+    let sum = 0;
+    for (const { profile } of this.#open.values()) sum += profile.subscriptions.size;
+    return sum;
+  }
+
   /** Counts those that are open over TLS by version and cipher suite, the most first. */
   countTls(): TlsCount[] {
     const counts = new Map<string, TlsCount>();

@@ -27,12 +27,12 @@ export interface NamedEntrance {
 }
 
 /** Lists the tls blocks in use. */
-export function tlsBlocks({ tls, clusterTls }: Monitored): NamedEntrance[] {
+export function tlsBlocks({ tls, cluster }: Monitored): NamedEntrance[] {
   return [
     ...(tls === undefined ? [] : [{ name: 'tls', listener: 'client', entrance: tls } as const]),
-    ...(clusterTls === undefined
+    ...(cluster?.tls === undefined
       ? []
-      : [{ name: 'cluster.tls', listener: 'route', entrance: clusterTls } as const]),
+      : [{ name: 'cluster.tls', listener: 'route', entrance: cluster.tls } as const]),
   ];
 }
 

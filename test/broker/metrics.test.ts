@@ -65,6 +65,7 @@ describe('/metrics', () => {
       natspki_sent_bytes_total: 5,
       natspki_slow_consumers_total: 0,
       natspki_subscriptions: 2,
+      natspki_routes: 0,
       natspki_ready: 1,
       'natspki_tls_swaps_total{block="tls"}': 0,
       'natspki_tls_refused_swaps_total{block="tls"}': 0,
