@@ -2,20 +2,12 @@
 // hold up nobody who is connected.
 import bcrypt from 'bcryptjs';
 import { describe, expect, it } from 'vitest';
-import type { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
 
 const hashOf = (password: string) => bcrypt.hashSync(password, 4);
 const userWith = (hash: string, more = '') =>
   `authorization { users: [ { user: a, password: "${hash}"${more} }, { user: b, password: b } ] }`;
 const refusal = "-ERR 'Authorization Violation'\r\n";
-
-/** Milliseconds from a PING to its PONG. */
-async function roundTrip(wire: Wire): Promise<number> {
-  const start = performance.now();
-  await wire.receives('');
-  return performance.now() - start;
-}
 
 describe('a client with a hashed password', () => {
   it('has the time that every client has, waiting for the verdict included', async () => {
@@ -74,24 +66,25 @@ describe('a client with a hashed password', () => {
     const client = await running.open();
     client.send('CONNECT {"user":"a","pass":"x"}\r\n');
     client.end();
-    await expect.poll(() => running.broker.clients).toBe(0);
+    await expect.poll(() => running.broker.clients, { timeout: 10_000 }).toBe(0);
   });
 });
 
-it('keeps connected clients and plain logins quick while strangers guess', async () => {
-  const running = await Running.start(userWith(bcrypt.hashSync('x', 11)));
-  const honest = await Promise.all(
-    Array.from({ length: 10 }, () => running.connect({ user: 'b', pass: 'b' })),
+it('answers connected clients and plain logins while strangers guess', async () => {
+  // One guess takes a second, so that thirty are under way for as long as the test lasts.
+  const slow = hashOf('x').replace('$04$', '$14$');
+  const running = await Running.start(
+    userWith(slow).replace('authorization {', 'authorization { timeout: 60,'),
   );
-  const strangers = await Promise.all(Array.from({ length: 30 }, () => running.open()));
-  for (const [index, stranger] of strangers.entries()) {
+  const connect = () => running.connect({ user: 'b', pass: 'b' });
+  const honest = await Promise.all(Array.from({ length: 10 }, connect));
+  for (let index = 0; index < 30; index++) {
+    const stranger = await running.open();
     stranger.send(`CONNECT ${JSON.stringify({ user: index % 2 ? 'a' : 'nobody', pass: `${index}` })}\r\n`);
   }
-  const trips: number[] = [];
-  for (let round = 0; round < 20; round++) trips.push(...(await Promise.all(honest.map(roundTrip))));
-  trips.sort((one, other) => one - other);
-  // One guess takes 120 ms: a single one in the event loop would be seen by ten clients.
-  expect(trips[Math.floor(trips.length * 0.9)]).toBeLessThan(60);
-  await running.connect({ user: 'b', pass: 'b' });
-  await Promise.all(strangers.slice(0, 3).map((stranger) => stranger.closes(refusal)));
+  for (let round = 0; round < 3; round++) {
+    await Promise.all(honest.map((client) => client.receives('')));
+    await connect();
+  }
+  expect(running.broker.clients).toBeGreaterThan(30);
 });
