@@ -16,6 +16,10 @@ const oclif = join(root, 'node_modules/@oclif/core/lib');
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const external = Object.keys(dependencies).filter((name) => name !== '@oclif/core');
 
+/** Packages of many modules that do nothing but define, which none of them says of itself. */
+const signing =
+  /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvtsutils|pvutils|tslib|tsyringe|webcrypto-core)[\\/]/;
+
 /** Parts of oclif that no command of ours reaches: taken from the installed package, should one ever. */
 const unreached = ['config', 'help'];
 
@@ -68,6 +72,9 @@ const bundle = await rolldown({
   },
   external,
   plugins: [lazyOclif],
+  // The signing libraries come in both forms; of that for import, only what is used need go in.
+  resolve: { mainFields: ['module', 'main'], conditionNames: ['module', 'import', 'default'] },
+  treeshake: { moduleSideEffects: (id) => !signing.test(id) },
 });
 const { output } = await bundle.write({
   dir: out,
