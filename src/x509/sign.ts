@@ -61,6 +61,7 @@ export class Signer {
   readonly #algorithm: SigningAlgorithm;
   readonly #provider: Crypto;
   readonly #random: (size: number) => Buffer;
+  readonly #alike = new Map<string, readonly Extension[]>();
 
   private constructor(issuer: Name, keyId: string, key: KeyObject, random: (size: number) => Buffer) {
     this.#issuer = issuer;
@@ -88,18 +89,28 @@ export class Signer {
 
   /** Signs a certificate of a server or a client. */
   async leaf(contents: LeafContents): Promise<Certificate> {
-    // The key exchange of TLS 1.2 with RSA encrypts with the key.
-    const encipherment = contents.publicKey.asymmetricKeyType === 'rsa' ? KeyUsageFlags.keyEncipherment : 0;
-    const extensions: Extension[] = [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature | encipherment, true),
-      new ExtendedKeyUsageExtension(contents.purposes.map((purpose) => ExtendedKeyUsage[purpose])),
-    ];
+    const extensions = [...this.#leafExtensions(contents)];
     if (contents.sans.length > 0) {
       const names = contents.sans.map(({ kind, value }) => ({ type: generalNameTypes[kind], value }));
       extensions.push(new SubjectAlternativeNameExtension(names));
     }
     return this.#certify(contents, extensions);
+  }
+
+  /** Gives what many leaves have alike, made once. */
+  #leafExtensions({ publicKey, purposes }: LeafContents): readonly Extension[] {
+    // The key exchange of TLS 1.2 with RSA encrypts with the key.
+    const encipherment = publicKey.asymmetricKeyType === 'rsa' ? KeyUsageFlags.keyEncipherment : 0;
+    const which = [encipherment, ...purposes].join(' ');
+    const known = this.#alike.get(which);
+    if (known !== undefined) return known;
+    const made = [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature | encipherment, true),
+      new ExtendedKeyUsageExtension(purposes.map((purpose) => ExtendedKeyUsage[purpose])),
+    ];
+    this.#alike.set(which, made);
+    return made;
   }
 
   /** Signs a certificate of an authority. */
