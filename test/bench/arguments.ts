@@ -6,6 +6,8 @@ export interface BenchOptions {
   readonly cells: readonly string[];
   /** The folder that gets the report. */
   readonly out: string;
+  /** The folder of the documentation, whose page on performance a whole run writes. */
+  readonly docs: string;
   /** How often each side is measured. */
   readonly rounds: number;
   /** How long one measurement lasts. */
@@ -30,6 +32,7 @@ CELL is the beginning of a cell's name: "one-to-one" is all its sizes. Without o
 
   --list               name the cells and end
   --out DIR            where the report goes (default .cache/bench)
+  --docs DIR           where a run of everything puts performance.md and its plots (default docs)
   --rounds N           measurements of each side, taken in turns (default 3)
   --seconds N          length of one measurement (default 1)
   --transport tls|plain   only one of the two
@@ -45,6 +48,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
     allowPositionals: true,
     options: {
       out: { type: 'string', default: '.cache/bench' },
+      docs: { type: 'string', default: 'docs' },
       rounds: { type: 'string', default: '3' },
       seconds: { type: 'string', default: '1' },
       transport: { type: 'string' },
@@ -58,6 +62,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
   return {
     cells: positionals,
     out: values.out,
+    docs: values.docs,
     rounds: positive('--rounds', values.rounds, Number.isInteger),
     seconds: positive('--seconds', values.seconds, Number.isFinite),
     transports: values.transport === undefined ? ['tls', 'plain'] : [transport(values.transport)],
@@ -67,6 +72,18 @@ export function parseArguments(words: readonly string[]): BenchOptions {
     list: values.list,
     help: values.help,
   };
+}
+
+/** Tells whether a run measures everything in the way that the documentation tells of. */
+export function isWhole({
+  cells,
+  transports,
+  sides: [first, second],
+  permissions,
+  profile,
+}: BenchOptions): boolean {
+  const isUsual = first === 'natspki' && second === 'nats-server' && permissions && !profile;
+  return isUsual && cells.length === 0 && transports.length === 2;
 }
 
 /** Tells whether a cell is among those that were asked for. */

@@ -1,7 +1,8 @@
 // The parts of the benchmark that measure nothing: its arguments, its sums, its messages and its report.
 import { describe, expect, it } from 'vitest';
-import { isSelected, parseArguments } from './arguments.ts';
+import { isSelected, isWhole, parseArguments } from './arguments.ts';
 import type { Table } from './cells/cell.ts';
+import { type Chart, drawChart } from './chart.ts';
 import { RecordCounter } from './load/records.ts';
 import {
   batches,
@@ -13,6 +14,8 @@ import {
   subscribeLine,
   subscriptions,
 } from './messages.ts';
+import { renderPage } from './page.ts';
+import { drawPlots } from './plots.ts';
 import { type Report, renderReport, short } from './report.ts';
 import { median, percentile } from './statistics.ts';
 
@@ -208,5 +211,89 @@ describe('the report', () => {
       '2.35M',
     ]);
     expect(short(Number.NaN)).toBe('-');
+  });
+});
+
+describe('a chart', () => {
+  const chart: Chart = {
+    title: 'Rate & "size"',
+    x: { title: 'bytes', logarithmic: true, label: short },
+    y: { title: 'messages/s', label: short },
+    lines: [
+      {
+        name: 'natspki',
+        hue: 0,
+        points: [
+          [10, 400],
+          [1000, 200],
+          [Number.NaN, 5],
+          [100, Number.NaN],
+        ],
+      },
+      { name: 'nats-server', hue: 1, dashed: true, points: [[10, 0]] },
+    ],
+  };
+  const svg = drawChart(chart);
+  const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]);
+
+  it('has a tick for each power of ten and for round steps from 0', () => {
+    expect(texts).toEqual([
+      'Rate &amp; &quot;size&quot;',
+      ...[0, 100, 200, 300, 400, 10, 100, 1000].map(short),
+      ...['bytes', 'messages/s', 'natspki', 'nats-server'],
+    ]);
+  });
+
+  it('draws the points that it has, the largest at the top, in the colours of light and dark pages', () => {
+    expect([...svg.matchAll(/<circle/g)]).toHaveLength(3);
+    expect(svg).toContain('<path class="line hue0" d="M76 88L696 226"/>');
+    expect(svg).toContain('@media (prefers-color-scheme: dark)');
+    expect(svg).not.toMatch(/NaN|Infinity/);
+  });
+});
+
+describe('the page', () => {
+  const quantities = [{ key: 'rate', title: 'messages/s' }];
+  const report: Report = {
+    at: '2026-01-02T03:04:05.000Z',
+    machine: '2 x Processor',
+    versions: {},
+    options: { rounds: 1, seconds: 1, permissions: true },
+    cells: [16, 128].map((size) => ({
+      cell: `publish-${size}`,
+      says: 'publish only',
+      table: { title: 'Messages', quantities },
+      transport: 'tls',
+      sides: [
+        { label: 'natspki', runs: [{ rate: 140_000 / size, cpu: 0.6 }] },
+        { label: 'nats-server', runs: [{ rate: 100_000 / size, cpu: 1 }] },
+      ],
+    })),
+    commands: [],
+    missing: [],
+  };
+
+  it('holds every goal against what was found, and says what was not measured', () => {
+    const page = renderPage(report, [], 'performance');
+    expect(page).toContain('| publish, 16 B: rate | at least 1.50 | 1.40 | no |');
+    expect(page).toContain('| publish, 128 B: rate | at least 1.30 | 1.40 | yes |');
+    expect(page).toContain('| publish, 16 B: CPU | at most 0.700 | 0.600 | yes |');
+    expect(page).toContain('| slowest swap, in seconds | at most 0.100 | - | not measured |');
+  });
+
+  it('shows the charts that there are figures for', () => {
+    const plots = drawPlots(report);
+    expect(plots.map(({ file }) => file)).toEqual(['rate.svg', 'cpu.svg']);
+    expect(renderPage(report, plots, 'performance')).toContain(
+      '![Messages a second under TLS, by their size](performance/rate.svg)',
+    );
+  });
+
+  it('is written by runs of everything only', () => {
+    expect(isWhole(parseArguments([]))).toBe(true);
+    for (const words of [['idle'], ['--transport', 'tls'], ['--no-permissions'], ['--profile']]) {
+      expect(isWhole(parseArguments(words))).toBe(false);
+    }
+    expect(isWhole(parseArguments(['--sides', 'natspki,natspki']))).toBe(false);
   });
 });

@@ -4,11 +4,13 @@ import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
 import { run } from '../support/command.ts';
 import { findPeer, missing, type PeerName } from '../support/peers.ts';
-import { type BenchOptions, isSelected, parseArguments, type SideName, usage } from './arguments.ts';
+import { type BenchOptions, isSelected, isWhole, parseArguments, type SideName, usage } from './arguments.ts';
 import { cells } from './cells/all.ts';
 import type { Cell, Measurement } from './cells/cell.ts';
 import { type CommandCell, commandCells, time } from './cells/commands.ts';
 import { LoadGenerator } from './load/generator.ts';
+import { renderPage } from './page.ts';
+import { drawPlots } from './plots.ts';
 import { type CellResult, type CommandResult, type Report, renderReport } from './report.ts';
 import { BenchServer, bundledBroker, makeCertificates, type Setting, type Side } from './server.ts';
 
@@ -41,6 +43,17 @@ async function main(): Promise<void> {
   writeFileSync(join(options.out, 'bench.json'), `${JSON.stringify(report, undefined, 2)}\n`);
   writeFileSync(join(options.out, 'bench.md'), markdown);
   process.stdout.write(markdown);
+  if (isWhole(options)) writePage(report);
+}
+
+/** Writes the page of the documentation with its plots. */
+function writePage(report: Report): void {
+  const plots = drawPlots(report);
+  const folder = 'performance';
+  mkdirSync(join(options.docs, folder), { recursive: true });
+  for (const { file, svg } of plots) writeFileSync(join(options.docs, folder, file), svg);
+  writeFileSync(join(options.docs, 'performance.md'), `${renderPage(report, plots, folder)}\n`);
+  progress(`wrote ${join(options.docs, 'performance.md')}`);
 }
 
 async function measureCells(): Promise<CellResult[]> {
@@ -63,10 +76,11 @@ async function measureCell(cell: Cell, sides: readonly Side[], setting: Setting)
   const { transport } = setting;
   const results = sides.map((side) => ({ side, runs: [] as Measurement[] }));
   const failed = new Set<Side>();
-  for (let round = 0; round < options.rounds; round++) {
+  const rounds = cell.once ? 1 : options.rounds;
+  for (let round = 0; round < rounds; round++) {
     for (const { side, runs } of results.filter((result) => !failed.has(result.side))) {
       const what = `${cell.name} (${transport}) of ${side.label}`;
-      progress(`${what}, ${round + 1} of ${options.rounds}`);
+      progress(`${what}, ${round + 1} of ${rounds}`);
       try {
         runs.push(await measureOnce(cell, side, setting, round === 0));
       } catch (error) {
@@ -76,7 +90,8 @@ async function measureCell(cell: Cell, sides: readonly Side[], setting: Setting)
     }
   }
   const told = results.map(({ side, runs }) => ({ label: side.label, runs }));
-  return { cell: cell.name, says: cell.says, table: cell.table, transport, sides: told };
+  const says = cell.once ? `${cell.says}; once` : cell.says;
+  return { cell: cell.name, says, table: cell.table, transport, sides: told };
 }
 
 async function measureOnce(
@@ -103,11 +118,18 @@ async function measureCommands(): Promise<CommandResult[]> {
   return results;
 }
 
-async function measureCommandCell({ name, says, repeat, contestants }: CommandCell): Promise<CommandResult> {
+async function measureCommandCell({
+  name,
+  says,
+  repeat,
+  once,
+  contestants,
+}: CommandCell): Promise<CommandResult> {
   const results = contestants.map((contestant) => ({ name: contestant.name, runs: [] as number[] }));
-  for (let round = 0; round < options.rounds * repeat; round++) {
+  const rounds = repeat * (once ? 1 : options.rounds);
+  for (let round = 0; round < rounds; round++) {
     for (const [index, contestant] of contestants.entries()) {
-      progress(`${name} ${contestant.name} ${round + 1}/${options.rounds * repeat}`);
+      progress(`${name} ${contestant.name} ${round + 1}/${rounds}`);
       try {
         results[index]?.runs.push(await time(contestant));
       } catch (error) {
@@ -115,7 +137,7 @@ async function measureCommandCell({ name, says, repeat, contestants }: CommandCe
       }
     }
   }
-  return { cell: name, says, contestants: results };
+  return { cell: name, says: once ? `${says}; once` : says, contestants: results };
 }
 
 function findSide(name: SideName, index: number): Side | undefined {

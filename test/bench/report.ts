@@ -38,21 +38,25 @@ const transportNames: Record<Transport, string> = { tls: 'TLS', plain: 'plain' }
 
 /** Writes a report as Markdown: medians, and of two sides the first, the second and their ratio. */
 export function renderReport(report: Report): string {
+  return ['# Benchmark', ...renderTables(report)].join('\n\n');
+}
+
+/** Writes the parts of a report, with headings of the third level. */
+export function renderTables(report: Report): string[] {
   const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
   const { rounds, seconds, permissions } = report.options;
   const [first, second] = report.cells[0]?.sides ?? [];
   const tables = [...new Set(report.cells.map(({ table }) => table))];
   return [
-    '# Benchmark',
     `${report.at}. ${report.machine}. ${versions.join(', ')}.`,
-    `Medians of ${rounds} measurement(s) of ${seconds} s, the sides in turns, each on a fresh process; users ${permissions ? 'with' : 'without'} permissions.`,
+    `Medians of ${rounds} measurement(s) of ${seconds} s (one, where a cell says once), the sides in turns, each on a fresh process; users ${permissions ? 'with' : 'without'} permissions.`,
     ...(first && second ? [`Each figure: ${first.label} / ${second.label} (ratio).`] : []),
     ...tables.map((table) => renderTable(report.cells.filter((result) => result.table === table))),
     ...report.commands.map(renderCommands),
     ...(report.missing.length > 0
-      ? ['## Not measured', report.missing.map((line) => `- ${line}`).join('\n')]
+      ? ['### Not measured', report.missing.map((line) => `- ${line}`).join('\n')]
       : []),
-  ].join('\n\n');
+  ];
 }
 
 function renderTable(results: readonly CellResult[]): string {
@@ -71,7 +75,7 @@ function renderTable(results: readonly CellResult[]): string {
   ]);
   const legend = names.map((name) => `\`${name}\`: ${results.find(({ cell }) => cell === name)?.says}`);
   return [
-    `## ${title}`,
+    `### ${title}`,
     markdownTable(
       ['cell', ...columns.map(({ transport, quantity }) => `${transportNames[transport]} ${quantity.title}`)],
       rows,
@@ -92,7 +96,7 @@ function renderCommands({ cell, says, contestants }: CommandResult): string {
   const medians = contestants.map(({ runs }) => median(runs));
   const [start = Number.NaN] = medians;
   return [
-    `## ${cell}: ${says}`,
+    `### ${cell}: ${says}`,
     markdownTable(
       ['command', 'ms', `times \`${contestants[0]?.name}\``],
       contestants.map(({ name }, index) => {
@@ -103,7 +107,8 @@ function renderCommands({ cell, says, contestants }: CommandResult): string {
   ].join('\n\n');
 }
 
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
+/** Writes a table: the first column to the left, the others to the right. */
+export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (fields: readonly string[]) =>
     `| ${fields.map((field) => field.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|---${'|---:'.repeat(head.length - 1)}|`, ...rows.map(line)].join('\n');

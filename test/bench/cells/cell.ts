@@ -36,6 +36,8 @@ export interface Cell {
   readonly transports: readonly Transport[];
   /** Whether the server is one that others can join. */
   readonly isCluster?: boolean;
+  /** Measured once and not in every round, because it takes long or shows the same again. */
+  readonly once?: true;
   measure(bench: Bench): Promise<Measurement>;
 }
 

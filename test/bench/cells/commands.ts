@@ -11,6 +11,8 @@ export interface CommandCell {
   readonly says: string;
   /** How often each contestant runs in one round. */
   readonly repeat: number;
+  /** Measured once and not in every round. */
+  readonly once?: true;
   readonly contestants: readonly Contestant[];
 }
 
@@ -26,14 +28,9 @@ export interface Contestant {
 
 const node: Contestant = { name: 'node -e 0', command: [process.execPath, '-e', '0'] };
 const init = natspki('init', '--yes', '--host', 'localhost');
-const names = Array.from({ length: 1000 }, (_, index) => `client-${index}`);
+const names = (count: number) => Array.from({ length: count }, (_, index) => `client-${index}`);
 
-const thousandOfMkcert: Contestant = {
-  name: 'mkcert -ecdsa',
-  needs: 'mkcert',
-  prepare: shell(mkcert('-ecdsa', 'first')),
-  command: shell(forEach(1000, mkcert('-ecdsa -client', '$i'))),
-};
+const thousandOfMkcert = manyOfMkcert(1000);
 const thousandOfOpenssl: Contestant = {
   name: 'openssl, P-256 (100 times 10)',
   needs: 'openssl',
@@ -82,47 +79,71 @@ export const commandCells: readonly CommandCell[] = [
       { name: 'mkcert -ecdsa', needs: 'mkcert', command: shell(mkcertSystem('-ecdsa')) },
     ],
   },
+  ...[1, 10, 100].map((count) => issueCell(count)),
   {
-    name: 'cli-issue',
+    name: 'cli-issue-1000',
     says: '1,000 client certificates under an authority that is there',
     repeat: 1,
     contestants: [
       node,
-      { name: 'natspki issue', prepare: init, command: natspki('issue', 'client', ...names) },
+      { name: 'natspki issue', prepare: init, command: natspki('issue', 'client', ...names(1000)) },
       thousandOfMkcert,
       {
-        name: 'mkcert (20 times 50)',
+        name: 'mkcert (10 times 100)',
         needs: 'mkcert',
         prepare: shell(mkcert('', 'first')),
-        command: shell(forEach(20, mkcert('-client', '$i'))),
-        times: 50,
+        command: shell(forEach(10, mkcert('-client', '$i'))),
+        times: 100,
       },
       thousandOfOpenssl,
       {
-        name: 'openssl, RSA 4096 (4 times 250)',
+        name: 'openssl, RSA 4096 (2 times 500)',
         needs: 'openssl',
         prepare: shell(opensslAuthority(rsa)),
-        command: shell(forEach(4, opensslLeaf(rsa)('$i'))),
-        times: 250,
+        command: shell(forEach(2, opensslLeaf(rsa)('$i'))),
+        times: 500,
       },
     ],
   },
   {
     name: 'cli-rotate',
+    once: true,
     says: '1,000 client certificates with new keys in place of those that are there (the other tools make them again, and keep nothing of the old ones)',
     repeat: 1,
     contestants: [
       node,
       {
         name: 'natspki rotate',
-        prepare: shell(words(init), words(natspki('issue', 'client', ...names))),
-        command: natspki('rotate', ...names),
+        prepare: shell(words(init), words(natspki('issue', 'client', ...names(1000)))),
+        command: natspki('rotate', ...names(1000)),
       },
       thousandOfMkcert,
       thousandOfOpenssl,
     ],
   },
 ];
+
+function issueCell(count: number): CommandCell {
+  return {
+    name: `cli-issue-${count}`,
+    says: `${count} client certificate(s) under an authority that is there`,
+    repeat: 1,
+    contestants: [
+      node,
+      { name: 'natspki issue', prepare: init, command: natspki('issue', 'client', ...names(count)) },
+      manyOfMkcert(count),
+    ],
+  };
+}
+
+function manyOfMkcert(count: number): Contestant {
+  return {
+    name: 'mkcert -ecdsa',
+    needs: 'mkcert',
+    prepare: shell(mkcert('-ecdsa', 'first')),
+    command: shell(forEach(count, mkcert('-ecdsa -client', '$i'))),
+  };
+}
 
 /** Runs a contestant in a new folder and returns its time in milliseconds; throws when it fails. */
 export async function time({ name, needs, prepare, command, times = 1 }: Contestant): Promise<number> {

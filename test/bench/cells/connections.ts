@@ -23,10 +23,12 @@ export const connectionCells: readonly Cell[] = [
       quantities: [
         { key: 'at1000', title: 'KB each at 1,000' },
         { key: 'at5000', title: 'KB each at 5,000' },
+        { key: 'at10000', title: 'KB each at 10,000' },
         peak,
       ],
     },
     transports: both,
+    once: true,
     measure: idle,
   },
 ];
@@ -59,7 +61,8 @@ async function idle({ server, generator }: Bench): Promise<Measurement> {
   };
   const at1000 = await each(1000);
   const at5000 = await each(5000);
-  return { at1000, at5000, peak: memory(server.pid, 'VmHWM') / 1e6 };
+  const at10000 = await each(10_000);
+  return { at1000, at5000, at10000, peak: memory(server.pid, 'VmHWM') / 1e6 };
 }
 
 // There is no event to wait for: what handshakes left behind is given back when the server's collector sees fit.

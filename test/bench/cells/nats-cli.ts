@@ -14,6 +14,7 @@ export const natsCliCells: readonly Cell[] = [
       quantities: [{ key: 'rate', title: 'messages/s' }, ...costs.filter(({ plain }) => !plain)],
     },
     transports: both,
+    once: true,
     measure,
   },
 ];

@@ -17,6 +17,7 @@ export const slowConsumerCells: readonly Cell[] = [
       ],
     },
     transports: both,
+    once: true,
     measure,
   },
 ];

@@ -22,7 +22,9 @@ export interface Traffic {
   readonly record?: number;
 }
 
-const sizes = [16, 128, 1024];
+const sizes = [16, 128, 1024, 8192];
+/** Subscriptions, in thousands. */
+const thousands = [1, 10, 100, 1000];
 const subject = 'bench.subject';
 const one = subscriptions([subject]);
 /** One publisher and one subscriber. */
@@ -46,19 +48,23 @@ export const trafficCells: readonly Cell[] = [
     record: 512,
     size: 512 - `PUB ${subject} 482\r\n\r\n`.length,
   }),
-  traffic(
-    'wildcards',
-    '100,000 subscriptions, one in five with a wildcard; two match, 128 B',
-    manySubscriptions(),
-  ),
   traffic('queue-group', 'one to a queue group of 8, 128 B', {
     ...simple,
     subscribers: Array.from({ length: 8 }, () => subscriptions([subject], 'workers')),
   }),
+  ...thousands.map((count): Cell => {
+    const says = `${count},000 subscriptions, one in five with a wildcard; two match, 128 B`;
+    return {
+      ...traffic(`match-${count}000`, says, () => manySubscriptions(count)),
+      ...(count > 100 ? { once: true } : {}),
+    };
+  }),
 ];
 
-function traffic(name: string, says: string, shape: Traffic): Cell {
-  return { name, says, table, transports: both, measure: (bench) => measure(shape, bench) };
+/** Makes a cell; a shape that is large is made when it is measured. */
+function traffic(name: string, says: string, shape: Traffic | (() => Traffic)): Cell {
+  const made = () => (typeof shape === 'function' ? shape() : shape);
+  return { name, says, table, transports: both, measure: (bench) => measure(made(), bench) };
 }
 
 /** @param far where the subscribers are and how it is known that their interest is; by default where publishers are */
@@ -123,8 +129,8 @@ function thousandSubjects(): Traffic {
 }
 
 // Each subject has a subscription of its own, and one for its group of 999; in an order that no cache expects.
-function manySubscriptions(): Traffic {
-  const groups = Array.from({ length: 100 }, (_, group) => `bench.g${100 + group}`);
+function manySubscriptions(thousand: number): Traffic {
+  const groups = Array.from({ length: thousand }, (_, group) => `bench.g${1000 + group}`);
   const subjects = groups.flatMap((group) =>
     Array.from({ length: 999 }, (_, index) => `${group}.${1000 + index}.data`),
   );
@@ -134,6 +140,8 @@ function manySubscriptions(): Traffic {
   });
   const all = [...patterns, ...groups.map((group) => `${group}.*.data`)];
   // A prime step visits every subject once before it comes back.
-  const shuffled = subjects.map((_, index) => subjects[(index * 7919) % subjects.length] ?? '');
+  const shuffled = subjects
+    .slice(0, 100_000)
+    .map((_, index) => subjects[(index * 7919) % subjects.length] ?? '');
   return { ...simple, subjects: shuffled, subscribers: [subscriptions(all)], copies: 2 };
 }
