@@ -22,6 +22,7 @@ export const attackerCells: readonly Cell[] = [
       ],
     },
     transports: both,
+    once: true,
     measure,
   },
 ];

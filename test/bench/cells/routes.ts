@@ -10,6 +10,7 @@ export const routeCells: readonly Cell[] = [128, 1024].map((size) => ({
   says: `one to one, ${size} B, from one server of a cluster to another`,
   table,
   transports: both,
+  once: true,
   isCluster: true,
   measure: (bench) => measureRoute(size, bench),
 }));
