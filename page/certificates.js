@@ -2,6 +2,9 @@
 import { make, reconcile, setText } from './document.js';
 import { days, minute } from './format.js';
 
+/** A list of authorities may be that of a whole system. */
+const maxAuthorities = 12;
+
 /** @typedef {import('../src/broker/page.ts').PageDocument['tls'][number]} Block */
 /** @typedef {Block['authorities'][number] & { file: string | undefined, role: string }} Certificate */
 
@@ -54,7 +57,10 @@ function updateBlock(element, block, now) {
   setText(title, block.name);
   const refused = block.refused_swaps === 0 ? '' : `, ${block.refused_swaps} refused`;
   const swaps = block.swaps === 1 ? '1 swap' : `${block.swaps} swaps`;
-  setText(facts, `generation ${block.generation}, ${swaps}${refused}`);
+  const { length } = block.authorities;
+  const cut =
+    length <= maxAuthorities ? '' : `, ${length} authorities: the first ${maxAuthorities} to expire`;
+  setText(facts, `generation ${block.generation}, ${swaps}${refused}${cut}`);
   setText(badge, block.current ? 'files in use' : 'files refused, older ones in use');
   badge.dataset.state = block.current ? 'good' : 'refused';
   const certificates = [
@@ -63,12 +69,22 @@ function updateBlock(element, block, now) {
       file: certificate.cert_file,
       role: 'server',
     })),
-    ...block.authorities.map((authority) => ({ ...authority, file: block.ca_file, role: 'authority' })),
+    ...firstToExpire(block.authorities).map((authority) => ({
+      ...authority,
+      file: block.ca_file,
+      role: 'authority',
+    })),
   ];
   const keyOf = (/** @type {Certificate} */ { role, serial, pin }) => `${role} ${serial} ${pin}`;
   reconcile(list, certificates, keyOf, createCertificate, (card, certificate) =>
     updateCertificate(card, certificate, now),
   );
+}
+
+/** @param {Block['authorities']} authorities */
+function firstToExpire(authorities) {
+  const end = (/** @type {Block['authorities'][number]} */ { not_after }) => Date.parse(not_after);
+  return authorities.toSorted((a, b) => end(a) - end(b)).slice(0, maxAuthorities);
 }
 
 /** @param {Certificate} certificate */

@@ -13,10 +13,10 @@ export function count(value) {
   return value < 1_000_000 ? whole.format(value) : short.format(value);
 }
 
-/** @param {number} bytes */
-export function bytes(bytes) {
+/** @param {number} size */
+export function bytes(size) {
   const units = ['B', 'kB', 'MB', 'GB', 'TB'];
-  let value = bytes;
+  let value = size;
   let unit = 0;
   for (; value >= 1000 && unit < units.length - 1; unit++) value /= 1000;
   return `${value >= 100 || unit === 0 ? whole.format(value) : value.toFixed(1)} ${units[unit]}`;

@@ -165,6 +165,21 @@ describe('architecture', () => {
     expect(filesMatching(/\.create(Secure)?Server\b/)).toEqual([]);
   });
 
+  it('gives the browser modules that import one another alone, and that make text of what they are told', () => {
+    const modules = readdirSync(join(root, 'page')).filter((name) => name.endsWith('.js'));
+    expect(modules.length).toBeGreaterThan(1);
+    for (const name of modules) {
+      const whole = readFileSync(join(root, 'page', name), 'utf8');
+      expect(whole).toMatch(/^\/\/ /);
+      const text = withoutComments(whole);
+      const imports = [...text.matchAll(importStatement)].map((match) => match[1] ?? match[2]);
+      expect(imports.filter((specifier) => !/^\.\/\w+\.js$/.test(specifier ?? ''))).toEqual([]);
+      expect(text).not.toMatch(
+        /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function/,
+      );
+    }
+  });
+
   it('opens every file with a comment that says what the file is for', () => {
     const silent = sources.filter(
       ({ path }) => !/^(#!.*\n)?\/[/*]/.test(readFileSync(join(root, path), 'utf8')),

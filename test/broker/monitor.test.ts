@@ -1,7 +1,7 @@
 // Monitoring of a broker in this process: HTTPS beside clients that must show certificates, /tlsz over swaps, the limits
 // on strangers, and what is kept of connections that have ended.
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -10,6 +10,7 @@ import { makeLeaf } from '../support/openssl.ts';
 import { renameOver } from '../support/replace.ts';
 import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
 
+const pageFolder = new URL('../../page/', import.meta.url);
 const folder = testFolder('monitor');
 const certificates = makeCertificates(folder);
 const http = 'http: "127.0.0.1:-1"\n';
@@ -166,6 +167,19 @@ describe('monitoring', () => {
       'metrics',
     ];
     expect(links).toEqual(endpoints);
+  });
+
+  it('serves every file of the page, as what it is', async () => {
+    const url = urlOf(await Running.start(http));
+    const files = readdirSync(pageFolder).filter((name) => !['index.html', 'tsconfig.json'].includes(name));
+    const types = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+    for (const name of files) {
+      const { status, headers, body } = await ask(`${url}/page/${name}`);
+      expect([name, status, body]).toEqual([name, 200, readFileSync(new URL(name, pageFolder), 'utf8')]);
+      const type = types[name.split('.')[1] as keyof typeof types];
+      expect(headers['content-type']?.split(';')[0]).toBe(type);
+    }
+    expect(files.length).toBeGreaterThan(5);
   });
 
   it('puts everything below http_base_path', async () => {

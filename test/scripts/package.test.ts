@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { ask, monitorUrlOf } from '../support/monitoring.ts';
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = testFolder('package');
@@ -74,7 +75,19 @@ describe('the package in an empty folder', () => {
     expect(init.code).toBe(0);
     expect(existsSync(join(folder, 'certs/server-key.pem'))).toBe(true);
 
-    const args = ['--no-install', 'natspki', 'broker', '-c', 'nats.conf', '-p', '-1', '-P', 'nats.pid'];
+    const args = [
+      '--no-install',
+      'natspki',
+      'broker',
+      '-c',
+      'nats.conf',
+      '-p',
+      '-1',
+      '-m',
+      '-1',
+      '-P',
+      'nats.pid',
+    ];
     const broker = spawn('npx', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
     const ended = new Promise((resolve) => broker.once('close', resolve));
     let log = '';
@@ -87,6 +100,10 @@ describe('the package in an empty folder', () => {
       broker.once('close', () => reject(new Error(`the broker ended:\n${log}`)));
     });
     await expect.poll(() => existsSync(join(folder, 'nats.pid')), { timeout: 10_000 }).toBe(true);
+    const url = monitorUrlOf(log).replace('0.0.0.0', '127.0.0.1');
+    expect((await ask(`${url}/`)).body).toContain('<script type="module" src="page/page.js">');
+    expect((await ask(`${url}/page/page.js`)).status).toBe(200);
+    expect((await ask(`${url}/metrics`)).body).toContain('\nnatspki_ready 1\n');
     expect((await npx('broker', '--signal', 'term=nats.pid')).code).toBe(0);
     expect(await ended).not.toBeNull();
     expect(log).toContain('TLS required for client connections');
