@@ -13,6 +13,7 @@ import type { TlsBlock } from '../tls/block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from '../tls/material.ts';
 import { mapPeer, readPeer } from '../tls/peer.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
+import { plaintextOf } from './password.ts';
 import { blockAt, placeOfString } from './place.ts';
 import { type Entrance, findFaults } from './practices.ts';
 
@@ -55,9 +56,16 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
   };
   const entrances = [await inspect('client', tls, 'tls')];
   if (cluster !== undefined) entrances.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
-  const users = auth.users?.map(({ name }) => name) ?? [];
+  const users = auth.users?.filter(({ isNkey }) => !isNkey).map(({ name }) => name) ?? [];
   const usersByCommonName = tls?.verifyAndMap ? await withoutOtherName(users, dirname(tls.caFile ?? '')) : [];
-  const faults = findFaults({ root, entrances, allowNonTls, usersByCommonName, now: at });
+  const faults = findFaults({
+    root,
+    entrances,
+    allowNonTls,
+    usersByCommonName,
+    plaintext: plaintextOf(auth),
+    now: at,
+  });
   problems.push(...faults.filter(({ position }) => !unreadable.has(position)));
   return problems.sort((a, b) => byPlace(a.position, b.position));
 }

@@ -17,3 +17,17 @@ export function sameSecret(expected: string, given: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(expected), digest(given));
 }
+
+/** Lists the secrets that are held as they are. */
+export function plaintextOf({
+  single,
+  token,
+  users = [],
+}: {
+  readonly single: { readonly password: string | undefined } | undefined;
+  readonly token: string | undefined;
+  readonly users: readonly { readonly password: string | undefined }[] | undefined;
+}): string[] {
+  const secrets = [single?.password, token, ...users.map(({ password }) => password)];
+  return secrets.filter((secret) => secret !== undefined && secret !== '' && !isBcrypt(secret)) as string[];
+}

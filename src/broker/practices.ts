@@ -28,6 +28,8 @@ export interface Setup {
   readonly allowNonTls: boolean;
   /** The users that no certificate here is known to name in any way but its common name. */
   readonly usersByCommonName: readonly string[];
+  /** Passwords and tokens that the configuration holds as they are. */
+  readonly plaintext: readonly string[];
   readonly now: Date;
 }
 
@@ -68,6 +70,16 @@ const practices: readonly Practice[] = [
         message: 'clients are not asked for a certificate: whoever reaches the port may try to log in',
         hint: 'add verify: true or verify_and_map: true, and ca_file',
       }),
+  },
+  {
+    code: 'plaintext-password',
+    contexts: ['client'],
+    faults: (_, { root, plaintext }) =>
+      plaintext.slice(0, 1).map((secret) => ({
+        position: placeOfString(root, (text) => text === secret),
+        message: `${plaintext.length === 1 ? 'a password stands' : `${plaintext.length} passwords stand`} here in the clear: whoever reads the file can log in`,
+        hint: 'nats server passwd makes a bcrypt hash of one; with certificates and verify_and_map none is needed',
+      })),
   },
   {
     code: 'weak-cipher',

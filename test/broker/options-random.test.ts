@@ -86,7 +86,14 @@ describe('10,000 random configurations of options that exist', () => {
         const entrance = { context: 'client' as const, map, tls, material: undefined, keyModes: new Map() };
         const now = new Date(0);
         problems.push(
-          ...findFaults({ root, entrances: [entrance], allowNonTls, usersByCommonName: ['a'], now }),
+          ...findFaults({
+            root,
+            entrances: [entrance],
+            allowNonTls,
+            usersByCommonName: ['a'],
+            plaintext: [],
+            now,
+          }),
         );
       } catch (error) {
         if (!(error instanceof ConfErrors)) throw new Error(`round ${round}:\n${text}`, { cause: error });

@@ -75,6 +75,14 @@ describe('a configuration that keeps to the best practices', () => {
     ['with a cluster', block() + cluster()],
     ['with curves in the order of nats-server', block('curve_preferences: [X25519, CurveP256]')],
     ['with a timeout of a second', block('timeout: 1')],
+    [
+      'with users without a password or with a hash of it',
+      `${block()}authorization { users: [ { user: a }, { user: b, password: "$2b$11$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" } ] }\n`,
+    ],
+    [
+      'with a hashed token',
+      `${block()}authorization { token: "$2b$11$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" }\n`,
+    ],
   ])('is not warned of, %s', async (_what, text) => {
     expect(await check(text)).toEqual([]);
   });
@@ -99,6 +107,16 @@ describe('warns of', () => {
       'clients that are said not to be verified',
       `tls {\n${material}\nverify: false\n}\n`,
       ['warning 3:9 no-client-verification'],
+    ],
+    [
+      'passwords that stand in the file as they are, once',
+      `${block()}authorization { users: [\n{ user: a, password: p1 }\n{ user: b, password: p2 }\n] }\n`,
+      ['warning 7:22 plaintext-password'],
+    ],
+    [
+      'a token that stands in the file as it is',
+      `${block()}authorization { token: t }\n`,
+      ['warning 6:24 plaintext-password'],
     ],
     ['TLS 1.0', block('min_version: "1.0"'), ['warning 4:14 protocol-version']],
     ['TLS 1.1', block('min_version: "1.1"'), ['warning 4:14 protocol-version']],
