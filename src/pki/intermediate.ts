@@ -2,6 +2,7 @@
 // and can be somewhere safe until then. No peer has to trust it: it stands behind each leaf.
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
+import type { Certificate } from '../x509/certificate.ts';
 import { generateKey } from '../x509/key.ts';
 import { type Authority, checkCommonName, nextName } from './authority.ts';
 import type { PairWrite, PkiDirectory } from './directory.ts';
@@ -36,6 +37,12 @@ export function intermediateName(root: string): string {
   return nextName(root, 'intermediate');
 }
 
+/** Gives the days for one that takes the place of another, whose own life the root's end may have cut short. */
+export function intermediateLife(old: Certificate, root: Certificate): number {
+  const days = issuedDays(old);
+  return old.notAfter.getTime() === root.notAfter.getTime() ? Math.max(days, intermediateDays) : days;
+}
+
 /** Has a root sign an intermediate; throws as Authority.intermediate does. */
 export async function signIntermediate(
   directory: PkiDirectory,
@@ -57,7 +64,8 @@ export async function signIntermediate(
 
 /**
  * Plans a new intermediate in place of the one there is, or the first one below a root that has signed leaves itself.
- * Throws `root-key-away` where the root's key is elsewhere, and `path-too-long` where the root allows none below it.
+ * Throws `root-key-away` where the root's key is elsewhere, `path-too-long` where the root allows none below it, and
+ * `rotation-under-way` where the first one would make the chains of a rotation of the root too long.
  */
 export async function planIntermediate(options: IntermediateOptions): Promise<NewIssuer> {
   const { directory } = options;
@@ -65,6 +73,13 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
   const [root] = await directory.readBundle();
   const [old] = await directory.readIntermediates();
   directory.refuseRootKeyAway(root);
+  if (old === undefined && (await directory.readVouchers()).length > 0) {
+    throw new NatspkiError(
+      'rotation-under-way',
+      `"${root.commonName}" is vouched for without an intermediate while it takes over`,
+      { hint: 'finish with `natspki rotate --ca --finish` first' },
+    );
+  }
   if (root.pathLength === 0) {
     throw new NatspkiError('path-too-long', `"${root.commonName}" allows no authority below it`, {
       hint: 'make a root that does with `natspki rotate --ca`',
@@ -73,14 +88,13 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
   const commonName =
     options.commonName ?? (old === undefined ? intermediateName(root.commonName) : nextName(old.commonName));
   checkCommonName(commonName, "the intermediate's name");
-  const cut = old?.notAfter.getTime() === root.notAfter.getTime();
   return {
     action: 'new-issuer',
     intermediate: commonName,
     ...(old === undefined ? {} : { succeeds: old.commonName }),
     root: root.commonName,
     keyType: renewedKeyType((old ?? root).keyType),
-    days: old === undefined || cut ? intermediateDays : issuedDays(old),
+    days: old === undefined ? intermediateDays : intermediateLife(old, root),
   };
 }
 

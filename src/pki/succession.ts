@@ -10,7 +10,7 @@ import { generateKey } from '../x509/key.ts';
 import { anchorOf } from './anchor.ts';
 import { type Authority, checkCommonName, nextName } from './authority.ts';
 import type { PkiDirectory } from './directory.ts';
-import { likeThatOf, type SignedIntermediate, signIntermediate } from './intermediate.ts';
+import { intermediateLife, likeThatOf, signIntermediate } from './intermediate.ts';
 import { type Made, pairOf } from './leaf.ts';
 import { isAuthority, ledgerEntry } from './ledger.ts';
 import { describe, present, withoutKey } from './listing.ts';
@@ -66,7 +66,8 @@ export async function planStart(options: StartOptions): Promise<TrustNew> {
 
 /**
  * Makes a new root that signs from now on, itself or through an intermediate as the old one did, beside the old one, which
- * stays trusted. The old keys go to the archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was set back.
+ * stays trusted. The old keys go to the archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was
+ * set back.
  */
 export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
   const { directory, passphrase, now: clock = () => new Date() } = options;
@@ -89,7 +90,15 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
       ledgerEntry(certificate, { ...facts, issuer: certificate.pin }),
       ...next.chain.map((each) => ledgerEntry(each, { ...facts, issuer: old.current.certificate.pin })),
     ];
-    const below = intermediate && (await belowNext(directory, next, intermediate, passphrase, now));
+    const below =
+      intermediate &&
+      (await signIntermediate(directory, next, {
+        commonName: nextName(intermediate.commonName),
+        days: intermediateLife(intermediate, old.current.certificate),
+        key: await generateKey(renewedKeyType(intermediate.keyType)),
+        passphrase: await likeThatOf(directory.intermediateKeyFile, passphrase),
+        now,
+      }));
     const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
     await directory.write(
       {
@@ -112,21 +121,6 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
         ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
       ],
     };
-  });
-}
-
-/** Makes the intermediate below a new root in place of the one below the old root. */
-async function belowNext(
-  directory: PkiDirectory,
-  next: Authority,
-  old: Certificate,
-  passphrase: string | undefined,
-  now: Date,
-): Promise<SignedIntermediate> {
-  return signIntermediate(directory, next, {
-    ...{ commonName: nextName(old.commonName), days: issuedDays(old), now },
-    key: await generateKey(renewedKeyType(old.keyType)),
-    passphrase: await likeThatOf(directory.intermediateKeyFile, passphrase),
   });
 }
 

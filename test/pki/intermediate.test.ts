@@ -149,6 +149,26 @@ describe('an intermediate', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
+  it('is not the first while its root takes over, which peers of the old root would not follow', async () => {
+    const directory = await madeDirectory(scratch);
+    await startSuccession({ directory });
+    await expect(replaceIntermediate({ directory })).rejects.toMatchObject({ code: 'rotation-under-way' });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    await replaceIntermediate({ directory });
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('whose life the end of its root cut short has a whole one below the next root', async () => {
+    const directory = await madeDirectory(scratch, { authorityDays: 100, ...withIntermediate() });
+    const [ca, cut] = await listCertificates(directory);
+    expect(cut?.notAfter).toEqual(ca?.notAfter);
+    await startSuccession({ directory, now: later(90) });
+    const [root] = await directory.readBundle();
+    const [intermediate] = await directory.readIntermediates();
+    expect(intermediate?.notAfter).toEqual(root.notAfter);
+  });
+
   it('keeps its key encrypted as the root does', async () => {
     const directory = await madeDirectory(scratch, { ...withIntermediate(), passphrase: 'xyzzy' });
     const issue = { directory, profile: 'client', names: ['alice'] } as const;
