@@ -1,5 +1,5 @@
 // What a client says of itself in CONNECT: read as nats-server's JSON decoder reads it. Judges nothing.
-import { type JsonMember, readMembers } from '../protocol/json-members.ts';
+import { isGoInteger, type JsonMember, readMembers } from '../protocol/json-members.ts';
 
 export interface ConnectOptions {
   verbose: boolean;
@@ -61,11 +61,6 @@ export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): 
     merged[known] = value;
   }
   return merged as unknown as ConnectOptions;
-}
-
-/** Whether Go takes this number for an int: written without fraction and exponent, and of 64 bits. */
-function isGoInteger(text: string): boolean {
-  return /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }
 
 /** The CONNECT for the trace: everything but the secrets. */

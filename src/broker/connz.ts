@@ -97,7 +97,6 @@ function readQuery(query: Query) {
   if (query.text('mqtt_client') !== '')
     throw new BadQuery('mqtt_client is not supported: there is no MQTT here');
   const account = query.text('acc');
-  // nats-server takes it in requests only, not over HTTP.
   const filter = query.text('filter_subject');
   const isFiltered = filter !== '' && filter !== '>';
   if (isFiltered && account === '') {

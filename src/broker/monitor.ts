@@ -7,6 +7,7 @@ import { HandshakeError } from '../tls/handshake-error.ts';
 import { accountz } from './accountz.ts';
 import { accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
+import { type Health, healthz } from './healthz.ts';
 import { formatHostPort } from './host-port.ts';
 import { Listener } from './listener.ts';
 import { type Answer, json, refuse, send, text } from './monitor-answer.ts';
@@ -58,12 +59,13 @@ export class Monitor {
     this.#endpoints = new Map<string, Endpoint>([
       ['/', (_query, base) => page.fill(broker, base, this.#listed)],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
-      ['/connz', (query) => json(connz(query, broker))],
+      // The filter by subject is one of requests over NATS only.
+      ['/connz', (query) => json(connz(query.with('filter_subject', ''), broker))],
       ['/routez', (query) => json(routez(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
       ['/accountz', (query) => json(accountz(query, broker))],
       ['/accstatz', (query) => json(accstatz(query, broker))],
-      ['/healthz', (query) => this.#health(query)],
+      ['/healthz', (query) => sayHealth(healthz(query, broker))],
       ['/tlsz', () => json(tlsz(broker))],
       ['/page.json', (query) => json(pageDocument(query, broker))],
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
@@ -222,17 +224,14 @@ export class Monitor {
   #blame(error: unknown): void {
     this.#broker.logger.error(`monitoring: ${error instanceof Error ? error.stack : error}`);
   }
-
-  #health(query: Query): Answer {
-    query.boolean('details');
-    const { isReady } = this.#broker;
-    const body = isReady ? { status: 'ok' } : { status: 'error', error: 'not ready for connections' };
-    return { status: isReady ? 200 : 500, type: 'application/json', body: JSON.stringify(body) };
-  }
 }
 
 /** What leads from a path to its neighbours: nothing, or from `/a` to `/a/varz` the step `a/`. */
 function folderOf(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return name === '' ? '' : `${name}/`;
+}
+
+function sayHealth({ code, ...health }: Health): Answer {
+  return { status: code, type: 'application/json', body: JSON.stringify(health) };
 }

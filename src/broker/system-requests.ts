@@ -8,8 +8,10 @@ import { accstatz } from './accstatz.ts';
 import { ClientSession } from './client.ts';
 import { userOf } from './connection-record.ts';
 import { connz } from './connz.ts';
-import { BadQuery, Query } from './monitor-query.ts';
+import { healthz } from './healthz.ts';
+import { BadQuery } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
+import { type Failure, RequestOptions } from './request-options.ts';
 import { routez } from './routez.ts';
 import { statsz } from './statsz.ts';
 import type { Handler, Publisher } from './subscription.ts';
@@ -25,8 +27,7 @@ export interface Requested extends Monitored {
 
 /** A request, as far as it is understood. */
 interface Request {
-  readonly query: Query;
-  readonly body: Readonly<Record<string, unknown>>;
+  readonly options: RequestOptions;
   /** Of the subject. */
   readonly account: string;
 }
@@ -68,7 +69,9 @@ class SystemRequests {
     for (const who of ['PING', id]) {
       account.handle(`$SYS.REQ.SERVER.${who}.IDZ`, (publication) => this.#sayWhoItIs(publication));
     }
-    this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ query }) => unlessEmpty(accstatz(query, broker)));
+    this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ options }) =>
+      this.#count(options, options.accounts),
+    );
     broker.accounts.onEach((each) => this.#serveAccount(each));
   }
 
@@ -95,28 +98,28 @@ class SystemRequests {
     const broker = this.#broker;
     const { monitor } = broker.options;
     const where = {
-      host: monitor?.host ?? '',
+      host: monitor?.host ?? broker.options.host,
       port: monitor?.port ?? 0,
       secure: monitor?.secure ?? false,
       basePath: monitor?.basePath ?? '',
     };
     return {
       VARZ: () => varz(broker, where, this.#cpu, new Map()),
-      CONNZ: ({ query }) => connz(query, broker),
-      SUBSZ: ({ query }) => subsz(query, broker),
-      ROUTEZ: ({ query }) => routez(query, broker),
-      ACCOUNTZ: ({ query }) => accountz(query, broker),
-      HEALTHZ: () =>
-        broker.isReady
-          ? { status: 'ok', status_code: 200 }
-          : { status: 'error', status_code: 500, error: 'not ready for connections' },
+      CONNZ: ({ options }) => connz(options.query, broker),
+      SUBSZ: ({ options }) => subsz(options.query, broker),
+      ROUTEZ: ({ options }) => routez(options.query, broker),
+      ACCOUNTZ: ({ options }) => accountz(options.query, broker),
+      HEALTHZ: ({ options }) => {
+        const { status, code, ...why } = healthz(options.query, broker);
+        return { status, status_code: code, ...why };
+      },
     };
   }
 
   #toServer(): Record<string, Answer> {
-    const client = ({ body }: Request) => {
-      const found = this.#broker.sessions.list().find(({ id }) => id === body.cid);
-      if (found === undefined) throw new BadQuery('no such client or leafnode id');
+    const client = ({ options: { cid } }: Request, unknown: string) => {
+      const found = this.#broker.sessions.list().find(({ id }) => id === cid);
+      if (found === undefined) throw new Error(unknown);
       return found;
     };
     return {
@@ -125,11 +128,11 @@ class SystemRequests {
         return {};
       },
       KICK: (request) => {
-        client(request).connection.close('Kicked');
+        client(request, 'no such client or leafnode id').connection.close('Kicked');
         return {};
       },
       LDM: (request) => {
-        client(request).sendInfo({ lameDuck: true });
+        client(request, 'no such client id').sendInfo({ lameDuck: true });
         return {};
       },
     };
@@ -138,13 +141,20 @@ class SystemRequests {
   #aboutAccount() {
     const broker = this.#broker;
     return {
-      CONNZ: ({ query, account }: Request) => connz(query.with('acc', account), broker),
-      SUBSZ: ({ query, account }: Request) => subsz(query.with('acc', account).with('subs', '1'), broker),
+      CONNZ: ({ options: { query }, account }: Request) => connz(query.with('acc', account), broker),
+      SUBSZ: ({ options: { query }, account }: Request) =>
+        subsz(query.with('acc', account).with('subs', '1'), broker),
       INFO: ({ account }: Request) => accountDetail(account, broker),
-      STATZ: ({ query, account }: Request) =>
+      STATZ: ({ options, account }: Request) =>
         // The same subject asks for all accounts.
-        account === 'PING' ? undefined : unlessEmpty(accstatz(query, broker, [account])),
+        account === 'PING' ? undefined : this.#count(options, [account]),
     };
+  }
+
+  /** Undefined for no answer: of accounts that nobody uses, servers say nothing unless they are asked to. */
+  #count(options: RequestOptions, only: readonly string[] | undefined): object | undefined {
+    const counted = accstatz(options.query, this.#broker, only);
+    return counted.account_statz.length === 0 && !options.includesUnused ? undefined : counted;
   }
 
   #serve(account: Account, subject: string, answer: Answer): void {
@@ -156,81 +166,52 @@ class SystemRequests {
     return (publication) => {
       const reply = replyOf(publication);
       if (reply === undefined) return true;
-      const asked = subjectOf(publication).split('.')[3] ?? '';
-      const request = this.#read(payloadOf(publication), asked);
-      if (request !== undefined) void this.#respond(account, reply, request, answer);
+      const [, , , asked = '', kind = ''] = subjectOf(publication).split('.');
+      const options = this.#read(kind, publication);
+      if (options !== undefined) void this.#respond(account, reply, options, asked, answer);
       return true;
     };
   }
 
-  async #respond(account: Account, reply: Buffer, request: Request | Failure, answer: Answer): Promise<void> {
-    if ('code' in request) {
-      this.#system.answer(account, reply, { server: this.#system.server(), error: request });
+  async #respond(
+    account: Account,
+    reply: Buffer,
+    options: RequestOptions | Failure,
+    asked: string,
+    answer: Answer,
+  ): Promise<void> {
+    const say = (body: object) =>
+      this.#system.answer(account, reply, { server: this.#system.server(), ...body });
+    if ('code' in options) {
+      say({ error: options });
       return;
     }
     try {
-      const pending = answer(request);
+      const pending = answer({ options, account: asked });
       const data = pending instanceof Promise ? await pending : pending;
-      if (data === undefined) return;
-      const body = Object.keys(data).length === 0 ? {} : { data };
-      this.#system.answer(account, reply, { server: this.#system.server(), ...body });
+      if (data !== undefined) say(Object.keys(data).length === 0 ? {} : { data });
     } catch (error) {
       const failure = { code: 500, description: error instanceof Error ? error.message : String(error) };
-      this.#system.answer(account, reply, { server: this.#system.server(), error: failure });
+      // As nats-server prints the data that monitoring did not make.
+      say(error instanceof BadQuery ? { data: null, error: failure } : { error: failure });
     }
   }
 
-  /** Reads the options of a request; undefined where it is meant for other servers. */
-  #read(payload: string, account: string): Request | Failure | undefined {
-    if (payload === '') return { query: new Query(new URLSearchParams()), body: {}, account };
-    let body: unknown;
-    try {
-      body = JSON.parse(payload);
-    } catch {
-      return { code: 400, description: 'the request is no JSON' };
-    }
-    if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-      return { code: 400, description: 'the request is no JSON object' };
-    }
-    const given = body as Record<string, unknown>;
-    if (!this.#isMeant(given)) return undefined;
-    const wrong = Object.keys(types).find(
-      (name) => given[name] !== undefined && typeof given[name] !== types[name],
-    );
-    if (wrong !== undefined) return { code: 400, description: `"${wrong}" must be a ${types[wrong]}` };
-    return { query: queryOf(given), body: given, account };
-  }
-
-  /** The filters that every request may have (events.go, filterRequest). */
-  #isMeant({
-    server_name: name,
-    host,
-    cluster,
-    tags,
-    domain,
-    exact_match: isExact,
-  }: Record<string, unknown>): boolean {
-    const { facts } = this.#broker;
-    const fits = (wanted: unknown, own: string) => {
-      if (typeof wanted !== 'string' || wanted === '') return true;
-      return isExact === true ? own === wanted : own.includes(wanted);
-    };
-    const hasTagsOrDomain =
-      (Array.isArray(tags) && tags.length > 0) || (typeof domain === 'string' && domain !== '');
-    return (
-      fits(name, facts.name) &&
-      fits(host, facts.host) &&
-      fits(cluster, facts.cluster ?? '') &&
-      !hasTagsOrDomain
-    );
+  /** Reads the options of a request; undefined where it is meant for other servers, or too wrong for an answer. */
+  #read(kind: string, publication: Publication): RequestOptions | Failure | undefined {
+    const payload = payloadOf(publication);
+    const options = RequestOptions.read(kind, payload);
+    const needsClient = kind === 'KICK' || kind === 'LDM';
+    if (needsClient && ('code' in options || payload.length === 0)) return undefined;
+    return 'code' in options || options.isFor(this.#broker.facts) ? options : undefined;
   }
 
   #sayHowItDoes(publication: Publication): boolean {
-    const request = this.#read(payloadOf(publication), '');
+    const options = this.#read('STATSZ', publication);
     const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATZ`);
-    if (request === undefined) return true;
+    if (options === undefined) return true;
     const server = this.#system.server();
-    const body = 'code' in request ? { server, error: request } : { server, statsz: statsz(this.#broker) };
+    const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };
     this.#system.answer(this.#system.account, reply, body);
     return true;
   }
@@ -257,66 +238,6 @@ class SystemRequests {
   }
 }
 
-/** Why a request was not understood (events.go, ApiError). */
-interface Failure {
-  readonly code: number;
-  readonly description: string;
-}
-
-/** The options that requests have in JSON, and their types. */
-const types: Readonly<Record<string, 'string' | 'number' | 'boolean'>> = {
-  sort: 'string',
-  auth: 'boolean',
-  subscriptions: 'boolean',
-  subscriptions_detail: 'boolean',
-  offset: 'number',
-  limit: 'number',
-  cid: 'number',
-  mqtt_client: 'string',
-  state: 'number',
-  user: 'string',
-  acc: 'string',
-  account: 'string',
-  filter_subject: 'string',
-  test: 'string',
-  include_unused: 'boolean',
-};
-
-/** Those that monitoring has under the same name. */
-const sameInQuery = [
-  'sort',
-  'auth',
-  'offset',
-  'limit',
-  'cid',
-  'mqtt_client',
-  'user',
-  'acc',
-  'filter_subject',
-  'test',
-];
-
-/** Connection states by their numbers (monitor.go, ConnState). */
-const states = ['open', 'closed', 'any'];
-
-/** The same options as monitoring over HTTP takes them. */
-function queryOf(body: Record<string, unknown>): Query {
-  const parameters = new URLSearchParams();
-  for (const name of sameInQuery) {
-    if (body[name] !== undefined) parameters.set(name, String(body[name]));
-  }
-  if (typeof body.account === 'string') parameters.set('acc', body.account);
-  if (body.subscriptions === true) parameters.set('subs', '1');
-  if (body.subscriptions_detail === true) parameters.set('subs', 'detail');
-  if (typeof body.state === 'number') parameters.set('state', states[body.state] ?? String(body.state));
-  if (body.include_unused === true) parameters.set('unused', '1');
-  return new Query(parameters);
-}
-
-function unlessEmpty(answer: ReturnType<typeof accstatz>): object | undefined {
-  return answer.account_statz.length === 0 ? undefined : answer;
-}
-
 function subjectOf({ buffer, subjectStart, subjectEnd }: Publication): string {
   return buffer.toString('latin1', subjectStart, subjectEnd);
 }
@@ -326,6 +247,6 @@ function replyOf({ buffer, replyStart, replyEnd }: Publication): Buffer | undefi
   return replyEnd > replyStart ? Buffer.from(buffer.subarray(replyStart, replyEnd)) : undefined;
 }
 
-function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): string {
-  return buffer.toString('utf8', payloadStart + headerSize, payloadEnd);
+function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): Buffer {
+  return buffer.subarray(payloadStart + headerSize, payloadEnd);
 }

@@ -42,6 +42,11 @@ export function readMembers(json: Buffer): JsonMember[] {
   return members;
 }
 
+/** Whether Go takes the text of a JSON number for an int: without fraction and exponent, and within 64 bits. */
+export function isGoInteger(text: string): boolean {
+  return /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
+}
+
 function endOfString(text: string, at: number): number {
   do {
     at += text[at] === '\\' ? 2 : 1;

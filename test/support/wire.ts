@@ -115,9 +115,10 @@ export class Wire {
     return this.info;
   }
 
-  /** Reads one line, without its end. */
+  /** Reads one line, without its end; the server may ask in between whether the client is alive. */
   async line(): Promise<string> {
-    return (await this.#take('\r\n')).slice(0, -2);
+    const line = (await this.#take('\r\n')).slice(0, -2);
+    return line === 'PING' ? this.line() : line;
   }
 
   /** Reads this many bytes, a character each. */
