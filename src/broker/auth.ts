@@ -46,7 +46,7 @@ export class Authenticator {
   readonly #keys: ReadonlyMap<string, { readonly user: UserOptions; readonly key: KeyObject }>;
   /** Those that a certificate may name. */
   readonly #names: ReadonlySet<string>;
-  /** What the password of somebody unknown is checked against; undefined where no password is hashed. */
+  /** What the password of somebody is checked against who is refused anyway; undefined where no password is hashed. */
   readonly #decoy: string | undefined;
   /** Users that have their rules by default share what is made of them. */
   readonly #permissions = new Map<PermissionRules, Permissions>();
@@ -163,10 +163,13 @@ export class Authenticator {
       return isBcrypt(user.password ?? '') ? refused : this.#identify(user);
     }
     const user = this.#users.get(name);
-    // The comparison is made for unknown users too: the time must not tell them apart.
-    return prove(user === undefined ? (this.#decoy ?? '') : (user.password ?? ''), pass, (right) =>
+    // The comparison is made for unknown users too, and refusing takes as long whoever it is: the time must not tell them
+    // apart.
+    const verdict = prove(user?.password ?? '', pass, (right) =>
       user !== undefined && right && mayConnect(user) ? this.#identify(user) : refused,
     );
+    if (!('refused' in verdict) || this.#decoy === undefined) return verdict;
+    return { hash: this.#decoy, password: pass, conclude: () => refused };
   }
 
   #isDefault({ user, pass, auth_token: token, nkey }: ConnectOptions): boolean {

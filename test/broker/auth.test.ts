@@ -106,6 +106,36 @@ describe('Authenticator', () => {
     expect(judge(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
   });
 
+  it('takes as long to refuse whoever it is, where passwords are hashed', () => {
+    const hash = `$2b$11$${'x'.repeat(53)}`;
+    const hashed = {
+      ...openToAll,
+      users: [
+        { name: 'hashed', password: hash, account: 'APP', permissions: undefined },
+        { name: 'plain', password: 'p', account: 'APP', permissions: undefined },
+        { name: 'web', password: 'p', account: 'APP', permissions: undefined, connectionTypes: ['MQTT'] },
+      ],
+    };
+    const ask = (user: string, pass: string) =>
+      new Authenticator(hashed, false).authenticate(
+        { ...defaultConnectOptions, user, pass },
+        () => undefined,
+      );
+    for (const [user, pass] of [
+      ['plain', 'x'],
+      ['web', 'p'],
+      ['nobody', 'p'],
+      ['', ''],
+    ] as const) {
+      const verdict = ask(user, pass);
+      if (!('hash' in verdict)) throw new Error(`${user} is refused at once`);
+      expect(verdict.hash).toMatch(/^\$2b\$11\$.{53}$/);
+      expect(verdict.conclude(true)).toHaveProperty('refused');
+    }
+    expect(ask('hashed', 'x')).toMatchObject({ hash, password: 'x' });
+    expect(ask('plain', 'p')).toMatchObject({ label: 'user:plain' });
+  });
+
   it('does not ask for a certificate that says nothing', () => {
     const authenticator = new Authenticator({ ...openToAll, token: 't' }, true);
     const connect = { ...defaultConnectOptions, auth_token: 't' };
