@@ -4,9 +4,14 @@ import { BaseCommand } from '../src/cli/base-command.ts';
 import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase } from '../src/cli/input.ts';
 import { withProgress } from '../src/cli/progress.ts';
-import { dueWindow, refuseNames, rotateFlags, withDueWindow } from '../src/cli/rotate-flags.ts';
+import {
+  configurationsHere,
+  dueWindow,
+  refuseNames,
+  rotateFlags,
+  withDueWindow,
+} from '../src/cli/rotate-flags.ts';
 import { afterNewAuthority, afterNewIntermediate, planLines, rotateLines } from '../src/cli/rotate-result.ts';
-import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { planIntermediate, replaceIntermediate } from '../src/pki/intermediate.ts';
 import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
@@ -58,7 +63,7 @@ export default class Rotate extends BaseCommand {
       this.print([...planLines(plan.steps.map(describeStep), plan.left), ...notices]);
       return { plan, notices };
     }
-    const configurations = flags.config ?? ['./nats.conf'].filter(exists);
+    const configurations = flags.config ?? configurationsHere();
     const rollout = await Rollout.prepare({
       configurations,
       ...given({ reload: flags.reload, verify: flags.verify }),

@@ -2,9 +2,9 @@
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { given, parseWindow } from '../src/cli/flags.ts';
 import { authorityPassphrase } from '../src/cli/input.ts';
+import { configurationsHere } from '../src/cli/rotate-flags.ts';
 import { watchFlags } from '../src/cli/watch-flags.ts';
 import { logFailure, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
-import { exists } from '../src/files.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
 import { Renewer } from '../src/pki/renewer.ts';
@@ -27,7 +27,7 @@ export default class Watch extends BaseCommand {
     const { once, reload, verify } = flags;
     const directory = new PkiDirectory(flags.dir);
     const logger = processLogger();
-    const configurations = flags.config ?? ['./nats.conf'].filter(exists);
+    const configurations = flags.config ?? configurationsHere();
     const passphrase = await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
       authorityNeedsPassphrase(directory),
     );

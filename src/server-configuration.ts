@@ -71,7 +71,7 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
   }
   const nodes = plan.nodes.map((node, index) => {
     // Nodes on one host, as on a laptop, must not fight for a port.
-    const before = plan.nodes.slice(0, index).filter(({ hosts }) => hosts[0] === node.hosts[0]).length;
+    const before = plan.nodes.slice(0, index).filter((other) => placeOf(other) === placeOf(node)).length;
     return { ...node, port: clientPort + before, routePort: routePort + before };
   });
   const { dir, name: base, ext } = parse(plan.file);
@@ -79,9 +79,15 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
     const routes = nodes
       .filter((other) => other !== node)
       .map((other) => print(`nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`));
-    const values = { ...nodeValues(plan, print, node), routes: lines(routes) };
+    const advertised = `${urlHost(node.hosts[0] ?? node.name)}:${node.routePort}`;
+    const values = { ...nodeValues(plan, print, node, advertised), routes: lines(routes) };
     return { path: join(dir, `${base}-${node.name}${ext}`), text: renderTemplate('cluster', values) };
   });
+}
+
+/** Tells hosts apart, as far as their names do: this machine has several. */
+function placeOf({ name, hosts: [host = name] }: ServerNames): string {
+  return ['127.0.0.1', '::1'].includes(host) ? 'localhost' : host.toLowerCase();
 }
 
 function refuseClusterName(name: string): void {
@@ -128,6 +134,7 @@ function nodeValues(
   plan: ServerPlan,
   print: Print,
   node: { name?: string; port: number; routePort: number },
+  advertised = '',
 ) {
   const prefix = node.name === undefined ? '' : `${node.name}-`;
   const route = pair(plan, print, `${prefix}route`);
@@ -138,6 +145,7 @@ function nodeValues(
     ...pair(plan, print, `${prefix}server`),
     cluster_name: print(plan.clusterName),
     cluster_listen: print(`0.0.0.0:${node.routePort}`),
+    cluster_advertise: print(advertised),
     route_cert_file: route.cert_file,
     route_key_file: route.key_file,
   };

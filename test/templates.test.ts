@@ -88,7 +88,19 @@ describe('server configurations', () => {
     const files = serverConfigurations({ ...plan, template: 'cluster', nodes }, printValue);
     expect(files.map(({ text }) => /^port: (\d+)/m.exec(text)?.[1])).toEqual(['4222', '4223', '4224']);
     expect(files[2]?.text).toContain('listen: "0.0.0.0:6224"');
+    expect(files[2]?.text).toContain('advertise: "localhost:6224"');
     expect(files[2]?.text).toContain('"nats://localhost:6222"\n    "nats://localhost:6223"');
+  });
+
+  it('knows this machine by all its names', () => {
+    const nodes = ['localhost', '127.0.0.1', 'n3', 'LocalHost', '::1'].map((host) => ({
+      name: `at-${host.replaceAll(':', '')}`,
+      hosts: [host],
+    }));
+    const files = serverConfigurations({ ...plan, template: 'cluster', nodes }, printValue);
+    const ports = files.map(({ text }) => /^port: (\d+)/m.exec(text)?.[1]);
+    expect(ports).toEqual(['4222', '4223', '4222', '4224', '4225']);
+    expect(files[4]?.text).toContain('advertise: "[::1]:6225"');
   });
 
   it('makes a user of each client', () => {

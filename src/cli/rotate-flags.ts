@@ -1,4 +1,5 @@
 // The flags of `rotate`, and --due, whose value may be left out.
+import { readdirSync } from 'node:fs';
 import { boolean, string } from '@oclif/core/flags';
 import { UsageError } from '../errors.ts';
 import { directoryFlag, parseWindow, passphraseFileFlag, pathFlag, withOptionalValue } from './flags.ts';
@@ -13,7 +14,7 @@ export const rolloutFlags = (exclusive: string[] = []) => ({
     helpValue: 'FILE',
     multiple: true,
     multipleNonGreedy: true,
-    defaultHelp: async () => './nats.conf where there is one',
+    defaultHelp: async () => './nats.conf and ./nats-*.conf, where there are any',
   }),
   reload: string({
     description: 'Afterwards, and after new pins, send SIGHUP to this nats-server.',
@@ -26,6 +27,13 @@ export const rolloutFlags = (exclusive: string[] = []) => ({
     exclusive,
   }),
 });
+
+/** What `init` has written here: the configuration of a server, or of each node of a cluster. */
+export function configurationsHere(): string[] {
+  const files = readdirSync('.', { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  const names = files.map(({ name }) => name).filter((name) => /^nats(-.+)?\.conf$/.test(name));
+  return names.sort().map((name) => `./${name}`);
+}
 
 /** Makes --prune-pins. */
 export const prunePinsFlag = (exclusive: string[] = []) =>

@@ -211,7 +211,7 @@ cluster {
 }
 
 /** Finds ports that nobody listens on; somebody else may take one before it is used, which has not been seen. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from(
       { length: count },

@@ -40,8 +40,10 @@ async function served(
   }
 }
 
-/** @param clusterFlags keep the routes' listener of nats-server to this host and a free port */
-function cases(command: readonly string[], clusterFlags: readonly string[] = []): void {
+/** Keep the listener for routes to this host and a free port. */
+const clusterFlags = ['--cluster_listen', 'nats://127.0.0.1:-1'];
+
+function cases(command: readonly string[]): void {
   it.each(Object.keys(templates) as TemplateName[])('%s lets its client in', async (template) => {
     const flags = template === 'cluster' ? clusterFlags : [];
     await served([...command, ...flags], template, ['alice'], async (connect) => {
@@ -77,6 +79,4 @@ function cases(command: readonly string[], clusterFlags: readonly string[] = [])
 
 describe('on the bundled broker', () => cases([process.execPath, bin, 'broker']));
 
-describePeer('nats-server', 'on nats-server', (natsServer) =>
-  cases([natsServer], ['--cluster_listen', 'nats://127.0.0.1:-1']),
-);
+describePeer('nats-server', 'on nats-server', (natsServer) => cases([natsServer]));
