@@ -53,10 +53,10 @@ export const trafficCells: readonly Cell[] = [
     subscribers: Array.from({ length: 8 }, () => subscriptions([subject], 'workers')),
   }),
   ...thousands.map((count): Cell => {
-    const says = `${count},000 subscriptions, one in five with a wildcard; two match, 128 B`;
+    const says = `${(count * 1000).toLocaleString('en')} subscriptions, one in five with a wildcard; two match, 128 B`;
     return {
       ...traffic(`match-${count}000`, says, () => manySubscriptions(count)),
-      ...(count > 100 ? { once: true } : {}),
+      ...(count > 100 ? { once: true, transports: ['tls'] } : {}),
     };
   }),
 ];

@@ -20,7 +20,9 @@ export class LoadProcess<R extends Role> {
   #answer: (answer: Answer) => void = () => undefined;
 
   constructor() {
-    this.#child = fork(fileURLToPath(new URL('worker.js', import.meta.url)));
+    // As JSON a message is searched from its beginning with every piece of it that arrives, and a million subscriptions
+    // make a long one.
+    this.#child = fork(fileURLToPath(new URL('worker.js', import.meta.url)), { serialization: 'advanced' });
     this.pid = this.#child.pid ?? 0;
     this.#child.on('message', (answer: Answer) => this.#settle(answer));
     this.#child.on('exit', () => this.#settle({ failure: 'the load generator ended' }));
