@@ -179,11 +179,10 @@ export class Cluster
     const { options } = this;
     const removed = this.#connector.follow(options.routes);
     for (const route of [...this.routes, ...this.#entrance.strangers]) {
-      const { destination } = route;
-      if (destination?.type === 'explicit' && removed.has(destination.url.href)) {
-        route.destination = undefined;
-        route.connection.close('Route Removed');
-      }
+      const kept = route.destinations.filter(({ url }) => !removed.has(url.href));
+      if (kept.length === route.destinations.length) continue;
+      route.destinations = kept;
+      if (route.destination?.type !== 'explicit') route.connection.close('Route Removed');
     }
     this.#closeUnpinned();
     if (!isDeepStrictEqual(before.permissions, options.permissions)) {
@@ -273,8 +272,10 @@ export class Cluster
     this.#table.ended(route);
     if (wasKept) this.#tellClients();
     this.ended.add(route.statistics, route.connection.stalls, reason);
-    if (route.destination === undefined || this.#isClosed) return;
-    this.#connector.lost(route.destination, route.remoteId, wasKept);
+    if (this.#isClosed || reason === 'Route Removed') return;
+    for (const destination of route.destinations) {
+      this.#connector.lost(destination, route.remoteId, wasKept);
+    }
   }
 
   // What the table decides.
@@ -301,10 +302,11 @@ export class Cluster
   }
 
   dismiss(route: RouteSession, kept: RouteSession): void {
-    // The one that stays has the better reason of both to be connected again.
-    const { destination } = route;
-    if (destination !== undefined && kept.destination?.type !== 'explicit') kept.destination = destination;
-    route.destination = undefined;
+    // The one that stays has the reasons of both to be connected again.
+    const known = kept.destinations.map(({ url }) => url.href);
+    const others = route.destinations.filter(({ url }) => !known.includes(url.href));
+    kept.destinations = [...kept.destinations, ...others];
+    route.destinations = [];
     route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
     // The other side would not come again if it still had that one.
     if (this.#table.keeps(kept) && !route.isDialled) kept.probe();

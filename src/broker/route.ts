@@ -32,8 +32,9 @@ import type { Publisher } from './subscription.ts';
 /** Whatever another server allows its clients, more than this is not read. */
 const maxPayload = 64 * 1024 * 1024;
 
-/** How long a route that may be dead has to answer, when its server comes by another one. */
-const probeMs = 2000;
+/** A route that has been silent for this long may be dead, where its server comes by another one; it has to answer then. */
+const silentMs = 2000;
+const probeMs = 10_000;
 
 /** The cluster as one of its routes sees it. */
 export interface RouteEnvironment {
@@ -87,8 +88,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly traceDelivery: RouteTarget['traceDelivery'];
   /** Whether this server has connected, not the other side. */
   readonly isDialled: boolean;
-  /** Where this server connects again when the route ends; undefined where that is for the other side to do. */
-  destination: Destination | undefined;
+  /** Where this server connects again when the route ends; none where that is for the other side to do. */
+  destinations: readonly Destination[];
   /** The id of the other server; empty before it has said it. */
   remoteId = '';
   /** What the other server said of itself; undefined before. */
@@ -115,7 +116,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     environment: RouteEnvironment,
   ) {
     this.id = id;
-    this.destination = destination;
+    this.destinations = destination === undefined ? [] : [destination];
     this.isDialled = destination !== undefined;
     this.#environment = environment;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
@@ -134,6 +135,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       ? ({ buffer, subjectStart, payloadStart }, account) =>
           this.log.trace(`->> [RMSG ${account} ${buffer.toString('latin1', subjectStart, payloadStart - 2)}]`)
       : undefined;
+  }
+
+  /** The one that says what kind of route this is. */
+  get destination(): Destination | undefined {
+    return this.destinations.find(({ type }) => type === 'explicit') ?? this.destinations[0];
   }
 
   get headers(): boolean {
@@ -203,9 +209,10 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#heartbeat.ask();
   }
 
-  /** Finds out soon whether the other side is still there. */
+  /** Finds out whether the other side is still there, unless it has just been heard. */
   probe(): void {
-    this.#heartbeat.probe(probeMs);
+    const silence = this.#environment.now().getTime() - this.statistics.readAt;
+    if (silence >= silentMs) this.#heartbeat.probe(probeMs);
   }
 
   /** Says what clients of this server listen to. */

@@ -66,6 +66,21 @@ describe('a cluster of brokers', () => {
     expect(one.log).toMatch(/Reloaded: cluster connect_retries/);
   });
 
+  it('ends a route only when no URL for its server is left', async () => {
+    const [one, two] = [await Running.start(server('one')), await Running.start(server('two'))];
+    const [a, b] = [await one.connect(), await two.connect()];
+    const byName = `nats://localhost:${routePort(two)}`;
+    const byAddress = `nats://127.0.0.1:${routePort(two)}`;
+    await one.reload(server('one', `routes: ["${byName}", "${byAddress}"]`));
+    await reaches(a, b, 'first');
+    await eventually(() => expect(one.log).toMatch(/Router connection closed: Duplicate Route/));
+    await one.reload(server('one', `routes: ["${byAddress}"]`));
+    await reaches(a, b, 'second');
+    await one.reload(server('one'));
+    await eventually(() => expect(one.log).toMatch(/Router connection closed: Route Removed/));
+    expect(one.log.match(/Registering remote route/g)).toHaveLength(1);
+  });
+
   it('keeps what only a start can change', async () => {
     const one = await Running.start(server('one'));
     await one.reload(`${server('one', '', '127.0.0.1:1')}`.replace('name: c', 'name: d'));
