@@ -187,10 +187,15 @@ export class Monitor {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    if (!(await this.#queue.wait(socket, response))) return;
     this.#allow(socket, answerMs);
-    response.once('finish', () => this.#allow(socket, requestMs));
-    send(await this.#find(request), request, response);
+    response.once('finish', () => {
+      this.#allow(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
+    });
+    const answer = await this.#queue.answer(socket, response, () => {
+      this.#allow(socket, answerMs);
+      return this.#find(request);
+    });
+    if (answer !== undefined) send(answer, request, response);
   }
 
   async #find({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
