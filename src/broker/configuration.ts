@@ -19,28 +19,35 @@ export interface BrokerConfiguration {
   readonly warnings: readonly string[];
   /** Every file that was read. */
   readonly files: readonly string[];
-  /** Whether there is a file and nothing stands in it. */
-  readonly saysNothing: boolean;
+  /** Those of them in which nothing stands. */
+  readonly silent: readonly string[];
 }
 
 /**
  * Reads anew what a running broker has been started from. Throws as loadBrokerConfiguration does, and for a file that
- * says nothing, as nats-server does: it has been emptied to be written, and without it everybody could come in.
+ * says nothing any more, an included one too: it has been emptied to be written, and without it everybody could come in.
  */
-export function reloadBrokerConfiguration(source: ConfigurationSource): BrokerConfiguration {
+export function reloadBrokerConfiguration(
+  source: ConfigurationSource,
+  inUse: BrokerConfiguration,
+): BrokerConfiguration {
   const configuration = loadBrokerConfiguration(source);
-  if (!configuration.saysNothing) return configuration;
-  throw new NatspkiError('invalid-configuration', `${source.config} says nothing`);
+  const emptied = configuration.silent.find((file) => file === source.config || !inUse.silent.includes(file));
+  if (emptied === undefined) return configuration;
+  throw new NatspkiError('invalid-configuration', `${emptied} says nothing`, {
+    hint: 'write it again; to do without it take its include out',
+  });
 }
 
 /** Reads and checks everything; throws ConfErrors with all that is wrong. */
 export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConfiguration {
   const { config, flags = {}, ignoreUnsupported = false } = source;
-  const { root, files } =
-    config === undefined ? { root: parseConf('', { file: 'flags' }), files: [] } : loadConf(config);
+  const { root, files, silent } =
+    config === undefined
+      ? { root: parseConf('', { file: 'flags' }), files: [], silent: [] }
+      : loadConf(config);
   const problems: ConfProblem[] = [];
   const options = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
   throwOnErrors(problems);
-  const saysNothing = config !== undefined && root.entries.size === 0;
-  return { options, warnings: problems.map(formatProblem), files, saysNothing };
+  return { options, warnings: problems.map(formatProblem), files, silent };
 }

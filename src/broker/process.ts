@@ -53,7 +53,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
       logger,
       version: settings.version,
       reread: () => {
-        configuration = reloadBrokerConfiguration(source);
+        configuration = reloadBrokerConfiguration(source, configuration);
         return configuration.options;
       },
       onReload: (next) => {

@@ -27,12 +27,14 @@ export function parseConf(text: string, options: ParseOptions): MapValue {
 }
 
 /**
- * Reads and parses a configuration file; `files` lists it and everything it includes, for a watcher. Throws
- * NatspkiError when the file cannot be read and ConfErrors when it cannot be used.
+ * Reads and parses a configuration file; `files` lists it and everything it includes, for a watcher, and `silent` those
+ * of them that say nothing. Throws NatspkiError when the file cannot be read and ConfErrors when it cannot be used.
  */
-export function loadConf(path: string): { root: MapValue; files: string[] } {
+export function loadConf(path: string): { root: MapValue; files: string[]; silent: string[] } {
   const parser = new ConfParser({ file: path });
-  return { root: parser.parse(readConfFile(path), path), files: [path, ...parser.included] };
+  const root = parser.parse(readConfFile(path), path);
+  const silent = root.entries.size === 0 ? [path] : parser.silent;
+  return { root, files: [path, ...parser.included], silent };
 }
 
 /** How far files may include each other, and environment variables refer to each other. */
@@ -67,6 +69,8 @@ class LimitReached extends Error {}
 
 class ConfParser {
   readonly included: string[] = [];
+  /** Included files in which nothing stands. */
+  readonly silent: string[] = [];
   readonly #problems: ConfProblem[] = [];
   readonly #readFile: (path: string) => string;
   readonly #environment: Readonly<Record<string, string | undefined>>;
@@ -230,7 +234,9 @@ class ConfParser {
       this.#error(position, `cannot include: ${error.message}`, hint);
       return new Map();
     }
-    return this.#readFileText(text, file, source.openFiles);
+    const entries = this.#readFileText(text, file, source.openFiles);
+    if (entries.size === 0) this.silent.push(file);
+    return entries;
   }
 
   #refuseInclude(file: string, { openFiles }: Source): string | undefined {

@@ -8,6 +8,9 @@ import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
 
 type ValueOf<K extends Value['kind']> = Extract<Value, { kind: K }>;
 
+/** Somebody with more unknown fields than this in one block has not misspelled them. */
+const maxGuesses = 50;
+
 /**
  * Reads one block. Keys match in any case, as in nats-server. Every getter takes the option's name and its other
  * spellings, answers undefined when the option is absent or wrong, and adds a problem when it is wrong.
@@ -134,9 +137,10 @@ export class MapReader {
 
   /** Reports every field that nobody asked for and no variable refers to. Call it once, after all getters. */
   finish(): void {
+    let guesses = 0;
     for (const [name, entry] of this.#entries) {
       if (this.#asked.has(name) || entry.referenced) continue;
-      const known = nearest(name, this.#asked);
+      const known = guesses++ < maxGuesses ? nearest(name, this.#asked) : undefined;
       this.error(
         entry.keyPosition,
         `unknown field ${JSON.stringify(shorten(entry.key))}${this.#where}`,

@@ -23,12 +23,15 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
+/** @param included other files beside nats.conf */
 async function start(
   configuration: string,
+  included: Readonly<Record<string, string>> = {},
 ): Promise<{ server: ServerProcess; path: (name: string) => string }> {
   const folder = mkdtempSync(join(scratch, 'broker-'));
   const path = (name: string) => join(folder, name);
   writeFileSync(path('nats.conf'), listening(configuration));
+  for (const [name, text] of Object.entries(included)) writeFileSync(path(name), text);
   const server = await startProcess([process.execPath, '--input-type=module', '-e', script], folder);
   started.push(server);
   return { server, path };
@@ -95,6 +98,16 @@ describe('a broker process', () => {
     await server.logged(/\[ERR\] Failed to reload server configuration: nats\.conf says nothing/);
     expect((await open(server)).info).toMatchObject({ auth_required: true });
     writeFileSync(path('nats.conf'), listening('authorization { token: t }\nmax_payload: 200'));
+    await server.logged(/Reloaded: max_payload/);
+  });
+
+  it('does not take an included file that was emptied for one that says nothing', async () => {
+    const { server, path } = await start('include who.conf', { 'who.conf': 'authorization { token: t }' });
+    writeFileSync(path('who.conf'), '');
+    sendSignal(`reload=${server.pid}`);
+    await server.logged(/\[ERR\] Failed to reload server configuration: who\.conf says nothing/);
+    expect((await open(server)).info).toMatchObject({ auth_required: true });
+    writeFileSync(path('who.conf'), 'authorization { token: t }\nmax_payload: 200');
     await server.logged(/Reloaded: max_payload/);
   });
 

@@ -100,6 +100,14 @@ describe('MapReader', () => {
     expect(problems[1]).not.toHaveProperty('hint');
   });
 
+  it('stops guessing what was meant where nobody can have misspelled so many, and still names them all', () => {
+    const { reader, problems } = open(Array.from({ length: 60 }, (_, index) => `port${index}: 1`).join('\n'));
+    reader.integer('port');
+    reader.finish();
+    expect(problems).toHaveLength(60);
+    expect(problems.filter(({ hint }) => hint !== undefined)).toHaveLength(50);
+  });
+
   it('leaves alone a field that exists for a variable', () => {
     const { reader, found } = open('certs: "./certs"\nca_file: $certs');
     expect(reader.string('ca_file')).toBe('./certs');
