@@ -31,8 +31,8 @@ const scale = wholeYear
       clients: 50,
       leaves: 12,
       authorities: 2,
-      visits: 6,
-      awayMs: 400,
+      visits: 4,
+      awayMs: 1000,
       lifeMs: 1000 * Number(process.env.NATSPKI_YEAR_LIFE ?? 60),
     }
   : { clients: 10, leaves: 2, authorities: 1, visits: 2, awayMs: 40, lifeMs: 120_000 };

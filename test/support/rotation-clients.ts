@@ -18,7 +18,7 @@ export interface ClientFiles {
 }
 
 const messagesPerVisit = 3;
-const ringPauseMs = 20;
+const ringPauseMs = 50;
 
 /** Reads the files of a client; between two renames key and certificate do not match, and it reads again. */
 export async function readClientFiles(
