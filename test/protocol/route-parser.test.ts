@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RoutedPublication, RouteOperationHandler } from '../../src/protocol/operations.ts';
 import { RouteParser } from '../../src/protocol/route-parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
+import { randomSplits, seeded } from '../support/seeded.ts';
 
 class Recorder implements RouteOperationHandler {
   readonly calls: string[] = [];
@@ -148,6 +149,41 @@ describe('before CONNECT', () => {
       parser.connectFirst = true;
       parser.parse(Buffer.from(text));
       expect(recorder.calls).toEqual(['Authentication Failure: CONNECT expected']);
+    }
+  });
+});
+
+describe('whatever comes', () => {
+  const words = [
+    ...['RMSG ', 'HMSG ', 'LMSG ', 'RS+ ', 'RS- ', 'LS+ ', 'LS- ', 'INFO ', 'PING', 'PONG', 'A+ ', '-ERR '],
+    ...[
+      '$G ',
+      'a.b ',
+      '+ ',
+      '| ',
+      'q ',
+      '0',
+      '2',
+      '12 ',
+      '99999999999',
+      '-1 ',
+      '{}',
+      ' ',
+      '\t',
+      '\r\n',
+      '\r\n',
+    ],
+    ...['\r\n', 'hi\r\n', 'NATS/1.0\r\n\r\n', '\n', '\0', '\xff'],
+  ];
+
+  it('is read the same way wherever it is split, and never throws', () => {
+    for (let seed = 1; seed <= 2000; seed++) {
+      const random = seeded(seed);
+      const pick = () => words[Math.floor(random() * words.length)] as string;
+      const text = Buffer.from(Array.from({ length: 30 }, pick).join(''), 'latin1');
+      const chunks = randomSplits(text, random);
+      const withoutDetail = (calls: string[]) => calls.map((call) => call.replace(/: near .*/s, ''));
+      expect(withoutDetail(parse(chunks)), `seed ${seed}`).toEqual(withoutDetail(parse([text])));
     }
   });
 });
