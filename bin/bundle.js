@@ -2,7 +2,7 @@
 // The last step of the build: puts what a command needs into few files, since each file that Node loads takes as long
 // as a small command. Writes dist/bundle: `_main.js`, a file for each command, what they share, what --help says
 // of them, and the licences of the packages that went in.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,8 @@ import { rolldown } from 'rolldown';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist/bundle');
-const oclif = join(root, 'node_modules/@oclif/core/lib');
+// As the bundler names its modules, wherever the packages are.
+const oclif = join(realpathSync(join(root, 'node_modules/@oclif/core')), 'lib');
 
 /** What users get as packages, since few commands need it, and late; oclif excepted, all others go in. */
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
