@@ -89,7 +89,8 @@ async function secure(
     if (!(error instanceof HandshakeError)) throw error;
     if (error.code === 'server-certificate-name') misnamed();
     const line = `TLS route handshake error: ${error.message}`;
-    if (error.isProbe) route.log.debug(line);
+    // Nobody probes this port as that of clients is probed (client.go, doTLSHandshake).
+    if (error.code === 'closed') route.log.debug(line);
     else route.log.error(line);
     route.connection.abort('TLS Handshake Failure');
     return false;

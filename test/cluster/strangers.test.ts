@@ -1,0 +1,158 @@
+// Who comes to the route port of a broker and is no server of the cluster: garbage, too much, too slowly, too many. Each is
+// closed, the log says why, memory stays where it was, and servers of the cluster still come in.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { connect as connectTls } from 'node:tls';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { askJson, monitorUrlOf } from '../support/monitoring.ts';
+import { Cluster, type Node } from './cluster.ts';
+
+/** More than garbage may leave behind in a process of a hundred megabytes. */
+const mostGrowth = 64 * 1024 * 1024;
+
+describe('strangers on the route port', () => {
+  let cluster: Cluster;
+  let node: Node;
+  const sockets: Socket[] = [];
+
+  beforeAll(async () => {
+    cluster = await Cluster.make(['broker', 'broker'], {
+      more: 'http: "127.0.0.1:-1"',
+      inCluster: 'authorization { user: r, password: s, timeout: "1s" }',
+      routes: [],
+    });
+    [node] = cluster.nodes as [Node];
+    await node.start();
+  });
+  afterEach(() => {
+    for (const socket of sockets.splice(0)) socket.destroy();
+  });
+  afterAll(() => cluster.stop());
+
+  async function open(): Promise<Socket> {
+    const socket = connect({ port: node.routePort, host: '127.0.0.1', noDelay: true });
+    sockets.push(socket);
+    socket.on('error', () => {});
+    await once(socket, 'connect');
+    return socket;
+  }
+
+  /** Comes with a certificate that is right. */
+  async function openSecure(): Promise<Socket> {
+    const { cert, key } = await cluster.routeCertificate('stranger');
+    const socket = connectTls({
+      socket: await open(),
+      cert,
+      key,
+      ca: cluster.authority.pem,
+      servername: 'localhost',
+    });
+    sockets.push(socket);
+    socket.on('error', () => {});
+    await once(socket, 'secureConnect');
+    return socket;
+  }
+
+  /** Resolves with what was answered when the broker has closed. */
+  async function closed(socket: Socket): Promise<string> {
+    let answer = '';
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    if (!socket.closed) await once(socket, 'close');
+    return answer;
+  }
+
+  async function memory(): Promise<number> {
+    return (await askJson(`${monitorUrlOf(node.process.log())}/varz`)).mem;
+  }
+
+  const hello = Buffer.from('1603010200010001fc0303', 'hex');
+
+  it.each([
+    ['another protocol', Buffer.from('GET / HTTP/1.1\r\n\r\n'), /does not speak TLS/],
+    ['the greeting of a client', Buffer.from('CONNECT {}\r\nPING\r\n'), /does not speak TLS/],
+    ['zeros', Buffer.alloc(64 * 1024), /TLS route handshake error: /],
+    [
+      'the beginning of a handshake and then garbage',
+      Buffer.concat([hello, Buffer.alloc(2048, 'x')]),
+      /TLS route handshake error: /,
+    ],
+  ])('are closed over %s', async (_, bytes, said) => {
+    const before = node.process.log().length;
+    const socket = await open();
+    socket.write(bytes);
+    await closed(socket);
+    await expect.poll(() => node.process.log().slice(before)).toMatch(said);
+  });
+
+  it('are closed when they handshake too slowly', async () => {
+    const socket = await open();
+    const gone = closed(socket);
+    let isGone = false;
+    void gone.then(() => {
+      isGone = true;
+    });
+    const began = performance.now();
+    // A byte at a time never is a handshake.
+    for (let at = 0; !isGone; at++) {
+      socket.write(hello.subarray(at % hello.length, (at % hello.length) + 1));
+      await Promise.race([delay(25), gone]);
+    }
+    expect(performance.now() - began).toBeLessThan(10_000);
+    expect(node.process.log()).toMatch(/TLS route handshake error: /);
+  });
+
+  it.each([
+    ['say nothing', ''],
+    ['say half of what they are', 'CONNECT {"user":"r","pass":"s","na'],
+  ])('are closed when they have a certificate and %s', async (_, bytes) => {
+    const socket = await openSecure();
+    socket.write(bytes);
+    expect(await closed(socket)).toContain("-ERR 'Authentication Timeout'");
+  });
+
+  it('are closed at the end of the longest line, and nobody keeps what they sent', async () => {
+    const before = await memory();
+    for (let times = 0; times < 20; times++) {
+      const socket = await openSecure();
+      socket.write(`CONNECT ${'x'.repeat(4 * 1024 * 1024)}`);
+      await closed(socket);
+    }
+    expect(node.process.log()).toMatch(/maximum control line exceeded/i);
+    expect((await memory()) - before).toBeLessThan(mostGrowth);
+  });
+
+  it('are closed over a message that is too large, before it has come', async () => {
+    const before = await memory();
+    for (let times = 0; times < 20; times++) {
+      const socket = await openSecure();
+      const answer = closed(socket);
+      socket.write(
+        `CONNECT ${JSON.stringify({ user: 'r', pass: 's', name: `NSTRANGER${times}`, cluster: 'test' })}\r\n` +
+          `INFO ${JSON.stringify({ server_id: `NSTRANGER${times}`, server_name: `x${times}`, proto: 2, host: 'x', port: 1, max_payload: 1048576, cluster: 'test' })}\r\n`,
+      );
+      socket.write('RMSG $G a 99999999\r\n');
+      socket.write(Buffer.alloc(4 * 1024 * 1024));
+      await answer;
+    }
+    expect(node.process.log()).toMatch(/maximum payload/i);
+    expect((await memory()) - before).toBeLessThan(mostGrowth);
+  });
+
+  it('are turned away when there are too many, and the cluster has room all the same', async () => {
+    const before = await memory();
+    const crowd = await Promise.all(Array.from({ length: 600 }, open));
+    // The first ones are waited for until their time is over.
+    await Promise.all(
+      crowd.slice(300).map((socket) => (socket.closed ? undefined : once(socket.resume(), 'close'))),
+    );
+    for (const socket of crowd) socket.destroy();
+    expect((await memory()) - before).toBeLessThan(mostGrowth);
+    const [, second] = cluster.nodes as [Node, Node];
+    cluster.configure(second, { ...second.options, routes: [node.url.replace('//', '//r:s@')] });
+    await second.start();
+    await cluster.complete();
+  });
+});
