@@ -208,7 +208,7 @@ class SystemRequests {
 
   #sayHowItDoes(publication: Publication): boolean {
     const options = this.#read('STATSZ', publication);
-    const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATZ`);
+    const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`);
     if (options === undefined) return true;
     const server = this.#system.server();
     const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };

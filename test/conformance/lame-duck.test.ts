@@ -30,3 +30,23 @@ conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period
     await simple.closes('');
   });
 });
+
+const withSystemUser = `
+lame_duck_duration: "30s"
+lame_duck_grace_period: "100ms"
+system_account: SYS
+accounts { SYS { users: [{ user: sys, password: pw }] } }
+`;
+
+conformance('lame duck mode, to those who watch the system account', withSystemUser, (suite) => {
+  it('is told under the id of the server', async () => {
+    const watcher = await suite.connect({ user: 'sys', pass: 'pw' });
+    watcher.send('SUB $SYS.SERVER.*.LAMEDUCK 1\r\n');
+    await watcher.receives('');
+    suite.server.lameDuck();
+    const { server_id: id } = watcher.info;
+    const [, subject, , ...rest] = (await watcher.line()).split(' ');
+    expect(subject).toBe(`$SYS.SERVER.${id}.LAMEDUCK`);
+    expect(JSON.parse(await watcher.bytes(Number(rest.at(-1))))).toMatchObject({ id, host: '127.0.0.1' });
+  });
+});
