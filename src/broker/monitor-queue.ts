@@ -21,17 +21,22 @@ export class AnswerQueue {
     return this.#latest.get(connection)?.response.writableFinished === false;
   }
 
-  /** Works an answer out when it is its turn; undefined where nobody waits for it any more. */
+  /**
+   * Works an answer out when it is its turn; undefined where nobody waits for it any more.
+   * @param isUrgent whether it takes no time, and waits for its own connection only
+   */
   async answer(
     socket: Socket,
     response: ServerResponse,
     work: () => Promise<Answer>,
+    isUrgent = false,
   ): Promise<Answer | undefined> {
     const before = this.#latest.get(socket)?.closed;
     // Where the connection ends first, nobody is called, and all of it is forgotten with the connection.
     const closed = new Promise<void>((resolve) => response.once('close', () => resolve()));
     this.#latest.set(socket, { response, closed });
     await before;
+    if (isUrgent) return socket.destroyed ? undefined : work();
     const turn = this.#turn;
     let giveTurn = () => {};
     this.#turn = new Promise((resolve) => {

@@ -191,10 +191,13 @@ export class Monitor {
     response.once('finish', () => {
       this.#allow(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
     });
-    const answer = await this.#queue.answer(socket, response, () => {
+    const work = () => {
       this.#allow(socket, answerMs);
       return this.#find(request);
-    });
+    };
+    // Whoever watches over this process may end it for the want of this one.
+    const isUrgent = this.#nameOf(request.url ?? '') === '/healthz';
+    const answer = await this.#queue.answer(socket, response, work, isUrgent);
     if (answer !== undefined) send(answer, request, response);
   }
 
@@ -203,16 +206,14 @@ export class Monitor {
       return text(400, '400 Bad Request: missing required Host header');
     }
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
-    const { basePath, secure } = this.#options;
+    const { secure } = this.#options;
     // Over TLS the certificate tells a site from this broker.
     const foreign = secure ? undefined : foreignHost(socket.localAddress, headers.host, this.#names);
     if (foreign !== undefined) {
       return text(421, `${quote(foreign)} is no name of this server: ask for localhost or for an address\n`);
     }
     const [path = '', ...query] = url.split('?');
-    const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
-    // Its name of old, as in nats-server.
-    const name = below === '/subscriptionsz' ? '/subsz' : below;
+    const name = this.#nameOf(path);
     const endpoint = this.#endpoints.get(name);
     if (endpoint === undefined) return this.#assets.get(name) ?? text(404, '404 page not found\n');
     this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
@@ -224,6 +225,15 @@ export class Monitor {
       this.#blame(error);
       return text(500, 'internal error\n');
     }
+  }
+
+  /** The path of a URL without what all paths begin with. */
+  #nameOf(url: string): string {
+    const [path = ''] = url.split('?', 1);
+    const { basePath } = this.#options;
+    const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
+    // Its name of old, as in nats-server.
+    return below === '/subscriptionsz' ? '/subsz' : below;
   }
 
   #blame(error: unknown): void {

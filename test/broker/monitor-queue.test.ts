@@ -36,6 +36,17 @@ it('goes on after an answer that failed, and works out none for somebody who has
   expect((await last)?.body).toBe('yes');
 });
 
+it('lets an urgent answer past all others', async () => {
+  const queue = new AnswerQueue();
+  const order: string[] = [];
+  const ask = (name: string, isUrgent: boolean) => {
+    const work = async () => text(order.push(name), '');
+    return queue.answer({ destroyed: false } as never, new EventEmitter() as never, work, isUrgent);
+  };
+  await Promise.all([ask('first', false), ask('second', false), ask('third', false), ask('urgent', true)]);
+  expect(order.indexOf('urgent')).toBeLessThan(2);
+});
+
 it('refuses a long answer beside others that are still being read, and lets it in when they are not', () => {
   const queue = new AnswerQueue();
   const readers = Array.from({ length: 4 }, () => new EventEmitter());
