@@ -15,6 +15,8 @@ export interface Passage {
   readonly account: string;
   /** The account that passes the request on; undefined for that of the client. */
   readonly service: string | undefined;
+  /** Whether it says who the client is. */
+  readonly isShared: boolean;
 }
 
 /** The server that tells of its client. */
@@ -23,29 +25,28 @@ export interface TellingServer {
   readonly cluster: string | undefined;
 }
 
-/** Makes the JSON. @param server makes it say who the client is; undefined for its account only */
+/** Makes the JSON. @param server named in it; undefined for none */
 export function describeRequester(
   requester: Requester,
-  { account, service }: Passage,
+  { account, service, isShared }: Passage,
   server: TellingServer | undefined,
 ): string {
   const { rttMs, start, host, id, user, name, lang, version } = requester;
-  const shared = server !== undefined;
   const info = {
-    start: shared ? goTime(start) : undefined,
-    host: (shared && host) || undefined,
-    id: shared ? id : undefined,
+    start: isShared ? goTime(start) : undefined,
+    host: (isShared && host) || undefined,
+    id: isShared ? id : undefined,
     acc: account,
     svc: service,
-    user: (shared && user) || undefined,
-    name: (shared && name) || undefined,
-    lang: (shared && lang) || undefined,
-    ver: (shared && version) || undefined,
+    user: (isShared && user) || undefined,
+    name: (isShared && name) || undefined,
+    lang: (isShared && lang) || undefined,
+    ver: (isShared && version) || undefined,
     rtt: Math.round(rttMs * 1e6) || undefined,
     server: server?.name,
     cluster: server?.cluster,
-    kind: shared ? 'Client' : undefined,
-    client_type: shared ? 'nats' : undefined,
+    kind: isShared ? 'Client' : undefined,
+    client_type: isShared ? 'nats' : undefined,
   };
   // Go writes these so, wherever they stand.
   return JSON.stringify(info).replace(/[<>&]/g, (char) => `\\u00${char.charCodeAt(0).toString(16)}`);

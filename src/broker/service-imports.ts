@@ -31,9 +31,11 @@ export interface ServiceImport {
 interface Stage {
   readonly export: string;
   readonly isResponse: boolean;
-  readonly share: boolean;
-  /** The account that the request began in. */
+  /** The account that the request began in, and whether that tells who asks. */
   readonly account: string;
+  readonly isShared: boolean;
+  /** Whether any account on the way tells who asks. */
+  readonly namesServer: boolean;
 }
 
 const acknowledgement = Buffer.from('$JS.ACK.');
@@ -75,7 +77,7 @@ export class ServiceImports {
       this.#told(service, publication, publisher, to, answer),
       exporter,
       publisher,
-      { ...this.#stageOf(service), isResponse: false },
+      this.#stageOf(service),
     );
     if (!delivered && back !== undefined) responses.end(back);
     return delivered;
@@ -94,14 +96,21 @@ export class ServiceImports {
     const way = responses.find(subject);
     if (way === undefined || this.#passed(way.export, true)) return;
     const reply = buffer.subarray(replyStart, replyEnd);
-    const back = reply.length > 0 ? this.#responsesOf(way.target).open(this.#wayTo(account, reply, way)) : '';
-    const answer = readdress(publication, way.to, Buffer.from(back, 'latin1'));
-    const stage = { export: way.export, isResponse: true, share: false, account: account.name };
+    const isDirect = reply.length === 0 || isAcknowledgement(reply);
+    const back = isDirect ? reply : this.#openedTo(account, reply, way);
+    const answer = readdress(publication, way.to, back);
+    const untold = { isShared: false, namesServer: false };
+    const stage = { export: way.export, isResponse: true, account: account.name, ...untold };
     const delivered = this.#pass(answer, way.target, publisher, stage);
     // An empty message is the end of many.
     const isLast = way.responseType === 'single' || payloadStart === payloadEnd;
     if (!delivered || isLast) responses.end(subject);
     else responses.extend(subject);
+  }
+
+  /** The reply subject that leads back from an answer that asks in turn. */
+  #openedTo(account: Account, reply: Buffer, way: ResponseWay): Buffer {
+    return Buffer.from(this.#responsesOf(way.target).open(this.#wayTo(account, reply, way)), 'latin1');
   }
 
   #pass(publication: Publication, account: Account, publisher: Publisher, stage: Stage): boolean {
@@ -140,11 +149,12 @@ export class ServiceImports {
   }
 
   /** Where the request began, and whether it tells of its client: that is settled where it begins. */
-  #stageOf({ importer, share, export: exported }: ServiceImport): Omit<Stage, 'isResponse'> {
+  #stageOf({ importer, share, export: exported }: ServiceImport): Stage {
     const earlier = this.#stages.at(-1);
-    if (earlier === undefined || earlier.isResponse)
-      return { export: exported, share, account: importer.name };
-    return { export: exported, share: earlier.share, account: earlier.account };
+    const begun = { export: exported, isResponse: false, account: importer.name };
+    if (earlier === undefined || earlier.isResponse) return { ...begun, isShared: share, namesServer: share };
+    const { account, isShared, namesServer } = earlier;
+    return { ...begun, account, isShared, namesServer: namesServer || share };
   }
 
   #told(
@@ -155,10 +165,10 @@ export class ServiceImports {
     reply: Buffer,
   ): Publication {
     if (requester === undefined) return readdress(publication, subject, reply);
-    const { share, account } = this.#stageOf(service);
+    const { account, isShared, namesServer } = this.#stageOf(service);
     const importer = service.importer.name;
-    const passage = { account, service: account === importer ? undefined : importer };
-    const json = describeRequester(requester, passage, share ? this.#server() : undefined);
+    const passage = { account, service: account === importer ? undefined : importer, isShared };
+    const json = describeRequester(requester, passage, namesServer ? this.#server() : undefined);
     return withRequestInfo(publication, subject, reply, json);
   }
 }

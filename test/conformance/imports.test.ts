@@ -38,12 +38,14 @@ const configuration = `accounts {
       { service: { account: A, subject: "who" }, share: true }
       { service: { account: A, subject: "secret" } }
     ]
-    exports: [ { service: "own.plain" }, { stream: "in.news.>" } ]
+    exports: [ { service: "own.plain" }, { service: "who" }, { service: "wide.>" }, { stream: "in.news.>" } ]
   }
   C {
     users: [ { user: c, password: c } ]
     imports: [
       { service: { account: B, subject: "own.plain" }, to: "through.b" }
+      { service: { account: B, subject: "who" }, to: "c.who" }
+      { service: { account: B, subject: "wide.>" }, to: "c.wide.>", share: true }
       { stream: { account: B, subject: "in.news.>" } }
       { stream: { account: A, subject: "news.eu.*" }, to: "eu.{{wildcard(1)}}" }
     ]
@@ -379,6 +381,27 @@ conformance('imports and exports', configuration, (suite) => {
       service.send(`PUB ${reply} 2\r\nok\r\n`);
       await service.receives('');
       await client.receives('MSG in.1 2 2\r\nok\r\n');
+    });
+
+    it.each([
+      ['the account in between shares', 'who', 'c.who', 'acc svc server'],
+      [
+        'the first account shares',
+        'wide.x',
+        'c.wide.x',
+        'start host id acc svc user server kind client_type',
+      ],
+    ])('learns through an account in between what %s', async (_, serves, asked, fields) => {
+      const service = await as('a');
+      service.send(`SUB ${serves} 1\r\n`);
+      await service.receives('');
+      const client = await plain('c');
+      client.send(`PUB ${asked} 0\r\n\r\n`);
+      await client.receives('');
+      const json = /Nats-Request-Info: (.*)\r\n/.exec(withoutMeasures(await service.drain()))?.[1] ?? '{}';
+      const info = JSON.parse(json) as Record<string, unknown>;
+      expect(Object.keys(info).join(' ')).toBe(fields);
+      expect(info).toMatchObject({ acc: 'C', svc: 'B', server: client.info.server_name });
     });
 
     it('is not there for an account that does not import it, nor under its name there', async () => {
