@@ -34,7 +34,7 @@ CELL is the beginning of a cell's name: "one-to-one" is all its sizes. Without o
   --out DIR            where the report goes (default .cache/bench)
   --docs DIR           where a run of everything puts performance.md and its plots (default docs)
   --rounds N           measurements of each side, taken in turns (default 3)
-  --seconds N          length of one measurement (default 1)
+  --seconds N          length of one measurement (default 0.75)
   --transport tls|plain   only one of the two
   --sides A,B          the servers to compare (default natspki,nats-server); one twice shows the noise
   --no-permissions     let every user publish and subscribe everything
@@ -50,7 +50,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
       out: { type: 'string', default: '.cache/bench' },
       docs: { type: 'string', default: 'docs' },
       rounds: { type: 'string', default: '3' },
-      seconds: { type: 'string', default: '1' },
+      seconds: { type: 'string', default: '0.75' },
       transport: { type: 'string' },
       sides: { type: 'string', default: 'natspki,nats-server' },
       'no-permissions': { type: 'boolean', default: false },

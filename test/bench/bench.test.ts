@@ -24,7 +24,7 @@ describe('the arguments', () => {
     expect(parseArguments([])).toMatchObject({
       cells: [],
       rounds: 3,
-      seconds: 1,
+      seconds: 0.75,
       transports: ['tls', 'plain'],
       sides: ['natspki', 'nats-server'],
     });
