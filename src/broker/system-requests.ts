@@ -2,7 +2,6 @@
 // initEventTracking): monitoring as over HTTP, a reload, the end of one client.
 import type { Publication } from '../protocol/operations.ts';
 import type { Account } from './account.ts';
-import { globalAccountName } from './account-name.ts';
 import { accountDetail, accountz } from './accountz.ts';
 import { accstatz } from './accstatz.ts';
 import { ClientSession } from './client.ts';
@@ -230,7 +229,7 @@ class SystemRequests {
     const data = {
       user: userOf(profile),
       account: profile.account,
-      account_name: profile.account === globalAccountName ? undefined : profile.account,
+      account_name: profile.account,
       permissions: publicPermissions(profile.identity?.permissions?.rules),
     };
     this.#system.answer(account, reply, { server: this.#system.server(), data });

@@ -248,6 +248,57 @@ conformance('a user of another account', configuration, (suite) => {
   });
 });
 
+conformance('subjects of the system, in another account', configuration, (suite) => {
+  const other = { user: 'other', pass: 'pw', headers: true, no_responders: true };
+
+  it('are subjects like any other, and stay in the account', async () => {
+    const watcher = await suite.connect(sys);
+    const client = await suite.connect(other);
+    for (const wire of [watcher, client]) {
+      wire.send('SUB $SYS.ACCOUNT.A.MADEUP 1\r\nSUB $SYS.SERVER.X.> 2\r\n');
+      await wire.receives('');
+    }
+    client.send('PUB $SYS.ACCOUNT.A.MADEUP 1\r\nx\r\nPUB $SYS.SERVER.X.Y 1\r\ny\r\n');
+    await client.receives('MSG $SYS.ACCOUNT.A.MADEUP 1 1\r\nx\r\nMSG $SYS.SERVER.X.Y 2 1\r\ny\r\n');
+    await watcher.receives('');
+  });
+
+  it('tell nothing of what the server tells in the system account', async () => {
+    const watcher = await suite.connect(sys);
+    watcher.send('SUB $SYS.ACCOUNT.A.CONNECT 1\r\n');
+    await watcher.receives('');
+    const client = await suite.connect(other);
+    client.send('SUB $SYS.> 1\r\n');
+    await client.receives('');
+    const another = await suite.connect(other);
+    await nextMessage(watcher);
+    await nextMessage(watcher);
+    expect(another.info.client_id).toBeGreaterThan(Number(client.info.client_id));
+    await client.receives('');
+  });
+});
+
+conformance('a server without a system account', 'no_system_account: true', (suite) => {
+  it('answers no requests', async () => {
+    const wire = await suite.connect({ headers: true, no_responders: true });
+    for (const subject of ['SERVER.PING', 'SERVER.PING.VARZ', 'USER.INFO', 'ACCOUNT.PING.STATZ']) {
+      wire.send(`SUB inbox 1\r\nUNSUB 1 1\r\nPUB $SYS.REQ.${subject} inbox 0\r\n\r\n`);
+      expect((await nextMessage(wire)).body).toContain('NATS/1.0 503');
+    }
+  });
+});
+
+conformance('the system account that is there by default', 'server_name: one', (suite) => {
+  it('tells everybody who they are, and has nobody in it', async () => {
+    const wire = await suite.connect({ headers: true, no_responders: true });
+    const { server, data } = await request(wire, '$SYS.REQ.USER.INFO');
+    expect(server).toMatchObject({ name: 'one' });
+    expect(data).toEqual({ user: '', account: '$G', account_name: '$G' });
+    wire.send('SUB inbox 1\r\nUNSUB 1 1\r\nPUB $SYS.REQ.SERVER.PING inbox 0\r\n\r\n');
+    expect((await nextMessage(wire)).body).toContain('NATS/1.0 503');
+  });
+});
+
 conformance('those who watch the system account', configuration, (suite) => {
   it('see clients come and go', async () => {
     const watcher = await suite.connect(sys);
