@@ -2,7 +2,8 @@
 // hold up nobody who is connected.
 import bcrypt from 'bcryptjs';
 import { describe, expect, it } from 'vitest';
-import { Running } from './running.ts';
+import { testFolder } from '../support/folder.ts';
+import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
 
 const hashOf = (password: string) => bcrypt.hashSync(password, 4);
 const userWith = (hash: string, more = '') =>
@@ -59,6 +60,19 @@ describe('a client with a hashed password', () => {
     await running.reload(userWith(slow, ', permissions: { publish: ok }'));
     client.send('PUB s 0\r\n\r\n');
     await client.receives('-ERR \'Permissions Violation for Publish to "s"\'\r\n');
+  });
+
+  it('is read on after the verdict, over TLS too', async () => {
+    const certificates = makeCertificates(testFolder('hashed-passwords'));
+    const text = verifyingTls(certificates) + userWith(hashOf('x'));
+    const running = await Running.start(text, clientTls(certificates));
+    const client = await running.open();
+    client.send('CONNECT {"user":"a","pass":"x","verbose":false}\r\nSUB s 1\r\nPUB s 1\r\n', 'x\r\n');
+    await client.receives('MSG s 1 1\r\nx\r\n');
+    const wrong = await running.open();
+    wrong.send('CONNECT {"user":"a","pass":"y"}\r\nPUB s 0\r\n\r\n');
+    await wrong.closes(refusal);
+    await client.receives('');
   });
 
   it('may go before the verdict', async () => {

@@ -1,5 +1,6 @@
 import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createUser } from '@nats-io/nkeys';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/check.ts';
 import { type MadePair, TestAuthority } from '../support/certificates.ts';
@@ -241,6 +242,11 @@ describe('users that only a common name can name', () => {
     `accounts { A: { users: [ ${users.map((user) => `{user: "${user}"}`).join(', ')} ] } }\n`;
   const mapping = block().replace('verify: true', 'verify_and_map: true');
   const expected = ['warning 3:17 common-name-mapping'];
+
+  it('are not those who sign with an nkey', async () => {
+    const key = createUser().getPublicKey();
+    expect(await check(`${mapping}accounts { A: { users: [ {nkey: ${key}} ] } }\n`)).toEqual([]);
+  });
 
   it.each([
     ['a bare word', accounts('alice'), expected],
