@@ -97,6 +97,8 @@ export class Account {
 /** The accounts of a broker by name, and one after the other. */
 export class Accounts {
   readonly #byName = new Map<string, Account>();
+  /** What other servers speak of and this one does not have: a reload may bring it. */
+  readonly #foreign = new Map<string, Account>();
   readonly #onInterest: OnInterest | undefined;
   #onAccount: (account: Account) => void = () => {};
 
@@ -109,9 +111,20 @@ export class Accounts {
   get(name: string): Account {
     let account = this.#byName.get(name);
     if (account === undefined) {
-      account = new Account(name, this.#onInterest);
+      account = this.named(name);
+      this.#foreign.delete(name);
       this.#byName.set(name, account);
       this.#onAccount(account);
+    }
+    return account;
+  }
+
+  /** The account of this name that another server speaks of; it is not one of this server's by that. */
+  named(name: string): Account {
+    let account = this.#byName.get(name) ?? this.#foreign.get(name);
+    if (account === undefined) {
+      account = new Account(name, this.#onInterest);
+      this.#foreign.set(name, account);
     }
     return account;
   }

@@ -325,7 +325,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.statistics.lastActivity = this.statistics.readAt;
     if (this.log.tracing) this.#tracePublication(publication);
     if (this.#account?.name !== publication.account) {
-      this.#account = this.#environment.accounts.get(publication.account);
+      this.#account = this.#environment.accounts.named(publication.account);
     }
     publishRouted(publication, this.#account, this.#publisher, this.#environment.delivery);
   }
@@ -350,7 +350,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       this.log.debug(`Can not export ${quoteBytes(subject)}, ignoring remote subscription request`);
       return;
     }
-    const account = this.#environment.accounts.get(accountBytes.toString());
+    const account = this.#environment.accounts.named(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
     const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
     if (interest.enter(subject)) this.#interest.set(key, interest);

@@ -212,6 +212,8 @@ describe('a route', () => {
     b.send('PUB t 1\r\nb\r\n');
     await b.receives('');
     await two.reads('RMSG Ä t 1\r\nb\r\n');
+    const answer = await fetch(`${one.broker.monitorUrl}/accountz`);
+    expect(((await answer.json()) as { accounts: string[] }).accounts).not.toContain('C');
   });
 
   it('asks for and gives out what the permissions let it', async () => {
