@@ -56,6 +56,8 @@ export interface Broker {
   readonly clientUrl: string;
   /** Where monitoring is; undefined without. */
   readonly monitorUrl: string | undefined;
+  /** Where other servers of the cluster connect to; undefined without. */
+  readonly routeUrl: string | undefined;
   /** How many clients are connected. */
   readonly clients: number;
   /** Resolves when the broker has ended, however that came. */
@@ -163,6 +165,13 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   get monitorUrl(): string | undefined {
     return this.#monitor?.url;
+  }
+
+  get routeUrl(): string | undefined {
+    const { cluster } = this.options;
+    if (cluster === undefined || this.#cluster === undefined) return undefined;
+    const where = formatHostPort({ host: cluster.host, port: this.#cluster.port });
+    return `${cluster.tls === undefined ? 'nats' : 'tls'}://${where}`;
   }
 
   get clients(): number {

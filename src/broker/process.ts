@@ -110,14 +110,14 @@ async function writePidFile(path: string): Promise<string> {
 /** Writes what nats-server writes for those who let it choose its port (server.go, logPorts). */
 async function writePortsFile(
   folder: string,
-  { clientUrl, monitorUrl, address: host, port }: Broker,
+  { clientUrl, monitorUrl, routeUrl, address: host, port }: Broker,
   program = 'natspki',
 ): Promise<string> {
   const path = join(folder, `${program}_${process.pid}.ports`);
   const url = `${new URL(clientUrl).protocol}//${formatHostPort({ host, port })}`;
   await writeFileAtomic(
     path,
-    JSON.stringify({ nats: [url], monitoring: monitorUrl === undefined ? undefined : [monitorUrl] }),
+    JSON.stringify({ nats: [url], monitoring: monitorUrl && [monitorUrl], cluster: routeUrl && [routeUrl] }),
     { mode: 0o644 },
   );
   return path;

@@ -1,6 +1,6 @@
 // The options of a cluster block, and nats-server's cluster flags, between two servers: what each lets in, asks for and
 // gives out, and that what the broker has not does not stand in the way of a nats-server that has it.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -135,7 +135,20 @@ describePairs('a cluster', (kind, other) => {
       servers.push(await startProcess([...commandOf(of), ...usual, ...flags], folder));
     };
     try {
-      await start(kind, '--cluster', `nats://u:p@127.0.0.1:${port}`, '--no_advertise');
+      await start(
+        kind,
+        '--cluster',
+        `nats://u:p@127.0.0.1:${port}`,
+        '--no_advertise',
+        '--ports_file_dir',
+        '.',
+      );
+      const ports = join(folder, `nats-server_${servers[0]?.pid}.ports`);
+      await expect.poll(() => existsSync(ports)).toBe(true);
+      expect(JSON.parse(readFileSync(ports, 'utf8'))).toEqual({
+        nats: [`nats://127.0.0.1:${servers[0]?.port}`],
+        cluster: [`nats://127.0.0.1:${port}`],
+      });
       await start(
         other,
         '-cluster_listen',
