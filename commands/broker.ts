@@ -1,5 +1,5 @@
 // `natspki broker`: the bundled broker, with nats-server's flags.
-import { checkConfiguration } from '../src/broker/check.ts';
+import { checkConfiguration } from '../src/broker/options/check.ts';
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { brokerFlags, brokerSettings } from '../src/cli/broker-flags.ts';

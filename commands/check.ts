@@ -1,6 +1,6 @@
 // `natspki check`: what is wrong with a configuration, before a server is started with it.
 import { string } from '@oclif/core/args';
-import { checkConfiguration } from '../src/broker/check.ts';
+import { checkConfiguration } from '../src/broker/options/check.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { findingLines } from '../src/cli/findings.ts';
 

@@ -6,6 +6,12 @@ import { describe, expect, it } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
+/** The rooms of the broker, each built on those before it. */
+const rooms = ['options', 'transport', 'auth', 'accounts', 'clients', 'cluster', 'monitoring'].map(
+  (room) => `src/broker/${room}`,
+);
+const belowBroker = ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'];
+
 /** What a folder may import besides itself and node:*. */
 const layers: Record<string, { folders: string[]; packages: string[] }> = {
   src: { folders: [], packages: [] },
@@ -15,10 +21,13 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   'src/subjects': { folders: ['src'], packages: [] },
   'src/pki': { folders: ['src', 'src/x509'], packages: [] },
   'src/tls': { folders: ['src', 'src/x509', 'src/conf'], packages: [] },
-  'src/broker': { folders: ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'], packages: [] },
+  ...Object.fromEntries(
+    rooms.map((room, index) => [room, { folders: [...belowBroker, ...rooms.slice(0, index)], packages: [] }]),
+  ),
+  'src/broker': { folders: [...belowBroker, ...rooms], packages: [] },
   'src/cli': { folders: ['src'], packages: ['@oclif/core', 'inquirer'] },
   commands: {
-    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls', 'src/broker', 'src/cli'],
+    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls', 'src/broker', ...rooms, 'src/cli'],
     packages: ['@oclif/core'],
   },
 };
@@ -29,10 +38,10 @@ const importers: Record<string, string[]> = {
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
   'reflect-metadata': ['src/x509/sign.ts'],
   chokidar: ['src/tls/watcher.ts'],
-  'prom-client': ['src/broker/metrics.ts'],
-  '@nats-io/nkeys': ['src/broker/nkey.ts'],
+  'prom-client': ['src/broker/monitoring/metrics.ts'],
+  '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Named there as a file for worker threads to load.
-  bcryptjs: ['src/broker/password-hashes.ts'],
+  bcryptjs: ['src/broker/auth/password-hashes.ts'],
 };
 
 interface Source {
@@ -166,10 +175,10 @@ describe('architecture', () => {
   });
 
   it('gives the browser modules that import one another alone, and that make text of what they are told', () => {
-    const modules = readdirSync(join(root, 'page')).filter((name) => name.endsWith('.js'));
+    const modules = readdirSync(join(root, 'templates/page')).filter((name) => name.endsWith('.js'));
     expect(modules.length).toBeGreaterThan(1);
     for (const name of modules) {
-      const whole = readFileSync(join(root, 'page', name), 'utf8');
+      const whole = readFileSync(join(root, 'templates/page', name), 'utf8');
       expect(whole).toMatch(/^\/\/ /);
       const text = withoutComments(whole);
       const imports = [...text.matchAll(importStatement)].map((match) => match[1] ?? match[2]);

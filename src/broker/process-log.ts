@@ -1,6 +1,6 @@
 // Where a broker's process logs: stderr or a file, as the configuration says, and says anew when it is reloaded.
 import { LineLogger, LogFile } from '../log.ts';
-import type { LogOptions } from './options.ts';
+import type { LogOptions } from './options/options.ts';
 
 export interface LogSettings {
   /** Lines for stderr, where no log file is configured. */

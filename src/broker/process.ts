@@ -7,8 +7,8 @@ import {
   type ConfigurationSource,
   loadBrokerConfiguration,
   reloadBrokerConfiguration,
-} from './configuration.ts';
-import { formatHostPort } from './host-port.ts';
+} from './options/configuration.ts';
+import { formatHostPort } from './options/host-port.ts';
 import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
 

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { startBroker } from '../../src/broker/broker.ts';
-import { defaultBrokerOptions } from '../../src/broker/options.ts';
+import { defaultBrokerOptions } from '../../src/broker/options/options.ts';
 import { LineLogger } from '../../src/log.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeLeaf, type Pair } from '../support/openssl.ts';

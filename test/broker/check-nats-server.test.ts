@@ -3,7 +3,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { checkConfiguration } from '../../src/broker/check.ts';
+import { checkConfiguration } from '../../src/broker/options/check.ts';
 import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';

@@ -1,9 +1,9 @@
 // Options that exist with values that fit or do not, in blocks where they belong or do not: whatever is written, the
 // broker either knows what is meant or says where it does not.
 import { describe, expect, it } from 'vitest';
-import { readBrokerOptions } from '../../src/broker/options.ts';
-import { blockAt } from '../../src/broker/place.ts';
-import { findFaults } from '../../src/broker/practices.ts';
+import { readBrokerOptions } from '../../src/broker/options/options.ts';
+import { blockAt } from '../../src/broker/options/place.ts';
+import { findFaults } from '../../src/broker/options/practices.ts';
 import { ConfErrors, type ConfProblem } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { below, seeded } from '../support/seeded.ts';

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach } from 'vitest';
 import { type Broker, startBroker } from '../../src/broker/broker.ts';
-import { type BrokerOptions, readBrokerOptions } from '../../src/broker/options.ts';
+import { type BrokerOptions, readBrokerOptions } from '../../src/broker/options/options.ts';
 import { type ConfProblem, throwOnErrors } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { LineLogger } from '../../src/log.ts';

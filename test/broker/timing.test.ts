@@ -1,8 +1,8 @@
 // What happens by the clock: PINGs to silent clients, and taking leave in lame duck mode.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Heartbeat } from '../../src/broker/heartbeat.ts';
-import { type Leaving, takeLeave } from '../../src/broker/lame-duck.ts';
-import { LogLimit } from '../../src/broker/log-limit.ts';
+import { type Leaving, takeLeave } from '../../src/broker/clients/lame-duck.ts';
+import { Heartbeat } from '../../src/broker/transport/heartbeat.ts';
+import { LogLimit } from '../../src/broker/transport/log-limit.ts';
 
 describe('Heartbeat', () => {
   beforeEach(() => {

@@ -30,7 +30,7 @@ describe('the package', () => {
     const { files, unpackedSize } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/bundle\/([\w-]+\.js|_commands\.json|LICENSES\.txt)|page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/bundle\/([\w-]+\.js|_commands\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -43,8 +43,8 @@ describe('the package', () => {
         'dist/bundle/_main.js',
         'dist/bundle/init.js',
         'dist/bundle/LICENSES.txt',
-        'page/index.html',
-        'page/page.js',
+        'templates/page/index.html',
+        'templates/page/page.js',
         'templates/verify.conf',
         'LICENSE',
       ]),

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startBroker } from '../../src/broker/broker.ts';
-import { readBrokerOptions } from '../../src/broker/options.ts';
+import { readBrokerOptions } from '../../src/broker/options/options.ts';
 import { type ConfProblem, throwOnErrors } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { LineLogger } from '../../src/log.ts';

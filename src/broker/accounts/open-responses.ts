@@ -1,0 +1,92 @@
+// Requests to services of other accounts that wait for answers: what leads back, by the reply subject that the service
+// was given. Ends those that take too long.
+import { randomInt } from 'node:crypto';
+import type { ResponseType } from '../options/account-options.ts';
+import type { Account } from './account.ts';
+
+/** What is published in the account of the service under its reply subject goes to `to` in `target`. */
+export interface ResponseWay {
+  readonly target: Account;
+  readonly to: Uint8Array;
+  readonly export: string;
+  readonly responseType: ResponseType;
+  readonly thresholdMs: number;
+}
+
+/** More requests than this are not remembered: the oldest will not be answered any more. */
+const maxOpen = 65_536;
+
+/** How often those that took too long are looked for. */
+const sweepMs = 10_000;
+
+const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** Of the services of one account. */
+export class OpenResponses {
+  /** What every reply subject begins with; nobody can guess the rest (accounts.go, newServiceReply). */
+  readonly prefix = `_R_.${randomToken()}.`;
+  readonly #now: () => number;
+  /** In the order in which they were asked or answered last. */
+  readonly #open = new Map<string, { readonly way: ResponseWay; readonly until: number }>();
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param now milliseconds on a clock that is never put back */
+  constructor(now: () => number) {
+    this.#now = now;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /** Gives the reply subject that leads back. */
+  open(way: ResponseWay): string {
+    const subject = this.prefix + randomToken();
+    this.#enter(subject, way);
+    for (const oldest of this.#open.keys()) {
+      if (this.#open.size <= maxOpen) break;
+      this.#open.delete(oldest);
+    }
+    this.#timer ??= setInterval(() => this.#sweep(), sweepMs).unref();
+    return subject;
+  }
+
+  find(subject: string): ResponseWay | undefined {
+    const found = this.#open.get(subject);
+    return found === undefined || found.until < this.#now() ? undefined : found.way;
+  }
+
+  /** Gives one that was answered, and may be again, its time anew. */
+  extend(subject: string): void {
+    const found = this.#open.get(subject);
+    this.#open.delete(subject);
+    if (found !== undefined) this.#enter(subject, found.way);
+  }
+
+  end(subject: string): void {
+    this.#open.delete(subject);
+  }
+
+  /** Ends all. */
+  close(): void {
+    this.#open.clear();
+    clearInterval(this.#timer);
+    this.#timer = undefined;
+  }
+
+  #enter(subject: string, way: ResponseWay): void {
+    this.#open.set(subject, { way, until: this.#now() + way.thresholdMs });
+  }
+
+  #sweep(): void {
+    const now = this.#now();
+    for (const [subject, { until }] of this.#open) {
+      if (until < now) this.#open.delete(subject);
+    }
+    if (this.#open.size === 0) this.close();
+  }
+}
+
+function randomToken(): string {
+  return Array.from({ length: 6 }, () => digits[randomInt(digits.length)]).join('');
+}

@@ -1,0 +1,82 @@
+// One subscription as delivery sees it: a session's, or one of the broker itself.
+import type { Publication } from '../../protocol/operations.ts';
+import type { Permit } from '../auth/permit.ts';
+import type { Connection } from '../transport/connection.ts';
+import type { ConnectionStatistics } from '../transport/statistics.ts';
+
+/** What a service in another account may learn of the client that asks; all but the first where that is configured. */
+export interface Requester {
+  readonly rttMs: number;
+  /** Milliseconds since 1970. */
+  readonly start: number;
+  readonly host: string;
+  readonly id: number;
+  readonly user: string;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+}
+
+/** Whoever a message comes from. */
+export interface Publisher {
+  /** The client; undefined for the broker itself, and for another server. */
+  readonly requester?: Requester | undefined;
+  /** Whether it is another server of the cluster, which has done for its clients what is to be done. */
+  readonly isRoute?: boolean;
+  /** Is held up while consumers are behind; undefined for the broker itself. */
+  readonly connection: Connection | undefined;
+  /** When it was heard last, in milliseconds since 1970. */
+  readonly statistics: { readonly readAt: number };
+}
+
+/** Whoever subscribed, at the other end of a connection. */
+export interface Receiver {
+  readonly connection: Connection;
+  readonly statistics: ConnectionStatistics;
+  /** Whether it gets what it publishes itself. */
+  readonly echo: boolean;
+  /** Whether it takes headers. */
+  readonly headers: boolean;
+  /** Undefined for one who may do everything. */
+  readonly permit: Permit | undefined;
+  /** Takes the subscription out of its account, after its last message. */
+  drop(subscription: Subscription): void;
+  /** Called with each message queued, while trace is on. */
+  readonly traceDelivery: ((publication: Publication, subscription: Subscription) => void) | undefined;
+}
+
+/**
+ * Takes a message in the broker itself, at once: the publication is valid only during the call. It may publish in turn.
+ * @returns false where the message counts as taken by nobody
+ */
+export type Handler = (publication: Publication, publisher: Publisher) => boolean;
+
+export class Subscription {
+  /** Undefined where the broker itself listens, with `handler`. */
+  readonly receiver: Receiver | undefined;
+  readonly handler: Handler | undefined;
+  readonly subject: Buffer;
+  readonly queue: string | undefined;
+  /** The id that the client chose. */
+  readonly sid: string;
+  /** The id as it stands in messages, with a space behind it. */
+  readonly sidBytes: Buffer;
+  /** Messages so far. */
+  delivered = 0;
+  /** The number of messages after which the subscription ends; 0 for none. */
+  max = 0;
+  closed = false;
+  /** Whether the permit of its receiver keeps some messages from it. */
+  filtered = false;
+
+  /** Copies the subject. */
+  constructor(by: Receiver | Handler, subject: Buffer, queue: string | undefined, sid: string) {
+    const isHandler = typeof by === 'function';
+    this.receiver = isHandler ? undefined : by;
+    this.handler = isHandler ? by : undefined;
+    this.subject = Buffer.from(subject);
+    this.queue = queue;
+    this.sid = sid;
+    this.sidBytes = Buffer.from(`${sid} `, 'latin1');
+  }
+}

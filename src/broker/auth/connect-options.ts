@@ -1,0 +1,84 @@
+// What a client says of itself in CONNECT: read as nats-server's JSON decoder reads it. Judges nothing.
+import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
+
+export interface ConnectOptions {
+  verbose: boolean;
+  pedantic: boolean;
+  echo: boolean;
+  headers: boolean;
+  no_responders: boolean;
+  protocol: number;
+  user: string;
+  pass: string;
+  auth_token: string;
+  nkey: string;
+  jwt: string;
+  sig: string;
+  name: string;
+  lang: string;
+  version: string;
+  account: string;
+  new_account: boolean;
+  tls_required: boolean;
+}
+
+/** What counts before CONNECT and for what it leaves out (client.go, defaultOpts). */
+export const defaultConnectOptions: Readonly<ConnectOptions> = {
+  verbose: true,
+  pedantic: true,
+  echo: true,
+  headers: false,
+  no_responders: false,
+  protocol: 0,
+  user: '',
+  pass: '',
+  auth_token: '',
+  nkey: '',
+  jwt: '',
+  sig: '',
+  name: '',
+  lang: '',
+  version: '',
+  account: '',
+  new_account: false,
+  tls_required: false,
+};
+
+/**
+ * Puts a CONNECT on top of what the client said before. Field names match in any case, the last of a name counts, null
+ * and unknown fields change nothing. Throws an Error, whose message carries no value, where the JSON or the type of a field is wrong.
+ */
+export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): ConnectOptions {
+  const merged: Record<string, unknown> = { ...previous };
+  for (const { name, text } of readObject(json)) {
+    const known = name.toLowerCase();
+    if (!Object.hasOwn(defaultConnectOptions, known) || text === 'null') continue;
+    const value: unknown = JSON.parse(text);
+    const expected = typeof defaultConnectOptions[known as keyof ConnectOptions];
+    if (typeof value !== expected || (expected === 'number' && !isGoInteger(text))) {
+      throw new Error(`CONNECT with a wrong type for "${known}"`);
+    }
+    merged[known] = value;
+  }
+  return merged as unknown as ConnectOptions;
+}
+
+/** The CONNECT for the trace: everything but the secrets. */
+export function withoutSecrets(json: Buffer): string {
+  try {
+    return JSON.stringify(JSON.parse(json.toString()), (key, value) =>
+      /pass|token|nkey|jwt|sig/i.test(key) ? '[REDACTED]' : value,
+    );
+  } catch {
+    return '[not JSON]';
+  }
+}
+
+function readObject(json: Buffer): JsonMember[] {
+  try {
+    return readMembers(json);
+  } catch {
+    // The parser's own message quotes what it read, which may be a password.
+    throw new Error('CONNECT without a valid JSON object');
+  }
+}

@@ -1,0 +1,454 @@
+// One client's session: what its operations mean. Bytes come and go through its Connection; who it may be is decided by
+// the Authenticator, and where its messages go by its account.
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+import { LabelledLogger, type Logger, quote, quoteBytes } from '../../log.ts';
+import { errorLine, infoLine, okLine, pingLine, pongLine } from '../../protocol/encoder.ts';
+import { readMembers } from '../../protocol/json-members.ts';
+import type { OperationHandler, Publication } from '../../protocol/operations.ts';
+import { Parser } from '../../protocol/parser.ts';
+import {
+  type CloseReason,
+  publishDenied,
+  replyDenied,
+  subscribeDenied,
+  subscriptionRemoved,
+  tooManyTokens,
+  type Violation,
+  violations,
+} from '../../protocol/violations.ts';
+import { isLiteral, tokens } from '../../subjects/subject.ts';
+import { describeConnection } from '../../tls/ciphers.ts';
+import { peerOf } from '../../tls/peer.ts';
+import type { Account, Accounts } from '../accounts/account.ts';
+import { type DeliveryPolicy, publish, sayNobodyListens } from '../accounts/delivery.ts';
+import { Membership } from '../accounts/membership.ts';
+import { SessionSubscriptions } from '../accounts/session-subscriptions.ts';
+import { type Publisher, type Receiver, type Requester, Subscription } from '../accounts/subscription.ts';
+import { Admission, type Judges } from '../auth/admission.ts';
+import type { Identity, Refused } from '../auth/auth.ts';
+import {
+  type ConnectOptions,
+  defaultConnectOptions,
+  mergeConnect,
+  withoutSecrets,
+} from '../auth/connect-options.ts';
+import { Permit } from '../auth/permit.ts';
+import { isReservedReply, isReservedSubject, reservedGroup } from '../auth/reserved.ts';
+import type { BrokerOptions } from '../options/options.ts';
+import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
+import { Heartbeat } from '../transport/heartbeat.ts';
+import type { LogLimit } from '../transport/log-limit.ts';
+import { ConnectionStatistics } from '../transport/statistics.ts';
+import type { SessionProfile, TlsFacts } from './connection-record.ts';
+import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
+import { sessionLabel } from './session-label.ts';
+import { traceMessage, tracePublication } from './trace.ts';
+
+/** The broker as a session sees it; what a reload changes is read anew each time. */
+export interface ClientEnvironment extends Judges {
+  readonly options: BrokerOptions;
+  readonly facts: ServerFacts;
+  readonly accounts: Accounts;
+  readonly transport: Transport;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
+  readonly logLimit: LogLimit;
+  readonly now: () => Date;
+  /** Called each time when somebody is let in. */
+  admitted(session: ClientSession): void;
+  /** Called once, when the session is over and its subscriptions are still there. */
+  forget(session: ClientSession, reason: CloseReason): void;
+}
+
+export class ClientSession implements OperationHandler, ConnectionOwner, Receiver, Publisher {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly statistics: ConnectionStatistics;
+  readonly log: LabelledLogger;
+  readonly traceDelivery: Receiver['traceDelivery'];
+  permit: Permit | undefined;
+  readonly #environment: ClientEnvironment;
+  readonly #parser: Parser;
+  readonly #heartbeat: Heartbeat;
+  readonly #admission: Admission;
+  readonly #subscriptions = new SessionSubscriptions(() => this.#account);
+  readonly #membership: Membership;
+  #identity: Identity | undefined;
+  #connect: Readonly<ConnectOptions> = defaultConnectOptions;
+  /** Is being read. */
+  #started = false;
+  #connected = false;
+  #pongSent = false;
+  #tls: TLSSocket | undefined;
+  #tlsFacts: TlsFacts | undefined;
+
+  constructor(id: number, socket: Socket, environment: ClientEnvironment) {
+    this.id = id;
+    this.#environment = environment;
+    this.statistics = new ConnectionStatistics(environment.now().getTime());
+    this.connection = new Connection(socket, environment.transport, this);
+    this.log = new LabelledLogger(environment.logger, this.#name);
+    this.#parser = new Parser(this, environment.options);
+    this.#membership = new Membership(environment.accounts);
+    this.#admission = new Admission(environment, {
+      connection: this.connection,
+      parser: this.#parser,
+      peer: () => (this.#tls === undefined ? undefined : peerOf(this.#tls)),
+      onLate: () => this.violation(violations.authenticationTimeout),
+      read: (task) => this.#guard(task),
+    });
+    this.#heartbeat = new Heartbeat(
+      () => environment.options,
+      () => this.connection.write(pingLine),
+      () => this.violation(violations.staleConnection),
+    );
+    this.traceDelivery = environment.logger.tracing
+      ? (publication, { sid }) => this.log.trace(traceMessage(publication, sid, this.headers))
+      : undefined;
+    this.log.debug('Client connection created');
+  }
+
+  get #account(): Account {
+    return this.#membership.account;
+  }
+
+  /** How the log names it before it says who it is. */
+  get #name(): string {
+    return `${this.connection.peer} - cid:${this.id}`;
+  }
+
+  /** Bytes of a message, as the server and the account limit it. */
+  get #maxPayload(): number {
+    return Math.min(this.#environment.options.maxPayload, this.#account.limits.maxPayload);
+  }
+
+  get echo(): boolean {
+    return this.#connect.echo;
+  }
+
+  get headers(): boolean {
+    return this.#connect.headers && this.#environment.options.headers;
+  }
+
+  /** The TLS connection, once there is one. */
+  get tls(): TLSSocket | undefined {
+    return this.#tls;
+  }
+
+  /** What a service of another account may learn. */
+  get requester(): Requester {
+    const { user, nkey, name, lang, version } = this.#connect;
+    return {
+      rttMs: this.#heartbeat.rttMs,
+      start: this.statistics.start,
+      host: this.connection.remoteAddress,
+      id: this.id,
+      user: nkey || user,
+      ...{ name, lang, version },
+    };
+  }
+
+  /** What monitoring shows of it. */
+  get profile(): SessionProfile {
+    return {
+      connect: this.#connect,
+      identity: this.#identity,
+      account: this.#account.name,
+      tls: this.#tlsFacts,
+      rttMs: this.#heartbeat.rttMs,
+      subscriptions: this.#subscriptions,
+    };
+  }
+
+  /** Whether the client can read an INFO in the middle of things. */
+  get takesInfo(): boolean {
+    return this.#connected && this.#connect.protocol >= 1;
+  }
+
+  /** Sends the first INFO at once: a TLS handshake may begin right behind it. */
+  greet(): void {
+    this.connection.greet(this.#infoLine({ nonce: this.#admission.challenge() }));
+  }
+
+  /** Goes on over TLS. @param isFirst whether the handshake came before INFO */
+  secured(socket: TLSSocket, isFirst: boolean): void {
+    this.#tls = socket;
+    const { tls_version, tls_cipher_suite } = describeConnection(socket);
+    this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst };
+    this.log.debug('TLS handshake complete');
+    this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
+    this.connection.secure(socket);
+  }
+
+  /** Begins to read what the client says. */
+  start(): void {
+    this.#started = true;
+    if (this.#environment.authenticator.isRequired) {
+      this.#parser.connectFirst = true;
+      this.#admission.limitTime();
+    }
+    this.#heartbeat.start();
+    this.connection.open();
+  }
+
+  /** Tells the client that something has changed. */
+  sendInfo(news: Partial<ClientFacts>): void {
+    this.connection.write(this.#infoLine(news));
+  }
+
+  /** Takes over what a reload has changed; ends the session of somebody who would not be let in any more. */
+  applyOptions(): void {
+    const { options, authenticator } = this.#environment;
+    this.#parser.maxControlLine = options.maxControlLine;
+    this.#parser.maxPayload = this.#maxPayload;
+    this.#parser.headers = this.headers;
+    // Who has not begun to speak is asked by the new rules anyway.
+    if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
+    this.#admission.judge(this.#connect, (verdict) => this.#renew(verdict));
+  }
+
+  // What the connection says.
+
+  receive(chunk: Buffer): void {
+    this.statistics.readAt = this.#environment.now().getTime();
+    this.#guard(() => this.#parser.parse(chunk));
+  }
+
+  /** Runs what reads: a defect that one client has found must not take the others down. */
+  #guard(task: () => void): void {
+    try {
+      task();
+    } catch (error) {
+      this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
+      this.connection.abort('Parse Error');
+    }
+  }
+
+  slow(text: string): void {
+    this.log.info(text);
+  }
+
+  closed(reason: CloseReason): void {
+    this.#parser.stop();
+    this.#admission.close();
+    this.#heartbeat.stop();
+    this.#membership.leave();
+    this.#environment.forget(this, reason);
+    this.#subscriptions.clear();
+    this.log.debug(`Client connection closed: ${reason}`);
+  }
+
+  // What the client says.
+
+  connect(json: Buffer): void {
+    if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
+    this.#heartbeat.connected(this.#environment.delivery.random);
+    this.statistics.lastActivity = this.statistics.readAt;
+    try {
+      this.#connect = mergeConnect(this.#connect, json);
+    } catch (error) {
+      this.violation(violations.malformed, (error as Error).message);
+      return;
+    }
+    // Who introduces himself again may become somebody else, in another account (client.go, processConnect).
+    if (this.#connected) this.#subscriptions.clear();
+    this.#admission.judge(this.#connect, (verdict) => this.#introduced(verdict));
+  }
+
+  beforeConnect(): boolean {
+    if (!this.#environment.authenticator.hasSilentUser) return false;
+    if (!this.#enter(this.#admission.judgeSilent(this.#connect))) return false;
+    this.#admission.close();
+    this.#connected = true;
+    return true;
+  }
+
+  publish(publication: Publication): void {
+    this.#active();
+    this.statistics.inMsgs++;
+    this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
+    const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
+    if (this.log.tracing) this.#tracePublication(publication);
+    if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
+      this.violation(violations.invalidPublishSubject);
+    }
+    if (
+      isReservedSubject(buffer, subjectStart, subjectEnd) ||
+      this.permit?.mayPublish(publication) === false
+    ) {
+      this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
+      return;
+    }
+    if (isReservedReply(buffer, replyStart, replyEnd)) {
+      this.violation(replyDenied(quoteBytes(buffer.subarray(replyStart, replyEnd))));
+      return;
+    }
+    this.#acknowledge();
+    const delivered = publish(publication, this.#account, this, this.#environment.delivery);
+    if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
+      sayNobodyListens(publication, this.#account, this);
+    }
+  }
+
+  subscribe(subject: Buffer, queue: Buffer | undefined, sidBytes: Buffer): void {
+    this.#active();
+    const sid = sidBytes.toString('latin1');
+    const group = queue?.toString('latin1');
+    const name = subject.toString('latin1');
+    if (this.log.tracing) this.log.trace(`<<- [SUB ${[name, group, sid].filter(Boolean).join(' ')}]`);
+    const { options } = this.#environment;
+    const { limits } = this.#account;
+    const subscription = new Subscription(this, subject, group, sid);
+    if (group === reservedGroup || this.permit?.admits(subscription) === false) {
+      this.violation(subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue)));
+    } else if (tokens(subject).length > options.maxSubscriptionTokens) {
+      this.violation(tooManyTokens(quoteBytes(subject)));
+    } else if (this.#subscriptions.size >= Math.min(options.maxSubscriptions, limits.maxSubscriptions)) {
+      this.violation(violations.maxSubscriptions);
+    } else if (this.#subscriptions.has(sid)) {
+      // An id in use keeps its subscription (client.go, processSubEx).
+      this.#acknowledge();
+    } else if (this.#subscriptions.add(subscription)) {
+      this.#acknowledge();
+    } else {
+      this.violation(violations.invalidSubject);
+    }
+  }
+
+  unsubscribe(sidBytes: Buffer, max: number | undefined): void {
+    this.#active();
+    const sid = sidBytes.toString('latin1');
+    if (this.log.tracing) this.log.trace(`<<- [UNSUB ${sid}${max === undefined ? '' : ` ${max}`}]`);
+    this.#subscriptions.end(sid, max);
+    this.#acknowledge();
+  }
+
+  ping(): void {
+    this.#heartbeat.active();
+    this.log.trace('<<- [PING]');
+    this.connection.write(pongLine);
+    if (!this.#connected || this.#pongSent) return;
+    this.#pongSent = true;
+    const { name } = this.#account;
+    const isSystem = name === this.#environment.options.systemAccount;
+    if (this.takesInfo) this.sendInfo({ account: name, isSystem });
+  }
+
+  pong(): void {
+    this.log.trace('<<- [PONG]');
+    this.#heartbeat.answered();
+  }
+
+  info(json: Buffer): void {
+    try {
+      readMembers(json);
+    } catch {
+      this.violation(violations.malformed, 'INFO without a valid JSON object');
+    }
+  }
+
+  peerError(text: Buffer): void {
+    this.violation(violations.peerError, quoteBytes(text));
+  }
+
+  /** Answers what the client did wrong. @param detail for the log only */
+  violation(violation: Violation, detail?: string): void {
+    if (!this.connection.isOpen) return;
+    const { text, closes, log } = violation;
+    if (log !== undefined) {
+      const line = detail === undefined ? log : `${log}: ${detail}`;
+      const { logLimit } = this.#environment;
+      if (closes !== undefined || logLimit.allows(line, performance.now())) this.log.error(line);
+    }
+    if (text !== undefined) {
+      this.log.trace(`->> [-ERR ${text}]`);
+      this.connection.write(errorLine(text));
+    }
+    if (closes !== undefined) this.connection.close(closes);
+  }
+
+  // What others say of its subscriptions.
+
+  drop(subscription: Subscription): void {
+    this.#subscriptions.drop(subscription);
+  }
+
+  #endWhatIsNotPermitted(): void {
+    for (const { subject, queue, sid } of this.#subscriptions.review(this.permit)) {
+      const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
+      const violation = subscriptionRemoved(quoteBytes(subject), group, quote(sid));
+      this.violation(violation);
+      this.log.info(`Subscription ended by a reload: ${violation.text}`);
+    }
+  }
+
+  #introduced(verdict: Identity | Refused): void {
+    this.#connected = true;
+    this.#parser.connectFirst = false;
+    this.#parser.headers = this.headers;
+    if (!this.#enter(verdict)) return;
+    const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
+    if (account !== '' || newAccount) {
+      this.violation(violations.authorization, 'account in CONNECT');
+    } else if (protocol < 0 || protocol > 1) {
+      this.violation(violations.badProtocolVersion);
+    } else if (noResponders && !this.headers) {
+      this.violation(violations.noRespondersNeedsHeaders);
+    } else {
+      this.#acknowledge();
+    }
+  }
+
+  #renew(verdict: Identity | Refused): void {
+    const identity = this.#identity && this.#environment.authenticator.renew(this.#identity, verdict);
+    if (identity === undefined) {
+      this.violation(violations.authorization, 'not let in any more after a reload');
+    } else if (identity !== this.#identity) {
+      this.#become(identity);
+      this.#endWhatIsNotPermitted();
+    }
+  }
+
+  /** Lets somebody in, or says that it does not. */
+  #enter(verdict: Identity | Refused): boolean {
+    if ('refused' in verdict) {
+      this.violation(violations.authorization, verdict.refused);
+      return false;
+    }
+    this.#become(verdict);
+    this.log.label = sessionLabel(this.#name, this.#connect, verdict);
+    if (!this.#membership.enter(verdict.account)) {
+      this.violation(violations.maxAccountConnections);
+      return false;
+    }
+    this.#parser.maxPayload = this.#maxPayload;
+    this.#environment.admitted(this);
+    return true;
+  }
+
+  #become(identity: Identity): void {
+    const { permissions } = identity;
+    this.#identity = identity;
+    this.permit = permissions && new Permit(permissions);
+  }
+
+  #active(): void {
+    this.#heartbeat.active();
+    this.statistics.lastActivity = this.statistics.readAt;
+  }
+
+  #acknowledge(): void {
+    if (this.#connect.verbose) this.connection.write(okLine);
+  }
+
+  #infoLine(news: Partial<ClientFacts> = {}): Buffer {
+    const facts = { id: this.id, ip: this.connection.remoteAddress, maxPayload: this.#maxPayload, ...news };
+    return infoLine(infoJson(this.#environment.facts, facts));
+  }
+
+  #tracePublication(publication: Publication): void {
+    const { maxTracedLength } = this.#environment.options.log;
+    for (const line of tracePublication(publication, maxTracedLength)) this.log.trace(line);
+  }
+}

@@ -1,0 +1,125 @@
+// One connection as monitoring sees it, at one moment: while it is open, or as it was when it ended. Holds no secret.
+import type { CloseReason } from '../../protocol/violations.ts';
+import type { Subscription } from '../accounts/subscription.ts';
+import type { Identity } from '../auth/auth.ts';
+import type { ConnectOptions } from '../auth/connect-options.ts';
+import type { Connection } from '../transport/connection.ts';
+import type { ConnectionStatistics } from '../transport/statistics.ts';
+
+/** TLS of a connection, in nats-server's names. */
+export interface TlsFacts {
+  readonly tls_version: string;
+  readonly tls_cipher_suite: string;
+  /** Whether the handshake came before INFO. */
+  readonly isFirst: boolean;
+}
+
+/** What a session tells of itself. */
+export interface SessionProfile {
+  readonly connect: Readonly<ConnectOptions>;
+  /** Undefined before it is let in. */
+  readonly identity: Identity | undefined;
+  readonly account: string;
+  readonly tls: TlsFacts | undefined;
+  /** 0 where it is not known. */
+  readonly rttMs: number;
+  readonly subscriptions: Iterable<Subscription> & { readonly size: number };
+}
+
+export interface MonitoredSession {
+  readonly id: number;
+  readonly connection: Connection;
+  readonly statistics: ConnectionStatistics;
+  readonly profile: SessionProfile;
+}
+
+/** A subscription in the fields of nats-server's SubDetail (monitor.go). */
+export interface SubscriptionRecord {
+  readonly account?: string;
+  readonly account_tag?: string;
+  readonly subject: string;
+  readonly qgroup: string | undefined;
+  readonly sid: string;
+  readonly msgs: number;
+  readonly max: number | undefined;
+  readonly cid: number;
+}
+
+/** Times are milliseconds since 1970. */
+export interface ConnectionRecord {
+  readonly cid: number;
+  readonly ip: string;
+  readonly port: number;
+  readonly start: number;
+  readonly lastActivity: number;
+  /** When this was written down: up time and idle time are those of then. */
+  readonly at: number;
+  /** Undefined while it is open. */
+  readonly reason: CloseReason | undefined;
+  readonly rttMs: number;
+  readonly pending: number;
+  readonly inMsgs: number;
+  readonly outMsgs: number;
+  readonly inBytes: number;
+  readonly outBytes: number;
+  readonly stalls: number;
+  readonly subscriptionCount: number;
+  readonly name: string;
+  readonly lang: string;
+  readonly version: string;
+  readonly tls: TlsFacts | undefined;
+  readonly user: string;
+  readonly account: string;
+}
+
+/** Writes down what a session is at a time. @param reason why it ends, where it does */
+export function recordConnection(
+  session: MonitoredSession,
+  at: number,
+  reason: CloseReason | undefined,
+): ConnectionRecord {
+  const { id: cid, connection, statistics, profile } = session;
+  const { start, lastActivity, inMsgs, outMsgs, inBytes, outBytes } = statistics;
+  const { name, lang, version } = profile.connect;
+  return {
+    ...{ cid, start, lastActivity, at, reason, inMsgs, outMsgs, inBytes, outBytes, name, lang, version },
+    ip: connection.remoteAddress,
+    port: connection.remotePort,
+    rttMs: profile.rttMs,
+    pending: connection.pending,
+    stalls: connection.stalls,
+    subscriptionCount: profile.subscriptions.size,
+    tls: profile.tls,
+    user: userOf(profile),
+    account: profile.account,
+  };
+}
+
+/** Lists the subscriptions of a session. @param withAccount as in /subsz, and for connections that have ended */
+export function recordSubscriptions(
+  { id, profile }: MonitoredSession,
+  withAccount: boolean,
+): SubscriptionRecord[] {
+  const { account } = profile;
+  const where = withAccount ? { account, account_tag: account } : {};
+  return Array.from(profile.subscriptions, ({ subject, queue, sid, delivered, max }) => ({
+    ...where,
+    subject: subject.toString(),
+    qgroup: queue === undefined ? undefined : utf8(queue),
+    sid: utf8(sid),
+    msgs: delivered,
+    max: max || undefined,
+    cid: id,
+  }));
+}
+
+/** Who it says it is, never how it proves that (client.go, getRawAuthUser). */
+export function userOf({ connect, identity }: SessionProfile): string {
+  const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
+  return known || connect.nkey || connect.user || (connect.auth_token === '' ? '' : '[REDACTED]');
+}
+
+/** A session keeps what its client chose a character a byte. */
+function utf8(latin1: string): string {
+  return Buffer.from(latin1, 'latin1').toString();
+}

@@ -1,0 +1,14 @@
+// How log lines name a client that has said who it is (client.go, updateClientLabel).
+import { quote } from '../../log.ts';
+import type { Identity } from '../auth/auth.ts';
+import type { ConnectOptions } from '../auth/connect-options.ts';
+
+/** @param connection its address and id, as before */
+export function sessionLabel(connection: string, connect: ConnectOptions, identity: Identity): string {
+  const { version, lang, name } = connect;
+  const client = [version === '' ? '' : `v${version}`, lang, name].filter((part) => part !== '').join(':');
+  const parts = [connection];
+  if (client !== '') parts.push(quote(client));
+  if (identity.label !== '') parts.push(quote(`${identity.account}/${identity.label}`));
+  return parts.join(' - ');
+}

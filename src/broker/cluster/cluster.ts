@@ -1,0 +1,404 @@
+// The other servers of the cluster as this one has to do with them: takes and makes routes, tells those that stay what the
+// clients here listen to and of each other, and the clients where the other servers are (nats-server, route.go).
+import type { Socket } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { isDeepStrictEqual } from 'node:util';
+import { type Logger, quote } from '../../log.ts';
+import type { CloseReason } from '../../protocol/violations.ts';
+import { isPinned, type PeerCertificate, peerOf } from '../../tls/peer.ts';
+import type { Account, Accounts } from '../accounts/account.ts';
+import type { DeliveryPolicy } from '../accounts/delivery.ts';
+import type { Interest } from '../accounts/local-interest.ts';
+import type { ServerFacts } from '../clients/info.ts';
+import type { ClusterOptions } from '../options/cluster-options.ts';
+import { formatHostPort } from '../options/host-port.ts';
+import { Listener } from '../transport/listener.ts';
+import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
+import type { TlsEntrance } from '../transport/tls-entrance.ts';
+import { ClusterIdentity, type ClusterState } from './cluster-identity.ts';
+import { ClusterInterest, type InterestEnvironment } from './cluster-interest.ts';
+import type { Destination, Refusal, RouteSession } from './route.ts';
+import { type ConnectorEnvironment, RouteConnector } from './route-connector.ts';
+import { type EntranceEnvironment, RouteEntrance } from './route-entrance.ts';
+import { addressOf, implicitUrl, isNews, newsLine } from './route-gossip.ts';
+import { gossip, type RouteConnect, type RouteInfo } from './route-info.ts';
+import { RoutePermissions } from './route-permissions.ts';
+import { RouteSettings, type SettingsSource } from './route-settings.ts';
+import { type RouteDecisions, RouteTable } from './route-table.ts';
+
+/** The broker as its cluster sees it. */
+export interface ClusterEnvironment extends SettingsSource {
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
+  readonly now: () => Date;
+  readonly facts: ServerFacts;
+  /** Gives the id of a new connection. */
+  nextId(): number;
+  /** What clients are told of the cluster has changed. */
+  clusterChanged(): void;
+}
+
+export class Cluster
+  implements ClusterState, ConnectorEnvironment, EntranceEnvironment, InterestEnvironment, RouteDecisions
+{
+  permissions: RoutePermissions | undefined;
+  readonly settings: RouteSettings;
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly logger: Logger;
+  readonly random: () => number;
+  readonly now: () => Date;
+  /** Routes that are over. */
+  readonly ended = new EndedConnections();
+  readonly #broker: ClusterEnvironment;
+  readonly #tls: TlsEntrance | undefined;
+  readonly #identity: ClusterIdentity;
+  readonly #table: RouteTable;
+  readonly #connector: RouteConnector;
+  readonly #entrance: RouteEntrance;
+  readonly #interest: ClusterInterest;
+  #listener: Listener | undefined;
+  #port = 0;
+  #hadOthers = false;
+  #isLeaving = false;
+  #isClosed = false;
+
+  private constructor(broker: ClusterEnvironment, tls: TlsEntrance | undefined) {
+    this.#broker = broker;
+    this.#tls = tls;
+    this.permissions = permissionsOf(this.options);
+    this.settings = new RouteSettings(broker);
+    this.accounts = broker.accounts;
+    this.delivery = broker.delivery;
+    this.logger = broker.logger;
+    this.random = broker.delivery.random;
+    this.now = broker.now;
+    this.#identity = new ClusterIdentity(this);
+    this.#table = new RouteTable(broker.facts.id, this);
+    this.#connector = new RouteConnector(this);
+    this.#entrance = new RouteEntrance(this);
+    this.#interest = new ClusterInterest(this);
+  }
+
+  /** Listens; throws a NatspkiError where it cannot. @param tls undefined without TLS */
+  static async open(
+    broker: ClusterEnvironment,
+    tls: TlsEntrance | undefined,
+    onError: (error: Error) => void,
+  ): Promise<Cluster> {
+    const cluster = new Cluster(broker, tls);
+    const { host, port } = cluster.options;
+    const { logger } = broker;
+    logger.info(`Cluster name is ${cluster.name}`);
+    if (cluster.#identity.isDynamic) {
+      logger.warn('Cluster name was dynamically generated, consider setting one');
+    }
+    if (cluster.options.tls?.insecure) {
+      logger.warn(
+        'TLS certificate chain and hostname of solicited routes will not be verified. DO NOT USE IN PRODUCTION!',
+      );
+    }
+    cluster.#listener = await Listener.open(
+      { host, port: port === -1 ? 0 : port },
+      (socket) => cluster.#entrance.accept(socket).catch((error: unknown) => cluster.#blame(error)),
+      onError,
+      '--cluster',
+    );
+    cluster.#port = cluster.#listener.port;
+    const where = formatHostPort({ host, port: cluster.port });
+    logger.info(`Listening for route connections on ${where}`);
+    return cluster;
+  }
+
+  /** Connects to the servers that the configuration names. */
+  start(): void {
+    this.#connector.follow(this.options.routes);
+  }
+
+  get facts(): ServerFacts {
+    return this.#broker.facts;
+  }
+
+  get options(): ClusterOptions {
+    return this.#broker.options.cluster as ClusterOptions;
+  }
+
+  get maxPayload(): number {
+    return this.#broker.options.maxPayload;
+  }
+
+  get headers(): boolean {
+    return this.settings.headers;
+  }
+
+  get name(): string {
+    return this.#identity.name;
+  }
+
+  /** The port that other servers connect to, the real one where any free one was asked for. */
+  get port(): number {
+    return this.#port;
+  }
+
+  get tls(): TlsEntrance | undefined {
+    return this.#tls;
+  }
+
+  /** Adds up what all routes, ended ones too, have sent and received. */
+  traffic(): Traffic {
+    const { inMsgs, inBytes, outMsgs, outBytes } = this.ended;
+    const sum = { inMsgs, inBytes, outMsgs, outBytes };
+    for (const { statistics } of this.routes) addTraffic(sum, statistics);
+    return sum;
+  }
+
+  /** The routes in use. */
+  get routes(): readonly RouteSession[] {
+    return this.#table.all;
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
+  }
+
+  /** Where clients may go, as `host:port`, to this server or any other; undefined before there was another one. */
+  connectUrls(own: readonly string[]): readonly string[] | undefined {
+    if (this.options.noAdvertise || !this.#hadOthers) return undefined;
+    const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.connect_urls ?? [])));
+    return [...new Set([...(this.#isLeaving ? [] : own), ...others])];
+  }
+
+  /** Tells the other servers of a change in what clients here listen to. */
+  announce(account: Account, interest: Interest): void {
+    this.#interest.announce(account, interest);
+  }
+
+  /** Takes over what a reload has changed in the options. */
+  reload(before: ClusterOptions): void {
+    const { options } = this;
+    const removed = this.#connector.follow(options.routes);
+    for (const route of [...this.routes, ...this.#entrance.strangers]) {
+      const kept = route.destinations.filter(({ url }) => !removed.has(url.href));
+      if (kept.length === route.destinations.length) continue;
+      route.destinations = kept;
+      if (route.destination?.type !== 'explicit') route.connection.close('Route Removed');
+    }
+    this.#closeUnpinned();
+    if (!isDeepStrictEqual(before.permissions, options.permissions)) {
+      const { permissions } = this;
+      this.permissions = permissionsOf(options);
+      this.#interest.review(permissions);
+    }
+    const line = this.#identity.infoLine();
+    for (const route of this.routes) {
+      route.applyLimits();
+      route.connection.write(line);
+    }
+  }
+
+  /** Tells the other servers that this one takes leave, so that clients are not sent here any more. */
+  leave(): void {
+    this.#isLeaving = true;
+    this.#connector.close();
+    void this.#listener?.close();
+    const line = this.#identity.infoLine();
+    for (const route of this.routes) route.connection.write(line);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#connector.close();
+    const gone = this.#listener?.close();
+    for (const route of [...this.routes, ...this.#entrance.strangers])
+      route.connection.close('Server Shutdown');
+    this.#tls?.close();
+    await gone;
+  }
+
+  // What routes ask.
+
+  judge(
+    route: RouteSession,
+    connect: RouteConnect,
+    peer: () => PeerCertificate | undefined,
+  ): Refusal | undefined {
+    const refusal = this.#identity.judge(connect, peer);
+    if (refusal !== undefined) return refusal;
+    if (this.#agree(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
+    // Who has no name of its own comes again with this one.
+    if (connect.cluster_dynamic) route.greet(this.#identity.infoLine(gossip.byDefault, false));
+    return { violation: this.#identity.refuseCluster(connect.cluster) };
+  }
+
+  accepted(route: RouteSession): void {
+    if (route.remoteId !== this.facts.id) this.#table.accepted(route);
+    else this.#turnAway(route);
+  }
+
+  introduced(route: RouteSession, remote: RouteInfo): void {
+    const { server_id: id, server_name: name, cluster, cluster_dynamic: isDynamic } = remote;
+    if (id === this.facts.id) {
+      if (route.destination !== undefined) this.#connector.isSelf(route.destination);
+      this.#turnAway(route);
+    } else if (cluster !== '' && !this.#agree(cluster, isDynamic, id)) {
+      route.violation(this.#identity.refuseCluster(cluster));
+    } else if (!route.isDialled && name === this.facts.name) {
+      route.log.error(`Remote server has a duplicate name: ${quote(name)}`);
+      route.connection.close('Duplicate Server Name');
+    } else {
+      this.#table.introduced(route, remote);
+    }
+  }
+
+  confirmed(route: RouteSession): void {
+    this.#table.confirmed(route);
+  }
+
+  informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
+    if (info.server_id !== remote.server_id) {
+      this.#meet(info);
+      return;
+    }
+    route.remote = { ...info, ip: remote.ip };
+    // What it gives out may be more than before: it passed over what was asked for.
+    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.tellAll(route);
+    this.#tellClients();
+  }
+
+  forget(route: RouteSession, reason: CloseReason): void {
+    const wasKept = this.#table.keeps(route);
+    this.#entrance.forget(route);
+    this.#table.ended(route);
+    if (wasKept) this.#tellClients();
+    this.ended.add(route.statistics, route.connection.stalls, reason);
+    if (this.#isClosed || reason === 'Route Removed') return;
+    for (const destination of route.destinations) {
+      this.#connector.lost(destination, route.remoteId, wasKept);
+    }
+  }
+
+  // What the table decides.
+
+  greet(route: RouteSession): void {
+    route.greet(this.#identity.infoLine(route.destination?.gossip));
+  }
+
+  keep(route: RouteSession, remote: RouteInfo): void {
+    this.#entrance.forget(route);
+    this.#hadOthers = true;
+    const known = { ...remote, ip: addressOf(route, remote) };
+    route.remote = known;
+    route.log.debug(`Registering remote route ${quote(remote.server_id)}`);
+    this.greet(route);
+    route.keep();
+    if (isNews(route, known)) {
+      for (const other of this.routes) {
+        if (other !== route) other.connection.write(newsLine(route, known, other));
+      }
+    }
+    this.#interest.tellAll(route);
+    this.#tellClients();
+  }
+
+  dismiss(route: RouteSession, kept: RouteSession): void {
+    // The one that stays has the reasons of both to be connected again.
+    const known = kept.destinations.map(({ url }) => url.href);
+    const others = route.destinations.filter(({ url }) => !known.includes(url.href));
+    kept.destinations = [...kept.destinations, ...others];
+    route.destinations = [];
+    route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
+    // The other side would not come again if it still had that one.
+    if (this.#table.keeps(kept) && !route.isDialled) kept.probe();
+    this.#turnAway(route);
+  }
+
+  // What the connector asks.
+
+  isReached(id: string): boolean {
+    return this.#table.has(id);
+  }
+
+  isOwn(address: string, port: number): boolean {
+    return (
+      port === this.port &&
+      Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
+    );
+  }
+
+  connected(socket: Socket, destination: Destination): void {
+    this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#blame(error));
+  }
+
+  // What the entrance asks.
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  nextId(): number {
+    return this.#broker.nextId();
+  }
+
+  connectLine(destination: Destination): Buffer {
+    return this.#identity.connectLine(destination);
+  }
+
+  nameOf(destination: Destination): string {
+    return this.#connector.nameOf(destination);
+  }
+
+  misnamed(destination: Destination): void {
+    this.#connector.misnamed(destination);
+  }
+
+  /** Whether a server is of this cluster; those of the cluster whose name is given up for it are not any more. */
+  #agree(name: string, isDynamic: boolean, serverId: string): boolean {
+    const verdict = this.#identity.agree(name, isDynamic);
+    if (verdict !== 'adopted') return verdict;
+    for (const route of this.routes) {
+      if (route.remoteId !== serverId) route.connection.close('Cluster Name Conflict');
+    }
+    this.#tellClients();
+    return true;
+  }
+
+  /** Closes a route to where there is one already. Who has connected must see whom it has come to, or it comes again. */
+  #turnAway(route: RouteSession): void {
+    if (!route.isDialled) route.greet(this.#identity.infoLine(gossip.byDefault, false));
+    route.connection.close('Duplicate Route');
+  }
+
+  /** Connects to a server that another one told of, unless it is known. */
+  #meet(info: RouteInfo): void {
+    if (info.server_id === this.facts.id || this.isReached(info.server_id) || this.#isLeaving) return;
+    const url = implicitUrl(info, this.options.routes);
+    if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
+  }
+
+  /** A defect that one route has found must not take the others down. */
+  #blame(error: unknown): void {
+    this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
+  }
+
+  #tellClients(): void {
+    if (!this.#isClosed) this.#broker.clusterChanged();
+  }
+
+  /** A pin that was taken out of the configuration is revoked, for routes that are open too. */
+  #closeUnpinned(): void {
+    const pins = this.#tls?.block.pinnedCerts;
+    if (pins === undefined) return;
+    const unpinned = [...this.routes, ...this.#entrance.strangers].filter(
+      ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
+    );
+    if (unpinned.length > 0) {
+      this.logger.info(`Disconnect ${unpinned.length} routes due to pinned certs reload`);
+    }
+    for (const route of unpinned) route.connection.abort('TLS Handshake Failure');
+  }
+}
+
+function permissionsOf({ permissions }: ClusterOptions): RoutePermissions | undefined {
+  return permissions && new RoutePermissions(permissions);
+}

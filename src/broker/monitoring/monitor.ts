@@ -1,0 +1,252 @@
+// Monitoring over HTTP or HTTPS: which path is answered by what, and limits on what strangers can ask for. It reads the
+// broker and changes nothing. TLS is made by the Handshaker; here clients are never asked for a certificate.
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { quote } from '../../log.ts';
+import { HandshakeError } from '../../tls/handshake-error.ts';
+import { formatHostPort } from '../options/host-port.ts';
+import type { MonitorOptions } from '../options/monitor-options.ts';
+import { Listener } from '../transport/listener.ts';
+import { accountz } from './accountz.ts';
+import { accstatz } from './accstatz.ts';
+import { connz } from './connz.ts';
+import { type Health, healthz } from './healthz.ts';
+import { type Answer, json, refuse, send, text } from './monitor-answer.ts';
+import { foreignHost } from './monitor-host.ts';
+import { BadQuery, Query } from './monitor-query.ts';
+import { AnswerQueue } from './monitor-queue.ts';
+import type { Monitored } from './monitored.ts';
+import { PageTemplate, pageDocument, readAssets } from './page.ts';
+import { routez } from './routez.ts';
+import { subsz } from './subsz.ts';
+import { tlsz } from './tlsz.ts';
+import { CpuMeter, type MonitorAddress, varz } from './varz.ts';
+
+/** Connections at once, those in a handshake included. */
+const maxConnections = 128;
+const maxRequestsPerConnection = 1000;
+const maxHeaderBytes = 8192;
+
+/** How long a request may take to come in, from the connection on or from the answer before it. */
+const requestMs = 5000;
+
+/** How long an answer may take to be read. */
+const answerMs = 30_000;
+
+type MetricsClass = typeof import('./metrics.ts').Metrics;
+
+/** @param base leads from the address that was asked for to the endpoints */
+type Endpoint = (query: Query, base: string) => Answer | Promise<Answer>;
+
+export class Monitor {
+  readonly #broker: Monitored;
+  readonly #options: MonitorOptions;
+  readonly #server: Server;
+  readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  readonly #requests = new Map<string, number>();
+  /** Every connection, with the timer that ends it. */
+  readonly #sockets = new Map<Socket, NodeJS.Timeout>();
+  readonly #queue = new AnswerQueue();
+  readonly #cpu = new CpuMeter();
+  readonly #assets = readAssets();
+  #listener: Listener | undefined;
+
+  private constructor(options: MonitorOptions, broker: Monitored, Metrics: MetricsClass) {
+    this.#options = options;
+    this.#broker = broker;
+    const page = new PageTemplate();
+    const metrics = new Metrics(broker, this.#requests);
+    this.#endpoints = new Map<string, Endpoint>([
+      ['/', (_query, base) => page.fill(broker, base, this.#listed)],
+      ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
+      // The filter by subject is one of requests over NATS only.
+      ['/connz', (query) => json(connz(query.with('filter_subject', ''), broker))],
+      ['/routez', (query) => json(routez(query, broker))],
+      ['/subsz', (query) => json(subsz(query, broker))],
+      ['/accountz', (query) => json(accountz(query, broker))],
+      ['/accstatz', (query) => json(accstatz(query, broker))],
+      ['/healthz', (query) => sayHealth(healthz(query, broker))],
+      ['/tlsz', () => json(tlsz(broker))],
+      ['/page.json', (query) => json(pageDocument(query, broker))],
+      ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
+    ]);
+    this.#server = createServer(
+      { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false, requireHostHeader: false },
+      (request, response) => void this.#answer(request, response),
+    );
+    // Who sends Expect is answered like everybody.
+    this.#server.on('checkExpectation', (request, response) => void this.#answer(request, response));
+    this.#server.on('clientError', (error, socket) => refuse(error, socket, this.#queue.isBusy(socket)));
+    this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
+  }
+
+  /**
+   * Listens; throws a NatspkiError that names the address where it cannot.
+   * @param onError called with what goes wrong with the listening socket later
+   */
+  static async open(
+    options: MonitorOptions,
+    broker: Monitored,
+    onError: (error: Error) => void,
+  ): Promise<Monitor> {
+    // A broker that nobody monitors does without it.
+    const { Metrics } = await import('./metrics.ts');
+    const monitor = new Monitor(options, broker, Metrics);
+    const { host, port } = monitor.#where;
+    const flag = options.secure ? '--https_port' : '--http_port';
+    monitor.#listener = await Listener.open(
+      { host, port },
+      (socket) => void monitor.#accept(socket),
+      onError,
+      flag,
+    );
+    return monitor;
+  }
+
+  get url(): string {
+    const { secure, basePath } = this.#options;
+    return `${secure ? 'https' : 'http'}://${this.address}${basePath}`;
+  }
+
+  /** Host and port. */
+  get address(): string {
+    return formatHostPort(this.#where);
+  }
+
+  /** Ends every connection. */
+  async close(): Promise<void> {
+    for (const socket of this.#sockets.keys()) socket.destroy();
+    this.#server.close();
+    await this.#listener?.close();
+  }
+
+  /** The endpoints that people and tools look for. */
+  get #listed(): string[] {
+    return [...this.#endpoints.keys()].filter((path) => path !== '/' && path !== '/page.json');
+  }
+
+  /** What the configuration calls this machine. */
+  get #names(): string[] {
+    const { options } = this.#broker;
+    return [options.host, this.#options.host ?? '', options.clientAdvertise?.host ?? ''];
+  }
+
+  get #where(): MonitorAddress {
+    const { host, port, secure, basePath } = this.#options;
+    return {
+      host: host ?? this.#broker.options.host,
+      port: this.#listener?.port ?? port,
+      ...{ secure, basePath },
+    };
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    if (this.#sockets.size >= maxConnections) {
+      socket.destroy();
+      return;
+    }
+    this.#allow(socket, requestMs);
+    socket.once('close', () => this.#forget(socket));
+    if (!this.#options.secure) {
+      this.#server.emit('connection', socket);
+      return;
+    }
+    const handshaker = this.#broker.tls?.monitoring;
+    // A reload has taken the tls block away.
+    if (handshaker === undefined) {
+      socket.destroy();
+      return;
+    }
+    try {
+      const secure = await handshaker.accept(socket);
+      secure.once('close', () => this.#forget(secure));
+      this.#forget(socket);
+      this.#allow(secure, requestMs);
+      this.#server.emit('connection', secure);
+    } catch (error) {
+      // Who cannot even shake hands is nothing to fill a log with.
+      if (!(error instanceof HandshakeError)) this.#blame(error);
+      socket.destroy();
+    }
+  }
+
+  /** Ends the connection unless something moves on in this time; a byte now and then does not count. */
+  #allow(socket: Socket, milliseconds: number): void {
+    clearTimeout(this.#sockets.get(socket));
+    if (socket.destroyed) return;
+    this.#sockets.set(
+      socket,
+      setTimeout(() => socket.destroy(), milliseconds),
+    );
+  }
+
+  #forget(socket: Socket): void {
+    clearTimeout(this.#sockets.get(socket));
+    this.#sockets.delete(socket);
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { socket } = request;
+    this.#allow(socket, answerMs);
+    response.once('finish', () => {
+      this.#allow(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
+    });
+    const work = () => {
+      this.#allow(socket, answerMs);
+      return this.#find(request);
+    };
+    // Whoever watches over this process may end it for the want of this one.
+    const isUrgent = this.#nameOf(request.url ?? '') === '/healthz';
+    const answer = await this.#queue.answer(socket, response, work, isUrgent);
+    if (answer !== undefined) send(answer, request, response);
+  }
+
+  async #find({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
+    if (headers.host === undefined && httpVersion !== '1.0') {
+      return text(400, '400 Bad Request: missing required Host header');
+    }
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
+    const { secure } = this.#options;
+    // Over TLS the certificate tells a site from this broker.
+    const foreign = secure ? undefined : foreignHost(socket.localAddress, headers.host, this.#names);
+    if (foreign !== undefined) {
+      return text(421, `${quote(foreign)} is no name of this server: ask for localhost or for an address\n`);
+    }
+    const [path = '', ...query] = url.split('?');
+    const name = this.#nameOf(path);
+    const endpoint = this.#endpoints.get(name);
+    if (endpoint === undefined) return this.#assets.get(name) ?? text(404, '404 page not found\n');
+    this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
+    try {
+      return await endpoint(new Query(new URLSearchParams(query.join('?'))), folderOf(path));
+    } catch (error) {
+      if (error instanceof BadQuery) return text(400, error.message);
+      // A defect here must not take the broker down.
+      this.#blame(error);
+      return text(500, 'internal error\n');
+    }
+  }
+
+  /** The path of a URL without what all paths begin with. */
+  #nameOf(url: string): string {
+    const [path = ''] = url.split('?', 1);
+    const { basePath } = this.#options;
+    const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
+    // Its name of old, as in nats-server.
+    return below === '/subscriptionsz' ? '/subsz' : below;
+  }
+
+  #blame(error: unknown): void {
+    this.#broker.logger.error(`monitoring: ${error instanceof Error ? error.stack : error}`);
+  }
+}
+
+/** What leads from a path to its neighbours: nothing, or from `/a` to `/a/varz` the step `a/`. */
+function folderOf(path: string): string {
+  const name = path.slice(path.lastIndexOf('/') + 1);
+  return name === '' ? '' : `${name}/`;
+}
+
+function sayHealth({ code, ...health }: Health): Answer {
+  return { status: code, type: 'application/json', body: JSON.stringify(health) };
+}

@@ -1,0 +1,147 @@
+// The options of a request in the system account, which servers it is for and what it asks of them, read as nats-server's
+// JSON decoder reads them (events.go, zReq). Answers nothing.
+import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
+import type { ServerFacts } from '../clients/info.ts';
+import { Query } from './monitor-query.ts';
+
+/** Why a request was not understood (events.go, ApiError). */
+export interface Failure {
+  readonly code: number;
+  readonly description: string;
+}
+
+type OptionType = 'string' | 'boolean' | 'integer' | 'unsigned' | 'strings';
+
+const words: Readonly<Record<OptionType, string>> = {
+  string: 'a string',
+  boolean: 'true or false',
+  integer: 'an integer',
+  unsigned: 'an integer that is not negative',
+  strings: 'an array of strings',
+};
+
+/** Those that every request may have (events.go, EventFilterOptions). */
+const filters = {
+  server_name: 'string',
+  cluster: 'string',
+  host: 'string',
+  exact_match: 'boolean',
+  tags: 'strings',
+  domain: 'string',
+} as const satisfies Record<string, OptionType>;
+
+const listing = { subscriptions: 'boolean', subscriptions_detail: 'boolean' } as const;
+const page = { offset: 'integer', limit: 'integer' } as const;
+
+/** Those that one kind of request has besides (monitor.go, ConnzOptions and the like). */
+const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>> = {
+  CONNZ: {
+    ...{ ...page, ...listing, sort: 'string', auth: 'boolean', cid: 'unsigned', mqtt_client: 'string' },
+    ...{ state: 'integer', user: 'string', acc: 'string', filter_subject: 'string' },
+  },
+  SUBSZ: { ...page, subscriptions: 'boolean', account: 'string', test: 'string' },
+  ROUTEZ: listing,
+  ACCOUNTZ: { account: 'string' },
+  HEALTHZ: {
+    ...{ 'js-enabled': 'boolean', 'js-enabled-only': 'boolean', 'js-server-only': 'boolean' },
+    ...{ 'js-meta-only': 'boolean', account: 'string', stream: 'string', consumer: 'string' },
+    details: 'boolean',
+  },
+  STATZ: { accounts: 'strings', include_unused: 'boolean' },
+  KICK: { cid: 'unsigned' },
+  LDM: { cid: 'unsigned' },
+};
+
+/** Connection states by their numbers (monitor.go, ConnState). */
+const states = ['open', 'closed', 'any'];
+
+export class RequestOptions {
+  readonly #kind: string;
+  readonly #given: ReadonlyMap<string, unknown>;
+
+  private constructor(kind: string, given: ReadonlyMap<string, unknown>) {
+    this.#kind = kind;
+    this.#given = given;
+  }
+
+  /**
+   * Reads the payload of a request, which may be empty.
+   * @param kind the last token of its subject; options that this kind does not have are passed over
+   */
+  static read(kind: string, payload: Buffer): RequestOptions | Failure {
+    const given = new Map<string, unknown>();
+    let members: JsonMember[];
+    try {
+      members = payload.length === 0 ? [] : readMembers(payload);
+    } catch {
+      return { code: 400, description: 'the request is no JSON object' };
+    }
+    const types: Readonly<Record<string, OptionType>> = { ...filters, ...particular[kind] };
+    for (const { name, text } of members) {
+      const known = name.toLowerCase();
+      const type = Object.hasOwn(types, known) ? types[known] : undefined;
+      if (type === undefined || text === 'null') continue;
+      const value: unknown = JSON.parse(text);
+      if (!isOfType(value, text, type)) {
+        return { code: 400, description: `"${known}" must be ${words[type]}` };
+      }
+      given.set(known, value);
+    }
+    return new RequestOptions(kind, given);
+  }
+
+  /** Whether the filters let this server answer (events.go, filterRequest). */
+  isFor({ name, host, cluster = '' }: ServerFacts): boolean {
+    const fits = (wanted: unknown, own: string) => {
+      if (wanted === undefined || wanted === '') return true;
+      return this.#given.get('exact_match') === true ? own === wanted : own.includes(String(wanted));
+    };
+    return (
+      fits(this.#given.get('server_name'), name) &&
+      fits(this.#given.get('host'), host) &&
+      fits(this.#given.get('cluster'), cluster) &&
+      // This server has neither tags nor a domain.
+      this.#strings('tags').length === 0 &&
+      (this.#given.get('domain') ?? '') === ''
+    );
+  }
+
+  /** The accounts that are asked for by name; undefined for all. */
+  get accounts(): readonly string[] | undefined {
+    const accounts = this.#strings('accounts');
+    return accounts.length === 0 ? undefined : accounts;
+  }
+
+  get includesUnused(): boolean {
+    return this.#given.get('include_unused') === true;
+  }
+
+  /** The connection that is asked for; 0 for none. */
+  get cid(): number {
+    return Number(this.#given.get('cid') ?? 0);
+  }
+
+  /** The same options as monitoring over HTTP takes them. */
+  get query(): Query {
+    const parameters = new URLSearchParams();
+    for (const [name, value] of this.#given) parameters.set(name, String(value));
+    const { subscriptions, subscriptions_detail: detail, state, account } = Object.fromEntries(this.#given);
+    if (subscriptions === true) parameters.set('subs', '1');
+    if (detail === true) parameters.set('subs', 'detail');
+    if (state !== undefined) parameters.set('state', states[Number(state)] ?? String(state));
+    if (account !== undefined && this.#kind !== 'HEALTHZ') parameters.set('acc', String(account));
+    if (this.includesUnused) parameters.set('unused', '1');
+    return new Query(parameters);
+  }
+
+  #strings(name: string): readonly string[] {
+    return (this.#given.get(name) ?? []) as readonly string[];
+  }
+}
+
+function isOfType(value: unknown, text: string, type: OptionType): boolean {
+  if (type === 'strings') return Array.isArray(value) && value.every((each) => typeof each === 'string');
+  if (type === 'integer') return isGoInteger(text);
+  if (type === 'unsigned') return isGoInteger(text) && Number(value) >= 0;
+  return typeof value === type;
+}

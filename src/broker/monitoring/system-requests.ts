@@ -1,0 +1,251 @@
+// What the server answers in the system account, and of their own account to everybody (nats-server, events.go,
+// initEventTracking): monitoring as over HTTP, a reload, the end of one client.
+import type { Publication } from '../../protocol/operations.ts';
+import type { Account } from '../accounts/account.ts';
+import type { Handler, Publisher } from '../accounts/subscription.ts';
+import { publicPermissions } from '../auth/user-info.ts';
+import { ClientSession } from '../clients/client.ts';
+import { userOf } from '../clients/connection-record.ts';
+import { accountDetail, accountz } from './accountz.ts';
+import { accstatz } from './accstatz.ts';
+import { connz } from './connz.ts';
+import { healthz } from './healthz.ts';
+import { BadQuery } from './monitor-query.ts';
+import type { Monitored } from './monitored.ts';
+import { type Failure, RequestOptions } from './request-options.ts';
+import { routez } from './routez.ts';
+import { statsz } from './statsz.ts';
+import { subsz } from './subsz.ts';
+import type { System } from './system.ts';
+import { CpuMeter, varz } from './varz.ts';
+
+/** The broker as requests may act on it. */
+export interface Requested extends Monitored {
+  reload(): Promise<void>;
+}
+
+/** A request, as far as it is understood. */
+interface Request {
+  readonly options: RequestOptions;
+  /** Of the subject. */
+  readonly account: string;
+}
+
+/** Answers with the data; undefined for no answer at all. */
+type Answer = (request: Request) => object | undefined | Promise<object | undefined>;
+
+/** Listens for the requests; they are answered as long as the account is there. */
+export function serveSystemRequests(system: System, broker: Requested): void {
+  new SystemRequests(system, broker).listen();
+}
+
+class SystemRequests {
+  readonly #system: System;
+  readonly #broker: Requested;
+  readonly #cpu = new CpuMeter();
+
+  constructor(system: System, broker: Requested) {
+    this.#system = system;
+    this.#broker = broker;
+  }
+
+  listen(): void {
+    const broker = this.#broker;
+    const { account } = this.#system;
+    const { id } = broker.facts;
+    for (const [name, answer] of Object.entries(this.#aboutServer())) {
+      for (const who of ['PING', id]) this.#serve(account, `$SYS.REQ.SERVER.${who}.${name}`, answer);
+    }
+    for (const [name, answer] of Object.entries(this.#toServer())) {
+      this.#serve(account, `$SYS.REQ.SERVER.${id}.${name}`, answer);
+    }
+    for (const [name, answer] of Object.entries(this.#aboutAccount())) {
+      this.#serve(account, `$SYS.REQ.ACCOUNT.*.${name}`, answer);
+    }
+    for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
+      account.handle(`$SYS.REQ.SERVER.${subject}`, (publication) => this.#sayHowItDoes(publication));
+    }
+    for (const who of ['PING', id]) {
+      account.handle(`$SYS.REQ.SERVER.${who}.IDZ`, (publication) => this.#sayWhoItIs(publication));
+    }
+    this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ options }) =>
+      this.#count(options, options.accounts),
+    );
+    broker.accounts.onEach((each) => this.#serveAccount(each));
+  }
+
+  /** Lets the clients of an account ask about themselves. */
+  #serveAccount(account: Account): void {
+    account.intercept('$SYS.REQ.USER.INFO', (publication, publisher) =>
+      this.#sayWhoTheyAre(account, publication, publisher),
+    );
+    if (account === this.#system.account) return;
+    const { CONNZ, STATZ } = this.#aboutAccount();
+    const own = { CONNZ: ['ACCOUNT.PING.CONNZ', 'SERVER.PING.CONNZ'], STATZ: ['ACCOUNT.PING.STATZ'] };
+    for (const [subjects, answer] of [
+      [own.CONNZ, CONNZ],
+      [own.STATZ, STATZ],
+    ] as const) {
+      for (const subject of subjects) {
+        const handler = this.#answering(account, (request) => answer({ ...request, account: account.name }));
+        account.intercept(`$SYS.REQ.${subject}`, handler);
+      }
+    }
+  }
+
+  #aboutServer(): Record<string, Answer> {
+    const broker = this.#broker;
+    const { monitor } = broker.options;
+    const where = {
+      host: monitor?.host ?? broker.options.host,
+      port: monitor?.port ?? 0,
+      secure: monitor?.secure ?? false,
+      basePath: monitor?.basePath ?? '',
+    };
+    return {
+      VARZ: () => varz(broker, where, this.#cpu, new Map()),
+      CONNZ: ({ options }) => connz(options.query, broker),
+      SUBSZ: ({ options }) => subsz(options.query, broker),
+      ROUTEZ: ({ options }) => routez(options.query, broker),
+      ACCOUNTZ: ({ options }) => accountz(options.query, broker),
+      HEALTHZ: ({ options }) => {
+        const { status, code, ...why } = healthz(options.query, broker);
+        return { status, status_code: code, ...why };
+      },
+    };
+  }
+
+  #toServer(): Record<string, Answer> {
+    const client = ({ options: { cid } }: Request, unknown: string) => {
+      const found = this.#broker.sessions.list().find(({ id }) => id === cid);
+      if (found === undefined) throw new Error(unknown);
+      return found;
+    };
+    return {
+      RELOAD: async () => {
+        await this.#broker.reload();
+        return {};
+      },
+      KICK: (request) => {
+        client(request, 'no such client or leafnode id').connection.close('Kicked');
+        return {};
+      },
+      LDM: (request) => {
+        client(request, 'no such client id').sendInfo({ lameDuck: true });
+        return {};
+      },
+    };
+  }
+
+  #aboutAccount() {
+    const broker = this.#broker;
+    return {
+      CONNZ: ({ options: { query }, account }: Request) => connz(query.with('acc', account), broker),
+      SUBSZ: ({ options: { query }, account }: Request) =>
+        subsz(query.with('acc', account).with('subs', '1'), broker),
+      INFO: ({ account }: Request) => accountDetail(account, broker),
+      STATZ: ({ options, account }: Request) =>
+        // The same subject asks for all accounts.
+        account === 'PING' ? undefined : this.#count(options, [account]),
+    };
+  }
+
+  /** Undefined for no answer: of accounts that nobody uses, servers say nothing unless they are asked to. */
+  #count(options: RequestOptions, only: readonly string[] | undefined): object | undefined {
+    const counted = accstatz(options.query, this.#broker, only);
+    return counted.account_statz.length === 0 && !options.includesUnused ? undefined : counted;
+  }
+
+  #serve(account: Account, subject: string, answer: Answer): void {
+    account.handle(subject, this.#answering(account, answer));
+  }
+
+  /** Answers with the server beside the data, or beside what was wrong. */
+  #answering(account: Account, answer: Answer): Handler {
+    return (publication) => {
+      const reply = replyOf(publication);
+      if (reply === undefined) return true;
+      const [, , , asked = '', kind = ''] = subjectOf(publication).split('.');
+      const options = this.#read(kind, publication);
+      if (options !== undefined) void this.#respond(account, reply, options, asked, answer);
+      return true;
+    };
+  }
+
+  async #respond(
+    account: Account,
+    reply: Buffer,
+    options: RequestOptions | Failure,
+    asked: string,
+    answer: Answer,
+  ): Promise<void> {
+    const say = (body: object) =>
+      this.#system.answer(account, reply, { server: this.#system.server(), ...body });
+    if ('code' in options) {
+      say({ error: options });
+      return;
+    }
+    try {
+      const pending = answer({ options, account: asked });
+      const data = pending instanceof Promise ? await pending : pending;
+      if (data !== undefined) say(Object.keys(data).length === 0 ? {} : { data });
+    } catch (error) {
+      const failure = { code: 500, description: error instanceof Error ? error.message : String(error) };
+      // As nats-server prints the data that monitoring did not make.
+      say(error instanceof BadQuery ? { data: null, error: failure } : { error: failure });
+    }
+  }
+
+  /** Reads the options of a request; undefined where it is meant for other servers, or too wrong for an answer. */
+  #read(kind: string, publication: Publication): RequestOptions | Failure | undefined {
+    const payload = payloadOf(publication);
+    const options = RequestOptions.read(kind, payload);
+    const needsClient = kind === 'KICK' || kind === 'LDM';
+    if (needsClient && ('code' in options || payload.length === 0)) return undefined;
+    return 'code' in options || options.isFor(this.#broker.facts) ? options : undefined;
+  }
+
+  #sayHowItDoes(publication: Publication): boolean {
+    const options = this.#read('STATSZ', publication);
+    const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`);
+    if (options === undefined) return true;
+    const server = this.#system.server();
+    const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };
+    this.#system.answer(this.#system.account, reply, body);
+    return true;
+  }
+
+  #sayWhoItIs(publication: Publication): boolean {
+    const reply = replyOf(publication);
+    const { name, host, id } = this.#broker.facts;
+    if (reply !== undefined) this.#system.answer(this.#system.account, reply, { name, host, id });
+    return true;
+  }
+
+  #sayWhoTheyAre(account: Account, publication: Publication, publisher: Publisher): boolean {
+    const reply = replyOf(publication);
+    if (reply === undefined || !(publisher instanceof ClientSession)) return true;
+    const { profile } = publisher;
+    const data = {
+      user: userOf(profile),
+      account: profile.account,
+      account_name: profile.account,
+      permissions: publicPermissions(profile.identity?.permissions?.rules),
+    };
+    this.#system.answer(account, reply, { server: this.#system.server(), data });
+    return true;
+  }
+}
+
+function subjectOf({ buffer, subjectStart, subjectEnd }: Publication): string {
+  return buffer.toString('latin1', subjectStart, subjectEnd);
+}
+
+/** A copy: the publication is gone when the answer is made. */
+function replyOf({ buffer, replyStart, replyEnd }: Publication): Buffer | undefined {
+  return replyEnd > replyStart ? Buffer.from(buffer.subarray(replyStart, replyEnd)) : undefined;
+}
+
+function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): Buffer {
+  return buffer.subarray(payloadStart + headerSize, payloadEnd);
+}

@@ -1,0 +1,73 @@
+// The system account of a running broker: what is said in it of the server, and who listens. Which questions there are
+// is system-requests.ts's, what is told unasked advisories.ts's.
+import { randomInt } from 'node:crypto';
+import type { Account, Accounts } from '../accounts/account.ts';
+import type { DeliveryPolicy } from '../accounts/delivery.ts';
+import { InternalPublisher } from '../accounts/internal-publisher.ts';
+import type { ServerFacts } from '../clients/info.ts';
+
+export interface SystemEnvironment {
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly facts: ServerFacts;
+  readonly now: () => Date;
+}
+
+export class System {
+  readonly account: Account;
+  readonly #broker: SystemEnvironment;
+  readonly #publisher: InternalPublisher;
+  #sequence = 0;
+
+  /** @param name of the system account */
+  constructor(name: string, broker: SystemEnvironment) {
+    this.#broker = broker;
+    this.account = broker.accounts.get(name);
+    this.#publisher = new InternalPublisher(broker.delivery, broker.now);
+  }
+
+  /** Answers a request in the account that it was made in. */
+  answer(account: Account, reply: Buffer, body: object): void {
+    this.#publisher.publish(account, reply, { payload: Buffer.from(JSON.stringify(body)) });
+  }
+
+  /** Tells whoever listens in the system account; the body is made only where somebody does. */
+  tell(subject: string, body: () => object): void {
+    const bytes = Buffer.from(subject);
+    if (this.account.hasInterest(bytes)) this.answer(this.account, bytes, body());
+  }
+
+  /** The server as every message of the system account names it (events.go, ServerInfo). */
+  server(): object {
+    const { facts, now } = this.#broker;
+    this.#sequence++;
+    return {
+      name: facts.name,
+      host: facts.host,
+      id: facts.id,
+      cluster: facts.cluster,
+      ver: facts.version,
+      jetstream: false,
+      flags: 0,
+      seq: this.#sequence,
+      time: now().toISOString(),
+    };
+  }
+
+  /** What every advisory begins with. @param type of the schema */
+  event(type: string): object {
+    return {
+      type: `io.nats.server.advisory.v1.${type}`,
+      id: uniqueId(),
+      timestamp: this.#broker.now().toISOString(),
+      server: this.server(),
+    };
+  }
+}
+
+const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** As long as nats-server's, and of the same letters (nuid). */
+function uniqueId(): string {
+  return Array.from({ length: 22 }, () => digits[randomInt(digits.length)]).join('');
+}

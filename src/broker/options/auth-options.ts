@@ -1,0 +1,241 @@
+// Reads who may connect, and what each may do: the authorization and accounts blocks. What of them this broker does not
+// have yet is refused: a restriction that is not enforced would be worse than none.
+import type { ConfProblem } from '../../conf/error.ts';
+import { MapReader } from '../../conf/reader.ts';
+import type { MapValue, Position, Value } from '../../conf/value.ts';
+import { type AccountLimits, readAccountLimits } from './account-limits.ts';
+import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
+import { globalAccountName } from './account-name.ts';
+import { type ExportOptions, LinkReader } from './account-options.ts';
+import { isPublicKey } from './nkey.ts';
+import { isBcrypt } from './password.ts';
+import { refuseUnsupported } from './unsupported.ts';
+import { type UserOptions, UserReader } from './user-options.ts';
+
+export interface AccountOptions {
+  readonly name: string;
+  readonly exports: readonly ExportOptions[];
+}
+
+/** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
+export interface AuthOptions {
+  readonly single: { readonly user: string; readonly password: string | undefined } | undefined;
+  readonly token: string | undefined;
+  readonly users: readonly UserOptions[] | undefined;
+  /** Who a client is that says nothing of itself. */
+  readonly noAuthUser: string | undefined;
+  /** Milliseconds until CONNECT must have come; undefined for the default. */
+  readonly timeoutMs: number | undefined;
+  /** Those that the configuration names, with what they export. */
+  readonly accounts: readonly AccountOptions[];
+  /** What accounts import from each other. */
+  readonly links: AccountLinks;
+  /** By the name of the account; undefined for one without. */
+  readonly limits: Readonly<Record<string, AccountLimits>>;
+}
+
+export const openToAll: AuthOptions = {
+  single: undefined,
+  token: undefined,
+  users: undefined,
+  noAuthUser: undefined,
+  timeoutMs: undefined,
+  accounts: [],
+  links: noLinks,
+  limits: {},
+};
+
+/** Overrides from the command line. */
+export interface AuthFlags {
+  readonly user?: string | undefined;
+  readonly pass?: string | undefined;
+  readonly auth?: string | undefined;
+}
+
+const authorizationFeatures = {
+  auth_callout: 'the authorization callout',
+  auth_hook: 'the authorization callout',
+  proxy_required: 'proxies',
+};
+
+const accountFeatures = {
+  jetstream: 'JetStream',
+  mappings: 'subject mappings',
+  maps: 'subject mappings',
+  msg_trace: 'message tracing',
+  trace_dest: 'message tracing',
+};
+
+/** Reads `authorization`, `accounts` and `no_auth_user` from the top level. */
+export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags: AuthFlags): AuthOptions {
+  const read = new AuthReader(problems);
+  const block = root.map('authorization');
+  const authorization = block === undefined ? undefined : read.authorization(block);
+  const accountUsers = read.accounts(root.value('accounts'));
+  const users =
+    authorization?.users === undefined && accountUsers === undefined
+      ? undefined
+      : [...(authorization?.users ?? []), ...(accountUsers ?? [])];
+  const user = flags.user ?? authorization?.user;
+  if (user === undefined && flags.pass !== undefined) {
+    root.error(
+      root.position('authorization'),
+      'a password needs a user beside it: nobody would be asked for it',
+      '--user NAME --pass PASSWORD',
+    );
+  }
+  const options: AuthOptions = {
+    single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
+    token: flags.auth ?? authorization?.token,
+    users,
+    noAuthUser: root.string('no_auth_user'),
+    timeoutMs: authorization?.timeoutMs,
+    accounts: read.accountOptions,
+    links: read.links(),
+    limits: read.limits,
+  };
+  read.check(options, root.position('no_auth_user'), root.position('authorization', 'accounts'));
+  return options;
+}
+
+/** Zero stands for the default, as in nats-server. */
+function readTimeout(reader: MapReader): number | undefined {
+  const timeoutMs = reader.durationMs('timeout');
+  if (timeoutMs !== undefined && timeoutMs < 0) {
+    reader.error(reader.position('timeout'), '"timeout" cannot be negative');
+  }
+  return timeoutMs === 0 ? undefined : timeoutMs;
+}
+
+class AuthReader {
+  /** What has been read of them. */
+  readonly limits: Record<string, AccountLimits> = Object.create(null);
+  readonly #problems: ConfProblem[];
+  readonly #users: UserReader;
+  readonly #links: LinkReader;
+  readonly #sayings: AccountSaying[] = [];
+
+  constructor(problems: ConfProblem[]) {
+    this.#problems = problems;
+    this.#users = new UserReader(problems);
+    this.#links = new LinkReader(problems);
+  }
+
+  authorization(map: MapValue) {
+    const reader = new MapReader(map, this.#problems, 'authorization');
+    refuseUnsupported(reader, authorizationFeatures);
+    const names = ['default_permissions', 'default_permission', 'permissions'] as const;
+    const defaults = this.#users.permissions(reader, 'authorization', ...names);
+    const found = {
+      user: reader.string('user', 'username'),
+      password: this.#users.secret(reader, 'password', 'pass'),
+      token: this.#users.secret(reader, 'token'),
+      timeoutMs: readTimeout(reader),
+      users: this.#users.list(reader, 'authorization.users', { account: globalAccountName, defaults }),
+    };
+    if (defaults !== undefined && found.users === undefined) {
+      // nats-server passes over them, and lets a single user, the owner of a token or everybody do everything.
+      reader.error(
+        reader.position(...names),
+        'permissions in authorization are for those in "users", and there is no such list',
+        'name the users: users: [{user: alice, password: …}]',
+      );
+    }
+    if (found.user === undefined && found.password !== undefined) {
+      reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user" beside it');
+    }
+    reader.finish();
+    return found;
+  }
+
+  /** The users of all accounts; undefined where no account has a list of users. */
+  accounts(value: Value | undefined): UserOptions[] | undefined {
+    if (value === undefined) return undefined;
+    if (value.kind === 'array') {
+      for (const item of value.items) {
+        if (item.kind === 'string') {
+          this.#accountName(item.value, item.position);
+          this.#sayings.push({ name: item.value, exports: [], imports: [] });
+        } else this.#error(item.position, 'an entry of accounts must be a name');
+      }
+      return undefined;
+    }
+    if (value.kind !== 'map') {
+      this.#error(value.position, 'accounts must be a block, or an array of names');
+      return undefined;
+    }
+    let users: UserOptions[] | undefined;
+    for (const entry of value.entries.values()) {
+      if (entry.referenced) continue;
+      this.#accountName(entry.key, entry.keyPosition);
+      if (entry.value.kind !== 'map') {
+        this.#error(entry.value.position, `account "${entry.key}" must be a block`);
+        continue;
+      }
+      const where = `accounts.${entry.key}`;
+      const reader = new MapReader(entry.value, this.#problems, where);
+      refuseUnsupported(reader, accountFeatures);
+      const nkey = reader.string('nkey');
+      if (nkey !== undefined && !isPublicKey(nkey, 'A')) {
+        reader.error(reader.position('nkey'), `"nkey" in ${where} is not the public key of an account`);
+      }
+      const defaults = this.#users.permissions(reader, where, 'default_permissions');
+      const members = this.#users.list(reader, `${where}.users`, { account: entry.key, defaults });
+      const limits = reader.map('limits');
+      if (limits !== undefined) {
+        this.limits[entry.key] = readAccountLimits(limits, this.#problems, `${where}.limits`);
+      }
+      const [exports, imports] = [this.#links.exports(reader, where), this.#links.imports(reader, where)];
+      this.#sayings.push({ name: entry.key, exports, imports });
+      reader.finish();
+      if (members !== undefined) users = [...(users ?? []), ...members];
+    }
+    return users;
+  }
+
+  get accountOptions(): AccountOptions[] {
+    return this.#sayings.map(({ name, exports }) => ({
+      name,
+      exports: exports.map(({ options }) => options),
+    }));
+  }
+
+  /** Links the accounts that have been read. */
+  links(): AccountLinks {
+    return linkAccounts(this.#sayings, this.#problems);
+  }
+
+  /** Reports what does not go together (nats-server's opts.go and auth.go, validateNoAuthUser). */
+  check(options: AuthOptions, noAuthUserPosition: Position, position: Position): void {
+    const { single, token, users, noAuthUser } = options;
+    const ways = [
+      ...(single === undefined ? [] : ['a single user']),
+      ...(token === undefined ? [] : ['a token']),
+      ...(users === undefined ? [] : ['a list of users']),
+    ];
+    if (token === '') this.#error(position, 'the token is empty: everybody could connect');
+    if (single?.user === '') this.#error(position, 'the user is empty: everybody could connect');
+    if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
+    const byDefault = users?.find(({ name }) => name === noAuthUser);
+    if (noAuthUser !== undefined && byDefault === undefined) {
+      this.#error(noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);
+    }
+    if (isBcrypt(byDefault?.password ?? '')) {
+      this.#problems.push({
+        severity: 'warning',
+        position: noAuthUserPosition,
+        message: `no_auth_user "${noAuthUser}" has a hashed password: nobody comes in without saying it`,
+        hint: 'remove the password of that user',
+        code: 'no-auth-user',
+      });
+    }
+  }
+
+  #accountName(name: string, position: Position): void {
+    if (name === globalAccountName) this.#error(position, `account name "${name}" is reserved`);
+  }
+
+  #error(position: Position, message: string, hint?: string): void {
+    this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
+  }
+}

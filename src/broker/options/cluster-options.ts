@@ -1,0 +1,242 @@
+// Reads and validates the cluster block (nats-server's opts.go, parseCluster). Opens no file and no connection, and puts
+// no URL into a message: they carry passwords.
+import type { ConfProblem } from '../../conf/error.ts';
+import { MapReader } from '../../conf/reader.ts';
+import type { MapValue } from '../../conf/value.ts';
+import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
+import { readCompression } from './cluster-compression.ts';
+import { readTimeOption } from './duration-option.ts';
+import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
+import { type ClusterPermissions, readClusterPermissions } from './permission-options.ts';
+import { parseRouteUrl } from './route-url.ts';
+import { refuseUnsupported } from './unsupported.ts';
+
+export interface ClusterOptions {
+  /** Undefined for a name of the moment, which gives way to any other. */
+  readonly name: string | undefined;
+  readonly host: string;
+  /** -1 for any free port; 0 for none: this server has no part in a cluster then. */
+  readonly port: number;
+  /** What other servers are told instead of host and port; a port of 0 stands for that of the listener. */
+  readonly advertise: HostPort | undefined;
+  /** Clients are not told of the other servers, nor those of the clients' port here. */
+  readonly noAdvertise: boolean;
+  /** How often a server that another one told of is tried again. */
+  readonly connectRetries: number;
+  /** Wait longer from try to try. */
+  readonly connectBackoff: boolean;
+  /** URLs with a host and a port; they may carry user and password. */
+  readonly routes: readonly string[];
+  /** What those who connect must know, and what is said to those that others told of; undefined for nothing. */
+  readonly authorization: ClusterAuthorization | undefined;
+  /** Undefined where everything goes over routes. */
+  readonly permissions: ClusterPermissions | undefined;
+  /** Undefined for that of clients, as below. */
+  readonly pingIntervalMs: number | undefined;
+  readonly pingMax: number | undefined;
+  readonly writeDeadlineMs: number | undefined;
+  readonly tls: TlsBlock | undefined;
+}
+
+export interface ClusterAuthorization {
+  readonly user: string;
+  readonly password: string;
+  /** Milliseconds until CONNECT must have come; undefined for the default. */
+  readonly timeoutMs: number | undefined;
+}
+
+/** Routes are asked at least this often (const.go, routeMaxPingInterval). */
+export const maxRoutePingMs = 30_000;
+
+/** What nats-server keeps for itself (route.go, leafNoOriginCluster). */
+const reservedName = '_';
+
+const authorizationFeatures = {
+  auth_callout: 'the authorization callout',
+  auth_hook: 'the authorization callout',
+  proxy_required: 'proxies',
+};
+
+/** Reads a cluster block. */
+export function readClusterOptions(map: MapValue, problems: ConfProblem[]): ClusterOptions {
+  const reader = new MapReader(map, problems, 'cluster');
+  const listen = readListen(reader, 'listen');
+  const port = readPort(reader, listen);
+  const tlsMap = reader.map('tls');
+  const login = readAuthorization(reader, problems);
+  const options: ClusterOptions = {
+    name: readName(reader),
+    host: (listen?.host || undefined) ?? reader.string('host', 'net') ?? '0.0.0.0',
+    port,
+    advertise: readAdvertise(reader),
+    noAdvertise: reader.boolean('no_advertise') ?? false,
+    connectRetries: Math.max(0, reader.integer('connect_retries') ?? 0),
+    connectBackoff: reader.boolean('connect_backoff') ?? false,
+    routes: readRoutes(reader),
+    authorization: login.authorization,
+    permissions: readPermissions(reader, problems) ?? login.permissions,
+    ...readTimes(reader),
+    tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'cluster'),
+  };
+  readPool(reader);
+  readCompression(reader, problems);
+  reader.finish();
+  return options;
+}
+
+function readName(reader: MapReader): string | undefined {
+  const name = reader.string('name');
+  if (name?.includes(' ')) reader.error(reader.position('name'), 'cluster name cannot contain spaces');
+  if (name === reservedName) reader.error(reader.position('name'), `cluster name "${name}" is reserved`);
+  return name === '' ? undefined : name;
+}
+
+function readPort(reader: MapReader, listen: HostPort | undefined): number {
+  const port = listen?.port ?? reader.integer('port') ?? 0;
+  const position = reader.position('port', 'listen');
+  if (port < -1 || port > 65_535) reader.error(position, `port ${port} is not between -1 and 65535`);
+  if (port === 0) {
+    reader.warning(
+      position,
+      'without a port in cluster this server neither takes nor makes routes',
+      'add listen: "0.0.0.0:6222"',
+      'cluster-without-port',
+    );
+  }
+  return port;
+}
+
+function readAdvertise(reader: MapReader): HostPort | undefined {
+  const names = ['cluster_advertise', 'advertise'] as const;
+  const text = reader.string(...names);
+  if (text === undefined || text === '') return undefined;
+  const parsed = parseAdvertised(text);
+  if (parsed === undefined) {
+    reader.error(
+      reader.position(...names),
+      '"advertise" in cluster is neither a host nor a host with a port',
+      'for example "nats-1.example.com:6222"',
+    );
+  }
+  return parsed;
+}
+
+function readRoutes(reader: MapReader): string[] {
+  const routes = new Set<string>();
+  for (const item of reader.array('routes')?.items ?? []) {
+    if (item.kind !== 'string') {
+      reader.error(item.position, 'an entry of "routes" in cluster must be a string');
+      continue;
+    }
+    const url = parseRouteUrl(item.value);
+    if (url === undefined) {
+      // Its password stays out of the message.
+      reader.error(item.position, 'a route in cluster is not a URL such as nats://host:6222');
+    } else if (routes.has(url)) {
+      reader.warning(item.position, 'a route in cluster is there twice', 'remove one of them', 'route-twice');
+    } else routes.add(url);
+  }
+  return [...routes];
+}
+
+function readAuthorization(
+  cluster: MapReader,
+  problems: ConfProblem[],
+): Pick<ClusterOptions, 'authorization' | 'permissions'> {
+  const block = cluster.map('authorization');
+  if (block === undefined) return { authorization: undefined, permissions: undefined };
+  const where = 'cluster.authorization';
+  const reader = new MapReader(block, problems, where);
+  refuseUnsupported(reader, authorizationFeatures);
+  if (reader.has('users')) {
+    reader.error(reader.position('users'), 'cluster authorization does not allow multiple users');
+  }
+  if (reader.string('token')) {
+    reader.error(reader.position('token'), 'cluster authorization does not support tokens');
+  }
+  const user = reader.string('user', 'username') ?? '';
+  const password = readPassword(reader);
+  const timeoutMs = reader.durationMs('timeout') || undefined;
+  if (timeoutMs !== undefined && timeoutMs < 0) {
+    reader.error(reader.position('timeout'), `"timeout" in ${where} cannot be negative`);
+  }
+  if (user === '' && password !== '') {
+    reader.error(reader.position('password', 'pass'), `"password" in ${where} needs "user" beside it`);
+  }
+  const names = ['permissions', 'default_permissions', 'default_permission'] as const;
+  const permissions = reader.map(...names);
+  if (permissions !== undefined) {
+    const position = reader.position(...names);
+    const message = `"permissions" in ${where} is deprecated`;
+    reader.warning(position, message, 'write them into the cluster block itself', 'deprecated');
+  }
+  reader.finish();
+  return {
+    authorization: user === '' ? undefined : { user, password, timeoutMs },
+    permissions: permissions && readClusterPermissions(permissions, problems, `${where}.permissions`),
+  };
+}
+
+/** The same password goes out to servers that others tell of: a hash would be sent as it is, and would be the password. */
+function readPassword(reader: MapReader): string {
+  const password = reader.string('password', 'pass') ?? '';
+  if (/^\$2[abxy]\$\d{2}\$/.test(password)) {
+    reader.error(
+      reader.position('password', 'pass'),
+      'a bcrypt password in cluster.authorization keeps servers out that others tell of',
+      'let the route certificates decide who may connect, or write the password itself',
+    );
+  }
+  return password;
+}
+
+function readPermissions(reader: MapReader, problems: ConfProblem[]): ClusterPermissions | undefined {
+  const block = reader.map('permissions');
+  return block && readClusterPermissions(block, problems, 'cluster.permissions');
+}
+
+function readTimes(reader: MapReader) {
+  const pingIntervalMs = readTimeOption(reader, 'ping_interval');
+  if (pingIntervalMs !== undefined && pingIntervalMs > maxRoutePingMs) {
+    reader.warning(
+      reader.position('ping_interval'),
+      '"ping_interval" in cluster counts as 30s, the most for routes',
+      undefined,
+      'route-ping-interval',
+    );
+  }
+  const policy = reader.string('write_timeout');
+  if (policy !== undefined && !['default', 'close', 'retry'].includes(policy)) {
+    reader.error(
+      reader.position('write_timeout'),
+      '"write_timeout" in cluster must be "default", "close" or "retry"',
+    );
+  }
+  const pingMax = reader.integer('ping_max') ?? 0;
+  return {
+    pingIntervalMs,
+    pingMax: pingMax > 0 ? pingMax : undefined,
+    writeDeadlineMs: readTimeOption(reader, 'write_deadline'),
+  };
+}
+
+/** Pools and routes of their own make nats-servers faster among each other; to this broker each has one route. */
+function readPool(reader: MapReader): void {
+  const size = reader.integer('pool_size');
+  const names = ['accounts'] as const;
+  const accounts = reader.strings(...names) ?? [];
+  if (size !== undefined && size < 0 && accounts.length > 0) {
+    reader.error(reader.position('pool_size'), '"pool_size" in cluster cannot be negative beside "accounts"');
+  }
+  if (new Set(accounts).size < accounts.length) {
+    reader.error(reader.position(...names), 'an account in cluster.accounts is there twice');
+  }
+  if (accounts.length > 0) {
+    reader.warning(
+      reader.position(...names),
+      '"accounts" in cluster is ignored: the bundled broker sends all accounts over one route',
+      'run this configuration on nats-server for routes of their own',
+      'unsupported',
+    );
+  }
+}

@@ -1,0 +1,35 @@
+// `host:port` as nats-server's options write it.
+import type { MapReader } from '../../conf/reader.ts';
+
+export interface HostPort {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** Parses `host:port`, `[::1]:port` and `:port`; undefined for anything else. A port may be -1. */
+export function parseHostPort(text: string): HostPort | undefined {
+  const [, bracketed, plain, port] = /^(?:\[([^\]]*)\]|([^:]*)):(-1|\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined || Number(port) > 65_535) return undefined;
+  return { host: bracketed ?? plain ?? '', port: Number(port) };
+}
+
+/** Prints it so that it reads back. */
+export function formatHostPort({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
+/** Parses what others are told: a host, alone or with a port; 0 stands for the port that is listened on, as -1 does. */
+export function parseAdvertised(text: string): HostPort | undefined {
+  const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
+  return parsed && { ...parsed, port: Math.max(0, parsed.port) };
+}
+
+/** Reads an option that is a port or `host:port`. */
+export function readListen(reader: MapReader, name: string): HostPort | undefined {
+  const value = reader.value(name);
+  if (value === undefined) return undefined;
+  if (value.kind === 'integer') return { host: '', port: Number(value.value) };
+  const parsed = value.kind === 'string' ? parseHostPort(value.value) : undefined;
+  if (parsed === undefined) reader.error(value.position, `"${name}" must be a port or a host with a port`);
+  return parsed;
+}

@@ -1,0 +1,44 @@
+// Where monitoring listens, if it does: `http`, `https`, their ports and the flags for them, as nats-server reads them.
+import type { MapReader } from '../../conf/reader.ts';
+import { readListen } from './host-port.ts';
+
+export interface MonitorOptions {
+  /** Undefined for the host that clients connect to. */
+  readonly host: string | undefined;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** Whether it is HTTPS, with the tls block of the clients. */
+  readonly secure: boolean;
+  /** What all paths begin with; empty, or with a slash before it and none behind. */
+  readonly basePath: string;
+}
+
+export interface MonitorFlags {
+  readonly httpPort?: number | undefined;
+  readonly httpsPort?: number | undefined;
+}
+
+/** Reads the options; undefined where nothing is to listen. */
+export function readMonitorOptions(reader: MapReader, flags: MonitorFlags): MonitorOptions | undefined {
+  const http = readListen(reader, 'http');
+  const https = readListen(reader, 'https');
+  const plainPort = flags.httpPort || (reader.integer('http_port', 'monitor_port') ?? http?.port ?? 0);
+  const securePort = flags.httpsPort || (reader.integer('https_port') ?? https?.port ?? 0);
+  const basePath = readBasePath(reader.string('http_base_path') ?? '');
+  if (plainPort === 0 && securePort === 0) return undefined;
+  const secure = plainPort === 0;
+  const position = secure
+    ? reader.position('https_port', 'https')
+    : reader.position('http_port', 'monitor_port', 'http');
+  if (plainPort !== 0 && securePort !== 0) {
+    reader.error(position, 'monitoring has one port, http or https, and both are given');
+  }
+  const port = secure ? securePort : plainPort;
+  if (port < -1 || port > 65_535) reader.error(position, `port ${port} is not between -1 and 65535`);
+  return { host: https?.host || http?.host || undefined, port: Math.max(0, port), secure, basePath };
+}
+
+function readBasePath(text: string): string {
+  const segments = text.split('/').filter((segment) => segment !== '');
+  return segments.map((segment) => `/${segment}`).join('');
+}

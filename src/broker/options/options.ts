@@ -1,0 +1,362 @@
+// What a broker is told: nats-server's configuration and flags as one value with every default filled in. Opens no file.
+import type { ConfProblem } from '../../conf/error.ts';
+import { MapReader } from '../../conf/reader.ts';
+import type { MapValue } from '../../conf/value.ts';
+import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
+import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
+import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
+import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
+import { readTimeOption } from './duration-option.ts';
+import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
+import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
+import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
+import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
+import { refuseUnsupported } from './unsupported.ts';
+import { readWithoutEffect } from './without-effect.ts';
+
+export interface BrokerOptions {
+  /** Undefined for the server id. */
+  readonly serverName: string | undefined;
+  readonly host: string;
+  /** 0 for any free port. */
+  readonly port: number;
+  /** What clients are told instead of host and port; port 0 stands for the one that is listened on. */
+  readonly clientAdvertise: HostPort | undefined;
+  readonly maxConnections: number;
+  /** Of one connection; Infinity for no limit, as below. */
+  readonly maxSubscriptions: number;
+  readonly maxSubscriptionTokens: number;
+  readonly maxControlLine: number;
+  readonly maxPayload: number;
+  readonly maxPending: number;
+  readonly pingIntervalMs: number;
+  /** PINGs that may be unanswered. */
+  readonly pingMax: number;
+  readonly writeDeadlineMs: number;
+  readonly lameDuckDurationMs: number;
+  readonly lameDuckGraceMs: number;
+  readonly headers: boolean;
+  readonly dropForFarBehind: boolean;
+  readonly tls: TlsBlock | undefined;
+  readonly allowNonTls: boolean;
+  readonly auth: AuthOptions;
+  /** The account in which the server speaks of itself; undefined for none. */
+  readonly systemAccount: string | undefined;
+  readonly cluster: ClusterOptions | undefined;
+  readonly monitor: MonitorOptions | undefined;
+  readonly log: LogOptions;
+  readonly pidFile: string | undefined;
+  readonly portsFileDir: string | undefined;
+}
+
+export interface LogOptions {
+  readonly debug: boolean;
+  readonly trace: boolean;
+  readonly timestamps: boolean;
+  readonly utc: boolean;
+  /** Undefined for stderr. */
+  readonly file: string | undefined;
+  /** Payload bytes that a trace line shows; Infinity for all. */
+  readonly maxTracedLength: number;
+}
+
+/** Flags of `natspki broker` that say something about the broker itself; each wins over the file. */
+export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterFlags {
+  readonly addr?: string | undefined;
+  readonly port?: number | undefined;
+  readonly serverName?: string | undefined;
+  readonly clientAdvertise?: string | undefined;
+  readonly pid?: string | undefined;
+  readonly portsFileDir?: string | undefined;
+  readonly log?: string | undefined;
+  readonly logtime?: boolean | undefined;
+  readonly logtimeUtc?: boolean | undefined;
+  readonly debug?: boolean | undefined;
+  readonly trace?: boolean | undefined;
+  readonly maxTracedMsgLen?: number | undefined;
+}
+
+/** A broker that is told nothing: nats-server's defaults (const.go). */
+export const defaultBrokerOptions: BrokerOptions = {
+  serverName: undefined,
+  host: '0.0.0.0',
+  port: 4222,
+  clientAdvertise: undefined,
+  maxConnections: 64 * 1024,
+  maxSubscriptions: Number.POSITIVE_INFINITY,
+  maxSubscriptionTokens: Number.POSITIVE_INFINITY,
+  maxControlLine: 4096,
+  maxPayload: 1024 * 1024,
+  maxPending: 64 * 1024 * 1024,
+  pingIntervalMs: 120_000,
+  pingMax: 2,
+  writeDeadlineMs: 10_000,
+  lameDuckDurationMs: 120_000,
+  lameDuckGraceMs: 10_000,
+  headers: true,
+  dropForFarBehind: false,
+  tls: undefined,
+  allowNonTls: false,
+  auth: openToAll,
+  systemAccount: defaultSystemAccount,
+  cluster: undefined,
+  monitor: undefined,
+  log: {
+    debug: false,
+    trace: false,
+    timestamps: true,
+    utc: false,
+    file: undefined,
+    maxTracedLength: Number.POSITIVE_INFINITY,
+  },
+  pidFile: undefined,
+  portsFileDir: undefined,
+};
+
+/** Of what nats-server keeps in 32 bits (opts.go). */
+const mostBytes = 2 ** 31 - 1;
+
+/** What decides who may connect or what the network sees: refused whatever anybody insists on. */
+const securityFeatures = {
+  operator: 'operators and JWTs',
+  operators: 'operators and JWTs',
+  root: 'operators and JWTs',
+  roots: 'operators and JWTs',
+  root_operator: 'operators and JWTs',
+  root_operators: 'operators and JWTs',
+  trusted: 'operators and JWTs',
+  trusted_keys: 'operators and JWTs',
+  resolver: 'account resolvers',
+  account_resolver: 'account resolvers',
+  accounts_resolver: 'account resolvers',
+  resolver_tls: 'account resolvers',
+  resolver_preload: 'account resolvers',
+  resolver_pinned_accounts: 'account resolvers',
+  default_sentinel: 'operators and JWTs',
+  proxies: 'proxies',
+  proxy_protocol: 'the PROXY protocol',
+  ocsp: 'OCSP',
+  ocsp_cache: 'OCSP',
+};
+
+const otherFeatures = {
+  jetstream: 'JetStream',
+  store_dir: 'JetStream',
+  storedir: 'JetStream',
+  default_js_domain: 'JetStream',
+  gateway: 'gateways',
+  leaf: 'leaf nodes',
+  leafnodes: 'leaf nodes',
+  mqtt: 'MQTT',
+  websocket: 'WebSocket',
+  ws: 'WebSocket',
+  mappings: 'subject mappings',
+  maps: 'subject mappings',
+  syslog: 'syslog',
+  remote_syslog: 'syslog',
+  logfile_size_limit: 'log rotation by size',
+  log_size_limit: 'log rotation by size',
+  logfile_max_num: 'log rotation by size',
+  log_max_num: 'log rotation by size',
+  prof_port: 'Go profiles',
+  prof_block_rate: 'Go profiles',
+  feature_flags: 'feature flags',
+};
+
+export interface ReadOptions {
+  readonly flags?: BrokerFlags;
+  /** Warn of blocks this broker has nothing for instead of refusing them; those about security are refused all the same. */
+  readonly ignoreUnsupported?: boolean;
+}
+
+/** Reads a whole configuration; what is wrong is added to `problems`, with its position. */
+export function readBrokerOptions(
+  root: MapValue,
+  problems: ConfProblem[],
+  { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
+): BrokerOptions {
+  const reader = new MapReader(root, problems, '');
+  refuseUnsupported(reader, securityFeatures);
+  refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
+  readWithoutEffect(reader);
+  refuseRetry(reader);
+  const tlsMap = reader.map('tls');
+  const clusterMap = reader.map('cluster');
+  const auth = readAuthOptions(reader, problems, flags);
+  const file: BrokerOptions = {
+    serverName: readServerName(reader),
+    ...readAddress(reader),
+    clientAdvertise: readAdvertise(reader, flags),
+    ...readLimits(reader),
+    ...readTimes(reader),
+    headers: !(reader.boolean('no_header_support') ?? false),
+    dropForFarBehind: reader.boolean('no_fast_producer_stall') ?? false,
+    tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
+    allowNonTls: reader.boolean('allow_non_tls') ?? false,
+    auth,
+    systemAccount: readSystemAccount(reader, auth.accounts),
+    cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
+    monitor: readMonitorOptions(reader, flags),
+    log: readLogOptions(reader),
+    pidFile: reader.string('pid_file', 'pidfile'),
+    portsFileDir: reader.string('ports_file_dir'),
+  };
+  const options = withFlags(file, flags);
+  check(options, reader);
+  reader.finish();
+  return options;
+}
+
+/** Puts the flags on top; those about authorization and the address told to clients are in already. */
+function withFlags(file: BrokerOptions, flags: BrokerFlags): BrokerOptions {
+  return {
+    ...file,
+    serverName: flags.serverName ?? file.serverName,
+    host: flags.addr ?? file.host,
+    port: flags.port === undefined ? file.port : portOf(flags.port),
+    tls: readTlsFlags(flags, file.tls),
+    cluster: readClusterFlags(flags, file.cluster),
+    log: {
+      debug: flags.debug ?? file.log.debug,
+      trace: flags.trace ?? file.log.trace,
+      timestamps: flags.logtime ?? file.log.timestamps,
+      utc: flags.logtimeUtc ?? file.log.utc,
+      file: flags.log ?? file.log.file,
+      maxTracedLength: unlimited(flags.maxTracedMsgLen ?? file.log.maxTracedLength),
+    },
+    pidFile: flags.pid ?? file.pidFile,
+    portsFileDir: flags.portsFileDir ?? file.portsFileDir,
+  };
+}
+
+function readAddress(reader: MapReader): { host: string; port: number } {
+  const listen = readListen(reader, 'listen');
+  const host = reader.string('host', 'net') ?? defaultBrokerOptions.host;
+  const port = reader.integer('port') ?? 0;
+  // An address without a host, `:4222`, leaves the host as it is.
+  return { host: listen?.host || host, port: portOf(listen?.port ?? port) };
+}
+
+/** nats-server's -1 stands for any free port, and its 0 for the default one. */
+function portOf(port: number): number {
+  return port === -1 ? 0 : port || defaultBrokerOptions.port;
+}
+
+function readServerName(reader: MapReader): string | undefined {
+  const name = reader.string('server_name');
+  if (name?.includes(' ')) reader.error(reader.position('server_name'), 'server name cannot contain spaces');
+  return name;
+}
+
+function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefined {
+  const configured = reader.string('client_advertise');
+  const text = flags.clientAdvertise ?? configured;
+  if (text === undefined || text === '') return undefined;
+  const parsed = parseAdvertised(text);
+  if (parsed === undefined) {
+    reader.error(
+      reader.position('client_advertise'),
+      '"client_advertise" is neither a host nor a host with a port',
+    );
+  }
+  return parsed;
+}
+
+function readLimits(reader: MapReader) {
+  const base = defaultBrokerOptions;
+  const limit = (fallback: number, name: string, most = Number.POSITIVE_INFINITY): number => {
+    const value = reader.integer(name) ?? 0;
+    if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
+    if (value > most) reader.error(reader.position(name), `"${name}" cannot be higher than ${most}`);
+    return value > 0 ? value : fallback;
+  };
+  // A max_connections of 0 lets nobody in (opts.go).
+  const connections = reader.integer('max_connections', 'max_conn');
+  return {
+    maxConnections: connections === undefined ? base.maxConnections : Math.max(0, connections),
+    maxSubscriptions: unlimited(reader.integer('max_subscriptions', 'max_subs')),
+    maxSubscriptionTokens: readSubscriptionTokens(reader),
+    maxControlLine: limit(base.maxControlLine, 'max_control_line', mostBytes),
+    maxPayload: limit(base.maxPayload, 'max_payload', mostBytes),
+    maxPending: limit(base.maxPending, 'max_pending'),
+    pingMax: limit(base.pingMax, 'ping_max'),
+  };
+}
+
+function readSubscriptionTokens(reader: MapReader): number {
+  const names = ['max_subscription_tokens', 'max_sub_tokens'] as const;
+  const tokens = reader.integer(...names);
+  if (tokens !== undefined && (tokens < 1 || tokens > 255)) {
+    reader.error(reader.position(...names), `"${names[0]}" must be from 1 to 255`);
+  }
+  return unlimited(tokens);
+}
+
+function readTimes(reader: MapReader) {
+  const base = defaultBrokerOptions;
+  const positive = (name: string, fallback: number) => readTimeOption(reader, name) ?? fallback;
+  const lameDuckDurationMs = positive('lame_duck_duration', base.lameDuckDurationMs);
+  if (lameDuckDurationMs < 30_000) {
+    reader.error(reader.position('lame_duck_duration'), '"lame_duck_duration" cannot be less than 30s');
+  }
+  return {
+    pingIntervalMs: positive('ping_interval', base.pingIntervalMs),
+    writeDeadlineMs: positive('write_deadline', base.writeDeadlineMs),
+    lameDuckDurationMs,
+    lameDuckGraceMs: positive('lame_duck_grace_period', base.lameDuckGraceMs),
+  };
+}
+
+function readLogOptions(reader: MapReader): LogOptions {
+  // Each of the three turns tracing on (opts.go).
+  const traces = ['trace', 'trace_verbose', 'trace_headers'].map((name) => reader.boolean(name));
+  return {
+    debug: reader.boolean('debug') ?? false,
+    trace: traces.includes(true),
+    timestamps: reader.boolean('logtime') ?? true,
+    utc: reader.boolean('logtime_utc') ?? false,
+    file: reader.string('log_file', 'logfile'),
+    maxTracedLength: unlimited(reader.integer('max_traced_msg_len')),
+  };
+}
+
+function check(options: BrokerOptions, reader: MapReader): void {
+  if (options.monitor?.secure && options.tls === undefined) {
+    reader.error(
+      reader.position('https_port', 'https'),
+      'https for monitoring needs a tls block',
+      'add tls { cert_file, key_file }, or use http_port',
+    );
+  }
+  if (options.maxPayload > options.maxPending) {
+    reader.error(
+      reader.position('max_payload'),
+      `"max_payload" (${options.maxPayload}) cannot be higher than "max_pending" (${options.maxPending})`,
+    );
+  }
+  if (options.lameDuckGraceMs >= options.lameDuckDurationMs) {
+    reader.error(
+      reader.position('lame_duck_grace_period'),
+      '"lame_duck_grace_period" must be shorter than "lame_duck_duration"',
+    );
+  }
+  if (options.port < 0 || options.port > 65_535) {
+    reader.error(reader.position('port', 'listen'), `port ${options.port} is not between 0 and 65535`);
+  }
+}
+
+/** How long CONNECT may take to come: without a setting of its own the handshake and a bit (opts.go, getDefaultAuthTimeout). */
+export function authTimeoutMs({ auth, tls }: BrokerOptions): number {
+  return auth.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
+}
+
+/** Slow clients are closed here; keeping them (`retry`) is for routes. */
+function refuseRetry(reader: MapReader): void {
+  const policy = reader.string('write_timeout');
+  if (policy === undefined || policy === 'default' || policy === 'close') return;
+  reader.error(reader.position('write_timeout'), '"write_timeout" must be "default" or "close" here');
+}
+
+function unlimited(value: number | undefined): number {
+  return value === undefined || value <= 0 ? Number.POSITIVE_INFINITY : value;
+}

@@ -1,0 +1,31 @@
+// The TLS flags of nats-server's command line: together they stand in for the tls block of the file.
+import { UsageError } from '../../errors.ts';
+import { defaultTlsBlock, type TlsBlock } from '../../tls/block.ts';
+
+export interface TlsFlags {
+  /** False turns TLS off, whatever the file says. */
+  readonly tls?: boolean | undefined;
+  readonly tlscert?: string | undefined;
+  readonly tlskey?: string | undefined;
+  readonly tlsverify?: boolean | undefined;
+  readonly tlscacert?: string | undefined;
+}
+
+/** The block that the flags make, or `block` where there are none; throws a UsageError for half a pair. */
+export function readTlsFlags(flags: TlsFlags, block: TlsBlock | undefined): TlsBlock | undefined {
+  const { tls, tlscert, tlskey, tlsverify, tlscacert } = flags;
+  if (tls === false) return undefined;
+  if ((tls ?? tlscert ?? tlskey ?? tlsverify ?? tlscacert) === undefined) return block;
+  if (tlscert === undefined || tlskey === undefined) {
+    throw new UsageError(
+      'TLS flags need a server certificate and its private key',
+      '--tls --tlscert certs/server-cert.pem --tlskey certs/server-key.pem',
+    );
+  }
+  return {
+    ...defaultTlsBlock,
+    pairs: [{ certFile: tlscert, keyFile: tlskey }],
+    caFile: tlscacert,
+    verify: tlsverify ?? false,
+  };
+}

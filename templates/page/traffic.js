@@ -1,0 +1,121 @@
+// The figures at the top, the TLS of the connections, the handshakes and the history of swaps.
+import { byId, make, reconcile, setText, showRows } from './document.js';
+import { bytes, count, minute, moment, span } from './format.js';
+
+/** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument} Page */
+
+/** @type {{ at: number, id: string, traffic: Page['traffic'] } | undefined} */
+let last;
+
+/** @param {Page} page @param {number} now */
+export function showSummary({ server, clients, traffic }, now) {
+  // A server that was started again counts from zero.
+  const before = last?.id === server.id ? last : undefined;
+  const seconds = before === undefined ? 0 : (now - before.at) / 1000;
+  /** @param {'in_msgs' | 'in_bytes' | 'out_msgs' | 'out_bytes'} key */
+  const rate = (key) => (before && seconds > 0 ? (traffic[key] - before.traffic[key]) / seconds : 0);
+  last = { at: now, id: server.id, traffic };
+  const tiles = [
+    ['Connections', count(clients.open), `${count(clients.total)} since the start`],
+    ['Subscriptions', count(clients.subscriptions), ''],
+    [
+      'Messages in',
+      `${count(rate('in_msgs'))}/s`,
+      `${bytes(rate('in_bytes'))}/s, ${count(traffic.in_msgs)} in all`,
+    ],
+    [
+      'Messages out',
+      `${count(rate('out_msgs'))}/s`,
+      `${bytes(rate('out_bytes'))}/s, ${count(traffic.out_msgs)} in all`,
+    ],
+    ...(server.routes === undefined ? [] : [['Routes', count(server.routes), 'to other servers']]),
+    ['Slow consumers', count(clients.slow_consumers), 'ended since the start'],
+    ['Up for', span(now - Date.parse(server.start)), `since ${minute(server.start)}`],
+    ['Memory', bytes(server.memory), `Node ${server.node}`],
+  ];
+  const create = () => make('div', '', make('dt'), make('dd'), make('dd'));
+  reconcile(
+    byId('summary'),
+    tiles,
+    ([name = '']) => name,
+    create,
+    (tile, texts) => {
+      for (const [index, text] of texts.entries())
+        setText(/** @type {Element} */ (tile.children[index]), text);
+    },
+  );
+}
+
+/** @param {Page['clients']} clients */
+export function showSuites({ open, plain, tls }) {
+  const rows =
+    plain === 0 ? tls : [...tls, { version: 'none', suite: 'not encrypted, or not yet', count: plain }];
+  const body = byId('suites');
+  /** @typedef {Page['clients']['tls'][number]} Row */
+  showRows(
+    body,
+    rows,
+    ({ version, suite }) => `${version} ${suite}`,
+    [
+      ['nowrap', (/** @type {Row} */ { version }) => (version === 'none' ? 'none' : `TLS ${version}`)],
+      ['', ({ suite }) => suite],
+      ['number', ({ count: value }) => count(value)],
+      ['', () => ''],
+    ],
+    'Nobody is connected.',
+  );
+  for (const [index, row] of rows.entries()) {
+    const cell = body.children[index]?.lastElementChild;
+    const share = row.count / Math.max(1, open);
+    const bar = make('div', 'bar share', make('span'));
+    /** @type {HTMLElement} */ (bar.firstElementChild).style.width = `${share * 100}%`;
+    bar.setAttribute('role', 'img');
+    bar.setAttribute('aria-label', `${Math.round(share * 100)} percent`);
+    cell?.replaceChildren(bar);
+  }
+}
+
+/** @param {Page['handshakes']} handshakes */
+export function showHandshakes(handshakes) {
+  /** @typedef {Page['handshakes'][number]} Row */
+  showRows(
+    byId('handshakes'),
+    handshakes,
+    ({ listener, result }) => `${listener} ${result}`,
+    [
+      ['nowrap', (/** @type {Row} */ { listener }) => listener],
+      ['', ({ result }) => result.replaceAll('-', ' ')],
+      ['number', ({ count: value }) => count(value)],
+    ],
+    'There were none.',
+  );
+}
+
+/** @param {Page['tls']} blocks */
+export function showHistory(blocks) {
+  const events = blocks
+    .flatMap(({ name, history }) =>
+      history.map((event, index) => ({ ...event, name, key: `${name} ${index} ${event.at}` })),
+    )
+    .sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
+  const words = { opened: 'start', swapped: 'swapped', refused: 'refused' };
+  const body = byId('history');
+  /** @typedef {typeof events[number]} Row */
+  showRows(
+    body,
+    events,
+    ({ key }) => key,
+    [
+      ['nowrap', (/** @type {Row} */ { at }) => moment(at)],
+      ['nowrap', ({ name }) => name],
+      ['number', ({ generation }) => String(generation)],
+      ['nowrap', ({ outcome }) => words[outcome]],
+      ['what', ({ changes, reason }) => reason ?? changes.join('; ')],
+    ],
+    'There is no TLS.',
+  );
+  for (const [index, { outcome }] of events.entries()) {
+    const cell = /** @type {HTMLElement} */ (body.children[index]?.children[3]);
+    cell.dataset.state = outcome === 'refused' ? 'refused' : '';
+  }
+}

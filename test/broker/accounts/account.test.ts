@@ -1,0 +1,60 @@
+import { describe, expect, it } from 'vitest';
+import { Account } from '../../../src/broker/accounts/account.ts';
+import { InternalPublisher } from '../../../src/broker/accounts/internal-publisher.ts';
+import type { Publication } from '../../../src/protocol/operations.ts';
+
+const bytes = (text: string) => Buffer.from(text);
+const policy = { random: () => 0, dropForFarBehind: false };
+
+function textOf({ buffer, payloadStart, payloadEnd }: Publication): string {
+  return buffer.toString('utf8', payloadStart, payloadEnd);
+}
+
+describe('a subscription of the broker itself', () => {
+  const broker = new InternalPublisher(policy, () => new Date(5));
+
+  it('takes the messages of its subject, and may answer them in any account', () => {
+    const [asking, answering] = [new Account('A'), new Account('B')];
+    const answers: string[] = [];
+    asking.handle('inbox.*', (publication) => answers.push(textOf(publication)) > 0);
+    answering.handle('echo', (publication) => {
+      const { buffer, replyStart, replyEnd } = publication;
+      const payload = bytes(`${textOf(publication)}!`);
+      return broker.publish(asking, buffer.subarray(replyStart, replyEnd), { payload });
+    });
+    expect(broker.publish(answering, bytes('echo'), { payload: bytes('hi'), reply: bytes('inbox.1') })).toBe(
+      true,
+    );
+    expect(answers).toEqual(['hi!']);
+  });
+
+  it('decides whether a message counts as taken', () => {
+    const account = new Account('A');
+    account.handle('no', () => false);
+    expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(false);
+    account.handle('no', () => true);
+    expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(true);
+  });
+
+  it('gets nothing once it is taken out, by a handler called before it neither', () => {
+    const account = new Account('A');
+    const taken: string[] = [];
+    account.handle('s', () => {
+      account.unsubscribe(later);
+      return taken.push('first') > 0;
+    });
+    const later = account.handle('s', () => taken.push('later') > 0);
+    broker.publish(account, bytes('s'), { payload: bytes('') });
+    broker.publish(account, bytes('s'), { payload: bytes('') });
+    expect(taken).toEqual(['first', 'first']);
+  });
+
+  it('is told who published', () => {
+    const account = new Account('A');
+    const publishers: unknown[] = [];
+    account.handle('s', (_, publisher) => publishers.push(publisher) > 0);
+    broker.publish(account, bytes('s'), { payload: bytes('') });
+    expect(publishers).toEqual([broker]);
+    expect(broker.statistics.readAt).toBe(5);
+  });
+});

@@ -1,0 +1,61 @@
+// The way back of requests to services: how long it stays open, and for how many.
+import { describe, expect, it } from 'vitest';
+import { Account } from '../../../src/broker/accounts/account.ts';
+import { OpenResponses } from '../../../src/broker/accounts/open-responses.ts';
+
+const way = {
+  target: new Account('B'),
+  to: Buffer.from('in'),
+  export: 'A q',
+  responseType: 'stream' as const,
+  thresholdMs: 1000,
+};
+
+describe('open responses', () => {
+  it('have reply subjects that nobody can guess, all with the prefix of the account', () => {
+    const responses = new OpenResponses(() => 0);
+    const subjects = Array.from({ length: 100 }, () => responses.open(way));
+    expect(responses.prefix).toMatch(/^_R_\.\w{6}\.$/);
+    for (const subject of subjects) expect(subject).toMatch(new RegExp(`^${responses.prefix}\\w{6}$`));
+    expect(new Set(subjects).size).toBe(100);
+    expect(new OpenResponses(() => 0).prefix).not.toBe(responses.prefix);
+  });
+
+  it('are found until their time is over, which each answer gives anew', () => {
+    let now = 0;
+    const responses = new OpenResponses(() => now);
+    const subject = responses.open(way);
+    now = 1000;
+    expect(responses.find(subject)).toBe(way);
+    responses.extend(subject);
+    now = 2000;
+    expect(responses.find(subject)).toBe(way);
+    now = 2001;
+    expect(responses.find(subject)).toBeUndefined();
+    expect(responses.find('_R_.x.y')).toBeUndefined();
+  });
+
+  it('end', () => {
+    const responses = new OpenResponses(() => 0);
+    const [one, other] = [responses.open(way), responses.open(way)];
+    responses.end(one);
+    expect(responses.find(one)).toBeUndefined();
+    expect(responses.find(other)).toBe(way);
+    responses.extend(one);
+    expect(responses.size).toBe(1);
+    responses.close();
+    expect(responses.size).toBe(0);
+  });
+
+  it('are bounded: the oldest is forgotten for the newest', () => {
+    const responses = new OpenResponses(() => 0);
+    const first = responses.open(way);
+    const second = responses.open(way);
+    responses.extend(first);
+    for (let count = 2; count <= 65_536; count++) responses.open(way);
+    expect(responses.size).toBe(65_536);
+    expect(responses.find(second)).toBeUndefined();
+    expect(responses.find(first)).toBe(way);
+    responses.close();
+  });
+});

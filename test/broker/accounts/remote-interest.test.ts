@@ -1,0 +1,226 @@
+// Where a message goes in a cluster: to clients here, and along which routes with which queue groups.
+import { describe, expect, it } from 'vitest';
+import { Account } from '../../../src/broker/accounts/account.ts';
+import { publish, publishRouted } from '../../../src/broker/accounts/delivery.ts';
+import { RemoteInterest, type RouteTarget } from '../../../src/broker/accounts/remote-interest.ts';
+import { type Receiver, Subscription } from '../../../src/broker/accounts/subscription.ts';
+import type { Connection } from '../../../src/broker/transport/connection.ts';
+import { ConnectionStatistics } from '../../../src/broker/transport/statistics.ts';
+import { routedSize, writeMessage, writeRouted } from '../../../src/protocol/encoder.ts';
+import type { Publication } from '../../../src/protocol/operations.ts';
+import { compose } from '../../../src/protocol/publication.ts';
+
+const bytes = (text: string) => Buffer.from(text);
+
+/** The other end of a route; what it was sent stands in `sent`. */
+class Route implements RouteTarget {
+  readonly statistics = new ConnectionStatistics(0);
+  readonly headers: boolean;
+  readonly traceDelivery = undefined;
+  readonly sent: string[] = [];
+  takes = true;
+  readonly withholds = () => false;
+  readonly connection = {
+    isBehind: false,
+    writeRouted: (
+      publication: Publication,
+      account: Buffer,
+      queues: readonly Buffer[],
+      headers: boolean,
+    ): boolean => {
+      const target = Buffer.alloc(routedSize(publication, account, queues));
+      const end = writeRouted(target, 0, publication, account, queues, headers);
+      if (this.takes) this.sent.push(target.toString('latin1', 0, end));
+      return this.takes;
+    },
+  } as unknown as Connection;
+
+  constructor(headers = true) {
+    this.headers = headers;
+  }
+
+  listen(account: Account, subject: string, queue?: string, weight = 1, isLeaf = false): RemoteInterest {
+    const interest = new RemoteInterest(this, account, bytes(subject), queue, weight, isLeaf);
+    interest.enter(bytes(subject));
+    return interest;
+  }
+}
+
+/** A client of this server. */
+class Client {
+  readonly sent: string[] = [];
+  readonly #receiver: Receiver;
+
+  constructor() {
+    const connection = {
+      isBehind: false,
+      writeMessage: (publication: Publication, sid: Buffer, headers: boolean): boolean => {
+        const target = Buffer.alloc(1000);
+        this.sent.push(target.toString('latin1', 0, writeMessage(target, 0, publication, sid, headers)));
+        return true;
+      },
+    } as unknown as Connection;
+    this.#receiver = {
+      connection,
+      statistics: new ConnectionStatistics(0),
+      ...{ echo: true, headers: true, permit: undefined, traceDelivery: undefined },
+      drop: () => {},
+    };
+  }
+
+  listen(account: Account, subject: string, queue?: string): Subscription {
+    const subscription = new Subscription(this.#receiver, bytes(subject), queue, '1');
+    account.subscribe(subscription);
+    return subscription;
+  }
+}
+
+const publisher = { connection: undefined, statistics: { readAt: 0 } };
+
+function say(
+  account: Account,
+  subject: string,
+  random = 0,
+  content: { reply?: string; headers?: string } = {},
+) {
+  const { reply, headers } = content;
+  const publication = compose(bytes(subject), {
+    payload: bytes('hi'),
+    ...(reply === undefined ? {} : { reply: bytes(reply) }),
+    ...(headers === undefined ? {} : { headers: bytes(headers) }),
+  });
+  return publish(publication, account, publisher, { random: () => random, dropForFarBehind: false });
+}
+
+function hear(account: Account, subject: string, queues: readonly string[]): void {
+  const publication = { ...compose(bytes(subject), { payload: bytes('hi') }), account: account.name, queues };
+  publishRouted(publication, account, publisher, { random: () => 0, dropForFarBehind: false });
+}
+
+describe('a message of a client in a cluster', () => {
+  it('takes each route once, however many subscriptions match at its end', () => {
+    const account = new Account('A');
+    const [one, other] = [new Route(), new Route()];
+    one.listen(account, 'a.b');
+    one.listen(account, 'a.*');
+    other.listen(account, '>');
+    expect(say(account, 'a.b')).toBe(true);
+    expect(one.sent).toEqual(['RMSG A a.b 2\r\nhi\r\n']);
+    expect(other.sent).toEqual(one.sent);
+    expect(one.statistics).toMatchObject({ outMsgs: 1, outBytes: 2 });
+  });
+
+  it('goes nowhere that nobody listens', () => {
+    const account = new Account('A');
+    const route = new Route();
+    const interest = route.listen(account, 'a');
+    interest.leave();
+    route.listen(new Account('B'), 'a');
+    expect(say(account, 'a')).toBe(false);
+    expect(route.sent).toEqual([]);
+  });
+
+  it('counts as taken by nobody when the route does not take it', () => {
+    const account = new Account('A');
+    const route = new Route();
+    route.listen(account, 'a');
+    route.takes = false;
+    expect(say(account, 'a')).toBe(false);
+  });
+
+  it('carries its reply subject and headers, without the headers where the other end takes none', () => {
+    const account = new Account('A');
+    const [one, old] = [new Route(), new Route(false)];
+    for (const route of [one, old]) {
+      route.listen(account, 'a');
+      route.listen(account, 'a', 'q');
+    }
+    say(account, 'a', 0, { reply: 'r', headers: 'NATS/1.0\r\n\r\n' });
+    say(account, 'a', 0.9, { headers: 'NATS/1.0\r\n\r\n' });
+    expect(one.sent).toEqual([
+      'HMSG A a + r q 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
+      'HMSG A a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
+    ]);
+    expect(old.sent).toEqual(['RMSG A a r 2\r\nhi\r\n', 'RMSG A a | q 2\r\nhi\r\n']);
+  });
+
+  it('chooses one member of a queue group, here or elsewhere, all with the same chance', () => {
+    const account = new Account('A');
+    const client = new Client();
+    const [three, one] = [new Route(), new Route()];
+    client.listen(account, 'a', 'q');
+    three.listen(account, 'a', 'q', 3);
+    one.listen(account, '*', 'q');
+    for (let place = 0; place < 5; place++) say(account, 'a', (place + 0.5) / 5);
+    expect(client.sent).toHaveLength(1);
+    expect(three.sent).toEqual(Array(3).fill('RMSG A a | q 2\r\nhi\r\n'));
+    expect(one.sent).toHaveLength(1);
+  });
+
+  it('asks leaf nodes behind another server last', () => {
+    const account = new Account('A');
+    const client = new Client();
+    const [leaf, direct] = [new Route(), new Route()];
+    leaf.listen(account, 'a', 'q', 9, true);
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(leaf.sent).toHaveLength(3);
+    const member = client.listen(account, 'a', 'q');
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(client.sent).toHaveLength(3);
+    direct.listen(account, 'a', 'q');
+    member.closed = true;
+    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    expect(direct.sent).toHaveLength(3);
+    expect(leaf.sent).toHaveLength(3);
+  });
+
+  it('names all the groups that one server is chosen for in one message', () => {
+    const account = new Account('A');
+    const route = new Route();
+    for (const queue of ['q', 'w']) route.listen(account, 'a', queue);
+    say(account, 'a');
+    expect(route.sent).toEqual(['RMSG A a | q w 2\r\nhi\r\n']);
+  });
+
+  it('goes to a member elsewhere when none here can take it', () => {
+    const account = new Account('A');
+    const route = new Route();
+    new Client().listen(account, 'a', 'q').closed = true;
+    route.listen(account, 'a', 'q');
+    expect(say(account, 'a', 0)).toBe(true);
+    expect(route.sent).toHaveLength(1);
+  });
+});
+
+describe('a message that came over a route', () => {
+  it('goes to clients here and along no route', () => {
+    const account = new Account('A');
+    const [client, route] = [new Client(), new Route()];
+    client.listen(account, 'a');
+    client.listen(account, 'a', 'other');
+    route.listen(account, 'a');
+    hear(account, 'a', []);
+    expect(client.sent).toEqual(['MSG a 1 2\r\nhi\r\n']);
+    expect(route.sent).toEqual([]);
+  });
+
+  it('goes to one member here of each queue group that it names, though there are more elsewhere', () => {
+    const account = new Account('A');
+    const [client, route] = [new Client(), new Route()];
+    for (const queue of ['q', 'q', 'w']) client.listen(account, 'a', queue);
+    route.listen(account, 'a', 'q', 50);
+    hear(account, 'a', ['q']);
+    expect(client.sent).toHaveLength(1);
+    expect(route.sent).toEqual([]);
+  });
+
+  it('goes on to another server when the queue group has nobody here any more', () => {
+    const account = new Account('A');
+    const [one, other] = [new Route(), new Route()];
+    one.listen(account, 'a', 'q');
+    other.listen(account, 'a', 'w');
+    hear(account, 'a', ['q', 'gone']);
+    expect(one.sent).toEqual(['RMSG A a | q 2\r\nhi\r\n']);
+    expect(other.sent).toEqual([]);
+  });
+});

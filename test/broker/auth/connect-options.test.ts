@@ -1,0 +1,80 @@
+// CONNECT as nats-server's JSON decoder reads it.
+import { describe, expect, it } from 'vitest';
+import {
+  defaultConnectOptions,
+  mergeConnect,
+  withoutSecrets,
+} from '../../../src/broker/auth/connect-options.ts';
+
+const merge = (json: string, previous = defaultConnectOptions) => mergeConnect(previous, Buffer.from(json));
+
+describe('mergeConnect', () => {
+  it('changes what is said and nothing else', () => {
+    expect(merge('{"verbose":false,"user":"u","protocol":1,"unknown":{}}')).toEqual({
+      ...defaultConnectOptions,
+      verbose: false,
+      user: 'u',
+      protocol: 1,
+    });
+    expect(merge('{"echo":false}', merge('{"verbose":false}'))).toMatchObject({
+      verbose: false,
+      echo: false,
+    });
+  });
+
+  it('takes names in any case and leaves null as it was', () => {
+    expect(merge('{"VERBOSE":false,"Pass":"p","pedantic":null}')).toMatchObject({
+      verbose: false,
+      pass: 'p',
+      pedantic: true,
+    });
+    expect(merge('null')).toEqual(defaultConnectOptions);
+  });
+
+  it('is not fooled by names of Object.prototype', () => {
+    const merged = merge('{"__proto__":{"verbose":false},"constructor":"x"}');
+    expect(merged).toEqual(defaultConnectOptions);
+    expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
+  });
+
+  it('takes the last of what is said twice', () => {
+    expect(
+      merge('{"user":"a","USER":"b","user":"c","name":"x,}\\"]:","x":[{"user":"d"},":"]}'),
+    ).toMatchObject({
+      user: 'c',
+      name: 'x,}"]:',
+    });
+  });
+
+  it.each([
+    '',
+    '{',
+    'x',
+    '[]',
+    '"x"',
+    '5',
+    '{"verbose":"yes"}',
+    '{"protocol":1.5}',
+    '{"protocol":1.0}',
+    '{"verbose":1,"verbose":true}',
+    '{"protocol":"1"}',
+    '{"user":5}',
+  ])('refuses %s', (json) => {
+    expect(() => merge(json)).toThrow(/^CONNECT with/);
+  });
+
+  it('never repeats what it was given', () => {
+    for (const json of ['{"pass":"hunter2"', '{"pass":{"hunter2":1}}', 'hunter2']) {
+      expect(() => merge(json)).toThrow(expect.not.stringContaining('hunter2'));
+    }
+  });
+});
+
+describe('withoutSecrets', () => {
+  it('shows a CONNECT without what must not be seen', () => {
+    const json = '{"user":"u","pass":"s1","auth_token":"s2","jwt":"s3","sig":"s4","nkey":"s5","name":"n"}';
+    expect(withoutSecrets(Buffer.from(json))).not.toMatch(/s\d/);
+    expect(withoutSecrets(Buffer.from(json))).toContain('"user":"u"');
+    expect(withoutSecrets(Buffer.from('{"pass":"s1"'))).toBe('[not JSON]');
+  });
+});

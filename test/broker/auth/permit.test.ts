@@ -1,0 +1,91 @@
+// Answers to requests: how many, how long, and that those never given do not pile up.
+import { describe, expect, it } from 'vitest';
+import { Permit } from '../../../src/broker/auth/permit.ts';
+import type { Publication } from '../../../src/protocol/operations.ts';
+import { Permissions, type ResponseLimits } from '../../../src/subjects/permissions.ts';
+
+function publication(subject: string, reply = ''): Publication {
+  const buffer = Buffer.from(`${subject} ${reply}`);
+  const replyStart = subject.length + 1;
+  const at = { subjectStart: 0, subjectEnd: subject.length, replyStart, replyEnd: replyStart + reply.length };
+  return { buffer, ...at, headerSize: 0, payloadStart: 0, payloadEnd: 0, end: 0 };
+}
+
+class Responder {
+  clock = 0;
+  readonly #permit: Permit;
+
+  constructor(responses: ResponseLimits | undefined) {
+    const rules = {
+      publish: { allow: [], deny: [] },
+      subscribe: { allow: undefined, deny: [] },
+      responses,
+    };
+    this.#permit = new Permit(new Permissions(rules), () => this.clock);
+  }
+
+  asked(reply?: string): void {
+    this.#permit.received(publication('question', reply));
+  }
+
+  answers(reply: string): boolean {
+    return this.#permit.mayPublish(publication(reply));
+  }
+}
+
+describe('a permit', () => {
+  it('lets a request be answered as often as the limit says', () => {
+    const responder = new Responder({ max: 2, expiresMs: 1000 });
+    responder.asked('a');
+    responder.asked('b');
+    expect(['a', 'a', 'a', 'b', 'c', ''].map((reply) => responder.answers(reply))).toEqual([
+      ...[true, true, false, true, false, false],
+    ]);
+    responder.asked('a');
+    expect([responder.answers('a'), responder.answers('b'), responder.answers('b')]).toEqual([
+      true,
+      true,
+      false,
+    ]);
+  });
+
+  it('lets a request be answered as long as the limit says', () => {
+    const responder = new Responder({ max: 9, expiresMs: 1000 });
+    responder.asked('a');
+    responder.clock = 1000;
+    expect(responder.answers('a')).toBe(true);
+    responder.clock = 1001;
+    expect(responder.answers('a')).toBe(false);
+    responder.clock = 0;
+    expect(responder.answers('a')).toBe(false);
+  });
+
+  it('counts the time from the last request on', () => {
+    const responder = new Responder({ max: 1, expiresMs: 1000 });
+    responder.asked('a');
+    responder.clock = 900;
+    responder.asked('a');
+    responder.asked('b');
+    responder.clock = 1800;
+    expect(responder.answers('a')).toBe(true);
+  });
+
+  it('without limits does not end', () => {
+    const responder = new Responder({ max: Number.POSITIVE_INFINITY, expiresMs: Number.POSITIVE_INFINITY });
+    responder.asked('a');
+    responder.clock = 1e12;
+    expect([1, 2, 3].map(() => responder.answers('a'))).toEqual([true, true, true]);
+  });
+
+  it('lets nothing be answered where nothing is said of answers', () => {
+    const responder = new Responder(undefined);
+    responder.asked('a');
+    expect(responder.answers('a')).toBe(false);
+  });
+
+  it('forgets the oldest of very many requests', () => {
+    const responder = new Responder({ max: 1, expiresMs: 1000 });
+    for (let index = 0; index <= 65_536; index++) responder.asked(`r.${index}`);
+    expect(['r.0', 'r.1', 'r.65536'].map((reply) => responder.answers(reply))).toEqual([false, true, true]);
+  });
+});

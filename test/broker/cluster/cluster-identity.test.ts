@@ -1,0 +1,103 @@
+// Whom a server takes for one of its cluster: by name, by user and password, and by the certificate.
+import { describe, expect, it } from 'vitest';
+import { ClusterIdentity, type ClusterState } from '../../../src/broker/cluster/cluster-identity.ts';
+import type { RouteConnect } from '../../../src/broker/cluster/route-info.ts';
+import type { ClusterOptions } from '../../../src/broker/options/cluster-options.ts';
+import { readBrokerOptions } from '../../../src/broker/options/options.ts';
+import { parseConf } from '../../../src/conf/parser.ts';
+import type { PeerCertificate } from '../../../src/tls/peer.ts';
+
+function identity(cluster: string): ClusterIdentity {
+  const text = `cluster { listen: "127.0.0.1:6222", ${cluster} }`;
+  const { cluster: options } = readBrokerOptions(parseConf(text, { file: 'nats.conf' }), []);
+  return new ClusterIdentity({ options: options as ClusterOptions, facts: { id: 'NONE' } } as ClusterState);
+}
+
+const connect: RouteConnect = {
+  ...{ user: '', pass: '', name: 'NTWO', lang: '', cluster: 'c' },
+  ...{ cluster_dynamic: false, headers: true },
+};
+
+/** A certificate with these DNS names and this common name. */
+function peer(dnsNames: string[], commonName = 'none'): () => PeerCertificate {
+  const distinguishedName = [[{ type: '2.5.4.3', value: commonName }]];
+  return () =>
+    ({
+      ...{ emails: [], uris: [], dnsNames, subject: `CN=${commonName}`, distinguishedName },
+    }) as unknown as PeerCertificate;
+}
+
+const nobody = () => undefined;
+const tls = (option: string) => `tls { cert_file: "c", key_file: "k", ca_file: "a", ${option}: true }`;
+
+describe('user and password of a cluster', () => {
+  it('are asked for, both of them, where they are configured', () => {
+    const one = identity('name: c, authorization { user: r, password: s }');
+    const judged = (user: string, pass: string) => one.judge({ ...connect, user, pass }, nobody)?.detail;
+    expect(judged('r', 's')).toBeUndefined();
+    for (const [user, pass] of [
+      ['r', ''],
+      ['r', 'S'],
+      ['', 's'],
+      ['x', 's'],
+    ] as const) {
+      expect(judged(user, pass)).toBe(`wrong user or password for user "${user}"`);
+    }
+    expect(identity('name: c').judge(connect, nobody)).toBeUndefined();
+  });
+});
+
+describe('verify_cert_and_check_known_urls', () => {
+  const one = identity(
+    `name: c, ${tls('verify_cert_and_check_known_urls')}, routes: ["nats://n1.example.com:6222"]`,
+  );
+  const detail = (names: string[]) => one.judge(connect, peer(names))?.detail;
+
+  it('lets in who has the host of a configured route in its certificate, or a wildcard for its first label', () => {
+    expect(detail(['other', 'N1.example.com'])).toBeUndefined();
+    expect(detail(['*.example.com'])).toBeUndefined();
+  });
+
+  it('lets in nobody else', () => {
+    for (const names of [[], ['n2.example.com'], ['n1.*.com'], ['*.com'], ['*'], ['example.com']]) {
+      expect(detail(names)).toMatch(/^no DNS name of the certificate is the host/);
+    }
+    expect(one.judge(connect, nobody)?.detail).toBeDefined();
+  });
+});
+
+describe('verify_and_map', () => {
+  it('lets in whose certificate names the user of the cluster, whatever CONNECT says', () => {
+    const one = identity(
+      `name: c, ${tls('verify_and_map')}, authorization { user: "n.example.com", password: s }`,
+    );
+    expect(one.judge(connect, peer(['n.example.com']))).toBeUndefined();
+    const detail = one.judge(
+      { ...connect, user: 'n.example.com', pass: 's' },
+      peer(['x.example.com']),
+    )?.detail;
+    expect(detail).toMatch(/^no user for the client certificate/);
+  });
+});
+
+describe('the name of a cluster', () => {
+  it('must be the same where it is configured', () => {
+    const one = identity('name: c');
+    expect([one.agree('c', false), one.agree('d', false), one.agree('z', true)]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it('gives way to one that is configured, and to a higher one of the moment', () => {
+    const one = identity('');
+    expect(one.isDynamic).toBe(true);
+    expect(one.agree('A', true)).toBe(false);
+    expect(one.agree('Z', true)).toBe('adopted');
+    expect([one.name, one.isDynamic]).toEqual(['Z', true]);
+    expect(one.agree('c', false)).toBe('adopted');
+    expect([one.name, one.isDynamic]).toEqual(['c', false]);
+    expect(one.agree('d', false)).toBe(false);
+  });
+});

@@ -1,0 +1,205 @@
+// Which of several routes to one server stays, for two servers at once where both must agree.
+import { describe, expect, it } from 'vitest';
+import type { RouteSession } from '../../../src/broker/cluster/route.ts';
+import type { RouteInfo } from '../../../src/broker/cluster/route-info.ts';
+import { RouteTable } from '../../../src/broker/cluster/route-table.ts';
+import { seeded } from '../../support/seeded.ts';
+
+/** `INFO!` is for somebody who is turned away. */
+type Message = 'CONNECT' | 'INFO' | 'INFO!' | 'PING' | 'PONG';
+
+/** One end of a connection between two servers. */
+interface End {
+  readonly isDialled: boolean;
+  remoteId: string;
+  remote: RouteInfo | undefined;
+  /** What the other end does with what this one sends. */
+  send: (what: Message) => void;
+  isOpen: boolean;
+  isGreeted: boolean;
+  close: () => void;
+}
+
+/** A server that speaks only of itself, with messages that arrive when the test lets them. */
+class Server {
+  readonly table: RouteTable;
+  readonly id: string;
+
+  constructor(id: string) {
+    this.id = id;
+    const end = (route: RouteSession) => route as unknown as End;
+    this.table = new RouteTable(id, {
+      greet: (route) => this.greet(end(route)),
+      keep: (route) => {
+        this.greet(end(route));
+        end(route).send('PING');
+      },
+      dismiss: (route) => {
+        if (!end(route).isDialled) this.greet(end(route), 'INFO!');
+        end(route).close();
+      },
+    });
+  }
+
+  greet(end: End, info: 'INFO' | 'INFO!' = 'INFO'): void {
+    if (end.isGreeted || !end.isOpen) return;
+    end.isGreeted = true;
+    end.send(info);
+  }
+
+  hear(end: End, what: Message | 'close', from: Server | NatsServer): void {
+    const route = end as unknown as RouteSession;
+    if (what === 'close') {
+      end.isOpen = false;
+      this.table.ended(route);
+    } else if (end.isOpen) {
+      end.remoteId = from.id;
+      if (what === 'CONNECT') this.table.accepted(route);
+      else if (what === 'PING') end.send('PONG');
+      else if (what === 'PONG') this.table.confirmed(route);
+      else {
+        const info_deferred = what === 'INFO' && from instanceof Server;
+        end.remote = { server_id: from.id, info_deferred } as RouteInfo;
+        this.table.introduced(route, end.remote);
+      }
+    }
+  }
+}
+
+/** Takes the first route that it gets INFO along, whoever has connected; greets at once who has connected to it. */
+class NatsServer {
+  readonly id: string;
+  #kept: End | undefined;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+
+  get kept(): End | undefined {
+    return this.#kept;
+  }
+
+  greet(end: End): void {
+    end.send('INFO');
+  }
+
+  hear(end: End, what: Message | 'close'): void {
+    if (what === 'close') {
+      end.isOpen = false;
+      if (this.#kept === end) this.#kept = undefined;
+    } else if (end.isOpen && what === 'PING') {
+      end.send('PONG');
+    } else if (end.isOpen && what.startsWith('INFO')) {
+      if (this.#kept !== undefined) {
+        end.close();
+        return;
+      }
+      this.#kept = end;
+      if (end.isDialled) end.send('INFO');
+    }
+  }
+}
+
+/** Messages under way; each connection keeps its order, and which one moves next is up to `random`. */
+class Network {
+  readonly #queues: (() => void)[][] = [];
+
+  dial(from: Server | NatsServer, to: Server | NatsServer): void {
+    const [near, far] = [this.#end(true), this.#end(false)];
+    this.#join(near, far, from, to);
+    this.#join(far, near, to, from);
+    near.send('CONNECT');
+    if (to instanceof NatsServer) to.greet(far);
+  }
+
+  run(random: () => number): void {
+    for (;;) {
+      const waiting = this.#queues.filter((queue) => queue.length > 0);
+      if (waiting.length === 0) return;
+      waiting[Math.floor(random() * waiting.length)]?.shift()?.();
+    }
+  }
+
+  #end(isDialled: boolean): End {
+    return {
+      isDialled,
+      remoteId: '',
+      remote: undefined,
+      send: () => {},
+      isOpen: true,
+      isGreeted: false,
+      close: () => {},
+    };
+  }
+
+  #join(end: End, other: End, owner: Server | NatsServer, peer: Server | NatsServer): void {
+    const queue: (() => void)[] = [];
+    this.#queues.push(queue);
+    end.send = (what) => queue.push(() => peer.hear(other, what, owner));
+    end.close = () => {
+      if (!end.isOpen) return;
+      owner.hear(end, 'close', peer);
+      queue.push(() => peer.hear(other, 'close', owner));
+    };
+  }
+}
+
+describe('two servers that connect to each other at the same time', () => {
+  it('keep one route, and the same one, in whatever order things arrive', () => {
+    for (let seed = 1; seed <= 1000; seed++) {
+      const [a, b] = seed % 2 === 0 ? [new Server('A'), new Server('B')] : [new Server('B'), new Server('A')];
+      const network = new Network();
+      network.dial(a, b);
+      network.dial(b, a);
+      if (seed % 3 === 0) network.dial(a, b);
+      network.run(seeded(seed));
+      expect([a.table.size, b.table.size], `seed ${seed}`).toEqual([1, 1]);
+      const [one, other] = [a.table.all[0], b.table.all[0]];
+      expect(one?.isDialled, `seed ${seed}`).toBe(!other?.isDialled);
+    }
+  });
+});
+
+describe('a broker and a nats-server that connect to each other at the same time', () => {
+  it('keep one route, and the same one, in whatever order things arrive', () => {
+    for (let seed = 1; seed <= 1000; seed++) {
+      const [broker, server] = [new Server('M'), new NatsServer(seed % 2 === 0 ? 'A' : 'Z')];
+      const network = new Network();
+      network.dial(broker, server);
+      network.dial(server, broker);
+      if (seed % 3 === 0) network.dial(server, broker);
+      network.run(seeded(seed));
+      const [kept] = broker.table.all;
+      expect(kept, `seed ${seed}`).toBeDefined();
+      expect(server.kept?.isDialled, `seed ${seed}`).toBe(!kept?.isDialled);
+    }
+  });
+});
+
+describe('a server that connects twice', () => {
+  function accept(table: RouteTable, id: string): RouteSession {
+    const end = { isDialled: false, remoteId: id, remote: undefined } as unknown as RouteSession;
+    table.accepted(end);
+    return end;
+  }
+
+  it('waits with the second until the first is settled', () => {
+    const events: string[] = [];
+    const names = new Map<RouteSession, string>();
+    const say = (what: string) => (route: RouteSession) => events.push(`${what} ${names.get(route) ?? '?'}`);
+    const table = new RouteTable('A', { greet: say('greet'), keep: say('keep'), dismiss: say('dismiss') });
+    const first = accept(table, 'B');
+    const second = accept(table, 'B');
+    names.set(first, 'first').set(second, 'second');
+    expect(events).toEqual(['greet ?']);
+    table.ended(first);
+    expect(events.at(-1)).toBe('greet second');
+    const third = accept(table, 'B');
+    names.set(third, 'third');
+    const remote = { server_id: 'B', info_deferred: false } as RouteInfo;
+    table.introduced(third, remote);
+    expect(events).toHaveLength(2);
+    table.introduced(second, remote);
+    expect(events.slice(2)).toEqual(['keep second', 'dismiss third']);
+  });
+});

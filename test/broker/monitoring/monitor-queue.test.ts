@@ -1,0 +1,70 @@
+// Turns of those who ask, and how much of long answers is held for those who read slowly.
+import { EventEmitter } from 'node:events';
+import { expect, it } from 'vitest';
+import { json, text } from '../../../src/broker/monitoring/monitor-answer.ts';
+import { AnswerQueue } from '../../../src/broker/monitoring/monitor-queue.ts';
+
+const megabyte = 1024 * 1024;
+const long = (megabytes: number) => text(200, 'x'.repeat(megabytes * megabyte));
+
+it('works out one answer at a time, and leaves as long to everybody else', async () => {
+  const queue = new AnswerQueue();
+  const times: number[] = [];
+  const work = async () => {
+    times.push(performance.now());
+    while (performance.now() - (times.at(-1) as number) < 20);
+    times.push(performance.now());
+    return text(200, '');
+  };
+  const ask = () => queue.answer({ destroyed: false } as never, new EventEmitter() as never, work);
+  await Promise.all([ask(), ask(), ask()]);
+  const [, end = 0, second = 0, secondEnd = 0, third = 0] = times;
+  expect(times).toHaveLength(6);
+  // A timer may be a millisecond early.
+  expect(Math.min(second - end, third - secondEnd)).toBeGreaterThan(18);
+});
+
+it('goes on after an answer that failed, and works out none for somebody who has left', async () => {
+  const queue = new AnswerQueue();
+  const ask = (destroyed: boolean, work: () => Promise<ReturnType<typeof text>>) =>
+    queue.answer({ destroyed } as never, new EventEmitter() as never, work);
+  const failed = ask(false, () => Promise.reject(new Error('no')));
+  const left = ask(true, () => Promise.reject(new Error('nobody asks')));
+  const last = ask(false, () => Promise.resolve(text(200, 'yes')));
+  await expect(failed).rejects.toThrow('no');
+  expect(await left).toBeUndefined();
+  expect((await last)?.body).toBe('yes');
+});
+
+it('lets an urgent answer past all others', async () => {
+  const queue = new AnswerQueue();
+  const order: string[] = [];
+  const ask = (name: string, isUrgent: boolean) => {
+    const work = async () => text(order.push(name), '');
+    return queue.answer({ destroyed: false } as never, new EventEmitter() as never, work, isUrgent);
+  };
+  await Promise.all([ask('first', false), ask('second', false), ask('third', false), ask('urgent', true)]);
+  expect(order.indexOf('urgent')).toBeLessThan(2);
+});
+
+it('refuses a long answer beside others that are still being read, and lets it in when they are not', () => {
+  const queue = new AnswerQueue();
+  const readers = Array.from({ length: 4 }, () => new EventEmitter());
+  for (const reader of readers) expect(queue.admit(long(16), reader as never).status).toBe(200);
+  expect(queue.admit(long(1), new EventEmitter() as never)).toMatchObject({
+    status: 503,
+    body: expect.stringContaining('limit'),
+  });
+  readers[0]?.emit('close');
+  expect(queue.admit(long(1), new EventEmitter() as never).status).toBe(200);
+});
+
+it('sends an answer that is longer than all may be where it is alone', () => {
+  expect(new AnswerQueue().admit(long(70), new EventEmitter() as never).status).toBe(200);
+});
+
+it('always sends a short one', () => {
+  const queue = new AnswerQueue();
+  queue.admit(long(70), new EventEmitter() as never);
+  expect(queue.admit(json({ status: 'ok' }), new EventEmitter() as never).status).toBe(200);
+});

@@ -1,0 +1,202 @@
+// Which exports and imports are taken and which are wrong, beside what nats-server -t says of the same.
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { readAuthOptions } from '../../../src/broker/options/auth-options.ts';
+import type { ConfProblem } from '../../../src/conf/error.ts';
+import { parseConf } from '../../../src/conf/parser.ts';
+import { MapReader } from '../../../src/conf/reader.ts';
+import { run } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { describePeer } from '../../support/peers.ts';
+
+/** One account that exports and one that imports. */
+const pair = (exports: string, imports: string) =>
+  `accounts { A { exports: [ ${exports} ] }, B { imports: [ ${imports} ] } }`;
+const stream = (subject: string, more = '') =>
+  `{ stream: { account: A, subject: "${subject}" }${more && `, ${more}`} }`;
+const service = (subject: string, more = '') =>
+  `{ service: { account: A, subject: "${subject}" }${more && `, ${more}`} }`;
+
+function read(text: string) {
+  const problems: ConfProblem[] = [];
+  const root = new MapReader(parseConf(text, { file: 'nats.conf' }), problems, '');
+  const { links } = readAuthOptions(root, problems, {});
+  return { links, problems };
+}
+
+const taken = [
+  pair('{ stream: "a.>" }', stream('a.>')),
+  pair('{ stream: "a.>" }', stream('a.b')),
+  pair('{ stream: "a.>" }', stream('a.>', 'prefix: p')),
+  pair('{ stream: "a.>" }', stream('a.>', 'prefix: "p."')),
+  pair('{ stream: "a.>" }', stream('a.>', 'to: "x.>"')),
+  pair('{ stream: "a.*.*" }', stream('a.*.*', 'to: "x.$2.$1"')),
+  pair('{ stream: "a.*.*" }', stream('a.*.*', 'to: "x.*.*"')),
+  pair('{ stream: "a.*" }', stream('a.*', 'to: "x.{{wildcard(1)}}"')),
+  pair('{ stream: "a.*" }', stream('a.*', 'to: "x.$1.$1"')),
+  pair('{ stream: "a" }', stream('a', 'to: "b.$1"')),
+  pair('{ stream: a, accounts: [B] }', stream('a')),
+  pair('{ stream: a, accounts: [] }', stream('a')),
+  pair('{ stream: "a.*.>", account_token_position: 2 }', stream('a.B.>')),
+  pair('{ stream: a }', stream('a', 'allow_trace: true')),
+  pair('{ service: a }', service('a')),
+  pair('{ service: a }', service('a', 'to: b')),
+  pair('{ service: a }', service('a', 'to: "b.*"')),
+  pair('{ service: "a.*.*" }', service('a.*.*', 'to: "b.$2.$1"')),
+  pair('{ service: "a.>" }', service('a.>', 'to: "b.>"')),
+  pair('{ service: "a.*" }', service('a.*', 'to: "b.*"')),
+  pair('{ service: a, response_type: Stream }', service('a', 'share: true')),
+  pair('{ service: a, response: single, threshold: "1s" }', service('a')),
+  pair('{ service: a, response: chunk, response_time: "100ms", allow_trace: true }', service('a')),
+  pair('{ service: a }, { stream: a }', `${service('a')}, ${stream('a')}`),
+  pair('{ stream: a }, { stream: a, accounts: [B] }', stream('a')),
+  'accounts { A { exports: [ { service: a } ] }, B { exports: [ { service: a } ] }, C { imports: [ { service: { account: A, subject: a } }, { service: { account: B, subject: a } } ] } }',
+  'accounts { A { exports: [ { stream: a } ], imports: [ { service: { account: B, subject: b } } ] }, B { exports: [ { service: b } ], imports: [ { stream: { account: A, subject: a } } ] } }',
+];
+
+const refused: readonly (readonly [text: string, message: string])[] = [
+  [pair('{ stream: a }', stream('b')), 'stream "b" of account "A" is not exported to account "B"'],
+  [pair('{ stream: a }', service('a')), 'service "a" of account "A" is not exported to account "B"'],
+  [pair('{ stream: a.b }', stream('a.*')), 'stream "a.*" of account "A" is not exported to account "B"'],
+  [pair('{ stream: a, accounts: [A] }', stream('a')), 'is not exported to account "B"'],
+  [pair('{ service: a, accounts: [A] }', service('a')), 'is not exported to account "B"'],
+  [pair('{ stream: a, accounts: [X] }', ''), 'is exported to account "X", and there is no such account'],
+  [
+    pair('{ stream: "a.*.>", account_token_position: 2 }', stream('a.C.>')),
+    'stream "a.C.>" of account "A" is not exported to account "B"',
+  ],
+  [pair('{ stream: "a.*.>", account_token_position: 2 }', stream('a.*.>')), 'is not exported to account "B"'],
+  [pair('{ stream: "a.b", account_token_position: 2 }', ''), '"account_token_position" must be the place'],
+  [pair('{ stream: "a.*", account_token_position: 3 }', ''), '"account_token_position" must be the place'],
+  [pair('', '{ stream: { account: X, subject: a } }'), 'there is no account "X" to import from'],
+  [pair('{ stream: "a.>" }', stream('a.>', 'prefix: "p.*"')), '"prefix" cannot have wildcards'],
+  [pair('{ stream: "a.>" }', stream('a.>', 'to: "x"')), 'both or neither of the subjects must end in ">"'],
+  [pair('{ stream: "a.*.*" }', stream('a.*.*', 'to: "x.$1"')), 'it does not use every wildcard'],
+  [pair('{ stream: "a.*" }', stream('a.*', 'to: "x.$2"')), 'it has no wildcard for $2'],
+  [
+    pair('{ stream: "a.*" }', stream('a.*', 'to: "x.{{partition(3,1)}}"')),
+    'of the mapping functions only wildcard is for imports',
+  ],
+  [pair('{ stream: a }', `${stream('a')}, ${stream('a', 'to: b')}`), 'it is imported already'],
+  [pair('{ service: a }', service('a', 'to: "b..c"')), 'it is not a subject'],
+  [pair('{ service: "a.*" }', service('a.*', 'to: "b"')), 'it does not use every wildcard'],
+  [pair('{ service: "a.>" }', service('a.>', 'to: "b.*"')), 'both or neither'],
+  [
+    pair('{ service: "a.>" }', `${service('a.b', 'to: x')}, ${service('a.c', 'to: x')}`),
+    'of that name already',
+  ],
+  [pair('{ stream: a, response: single }', ''), '"response" is for services, and this is a stream'],
+  [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" is for services'],
+  [pair('{ stream: a, latency: b }', ''), '"latency" is for services'],
+  [pair('{ stream: a, allow_trace: true }', ''), '"allow_trace" is for services'],
+  [pair('{ service: a }', service('a', 'allow_trace: true')), '"allow_trace" is for streams'],
+  [pair('{ service: a, response: double }', ''), '"double" is no type of response'],
+  [pair('{ service: a, response: 1 }', ''), 'expected a string for "response"'],
+  [pair('{ service: a, threshold: 1 }', ''), 'expected a string for "response_threshold"'],
+  [pair('{ service: a, threshold: soon }', ''), '"soon" is not a duration'],
+  [pair('{ service: a, latency: { sampling: 0, subject: b } }', ''), '"sampling" must be from 1 to 100'],
+  [pair('{ service: a, latency: { sampling: x, subject: b } }', ''), '"sampling" must be from 1 to 100'],
+  [pair('{ service: a, latency: { sampling: 10 } }', ''), '"latency" needs "subject"'],
+  [pair('{ service: a, latency: 5 }', ''), '"latency" must be a subject or a block'],
+  [pair('{ service: a, stream: b }', ''), 'an entry needs only one of "stream" and "service"'],
+  [pair('{ stream: a, accounts: B }', ''), 'expected an array for "accounts"'],
+  [pair('{ stream: a, accounts: [ true ] }', ''), 'an entry of "accounts" must be a name'],
+  [pair('a', ''), 'an entry of accounts.A.exports must be a block'],
+  [pair('{ service: a, nonsense: 1 }', ''), 'unknown field "nonsense" in accounts.A.exports'],
+  [pair('{ service: 5 }', ''), 'expected a string for "service"'],
+  [pair('', '{ stream: "a" }'), 'expected a block for "stream"'],
+  [pair('', '{ stream: { account: A } }'), '"stream" needs "account" and "subject"'],
+  [pair('', '{ stream: { subject: a } }'), '"stream" needs "account" and "subject"'],
+  [pair('{ stream: a }', '{ stream: { account: A, subject: a, x: 1 } }'), 'unknown field "x" in stream'],
+  [pair('{ stream: a }', stream('a', 'nonsense: 1')), 'unknown field "nonsense" in accounts.B.imports'],
+  ['accounts { A { exports: { stream: a } } }', 'expected an array for "exports"'],
+  ['accounts { A { imports: a } }', 'expected an array for "imports"'],
+  [
+    'accounts { A { exports: [ { stream: "a.>" } ], imports: [ { stream: { account: B, subject: "a.>" } } ] }, B { exports: [ { stream: "a.>" } ], imports: [ { stream: { account: A, subject: "a.>" } } ] } }',
+    'it comes back to where it came from',
+  ],
+  [
+    'accounts { A { exports: [ { service: "a" } ], imports: [ { service: { account: B, subject: "a" } } ] }, B { exports: [ { service: "a" } ], imports: [ { service: { account: A, subject: "a" } } ] } }',
+    'it comes back to where it came from',
+  ],
+  [
+    'accounts { A { exports: [ { service: "a.>" } ], imports: [ { service: { account: C, subject: "a.>" } } ] }, B { exports: [ { service: "a.>" } ], imports: [ { service: { account: A, subject: "a.>" } } ] }, C { exports: [ { service: "a.>" } ], imports: [ { service: { account: B, subject: "a.>" } } ] } }',
+    'it comes back to where it came from',
+  ],
+];
+
+/** What is refused here and passed over there, where it does nothing. */
+const stricter: readonly (readonly [text: string, message: string])[] = [
+  [pair('{ accounts: [B] }', ''), 'an entry needs "stream" or "service"'],
+  [pair('{ service: a }', service('a', 'prefix: p')), '"prefix" is for streams'],
+];
+
+describe('exports and imports', () => {
+  it.each(taken)('takes %s', (text) => {
+    expect(read(text).problems).toEqual([]);
+  });
+
+  it.each([...refused, ...stricter])('refuses %s', (text, message) => {
+    expect(
+      read(text)
+        .problems.map((problem) => problem.message)
+        .join('\n'),
+    ).toContain(message);
+  });
+
+  it('says where it stands', () => {
+    const { problems } = read(
+      'accounts {\n A {}\n B { imports: [\n  { stream: { account: A, subject: x } }\n ] }\n}',
+    );
+    expect(problems).toMatchObject([
+      {
+        severity: 'error',
+        position: { line: 4, column: 3 },
+        hint: 'export it there, to account "B" if not to all',
+      },
+    ]);
+  });
+
+  it('says that services are not measured', () => {
+    const { problems } = read(pair('{ service: a, latency: { sampling: "50%", subject: l } }', service('a')));
+    expect(problems).toMatchObject([{ severity: 'warning', code: 'unsupported' }]);
+  });
+
+  it('puts down what comes of them', () => {
+    const { links } = read(
+      pair(
+        '{ stream: "a.*.>" }, { service: "r.*.*", response: stream, threshold: "5s" }',
+        `${stream('a.*.>', 'to: "x.$1.>"')}, ${service('r.*.*', 'to: "q.$2.$1", share: true')}`,
+      ),
+    );
+    const between = { account: 'B', exporter: 'A' };
+    expect(links).toEqual({
+      streams: [{ ...between, from: 'a.*.>', to: 'x.*.>', mapped: 'x.$1.>' }],
+      services: [
+        {
+          ...between,
+          ...{ from: 'q.*.*', to: 'r.*.*', mapped: 'r.$2.$1', share: true },
+          ...{ export: 'A r.*.*', responseType: 'stream', thresholdMs: 5000 },
+        },
+      ],
+    });
+  });
+});
+
+describePeer('nats-server', 'of exports and imports nats-server -t', (bin) => {
+  const scratch = testFolder('account-links');
+  const verdict = async (text: string) => {
+    const conf = join(mkdtempSync(join(scratch, 'x-')), 'nats.conf');
+    writeFileSync(conf, `${text}\n`);
+    return (await run([bin, '-t', '-c', conf])).code === 0;
+  };
+
+  it.each([...taken, ...stricter.map(([text]) => text)])('takes %s', async (text) => {
+    expect(await verdict(text)).toBe(true);
+  });
+
+  it.each(refused)('refuses %s', async (text) => {
+    expect(await verdict(text)).toBe(false);
+  });
+});

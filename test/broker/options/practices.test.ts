@@ -1,0 +1,297 @@
+import { chmodSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createUser } from '@nats-io/nkeys';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { checkConfiguration } from '../../../src/broker/options/check.ts';
+import { type MadePair, TestAuthority } from '../../support/certificates.ts';
+import { run } from '../../support/command.ts';
+import { testFolder } from '../../support/folder.ts';
+import { describePeer } from '../../support/peers.ts';
+
+const scratch = testFolder('practices');
+let ca: TestAuthority;
+let server: MadePair;
+let route: MadePair;
+
+beforeAll(async () => {
+  ca = await TestAuthority.make('Test CA', { until: 90 });
+  server = await ca.server('server', { until: 30 });
+  route = await ca.server('route', { until: 30, purposes: ['serverAuth', 'clientAuth'] });
+});
+
+interface Files {
+  server?: MadePair;
+  route?: MadePair;
+  bundle?: string;
+  keyMode?: number;
+  users?: Record<string, MadePair>;
+}
+
+/** Writes a configuration and what it names; DIR in the text is the folder. */
+function write(text: string, files: Files): string {
+  const folder = mkdtempSync(join(scratch, 'x-'));
+  const put = (file: string, data: string, mode = 0o600) => {
+    writeFileSync(join(folder, file), data);
+    chmodSync(join(folder, file), mode);
+  };
+  const pairs = { server: files.server ?? server, route: files.route ?? route, ...files.users };
+  for (const [name, { cert, key }] of Object.entries(pairs)) {
+    put(`${name}-cert.pem`, cert);
+    put(`${name}-key.pem`, key, files.keyMode);
+  }
+  put('ca.pem', files.bundle ?? ca.pem);
+  put('nats.conf', text.replaceAll('DIR', folder));
+  return folder;
+}
+
+/** Checks a configuration; lists codes with their lines, and where the error is one, says so. */
+async function check(text: string, files: Files = {}): Promise<string[]> {
+  const folder = write(text, files);
+  const found = await checkConfiguration(join(folder, 'nats.conf'));
+  return found.map(({ code, severity, position: { line, column }, message }) =>
+    code === undefined ? message : `${severity} ${line}:${column} ${code}`,
+  );
+}
+
+const material = 'cert_file: "DIR/server-cert.pem", key_file: "DIR/server-key.pem", ca_file: "DIR/ca.pem"';
+const block = (more = '') => `tls {\n${material}\nverify: true\n${more}\n}\n`;
+const cluster = (name = 'route', more = '') =>
+  `cluster {\nname: c, listen: "127.0.0.1:6222"\ntls {\ncert_file: "DIR/${name}-cert.pem", key_file: "DIR/${name}-key.pem", ca_file: "DIR/ca.pem"\n${more}\n}\n}\n`;
+
+describe('a configuration that keeps to the best practices', () => {
+  it.each([
+    ['with verify', block()],
+    [
+      'with TLS 1.3 and all its suites',
+      block(
+        'min_version: "1.3", cipher_suites: [TLS_AES_128_GCM_SHA256, TLS_AES_256_GCM_SHA384, TLS_CHACHA20_POLY1305_SHA256]',
+      ),
+    ],
+    [
+      'with suites of TLS 1.2 alone',
+      block(
+        'cipher_suites: [TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256]',
+      ),
+    ],
+    ['with a cluster', block() + cluster()],
+    ['with curves in the order of nats-server', block('curve_preferences: [X25519, CurveP256]')],
+    ['with a timeout of a second', block('timeout: 1')],
+    [
+      'with users without a password or with a hash of it',
+      `${block()}authorization { users: [ { user: a }, { user: b, password: "$2b$11$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" } ] }\n`,
+    ],
+    [
+      'with a hashed token',
+      `${block()}authorization { token: "$2b$11$xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx" }\n`,
+    ],
+  ])('is not warned of, %s', async (_what, text) => {
+    expect(await check(text)).toEqual([]);
+  });
+});
+
+describe('warns of', () => {
+  it.each<[string, string, string[]]>([
+    ['clients without TLS', 'port: 4222\n', ['warning 1:1 no-tls']],
+    ['an empty tls block, which turns nothing on', 'port: 4222\ntls {}\n', ['warning 2:5 no-tls']],
+    [
+      'a cluster without TLS',
+      `${block()}cluster {\nname: c, listen: "127.0.0.1:6222"\n}\n`,
+      ['warning 6:9 no-tls'],
+    ],
+    [
+      'clients with and without TLS on one port',
+      `${block()}allow_non_tls: true\n`,
+      ['warning 6:16 plain-text-allowed'],
+    ],
+    ['clients that are not verified', `tls {\n${material}\n}\n`, ['warning 1:5 no-client-verification']],
+    [
+      'clients that are said not to be verified',
+      `tls {\n${material}\nverify: false\n}\n`,
+      ['warning 3:9 no-client-verification'],
+    ],
+    [
+      'passwords that stand in the file as they are, once',
+      `${block()}authorization { users: [\n{ user: a, password: p1 }\n{ user: b, password: p2 }\n] }\n`,
+      ['warning 7:22 plaintext-password'],
+    ],
+    [
+      'a token that stands in the file as it is',
+      `${block()}authorization { token: t }\n`,
+      ['warning 6:24 plaintext-password'],
+    ],
+    ['TLS 1.0', block('min_version: "1.0"'), ['warning 4:14 protocol-version']],
+    ['TLS 1.1', block('min_version: "1.1"'), ['warning 4:14 protocol-version']],
+    [
+      'a suite with CBC',
+      block('cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA]'),
+      ['warning 4:56 weak-cipher'],
+    ],
+    [
+      'insecure suites, each',
+      block(
+        'allow_insecure_cipher_suites: true\ncipher_suites: [\nTLS_RSA_WITH_AES_128_GCM_SHA256\nTLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256\nTLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]',
+      ),
+      ['warning 6:1 weak-cipher', 'warning 7:1 weak-cipher'],
+    ],
+    [
+      'a handshake that may take half a second',
+      block('timeout: 0.5'),
+      ['warning 4:10 short-handshake-timeout'],
+    ],
+    [
+      'milliseconds where seconds were meant',
+      block('timeout: "2ms"'),
+      ['warning 4:10 short-handshake-timeout'],
+    ],
+    [
+      'servers of the cluster that are not verified',
+      block() + cluster('route', 'insecure: true'),
+      ['warning 10:11 skipped-verification'],
+    ],
+    [
+      'insecure for clients, which does nothing',
+      block('insecure: true'),
+      ['warning 4:11 skipped-verification'],
+    ],
+    [
+      'curves in an order that is not that of nats-server',
+      block('curve_preferences: [CurveP384, X25519]'),
+      ['warning 4:20 nats-server-ignores'],
+    ],
+    [
+      'one certificate for clients and cluster',
+      block() + cluster('server'),
+      ['warning 9:12 shared-certificate'],
+    ],
+    [
+      'any authority of the system',
+      `tls {\ncert_file: "DIR/server-cert.pem", key_file: "DIR/server-key.pem"\nverify: true\n}\n`,
+      ['warning 3:9 system-authorities'],
+    ],
+    [
+      'pins that nobody can show',
+      `tls {\n${material}\npinned_certs: ["${'ab'.repeat(32)}"]\n}\n`,
+      ['warning 1:5 no-client-verification', 'warning 3:15 pins-without-verify'],
+    ],
+  ])('%s', async (_what, text, expected) => {
+    expect(await check(text)).toEqual(expected);
+  });
+
+  it('a copy of the certificate of clients in the cluster', async () => {
+    expect(await check(block() + cluster(), { route: server })).toEqual(['warning 9:12 shared-certificate']);
+  });
+
+  it.each([
+    [0o600, []],
+    [0o400, []],
+    [0o640, ['warning 2:57 key-mode']],
+    [0o644, ['warning 2:57 key-mode']],
+  ])('a key of mode %o, or not', async (keyMode, expected) => {
+    const column = block().split('\n')[1]?.indexOf('"DIR/server-key.pem"') ?? 0;
+    const found = await check(block(), { keyMode });
+    expect(found.map((line) => line.replace(/:\d+ /, `:${column} `))).toEqual(
+      expected.map((line) => line.replace(/:\d+ /, `:${column} `)),
+    );
+  });
+
+  it.each([
+    ['due in the last third of its life', { from: -70, until: 30 }, ['warning certificate-due']],
+    ['not due with a third of its life before it', { from: -60, until: 40 }, []],
+    ['expired, which is an error', { from: -3, until: -1 }, ['error certificate-expired']],
+    ['not valid yet', { from: 1, until: 3 }, ['warning not-yet-valid']],
+    ['not for servers', { purposes: ['clientAuth' as const] }, ['warning wrong-usage']],
+  ])('a certificate that is %s', async (_what, options, expected) => {
+    const found = await check(block(), { server: await ca.server('s', { until: 30, ...options }) });
+    expect(found.map((line) => line.replace(/ 2:12/, ''))).toEqual(expected);
+  });
+
+  it('an authority that is due, and not while a longer one stands beside it', async () => {
+    const old = await TestAuthority.make('Old CA', { until: 4 });
+    const files = { server: await old.server('s', { until: 3 }), bundle: old.pem };
+    const found = await check(block(), files);
+    expect(found).toEqual([expect.stringMatching(/^warning 2:\d+ authority-due$/)]);
+    expect(await check(block(), { ...files, bundle: ca.pem + old.pem })).toEqual([]);
+  });
+
+  it('an authority that has expired', async () => {
+    const old = await TestAuthority.make('Old CA', { until: -1 });
+    expect(await check(block(), { bundle: ca.pem + old.pem })).toEqual([
+      expect.stringMatching(/^warning 2:\d+ authority-expired$/),
+    ]);
+  });
+
+  it('nothing more about an option that cannot be read', async () => {
+    expect(await check(block().replace('verify: true', 'verify: maybe'))).toEqual([
+      'expected a boolean for "verify" in tls, found a string',
+    ]);
+  });
+
+  it('both ports at once, in the order of the file', async () => {
+    const files = { server: await ca.server('s', { from: -70, until: 30 }), keyMode: 0o644 };
+    expect(await check(`tls {\n${material}\n}\n${cluster()}`, files)).toEqual([
+      'warning 1:5 no-client-verification',
+      'warning 2:12 certificate-due',
+      expect.stringMatching(/^warning 2:\d+ key-mode$/),
+      expect.stringMatching(/^warning 7:\d+ key-mode$/),
+    ]);
+  });
+});
+
+describe('users that only a common name can name', () => {
+  const accounts = (...users: string[]) =>
+    `accounts { A: { users: [ ${users.map((user) => `{user: "${user}"}`).join(', ')} ] } }\n`;
+  const mapping = block().replace('verify: true', 'verify_and_map: true');
+  const expected = ['warning 3:17 common-name-mapping'];
+
+  it('are not those who sign with an nkey', async () => {
+    const key = createUser().getPublicKey();
+    expect(await check(`${mapping}accounts { A: { users: [ {nkey: ${key}} ] } }\n`)).toEqual([]);
+  });
+
+  it.each([
+    ['a bare word', accounts('alice'), expected],
+    ['an address', accounts('alice@example.com'), []],
+    ['a host', accounts('alice.example.com'), []],
+    ['a URI', accounts('spiffe://example.com/alice'), []],
+    ['a subject', accounts('CN=alice,O=Acme'), []],
+  ])('are warned of or not: %s', async (_what, users, found) => {
+    expect(await check(mapping + users)).toEqual(found);
+  });
+
+  it('are not warned of where their certificate lies there and has another name', async () => {
+    const users = { alice: await ca.leaf('alice', { sans: ['dns:alice'] }) };
+    expect(await check(mapping + accounts('alice'), { users })).toEqual([]);
+  });
+
+  it('are warned of where their certificate has nothing but that', async () => {
+    const users = { alice: await ca.leaf('alice') };
+    expect(await check(mapping + accounts('alice'), { users })).toEqual(expected);
+  });
+
+  it('are no matter without verify_and_map', async () => {
+    expect(await check(block() + accounts('alice'))).toEqual([]);
+  });
+});
+
+describePeer('nats-server', 'what nats-server is said to make of', (bin) => {
+  it.each([
+    ['rate_limit: 1048576', 'nats-server-refuses'],
+    ['handshake_first: true, handshake_first_fallback: "2s"', 'nats-server-refuses'],
+    ['min_version: "1.1"', 'protocol-version'],
+    ['cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305]', 'nats-server-refuses'],
+  ])('%s is true: it refuses it', async (option, code) => {
+    const folder = write(block(option), {});
+    const conf = join(folder, 'nats.conf');
+    expect(await checkConfiguration(conf)).toEqual([expect.objectContaining({ severity: 'warning', code })]);
+    expect((await run([bin, '-t', '-c', conf])).code).toBe(1);
+  });
+
+  it('a part of the suites of TLS 1.3 is warned of, since it takes the list and ignores it', async () => {
+    const folder = write(block('cipher_suites: [TLS_AES_256_GCM_SHA384]'), {});
+    const conf = join(folder, 'nats.conf');
+    expect(await checkConfiguration(conf)).toEqual([
+      expect.objectContaining({ severity: 'warning', code: 'nats-server-ignores' }),
+    ]);
+    expect((await run([bin, '-t', '-c', conf])).code).toBe(0);
+  });
+});

@@ -1,0 +1,250 @@
+// The transport: order, coalescing, slow consumers, publishers that wait for them, and how a connection ends.
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  Connection,
+  type ConnectionOwner,
+  Flusher,
+  type Transport,
+} from '../../../src/broker/transport/connection.ts';
+import { BufferPool } from '../../../src/broker/transport/output.ts';
+import type { CloseReason } from '../../../src/protocol/violations.ts';
+
+interface Ends {
+  readonly connection: Connection;
+  readonly client: Socket;
+  /** What the owner was told. */
+  readonly told: string[];
+  /** Resolves with the reason. */
+  readonly closed: Promise<CloseReason>;
+  /** The bytes the owner received so far. */
+  received(): string;
+}
+
+const servers: Server[] = [];
+const clients: Socket[] = [];
+
+afterEach(async () => {
+  vi.useRealTimers();
+  for (const client of clients.splice(0)) client.destroy();
+  for (const server of servers.splice(0)) {
+    server.close();
+    await once(server, 'close');
+  }
+});
+
+/** Two ends of one TCP connection, the accepted one as a Connection that reads. */
+async function pair(settings: Partial<Transport> = {}, own = transport(settings)): Promise<Ends> {
+  const server = createServer({ allowHalfOpen: true });
+  servers.push(server);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const client = connect({
+    port: (server.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    allowHalfOpen: true,
+  });
+  client.on('error', () => {});
+  clients.push(client);
+  const [accepted] = (await once(server, 'connection')) as [Socket];
+  const told: string[] = [];
+  let received = '';
+  let markClosed: (reason: CloseReason) => void = () => {};
+  const closed = new Promise<CloseReason>((resolve) => {
+    markClosed = resolve;
+  });
+  const owner: ConnectionOwner = {
+    receive: (chunk) => {
+      received += chunk.toString('latin1');
+      client.emit('test:received');
+    },
+    slow: (text) => told.push(text),
+    closed: (reason) => {
+      told.push(reason);
+      markClosed(reason);
+    },
+  };
+  const connection = new Connection(accepted, own, owner);
+  connection.open();
+  return { connection, client, told, closed, received: () => received };
+}
+
+function transport(settings: Partial<Transport> = {}): Transport {
+  return {
+    pool: new BufferPool(),
+    flusher: new Flusher(),
+    readBuffer: Buffer.alloc(4096),
+    maxPending: 64 * 1024 * 1024,
+    writeDeadlineMs: 10_000,
+    ...settings,
+  };
+}
+
+/** Everything the client reads until the end. */
+async function readAll(client: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  client.on('data', (chunk: Buffer) => chunks.push(chunk));
+  await once(client, 'end');
+  return Buffer.concat(chunks).toString('latin1');
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+}
+
+describe('Connection', () => {
+  it('reads what the client sends, in order', async () => {
+    const { client, received } = await pair();
+    client.write('x'.repeat(10_000));
+    client.write('y');
+    await until(() => received().length === 10_001);
+    expect(received()).toBe(`${'x'.repeat(10_000)}y`);
+  });
+
+  it('writes everything in order, small and large', async () => {
+    const { connection, client } = await pair();
+    const pieces = Array.from({ length: 500 }, (_, n) => Buffer.from(`${n},`.repeat(n % 7 === 0 ? 3000 : 1)));
+    for (const piece of pieces) expect(connection.write(piece)).toBe(true);
+    connection.close('Client Closed');
+    expect(await readAll(client)).toBe(Buffer.concat(pieces).toString());
+  });
+
+  it('makes one write of what is queued in one turn', async () => {
+    const { connection, client } = await pair();
+    const chunks: string[] = [];
+    client.on('data', (chunk) => chunks.push(String(chunk)));
+    for (let n = 0; n < 100; n++) connection.write(Buffer.from('PONG\r\n'));
+    await until(() => chunks.length > 0);
+    expect(chunks).toEqual(['PONG\r\n'.repeat(100)]);
+  });
+
+  it('writes what is pending before it ends, and tells its owner once', async () => {
+    const { connection, client, told } = await pair();
+    connection.write(Buffer.from("-ERR 'Stale Connection'\r\n"));
+    connection.close('Stale Connection');
+    connection.close('Server Shutdown');
+    expect(connection.isOpen).toBe(false);
+    expect(connection.write(Buffer.from('late'))).toBe(false);
+    expect(await readAll(client)).toBe("-ERR 'Stale Connection'\r\n");
+    client.end();
+    await once(client, 'close');
+    expect(told).toEqual(['Stale Connection']);
+  });
+
+  it('gets the last words through to a client that is still sending', async () => {
+    const { connection, client } = await pair();
+    // What a server leaves unread makes the kernel reset the connection, and the client lose what it was sent.
+    for (let n = 0; n < 50; n++) client.write(Buffer.alloc(65_536));
+    connection.write(Buffer.from("-ERR 'Maximum Payload Violation'\r\n"));
+    connection.close('Maximum Message Payload Exceeded');
+    for (let n = 0; n < 50; n++) client.write(Buffer.alloc(65_536));
+    expect(await readAll(client)).toBe("-ERR 'Maximum Payload Violation'\r\n");
+  });
+
+  it('answers a client that has half-closed', async () => {
+    const { connection, client, closed, received } = await pair();
+    client.end('PING\r\n');
+    await until(() => received() !== '');
+    connection.write(Buffer.from('PONG\r\n'));
+    expect(await closed).toBe('Client Closed');
+    expect(await readAll(client)).toBe('PONG\r\n');
+  });
+
+  it('notices that the client is gone', async () => {
+    const { client, closed } = await pair();
+    client.resetAndDestroy();
+    expect(await closed).toBe('Read Error');
+  });
+
+  it('ends a client that leaves more unread than allowed', async () => {
+    const { connection, client, told, closed } = await pair({ maxPending: 1_000_000 });
+    client.pause();
+    const piece = Buffer.alloc(100_000);
+    while (connection.write(piece)) await new Promise((resolve) => setImmediate(resolve));
+    expect(await closed).toBe('Slow Consumer (Pending Bytes)');
+    expect(told[0]).toBe('Slow Consumer Detected: MaxPending of 1000000 Exceeded');
+  });
+
+  it('ends a client that does not take a write in time', async () => {
+    const { connection, client, told, closed } = await pair({ writeDeadlineMs: 100 });
+    client.pause();
+    const piece = Buffer.alloc(1_000_000);
+    for (let n = 0; n < 30; n++) connection.write(piece);
+    expect(await closed).toBe('Slow Consumer (Write Deadline)');
+    expect(told[0]).toMatch(
+      /^Slow Consumer Detected: WriteDeadline of 100ms exceeded with \d+ bytes pending\.$/,
+    );
+  });
+
+  it('does not wait for a client that takes nothing once it is to end', async () => {
+    const { connection, client } = await pair();
+    client.pause();
+    for (let n = 0; n < 30; n++) connection.write(Buffer.alloc(1_000_000));
+    const server = servers[0] as Server;
+    connection.close('Server Shutdown');
+    server.close();
+    await once(server, 'close');
+  });
+});
+
+describe('a publisher whose consumer is behind', () => {
+  /** A publisher and a consumer that share a transport; the consumer's client does not read and 20 MB wait for it. */
+  async function behind() {
+    const own = transport();
+    const publisher = await pair({}, own);
+    const consumer = await pair({}, own);
+    consumer.client.pause();
+    for (let n = 0; n < 200; n++) consumer.connection.write(Buffer.alloc(100_000));
+    await until(() => consumer.connection.isBehind);
+    return { publisher, consumer };
+  }
+
+  it('is not read until the consumer has caught up', async () => {
+    const { publisher, consumer } = await behind();
+    // However slow this machine is, the time that a publisher waits at the most must not be over before.
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    publisher.connection.waitFor(consumer.connection);
+    publisher.client.write('PUB');
+    for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+    expect(publisher.received()).toBe('');
+    consumer.client.resume();
+    await until(() => publisher.received() === 'PUB');
+    expect(consumer.connection.pending).toBeLessThan(2 * 1024 * 1024);
+  });
+
+  it('is read again before long when the consumer never reads', async () => {
+    const { publisher, consumer } = await behind();
+    const began = performance.now();
+    publisher.connection.waitFor(consumer.connection);
+    publisher.client.write('PUB');
+    await until(() => publisher.received() === 'PUB');
+    expect(performance.now() - began).toBeLessThan(1000);
+    // Once was enough: it holds nobody up again until it reads.
+    expect(consumer.connection.isBehind).toBe(false);
+    consumer.client.resume();
+    await until(() => consumer.connection.pending === 0);
+  });
+
+  it('is read again when the consumer ends', async () => {
+    const { publisher, consumer } = await behind();
+    publisher.connection.waitFor(consumer.connection);
+    consumer.connection.abort('Write Error');
+    publisher.client.write('PUB');
+    await until(() => publisher.received() === 'PUB');
+  });
+
+  it('waits for a consumer far behind every time', async () => {
+    const own = transport({ maxPending: 25_000_000 });
+    const consumer = await pair({}, own);
+    consumer.client.pause();
+    for (let n = 0; n < 240; n++) consumer.connection.write(Buffer.alloc(100_000));
+    const publisher = await pair({}, own);
+    for (let n = 0; n < 2; n++) {
+      expect(consumer.connection.isBehind).toBe(true);
+      publisher.connection.waitFor(consumer.connection);
+      publisher.client.write('P');
+      await until(() => publisher.received().length === n + 1);
+    }
+  });
+});

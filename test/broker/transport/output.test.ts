@@ -1,0 +1,65 @@
+// The output queue: order, sizes, and that buffers come back to the pool and to nobody else.
+import { describe, expect, it } from 'vitest';
+import { BufferPool, OutputQueue } from '../../../src/broker/transport/output.ts';
+import { below, seeded } from '../../support/seeded.ts';
+
+function append(queue: OutputQueue, bytes: Buffer): void {
+  const target = queue.room(bytes.length);
+  bytes.copy(target, queue.at);
+  queue.advance(queue.at + bytes.length);
+}
+
+function takeAll(queue: OutputQueue): Buffer {
+  const parts: Buffer[] = [];
+  for (let taken = queue.take(); taken !== undefined; taken = queue.take()) {
+    parts.push(Buffer.from(taken.buffer.subarray(0, taken.length)));
+    queue.give(taken.buffer);
+  }
+  return Buffer.concat(parts);
+}
+
+describe('OutputQueue', () => {
+  it('gives back every byte in order, whatever the sizes', () => {
+    const random = seeded(3);
+    const pool = new BufferPool();
+    const queues = [new OutputQueue(pool), new OutputQueue(pool), new OutputQueue(pool)];
+    const expected = queues.map((): Buffer[] => []);
+    for (let step = 0; step < 3000; step++) {
+      const index = below(random, queues.length);
+      const queue = queues[index] as OutputQueue;
+      const size = random() < 0.02 ? below(random, 200_000) : below(random, 400);
+      const bytes = Buffer.alloc(size, step);
+      append(queue, bytes);
+      expected[index]?.push(bytes);
+      expect(queue.pending).toBe(expected[index]?.reduce((sum, { length }) => sum + length, 0));
+      if (random() < 0.05) {
+        expect(takeAll(queue).equals(Buffer.concat(expected[index] as Buffer[]))).toBe(true);
+        expected[index] = [];
+        expect(queue.pending).toBe(0);
+      }
+    }
+  });
+
+  it('holds a small buffer for little and a large one for much', () => {
+    const queue = new OutputQueue(new BufferPool());
+    append(queue, Buffer.alloc(10));
+    expect(queue.take()?.buffer.length).toBe(2048);
+    for (let step = 0; step < 2000; step++) append(queue, Buffer.alloc(100));
+    const lengths: number[] = [];
+    for (let taken = queue.take(); taken !== undefined; taken = queue.take())
+      lengths.push(taken.buffer.length);
+    expect(lengths).toEqual([2048, 16_384, 65_536, 65_536, 65_536]);
+  });
+
+  it('uses a buffer again once it is given back, and not before', () => {
+    const pool = new BufferPool();
+    const [one, other] = [new OutputQueue(pool), new OutputQueue(pool)];
+    append(one, Buffer.from('one'));
+    const taken = one.take();
+    append(other, Buffer.from('other'));
+    expect(taken?.buffer.toString('latin1', 0, 3)).toBe('one');
+    one.give(taken?.buffer as Buffer);
+    append(one, Buffer.from('again'));
+    expect(one.take()?.buffer).toBe(taken?.buffer);
+  });
+});
