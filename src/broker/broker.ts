@@ -25,8 +25,8 @@ import { serveSystemRequests } from './monitoring/system-requests.ts';
 import { unlimited } from './options/account-limits.ts';
 import { formatHostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
-import { isBcrypt } from './options/password.ts';
 import { planReload } from './options/reload.ts';
+import { sayHello, sayHowClientsCome } from './start-log.ts';
 import { Flusher, type Transport } from './transport/connection.ts';
 import { Listener } from './transport/listener.ts';
 import { LogLimit } from './transport/log-limit.ts';
@@ -191,8 +191,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   async start(): Promise<void> {
-    this.#sayHello();
-    const { options } = this;
+    const { options, logger } = this;
+    sayHello(options, this.facts, logger);
     this.#tls = await this.#openTls(options);
     this.#openSystem();
     await this.#openMonitor();
@@ -204,10 +204,10 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#port = this.#listener.port;
     this.facts = this.#describe();
     const where = formatHostPort({ host: options.host, port: this.#port });
-    this.logger.info(`Listening for client connections on ${where}`);
-    this.#sayHowClientsCome();
+    logger.info(`Listening for client connections on ${where}`);
+    sayHowClientsCome(options, logger);
     await this.#openCluster();
-    this.logger.info('Server is ready');
+    logger.info('Server is ready');
   }
 
   /** Takes back what a failed start has opened. */
@@ -433,38 +433,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       clientUrls,
       connectUrls: this.#cluster?.connectUrls(clientUrls) ?? [],
     };
-  }
-
-  #sayHello(): void {
-    const { logger, options, facts } = this;
-    logger.info('Starting natspki, a broker for the NATS protocol that is not nats-server');
-    logger.info(`  Version:  ${facts.version}`);
-    logger.info(`  Node:     ${process.versions.node}`);
-    logger.info(`  Name:     ${facts.name}`);
-    logger.info(`  ID:       ${facts.id}`);
-    const { single, users } = options.auth;
-    const passwords = [single, ...(users ?? [])].map((user) => user?.password ?? '');
-    if (passwords.some((password) => password !== '' && !isBcrypt(password))) {
-      logger.warn(
-        'Plaintext passwords detected, use client certificates and verify_and_map, nkeys or bcrypt',
-      );
-    }
-    if (options.maxPayload > 8 * 1024 * 1024) {
-      logger.warn(
-        'Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance',
-      );
-    }
-  }
-
-  #sayHowClientsCome(): void {
-    const { tls, allowNonTls } = this.options;
-    if (tls === undefined) return;
-    const only = tls.handshakeFirst !== undefined && tls.handshakeFirst.fallbackMs === undefined;
-    const how = allowNonTls && !only ? 'available' : 'required';
-    this.logger.info(`TLS ${how} for client connections`);
-    if (only) {
-      this.logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
-    }
   }
 }
 

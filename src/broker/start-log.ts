@@ -1,0 +1,33 @@
+// What a broker logs when it starts: who it is, and what somebody who reads the log should know of its options.
+import type { Logger } from '../log.ts';
+import type { ServerFacts } from './clients/info.ts';
+import type { BrokerOptions } from './options/options.ts';
+import { isBcrypt } from './options/password.ts';
+
+/** Says what starts, and what of its options is unwise. */
+export function sayHello(options: BrokerOptions, facts: ServerFacts, logger: Logger): void {
+  logger.info('Starting natspki, a broker for the NATS protocol that is not nats-server');
+  logger.info(`  Version:  ${facts.version}`);
+  logger.info(`  Node:     ${process.versions.node}`);
+  logger.info(`  Name:     ${facts.name}`);
+  logger.info(`  ID:       ${facts.id}`);
+  const { single, users } = options.auth;
+  const passwords = [single, ...(users ?? [])].map((user) => user?.password ?? '');
+  if (passwords.some((password) => password !== '' && !isBcrypt(password))) {
+    logger.warn('Plaintext passwords detected, use client certificates and verify_and_map, nkeys or bcrypt');
+  }
+  if (options.maxPayload > 8 * 1024 * 1024) {
+    logger.warn('Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance');
+  }
+}
+
+/** Says whether clients come over TLS. */
+export function sayHowClientsCome({ tls, allowNonTls }: BrokerOptions, logger: Logger): void {
+  if (tls === undefined) return;
+  const only = tls.handshakeFirst !== undefined && tls.handshakeFirst.fallbackMs === undefined;
+  const how = allowNonTls && !only ? 'available' : 'required';
+  logger.info(`TLS ${how} for client connections`);
+  if (only) {
+    logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
+  }
+}
