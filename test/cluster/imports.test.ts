@@ -91,7 +91,11 @@ describeClusters('accounts of a cluster', (kinds) => {
   });
 
   it('say that nobody provides a service on any server', async () => {
-    const answer = await (b[2] as Client).request('my.nobody');
-    expect(answer.headers).toBe('NATS/1.0 503\r\nNats-Subject: my.nobody\r\n\r\n');
+    for (const [index, client] of b.entries()) {
+      // Version 2.9 says nothing of a service that it only imports.
+      if (kinds[index] === 'old') continue;
+      const answer = await client.request('my.nobody');
+      expect(answer.headers).toBe('NATS/1.0 503\r\nNats-Subject: my.nobody\r\n\r\n');
+    }
   });
 });
