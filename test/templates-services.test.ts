@@ -5,7 +5,9 @@ import { describe, expect, it } from 'vitest';
 
 const folder = new URL('../templates/', import.meta.url);
 const read = (name: string) => readFileSync(new URL(name, folder), 'utf8');
-const files = readdirSync(folder).filter((name) => !name.endsWith('.conf'));
+const files = readdirSync(folder, { withFileTypes: true })
+  .filter((entry) => entry.isFile() && !entry.name.endsWith('.conf'))
+  .map(({ name }) => name);
 
 /** The command lines in a file, from the command on. */
 function commandLines(text: string): string[][] {
