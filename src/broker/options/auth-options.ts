@@ -98,6 +98,14 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
   return options;
 }
 
+/** The same for those whom the options name, and for nobody else; without any, nobody may connect. */
+export function closedToStrangers(options: AuthOptions): AuthOptions {
+  const { single, token, users } = options;
+  return single === undefined && token === undefined && users === undefined
+    ? { ...options, users: [] }
+    : options;
+}
+
 /** Zero stands for the default, as in nats-server. */
 function readTimeout(reader: MapReader): number | undefined {
   const timeoutMs = reader.durationMs('timeout');

@@ -3,7 +3,13 @@ import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
-import { type AuthFlags, type AuthOptions, openToAll, readAuthOptions } from './auth-options.ts';
+import {
+  type AuthFlags,
+  type AuthOptions,
+  closedToStrangers,
+  openToAll,
+  readAuthOptions,
+} from './auth-options.ts';
 import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
 import { readTimeOption } from './duration-option.ts';
@@ -116,8 +122,8 @@ export const defaultBrokerOptions: BrokerOptions = {
 /** Of what nats-server keeps in 32 bits (opts.go). */
 const mostBytes = 2 ** 31 - 1;
 
-/** What decides who may connect or what the network sees: refused whatever anybody insists on. */
-const securityFeatures = {
+/** What decides who may connect: where somebody insists on doing without, only those come in whom the file itself names. */
+const loginFeatures = {
   operator: 'operators and JWTs',
   operators: 'operators and JWTs',
   root: 'operators and JWTs',
@@ -133,13 +139,13 @@ const securityFeatures = {
   resolver_preload: 'account resolvers',
   resolver_pinned_accounts: 'account resolvers',
   default_sentinel: 'operators and JWTs',
+};
+
+const otherFeatures = {
   proxies: 'proxies',
   proxy_protocol: 'the PROXY protocol',
   ocsp: 'OCSP',
   ocsp_cache: 'OCSP',
-};
-
-const otherFeatures = {
   jetstream: 'JetStream',
   store_dir: 'JetStream',
   storedir: 'JetStream',
@@ -176,13 +182,14 @@ export function readBrokerOptions(
   { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
 ): BrokerOptions {
   const reader = new MapReader(root, problems, '');
-  refuseUnsupported(reader, securityFeatures);
+  const hasOtherLogins = refuseUnsupported(reader, loginFeatures, ignoreUnsupported);
   refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
   readWithoutEffect(reader);
   refuseRetry(reader);
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
-  const auth = readAuthOptions(reader, problems, flags);
+  const configured = readAuthOptions(reader, problems, flags);
+  const auth = hasOtherLogins ? closedToStrangers(configured) : configured;
   const file: BrokerOptions = {
     serverName: readServerName(reader),
     ...readAddress(reader),

@@ -1,5 +1,5 @@
 // What nats-server's configuration can say and this broker cannot do yet: refused with its place, or, where somebody
-// insists and nobody's safety hangs on it, a warning; never passed over in silence.
+// insists, a warning; never passed over in silence.
 import type { MapReader } from '../../conf/reader.ts';
 
 const hint = 'remove it, or run this configuration on nats-server';
@@ -7,7 +7,7 @@ const hint = 'remove it, or run this configuration on nats-server';
 /**
  * Reports each of the fields that is set to something other than `false`.
  * @param features what each field is about, by its name
- * @param ignore warn instead; not for anything that decides who may do what
+ * @param ignore warn instead; whoever does it sees to it that nobody may do more than with the feature
  * @returns whether any was set
  */
 export function refuseUnsupported(

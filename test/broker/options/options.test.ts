@@ -258,6 +258,11 @@ describe('readBrokerOptions', () => {
 
   it.each([
     ['jetstream: true', 'JetStream'],
+    ['operator: "/a.jwt"', 'operators and JWTs'],
+    ['resolver: MEMORY', 'account resolvers'],
+    ['trusted_keys: [X]', 'operators and JWTs'],
+    ['proxy_protocol: true', 'the PROXY protocol'],
+    ['ocsp: true', 'OCSP'],
     ['gateway {name: A}', 'gateways'],
     ['leafnodes {port: 7422}', 'leaf nodes'],
     ['mqtt {port: 1883}', 'MQTT'],
@@ -276,16 +281,21 @@ describe('readBrokerOptions', () => {
     ]);
   });
 
+  it.each(['operator: "/a.jwt"', 'resolver: MEMORY', 'trusted_keys: [X]'])(
+    'lets in nobody but the users of the file where it is told to go on without %s',
+    (text) => {
+      expect(read(text, { ignoreUnsupported: true }).options.auth.users).toEqual([]);
+      const users = 'accounts { A { users: [{user: a, password: x}] } }';
+      const { auth } = read(`${text}\n${users}`, { ignoreUnsupported: true }).options;
+      expect(auth.users?.map(({ name }) => name)).toEqual(['a']);
+    },
+  );
+
   it('takes a feature that is turned off', () => {
     valid('jetstream: false');
   });
 
   it.each([
-    'operator: "/a.jwt"',
-    'resolver: MEMORY',
-    'trusted_keys: [X]',
-    'proxy_protocol: true',
-    'ocsp: true',
     'authorization { auth_callout { issuer: X } }',
     'authorization { users: [{user: a, proxy_required: true}] }',
   ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
