@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
+    // Most tests wait for processes of their own: as many at a time as there are processors, on small machines too.
+    maxWorkers: '100%',
     globalSetup: 'test/support/peers.ts',
     testTimeout: 30_000,
     hookTimeout: 60_000,
