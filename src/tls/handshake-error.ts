@@ -7,7 +7,7 @@ import { Certificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
-import { shorten } from './peer.ts';
+import { isPinned, peerOf, shorten } from './peer.ts';
 
 /** What the other side of a handshake is. */
 export type PeerRole = 'client' | 'server';
@@ -108,6 +108,24 @@ export function explainVerdict(
     default:
       return refuse(`${role}-certificate-invalid`, `${who} failed verification: ${verdict}`);
   }
+}
+
+/** Explains why a peer is refused whose certificate is in order and not among the pins; undefined where it is pinned. */
+export function explainPin(
+  socket: TLSSocket,
+  pins: TlsMaterial['block']['pinnedCerts'],
+  role: PeerRole = 'client',
+): HandshakeError | undefined {
+  if (pins === undefined) return undefined;
+  const peer = peerOf(socket);
+  if (isPinned(peer, pins)) return undefined;
+  return new HandshakeError(
+    `${role}-certificate-not-pinned`,
+    peer === undefined
+      ? `${role} sent no certificate that can be read, and pinned_certs asks for one`
+      : `${role} certificate ${shorten(peer.subject)} is not pinned: its pin is ${peer.pin}`,
+    { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
+  );
 }
 
 /** Explains what OpenSSL or the connection said before the handshake was finished. */

@@ -6,11 +6,15 @@ import type { Socket } from 'node:net';
 import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import { HandshakeBudget, HandshakeCounter } from './admission.ts';
-import type { TlsBlock } from './block.ts';
 import type { TlsContextSource } from './context-source.ts';
-import { explainFailure, explainVerdict, HandshakeError, type HandshakeFailure } from './handshake-error.ts';
+import {
+  explainFailure,
+  explainPin,
+  explainVerdict,
+  HandshakeError,
+  type HandshakeFailure,
+} from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
-import { isPinned, peerOf, shorten } from './peer.ts';
 
 /** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
@@ -179,7 +183,8 @@ export class Handshaker {
     const outcome =
       verifies && !socket.authorized
         ? explainVerdict(socket, material)
-        : ((this.#asksForCertificates ? pinRefusal(socket, this.#source.block) : undefined) ?? socket);
+        : ((this.#asksForCertificates ? explainPin(socket, this.#source.block.pinnedCerts) : undefined) ??
+          socket);
     // Nobody waits for it any more after a timeout.
     if (raw === undefined || outcome !== socket || !this.#attempts.has(raw)) socket.destroy();
     if (raw !== undefined) this.#end(raw, outcome);
@@ -212,19 +217,6 @@ interface Attempt {
   readonly reject: (error: HandshakeError) => void;
   /** Lets go of timers and listeners. */
   readonly release: () => void;
-}
-
-function pinRefusal(socket: TLSSocket, block: TlsBlock): HandshakeError | undefined {
-  if (block.pinnedCerts === undefined) return undefined;
-  const peer = peerOf(socket);
-  if (isPinned(peer, block.pinnedCerts)) return undefined;
-  return new HandshakeError(
-    'client-certificate-not-pinned',
-    peer === undefined
-      ? 'client sent no certificate that can be read, and pinned_certs asks for one'
-      : `client certificate ${shorten(peer.subject)} is not pinned: its pin is ${peer.pin}`,
-    { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
-  );
 }
 
 function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {

@@ -5,9 +5,9 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import type { TlsContextSource } from './context-source.ts';
-import { explainVerdict, HandshakeError } from './handshake-error.ts';
+import { explainPin, explainVerdict, HandshakeError } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
-import { isPinned, peerOf, rawPeerOf, shorten } from './peer.ts';
+import { rawPeerOf, shorten } from './peer.ts';
 
 /**
  * Handshakes as a client on a connected socket of which nothing was read. Resolves with a connection whose peer is from
@@ -66,15 +66,7 @@ function refusal(
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);
   }
-  const peer = peerOf(socket);
-  if (isPinned(peer, pins)) return undefined;
-  return new HandshakeError(
-    'server-certificate-not-pinned',
-    peer === undefined
-      ? 'server sent no certificate that can be read, and pinned_certs asks for one'
-      : `server certificate ${shorten(peer.subject)} is not pinned: its pin is ${peer.pin}`,
-    { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
-  );
+  return explainPin(socket, pins, 'server');
 }
 
 /** Whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */

@@ -104,14 +104,17 @@ export class Sessions {
     return [...counts.values()].sort((a, b) => b.count - a.count);
   }
 
+  /** Lists those of one account that are open now. */
+  of(account: string): ClientSession[] {
+    return this.list().filter(({ profile }) => profile.account === account);
+  }
+
   /** Adds up what the connections of one account, ended ones too, have sent and received. */
   trafficOf(account: string): Traffic & { slowConsumers: number } {
     const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } =
       this.#endedByAccount.get(account) ?? new EndedConnections();
     const sum = { inMsgs, inBytes, outMsgs, outBytes, slowConsumers };
-    for (const { statistics, profile } of this.#open.values()) {
-      if (profile.account === account) addTraffic(sum, statistics);
-    }
+    for (const { statistics } of this.of(account)) addTraffic(sum, statistics);
     return sum;
   }
 

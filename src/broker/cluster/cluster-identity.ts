@@ -1,12 +1,12 @@
 // What this server says of itself to the others of its cluster, whom it takes for one of them, and the name that they have
 // in common. Opens no connection.
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { quote } from '../../log.ts';
 import { clientOnRoutePort, otherCluster, violations } from '../../protocol/violations.ts';
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { formatHostPort } from '../options/host-port.ts';
+import { sameSecret } from '../options/password.ts';
 import { hostOfRoute } from '../options/route-url.ts';
 import type { Destination, Refusal } from './route.ts';
 import { type GossipMode, gossip, type RouteConnect, routeConnectLine } from './route-info.ts';
@@ -153,10 +153,4 @@ function isKnown(dnsName: string, routes: readonly string[]): boolean {
       labels.every((label, index) => label === wanted[index] || (index === 0 && wanted[0] === '*'))
     );
   });
-}
-
-/** Compares in a time that depends on neither. */
-function sameSecret(expected: string, given: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(expected), digest(given));
 }

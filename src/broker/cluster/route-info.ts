@@ -49,18 +49,9 @@ const noInfo: Omit<RouteInfo, 'all'> = {
 /** Reads an INFO; throws an Error that says what is wrong. */
 export function parseRouteInfo(json: Buffer): RouteInfo {
   const all = parseObject(json);
-  const info: Record<string, unknown> = { ...noInfo };
-  for (const [name, byDefault] of Object.entries(noInfo)) {
-    const value = all[name];
-    if (value === undefined || value === null) continue;
-    const fits = Array.isArray(byDefault)
-      ? Array.isArray(value) && value.every((item) => typeof item === 'string')
-      : typeof value === typeof byDefault;
-    if (!fits) throw new Error(`"${name}" has the wrong type`);
-    info[name] = value;
-  }
+  const info = fillIn(all, noInfo);
   if (info.server_id === '') throw new Error('"server_id" is missing');
-  return { ...(info as unknown as Omit<RouteInfo, 'all'>), all };
+  return { ...info, all };
 }
 
 /** What the one who connects says first. */
@@ -87,15 +78,7 @@ const noConnect: RouteConnect = {
 
 /** Reads a CONNECT; throws an Error whose message carries no value. */
 export function parseRouteConnect(json: Buffer): RouteConnect {
-  const all = parseObject(json);
-  const connect: Record<string, unknown> = { ...noConnect };
-  for (const [name, byDefault] of Object.entries(noConnect)) {
-    const value = all[name];
-    if (value === undefined || value === null) continue;
-    if (typeof value !== typeof byDefault) throw new Error(`"${name}" has the wrong type`);
-    connect[name] = value;
-  }
-  return connect as unknown as RouteConnect;
+  return fillIn(parseObject(json), noConnect);
 }
 
 /** Makes a CONNECT line. */
@@ -116,6 +99,21 @@ export function routeConnectLine(connect: Omit<RouteConnect, 'lang'> & { readonl
     ln: true,
   });
   return Buffer.from(`CONNECT ${json}\r\n`);
+}
+
+/** The members that there are defaults for, each of the type of its default; null stands for none. */
+function fillIn<T extends object>(all: Readonly<Record<string, unknown>>, defaults: T): T {
+  const read = { ...defaults } as Record<string, unknown>;
+  for (const [name, byDefault] of Object.entries(defaults)) {
+    const value = all[name];
+    if (value === undefined || value === null) continue;
+    const fits = Array.isArray(byDefault)
+      ? Array.isArray(value) && value.every((item) => typeof item === 'string')
+      : typeof value === typeof byDefault;
+    if (!fits) throw new Error(`"${name}" has the wrong type`);
+    read[name] = value;
+  }
+  return read as T;
 }
 
 function parseObject(json: Buffer): Record<string, unknown> {

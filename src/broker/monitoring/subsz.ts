@@ -62,9 +62,8 @@ export function sublistSummary({ accounts }: Monitored, account: string) {
 }
 
 function list({ sessions }: Monitored, account: string, test: string): SubscriptionRecord[] {
-  return sessions
-    .list()
-    .filter(({ profile }) => account === '' || profile.account === account)
+  const chosen = account === '' ? sessions.list() : sessions.of(account);
+  return chosen
     .flatMap((session) => recordSubscriptions(session, true))
     .filter(({ subject }) => test === '' || listensTo(subject, test));
 }

@@ -81,15 +81,10 @@ class SystemRequests {
     );
     if (account === this.#system.account) return;
     const { CONNZ, STATZ } = this.#aboutAccount();
-    const own = { CONNZ: ['ACCOUNT.PING.CONNZ', 'SERVER.PING.CONNZ'], STATZ: ['ACCOUNT.PING.STATZ'] };
-    for (const [subjects, answer] of [
-      [own.CONNZ, CONNZ],
-      [own.STATZ, STATZ],
-    ] as const) {
-      for (const subject of subjects) {
-        const handler = this.#answering(account, (request) => answer({ ...request, account: account.name }));
-        account.intercept(`$SYS.REQ.${subject}`, handler);
-      }
+    const answers = { 'ACCOUNT.PING.CONNZ': CONNZ, 'SERVER.PING.CONNZ': CONNZ, 'ACCOUNT.PING.STATZ': STATZ };
+    for (const [subject, answer] of Object.entries(answers)) {
+      const handler = this.#answering(account, (request) => answer({ ...request, account: account.name }));
+      account.intercept(`$SYS.REQ.${subject}`, handler);
     }
   }
 
