@@ -1,5 +1,6 @@
 #!/usr/bin/env node
-// `npm start`: certificates and nats.conf where there are none yet, then the bundled broker on them.
+// `npm start`: certificates and nats.conf where there are none yet, then the bundled broker on them, and what to type to
+// connect to it.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -12,18 +13,57 @@ if (!existsSync('certs/ca.pem') && !existsSync('nats.conf')) {
   if (status !== 0) process.exit(status ?? 1);
 }
 
-const client = '--tlscert certs/client-cert.pem --tlskey certs/client-key.pem --tlsca certs/ca.pem';
-process.stderr.write(`
+function documentIn(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Answers where clients connect, with the certificates of ./certs where the broker speaks TLS. */
+function clientFlags(url) {
+  if (!url.startsWith('tls:')) return `-s ${url}`;
+  const listed = spawnSync(process.execPath, [run, 'list', '--json'], { encoding: 'utf8' }).stdout;
+  const certificates = documentIn(listed)?.certificates ?? [];
+  const client = certificates.find(({ profile }) => profile === 'client');
+  const names = certificates.find(({ profile }) => profile === 'server')?.sans ?? [];
+  const { hostname, port } = new URL(url);
+  // Made for other hosts, a certificate does not let anybody connect to the address that is listened on.
+  const other = names.find((name) => name.startsWith('dns:') && !name.includes('*'))?.slice('dns:'.length);
+  const host = other === undefined || names.includes(`ip:${hostname}`) ? hostname : other;
+  const pair = client && ` --tlscert ${client.certificateFile} --tlskey ${client.keyFile}`;
+  return `-s tls://${host}:${port}${pair ?? ''} --tlsca certs/ca.pem`;
+}
+
+const broker = spawn(
+  process.execPath,
+  [run, 'broker', '--json', '--config', 'nats.conf', ...process.argv.slice(2)],
+  { stdio: ['inherit', 'pipe', 'inherit'] },
+);
+let printed = '';
+broker.stdout.setEncoding('utf8').on('data', (text) => {
+  printed += text;
+  const url = documentIn(printed)?.url;
+  if (url === undefined) return;
+  printed = '';
+  const flags = clientFlags(url);
+  process.stderr.write(`
 Ready to paste, in another terminal:
 
-  nats sub ">" ${client}
-  nats pub greeting hello ${client}
+  nats sub ">" ${flags}
+  nats pub greeting hello ${flags}
 
 `);
-
-const broker = spawn(process.execPath, [run, 'broker', '--config', 'nats.conf', ...process.argv.slice(2)], {
-  stdio: 'inherit',
 });
 // The terminal sends Ctrl-C to the broker as well; a signal to npm reaches only this process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => broker.kill(signal));
-broker.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 1 : 128)));
+broker.on('close', (code, signal) => {
+  const error = documentIn(printed)?.error;
+  if (error === undefined) process.stdout.write(printed);
+  else {
+    for (const line of error.message.split('\n')) process.stderr.write(`natspki: error: ${line}\n`);
+    process.stderr.write(`natspki: hint: ${error.hint}\n`);
+  }
+  process.exitCode = code ?? (signal === null ? 1 : 128);
+});
