@@ -197,6 +197,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.payloadStart = next;
     message.payloadEnd = end - 2;
     message.end = end;
+    message.repeatsSubject = false;
     this.deliver();
     return end;
   }
@@ -260,6 +261,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.payloadStart = at;
     message.payloadEnd = at + size;
     message.end = at + size + 2;
+    message.repeatsSubject = false;
     this.#split = split;
     this.#splitLength = at;
     this.#state = 'message';

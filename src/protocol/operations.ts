@@ -19,6 +19,8 @@ export interface Publication {
   payloadEnd: number;
   /** Behind the closing CRLF. */
   end: number;
+  /** Whether the publication handed on before had the same subject; false also where that was not looked at. */
+  repeatsSubject: boolean;
 }
 
 /** A publication that says nothing yet, for a parser to write over. */
@@ -33,6 +35,7 @@ export function noPublication(): Publication {
     payloadStart: 0,
     payloadEnd: 0,
     end: 0,
+    repeatsSubject: false,
   };
 }
 

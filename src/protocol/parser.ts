@@ -9,6 +9,8 @@ const LF = 0x0a;
 /** No operation of a client has more. */
 const maxArguments = 4;
 
+const noWords: DataView = new DataView(new ArrayBuffer(0));
+
 /** Reads one client's byte stream. */
 export class Parser extends OperationParser<ClientOperation, Publication> {
   /** While set, anything but CONNECT is an authorization violation, before its arguments are read. */
@@ -16,13 +18,24 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
   /** Whether HPUB is allowed. */
   headers = false;
   readonly #handler: OperationHandler;
+  /** Where the line of the last plain publication stands in the chunk at hand, behind its keyword; -1 for nowhere. */
+  #previous = -1;
+  /** The chunk that is looked at by words, and those. */
+  #viewed: Buffer | undefined;
+  #words: DataView = noWords;
 
   constructor(handler: OperationHandler, limits: ParserLimits) {
     super(clientGrammar, handler, noPublication(), limits, maxArguments);
     this.#handler = handler;
   }
 
+  override parse(chunk: Buffer): void {
+    this.#previous = -1;
+    super.parse(chunk);
+  }
+
   protected deliver(): void {
+    this.#previous = -1;
     this.#handler.publish(this.message);
   }
 
@@ -45,8 +58,46 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     ) {
       return -1;
     }
+    const repeated = this.#previous < 0 ? -1 : this.#repeatedPublication(chunk, at + 4);
+    if (repeated > 0) return repeated;
     const next = this.#plainPublication(chunk, at + 4);
     return next > 0 ? next : this.readLine('PUB', chunk, at + 4);
+  }
+
+  /** Does what `#plainPublication` does, faster, where the line is that of the one before: most publishers repeat theirs. */
+  #repeatedPublication(chunk: Buffer, from: number): number {
+    const { message } = this;
+    const previous = this.#previous;
+    const lineLength = message.payloadStart - previous;
+    const size = message.payloadEnd - message.payloadStart;
+    const payloadEnd = from + lineLength + size;
+    if (payloadEnd + 2 > chunk.length || chunk[payloadEnd] !== CR || chunk[payloadEnd + 1] !== LF) return -1;
+    if (lineLength - 2 > this.maxControlLine || size > this.maxPayload) return -1;
+    if (!this.#areAlike(chunk, previous, from, lineLength)) return -1;
+    this.#previous = from;
+    message.subjectStart = from;
+    message.subjectEnd += from - previous;
+    message.payloadStart = from + lineLength;
+    message.payloadEnd = payloadEnd;
+    message.end = payloadEnd + 2;
+    message.repeatsSubject = true;
+    this.#handler.publish(message);
+    return payloadEnd + 2;
+  }
+
+  /** Compares two places of the chunk, by words: byte by byte takes twice as long as reading the line. */
+  #areAlike(chunk: Buffer, one: number, other: number, length: number): boolean {
+    if (length < 4) return false;
+    if (chunk !== this.#viewed) {
+      this.#viewed = chunk;
+      this.#words = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
+    }
+    const words = this.#words;
+    // From the end, where numbered subjects differ.
+    for (let offset = length - 4; offset > 0; offset -= 4) {
+      if (words.getInt32(one + offset, true) !== words.getInt32(other + offset, true)) return false;
+    }
+    return words.getInt32(one, true) === words.getInt32(other, true);
   }
 
   /**
@@ -79,6 +130,8 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     message.payloadStart = at + 2;
     message.payloadEnd = end - 2;
     message.end = end;
+    message.repeatsSubject = false;
+    this.#previous = from;
     this.#handler.publish(message);
     return end;
   }

@@ -32,6 +32,24 @@ conformance('permissions', users, (suite) => {
     },
   );
 
+  it('are asked for each message, however often its subject comes and whoever the client has become', async () => {
+    const client = await bob();
+    const publish = (...subjects: string[]) =>
+      subjects.map((subject) => `PUB ${subject} 1\r\nx\r\n`).join('');
+    const refused = (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`;
+    const become = (user: string, pass: string) =>
+      `CONNECT {"verbose":false,"user":"${user}","pass":"${pass}"}\r\n`;
+    client.send(
+      publish('bob.x', 'bob.x', 'bob.secret', 'bob.secret', 'bob.x', 'bob.y', 'bob.y', '$GR.x', '$GR.x') +
+        become('eve', 'e') +
+        publish('bob.y', 'bob.y', 'eve', 'eve') +
+        become('alice', 'a') +
+        publish('eve', 'bob.y', 'bob.y'),
+    );
+    const refusals = ['bob.secret', 'bob.secret', '$GR.x', '$GR.x', 'bob.y', 'bob.y'];
+    await client.receives(refusals.map(refused).join(''));
+  });
+
   it('refuse to publish instead of +OK', async () => {
     const client = await suite.open();
     client.send('CONNECT {"user":"bob","pass":"b"}\r\nPUB alice 1\r\nx\r\nPUB bob.x 1\r\nx\r\n');

@@ -254,6 +254,65 @@ describe('Parser', () => {
       expect(seen.get(name)).toBeGreaterThan(50);
   });
 
+  it('says of a publication that its subject repeats only behind one with the same, whatever stands between', () => {
+    let repeats = 0;
+    for (let seed = 1; seed <= 300; seed++) {
+      const random = seeded(seed);
+      const stream = Buffer.concat(Array.from({ length: 40 }, () => likePublication(random)));
+      calls(stream, withHeaders, { maxControlLine: 64, maxPayload: 280 });
+      const recorder = new Recorder();
+      let before: string | undefined;
+      recorder.publish = ({ buffer, subjectStart, subjectEnd, repeatsSubject }) => {
+        const subject = buffer.toString('latin1', subjectStart, subjectEnd);
+        if (repeatsSubject) expect(subject).toBe(before);
+        if (repeatsSubject) repeats++;
+        before = subject;
+      };
+      const parser = new Parser(recorder, limits);
+      parser.headers = true;
+      // Read into one buffer again and again, as from a socket.
+      const shared = Buffer.alloc(stream.length);
+      for (const chunk of randomSplits(stream, random)) {
+        chunk.copy(shared);
+        parser.parse(shared.subarray(0, chunk.length));
+      }
+    }
+    expect(repeats).toBeGreaterThan(500);
+  });
+
+  it('does not take HPUB for PUB where the lines read the same behind the keyword', () => {
+    const headers = 'NATS/1.0\r\n\r\n';
+    expect(
+      calls(
+        `PUB a 12 12\r\n${headers}\r\nHPUB a 12 12\r\n${headers}\r\nPUB a 12 12\r\n${headers}\r\n`,
+        withHeaders,
+      ),
+    ).toMatchInlineSnapshot(`
+      [
+        "PUB "a" reply="12" body="NATS/1.0\\r\\n\\r\\n" wire="a 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"",
+        "PUB "a" headers="NATS/1.0\\r\\n\\r\\n" body="" wire="a 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"",
+        "PUB "a" reply="12" body="NATS/1.0\\r\\n\\r\\n" wire="a 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"",
+      ]
+    `);
+  });
+
+  it('holds a publication to limits that were lowered while the one before was handed on', () => {
+    const one = 'PUB abc 2\r\nhi\r\n';
+    const lower = { maxControlLine: 4, maxPayload: 1 };
+    for (const name of ['maxControlLine', 'maxPayload'] as const) {
+      const recorder = new Recorder();
+      const parser = new Parser(recorder, limits);
+      const seen: string[] = [];
+      recorder.publish = () => {
+        seen.push('PUB');
+        if (seen.length === 2) parser[name] = lower[name];
+      };
+      parser.parse(Buffer.from(one.repeat(4)));
+      expect(seen).toEqual(['PUB', 'PUB']);
+      expect(recorder.calls).toHaveLength(1);
+    }
+  });
+
   it('survives noise', () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = seeded(seed);
@@ -263,6 +322,25 @@ describe('Parser', () => {
     }
   });
 });
+
+/** A publication that mostly reads as the one before, or something that may be taken for one. */
+function likePublication(random: () => number): Buffer {
+  const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
+  const subject = pick(['a', 'abc', 'abc', 'abc', 'abd', 'abcd.efgh']);
+  const body = 'x'.repeat(below(random, 4) === 0 ? 0 : 12);
+  switch (below(random, 12)) {
+    case 0:
+      return Buffer.from(`PUB ${subject} 12 ${body.length}\r\n${body}\r\n`);
+    case 1:
+      return Buffer.from(`HPUB ${subject} 12 12\r\nNATS/1.0\r\n\r\n\r\n`);
+    case 2:
+      return Buffer.from('PING\r\n');
+    case 3:
+      return Buffer.from(`SUB ${subject} 12\r\n`);
+    default:
+      return Buffer.from(`PUB ${subject} ${body.length}\r\n${body}\r\n`);
+  }
+}
 
 /** One operation, well-formed but for its spacing, its case and, at times, its sizes. */
 function operation(random: () => number): Buffer {

@@ -24,9 +24,13 @@ export class Permit {
     this.#answers = responses && new OpenAnswers(responses, now);
   }
 
-  /** Whether this message may be published; one that may only as an answer counts as that. */
+  /** Whether every message to this subject may be published. */
   mayPublish({ buffer, subjectStart, subjectEnd }: Publication): boolean {
-    if (this.permissions.mayPublish(buffer, subjectStart, subjectEnd)) return true;
+    return this.permissions.mayPublish(buffer, subjectStart, subjectEnd);
+  }
+
+  /** Whether this message may be published as an answer to a request; it counts as that. */
+  mayAnswer({ buffer, subjectStart, subjectEnd }: Publication): boolean {
     return this.#answers?.take(buffer.toString('latin1', subjectStart, subjectEnd)) ?? false;
   }
 

@@ -79,6 +79,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Is being read. */
   #started = false;
   #connected = false;
+  /** Whether everything may go to the subject published to last. */
+  #mayRepeat = false;
   #pongSent = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
@@ -273,10 +275,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
       this.violation(violations.invalidPublishSubject);
     }
-    if (
-      isReservedSubject(buffer, subjectStart, subjectEnd) ||
-      this.permit?.mayPublish(publication) === false
-    ) {
+    if (!this.#mayPublish(publication)) {
       this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
       return;
     }
@@ -374,6 +373,15 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#subscriptions.drop(subscription);
   }
 
+  #mayPublish(publication: Publication): boolean {
+    if (publication.repeatsSubject && this.#mayRepeat) return true;
+    const { buffer, subjectStart, subjectEnd } = publication;
+    this.#mayRepeat = false;
+    if (isReservedSubject(buffer, subjectStart, subjectEnd)) return false;
+    this.#mayRepeat = this.permit === undefined || this.permit.mayPublish(publication);
+    return this.#mayRepeat || (this.permit?.mayAnswer(publication) ?? false);
+  }
+
   #endWhatIsNotPermitted(): void {
     for (const { subject, queue, sid } of this.#subscriptions.review(this.permit)) {
       const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
@@ -430,6 +438,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #become(identity: Identity): void {
     const { permissions } = identity;
     this.#identity = identity;
+    this.#mayRepeat = false;
     this.permit = permissions && new Permit(permissions);
   }
 

@@ -1,14 +1,14 @@
 // Answers to requests: how many, how long, and that those never given do not pile up.
 import { describe, expect, it } from 'vitest';
 import { Permit } from '../../../src/broker/auth/permit.ts';
-import type { Publication } from '../../../src/protocol/operations.ts';
+import { noPublication, type Publication } from '../../../src/protocol/operations.ts';
 import { Permissions, type ResponseLimits } from '../../../src/subjects/permissions.ts';
 
 function publication(subject: string, reply = ''): Publication {
   const buffer = Buffer.from(`${subject} ${reply}`);
   const replyStart = subject.length + 1;
   const at = { subjectStart: 0, subjectEnd: subject.length, replyStart, replyEnd: replyStart + reply.length };
-  return { buffer, ...at, headerSize: 0, payloadStart: 0, payloadEnd: 0, end: 0 };
+  return { ...noPublication(), buffer, ...at };
 }
 
 class Responder {
@@ -29,7 +29,8 @@ class Responder {
   }
 
   answers(reply: string): boolean {
-    return this.#permit.mayPublish(publication(reply));
+    const answer = publication(reply);
+    return this.#permit.mayPublish(answer) || this.#permit.mayAnswer(answer);
   }
 }
 
