@@ -19,7 +19,7 @@ const external = Object.keys(dependencies).filter((name) => name !== '@oclif/cor
 
 /** Packages of many modules that do nothing but define, which none of them says of itself. */
 const signing =
-  /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvtsutils|pvutils|tslib|tsyringe|webcrypto-core)[\\/]/;
+  /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvutils|tslib)[\\/]/;
 
 /** Parts of oclif that no command of ours reaches: taken from the installed package, should one ever. */
 const unreached = ['config', 'help'];

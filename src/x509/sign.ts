@@ -1,29 +1,43 @@
-// The making of certificates by the profile of RFC 5280, and the only importer of @peculiar/x509. Loading that costs
-// more than most commands take: import this file with `await import()`, and only to sign.
-import 'reflect-metadata';
+// The making of certificates by the profile of RFC 5280, and the only importer of @peculiar/asn1-x509: the structures that
+// @peculiar/x509 is made of, without its generator, which takes three times as long to load and to run. Loading even
+// these is felt: import this file with `await import()`, and only to sign.
 import { createHash, type KeyObject, sign as signNow } from 'node:crypto';
-import { Crypto, type CryptoKey } from '@peculiar/webcrypto';
+import { AsnAnyConverter, AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
-  AuthorityKeyIdentifierExtension,
-  BasicConstraintsExtension,
-  cryptoProvider,
+  AlgorithmIdentifier,
+  AttributeTypeAndValue,
+  AttributeValue,
+  AuthorityKeyIdentifier,
+  BasicConstraints,
   ExtendedKeyUsage,
-  ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
+  Extensions,
+  GeneralName,
+  id_ce_authorityKeyIdentifier,
+  id_ce_basicConstraints,
+  id_ce_extKeyUsage,
+  id_ce_keyUsage,
+  id_ce_subjectAltName,
+  id_ce_subjectKeyIdentifier,
+  id_kp_clientAuth,
+  id_kp_serverAuth,
+  KeyIdentifier,
+  KeyUsage,
   KeyUsageFlags,
-  KeyUsagesExtension,
   Name,
-  SubjectAlternativeNameExtension,
-  SubjectKeyIdentifierExtension,
-  X509CertificateGenerator,
-} from '@peculiar/x509';
+  RelativeDistinguishedName,
+  SubjectAlternativeName,
+  SubjectKeyIdentifier,
+  type SubjectPublicKeyInfo,
+  TBSCertificate,
+  Validity,
+  Version,
+} from '@peculiar/asn1-x509';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from './certificate.ts';
-import { readBitString, readChildren, readDer } from './der.ts';
+import { readBitString, readChildren, readDer, tags, writeDer } from './der.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
-
-cryptoProvider.set(new Crypto());
 
 /** What a certificate may be used for (RFC 5280 section 4.2.1.12). */
 export type Purpose = 'serverAuth' | 'clientAuth';
@@ -47,38 +61,44 @@ export interface AuthorityContents extends Contents {
   readonly pathLength: number;
 }
 
-/** In the words of WebCrypto; no hash where the scheme has its own. */
-interface SigningAlgorithm {
-  readonly name: string;
-  readonly namedCurve?: string;
-  readonly hash?: 'SHA-256' | 'SHA-384' | 'SHA-512';
+/** How an issuer signs: what its certificates say of it (RFC 5758, 8410, 4055), and what node calls the hash. */
+interface Scheme {
+  readonly algorithm: AlgorithmIdentifier;
+  /** Null where the scheme has its own. */
+  readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
 }
 
 /** Signs certificates with one issuer's key. Make one and keep it: what all its certificates share is prepared once. */
 export class Signer {
   readonly #issuer: Name;
-  readonly #authorityKeyId: AuthorityKeyIdentifierExtension;
-  readonly #algorithm: SigningAlgorithm;
-  readonly #provider: Crypto;
+  readonly #authorityKeyId: Extension;
+  readonly #scheme: Scheme;
+  readonly #algorithmDer: Uint8Array;
+  readonly #key: KeyObject;
   readonly #random: (size: number) => Buffer;
   readonly #alike = new Map<string, readonly Extension[]>();
 
-  private constructor(issuer: Name, keyId: string, key: KeyObject, random: (size: number) => Buffer) {
+  private constructor(issuer: Name, keyId: Buffer, key: KeyObject, random: (size: number) => Buffer) {
     this.#issuer = issuer;
-    this.#authorityKeyId = new AuthorityKeyIdentifierExtension(keyId);
-    this.#algorithm = signingAlgorithmOf(key);
-    this.#provider = providerFor(key, this.#algorithm);
+    this.#authorityKeyId = extension(
+      id_ce_authorityKeyIdentifier,
+      new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyId) }),
+    );
+    this.#scheme = schemeOf(key);
+    this.#algorithmDer = new Uint8Array(AsnConvert.serialize(this.#scheme.algorithm));
+    this.#key = key;
     this.#random = random;
   }
 
   /** @param random gives that many random bytes, for serial numbers */
   static of(issuer: Certificate, key: KeyObject, random: (size: number) => Buffer): Signer {
-    const keyId = issuer.subjectKeyId ?? keyIdOf(issuer.spki);
-    return new Signer(new Name(issuer.subjectDer), keyId, key, random);
+    const { subjectKeyId, spki, subjectDer } = issuer;
+    const keyId = subjectKeyId === undefined ? keyIdOf(spki) : Buffer.from(subjectKeyId, 'hex');
+    return new Signer(encoded<Name>(subjectDer), keyId, key, random);
   }
 
   /** Makes a self-signed authority. */
-  static selfSigned(
+  static async selfSigned(
     contents: AuthorityContents,
     key: KeyObject,
     random: (size: number) => Buffer,
@@ -91,8 +111,8 @@ export class Signer {
   async leaf(contents: LeafContents): Promise<Certificate> {
     const extensions = [...this.#leafExtensions(contents)];
     if (contents.sans.length > 0) {
-      const names = contents.sans.map(({ kind, value }) => ({ type: generalNameTypes[kind], value }));
-      extensions.push(new SubjectAlternativeNameExtension(names));
+      const names = contents.sans.map(({ kind, value }) => new GeneralName({ [generalNames[kind]]: value }));
+      extensions.push(extension(id_ce_subjectAltName, new SubjectAlternativeName(names)));
     }
     return this.#certify(contents, extensions);
   }
@@ -105,9 +125,9 @@ export class Signer {
     const known = this.#alike.get(which);
     if (known !== undefined) return known;
     const made = [
-      new BasicConstraintsExtension(false, undefined, true),
-      new KeyUsagesExtension(KeyUsageFlags.digitalSignature | encipherment, true),
-      new ExtendedKeyUsageExtension(purposes.map((purpose) => ExtendedKeyUsage[purpose])),
+      extension(id_ce_basicConstraints, new BasicConstraints({ cA: false }), true),
+      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature | encipherment), true),
+      extension(id_ce_extKeyUsage, new ExtendedKeyUsage(purposes.map((purpose) => purposeIds[purpose]))),
     ];
     this.#alike.set(which, made);
     return made;
@@ -115,38 +135,61 @@ export class Signer {
 
   /** Signs a certificate of an authority. */
   async authority(contents: AuthorityContents): Promise<Certificate> {
+    const constraints = new BasicConstraints({ cA: true, pathLenConstraint: contents.pathLength });
     return this.#certify(contents, [
-      new BasicConstraintsExtension(true, contents.pathLength, true),
-      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      extension(id_ce_basicConstraints, constraints, true),
+      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), true),
     ]);
   }
 
-  async #certify(contents: Contents, extensions: Extension[]): Promise<Certificate> {
+  #certify(contents: Contents, extensions: readonly Extension[]): Certificate {
     const spki = spkiOf(contents.publicKey);
-    const made = await X509CertificateGenerator.create(
-      {
-        serialNumber: serialNumber(this.#random),
-        subject: subjectOf(contents),
-        issuer: this.#issuer,
-        notBefore: contents.notBefore,
-        notAfter: contents.notAfter,
-        publicKey: spki,
-        signingAlgorithm: this.#algorithm,
-        // The key itself is in the provider; the library reads only the algorithm here.
-        signingKey: { algorithm: this.#algorithm } as unknown as CryptoKey,
-        extensions: [...extensions, new SubjectKeyIdentifierExtension(keyIdOf(spki)), this.#authorityKeyId],
-      },
-      this.#provider,
-    );
-    return new Certificate(Buffer.from(made.rawData), contents.publicKey);
+    const subjectKeyId = extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyIdOf(spki)));
+    const content = new TBSCertificate({
+      version: Version.v3,
+      serialNumber: serialNumber(this.#random),
+      signature: this.#scheme.algorithm,
+      issuer: this.#issuer,
+      validity: new Validity({ notBefore: contents.notBefore, notAfter: contents.notAfter }),
+      subject: subjectOf(contents),
+      subjectPublicKeyInfo: encoded<SubjectPublicKeyInfo>(spki),
+      extensions: new Extensions([...extensions, subjectKeyId, this.#authorityKeyId]),
+    });
+    const signed = new Uint8Array(AsnConvert.serialize(content));
+    const signature = signNow(this.#scheme.hash, signed, this.#key);
+    const bits = writeDer(tags.bitString, Buffer.of(0), signature);
+    // The library's own Certificate would encode what was signed once more.
+    return new Certificate(writeDer(tags.sequence, signed, this.#algorithmDer, bits), contents.publicKey);
   }
 }
 
-const generalNameTypes = { dns: 'dns', ip: 'ip', email: 'email', uri: 'url' } as const;
+const purposeIds = { serverAuth: id_kp_serverAuth, clientAuth: id_kp_clientAuth } as const;
 
-function subjectOf(contents: Contents): Name {
-  if (contents.subjectDer !== undefined) return new Name(contents.subjectDer);
-  return new Name([{ CN: [{ utf8String: contents.commonName }] }]);
+const generalNames = {
+  dns: 'dNSName',
+  ip: 'iPAddress',
+  email: 'rfc822Name',
+  uri: 'uniformResourceIdentifier',
+} as const;
+
+function extension(id: string, value: object, critical = false): Extension {
+  return new Extension({ extnID: id, critical, extnValue: new OctetString(AsnConvert.serialize(value)) });
+}
+
+/** Has the library take over what is DER already, byte for byte, where it expects a structure of its own. */
+function encoded<T>(der: Buffer): T {
+  const convertible = { toASN: () => AsnAnyConverter.toASN(Uint8Array.from(der).buffer), fromASN: unread };
+  return convertible as T;
+}
+
+function unread(): never {
+  throw new Error('what is encoded is not read');
+}
+
+function subjectOf({ commonName, subjectDer }: Contents): Name {
+  if (subjectDer !== undefined) return encoded<Name>(subjectDer);
+  const value = new AttributeValue({ utf8String: commonName });
+  return new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: '2.5.4.3', value })])]);
 }
 
 function spkiOf(key: KeyObject): Buffer {
@@ -154,49 +197,42 @@ function spkiOf(key: KeyObject): Buffer {
 }
 
 /** Identifies a key by the first 160 bits of the SHA-256 of its bits (RFC 7093 section 2, method 1). */
-function keyIdOf(spki: Buffer): string {
+function keyIdOf(spki: Buffer): Buffer {
   const bits = readBitString(readChildren(readDer(spki))[1]);
-  return createHash('sha256').update(bits).digest('hex').slice(0, 40);
+  return createHash('sha256').update(bits).digest().subarray(0, 20);
 }
 
 /** Draws 159 random bits, the most that a positive number of 20 bytes has room for (RFC 5280 section 4.1.2.2). */
-function serialNumber(random: (size: number) => Buffer): string {
-  const bytes = random(20);
+function serialNumber(random: (size: number) => Buffer): ArrayBuffer {
+  const bytes = Uint8Array.from(random(20));
   bytes[0] = (bytes[0] as number) & 0x7f;
-  return bytes.toString('hex');
+  // DER writes a number without the zeros in front of it, but for one that keeps it positive.
+  let from = bytes.findIndex((byte) => byte !== 0);
+  if (from === -1) from = bytes.length - 1;
+  if (from > 0 && (bytes[from] as number) & 0x80) from--;
+  return bytes.slice(from).buffer;
 }
 
-function signingAlgorithmOf(key: KeyObject): SigningAlgorithm {
+function schemeOf(key: KeyObject): Scheme {
+  const scheme = (algorithm: string, hash: Scheme['hash'], parameters?: null): Scheme => ({
+    algorithm: new AlgorithmIdentifier({ algorithm, ...(parameters === undefined ? {} : { parameters }) }),
+    hash,
+  });
   const type = keyTypeOf(key);
   switch (type) {
     case 'p256':
-      return { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+      return scheme('1.2.840.10045.4.3.2', 'sha256');
     case 'p384':
-      return { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' };
+      return scheme('1.2.840.10045.4.3.3', 'sha384');
     case 'p521':
-      return { name: 'ECDSA', namedCurve: 'P-521', hash: 'SHA-512' };
+      return scheme('1.2.840.10045.4.3.4', 'sha512');
     case 'ed25519':
-      return { name: 'Ed25519' };
+      return scheme('1.3.101.112', null);
     default:
-      if (key.asymmetricKeyType === 'rsa') return { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' };
+      if (key.asymmetricKeyType === 'rsa') return scheme('1.2.840.113549.1.1.11', 'sha256', null);
       throw new NatspkiError(
         'wrong-key-type',
         `an authority cannot sign with a key of type ${type}, expected one of ${keyTypes.join(', ')}`,
       );
   }
-}
-
-/**
- * Makes the library's crypto provider sign with a key of node's: its own way parses the key again for every signature,
- * which is half the cost of a leaf.
- */
-function providerFor(key: KeyObject, algorithm: SigningAlgorithm): Crypto {
-  const provider = new Crypto();
-  const digest = algorithm.hash?.replace('-', '').toLowerCase() ?? null;
-  provider.subtle.sign = async (_algorithm: unknown, _key: unknown, data: Uint8Array) => {
-    // WebCrypto's form of an ECDSA signature is the two numbers side by side.
-    const signature = signNow(digest, data, { key, dsaEncoding: 'ieee-p1363' });
-    return Uint8Array.from(signature).buffer;
-  };
-  return provider;
 }
