@@ -18,8 +18,7 @@ const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'ut
 const external = Object.keys(dependencies).filter((name) => name !== '@oclif/core');
 
 /** Packages of many modules that do nothing but define, which none of them says of itself. */
-const signing =
-  /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvutils|tslib)[\\/]/;
+const signing = /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvutils|tslib)[\\/]/;
 
 /** Parts of oclif that no command of ours reaches: taken from the installed package, should one ever. */
 const unreached = ['config', 'help'];
