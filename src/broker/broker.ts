@@ -31,6 +31,7 @@ import { Flusher, type Transport } from './transport/connection.ts';
 import { Listener } from './transport/listener.ts';
 import { LogLimit } from './transport/log-limit.ts';
 import { BufferPool } from './transport/output.ts';
+import { ReadBuffer } from './transport/read-buffer.ts';
 import { TlsEntrance } from './transport/tls-entrance.ts';
 
 export interface BrokerDependencies {
@@ -122,7 +123,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   constructor(options: BrokerOptions, deps: BrokerDependencies) {
     this.options = options;
     this.#deps = deps;
-    this.now = deps.now ?? (() => new Date());
+    const { now } = deps;
+    this.now = now ?? (() => new Date());
     this.startedAt = this.now();
     this.configuredAt = this.startedAt;
     this.logger = deps.logger;
@@ -132,7 +134,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.transport = {
       pool: new BufferPool(),
       flusher: new Flusher(),
-      readBuffer: Buffer.allocUnsafeSlow(readSize),
+      readBuffer: new ReadBuffer(readSize),
+      clock: now === undefined ? Date.now : () => now().getTime(),
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,
     };

@@ -213,7 +213,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // What the connection says.
 
   receive(chunk: Buffer): void {
-    this.statistics.readAt = this.#environment.now().getTime();
+    this.statistics.readAt = this.#environment.transport.clock();
     this.#guard(() => this.#parser.parse(chunk));
   }
 

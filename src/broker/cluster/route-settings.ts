@@ -27,6 +27,7 @@ export class RouteSettings {
       pool: transport.pool,
       flusher: transport.flusher,
       readBuffer: transport.readBuffer,
+      clock: transport.clock,
       get maxPending() {
         return transport.maxPending;
       },

@@ -249,7 +249,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   // What the connection says.
 
   receive(chunk: Buffer): void {
-    this.statistics.readAt = this.#environment.now().getTime();
+    this.statistics.readAt = this.#environment.settings.transport.clock();
     try {
       this.#parser.parse(chunk);
     } catch (error) {

@@ -7,16 +7,18 @@ import type { Publication } from '../../protocol/operations.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import { type BufferPool, OutputQueue } from './output.ts';
-import { readInto } from './read-buffer.ts';
+import { type ReadBuffer, readInto } from './read-buffer.ts';
 
 /** What all connections of a broker share. */
 export interface Transport {
   readonly pool: BufferPool;
   readonly flusher: Flusher;
   /** What every socket is read into. */
-  readonly readBuffer: Buffer;
+  readonly readBuffer: ReadBuffer;
   /** Bytes a consumer may leave unread. */
   readonly maxPending: number;
+  /** Milliseconds since 1970. */
+  readonly clock: () => number;
   /** Milliseconds a write may take. */
   readonly writeDeadlineMs: number;
 }

@@ -13,25 +13,41 @@ interface Hook {
 
 const hook = findHook();
 
-/**
- * Begins to read, what the socket holds already first.
- * @param buffer may serve many sockets: a chunk is handed on before the next read
- */
-export function readInto(socket: Socket, buffer: Buffer, onChunk: OnChunk): void {
+/** Serves many sockets: a chunk is handed on before the next read. */
+export class ReadBuffer {
+  readonly whole: Buffer;
+  /** Busy sockets fill as much of it again and again, and a view costs as much as some messages. */
+  #view: Buffer;
+
+  /** @param size bytes read at once */
+  constructor(size: number) {
+    this.whole = Buffer.allocUnsafeSlow(size);
+    this.#view = this.whole;
+  }
+
+  /** The first `length` bytes. */
+  first(length: number): Buffer {
+    if (this.#view.length !== length) this.#view = this.whole.subarray(0, length);
+    return this.#view;
+  }
+}
+
+/** Begins to read, what the socket holds already first. */
+export function readInto(socket: Socket, buffer: ReadBuffer, onChunk: OnChunk): void {
   const handle = (socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => void } })._handle;
   if (hook === undefined || typeof handle?.useUserBuffer !== 'function') {
     socket.on('data', onChunk);
     return;
   }
   Object.assign(socket, {
-    [hook.buffer]: buffer,
+    [hook.buffer]: buffer.whole,
     [hook.callback]: (length: number) => {
-      onChunk(buffer.subarray(0, length));
+      onChunk(buffer.first(length));
       return true;
     },
     [hook.generator]: null,
   });
-  handle.useUserBuffer(buffer);
+  handle.useUserBuffer(buffer.whole);
   for (let held = socket.read(); held !== null; held = socket.read()) onChunk(held);
   socket.resume();
 }

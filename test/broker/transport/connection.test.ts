@@ -9,6 +9,7 @@ import {
   type Transport,
 } from '../../../src/broker/transport/connection.ts';
 import { BufferPool } from '../../../src/broker/transport/output.ts';
+import { ReadBuffer } from '../../../src/broker/transport/read-buffer.ts';
 import type { CloseReason } from '../../../src/protocol/violations.ts';
 
 interface Ends {
@@ -74,7 +75,8 @@ function transport(settings: Partial<Transport> = {}): Transport {
   return {
     pool: new BufferPool(),
     flusher: new Flusher(),
-    readBuffer: Buffer.alloc(4096),
+    readBuffer: new ReadBuffer(4096),
+    clock: Date.now,
     maxPending: 64 * 1024 * 1024,
     writeDeadlineMs: 10_000,
     ...settings,
