@@ -5,6 +5,7 @@ import { quoteBytes } from '../log.ts';
 import type { Grammar, Letter } from './keyword.ts';
 import { LineArguments } from './line-arguments.ts';
 import type { PeerHandler, Publication } from './operations.ts';
+import { type MessageBuffers, SplitMessage } from './split-message.ts';
 import { type Violation, violations } from './violations.ts';
 
 const LF = 0x0a;
@@ -36,6 +37,8 @@ export interface ParserLimits {
   maxPayload: number;
 }
 
+const nothing: Buffer = Buffer.alloc(0);
+
 /** Reads one peer's byte stream; feed it chunks split anywhere. */
 export abstract class OperationParser<Operation extends string, Message extends Publication> {
   maxControlLine: number;
@@ -51,13 +54,12 @@ export abstract class OperationParser<Operation extends string, Message extends 
   #operation: Operation | undefined;
   #spaced = false;
   /** The beginning of a split line. */
-  #held: Buffer = Buffer.alloc(0);
+  #held: Buffer = nothing;
   #heldLength = 0;
   /** What came while nothing was read. */
-  #unread: Buffer = Buffer.alloc(0);
-  /** A split message, from its subject to its last CRLF, and how much of it has come. */
-  #split: Buffer = Buffer.alloc(0);
-  #splitLength = 0;
+  #unread: Buffer = nothing;
+  /** A split message, from its subject to its last CRLF. */
+  readonly #split: SplitMessage;
 
   /** @param maxArguments of one line; a line with more is malformed */
   constructor(
@@ -65,11 +67,13 @@ export abstract class OperationParser<Operation extends string, Message extends 
     peer: PeerHandler,
     message: Message,
     limits: ParserLimits,
+    buffers: MessageBuffers,
     maxArguments: number,
   ) {
     this.#grammar = grammar;
     this.#letter = grammar.alphabet;
     this.#peer = peer;
+    this.#split = new SplitMessage(buffers);
     this.message = message;
     this.given = new LineArguments(maxArguments);
     this.maxControlLine = limits.maxControlLine;
@@ -96,7 +100,8 @@ export abstract class OperationParser<Operation extends string, Message extends 
   /** Ends the reading; a `parse` under way returns after the operation at hand. */
   stop(): void {
     this.#state = 'stopped';
-    this.#held = this.#split = this.#unread = Buffer.alloc(0);
+    this.#held = this.#unread = nothing;
+    this.#split.drop();
   }
 
   /** Reads nothing behind the operation at hand; what comes is kept until `resume`. For a handler to call. */
@@ -108,7 +113,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
   resume(): void {
     if (this.#state !== 'held') return;
     const unread = this.#unread;
-    this.#unread = Buffer.alloc(0);
+    this.#unread = nothing;
     this.#state = 'start';
     this.parse(unread);
   }
@@ -180,26 +185,34 @@ export abstract class OperationParser<Operation extends string, Message extends 
     const words = (reply < 0 ? 1 : 2) + (headers ? 2 : 1);
     if (
       line !== chunk ||
-      end > chunk.length ||
       (headers && headerSize === 0) ||
       subject + words !== count ||
       !given.areCanonical(line, subject, next)
     ) {
       return this.#setOut(line, chunk, next, subject, reply, headerSize, size);
     }
-    if (chunk[end - 2] !== CR || chunk[end - 1] !== LF) return this.unknown(chunk, end - 2);
+    const start = given.start(subject);
+    const isWhole = end <= chunk.length;
+    if (isWhole && (chunk[end - 2] !== CR || chunk[end - 1] !== LF)) return this.unknown(chunk, end - 2);
+    // What is split is moved to the start of a buffer of its own.
+    const moved = isWhole ? 0 : start;
     message.buffer = chunk;
-    message.subjectStart = given.start(subject);
-    message.subjectEnd = given.end(subject);
-    message.replyStart = reply < 0 ? 0 : given.start(reply);
-    message.replyEnd = reply < 0 ? 0 : given.end(reply);
+    message.subjectStart = start - moved;
+    message.subjectEnd = given.end(subject) - moved;
+    message.replyStart = reply < 0 ? 0 : given.start(reply) - moved;
+    message.replyEnd = reply < 0 ? 0 : given.end(reply) - moved;
     message.headerSize = headerSize;
-    message.payloadStart = next;
-    message.payloadEnd = end - 2;
-    message.end = end;
+    message.payloadStart = next - moved;
+    message.payloadEnd = end - 2 - moved;
+    message.end = end - moved;
     message.repeatsSubject = false;
-    this.deliver();
-    return end;
+    if (isWhole) {
+      this.deliver();
+      return end;
+    }
+    this.#split.begin(message.end);
+    this.#state = 'message';
+    return this.#fill(chunk, start);
   }
 
   /** Bytes of a line without its end. */
@@ -244,14 +257,15 @@ export abstract class OperationParser<Operation extends string, Message extends 
     if (headerSize > 0) words.push(given.bytes(line, given.count - 2));
     words.push(given.bytes(line, given.count - 1));
     const lineSize = words.reduce((sum, word) => sum + word.length + 1, 1);
-    const split = Buffer.allocUnsafe(lineSize + size + 2);
+    this.#split.begin(lineSize + size + 2);
+    const { bytes } = this.#split;
     let at = 0;
     for (const word of words) {
-      at += word.copy(split, at);
-      split[at++] = SPACE;
+      at += word.copy(bytes, at);
+      bytes[at++] = SPACE;
     }
-    split[at - 1] = CR;
-    split[at++] = LF;
+    bytes[at - 1] = CR;
+    bytes[at++] = LF;
     const subjectEnd = (words[0] as Buffer).length;
     message.subjectStart = 0;
     message.subjectEnd = subjectEnd;
@@ -262,8 +276,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.payloadEnd = at + size;
     message.end = at + size + 2;
     message.repeatsSubject = false;
-    this.#split = split;
-    this.#splitLength = at;
+    this.#split.length = at;
     this.#state = 'message';
     return this.#fill(chunk, next);
   }
@@ -377,18 +390,18 @@ export abstract class OperationParser<Operation extends string, Message extends 
   #fill(chunk: Buffer, at: number): number {
     const { message } = this;
     const split = this.#split;
-    const copied = Math.min(chunk.length - at, message.end - this.#splitLength);
-    chunk.copy(split, this.#splitLength, at, at + copied);
-    this.#splitLength += copied;
-    const missing = message.end - this.#splitLength;
-    if (missing < 2 && split[message.end - 2] !== CR) return this.unknown(chunk, at);
-    if (missing > 0) return at + copied;
-    if (split[message.end - 1] !== LF) return this.unknown(chunk, at);
-    message.buffer = split;
-    this.#split = Buffer.alloc(0);
+    const next = at + split.add(chunk, at, message.end);
+    const missing = message.end - split.length;
+    if (missing < 2 && split.bytes[message.end - 2] !== CR) return this.unknown(chunk, at);
+    if (missing > 0) return next;
+    if (split.bytes[message.end - 1] !== LF) return this.unknown(chunk, at);
+    // Whoever stops the parser meanwhile must not give back what is being handed on.
+    const whole = split.take();
+    message.buffer = whole;
     this.#state = 'start';
     this.deliver();
-    return at + copied;
+    split.finish(whole);
+    return next;
   }
 
   #overlong(chunk: Buffer): number {

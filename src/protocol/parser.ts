@@ -2,6 +2,7 @@
 import { type ClientOperation, clientGrammar } from './keyword.ts';
 import { CR, OperationParser, type ParserLimits, SPACE } from './operation-parser.ts';
 import { noPublication, type OperationHandler, type Publication } from './operations.ts';
+import type { MessageBuffers } from './split-message.ts';
 import { violations } from './violations.ts';
 
 const LF = 0x0a;
@@ -24,8 +25,8 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
   #viewed: Buffer | undefined;
   #words: DataView = noWords;
 
-  constructor(handler: OperationHandler, limits: ParserLimits) {
-    super(clientGrammar, handler, noPublication(), limits, maxArguments);
+  constructor(handler: OperationHandler, limits: ParserLimits, buffers: MessageBuffers) {
+    super(clientGrammar, handler, noPublication(), limits, buffers, maxArguments);
     this.#handler = handler;
   }
 

@@ -2,6 +2,7 @@
 import { type RouteOperation, routeGrammar } from './keyword.ts';
 import { OperationParser, type ParserLimits, SPACE } from './operation-parser.ts';
 import { noPublication, type RoutedPublication, type RouteOperationHandler } from './operations.ts';
+import type { MessageBuffers } from './split-message.ts';
 import { violations } from './violations.ts';
 
 /** A message has an argument for each queue group that it is for. */
@@ -18,8 +19,9 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
   /** The account of the message before, which is mostly that of the next. */
   #accountBytes: Buffer = Buffer.alloc(0);
 
-  constructor(handler: RouteOperationHandler, limits: ParserLimits) {
-    super(routeGrammar, handler, { ...noPublication(), account: '', queues: none }, limits, maxArguments);
+  constructor(handler: RouteOperationHandler, limits: ParserLimits, buffers: MessageBuffers) {
+    const message = { ...noPublication(), account: '', queues: none };
+    super(routeGrammar, handler, message, limits, buffers, maxArguments);
     this.#handler = handler;
   }
 

@@ -8,7 +8,7 @@ import {
   writeMessage,
 } from '../../src/protocol/encoder.ts';
 import { Parser } from '../../src/protocol/parser.ts';
-import { limits, Recorder } from './recorder.ts';
+import { LentBuffers, limits, Recorder } from './recorder.ts';
 
 /** The message that a subscriber `7` gets for what a publisher sent. */
 function delivered(published: string, headers: boolean): string {
@@ -21,7 +21,7 @@ function delivered(published: string, headers: boolean): string {
     expect(end).toBeLessThanOrEqual(target.length);
     written = target.toString('latin1', 3, end);
   };
-  const parser = new Parser(recorder, limits);
+  const parser = new Parser(recorder, limits, new LentBuffers());
   parser.headers = true;
   parser.parse(Buffer.from(published, 'latin1'));
   expect(recorder.calls).toEqual([]);

@@ -4,7 +4,7 @@ import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
 import { Parser } from '../../src/protocol/parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';
-import { limits, parse, Recorder } from './recorder.ts';
+import { LentBuffers, limits, parse, Recorder } from './recorder.ts';
 
 const withHeaders = (parser: Parser) => {
   parser.headers = true;
@@ -36,7 +36,7 @@ describe('Parser', () => {
     const single = Array.from(stream, (byte) => Buffer.of(byte));
     for (const chunks of [[stream], single, randomSplits(stream, random), randomSplits(stream, random)]) {
       const recorder = new Recorder();
-      const parser = new Parser(recorder, limits);
+      const parser = new Parser(recorder, limits, new LentBuffers());
       recorder.onConnect = () => parser.hold();
       const seen: number[] = [];
       for (const chunk of chunks) parser.parse(chunk);
@@ -52,7 +52,7 @@ describe('Parser', () => {
 
   it('stays stopped when it was held before', () => {
     const recorder = new Recorder();
-    const parser = new Parser(recorder, limits);
+    const parser = new Parser(recorder, limits, new LentBuffers());
     recorder.onConnect = () => parser.hold();
     parser.parse(Buffer.from('CONNECT {}\r\nPING\r\n'));
     parser.stop();
@@ -71,7 +71,7 @@ describe('Parser', () => {
   it('does not repeat the password behind a misspelled CONNECT', () => {
     const details: (string | undefined)[] = [];
     const violation = (_: Violation, detail?: string) => void details.push(detail);
-    new Parser(Object.assign(new Recorder(), { violation }), limits).parse(
+    new Parser(Object.assign(new Recorder(), { violation }), limits, new LentBuffers()).parse(
       Buffer.from('CONNETC {"pass":"hunter2"}\r\n'),
     );
     expect(details).toEqual(['near "TC {"']);
@@ -268,7 +268,7 @@ describe('Parser', () => {
         if (repeatsSubject) repeats++;
         before = subject;
       };
-      const parser = new Parser(recorder, limits);
+      const parser = new Parser(recorder, limits, new LentBuffers());
       parser.headers = true;
       // Read into one buffer again and again, as from a socket.
       const shared = Buffer.alloc(stream.length);
@@ -301,7 +301,7 @@ describe('Parser', () => {
     const lower = { maxControlLine: 4, maxPayload: 1 };
     for (const name of ['maxControlLine', 'maxPayload'] as const) {
       const recorder = new Recorder();
-      const parser = new Parser(recorder, limits);
+      const parser = new Parser(recorder, limits, new LentBuffers());
       const seen: string[] = [];
       recorder.publish = () => {
         seen.push('PUB');

@@ -2,6 +2,7 @@
 import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
 import type { OperationHandler, Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
+import type { MessageBuffers } from '../../src/protocol/split-message.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 
 export class Recorder implements OperationHandler {
@@ -57,6 +58,24 @@ export class Recorder implements OperationHandler {
 
 export const limits: ParserLimits = { maxControlLine: 4096, maxPayload: 1024 * 1024 };
 
+/** Overwrites what comes back, and notices what was not lent, or is not given back. */
+export class LentBuffers implements MessageBuffers {
+  readonly #lent = new Set<Buffer>();
+
+  take(size: number): Buffer {
+    const buffer = Buffer.alloc(size + 5, 0x7e);
+    this.#lent.add(buffer);
+    return buffer;
+  }
+  give(buffer: Buffer): void {
+    if (!this.#lent.delete(buffer)) throw new Error('given back what was not lent');
+    buffer.fill(0x7e);
+  }
+  get count(): number {
+    return this.#lent.size;
+  }
+}
+
 /** Feeds the chunks to a new parser and returns the calls. Each chunk is overwritten after its turn. */
 export function parse(
   chunks: Buffer[],
@@ -64,13 +83,16 @@ export function parse(
   parserLimits: ParserLimits = limits,
 ): string[] {
   const recorder = new Recorder();
-  const parser = new Parser(recorder, parserLimits);
+  const buffers = new LentBuffers();
+  const parser = new Parser(recorder, parserLimits, buffers);
   prepare(parser, recorder);
   for (const chunk of chunks) {
     const read = Buffer.from(chunk);
     parser.parse(read);
     read.fill(0x7e);
   }
+  parser.stop();
+  if (buffers.count > 0) throw new Error('buffers are still lent');
   return recorder.calls;
 }
 

@@ -4,6 +4,7 @@ import type { RoutedPublication, RouteOperationHandler } from '../../src/protoco
 import { RouteParser } from '../../src/protocol/route-parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 import { randomSplits, seeded } from '../support/seeded.ts';
+import { LentBuffers } from './recorder.ts';
 
 class Recorder implements RouteOperationHandler {
   readonly calls: string[] = [];
@@ -50,7 +51,7 @@ const limits = { maxControlLine: 200, maxPayload: 100 };
 
 function parse(chunks: readonly Buffer[]): string[] {
   const recorder = new Recorder();
-  const parser = new RouteParser(recorder, limits);
+  const parser = new RouteParser(recorder, limits, new LentBuffers());
   for (const chunk of chunks) {
     const read = Buffer.from(chunk);
     parser.parse(read);
@@ -145,7 +146,7 @@ describe('before CONNECT', () => {
   it('anything else ends the reading', () => {
     for (const text of ['RS+ $G a\r\n', 'PING\r\n', '\0']) {
       const recorder = new Recorder();
-      const parser = new RouteParser(recorder, limits);
+      const parser = new RouteParser(recorder, limits, new LentBuffers());
       parser.connectFirst = true;
       parser.parse(Buffer.from(text));
       expect(recorder.calls).toEqual(['Authentication Failure: CONNECT expected']);

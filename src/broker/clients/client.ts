@@ -91,7 +91,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, this.#name);
-    this.#parser = new Parser(this, environment.options);
+    this.#parser = new Parser(this, environment.options, environment.transport.pool);
     this.#membership = new Membership(environment.accounts);
     this.#admission = new Admission(environment, {
       connection: this.connection,

@@ -115,14 +115,15 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     destination: Destination | undefined,
     environment: RouteEnvironment,
   ) {
+    const { settings } = environment;
     this.id = id;
     this.destinations = destination === undefined ? [] : [destination];
     this.isDialled = destination !== undefined;
     this.#environment = environment;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
-    this.connection = new Connection(socket, environment.settings.transport, this);
+    this.connection = new Connection(socket, settings.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
-    this.#parser = new RouteParser(this, environment.settings.limits);
+    this.#parser = new RouteParser(this, settings.limits, settings.transport.pool);
     this.#parser.connectFirst = !this.isDialled;
     // Nobody holds up a route: it carries the messages of many.
     this.#publisher = { connection: undefined, statistics: this.statistics, isRoute: true };

@@ -1,0 +1,54 @@
+// Where a message is put together that the ends of chunks have split: in a buffer that is lent for as long, since making
+// one for each costs more than all else that is done for a message.
+
+/** Lends out buffers. */
+export interface MessageBuffers {
+  /** A buffer of at least `size` bytes. */
+  take(size: number): Buffer;
+  /** Takes a buffer back; nobody may use it any more. */
+  give(buffer: Buffer): void;
+}
+
+const nothing: Buffer = Buffer.alloc(0);
+
+export class SplitMessage {
+  bytes: Buffer = nothing;
+  /** How many of them have come. */
+  length = 0;
+  readonly #buffers: MessageBuffers;
+
+  constructor(buffers: MessageBuffers) {
+    this.#buffers = buffers;
+  }
+
+  /** Begins a message of so many bytes. */
+  begin(size: number): void {
+    this.bytes = this.#buffers.take(size);
+    this.length = 0;
+  }
+
+  /** Adds what stands in the chunk from `at` on, as far as it is of the message, and returns how much that was. */
+  add(chunk: Buffer, at: number, size: number): number {
+    const added = Math.min(chunk.length - at, size - this.length);
+    chunk.copy(this.bytes, this.length, at, at + added);
+    this.length += added;
+    return added;
+  }
+
+  /** Takes the message out: `drop` does not give it back meanwhile, `finish` does. */
+  take(): Buffer {
+    const { bytes } = this;
+    this.bytes = nothing;
+    return bytes;
+  }
+
+  /** Gives back what `take` took. */
+  finish(bytes: Buffer): void {
+    this.#buffers.give(bytes);
+  }
+
+  /** Gives up the message that was begun, if any. */
+  drop(): void {
+    if (this.bytes !== nothing) this.finish(this.take());
+  }
+}
