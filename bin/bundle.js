@@ -1,7 +1,8 @@
 #!/usr/bin/env node
-// The last step of the build: puts what a command needs into few files, since each file that Node loads takes as long
-// as a small command. Writes dist/bundle: `_main.js`, a file for each command, what they share, what --help says
-// of them, and the licences of the packages that went in.
+// A step of the build: puts what a command needs into few files, since each file that Node loads takes as long as a
+// small command. Writes dist/bundle: `_main.js`, a file for each command, what they share, what --help says of them, and
+// the licences of the packages that went in.
+import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { dirname, join, posix, relative } from 'node:path';
@@ -62,31 +63,54 @@ function isBuiltin(specifier) {
   return specifier.startsWith('node:') || builtinModules.includes(specifier);
 }
 
+/** Commands that run for long or stand on installed packages; these are modules, all others scripts. */
+const modules = ['broker', 'check', 'watch'];
 const commands = readdirSync(join(root, 'dist/commands')).map((file) => file.slice(0, -'.js'.length));
-const bundle = await rolldown({
-  cwd: root,
-  platform: 'node',
-  input: {
+const inputs = (names) => Object.fromEntries(names.map((name) => [name, `dist/commands/${name}.js`]));
+const output = [
+  ...(await write('esm', '.js', { _main: 'dist/src/cli/start.js', ...inputs(modules) })),
+  ...(await write('cjs', '.cjs', {
     _main: 'dist/src/cli/main.js',
-    ...Object.fromEntries(commands.map((name) => [name, `dist/commands/${name}.js`])),
-  },
-  external,
-  plugins: [lazyOclif],
-  // The signing libraries come in both forms; of that for import, only what is used need go in.
-  resolve: { mainFields: ['module', 'main'], conditionNames: ['module', 'import', 'default'] },
-  treeshake: { moduleSideEffects: (id) => !signing.test(id) },
-});
-const { output } = await bundle.write({
-  dir: out,
-  format: 'esm',
-  // All in one folder, so that the templates are as far from every file as they are from dist/src.
-  entryFileNames: '[name].js',
-  chunkFileNames: '_[name].js',
-  keepNames: true,
-});
-await bundle.close();
+    ...inputs(commands.filter((name) => !modules.includes(name))),
+  })),
+];
+for (const name of readdirSync(out).filter((name) => name.endsWith('.cjs'))) finishScript(join(out, name));
 writeFileSync(join(out, '_commands.json'), JSON.stringify(await summaries()));
 writeFileSync(join(out, 'LICENSES.txt'), licences(output));
+
+async function write(format, extension, input) {
+  const bundle = await rolldown({
+    cwd: root,
+    platform: 'node',
+    input,
+    external,
+    plugins: [lazyOclif],
+    // The signing libraries come in both forms; of that for import, only what is used need go in.
+    resolve: { mainFields: ['module', 'main'], conditionNames: ['module', 'import', 'default'] },
+    treeshake: { moduleSideEffects: (id) => !signing.test(id) },
+  });
+  const { output } = await bundle.write({
+    dir: out,
+    format,
+    exports: 'named',
+    // All in one folder, so that the templates are as far from every file as they are from dist/src.
+    entryFileNames: `[name]${extension}`,
+    chunkFileNames: `_[name]${extension}`,
+    keepNames: true,
+  });
+  await bundle.close();
+  return output;
+}
+
+/** Makes a script the function that the loader calls, ASCII, with the mark of its code cache in front. */
+function finishScript(path) {
+  const escaped = (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  const code = readFileSync(path, 'utf8')
+    .replace(/[^\0-\x7f]/g, escaped)
+    .replace(/(?<![\w$.])import\("/g, 'module.import("');
+  const script = `(function (exports, require, module, __filename) {${code}\n})`;
+  writeFileSync(path, `// ${createHash('sha256').update(script).digest('hex')}\n${script}`);
+}
 
 /** Collects what --help says of the commands, so that it need not load them all. */
 async function summaries() {

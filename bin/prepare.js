@@ -21,9 +21,9 @@ function fingerprint(files) {
   return hash.digest('hex');
 }
 
-function step(stamp, files, npmArguments) {
+function step(stamp, files, npmArguments, version = '') {
   const path = join(root, stamp);
-  const wanted = fingerprint(files);
+  const wanted = fingerprint(files) + version;
   if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return;
   process.stderr.write(`natspki: npm ${npmArguments.join(' ')}\n`);
   const { status } = spawnSync('npm', npmArguments, {
@@ -43,8 +43,11 @@ step(
     ...manifests,
     join(root, 'tsconfig.json'),
     join(root, 'bin/bundle.js'),
+    join(root, 'bin/code-cache.js'),
     ...filesBelow('src'),
     ...filesBelow('commands'),
   ],
   ['run', '--silent', 'build'],
+  // Of which the code cache is.
+  ` ${process.versions.v8}`,
 );

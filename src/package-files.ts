@@ -2,5 +2,5 @@
 
 /** Gives the URL of a file of the package, from its root; code runs in src, and built in a folder one deeper. */
 export function packageFile(path: string): URL {
-  return new URL(`${import.meta.url.endsWith('.js') ? '../..' : '..'}/${path}`, import.meta.url);
+  return new URL(`${import.meta.url.endsWith('.ts') ? '..' : '../..'}/${path}`, import.meta.url);
 }

@@ -9,16 +9,25 @@ import { commandConfig } from './command-config.ts';
 import { failureOf, reportFailure } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
 
+export interface CommandModule {
+  readonly default: CommandClass;
+}
+
 /**
  * Runs one command line (without node and script) and sets the exit code.
  * @param root file URL of the package's folder, with a slash at its end
+ * @param load gives the code of a command
  */
-export async function main(argv: readonly string[], root: URL): Promise<void> {
+export async function main(
+  argv: readonly string[],
+  root: URL,
+  load: (name: string) => Promise<CommandModule>,
+): Promise<void> {
   // Before oclif's own listener, which throws.
   process.stdout.on('error', failToPrint);
   try {
     const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
-    const commands = new Commands(new URL(`${manifest.oclif.commands}/`, root));
+    const commands = new Commands(new URL(`${manifest.oclif.commands}/`, root), load);
     const [name = '--help', ...given] = argv;
     const rest = name === 'broker' ? normaliseNatsServerFlags(given) : given;
     if (name === '--version' || name === '-v') process.stdout.write(`natspki ${manifest.version}\n`);
@@ -55,11 +64,11 @@ type CommandClass = typeof BaseCommand & (new (argv: string[], config: Config) =
 
 /** The commands of a folder, one file each, loaded when they are needed; `_commands.json` has their summaries. */
 class Commands {
-  readonly #folder: URL;
+  readonly #load: (name: string) => Promise<CommandModule>;
   readonly summaries: Readonly<Record<string, string>>;
 
-  constructor(folder: URL) {
-    this.#folder = folder;
+  constructor(folder: URL, load: (name: string) => Promise<CommandModule>) {
+    this.#load = load;
     this.summaries = JSON.parse(readFileSync(new URL('_commands.json', folder), 'utf8'));
   }
 
@@ -71,7 +80,7 @@ class Commands {
         near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
       throw new UsageError(`unknown command "${name}"`, hint);
     }
-    const { default: command } = await import(new URL(`${name}.js`, this.#folder).href);
+    const { default: command } = await this.#load(name);
     command.id = name;
     return command;
   }

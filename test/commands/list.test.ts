@@ -77,8 +77,8 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     '%s loads neither the signing library nor the prompts',
     async (...args) => {
       const modules = await loadedModules(folder, args);
-      expect(modules.some((url) => url.endsWith('/dist/bundle/_main.js'))).toBe(true);
-      expect(modules.filter((url) => /_sign\.js$|inquirer|chokidar/.test(url))).toEqual([]);
+      expect(modules.some((url) => url.endsWith('/dist/bundle/_main.cjs'))).toBe(true);
+      expect(modules.filter((url) => /_sign\.c?js$|inquirer|chokidar/.test(url))).toEqual([]);
     },
   );
 });

@@ -1,11 +1,11 @@
-// Lists the modules that a run of the command line loads, by a hook in its process.
+// Lists the modules and scripts that a run of the command line loads, by hooks in its process.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { natspki } from './cli.ts';
 
-/** Runs `natspki ARGS...` in a folder and lists the URLs of the modules it imported. */
+/** Runs `natspki ARGS...` in a folder and lists the URLs of what it loaded. */
 export async function loadedModules(folder: string, args: readonly string[]): Promise<string[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'natspki-modules-'));
   try {
@@ -22,7 +22,18 @@ export async function load(url, context, next) {
     const start = join(scratch, 'start.mjs');
     writeFileSync(
       start,
-      `import { register } from 'node:module';\nregister(${JSON.stringify(pathToFileURL(hooks).href)});\n`,
+      `import { appendFileSync } from 'node:fs';
+import { register } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import vm from 'node:vm';
+register(${JSON.stringify(pathToFileURL(hooks).href)});
+vm.Script = class extends vm.Script {
+  constructor(code, options) {
+    super(code, options);
+    appendFileSync(${JSON.stringify(list)}, pathToFileURL(options.filename).href + '\\n');
+  }
+};
+`,
     );
     await natspki(folder, args, { node: ['--import', pathToFileURL(start).href] });
     return readFileSync(list, 'utf8').trim().split('\n');
