@@ -1,5 +1,6 @@
 // `natspki tls`: a tls block for any part of a server's configuration, printed or put into its file.
 import { string } from '@oclif/core/args';
+import { isKnownOption } from '../src/broker/options/known-option.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { given, withOptionalValue } from '../src/cli/flags.ts';
 import { readInput } from '../src/cli/input.ts';
@@ -53,9 +54,10 @@ export default class Tls extends BaseCommand {
       return { context, block };
     }
     let checked: boolean | undefined;
-    await writeTlsBlock(file, context, block, async (whole) => {
+    const check = async (whole: string) => {
       if (flags.check) checked = await testWithNatsServer(file, whole);
-    });
+    };
+    const commentedOut = await writeTlsBlock(file, { context, block, isOption: isKnownOption, check });
     const verdict =
       checked === undefined
         ? ''
@@ -63,6 +65,7 @@ export default class Tls extends BaseCommand {
           ? ', which nats-server accepts'
           : '; there is no nats-server here to check it';
     this.log(`wrote the tls block for ${context} into ${file}${verdict}`);
-    return { context, block, file, ...given({ checked }) };
+    for (const name of commentedOut) this.log(`made a comment of "${name}", which nothing uses any more`);
+    return { context, block, file, commentedOut, ...given({ checked }) };
   }
 }

@@ -39,7 +39,8 @@ export const tlsFlags = {
     example: 1000,
   }),
   write: pathFlag({
-    description: 'Put the block into this file; every other byte stays.',
+    description:
+      'Put the block into this file; every other byte stays, and a definition that only the old block used becomes a comment.',
     helpValue: 'FILE',
   }),
   check: boolean({

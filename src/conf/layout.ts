@@ -2,6 +2,7 @@
 
 const BLANKS = /[\t ]*/y;
 const COMMA = /[\t ]*,/y;
+const SEPARATOR = /[\t ]*[,;]/y;
 const LINE_TAIL = /[\t ]*(?:(?:#|\/\/)[^\n\r]*)?(?=\r?\n|$)/y;
 const BYTE_ORDER_MARK = '\ufeff';
 
@@ -49,6 +50,17 @@ export class Layout {
   /** Answers the offset after a comma that follows on the same line. */
   commaAfter(offset: number): number | undefined {
     return this.#end(COMMA, offset);
+  }
+
+  /** Answers the offset after a comma or a semicolon that follows on the same line. */
+  separatorAfter(offset: number): number | undefined {
+    return this.#end(SEPARATOR, offset);
+  }
+
+  /** Answers the offset of the separator that stands before, else of the blanks there. */
+  separatorBefore(offset: number): number {
+    const blanks = this.beforeBlanks(offset);
+    return /[,;]/.test(this.text.charAt(blanks - 1)) ? this.beforeBlanks(blanks - 1) : blanks;
   }
 
   afterBlanks(offset: number): number {

@@ -5,7 +5,9 @@ import { ConfErrors, type ConfProblem } from '../conf/error.ts';
 import { readConfFileToEdit } from '../conf/file.ts';
 import { loadConf } from '../conf/parser.ts';
 import { MapReader } from '../conf/reader.ts';
-import type { MapValue } from '../conf/value.ts';
+import { commentOutUnused, type ForeignDefinition } from '../conf/unused-definitions.ts';
+import type { Entry, MapValue } from '../conf/value.ts';
+import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 import { whileLocked } from '../lock.ts';
 import type { Pin } from '../x509/pin.ts';
@@ -16,20 +18,41 @@ export function tlsBlockPath(context: TlsContext): string[] {
   return context === 'client' || context === 'monitor' ? ['tls'] : [context, 'tls'];
 }
 
+export interface BlockEdit {
+  readonly context: TlsContext;
+  /** As printTlsBlock prints it. */
+  readonly block: string;
+  /** Tells an option of the configuration from a definition, which is only there for a `$NAME` to refer to. */
+  readonly isOption: (root: MapValue, entry: Entry) => boolean;
+  /** Sees the whole text before it is written, and throws to keep the file as it is. */
+  readonly check?: (text: string) => Promise<unknown>;
+}
+
 /**
- * Puts a printed tls block into a file, in place of the one that is there.
- * @param check sees the whole text before it is written, and throws to keep the file as it is
+ * Puts a printed tls block into a file, in place of the one that is there. Definitions that only the replaced block
+ * used become comments; returns their names. Throws `unused-definition` for one in an included file.
  */
 export async function writeTlsBlock(
   file: string,
-  context: TlsContext,
-  block: string,
-  check: (text: string) => Promise<unknown> = async () => {},
-): Promise<void> {
+  { context, block, isOption, check }: BlockEdit,
+): Promise<readonly string[]> {
+  const path = tlsBlockPath(context);
+  let commentedOut: readonly string[] = [];
   await editConfiguration(file, async (text) => {
-    const edited = setBlock(text, tlsBlockPath(context), block, file);
-    await check(edited);
-    return edited;
+    const edited = commentOutUnused(text, setBlock(text, path, block, file), path[0] ?? '', isOption, file);
+    const [foreign] = edited.elsewhere;
+    if (foreign !== undefined) throw wouldBeUnused(foreign);
+    ({ commentedOut } = edited);
+    await check?.(edited.text);
+    return edited.text;
+  });
+  return commentedOut;
+}
+
+function wouldBeUnused({ name, file }: ForeignDefinition): NatspkiError {
+  const message = `the definition "${name}" in "${file}" would be left without a use, which nats-server refuses`;
+  return new NatspkiError('unused-definition', message, {
+    hint: `comment it out there, unless another file includes it, and try again`,
   });
 }
 

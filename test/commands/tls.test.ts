@@ -170,6 +170,91 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     });
   });
 
+  const replaced = '{ cert_file: $CERT, key_file: $KEY }';
+  const definitions = 'CERT: "./certs/server-cert.pem"\nKEY: "./certs/server-key.pem"\n';
+
+  // What of the definitions remains, above the new block.
+  it.each([
+    [
+      'definitions on lines of their own',
+      `${definitions}port: 4222\ntls ${replaced}\n`,
+      '# CERT: "./certs/server-cert.pem"\n# KEY: "./certs/server-key.pem"\nport: 4222\ntls {',
+    ],
+    [
+      'a definition that something else uses',
+      `CERT: a\nKEY: b # why\nserver_name: $CERT\ntls ${replaced}\n`,
+      'CERT: a\n# KEY: b # why\nserver_name: $CERT\ntls {',
+    ],
+    [
+      'one that only the other used',
+      `A: a;\n\tCERT: $A\nKEY: b\ntls ${replaced}`,
+      '# A: a;\n\t# CERT: $A\n# KEY: b\ntls {',
+    ],
+    [
+      'a block over several lines',
+      `BLOCK {\n  cert_file: a\r\n  key_file: b\n} # end\ntls: $BLOCK\n`,
+      '# BLOCK {\n  # cert_file: a\r\n  # key_file: b\n# } # end\ntls: {',
+    ],
+    [
+      'definitions on one line with others',
+      `CERT: a, port: 4222; KEY: b\ntls ${replaced}\n`,
+      '# CERT: a\n# KEY: b\nport: 4222\ntls {',
+    ],
+    [
+      'an option that was used like a definition',
+      `port: 4222\nping_interval: "2s"\ntls { cert_file: a, key_file: b, timeout: $ping_interval }\n`,
+      'port: 4222\nping_interval: "2s"\ntls {',
+    ],
+    [
+      'a definition given twice',
+      `CERT: a\nKEY: b\nCERT: c\ntls ${replaced}\n`,
+      '# CERT: a\n# KEY: b\n# CERT: c\ntls {',
+    ],
+    ['a variable of the environment', 'server_name: $NATS_NAME\n', undefined],
+  ])('leaves %s so that nats-server accepts the file', async (_what, text, expected) => {
+    const folder = initialized();
+    const conf = join(folder, 'nats.conf');
+    writeFileSync(conf, text);
+    const all = { ...environment, NATS_NAME: 'n' };
+    const result = await natspki(folder, ['tls', 'client', '--write', 'nats.conf', '--check'], {
+      environment: all,
+    });
+    expect(result).toMatchObject({ code: 0, stderr: '' });
+    const written = readFileSync(conf, 'utf8');
+    if (expected !== undefined) expect(written.slice(0, expected.length)).toBe(expected);
+    for (const [, name] of written.matchAll(/# ([A-Z]+)[: ]/g)) {
+      expect(result.stdout).toContain(`made a comment of "${name}", which nothing uses any more\n`);
+    }
+  });
+
+  it('does so in the block around it, whatever block that is', async () => {
+    const folder = initialized();
+    const conf = join(folder, 'nats.conf');
+    const files = 'CERT: "./certs/route-cert.pem", KEY: "./certs/route-key.pem"';
+    for (const context of ['cluster', 'leafnodes', 'gateway']) {
+      const name = context === 'leafnodes' ? '' : 'name: x, ';
+      writeFileSync(conf, `port: 4222\n${context} { ${files}, ${name}port: 6222, tls ${replaced} }\n`);
+      const args = ['tls', context, '--name', 'route', '--write', 'nats.conf', '--check', '--json'];
+      const { stdout } = await natspki(folder, args, { environment });
+      expect(JSON.parse(stdout)).toMatchObject({ checked: true, commentedOut: ['CERT', 'KEY'] });
+    }
+  });
+
+  it('changes nothing where an included file has the definition', async () => {
+    const folder = initialized();
+    const conf = join(folder, 'nats.conf');
+    const text = `include vars.conf\ntls ${replaced}\n`;
+    writeFileSync(join(folder, 'vars.conf'), definitions);
+    writeFileSync(conf, text);
+    const { code, stderr } = await natspki(folder, ['tls', 'client', '--write', 'nats.conf']);
+    expect(stderr).toBe(
+      'natspki: error: the definition "CERT" in "vars.conf" would be left without a use, which nats-server refuses\n' +
+        'natspki: hint: comment it out there, unless another file includes it, and try again\n',
+    );
+    expect(code).toBe(1);
+    expect(readFileSync(conf, 'utf8')).toBe(text);
+  });
+
   it('keeps the file as it is when nats-server refuses the result', async () => {
     const folder = initialized();
     const conf = join(folder, 'nats.conf');

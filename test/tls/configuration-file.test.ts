@@ -55,7 +55,8 @@ describe('a tls block', () => {
     const refuse = async () => {
       throw new Error('refused');
     };
-    await expect(writeTlsBlock(file, 'client', 'tls {\n}\n', refuse)).rejects.toThrow('refused');
+    const edit = { context: 'client', block: 'tls {\n}\n', isOption: () => true, check: refuse } as const;
+    await expect(writeTlsBlock(file, edit)).rejects.toThrow('refused');
     expect(readFileSync(file, 'utf8')).toBe('port: 4222\n');
   });
 });
