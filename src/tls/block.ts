@@ -100,7 +100,7 @@ export function readTlsBlock(
   const isPeering = context === 'cluster' || context === 'gateway';
   const verifyAndMap = reader.boolean('verify_and_map') ?? false;
   const verifyKnownUrls = readVerifyKnownUrls(reader, isPeering);
-  const caFile = reader.string('ca_file');
+  const caFile = reader.string('ca_file') || undefined;
   const block: TlsBlock = {
     pairs: readPairs(reader, problems, where).map(({ certFile, keyFile }) => ({
       certFile: path(certFile),
@@ -128,8 +128,8 @@ export function readTlsBlock(
 }
 
 function readPairs(reader: MapReader, problems: ConfProblem[], where: string): CertificatePair[] {
-  const certFile = reader.string('cert_file');
-  const keyFile = reader.string('key_file');
+  const certFile = reader.string('cert_file') || undefined;
+  const keyFile = reader.string('key_file') || undefined;
   const certificates = reader.array('certificates', 'certs');
   if (certificates !== undefined && certificates.items.length > 0) {
     if (certFile !== undefined || keyFile !== undefined) {

@@ -2,6 +2,7 @@
 // or warned of as such, for the other.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { createUser } from '@nats-io/nkeys';
 import { expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/options/check.ts';
 import { run } from '../support/command.ts';
@@ -13,6 +14,7 @@ const scratch = testFolder('check-nats-server');
 const ca = makeAuthority(scratch);
 const server = makeLeaf(scratch, 'server', ca);
 const pin = 'ab'.repeat(32);
+const nkey = createUser().getPublicKey();
 
 /** Beside files that are right. */
 const options = [
@@ -133,6 +135,95 @@ const inCluster = [
     'tls { FILES, verify_cert_and_check_known_urls: true }',
   ],
 ].map((option) => `cluster { port: 6222\n${option} }`);
+/** Who may be called how, and how often. */
+const inAccounts = [
+  ...['[A, A]', '[A, B, A]', '["$G"]', '["$SYS"]', '[1]', '[]', '{}', '{A: {}, A: {}}', '{A: {}, a: {}}'],
+  ...['{A: []}', '{A: x}', '{"$G": {}}', '[A, {B: {}}]', '{A: {users: {}}}', '{A: {nkey: A}}'],
+  '{A: {users: [{user: a}]}, B: {users: [{user: a}]}}',
+  '{A: {users: [{user: a}, {user: a}]}}',
+  '{A: {users: [{user: a}, {user: A}]}}',
+  '{A: {users: [{nkey: NKEY}]}, B: {users: [{nkey: NKEY}]}}',
+  '{A: {users: [{nkey: NKEY}, {user: NKEY}]}}',
+  '{A: {users: [{nkey: NKEY}]}}',
+]
+  .map((accounts) => `accounts: ${accounts}`)
+  .concat(
+    'accounts: {A: {users: [{user: a}]}}, authorization { users: [{user: a}] }',
+    'accounts: {A: {users: [{user: a}]}}, authorization { user: a, password: b }',
+    'authorization { users: [{user: a}, {user: a}] }',
+    'system_account: A, accounts: [A, A]',
+  );
+/** How a service may be measured. */
+const measured = [
+  ...[
+    'x',
+    '"x.*"',
+    '"x.>"',
+    '"x y"',
+    '"x..y"',
+    'a',
+    '5',
+    '[]',
+    '{subject: x}',
+    '{subject: 5}',
+    '{sampling: 5}',
+  ],
+  ...['{sampling: 10%, subject: x}', '{sampling: 0, subject: x}', '{sampling: 101, subject: x}'],
+  ...['{sampling: 1, subject: x}', '{sampling: 100, subject: x}', '{sampling: "50", subject: x}'],
+  ...['{sampling: "50 %", subject: x}', '{sampling: headers, subject: x}', '{sampling: true, subject: x}'],
+]
+  .map((latency) => `latency: ${latency}`)
+  .concat('latency: x, response: stream', 'response: chunked, latency: x', 'latency: x, response: single')
+  .map((option) => `accounts { A { exports: [{service: a, ${option}}] } }`);
+/** Empty strings, for every option that takes a string. */
+const empty = [
+  ...`system_account system no_auth_user host net server_name client_advertise log_file logfile pid_file pidfile
+    ports_file_dir http_base_path write_timeout server_tags listen http https ping_interval write_deadline
+    lame_duck_duration lame_duck_grace_period max_payload port http_port tls authorization cluster server_metadata`
+    .split(/\s+/)
+    .map((name) => `${name}: ""`),
+  ...`name host net listen advertise routes accounts write_timeout ping_interval write_deadline compression permissions`
+    .split(' ')
+    .map((name) => `cluster { port: 6222, ${name}: "" }`),
+  ...['user: ""', 'token: ""', 'user: "", password: ""', 'password: ""', 'timeout: ""', 'users: ""'].map(
+    (option) => `cluster { port: 6222, authorization { ${option} } }`,
+  ),
+  ...['password: ""', 'user: a, password: ""', 'token: t, user: ""', 'user: a, password: b, token: ""'].map(
+    (option) => `authorization { ${option} }`,
+  ),
+  ...['timeout: ""', 'users: ""', 'user: "", users: [{user: a}]', 'token: "", users: [{user: a}]'].map(
+    (option) => `authorization { ${option} }`,
+  ),
+  ...[
+    ...['user: ""', 'nkey: ""', 'nkey: "", user: a', 'user: a, password: ""', 'user: a, permissions: ""'],
+    ...['user: a, permissions: {publish: ""}', 'user: a, permissions: {subscribe: {allow: ""}}'],
+    ...['user: a, permissions: {allow_responses: {expires: ""}}', 'user: a, connection_types: [""]'],
+  ].map((user) => `authorization { users: [{${user}}] }`),
+  ...[
+    ...['nkey: ""', 'users: ""', 'exports: ""', 'exports: [{stream: ""}]', 'exports: [{service: ""}]'],
+    ...['exports: [{service: a, response: ""}]', 'exports: [{service: a, threshold: ""}]', 'limits: ""'],
+    ...['exports: [{service: a, latency: ""}]', 'exports: [{service: a, latency: {subject: ""}}]'],
+    ...['exports: [{service: a, latency: {subject: b, sampling: ""}}]', 'default_permissions: ""'],
+    'exports: [{service: a, accounts: [""]}]',
+  ].map((option) => `accounts { A { ${option} } }`),
+  ...[
+    ...['{stream: {account: "", subject: x}}', '{stream: {account: B, subject: ""}}'],
+    ...['{stream: {account: B, subject: x}, prefix: ""}', '{stream: {account: B, subject: x}, to: ""}'],
+    ...['{service: {account: B, subject: y}, prefix: ""}', '{service: {account: B, subject: y}, to: ""}'],
+  ].map((link) => `accounts { B { exports: [{stream: x}, {service: y}] }, A { imports: [${link}] } }`),
+  ...['ca_file: ""', 'verify: true, ca_file: ""', 'cipher_suites: [""]', 'curve_preferences: [""]'].map(
+    (option) => `tls { cert_file: "CERT", key_file: "KEY", ${option} }`,
+  ),
+  ...['cert_file: "", key_file: ""', 'certificates: [{cert_file: "", key_file: ""}]', 'certificates: ""'].map(
+    (option) => `tls { ${option} }`,
+  ),
+  ...['pinned_certs: [""]', 'pinned_certs: ""', 'timeout: ""'].map((option) => `tls { FILES, ${option} }`),
+];
+/** Taken by nats-server, where it then keeps nobody out, or does nothing. */
+const stricterAuth = [
+  ...['user: ""', 'token: ""', 'user: "", password: ""'].map((option) => `authorization { ${option} }`),
+  ...['accounts: A', 'accounts: ""', 'authorization { password: a }', 'no_auth_user: a'],
+];
 /** Taken by nats-server, which then does something else than was meant. */
 const stricter = [
   ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
@@ -160,7 +251,8 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
       .replaceAll('FILES', 'cert_file: "CERT", key_file: "KEY", ca_file: "CA"')
       .replace('"CERT"', JSON.stringify(server.cert))
       .replace('"KEY"', JSON.stringify(server.key))
-      .replace('"CA"', JSON.stringify(ca.cert));
+      .replace('"CA"', JSON.stringify(ca.cert))
+      .replaceAll('NKEY', nkey);
     writeFileSync(conf, `${named}\n`);
     const { code } = await run([bin, '-t', '-c', conf]);
     const found = await checkConfiguration(conf);
@@ -168,7 +260,7 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
     return { taken: code === 0, isError: found.some(({ severity }) => severity === 'error'), warned };
   }
 
-  it.each([...wholes, ...options, ...blocks, ...inCluster])(
+  it.each([...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty])(
     'says the same, or that nats-server refuses it: %s',
     async (text) => {
       const { taken, isError, warned } = await verdicts(text);
@@ -176,7 +268,10 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
     },
   );
 
-  it.each([...stricter, ...stricterCluster])('refuses what it takes and does not do: %s', async (text) => {
-    expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });
-  });
+  it.each([...stricter, ...stricterCluster, ...stricterAuth])(
+    'refuses what it takes and does not do: %s',
+    async (text) => {
+      expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });
+    },
+  );
 });

@@ -3,6 +3,7 @@ import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position, Value } from '../../conf/value.ts';
 import { parseGoDuration } from '../../duration.ts';
+import { isLiteral, matches } from '../../subjects/subject.ts';
 
 /** What brings the answers to a request: one message, or many until they cease or an empty one ends them. */
 export type ResponseType = 'single' | 'stream' | 'chunked';
@@ -91,7 +92,6 @@ export class LinkReader {
     const thresholdMs = this.#threshold(reader);
     const tokenPosition = reader.integer('account_token_position') ?? 0;
     const accounts = this.#accounts(reader);
-    readLatency(reader, this.#problems);
     reader.boolean('allow_trace');
     if (kind === 'stream') {
       const ofServices = ['response', 'response_type', ...thresholdNames, 'latency', 'allow_trace'];
@@ -99,6 +99,7 @@ export class LinkReader {
         this.#error(reader.position(name), `"${name}" is for services, and this is a stream`);
       }
     }
+    readLatency(reader, this.#problems, subject, responseType);
     if (kind === undefined || subject === undefined) return undefined;
     if (tokenPosition !== 0 && subject.split('.')[tokenPosition - 1] !== '*') {
       const message = `"account_token_position" must be the place of a "*" in "${subject}"`;
@@ -122,7 +123,7 @@ export class LinkReader {
     if (kind === 'service' && reader.has('allow_trace')) {
       this.#error(reader.position('allow_trace'), '"allow_trace" is for streams, and this is a service');
     }
-    if (kind === 'service' && prefix !== undefined) {
+    if (kind === 'service' && prefix) {
       const hint = 'say with "to" how the service is called here';
       this.#error(reader.position('prefix'), '"prefix" is for streams, and this is a service', hint);
     }
@@ -188,20 +189,29 @@ export class LinkReader {
 const thresholdNames = ['response_threshold', 'threshold', 'response_max_time', 'response_time'] as const;
 
 /** Checks what measures a service, which this broker does not. */
-function readLatency(reader: MapReader, problems: ConfProblem[]): void {
+function readLatency(
+  reader: MapReader,
+  problems: ConfProblem[],
+  service: string | undefined,
+  responseType: ResponseType,
+): void {
   const value = reader.value('latency');
   if (value === undefined) return;
+  if (responseType !== 'single') {
+    reader.error(value.position, '"latency" is for services that answer with one message');
+  }
   if (value.kind === 'map') {
     const latency = new MapReader(value, problems, 'latency');
     const sampling = latency.value('sampling');
     if (sampling !== undefined && !isSampling(sampling)) {
       latency.error(sampling.position, '"sampling" must be from 1 to 100 percent, or "headers"');
     }
-    if (latency.string('subject') === undefined && !latency.has('subject')) {
-      latency.error(value.position, '"latency" needs "subject"');
-    }
+    const subject = latency.string('subject');
+    if (subject !== undefined) checkResults(subject, service, latency.position('subject'), latency);
+    else if (!latency.has('subject')) latency.error(value.position, '"latency" needs "subject"');
     latency.finish();
-  } else if (value.kind !== 'string') {
+  } else if (value.kind === 'string') checkResults(value.value, service, value.position, reader);
+  else {
     reader.error(value.position, '"latency" must be a subject or a block');
     return;
   }
@@ -211,6 +221,21 @@ function readLatency(reader: MapReader, problems: ConfProblem[]): void {
     'run this configuration on nats-server for it',
     'unsupported',
   );
+}
+
+/** What somebody can publish to (nats-server, accounts.go, TrackServiceExportWithSampling). */
+function checkResults(
+  subject: string,
+  service: string | undefined,
+  position: Position,
+  reader: MapReader,
+): void {
+  const bytes = Buffer.from(subject);
+  if (!isLiteral(bytes, 0, bytes.length) || /\s/.test(subject)) {
+    reader.error(position, '"latency" needs a subject without wildcards to publish to');
+  } else if (service !== undefined && matches(Buffer.from(service), bytes, 0, bytes.length)) {
+    reader.error(position, '"latency" cannot publish to the service itself');
+  }
 }
 
 function isSampling(value: Value): boolean {

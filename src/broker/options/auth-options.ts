@@ -76,7 +76,10 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     authorization?.users === undefined && accountUsers === undefined
       ? undefined
       : [...(authorization?.users ?? []), ...(accountUsers ?? [])];
-  const user = flags.user ?? authorization?.user;
+  const said = { user: flags.user ?? authorization?.user, token: flags.auth ?? authorization?.token };
+  // Beside another way to come in an empty one is as if there were none; alone it would keep nobody out.
+  const user = said.user === '' && (said.token || users !== undefined) ? undefined : said.user;
+  const token = said.token === '' && (said.user || users !== undefined) ? undefined : said.token;
   if (user === undefined && flags.pass !== undefined) {
     root.error(
       root.position('authorization'),
@@ -86,9 +89,8 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
   }
   const options: AuthOptions = {
     single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
-    token: flags.auth ?? authorization?.token,
-    users,
-    noAuthUser: root.string('no_auth_user'),
+    ...{ token, users },
+    noAuthUser: root.string('no_auth_user') || undefined,
     timeoutMs: authorization?.timeoutMs,
     accounts: read.accountOptions,
     links: read.links(),
@@ -149,7 +151,7 @@ class AuthReader {
         'name the users: users: [{user: alice, password: …}]',
       );
     }
-    if (found.user === undefined && found.password !== undefined) {
+    if (found.user === undefined && found.password) {
       reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user" beside it');
     }
     reader.finish();
@@ -160,12 +162,7 @@ class AuthReader {
   accounts(value: Value | undefined): UserOptions[] | undefined {
     if (value === undefined) return undefined;
     if (value.kind === 'array') {
-      for (const item of value.items) {
-        if (item.kind === 'string') {
-          this.#accountName(item.value, item.position);
-          this.#sayings.push({ name: item.value, exports: [], imports: [] });
-        } else this.#error(item.position, 'an entry of accounts must be a name');
-      }
+      for (const item of value.items) this.#namedAccount(item);
       return undefined;
     }
     if (value.kind !== 'map') {
@@ -199,6 +196,19 @@ class AuthReader {
       if (members !== undefined) users = [...(users ?? []), ...members];
     }
     return users;
+  }
+
+  /** Takes an account of which only the name is said. */
+  #namedAccount(item: Value): void {
+    if (item.kind !== 'string') {
+      this.#error(item.position, 'an entry of accounts must be a name');
+      return;
+    }
+    this.#accountName(item.value, item.position);
+    if (this.#sayings.some(({ name }) => name === item.value)) {
+      this.#error(item.position, `account "${item.value}" is there twice`);
+    }
+    this.#sayings.push({ name: item.value, exports: [], imports: [] });
   }
 
   get accountOptions(): AccountOptions[] {

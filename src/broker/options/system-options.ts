@@ -17,7 +17,7 @@ export function readSystemAccount(
     reader.boolean('no_system'),
     reader.boolean('no_sys_acc'),
   ];
-  const name = reader.string(...names);
+  const name = reader.string(...names) || undefined;
   if (name === undefined) return none.includes(true) ? undefined : defaultSystemAccount;
   if (name !== globalAccountName && !accounts.some((account) => account.name === name)) {
     reader.error(
