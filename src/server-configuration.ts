@@ -1,9 +1,9 @@
 // Which servers an `init` is for and which configuration files they get: one for a server, one for each node of a
 // cluster. It computes names, paths and texts, and writes nothing.
 import { existsSync } from 'node:fs';
-import { isIP } from 'node:net';
 import { join, parse } from 'node:path';
 import { NatspkiError, UsageError } from './errors.ts';
+import { isIP } from './ip-address.ts';
 import { renderTemplate, type TemplateName } from './templates.ts';
 
 /** A server, by the name of its certificate pair (of its node in a cluster). */

@@ -1,6 +1,6 @@
 // The commands to type after an `init`, so that its output ends with something that works.
-import { isIP } from 'node:net';
 import { join } from 'node:path';
+import { isIP } from '../ip-address.ts';
 import type { Terminal } from './terminal.ts';
 
 export interface NextStep {

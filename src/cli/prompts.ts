@@ -3,7 +3,8 @@
 
 /** Tells whether questions may be asked: both ends are a terminal and neither --yes nor --json was given. */
 export function mayAsk(flags: { readonly yes?: boolean; readonly json?: boolean }): boolean {
-  return process.stdin.isTTY === true && process.stdout.isTTY === true && !flags.yes && !flags.json;
+  // Last what takes longest to tell.
+  return !flags.yes && !flags.json && process.stdout.isTTY === true && process.stdin.isTTY === true;
 }
 
 /** Asks for a secret, shown as stars. */

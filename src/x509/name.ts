@@ -1,8 +1,8 @@
 // The names a certificate is for: subject alternative names of the four kinds NATS uses, read from what a user types
 // and from DER. Refuses those that no peer could ever match.
-import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
+import { isIP } from '../ip-address.ts';
 import { DerError, readChildren, readDer } from './der.ts';
 
 const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
