@@ -1,9 +1,27 @@
 // The only writer of files: atomic, durable, with the final mode from the first byte. Knows nothing of what it writes.
-// Several files that must change together are staging.ts's.
+// Several files that must change together are staging.ts's. It waits for the disk without holding up the process, and for
+// nothing else: to hand a call to another thread takes longer than all calls but those that reach the disk.
 import { randomBytes } from 'node:crypto';
-import { lstatSync, readFileSync as readNow, statSync } from 'node:fs';
-import { chmod, chown, mkdir, open, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  fsync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync as readNow,
+  realpathSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { NatspkiError } from './errors.ts';
 
 /** Reads files up to this many bytes: certificates and configurations are far below it. */
@@ -14,6 +32,8 @@ const chunk = 64 * 1024;
 
 /** A temporary file of a single write that is older than this belongs to a process that died. */
 const staleAfterMs = 60_000;
+
+const reachDisk = promisify(fsync);
 
 /** One file of several that are written together. */
 export interface FileWrite {
@@ -91,53 +111,65 @@ export async function writeFileAtomic(
   data: string | Uint8Array,
   options: { mode?: number } = {},
 ): Promise<void> {
-  const target = await resolveTarget(path);
+  const target = resolveTarget(path);
   const temporary = temporaryName(target);
   try {
-    await removeStaleTemporaries(target);
-    const old = await stat(target).catch(() => undefined);
+    removeStaleTemporaries(target);
+    const old = statsOf(target);
     await createFile(temporary, data, options.mode ?? 0o644);
     if (old !== undefined) {
-      await inheritOwner(temporary, old);
-      if (options.mode === undefined) await chmod(temporary, old.mode & 0o7777);
+      inheritOwner(temporary, old);
+      if (options.mode === undefined) chmodSync(temporary, old.mode & 0o7777);
     }
-    await rename(temporary, target);
+    renameSync(temporary, target);
     await syncFolder(dirname(target));
   } catch (error) {
-    await rm(temporary, { force: true }).catch(() => undefined);
+    removeIfThere(temporary);
     throw fileError(error, 'write', path);
   }
 }
 
 /** Creates a file that was not there, with its final mode from the first byte, and waits until the disk has it. */
 export async function createFile(path: string, data: string | Uint8Array, mode: number): Promise<void> {
-  const handle = await open(path, 'wx', mode);
+  const file = openSync(path, 'wx', mode);
   try {
-    await handle.writeFile(data);
-    await handle.sync();
+    writeFileSync(file, data);
+    await reachDisk(file);
   } finally {
-    await handle.close();
+    closeSync(file);
   }
 }
 
 /** Gives a file the owner of the one it is about to replace: root renews what a server reads as somebody else. */
-export async function inheritOwner(path: string, old: { uid: number; gid: number }): Promise<void> {
-  const fresh = await stat(path);
+export function inheritOwner(path: string, old: { uid: number; gid: number }): void {
+  const fresh = statSync(path);
   if (fresh.uid === old.uid && fresh.gid === old.gid) return;
-  // Only root can; for others the file becomes theirs, as with any editor.
-  await chown(path, old.uid, old.gid).catch(() => undefined);
+  try {
+    chownSync(path, old.uid, old.gid);
+  } catch {
+    // Only root can; for others the file becomes theirs, as with any editor.
+  }
+}
+
+/** Removes a file where it is there and can be removed. */
+export function removeIfThere(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {
+    // It is in nobody's way.
+  }
 }
 
 /** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
-  const there = await stat(path).catch(() => undefined);
+  const there = statsOf(path);
   if (there?.isDirectory()) return;
   if (there !== undefined) throw new NatspkiError('not-a-folder', `"${path}" is a file, expected a folder`);
   const above = dirname(path);
   // Not by mkdir's own recursion, which never ends where a file system takes no folders and says ENOENT, as /proc does.
   if (above !== path) await makeDirectory(above, mode);
   try {
-    await mkdir(path, { mode });
+    mkdirSync(path, { mode });
     await syncFolder(above);
   } catch (error) {
     // Another process was faster.
@@ -151,27 +183,44 @@ export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
   }
 }
 
+/** Looks at what is at a path, following links; undefined where nothing is, or nothing that we may see. */
+export function statsOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
+
 /** Waits until the disk has the names in a folder. */
 export async function syncFolder(path: string): Promise<void> {
   // Windows opens no folders.
   if (process.platform === 'win32') return;
-  const handle = await open(path, 'r');
+  const folder = openSync(path, 'r');
   try {
-    await handle.sync();
+    await reachDisk(folder);
   } finally {
-    await handle.close();
+    closeSync(folder);
   }
 }
 
 /** Gives the file that a write to `path` replaces: the end of a symbolic link, or the path itself. */
-export async function resolveTarget(path: string): Promise<string> {
-  return realpath(path).catch(() => resolveEntry(path));
+export function resolveTarget(path: string): string {
+  return realPath(path) ?? resolveEntry(path);
 }
 
 /** Gives a path whose folders are no symbolic links; what it ends in may be one, or missing. */
-export async function resolveEntry(path: string): Promise<string> {
-  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)));
-  return join(folder, basename(path));
+export function resolveEntry(path: string): string {
+  return join(realPath(dirname(path)) ?? resolve(dirname(path)), basename(path));
+}
+
+/** Gives a path without symbolic links; undefined where it leads nowhere, or nowhere that we may see. */
+function realPath(path: string): string | undefined {
+  try {
+    return realpathSync.native(path);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Gives a fresh name in the folder of `target`, hidden and recognizable as ours. */
@@ -263,12 +312,11 @@ function refuseLarge(path: string, size: number, maximum: number): void {
   }
 }
 
-async function removeStaleTemporaries(target: string): Promise<void> {
+function removeStaleTemporaries(target: string): void {
   const folder = dirname(target);
-  const mine = (await readdir(folder)).filter((name) => isTemporaryOf(name, basename(target)));
-  for (const name of mine) {
+  for (const name of readdirSync(folder).filter((name) => isTemporaryOf(name, basename(target)))) {
     const path = join(folder, name);
-    const age = Date.now() - (await stat(path).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs;
-    if (age > staleAfterMs) await rm(path, { force: true });
+    const age = Date.now() - (statsOf(path)?.mtimeMs ?? Date.now());
+    if (age > staleAfterMs) rmSync(path, { force: true });
   }
 }

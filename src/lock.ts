@@ -3,8 +3,17 @@
 // succeeds only while there is none or an empty one; and removing a dead holder's file cannot hit the next holder,
 // whose file has another name. So there is no moment between looking and acting to race in.
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, rmdir, unlink, writeFile } from 'node:fs/promises';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -24,29 +33,30 @@ export async function acquireLock(
   path: string,
   { timeoutMs = 10_000, what = dirname(path) } = {},
 ): Promise<Lock> {
-  const deadline = performance.now() + timeoutMs;
+  // Not of performance.now(), which loads what measures performance.
+  const elapsedMs = () => process.uptime() * 1000;
+  const deadline = elapsedMs() + timeoutMs;
   const holder = `${describeSelf()}-${randomBytes(6).toString('hex')}`;
   const own = `${path}.${holder}`;
   try {
-    await mkdir(own, { mode: 0o700 });
-    await writeFile(join(own, holder), hostname(), { mode: 0o600 });
-    while (!(await take(own, path))) {
-      const other = await liveHolder(path);
-      if (other === undefined) continue;
-      if (performance.now() > deadline) throw await locked(path, what, other);
-      await delay(10 + Math.random() * 40);
+    mkdirSync(own, { mode: 0o700 });
+    writeFileSync(join(own, holder), hostname(), { mode: 0o600 });
+    while (!take(own, path)) {
+      const other = liveHolder(path);
+      if (other !== undefined && elapsedMs() > deadline) throw locked(path, what, other);
+      await delay(other === undefined ? 0 : 10 + Math.random() * 40);
     }
-    await removeDeadContenders(path);
+    removeDeadContenders(path);
   } catch (error) {
-    await rm(own, { recursive: true, force: true }).catch(() => undefined);
+    removeOwn(own);
     throw fileError(error, 'write', path);
   }
-  return { release: () => release(path, holder) };
+  return { release: async () => release(path, holder) };
 }
 
 /** Runs `work` while nobody else changes a file under its lock, which is beside the file and hidden. */
 export async function whileLocked<T>(file: string, work: () => Promise<T>): Promise<T> {
-  const target = await resolveTarget(file);
+  const target = resolveTarget(file);
   const lock = await acquireLock(join(dirname(target), `.${basename(target)}.lock`), { what: file });
   try {
     return await work();
@@ -55,9 +65,9 @@ export async function whileLocked<T>(file: string, work: () => Promise<T>): Prom
   }
 }
 
-async function take(own: string, path: string): Promise<boolean> {
+function take(own: string, path: string): boolean {
   try {
-    await rename(own, path);
+    renameSync(own, path);
     return true;
   } catch (error) {
     // EPERM is how Windows refuses any folder in the way; liveHolder removes an empty one.
@@ -68,32 +78,44 @@ async function take(own: string, path: string): Promise<boolean> {
   }
 }
 
-async function release(path: string, holder: string): Promise<void> {
-  await unlink(join(path, holder)).catch(ignoring('ENOENT'));
-  await rmdir(path).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST'));
+function removeOwn(own: string): void {
+  try {
+    rmSync(own, { recursive: true, force: true });
+  } catch {
+    // What kept us from the lock may keep us from this, and is the better error.
+  }
+}
+
+function release(path: string, holder: string): void {
+  ignoring(['ENOENT'], () => unlinkSync(join(path, holder)));
+  removeEmpty(path);
+}
+
+function removeEmpty(path: string): void {
+  ignoring(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => rmdirSync(path));
 }
 
 /** Names the holder to wait for; makes way where there is none, or a dead one. */
-async function liveHolder(path: string): Promise<string | undefined> {
-  const holders = (await readdir(path).catch(ignoring('ENOENT'))) ?? [];
+function liveHolder(path: string): string | undefined {
+  const holders = ignoring(['ENOENT'], () => readdirSync(path)) ?? [];
   for (const holder of holders) {
     if (!isDead(holder)) return holder;
-    await unlink(join(path, holder)).catch(ignoring('ENOENT'));
+    ignoring(['ENOENT'], () => unlinkSync(join(path, holder)));
   }
-  await rmdir(path).catch(ignoring('ENOENT', 'ENOTEMPTY', 'EEXIST'));
+  removeEmpty(path);
   return undefined;
 }
 
-async function removeDeadContenders(path: string): Promise<void> {
+function removeDeadContenders(path: string): void {
   const prefix = `${basename(path)}.`;
-  for (const name of await readdir(dirname(path))) {
+  for (const name of readdirSync(dirname(path))) {
     if (name.startsWith(prefix) && isDead(name.slice(prefix.length))) {
-      await rm(join(dirname(path), name), { recursive: true, force: true });
+      rmSync(join(dirname(path), name), { recursive: true, force: true });
     }
   }
 }
 
-async function locked(path: string, what: string, holder: string): Promise<NatspkiError> {
+function locked(path: string, what: string, holder: string): NatspkiError {
   const pid = Number.parseInt(holder, 10);
   if (Number.isNaN(pid)) {
     return new NatspkiError(
@@ -104,11 +126,20 @@ async function locked(path: string, what: string, holder: string): Promise<Natsp
       },
     );
   }
-  const host = await readFile(join(path, holder), 'utf8').catch(() => '');
+  const host = hostOf(join(path, holder));
   const elsewhere = host !== '' && host !== hostname() ? ` on host ${host}` : '';
   return new NatspkiError('locked', `"${what}" is locked by process ${pid}${elsewhere}`, {
     hint: `wait for it to end; if it is gone, remove "${path}"`,
   });
+}
+
+/** Reads the host of a holder from its file, empty where that is gone. */
+function hostOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 /** Names this process so that others can tell whether it lives: process id, its start, and where both count. */
@@ -179,10 +210,12 @@ function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-/** Makes a handler that swallows these errors of the system and passes others on. */
-function ignoring(...codes: string[]): (error: unknown) => undefined {
-  return (error) => {
+/** Does something, and passes over these errors of the system. */
+function ignoring<T>(codes: readonly string[], work: () => T): T | undefined {
+  try {
+    return work();
+  } catch (error) {
     if (!isCode(error, ...codes)) throw error;
     return undefined;
-  };
+  }
 }

@@ -6,7 +6,7 @@
 // place. finishStaged, at the start of the next command, throws away what only `staged.json` names and completes what
 // `journal.json` names. Who gives somebody a folder gives a journal with it: one that names anything but our temporary
 // files, and removals elsewhere than in the folder, is not obeyed.
-import { rename, rm, stat, unlink } from 'node:fs/promises';
+import { renameSync, unlinkSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
 import { NatspkiError } from './errors.ts';
 import {
@@ -19,8 +19,10 @@ import {
   isTemporaryOf,
   makeDirectory,
   readRegularFile,
+  removeIfThere,
   resolveEntry,
   resolveTarget,
+  statsOf,
   syncFolder,
   temporaryName,
 } from './files.ts';
@@ -38,8 +40,8 @@ interface Rename {
   readonly to: string;
 }
 
-/** As many as node's thread pool works on at a time. */
-const writers = 4;
+/** Files that are on their way to the disk at a time: the disk takes many at once, and each is an open file. */
+const writers = 64;
 
 /**
  * Writes all of `writes`, for the owners that the files have, and removes all of `removals` in one step; a crash can spare a removal outside of the folder.
@@ -52,9 +54,9 @@ export async function writeTogether(
   removals: readonly string[] = [],
 ): Promise<void> {
   await eachOf(foldersOf(writes.map(({ path }) => path)), (folder) => makeDirectory(folder));
-  const base = await resolveTarget(dirname(journalFolder));
-  const targets = await Promise.all(writes.map(({ path }) => resolveTarget(path)));
-  const leaving = await Promise.all(removals.map(resolveEntry));
+  const base = resolveTarget(dirname(journalFolder));
+  const targets = writes.map(({ path }) => resolveTarget(path));
+  const leaving = removals.map(resolveEntry);
   refuseSame([...writes.map(({ path }) => path), ...removals], [...targets, ...leaving]);
   const temporaries = targets.map(temporaryName);
   const plan: Plan = {
@@ -66,21 +68,21 @@ export async function writeTogether(
   };
   const staged = join(journalFolder, 'staged.json');
   try {
-    await eachOf(targets, refuseFolder);
+    targets.forEach(refuseFolder);
     await attempt(staged, async () => {
       await createFile(staged, JSON.stringify(plan), 0o600);
       await syncFolder(journalFolder);
     });
     await eachOf(writes, async ({ path, data, mode }, i) => {
       const temporary = temporaries[i] as string;
-      const old = await stat(targets[i] as string).catch(() => undefined);
+      const old = statsOf(targets[i] as string);
       await attempt(path, () => createFile(temporary, data, mode));
-      if (old !== undefined) await inheritOwner(temporary, old);
+      if (old !== undefined) inheritOwner(temporary, old);
     });
     await eachOf(foldersOf(targets), syncFolder);
-    await attempt(staged, () => rename(staged, join(journalFolder, 'journal.json')));
+    await attempt(staged, () => renameSync(staged, join(journalFolder, 'journal.json')));
   } catch (error) {
-    await discard(journalFolder, plan);
+    discard(journalFolder, plan);
     throw error;
   }
   await attempt(journalFolder, () => syncFolder(journalFolder));
@@ -101,7 +103,7 @@ export async function finishStaged(journalFolder: string): Promise<Recovery> {
   const staged = join(journalFolder, 'staged.json');
   const undone = exists(staged);
   // Torn while it was written, before any file that it would name.
-  if (undone) await discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
+  if (undone) discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
   const journal = join(journalFolder, 'journal.json');
   if (!exists(journal)) return { completed: 0, undone };
   const decided = await readPlan(journal);
@@ -117,29 +119,29 @@ export function unfinishedWork(journalFolder: string): 'staged' | 'decided' | un
 }
 
 async function complete(journalFolder: string, plan: Plan): Promise<void> {
-  const base = await resolveTarget(dirname(journalFolder));
+  const base = resolveTarget(dirname(journalFolder));
   const changed = [...plan.renames.map(({ to }) => to), ...plan.removals].map((path) => resolve(base, path));
   await eachOf(plan.renames, async ({ from, to }) => {
     const target = resolve(base, to);
     // A missing source was renamed before the crash.
-    await attempt(target, () => rename(resolve(base, from), target).catch(ignoringMissing));
+    await attempt(target, () => ignoringMissing(() => renameSync(resolve(base, from), target)));
   });
   await eachOf(plan.removals, (path) => remove(resolve(base, path)));
-  await eachOf(foldersOf(changed), (folder) => syncFolder(folder).catch(ignoringMissing));
+  await eachOf(foldersOf(changed), (folder) => syncFolder(folder).catch(passMissing));
   await attempt(journalFolder, async () => {
-    await unlink(join(journalFolder, 'journal.json'));
+    unlinkSync(join(journalFolder, 'journal.json'));
     await syncFolder(journalFolder);
   });
 }
 
-async function discard(journalFolder: string, plan: Plan): Promise<void> {
-  const base = await resolveTarget(dirname(journalFolder));
-  for (const { from } of plan.renames) await rm(resolve(base, from), { force: true }).catch(() => undefined);
-  await rm(join(journalFolder, 'staged.json'), { force: true }).catch(() => undefined);
+function discard(journalFolder: string, plan: Plan): void {
+  const base = resolveTarget(dirname(journalFolder));
+  for (const { from } of plan.renames) removeIfThere(resolve(base, from));
+  removeIfThere(join(journalFolder, 'staged.json'));
 }
 
 async function remove(path: string): Promise<void> {
-  await attempt(path, () => unlink(path).catch(ignoringMissing));
+  await attempt(path, () => ignoringMissing(() => unlinkSync(path)));
 }
 
 /** Reads a plan, undefined where it is torn; throws `damaged-journal` for one that writeTogether would not have made. */
@@ -151,10 +153,10 @@ async function readPlan(path: string): Promise<Plan | undefined> {
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
-  const base = await resolveTarget(dirname(dirname(path)));
+  const base = resolveTarget(dirname(dirname(path)));
   if (!isPlan(plan)) throw damaged(path);
   for (const removal of plan.removals) {
-    const entry = await resolveEntry(resolve(base, removal));
+    const entry = resolveEntry(resolve(base, removal));
     if (isAbsolute(within(base, entry))) throw damaged(path);
   }
   return plan;
@@ -195,9 +197,8 @@ function refuseSame(given: readonly string[], resolved: readonly string[]): void
   }
 }
 
-async function refuseFolder(target: string): Promise<void> {
-  const there = await stat(target).catch(() => undefined);
-  if (there?.isDirectory()) {
+function refuseFolder(target: string): void {
+  if (statsOf(target)?.isDirectory()) {
     throw new NatspkiError('not-a-file', `"${target}" is a folder, expected a file`);
   }
 }
@@ -219,7 +220,7 @@ async function eachOf<T>(
   if (failed !== undefined) throw failed.reason;
 }
 
-async function attempt(path: string, work: () => Promise<void>): Promise<void> {
+async function attempt(path: string, work: () => void | Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
@@ -227,7 +228,15 @@ async function attempt(path: string, work: () => Promise<void>): Promise<void> {
   }
 }
 
-function ignoringMissing(error: unknown): void {
+function ignoringMissing(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    passMissing(error);
+  }
+}
+
+function passMissing(error: unknown): void {
   if (!isCode(error, 'ENOENT', 'ENOTDIR')) throw error;
 }
 

@@ -1,5 +1,15 @@
 // Several files as one: every moment of a crash leaves all the old ones or all the new ones.
-import { chownSync, existsSync, mkdirSync, mkdtempSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  realpathSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { finishStaged, unfinishedWork, writeTogether } from '../src/staging.ts';
@@ -118,6 +128,64 @@ describe('writing files together', () => {
       expect(await finishStaged(journal)).toEqual({ completed: 0, undone: false });
     }
     expect(endings.length).toBeGreaterThan(25);
+  });
+
+  it('waits for the disk before each step that counts on the one before', async () => {
+    const { folder } = pairFolder();
+    const hook = `
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+const { openSync, fsync, renameSync, unlinkSync } = fs;
+const paths = new Map();
+const seen = [];
+fs.openSync = (path, ...rest) => {
+  const file = openSync(path, ...rest);
+  paths.set(file, fs.realpathSync(path));
+  if (rest[0] === 'wx') seen.push(['create', paths.get(file)]);
+  return file;
+};
+fs.fsync = (file, done) => fsync(file, (error) => (seen.push(['sync', paths.get(file)]), done(error)));
+fs.renameSync = (from, to) => (seen.push(['rename', fs.realpathSync(from)]), renameSync(from, to));
+fs.unlinkSync = (path) => (seen.push(['unlink', fs.realpathSync(path)]), unlinkSync(path));
+syncBuiltinESMExports();
+`;
+    const script = `${change}\nprocess.stdout.write(JSON.stringify(seen));`;
+    const program = `${hook}\n${script}`;
+    const args = ['--input-type=module', '--eval', program];
+    const seen = JSON.parse(execFileSync(process.execPath, args, { cwd: folder, encoding: 'utf8' })) as [
+      string,
+      string,
+    ][];
+    const relativeTo = realpathSync(folder);
+    const steps = seen.map(([what, path]) => [
+      what,
+      path.slice(relativeTo.length + 1).replace(/\.[0-9a-f]{12}\.tmp$/, '.tmp'),
+    ]);
+    const inAnyOrder = (from: number, count: number) =>
+      steps
+        .slice(from, from + count)
+        .map(String)
+        .sort();
+    expect(steps.slice(0, 4).map(String)).toEqual([
+      'sync,', // for the name of the folder "sub"
+      'create,.state/staged.json',
+      'sync,.state/staged.json',
+      'sync,.state',
+    ]);
+    expect(inAnyOrder(4, 6)).toEqual([
+      'create,.cert.tmp',
+      'create,.key.tmp',
+      'create,sub/.copy.tmp',
+      'sync,.cert.tmp',
+      'sync,.key.tmp',
+      'sync,sub/.copy.tmp',
+    ]);
+    expect(inAnyOrder(10, 2)).toEqual(['sync,', 'sync,sub']);
+    expect(steps.slice(12, 14).map(String)).toEqual(['rename,.state/staged.json', 'sync,.state']);
+    expect(inAnyOrder(14, 3)).toEqual(['rename,.cert.tmp', 'rename,.key.tmp', 'rename,sub/.copy.tmp']);
+    expect(inAnyOrder(17, 1)).toEqual(['unlink,gone']);
+    expect(inAnyOrder(18, 2)).toEqual(['sync,', 'sync,sub']);
+    expect(steps.slice(20).map(String)).toEqual(['unlink,.state/journal.json', 'sync,.state']);
   });
 
   it('completes a decided change when it is killed while completing it', async () => {

@@ -261,9 +261,8 @@ export class PkiDirectory {
   }
 
   /** Tells whether the files of a pair are in this folder, by whatever path. */
-  async holds(pair: PairFiles): Promise<boolean> {
-    const [folder, path] = await Promise.all([dirname(pair.certificateFile), this.path].map(resolveTarget));
-    return folder === path;
+  holds(pair: PairFiles): boolean {
+    return resolveTarget(dirname(pair.certificateFile)) === resolveTarget(this.path);
   }
 
   /**
@@ -276,12 +275,12 @@ export class PkiDirectory {
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
     for (const pair of retired.filter(isThere)) {
-      writes.push(...(await this.#archive.pair(pair, await this.holds(pair), now)));
+      writes.push(...(await this.#archive.pair(pair, this.holds(pair), now)));
       removals.push(pair.certificateFile, pair.keyFile);
     }
     for (const pair of pairs) {
       if (isThere(pair)) {
-        writes.push(...(await this.#archive.pair(pair, await this.holds(pair), now)));
+        writes.push(...(await this.#archive.pair(pair, this.holds(pair), now)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
       writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });
@@ -290,7 +289,7 @@ export class PkiDirectory {
     const kept: FileWrite[] = [];
     for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
     writes.push(...configurations, ...others);
-    for (const { path } of writes) await this.#refuseLink(path);
+    for (const { path } of writes) this.#refuseLink(path);
     const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
     await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
     return kept.map(({ path }) => path);
@@ -302,13 +301,9 @@ export class PkiDirectory {
     return folder === undefined ? undefined : this.pair(name, folder);
   }
 
-  async #refuseLink(path: string): Promise<void> {
-    const [target, entry, folder] = await Promise.all([
-      resolveTarget(path),
-      resolveEntry(path),
-      resolveTarget(this.path),
-    ]);
-    if (target === entry || dirname(target) !== folder) return;
+  #refuseLink(path: string): void {
+    const target = resolveTarget(path);
+    if (target === resolveEntry(path) || dirname(target) !== resolveTarget(this.path)) return;
     throw new NatspkiError('linked-file', `"${path}" is a link to "${join(this.path, basename(target))}"`, {
       hint: `rm "${path}"`,
     });

@@ -84,7 +84,7 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
 
 async function refuseSame(source: string, directory: PkiDirectory): Promise<void> {
   if (!exists(source)) throw new NatspkiError('folder-missing', `there is no folder "${source}"`);
-  const way = relative(await resolveTarget(source), await resolveTarget(directory.path));
+  const way = relative(resolveTarget(source), resolveTarget(directory.path));
   if (way.startsWith('..')) return;
   throw new NatspkiError(
     'same-folder',

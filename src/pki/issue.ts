@@ -69,7 +69,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     if (!force) await directory.refuseExisting(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
-    const outside = !(await directory.holds(files[0] as PairFiles));
+    const outside = !directory.holds(files[0] as PairFiles);
     const recorded = outside ? entries.map((entry) => ({ ...entry, outside })) : entries;
     await directory.write({ entries: recorded, pairs }, now);
     return {

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 export type Ending = 'killed' | 'done';
 
 const hook = `
+import fs from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 let left = Number(process.env.KILL_AT);
@@ -21,12 +22,25 @@ const guard = (object, name, last) => {
     return original.apply(this, parameters);
   };
 };
+const guardNow = (object, name, last) => {
+  const original = object[name];
+  object[name] = function (...parameters) {
+    if (--left === 0) {
+      last?.call(this, original, parameters);
+      die();
+    }
+    return original.apply(this, parameters);
+  };
+};
+const changes = ['mkdirSync', 'openSync', 'renameSync', 'unlinkSync', 'rmSync', 'rmdirSync', 'chownSync', 'chmodSync'];
+for (const name of [...changes, 'fsync']) guardNow(fs, name);
+// A write dies in the middle of its bytes.
+guardNow(fs, 'writeFileSync', (original, [file, data, options]) => original(file, data.slice(0, data.length / 2), options));
 const { open } = promises;
 for (const name of ['mkdir', 'open', 'rename', 'unlink', 'rm', 'rmdir', 'writeFile']) guard(promises, name);
 const handle = await open(process.execPath);
 const methods = Object.getPrototypeOf(handle);
 await handle.close();
-// A write dies in the middle of its bytes.
 guard(methods, 'writeFile', (original, [data]) => original.call(this, data.slice(0, data.length / 2)).catch(() => {}));
 guard(methods, 'sync');
 syncBuiltinESMExports();
