@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
+import { MessageWriter } from '../protocol/message-writer.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import { FileWatcher } from '../tls/watcher.ts';
@@ -134,6 +135,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.transport = {
       pool: new BufferPool(),
       flusher: new Flusher(),
+      writer: new MessageWriter(),
       readBuffer: new ReadBuffer(readSize),
       clock: now === undefined ? Date.now : () => now().getTime(),
       maxPending: options.maxPending,

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { writeMessage } from '../../src/protocol/encoder.ts';
+import { MessageWriter } from '../../src/protocol/message-writer.ts';
 import type { Publication } from '../../src/protocol/operations.ts';
 import { compose, readdress } from '../../src/protocol/publication.ts';
 
@@ -9,7 +9,8 @@ const headers = bytes('NATS/1.0\r\nA: b\r\n\r\n');
 /** The message as a subscriber gets it. */
 function written(publication: Publication, takesHeaders = true): string {
   const target = Buffer.alloc(256);
-  return target.toString('latin1', 0, writeMessage(target, 0, publication, bytes('7 '), takesHeaders));
+  const end = new MessageWriter().writeMessage(target, 0, publication, bytes('7 '), takesHeaders);
+  return target.toString('latin1', 0, end);
 }
 
 it.each([

@@ -26,6 +26,7 @@ export class RouteSettings {
     this.transport = {
       pool: transport.pool,
       flusher: transport.flusher,
+      writer: transport.writer,
       readBuffer: transport.readBuffer,
       clock: transport.clock,
       get maxPending() {

@@ -2,7 +2,7 @@
 // back-pressure on publishers. Knows bytes only; what they mean is its owner's business.
 import type { Socket } from 'node:net';
 import { formatDuration } from '../../duration.ts';
-import { messageSize, routedSize, writeMessage, writeRouted } from '../../protocol/encoder.ts';
+import { type MessageWriter, messageSize, routedSize } from '../../protocol/message-writer.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
 import { formatHostPort } from '../options/host-port.ts';
@@ -13,6 +13,7 @@ import { type ReadBuffer, readInto } from './read-buffer.ts';
 export interface Transport {
   readonly pool: BufferPool;
   readonly flusher: Flusher;
+  readonly writer: MessageWriter;
   /** What every socket is read into. */
   readonly readBuffer: ReadBuffer;
   /** Bytes a consumer may leave unread. */
@@ -146,7 +147,8 @@ export class Connection {
   writeMessage(publication: Publication, sid: Buffer, headers: boolean): boolean {
     const target = this.#room(messageSize(publication, sid));
     if (target === undefined) return false;
-    this.#queue.advance(writeMessage(target, this.#queue.at, publication, sid, headers));
+    const { writer } = this.#transport;
+    this.#queue.advance(writer.writeMessage(target, this.#queue.at, publication, sid, headers));
     return true;
   }
 
@@ -159,7 +161,8 @@ export class Connection {
   ): boolean {
     const target = this.#room(routedSize(publication, account, queues));
     if (target === undefined) return false;
-    this.#queue.advance(writeRouted(target, this.#queue.at, publication, account, queues, headers));
+    const { writer } = this.#transport;
+    this.#queue.advance(writer.writeRouted(target, this.#queue.at, publication, account, queues, headers));
     return true;
   }
 

@@ -6,11 +6,13 @@ import { RemoteInterest, type RouteTarget } from '../../../src/broker/accounts/r
 import { type Receiver, Subscription } from '../../../src/broker/accounts/subscription.ts';
 import type { Connection } from '../../../src/broker/transport/connection.ts';
 import { ConnectionStatistics } from '../../../src/broker/transport/statistics.ts';
-import { routedSize, writeMessage, writeRouted } from '../../../src/protocol/encoder.ts';
+import { MessageWriter, routedSize } from '../../../src/protocol/message-writer.ts';
 import type { Publication } from '../../../src/protocol/operations.ts';
 import { compose } from '../../../src/protocol/publication.ts';
 
 const bytes = (text: string) => Buffer.from(text);
+
+const writer = new MessageWriter();
 
 /** The other end of a route; what it was sent stands in `sent`. */
 class Route implements RouteTarget {
@@ -29,7 +31,7 @@ class Route implements RouteTarget {
       headers: boolean,
     ): boolean => {
       const target = Buffer.alloc(routedSize(publication, account, queues));
-      const end = writeRouted(target, 0, publication, account, queues, headers);
+      const end = writer.writeRouted(target, 0, publication, account, queues, headers);
       if (this.takes) this.sent.push(target.toString('latin1', 0, end));
       return this.takes;
     },
@@ -56,7 +58,8 @@ class Client {
       isBehind: false,
       writeMessage: (publication: Publication, sid: Buffer, headers: boolean): boolean => {
         const target = Buffer.alloc(1000);
-        this.sent.push(target.toString('latin1', 0, writeMessage(target, 0, publication, sid, headers)));
+        const end = writer.writeMessage(target, 0, publication, sid, headers);
+        this.sent.push(target.toString('latin1', 0, end));
         return true;
       },
     } as unknown as Connection;

@@ -10,6 +10,7 @@ import {
 } from '../../../src/broker/transport/connection.ts';
 import { BufferPool } from '../../../src/broker/transport/output.ts';
 import { ReadBuffer } from '../../../src/broker/transport/read-buffer.ts';
+import { MessageWriter } from '../../../src/protocol/message-writer.ts';
 import type { CloseReason } from '../../../src/protocol/violations.ts';
 
 interface Ends {
@@ -75,6 +76,7 @@ function transport(settings: Partial<Transport> = {}): Transport {
   return {
     pool: new BufferPool(),
     flusher: new Flusher(),
+    writer: new MessageWriter(),
     readBuffer: new ReadBuffer(4096),
     clock: Date.now,
     maxPending: 64 * 1024 * 1024,

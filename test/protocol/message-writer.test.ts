@@ -1,0 +1,66 @@
+// What goes out on the wire for the messages that came in.
+import { describe, expect, it } from 'vitest';
+import { MessageWriter, messageSize } from '../../src/protocol/message-writer.ts';
+import { Parser } from '../../src/protocol/parser.ts';
+import { compose } from '../../src/protocol/publication.ts';
+import { below, seeded } from '../support/seeded.ts';
+import { LentBuffers, limits, Recorder } from './recorder.ts';
+
+const writer = new MessageWriter();
+
+/** The message that a subscriber `7` gets for what a publisher sent. */
+function delivered(published: string, headers: boolean): string {
+  const recorder = new Recorder();
+  let written = '';
+  recorder.publish = (publication) => {
+    const sid = Buffer.from('7 ');
+    const target = Buffer.alloc(messageSize(publication, sid) + 3);
+    const end = writer.writeMessage(target, 3, publication, sid, headers);
+    expect(end).toBeLessThanOrEqual(target.length);
+    written = target.toString('latin1', 3, end);
+  };
+  const parser = new Parser(recorder, limits, new LentBuffers());
+  parser.headers = true;
+  parser.parse(Buffer.from(published, 'latin1'));
+  expect(recorder.calls).toEqual([]);
+  return written;
+}
+
+describe('writeMessage', () => {
+  it('writes MSG', () => {
+    expect(delivered('PUB foo 5\r\nhello\r\n', true)).toBe('MSG foo 7 5\r\nhello\r\n');
+    expect(delivered('PUB foo bar 0\r\n\r\n', false)).toBe('MSG foo 7 bar 0\r\n\r\n');
+  });
+
+  it('writes HMSG to those who take headers', () => {
+    expect(delivered('HPUB foo bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\n', true)).toBe(
+      'HMSG foo 7 bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
+    );
+  });
+
+  it('cuts headers off for those who do not', () => {
+    expect(delivered('HPUB foo 12 14\r\nNATS/1.0\r\n\r\nhi\r\n', false)).toBe('MSG foo 7 2\r\nhi\r\n');
+    expect(delivered('HPUB foo bar 12 12\r\nNATS/1.0\r\n\r\n\r\n', false)).toBe('MSG foo 7 bar 0\r\n\r\n');
+  });
+
+  it('writes long messages whole', () => {
+    const body = 'x'.repeat(5000);
+    expect(delivered(`PUB foo 5000\r\n${body}\r\n`, false)).toBe(`MSG foo 7 5000\r\n${body}\r\n`);
+  });
+
+  it('takes each message from where it stands, whatever was written before', () => {
+    const random = seeded(1);
+    const bytes = (length: number) => Buffer.alloc(length, 97 + below(random, 26));
+    // Small ones share their memory with others, large ones have memory of their own.
+    const all = Array.from({ length: 50 }, () => {
+      const [subject, payload] = [bytes(1 + below(random, 60)), bytes(below(random, 9000))];
+      return { subject, payload, publication: compose(subject, { payload }) };
+    });
+    const target = Buffer.alloc(10_000);
+    for (let turn = 0; turn < 500; turn++) {
+      const { subject, payload, publication } = all[below(random, all.length)] as (typeof all)[number];
+      const end = writer.writeMessage(target, 7, publication, Buffer.from('12 '), true);
+      expect(target.toString('latin1', 7, end)).toBe(`MSG ${subject} 12 ${payload.length}\r\n${payload}\r\n`);
+    }
+  });
+});
