@@ -138,6 +138,13 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect((await ask('connections', '--limit', '1')).data).toMatchObject({ limit: 1, num_connections: 1 });
       expect((await ask('subscriptions')).data).toMatchObject({ limit: 2048 });
       expect((await ask('accounts')).data).toMatchObject({ system_account: 'SYS' });
+      expect((await ask('gateways')).data).toMatchObject({ outbound_gateways: {}, inbound_gateways: {} });
+      expect((await ask('leafnodes')).data).toMatchObject({ leafnodes: 0, leafs: [] });
+      expect((await ask('jetstream')).data).toMatchObject({ disabled: true, streams: 0 });
+      expect((await ask('raft')).data).toEqual({});
+      for (const report of ['gateways', 'leafnodes', 'jetstream']) {
+        expect(await nats(...user('sys'), 'server', 'report', report)).toMatchObject({ code: 0 });
+      }
       const info = await nats(...user('sys'), 'server', 'account', 'info', 'A');
       expect(words(info.stdout)).toContain('Account information for account A');
       const refused = await nats(...user('open'), 'server', 'info');

@@ -58,6 +58,19 @@ const requests: [subject: string, body: string][] = [
     '{"limit":1}',
   ]),
   ...['', '{"include_unused":true}'].map((body): [string, string] => ['ACCOUNT.nosuch.STATZ', body]),
+  ...['', '{"acc":"A"}', '{"acc":"SYS"}', '{"acc":7}', '{"account":"SYS"}', 'x', '{"server_name":"two"}'].map(
+    (body): [string, string] => ['ACCOUNT.A.CONNS', body],
+  ),
+  ...['nosuch', '$G', 'PING', 'SYS'].map((name): [string, string] => [`ACCOUNT.${name}.CONNS`, '']),
+  ...['', '{"server_name":"two"}', '{"account":7}', '{"subscriptions":1}'].flatMap((body) =>
+    ['SERVER.PING.LEAFZ', 'SERVER.ID.GATEWAYZ', 'ACCOUNT.nosuch.LEAFZ', 'ACCOUNT.A.JSZ'].map(
+      (subject): [string, string] => [subject, body],
+    ),
+  ),
+  ...['', '{"leader_only":true}', '{"raft":1}', '{"limit":"x"}', '{"streams":true,"config":true}'].map(
+    (body): [string, string] => ['SERVER.PING.JSZ', body],
+  ),
+  ...['', '{"server_name":"two"}'].map((body): [string, string] => ['SERVER.PING.RAFTZ', body]),
   ['ACCOUNT.nosuch.INFO', ''],
   ['ACCOUNT.A.CONNZ', '{"acc":"SYS"}'],
   ...['KICK', 'LDM'].flatMap((name) =>
@@ -83,7 +96,7 @@ const unsteady = new Set([
   ],
   ...['num_cache', 'num_inserts', 'num_removes', 'num_matches', 'cache_hit_rate', 'max_fanout', 'avg_fanout'],
   ...['in_msgs', 'out_msgs', 'in_bytes', 'out_bytes', 'msgs', 'bytes', 'responses', 'subscriptions_list'],
-  ...['total_connections'],
+  ...['total_connections', 'timestamp'],
 ]);
 
 function steady(value: unknown): unknown {

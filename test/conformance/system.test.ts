@@ -70,7 +70,7 @@ conformance('the system account', configuration, (suite) => {
     }
   });
 
-  it.each(['VARZ', 'CONNZ', 'SUBSZ', 'ROUTEZ', 'ACCOUNTZ', 'HEALTHZ'])(
+  it.each(['VARZ', 'CONNZ', 'SUBSZ', 'ROUTEZ', 'GATEWAYZ', 'LEAFZ', 'JSZ', 'ACCOUNTZ', 'HEALTHZ'])(
     'answers %s as over HTTP',
     async (name) => {
       const wire = await suite.connect(sys);
@@ -390,6 +390,13 @@ describePeer('nats-server', 'the system account, beside that of nats-server', (b
     ['$SYS.REQ.SERVER.PING.CONNZ', sys],
     ['$SYS.REQ.SERVER.PING.SUBSZ', sys],
     ['$SYS.REQ.SERVER.PING.ROUTEZ', sys],
+    ['$SYS.REQ.SERVER.PING.GATEWAYZ', sys],
+    ['$SYS.REQ.SERVER.PING.LEAFZ', sys],
+    ['$SYS.REQ.SERVER.PING.JSZ', sys],
+    ['$SYS.REQ.SERVER.PING.RAFTZ', sys],
+    ['$SYS.REQ.ACCOUNT.SYS.CONNS', sys],
+    ['$SYS.REQ.ACCOUNT.A.LEAFZ', sys],
+    ['$SYS.REQ.ACCOUNT.A.JSZ', sys],
     ['$SYS.REQ.SERVER.PING.ACCOUNTZ', sys],
     ['$SYS.REQ.SERVER.PING.HEALTHZ', sys],
     ['$SYS.REQ.ACCOUNT.A.INFO', sys],

@@ -7,6 +7,7 @@ import { HandshakeError } from '../../tls/handshake-error.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import type { MonitorOptions } from '../options/monitor-options.ts';
 import { Listener } from '../transport/listener.ts';
+import { gatewayz, jsz, leafz } from './absent.ts';
 import { accountz } from './accountz.ts';
 import { accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
@@ -32,6 +33,9 @@ const requestMs = 5000;
 
 /** How long an answer may take to be read. */
 const answerMs = 30_000;
+
+/** The page itself, and what only says that there is none. */
+const unlisted = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
 
 type MetricsClass = typeof import('./metrics.ts').Metrics;
 
@@ -63,6 +67,9 @@ export class Monitor {
       ['/connz', (query) => json(connz(query.with('filter_subject', ''), broker))],
       ['/routez', (query) => json(routez(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
+      ['/gatewayz', (query) => json(gatewayz(query, broker))],
+      ['/leafz', (query) => json(leafz(query, broker))],
+      ['/jsz', (query) => json(jsz(query, broker))],
       ['/accountz', (query) => json(accountz(query, broker))],
       ['/accstatz', (query) => json(accstatz(query, broker))],
       ['/healthz', (query) => sayHealth(healthz(query, broker))],
@@ -122,7 +129,7 @@ export class Monitor {
 
   /** The endpoints that people and tools look for. */
   get #listed(): string[] {
-    return [...this.#endpoints.keys()].filter((path) => path !== '/' && path !== '/page.json');
+    return [...this.#endpoints.keys()].filter((path) => !unlisted.includes(path));
   }
 
   /** What the configuration calls this machine. */

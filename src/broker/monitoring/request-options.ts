@@ -41,6 +41,14 @@ const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>>
   },
   SUBSZ: { ...page, subscriptions: 'boolean', account: 'string', test: 'string' },
   ROUTEZ: listing,
+  GATEWAYZ: { ...listing, name: 'string', accounts: 'boolean', account_name: 'string' },
+  LEAFZ: { subscriptions: 'boolean', account: 'string' },
+  JSZ: {
+    ...{ ...page, account: 'string', accounts: 'boolean', streams: 'boolean', consumer: 'boolean' },
+    ...{ direct_consumer: 'boolean', config: 'boolean', leader_only: 'boolean', raft: 'boolean' },
+    stream_leader_only: 'boolean',
+  },
+  CONNS: { acc: 'string' },
   ACCOUNTZ: { account: 'string' },
   HEALTHZ: {
     ...{ 'js-enabled': 'boolean', 'js-enabled-only': 'boolean', 'js-server-only': 'boolean' },
@@ -110,6 +118,15 @@ export class RequestOptions {
   get accounts(): readonly string[] | undefined {
     const accounts = this.#strings('accounts');
     return accounts.length === 0 ? undefined : accounts;
+  }
+
+  /** The account that is named in the request besides. */
+  get account(): string | undefined {
+    return this.#given.get('acc') as string | undefined;
+  }
+
+  get onlyLeader(): boolean {
+    return this.#given.get('leader_only') === true;
   }
 
   get includesUnused(): boolean {

@@ -6,8 +6,9 @@ import type { Handler, Publisher } from '../accounts/subscription.ts';
 import { publicPermissions } from '../auth/user-info.ts';
 import { ClientSession } from '../clients/client.ts';
 import { userOf } from '../clients/connection-record.ts';
+import { gatewayz, jsz, leafz } from './absent.ts';
 import { accountDetail, accountz } from './accountz.ts';
-import { accstatz } from './accstatz.ts';
+import { accountStatistics, accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
 import { healthz } from './healthz.ts';
 import { BadQuery } from './monitor-query.ts';
@@ -30,6 +31,9 @@ interface Request {
   /** Of the subject. */
   readonly account: string;
 }
+
+/** Says that it is done, in an answer without data. */
+const done = {};
 
 /** Answers with the data; undefined for no answer at all. */
 type Answer = (request: Request) => object | undefined | Promise<object | undefined>;
@@ -65,6 +69,7 @@ class SystemRequests {
     for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
       account.handle(`$SYS.REQ.SERVER.${subject}`, (publication) => this.#sayHowItDoes(publication));
     }
+    account.handle('$SYS.REQ.ACCOUNT.*.CONNS', (publication) => this.#countConnections(publication));
     for (const who of ['PING', id]) {
       account.handle(`$SYS.REQ.SERVER.${who}.IDZ`, (publication) => this.#sayWhoItIs(publication));
     }
@@ -102,6 +107,10 @@ class SystemRequests {
       CONNZ: ({ options }) => connz(options.query, broker),
       SUBSZ: ({ options }) => subsz(options.query, broker),
       ROUTEZ: ({ options }) => routez(options.query, broker),
+      GATEWAYZ: ({ options }) => gatewayz(options.query, broker),
+      LEAFZ: ({ options }) => leafz(options.query, broker),
+      JSZ: ({ options }) => (options.onlyLeader ? undefined : jsz(options.query, broker)),
+      RAFTZ: () => ({}),
       ACCOUNTZ: ({ options }) => accountz(options.query, broker),
       HEALTHZ: ({ options }) => {
         const { status, code, ...why } = healthz(options.query, broker);
@@ -119,15 +128,15 @@ class SystemRequests {
     return {
       RELOAD: async () => {
         await this.#broker.reload();
-        return {};
+        return done;
       },
       KICK: (request) => {
         client(request, 'no such client or leafnode id').connection.close('Kicked');
-        return {};
+        return done;
       },
       LDM: (request) => {
         client(request, 'no such client id').sendInfo({ lameDuck: true });
-        return {};
+        return done;
       },
     };
   }
@@ -138,6 +147,10 @@ class SystemRequests {
       CONNZ: ({ options: { query }, account }: Request) => connz(query.with('acc', account), broker),
       SUBSZ: ({ options: { query }, account }: Request) =>
         subsz(query.with('acc', account).with('subs', '1'), broker),
+      LEAFZ: ({ options: { query } }: Request) => leafz(query, broker),
+      JSZ: () => {
+        throw new BadQuery('jetstream not enabled');
+      },
       INFO: ({ account }: Request) => accountDetail(account, broker),
       STATZ: ({ options, account }: Request) =>
         // The same subject asks for all accounts.
@@ -183,7 +196,7 @@ class SystemRequests {
     try {
       const pending = answer({ options, account: asked });
       const data = pending instanceof Promise ? await pending : pending;
-      if (data !== undefined) say(Object.keys(data).length === 0 ? {} : { data });
+      if (data !== undefined) say(data === done ? {} : { data });
     } catch (error) {
       const failure = { code: 500, description: error instanceof Error ? error.message : String(error) };
       // As nats-server prints the data that monitoring did not make.
@@ -206,6 +219,19 @@ class SystemRequests {
     if (options === undefined) return true;
     const server = this.#system.server();
     const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };
+    this.#system.answer(this.#system.account, reply, body);
+    return true;
+  }
+
+  /** Tells of an account that has connections here what is also told unasked (events.go, connsRequest). */
+  #countConnections(publication: Publication): boolean {
+    const reply = replyOf(publication);
+    const [, , , name = ''] = subjectOf(publication).split('.');
+    const options = RequestOptions.read('CONNS', payloadOf(publication));
+    if (reply === undefined || 'code' in options || (options.account ?? name) !== name) return true;
+    if (this.#broker.sessions.of(name).length === 0) return true;
+    const counted = accountStatistics(this.#broker, name);
+    const body = { ...this.#system.event('account_connections'), ...counted };
     this.#system.answer(this.#system.account, reply, body);
     return true;
   }

@@ -1,0 +1,41 @@
+// What a server that has no gateways, leaf nodes and JetStream says of them: none, in the fields of nats-server's
+// Gatewayz, Leafz and JSInfo (monitor.go). Tools that ask all servers of a system count on an answer from each.
+import { goTime } from '../../go-time.ts';
+import { BadQuery, type Query } from './monitor-query.ts';
+import type { Monitored } from './monitored.ts';
+
+/** Answers /gatewayz; throws BadQuery. */
+export function gatewayz(query: Query, broker: Monitored): object {
+  query.subscriptions('subs');
+  query.boolean('accs');
+  return { ...askedNow(broker), outbound_gateways: {}, inbound_gateways: {} };
+}
+
+/** Answers /leafz; throws BadQuery. */
+export function leafz(query: Query, broker: Monitored): object {
+  query.boolean('subs');
+  return { ...askedNow(broker), leafnodes: 0, leafs: [] };
+}
+
+const jszFlags = ['accounts', 'streams', 'consumers', 'direct-consumers', 'config'];
+
+/** Answers /jsz; throws BadQuery, also where only a leader is to answer. */
+export function jsz(query: Query, broker: Monitored): object {
+  for (const name of jszFlags) query.boolean(name);
+  for (const name of ['offset', 'limit']) query.integer(name);
+  const onlyLeader = query.boolean('leader-only');
+  for (const name of ['raft', 'stream-leader-only']) query.boolean(name);
+  if (onlyLeader) throw new BadQuery('filtered response: not leader');
+  return {
+    ...{ memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, accounts: 0, ha_assets: 0 },
+    api: { level: 0, total: 0, errors: 0 },
+    ...askedNow(broker),
+    disabled: true,
+    config: { max_memory: 0, max_storage: 0 },
+    ...{ streams: 0, consumers: 0, messages: 0, bytes: 0, total: 0 },
+  };
+}
+
+function askedNow({ facts, now }: Monitored) {
+  return { server_id: facts.id, now: goTime(now()) };
+}
