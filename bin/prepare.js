@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 // Makes a checkout ready to run: installs from the lock file and builds, each only when something changed.
-import { spawnSync } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+const { spawnSync } = require('node:child_process');
+const { createHash } = require('node:crypto');
+const { existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');
+const { dirname, join } = require('node:path');
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(__dirname);
 
 function filesBelow(path) {
   return readdirSync(join(root, path), { recursive: true, withFileTypes: true })
@@ -42,8 +41,8 @@ step(
   [
     ...manifests,
     join(root, 'tsconfig.json'),
-    join(root, 'bin/bundle.js'),
-    join(root, 'bin/code-cache.js'),
+    join(root, 'bin/bundle.mjs'),
+    join(root, 'bin/code-cache.mjs'),
     ...filesBelow('src'),
     ...filesBelow('commands'),
   ],

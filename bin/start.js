@@ -1,12 +1,11 @@
 #!/usr/bin/env node
 // `npm start`: certificates and nats.conf where there are none yet, then the bundled broker on them, and what to type to
 // connect to it.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+const { spawn, spawnSync } = require('node:child_process');
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
 
-const run = join(dirname(fileURLToPath(import.meta.url)), 'run.js');
+const run = join(__dirname, 'run.js');
 
 if (!existsSync('certs/ca.pem') && !existsSync('nats.conf')) {
   const { status } = spawnSync(process.execPath, [run, 'init', '--yes'], { stdio: 'inherit' });

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Config } from '@oclif/core/config';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
+import { packageFile } from '../package-files.ts';
 import type { BaseCommand } from './base-command.ts';
 import { commandConfig } from './command-config.ts';
 import { failureOf, reportFailure } from './failure.ts';
@@ -15,19 +16,22 @@ export interface CommandModule {
 
 /**
  * Runs one command line (without node and script) and sets the exit code.
- * @param root file URL of the package's folder, with a slash at its end
  * @param load gives the code of a command
  */
 export async function main(
   argv: readonly string[],
-  root: URL,
   load: (name: string) => Promise<CommandModule>,
 ): Promise<void> {
   // Before oclif's own listener, which throws.
   process.stdout.on('error', failToPrint);
+  const json = argv.includes('--json');
+  // Where nothing is left to wait for, Node ends with success.
+  const unfinished = () => reportFailure(failureOf(new Error('the work came to no end')), json);
+  process.once('beforeExit', unfinished);
   try {
-    const manifest = JSON.parse(readFileSync(new URL('package.json', root), 'utf8'));
-    const commands = new Commands(new URL(`${manifest.oclif.commands}/`, root), load);
+    const manifest = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
+    const summaries = JSON.parse(readFileSync(packageFile('dist/bundle/_commands.json'), 'utf8'));
+    const commands = new Commands(summaries, load);
     const [name = '--help', ...given] = argv;
     const rest = name === 'broker' ? normaliseNatsServerFlags(given) : given;
     if (name === '--version' || name === '-v') process.stdout.write(`natspki ${manifest.version}\n`);
@@ -44,7 +48,9 @@ export async function main(
       await command.start(rest, commandConfig(manifest.version));
     }
   } catch (thrown) {
-    reportFailure(failureOf(thrown), argv.includes('--json'));
+    reportFailure(failureOf(thrown), json);
+  } finally {
+    process.off('beforeExit', unfinished);
   }
 }
 
@@ -62,14 +68,14 @@ function wantsHelp(argv: readonly string[]): boolean {
 
 type CommandClass = typeof BaseCommand & (new (argv: string[], config: Config) => BaseCommand);
 
-/** The commands of a folder, one file each, loaded when they are needed; `_commands.json` has their summaries. */
+/** The commands by their names, loaded when they are needed. */
 class Commands {
-  readonly #load: (name: string) => Promise<CommandModule>;
   readonly summaries: Readonly<Record<string, string>>;
+  readonly #load: (name: string) => Promise<CommandModule>;
 
-  constructor(folder: URL, load: (name: string) => Promise<CommandModule>) {
+  constructor(summaries: Readonly<Record<string, string>>, load: (name: string) => Promise<CommandModule>) {
+    this.summaries = summaries;
     this.#load = load;
-    this.summaries = JSON.parse(readFileSync(new URL('_commands.json', folder), 'utf8'));
   }
 
   /** Throws a UsageError that names the nearest command when there is none of this name. */

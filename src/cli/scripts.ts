@@ -1,6 +1,8 @@
 // The loading of the bundle's scripts together with what V8 made of them when they were built: to compile the code of
 // `init` takes longer than to run it. A code cache that V8 does not take, such as another version's, is passed over.
-import type { Script } from 'node:vm';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { Script } from 'node:vm';
 
 /** Loads a script of the folder by its name, once, and gives what it exports. */
 export type LoadScript = (name: string) => unknown;
@@ -14,9 +16,6 @@ export type Compiled = (path: string, script: Script, code: string) => void;
  * which Node warns in a script
  */
 export function scriptLoader(folder: string, compiled: Compiled = () => undefined): LoadScript {
-  // To import these would load all that they could export, streams among it.
-  const { readFileSync } = process.getBuiltinModule('node:fs');
-  const vm = process.getBuiltinModule('node:vm');
   const modules = new Map<string, { exports: unknown }>();
 
   const load: LoadScript = (name) => {
@@ -24,7 +23,7 @@ export function scriptLoader(folder: string, compiled: Compiled = () => undefine
     if (known !== undefined) return known.exports;
     const path = `${folder}/${name}`;
     const code = readFileSync(path, 'latin1');
-    const script = new vm.Script(code, { filename: path, ...codeCache(path, code) });
+    const script = new Script(code, { filename: path, ...codeCache(path, code) });
     compiled(path, script, code);
     const module = { exports: {}, import: importModule };
     modules.set(name, module);
@@ -32,7 +31,7 @@ export function scriptLoader(folder: string, compiled: Compiled = () => undefine
     return module.exports;
   };
 
-  const installed = () => process.getBuiltinModule('node:module').createRequire(`${folder}/`);
+  const installed = () => createRequire(`${folder}/`);
   const require = Object.assign(
     (specifier: string) =>
       specifier.startsWith('./')

@@ -31,7 +31,7 @@ describe('the package', () => {
     const { files, unpackedSize } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|README\.md|LICENSE|bin\/run\.js|bin\/nats-server|dist\/bundle\/([\w-]+\.c?js|_commands\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|README\.md|LICENSE|bin\/(run\.js|nats-server|package\.json)|dist\/bundle\/([\w-]+\.c?js|_commands\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -41,7 +41,8 @@ describe('the package', () => {
       expect.arrayContaining([
         'bin/run.js',
         'bin/nats-server',
-        'dist/bundle/_main.js',
+        'bin/package.json',
+        'dist/bundle/_start.cjs',
         'dist/bundle/broker.js',
         'dist/bundle/init.cjs',
         'dist/bundle/LICENSES.txt',

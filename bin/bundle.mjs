@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // A step of the build: puts what a command needs into few files, since each file that Node loads takes as long as a
-// small command. Writes dist/bundle: `_main.js`, a file for each command, what they share, what --help says of them, and
+// small command. Writes dist/bundle: `_start.cjs`, a file for each command, what they share, what --help says of them, and
 // the licences of the packages that went in.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync, realpathSync, writeFileSync } from 'node:fs';
@@ -68,13 +68,14 @@ const modules = ['broker', 'check', 'watch'];
 const commands = readdirSync(join(root, 'dist/commands')).map((file) => file.slice(0, -'.js'.length));
 const inputs = (names) => Object.fromEntries(names.map((name) => [name, `dist/commands/${name}.js`]));
 const output = [
-  ...(await write('esm', '.js', { _main: 'dist/src/cli/start.js', ...inputs(modules) })),
+  ...(await write('esm', '.js', inputs(modules))),
   ...(await write('cjs', '.cjs', {
     _main: 'dist/src/cli/main.js',
     ...inputs(commands.filter((name) => !modules.includes(name))),
   })),
 ];
 for (const name of readdirSync(out).filter((name) => name.endsWith('.cjs'))) finishScript(join(out, name));
+output.push(...(await write('cjs', '.cjs', { _start: 'dist/src/cli/start.js' })));
 writeFileSync(join(out, '_commands.json'), JSON.stringify(await summaries()));
 writeFileSync(join(out, 'LICENSES.txt'), licences(output));
 

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { markOf, scriptLoader } from '../dist/src/cli/scripts.js';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -28,7 +28,7 @@ try {
     'rotate client',
     '--help',
   ]) {
-    await main(line.split(' '), pathToFileURL(`${root}/`), async (name) => load(`${name}.cjs`));
+    await main(line.split(' '), async (name) => load(`${name}.cjs`));
     if (process.exitCode) throw new Error(`"natspki ${line}" failed`);
   }
 } finally {
