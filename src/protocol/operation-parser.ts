@@ -205,7 +205,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.payloadStart = next - moved;
     message.payloadEnd = end - 2 - moved;
     message.end = end - moved;
-    message.repeatsSubject = false;
+    message.isNoted = false;
     if (isWhole) {
       this.deliver();
       return end;
@@ -275,7 +275,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.payloadStart = at;
     message.payloadEnd = at + size;
     message.end = at + size + 2;
-    message.repeatsSubject = false;
+    message.isNoted = false;
     this.#split.length = at;
     this.#state = 'message';
     return this.#fill(chunk, next);

@@ -19,8 +19,8 @@ export interface Publication {
   payloadEnd: number;
   /** Behind the closing CRLF. */
   end: number;
-  /** Whether the publication handed on before had the same subject; false also where that was not looked at. */
-  repeatsSubject: boolean;
+  /** Set by whoever takes it and keeps what it found out about the subject; the parser clears it with each other subject. */
+  isNoted: boolean;
 }
 
 /** A publication that says nothing yet, for a parser to write over. */
@@ -35,7 +35,7 @@ export function noPublication(): Publication {
     payloadStart: 0,
     payloadEnd: 0,
     end: 0,
-    repeatsSubject: false,
+    isNoted: false,
   };
 }
 

@@ -81,7 +81,6 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     message.payloadStart = from + lineLength;
     message.payloadEnd = payloadEnd;
     message.end = payloadEnd + 2;
-    message.repeatsSubject = true;
     this.#handler.publish(message);
     return payloadEnd + 2;
   }
@@ -131,7 +130,7 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     message.payloadStart = at + 2;
     message.payloadEnd = end - 2;
     message.end = end;
-    message.repeatsSubject = false;
+    message.isNoted = false;
     this.#previous = from;
     this.#handler.publish(message);
     return end;

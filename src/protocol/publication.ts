@@ -52,6 +52,6 @@ function assemble(
     payloadStart: (reply.length > 0 ? replyEnd : subject.length) + 1 + sizes.length,
     payloadEnd: buffer.length - crlf.length,
     end: buffer.length,
-    repeatsSubject: false,
+    isNoted: false,
   };
 }

@@ -74,10 +74,16 @@ export class Sublist<T> {
   #removes = 0;
   #matches = 0;
   #searches = 0;
+  #version = 0;
 
   /** How many subscriptions there are. */
   get size(): number {
     return this.#size;
+  }
+
+  /** Another number after each change: as long as it is the same, every match is. */
+  get version(): number {
+    return this.#version;
   }
 
   /** All subscriptions, in no particular order. */
@@ -107,6 +113,7 @@ export class Sublist<T> {
     members.add(item);
     this.#size++;
     this.#inserts++;
+    this.#version++;
     this.#forget(subject);
     return true;
   }
@@ -127,6 +134,7 @@ export class Sublist<T> {
     }
     this.#size--;
     this.#removes++;
+    this.#version++;
     this.#forget(subject);
     return true;
   }
@@ -140,6 +148,11 @@ export class Sublist<T> {
     const match = this.#search(tokens(buffer.subarray(start, end)));
     this.#cache.add(buffer, start, end, match, sizeOf(match));
     return match;
+  }
+
+  /** Counts a match that the caller has kept. */
+  countKept(): void {
+    this.#matches++;
   }
 
   #search(subject: readonly string[]): Match<T> {

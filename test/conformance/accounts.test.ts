@@ -32,6 +32,23 @@ conformance('accounts', accounts, (suite) => {
     await stranger.receives('');
   });
 
+  it('get what a client publishes while it is one of theirs, however often its subject came before', async () => {
+    const [publisher, red, blue] = [await rose(), await ruby(), await sky()];
+    const s = suite.subject();
+    for (const client of [red, blue]) {
+      client.send(`SUB ${s} 1\r\n`);
+      await client.receives('');
+    }
+    const become = (user: string, pass: string) =>
+      `CONNECT {"verbose":false,"user":"${user}","pass":"${pass}"}\r\n`;
+    const publish = (text: string) => `PUB ${s} 1\r\n${text}\r\n`.repeat(2);
+    publisher.send(publish('a') + become('sky', 'b') + publish('b') + become('rose', 'r') + publish('c'));
+    await publisher.receives('');
+    const delivered = (text: string) => `MSG ${s} 1 1\r\n${text}\r\n`.repeat(2);
+    await red.receives(delivered('a') + delivered('c'));
+    await blue.receives(delivered('b'));
+  });
+
   it('have queue groups of their own', async () => {
     const [red, blue] = [await rose(), await sky()];
     const s = suite.subject();

@@ -27,6 +27,18 @@ conformance('subscribe', '', (suite) => {
       await client.receives(`MSG ${s} 1 2\r\nhi\r\n`);
     });
 
+    it('and UNSUB count for the next message, however often its subject came before', async () => {
+      const client = await suite.connect();
+      const s = suite.subject();
+      const publish = `PUB ${s} 1\r\nx\r\n`.repeat(3);
+      client.send(
+        `${publish}SUB ${s} 1\r\n${publish}UNSUB 1\r\n${publish}` +
+          `SUB ${s} 2\r\nUNSUB 2 2\r\n${publish}SUB * 3\r\n${publish}UNSUB 3\r\n${publish}`,
+      );
+      const delivered = (sid: number) => `MSG ${s} ${sid} 1\r\nx\r\n`;
+      await client.receives(delivered(1).repeat(3) + delivered(2).repeat(2) + delivered(3).repeat(3));
+    });
+
     it.each(['SUB s', 'SUB s group 1 more', 'SUB s group more than 1'])(
       '%j closes the connection without a word',
       async (line) => {

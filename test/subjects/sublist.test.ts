@@ -92,6 +92,28 @@ describe('Sublist', () => {
     expect(plain(sublist, 'foo')).toEqual(['again']);
   });
 
+  it('has another version after each change, and only then', () => {
+    const sublist = new Sublist<string>();
+    const versions = [sublist.version];
+    const changes: (() => boolean)[] = [
+      () => sublist.insert(Buffer.from('a'), undefined, 'a'),
+      () => sublist.insert(Buffer.from('a'), 'q', 'a q'),
+      () => sublist.insert(Buffer.from('>'), undefined, '>'),
+      () => sublist.remove(Buffer.from('a'), 'q', 'a q'),
+      () => sublist.remove(Buffer.from('a'), undefined, 'a'),
+      () => sublist.insert(Buffer.from('a'), undefined, 'a'),
+    ];
+    for (const change of changes) {
+      expect(change()).toBe(true);
+      versions.push(sublist.version);
+    }
+    expect(new Set(versions).size).toBe(versions.length);
+    match(sublist, 'a');
+    expect(sublist.remove(Buffer.from('b'), undefined, 'b')).toBe(false);
+    expect(sublist.insert(Buffer.from('a..b'), undefined, 'a')).toBe(false);
+    expect(sublist.version).toBe(versions.at(-1));
+  });
+
   it('agrees with a plain search through all subscriptions, whatever comes and goes', () => {
     const random = seeded(11);
     const token = () => ['a', 'b', 'c', '*', '>'][below(random, 5)] as string;

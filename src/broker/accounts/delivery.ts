@@ -21,7 +21,9 @@ export function publish(
   policy: DeliveryPolicy,
 ): boolean {
   const { buffer, subjectStart, subjectEnd } = publication;
-  const match = account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  const match =
+    publisher.lastMatch?.find(publication, account.subscriptions) ??
+    account.subscriptions.match(buffer, subjectStart, subjectEnd);
   if (account.remote.size === 0) return deliver(publication, match, publisher, policy);
   const remote = account.remote.match(buffer, subjectStart, subjectEnd);
   if (remote.plain.length + remote.queues.length === 0) return deliver(publication, match, publisher, policy);

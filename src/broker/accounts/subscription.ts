@@ -1,5 +1,6 @@
 // One subscription as delivery sees it: a session's, or one of the broker itself.
 import type { Publication } from '../../protocol/operations.ts';
+import type { Match, Sublist } from '../../subjects/sublist.ts';
 import type { Permit } from '../auth/permit.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
@@ -17,6 +18,44 @@ export interface Requester {
   readonly version: string;
 }
 
+/** Who listens to the subject that was published to last. */
+export class LastMatch {
+  /** As the parser uses it again; one made for an import is another. */
+  #publication: Publication | undefined;
+  #subscriptions: Sublist<Subscription> | undefined;
+  #version = 0;
+  #match: Match<Subscription> | undefined;
+
+  /** The match of the publication, which is that of the last one where it is noted and nobody has come or gone since. */
+  find(publication: Publication, subscriptions: Sublist<Subscription>): Match<Subscription> {
+    const { version } = subscriptions;
+    const kept = this.#match;
+    if (
+      publication.isNoted &&
+      this.#publication === publication &&
+      kept !== undefined &&
+      this.#subscriptions === subscriptions &&
+      this.#version === version
+    ) {
+      subscriptions.countKept();
+      return kept;
+    }
+    const { buffer, subjectStart, subjectEnd } = publication;
+    const match = subscriptions.match(buffer, subjectStart, subjectEnd);
+    this.#publication = publication;
+    this.#subscriptions = subscriptions;
+    this.#version = version;
+    this.#match = match;
+    publication.isNoted = true;
+    return match;
+  }
+
+  /** Lets go of it, so that an idle publisher keeps nobody in memory. */
+  forget(): void {
+    this.#publication = this.#match = undefined;
+  }
+}
+
 /** Whoever a message comes from. */
 export interface Publisher {
   /** The client; undefined for the broker itself, and for another server. */
@@ -27,6 +66,8 @@ export interface Publisher {
   readonly connection: Connection | undefined;
   /** When it was heard last, in milliseconds since 1970. */
   readonly statistics: { readonly readAt: number };
+  /** Kept from message to message by one who repeats subjects. */
+  readonly lastMatch?: LastMatch;
 }
 
 /** Whoever subscribed, at the other end of a connection. */

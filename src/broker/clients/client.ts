@@ -24,7 +24,13 @@ import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publish, sayNobodyListens } from '../accounts/delivery.ts';
 import { Membership } from '../accounts/membership.ts';
 import { SessionSubscriptions } from '../accounts/session-subscriptions.ts';
-import { type Publisher, type Receiver, type Requester, Subscription } from '../accounts/subscription.ts';
+import {
+  LastMatch,
+  type Publisher,
+  type Receiver,
+  type Requester,
+  Subscription,
+} from '../accounts/subscription.ts';
 import { Admission, type Judges } from '../auth/admission.ts';
 import type { Identity, Refused } from '../auth/auth.ts';
 import {
@@ -65,6 +71,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly id: number;
   readonly connection: Connection;
   readonly statistics: ConnectionStatistics;
+  readonly lastMatch = new LastMatch();
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
   permit: Permit | undefined;
@@ -215,6 +222,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#environment.transport.clock();
     this.#guard(() => this.#parser.parse(chunk));
+    this.lastMatch.forget();
   }
 
   /** Runs what reads: a defect that one client has found must not take the others down. */
@@ -374,7 +382,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   #mayPublish(publication: Publication): boolean {
-    if (publication.repeatsSubject && this.#mayRepeat) return true;
+    if (publication.isNoted && this.#mayRepeat) return true;
     const { buffer, subjectStart, subjectEnd } = publication;
     this.#mayRepeat = false;
     if (isReservedSubject(buffer, subjectStart, subjectEnd)) return false;
