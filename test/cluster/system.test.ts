@@ -50,6 +50,32 @@ describeClusters('the system account of a cluster', (kinds) => {
     }
   });
 
+  it('counts what comes and goes over routes among what a server receives and sends', async () => {
+    const [watcher, other] = await watchers();
+    const [first, second] = cluster.nodes;
+    if (!watcher || !other || !first || !second) throw new Error('no cluster of three');
+    const [speaker, listener] = [await cluster.connect(first), await cluster.connect(second)];
+    const inbox = listener.subscribe('counted');
+    await cluster.settled([speaker, listener]);
+    const count = async ({ info }: typeof watcher) =>
+      JSON.parse((await watcher.request(`$SYS.REQ.SERVER.${info.server_id}.STATSZ`)).payload).statsz;
+    const before = [await count(watcher), await count(other)];
+    const { subscriptions } = before[0];
+    for (let i = 0; i < 20; i++) listener.subscribe(`counted.elsewhere.${i}`);
+    await cluster.settled([speaker, listener]);
+    // Those that settling made may be gone by now.
+    expect((await count(watcher)).subscriptions).toBeGreaterThan(subscriptions + 10);
+    for (let i = 0; i < 50; i++) speaker.publish('counted', 'hello');
+    await inbox.has(50);
+    const after = [await count(watcher), await count(other)];
+    const [sent, received] = [after[0].sent, after[1].received];
+    for (const unit of ['msgs', 'bytes']) {
+      const least = unit === 'msgs' ? 50 : 250;
+      expect(sent[unit] - before[0].sent[unit]).toBeGreaterThanOrEqual(least);
+      expect(received[unit] - before[1].received[unit]).toBeGreaterThanOrEqual(least);
+    }
+  });
+
   it('has one server tell of its connections when it is asked by way of another', async () => {
     const [first, second] = await watchers();
     const [, other] = cluster.nodes;

@@ -3,14 +3,13 @@ import { availableParallelism } from 'node:os';
 import { goTime } from '../../go-time.ts';
 import type { RouteSession } from '../cluster/route.ts';
 import type { Monitored } from './monitored.ts';
+import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
 
 export function statsz(broker: Monitored): object {
-  const { sessions, accounts, startedAt } = broker;
-  const { inMsgs, inBytes, outMsgs, outBytes, stalls } = sessions.traffic();
+  const { sessions, startedAt } = broker;
+  const { clients, inMsgs, inBytes, outMsgs, outBytes } = totalTraffic(broker);
   const routes = broker.cluster?.routes ?? [];
-  const { slowConsumers, staleConnections } = sessions.ended;
-  const sent = { msgs: outMsgs, bytes: outBytes };
-  const received = { msgs: inMsgs, bytes: inBytes };
+  const [slow, stale] = [endedByKind(broker, 'slowConsumers'), endedByKind(broker, 'staleConnections')];
   const { user, system } = process.cpuUsage();
   return {
     start: goTime(startedAt),
@@ -20,13 +19,16 @@ export function statsz(broker: Monitored): object {
     connections: sessions.size,
     total_connections: sessions.total,
     active_accounts: new Set(sessions.list().map(({ profile }) => profile.account)).size,
-    subscriptions: [...accounts].reduce((sum, { subscriptions }) => sum + subscriptions.size, 0),
-    ...{ sent, sent_to_clients: sent, received, received_from_clients: received },
-    slow_consumers: slowConsumers,
-    slow_consumer_stats: ofClients(slowConsumers),
-    stale_connections: staleConnections || undefined,
-    stale_connection_stats: ofClients(staleConnections),
-    stalled_clients: stalls || undefined,
+    subscriptions: totalSubscriptions(broker),
+    sent: { msgs: outMsgs, bytes: outBytes },
+    sent_to_clients: { msgs: clients.outMsgs, bytes: clients.outBytes },
+    received: { msgs: inMsgs, bytes: inBytes },
+    received_from_clients: { msgs: clients.inMsgs, bytes: clients.inBytes },
+    slow_consumers: sum(slow),
+    slow_consumer_stats: sum(slow) === 0 ? undefined : slow,
+    stale_connections: sum(stale) || undefined,
+    stale_connection_stats: sum(stale) === 0 ? undefined : stale,
+    stalled_clients: clients.stalls || undefined,
     routes: routes.length === 0 ? undefined : routes.map(ofRoute),
     active_servers: 1 + routes.length,
     gomaxprocs: 1,
@@ -43,6 +45,6 @@ function ofRoute({ id, remote, statistics, connection }: RouteSession) {
   };
 }
 
-function ofClients(clients: number) {
-  return clients === 0 ? undefined : { clients, routes: 0, gateways: 0, leafs: 0 };
+function sum({ clients, routes }: ReturnType<typeof endedByKind>): number {
+  return clients + routes;
 }

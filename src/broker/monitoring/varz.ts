@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { goTime, uptime } from '../../go-time.ts';
 import { authTimeoutMs } from '../options/options.ts';
 import type { Monitored } from './monitored.ts';
+import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
 
 /** Measures how busy the process was since it was last asked. */
 export class CpuMeter {
@@ -36,6 +37,7 @@ export function varz(
 ): object {
   const { options, facts, sessions, startedAt } = broker;
   const now = broker.now();
+  const [slow, stale] = [endedByKind(broker, 'slowConsumers'), endedByKind(broker, 'staleConnections')];
   const notAfter = broker.tls?.material.certificates[0]?.notAfter;
   return {
     server_id: facts.id,
@@ -77,18 +79,15 @@ export function varz(
     routes: broker.cluster?.routes.length ?? 0,
     remotes: broker.cluster?.routes.length ?? 0,
     leafnodes: 0,
-    ...traffic(broker),
-    subscriptions: [...broker.accounts].reduce(
-      (sum, { subscriptions, remote }) => sum + subscriptions.size + remote.size,
-      0,
-    ),
+    ...traffic(broker, slow, stale),
+    subscriptions: totalSubscriptions(broker),
     http_req_stats: Object.fromEntries(requests),
     config_load_time: goTime(broker.configuredAt),
     // A digest of a configuration with passwords would let them be guessed.
     config_digest: '',
     system_account: broker.systemAccount,
-    slow_consumer_stats: byKind(sessions.ended.slowConsumers, broker.cluster?.ended.slowConsumers),
-    stale_connection_stats: byKind(sessions.ended.staleConnections, broker.cluster?.ended.staleConnections),
+    slow_consumer_stats: slow,
+    stale_connection_stats: stale,
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
     tls_cert_not_after: notAfter === undefined ? undefined : goTime(notAfter),
   };
@@ -114,27 +113,24 @@ function describeCluster({ cluster }: Monitored) {
   };
 }
 
-function traffic({ sessions, cluster }: Monitored) {
-  const { inMsgs, inBytes, outMsgs, outBytes, stalls } = sessions.traffic();
-  const routes = cluster?.traffic() ?? { inMsgs: 0, inBytes: 0, outMsgs: 0, outBytes: 0 };
+function traffic(broker: Monitored, slow: Kinds, stale: Kinds) {
+  const { clients, inMsgs, inBytes, outMsgs, outBytes } = totalTraffic(broker);
   return {
-    in_msgs: inMsgs + routes.inMsgs,
-    in_bytes: inBytes + routes.inBytes,
-    in_client_msgs: inMsgs,
-    in_client_bytes: inBytes,
-    out_msgs: outMsgs + routes.outMsgs,
-    out_bytes: outBytes + routes.outBytes,
-    out_client_msgs: outMsgs,
-    out_client_bytes: outBytes,
-    slow_consumers: sessions.ended.slowConsumers + (cluster?.ended.slowConsumers ?? 0),
-    stale_connections: sessions.ended.staleConnections + (cluster?.ended.staleConnections ?? 0),
-    stalled_clients: stalls,
+    in_msgs: inMsgs,
+    in_bytes: inBytes,
+    in_client_msgs: clients.inMsgs,
+    in_client_bytes: clients.inBytes,
+    out_msgs: outMsgs,
+    out_bytes: outBytes,
+    out_client_msgs: clients.outMsgs,
+    out_client_bytes: clients.outBytes,
+    slow_consumers: slow.clients + slow.routes,
+    stale_connections: stale.clients + stale.routes,
+    stalled_clients: clients.stalls,
   };
 }
 
-function byKind(clients: number, routes = 0) {
-  return { clients, routes, gateways: 0, leafs: 0 };
-}
+type Kinds = ReturnType<typeof endedByKind>;
 
 /** Go's durations are numbers of nanoseconds in JSON. */
 function nanoseconds(milliseconds: number): number {
