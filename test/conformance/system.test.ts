@@ -248,6 +248,34 @@ conformance('a user of another account', configuration, (suite) => {
   });
 });
 
+const global = `${configuration}\nauthorization { users: [{ user: visitor, password: pw }] }`;
+
+conformance('the global account', global, (suite) => {
+  it('is told who is not let in, and no other account', async () => {
+    const [watcher, other] = [
+      await suite.connect({ user: 'visitor', pass: 'pw' }),
+      await suite.connect(alice),
+    ];
+    for (const wire of [watcher, other]) {
+      wire.send('SUB $SYS.> 1\r\n');
+      await wire.receives('');
+    }
+    const wrong = await suite.open();
+    wrong.send('CONNECT {"user":"alice","pass":"wrong","name":"guess"}\r\n');
+    await wrong.closed();
+    const { subject, body } = await nextMessage(watcher);
+    expect(subject).toBe('$SYS.ACCOUNT.CLIENT.AUTH.ERR');
+    expect(body).toMatchObject({
+      type: 'io.nats.server.advisory.v1.client_disconnect',
+      client: { user: 'alice', name: 'guess', acc: '$G' },
+      reason: 'Authentication Failure',
+    });
+    expect(JSON.stringify(body)).not.toContain('wrong');
+    await other.receives('');
+    await watcher.receives('');
+  });
+});
+
 conformance('subjects of the system, in another account', configuration, (suite) => {
   const other = { user: 'other', pass: 'pw', headers: true, no_responders: true };
 

@@ -48,9 +48,10 @@ export class Advisories {
     this.#tellConnectionsOf(account);
   }
 
-  /** Somebody was not let in. */
+  /** Somebody was not let in, who is of the global account until then: its clients are told as well (events.go). */
   refused(session: ClientSession, reason: string): void {
     const { id } = this.#broker.facts;
+    this.#system.tellGlobal('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () => this.#ended(session, reason));
     this.#system.tell(`$SYS.SERVER.${id}.CLIENT.AUTH.ERR`, () => this.#ended(session, reason));
   }
 

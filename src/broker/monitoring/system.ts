@@ -5,6 +5,7 @@ import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import { InternalPublisher } from '../accounts/internal-publisher.ts';
 import type { ServerFacts } from '../clients/info.ts';
+import { globalAccountName } from '../options/account-name.ts';
 
 export interface SystemEnvironment {
   readonly accounts: Accounts;
@@ -33,8 +34,17 @@ export class System {
 
   /** Tells whoever listens in the system account; the body is made only where somebody does. */
   tell(subject: string, body: () => object): void {
+    this.#tellIn(this.account, subject, body);
+  }
+
+  /** Tells whoever listens in the account of those who have no other. */
+  tellGlobal(subject: string, body: () => object): void {
+    this.#tellIn(this.#broker.accounts.get(globalAccountName), subject, body);
+  }
+
+  #tellIn(account: Account, subject: string, body: () => object): void {
     const bytes = Buffer.from(subject);
-    if (this.account.hasInterest(bytes)) this.answer(this.account, bytes, body());
+    if (account.hasInterest(bytes)) this.answer(account, bytes, body());
   }
 
   /** The server as every message of the system account names it (events.go, ServerInfo). */
