@@ -2,7 +2,7 @@
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { given } from '../src/cli/flags.ts';
 import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
-import { initLines } from '../src/cli/init-result.ts';
+import { type InitResult, initLines } from '../src/cli/init-result.ts';
 import { readPassphrase } from '../src/cli/input.ts';
 import { importSteps, nextSteps } from '../src/cli/next-steps.ts';
 import { withProgress } from '../src/cli/progress.ts';
@@ -11,7 +11,7 @@ import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
 import { importAuthority } from '../src/pki/import.ts';
 import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
 import { intermediateDays } from '../src/pki/intermediate.ts';
-import { mappedSan } from '../src/pki/profile.ts';
+import { mappedUser } from '../src/pki/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
@@ -36,72 +36,48 @@ export default class Init extends BaseCommand {
 
   async run() {
     const { flags } = await this.parse(Init);
-    const directory = new PkiDirectory(flags.dir);
+    const { dir, config, force, 'cluster-name': clusterName } = flags;
+    const directory = new PkiDirectory(dir);
     if (flags.import !== undefined) return this.#import(directory, flags.import, flags);
-    if (!flags.force) await refuseExistingAuthority(directory);
+    if (!force) await refuseExistingAuthority(directory);
     const answers = await initAnswers(flags, {
-      keyTypes,
-      defaultHosts,
-      checkHost: sanOfHost,
+      ...{ keyTypes, intermediateDays, defaultHosts, checkHost: sanOfHost },
       checkClient: (name) => checkNames([name]),
     });
-    const { template, hosts, clients, nodes, keyType, passphrase } = answers;
+    const { template, hosts, clients, nodes } = answers;
     const servers = serverPairs(template, hosts);
-    const users = clients.map((name) => (mappedSan(name).length > 0 ? name : `CN=${name}`));
-    const { dir, config, force, 'cluster-name': clusterName } = flags;
-    const files = serverConfigurations(
-      { template, file: config, directory: dir, servers, users, clusterName, nodes },
-      printValue,
-    );
+    const users = clients.map(mappedUser);
+    const plan = { template, file: config, directory: dir, servers, users, clusterName, nodes };
+    const files = serverConfigurations(plan, printValue);
     if (!force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
       initialize({
-        directory,
-        hosts,
-        servers,
-        nodes,
-        clients,
-        keyType,
-        authorityName: flags['ca-name'],
-        authorityDays: flags['ca-days'],
-        days: flags.days,
-        force,
-        ...given({
-          passphrase,
-          intermediate: answers.intermediate
-            ? { days: flags['intermediate-days'] ?? intermediateDays }
-            : undefined,
-        }),
+        ...{ directory, servers, ...answers, force, progress, days: flags.days },
+        ...{ authorityName: flags['ca-name'], authorityDays: flags['ca-days'] },
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
-        progress,
       }),
     );
     const configurations = files.map(({ path }) => path);
     const next = nextSteps({
-      directory: dir,
-      configurations,
-      client: clients[0],
+      ...{ directory: dir, configurations, client: clients[0] },
       hosts: [...nodes.flatMap((node) => node.hosts), ...hosts],
-      ...given({ rootKey: answers.intermediate ? directory.authorityKeyFile : undefined }),
+      ...given({ rootKey: answers.intermediate && directory.authorityKeyFile }),
     });
-    const result = { directory: dir, certificates, notices, configurations, next };
-    this.print(initLines(result, this.terminal));
-    return result;
+    return this.#end({ directory: dir, certificates, notices, configurations, next });
   }
 
   async #import(
     directory: PkiDirectory,
     sources: readonly string[],
-    flags: { 'passphrase-file'?: string | undefined; force: boolean },
+    { force, 'passphrase-file': file }: { 'passphrase-file'?: string | undefined; force: boolean },
   ) {
-    const { force, 'passphrase-file': file } = flags;
-    const passphrase = file === undefined ? undefined : await readPassphrase(file);
-    const { certificates, notices } = await importAuthority({
-      ...{ directory, sources, force },
-      ...given({ passphrase }),
-    });
-    const next = importSteps(directory.path, certificates.find(({ profile }) => profile === 'server')?.name);
-    const result = { directory: directory.path, certificates, notices, next };
+    const passphrase = file && (await readPassphrase(file));
+    const made = await importAuthority({ directory, sources, force, ...given({ passphrase }) });
+    const server = made.certificates.find(({ profile }) => profile === 'server')?.name;
+    return this.#end({ directory: directory.path, ...made, next: importSteps(directory.path, server) });
+  }
+
+  #end<R extends InitResult>(result: R): R {
     this.print(initLines(result, this.terminal));
     return result;
   }

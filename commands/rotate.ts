@@ -11,7 +11,7 @@ import {
   rotateFlags,
   withDueWindow,
 } from '../src/cli/rotate-flags.ts';
-import { afterNewAuthority, afterNewIntermediate, planLines, rotateLines } from '../src/cli/rotate-result.ts';
+import { planLines, rotateLines } from '../src/cli/rotate-result.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { planIntermediate, replaceIntermediate } from '../src/pki/intermediate.ts';
 import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
@@ -49,10 +49,9 @@ export default class Rotate extends BaseCommand {
     const names = args.name as unknown as string[] | undefined;
     refuseNames(names, flags);
     const directory = new PkiDirectory(flags.dir);
-    const due = dueWindow(flags.due);
-    const selection = { directory, ...given({ names }), ...due, keepKey: flags['keep-key'] };
+    const selection = { directory, ...given({ names }), ...dueWindow(flags.due), keepKey: flags['keep-key'] };
     const succession = { directory, force: flags.force, ...given({ commonName: flags['ca-name'] }) };
-    const { ca, finish, intermediate, undo, force } = flags;
+    const { ca, finish, intermediate, undo, force, reload, verify } = flags;
     if (flags['dry-run']) {
       const planAuthority = finish ? planFinish : intermediate ? planIntermediate : planStart;
       const plan =
@@ -64,17 +63,12 @@ export default class Rotate extends BaseCommand {
       return { plan, notices };
     }
     const configurations = flags.config ?? configurationsHere();
-    const rollout = await Rollout.prepare({
-      configurations,
-      ...given({ reload: flags.reload, verify: flags.verify }),
-    });
+    const rollout = await Rollout.prepare({ configurations, ...given({ reload, verify }) });
     const beforeSwap = rollout.announce.bind(rollout);
-    const passphrase =
-      undo !== undefined || finish
-        ? undefined
-        : await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
-            authorityNeedsPassphrase(directory, ca || intermediate),
-          );
+    const needed = () => authorityNeedsPassphrase(directory, ca || intermediate);
+    const signs = undo === undefined && !finish;
+    const { keyFile } = directory.issuerPair;
+    const passphrase = signs ? await authorityPassphrase(keyFile, flags, needed) : undefined;
     const made = await withProgress('issuing certificates', (progress) => {
       if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeSwap });
       if (finish) return finishSuccession(succession);
@@ -88,10 +82,9 @@ export default class Rotate extends BaseCommand {
     const { added, removed, reloaded } = rollout;
     if (made.certificates.length + removed.length > 0) await rollout.reload();
     const result = { ...made, pins: { added, removed }, reloaded };
-    const next = ca && !finish ? afterNewAuthority : intermediate ? afterNewIntermediate : undefined;
-    this.print(rotateLines(made, rollout.report(), next, this.terminal));
-    const served = flags.verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
-    this.print(served.map(({ address, name }) => `${flags.verify} at ${address} serves "${name}"`));
+    this.print(rotateLines(made, rollout.report(), flags, this.terminal));
+    const served = verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
+    this.print(served.map(({ address, name }) => `${verify} at ${address} serves "${name}"`));
     return { ...result, served };
   }
 }

@@ -8,6 +8,7 @@ import { type TemplateName, templates } from '../templates.ts';
 import {
   daysFlag,
   directoryFlag,
+  given,
   keyTypeFlag,
   numberFlag,
   passphraseFileFlag,
@@ -99,8 +100,9 @@ export interface InitAnswers<K> {
   clients: string[];
   nodes: ServerNames[];
   keyType: K;
-  intermediate: boolean;
-  passphrase: string | undefined;
+  /** Where an intermediate signs the certificates, how many days it lives. */
+  intermediate?: { readonly days: number };
+  passphrase?: string;
 }
 
 interface GivenFlags<K> {
@@ -111,6 +113,7 @@ interface GivenFlags<K> {
   readonly 'cluster-name': string;
   readonly 'key-type'?: K | undefined;
   readonly intermediate?: boolean | undefined;
+  readonly 'intermediate-days'?: number | undefined;
   readonly 'passphrase-file'?: string | undefined;
   readonly yes: boolean;
   readonly json?: boolean;
@@ -119,6 +122,7 @@ interface GivenFlags<K> {
 export interface InitRules<K> {
   /** The default first. */
   readonly keyTypes: readonly [K, ...K[]];
+  readonly intermediateDays: number;
   readonly defaultHosts: (hostname: string) => string[];
   /** Throw what is wrong with a word. */
   readonly checkHost: (host: string) => void;
@@ -128,7 +132,7 @@ export interface InitRules<K> {
 /** Answers what the flags leave open, on a terminal by asking, elsewhere and with --yes by defaults. */
 export async function initAnswers<K extends string>(
   flags: GivenFlags<K>,
-  { keyTypes, defaultHosts, checkHost, checkClient }: InitRules<K>,
+  { keyTypes, intermediateDays, defaultHosts, checkHost, checkClient }: InitRules<K>,
 ): Promise<InitAnswers<K>> {
   const asking = mayAsk(flags);
   const answer = async <T>(given: T | undefined, question: () => Promise<T>, usual: T): Promise<T> =>
@@ -162,19 +166,24 @@ export async function initAnswers<K extends string>(
     () => askWords('Names and addresses of the server', usualHosts, checkHost),
     usualHosts,
   );
+  const clients = await answer(flags.client, () => askWords('Clients', ['client'], checkClient), ['client']);
+  const keyType = await answer(
+    flags['key-type'],
+    () => askChoice('Key type', keyTypes[0], keyTypes),
+    keyTypes[0],
+  );
+  const intermediate = await answer(flags.intermediate, askIntermediate, false);
+  const passphrase = await answer(
+    flags['passphrase-file'] && (await readPassphrase(flags['passphrase-file'])),
+    newPassphrase,
+    undefined,
+  );
   return {
-    template,
+    ...{ template, hosts, clients, keyType },
     // Hosts that are named beside nodes, such as that of a load balancer, lead to all of them.
     nodes: nodes.map((node) => ({ ...node, hosts: [...node.hosts, ...hosts] })),
-    hosts,
-    clients: await answer(flags.client, () => askWords('Clients', ['client'], checkClient), ['client']),
-    keyType: await answer(flags['key-type'], () => askChoice('Key type', keyTypes[0], keyTypes), keyTypes[0]),
-    intermediate: await answer(flags.intermediate, askIntermediate, false),
-    passphrase: await answer(
-      flags['passphrase-file'] && (await readPassphrase(flags['passphrase-file'])),
-      newPassphrase,
-      undefined,
-    ),
+    ...(intermediate ? { intermediate: { days: flags['intermediate-days'] ?? intermediateDays } } : {}),
+    ...given({ passphrase }),
   };
 }
 

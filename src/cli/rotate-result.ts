@@ -7,36 +7,39 @@ export interface RotateResult {
   readonly notices: readonly string[];
 }
 
-/** Says what to do once there is a new authority. */
-export const afterNewAuthority =
-  'give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`';
-
-/** Says what to do once there is a new intermediate. */
-export const afterNewIntermediate =
-  "take the root's key away again; `natspki rotate` has it sign, and no peer has to trust anything new";
+/** What a rotation was asked to do to authorities. */
+export interface RotateVerbs {
+  readonly ca: boolean;
+  readonly finish: boolean;
+  readonly intermediate: boolean;
+}
 
 /** Returns a plan, a line a step and a line for all that is left as it is. */
 export function planLines(steps: readonly string[], left: readonly string[]): string[] {
   return [...steps, ...left, ...(steps.length === 0 ? ['nothing to do'] : [])].map(printable);
 }
 
-/**
- * Returns the certificates that were made, what servers were told, and remarks.
- * @param next what to do now, where there is something
- */
+/** Returns the certificates that were made, what servers were told, remarks, and what to do next. */
 export function rotateLines(
   { certificates, notices }: RotateResult,
   told: readonly string[],
-  next: string | undefined,
+  verbs: RotateVerbs,
   terminal: Terminal,
 ): string[] {
   const table =
     certificates.length === 0
       ? ['nothing to do']
       : [...certificateLines(certificates, terminal, { wholePins: true }), ''];
+  return [...table, ...[...told, ...notices].map(printable), ...next(verbs)];
+}
+
+/** Says what to do next, where that is something. */
+function next({ ca, finish, intermediate }: RotateVerbs): string[] {
+  if (ca && !finish) {
+    return ['next: give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`'];
+  }
+  if (!intermediate) return [];
   return [
-    ...table,
-    ...[...told, ...notices].map(printable),
-    ...(next === undefined ? [] : [`next: ${next}`]),
+    "next: take the root's key away again; `natspki rotate` has it sign, and no peer has to trust anything new",
   ];
 }

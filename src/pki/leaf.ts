@@ -2,14 +2,13 @@
 // shown of them. Writes nothing.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { type Certificate, toPem } from '../x509/certificate.ts';
-import { formatName } from '../x509/distinguished-name.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San } from '../x509/name.ts';
 import { type Authority, formatDay } from './authority.ts';
 import type { PairFiles, PairWrite } from './directory.ts';
 import { type LedgerEntry, ledgerEntry } from './ledger.ts';
 import { describe, type ListedCertificate } from './listing.ts';
-import { mappedSan, type ProfileName, profiles, sansFor } from './profile.ts';
+import { mappedSan, mappedUser, type ProfileName, profiles, sansFor } from './profile.ts';
 
 /** A certificate that is wanted. */
 export interface LeafPlan {
@@ -130,9 +129,8 @@ export function leafNotices(authority: Authority, plans: readonly LeafPlan[], no
   );
   for (const { files } of unmapped) {
     const what = isHost(files.name) ? 'an IP address' : 'neither a DNS name nor an e-mail address';
-    const user = formatName([{ type: 'CN', value: files.name }]);
     notices.push(
-      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${user}'`,
+      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${mappedUser(files.name)}'`,
     );
   }
   return notices;

@@ -1,6 +1,7 @@
 // What each kind of certificate is for, as a table, and the names it carries.
 import { NatspkiError } from '../errors.ts';
 import { readChoice } from '../nearest.ts';
+import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, isHost, parseSan, type San, sanOfHost } from '../x509/name.ts';
 import type { Purpose } from '../x509/sign.ts';
 
@@ -48,6 +49,11 @@ export function mappedSan(name: string): San[] {
   } catch {
     return [];
   }
+}
+
+/** Names the user as which nats-server knows the client `name` under verify_and_map: by its subject where by no other. */
+export function mappedUser(name: string): string {
+  return mappedSan(name).length > 0 ? name : formatName([{ type: 'CN', value: name }]);
 }
 
 function withoutRepeats(sans: readonly San[]): San[] {
