@@ -13,7 +13,7 @@ export default class Inspect extends BaseCommand {
   static override examples = [
     'A certificate\nnatspki inspect certs/server-cert.pem',
     'Every authority of a trust bundle, as JSON\nnatspki inspect certs/ca.pem --json',
-    'What a server sends\nopenssl s_client -connect localhost:4222 </dev/null | natspki inspect -',
+    'What a server sends that speaks HTTPS; for one that speaks NATS see `natspki pin URL`\nopenssl s_client -connect localhost:8443 </dev/null | natspki inspect -',
   ];
   static override args = {
     file: string({

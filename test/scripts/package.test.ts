@@ -1,6 +1,6 @@
 // The package as a user gets it: packed, installed into an empty folder, run from there.
 import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -31,7 +31,7 @@ describe('the package', () => {
     const { files, unpackedSize } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|README\.md|LICENSE|bin\/(run\.js|nats-server|package\.json)|dist\/bundle\/([\w-]+\.c?js|_commands\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|nats-server|package\.json)|dist\/bundle\/([\w-]+\.c?js|_commands\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -54,6 +54,21 @@ describe('the package', () => {
     );
     // The signing libraries are in it, 0.9 MB of source; as packages they were several.
     expect(unpackedSize).toBeLessThan(2 * 1024 * 1024);
+  });
+});
+
+describe('a checkout that is not built', () => {
+  it('says what to type', async () => {
+    const checkout = join(folder, 'not built');
+    cpSync(join(root, 'bin'), join(checkout, 'bin'), { recursive: true });
+    const finished = await run([process.execPath, join(checkout, 'bin/run.js'), '--version']);
+    expect(finished).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'natspki: error: the checkout is not built\n' +
+        `natspki: hint: cd "${checkout}" && npm ci && npm run build\n`,
+    });
   });
 });
 
