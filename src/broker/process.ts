@@ -62,8 +62,13 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
       },
     });
     start(broker);
-    if (options.portsFileDir !== undefined)
-      written.push(await writePortsFile(options.portsFileDir, broker, settings.program));
+    if (options.portsFileDir !== undefined) {
+      // As with nats-server, clients can do without.
+      const path = await writePortsFile(options.portsFileDir, broker, settings.program).catch((error) => {
+        logger.error(`Error writing ports file: ${(error as Error).message}`);
+      });
+      if (path !== undefined) written.push(path);
+    }
     settings.onReady?.(broker);
     await broker.ended;
   } finally {

@@ -3,6 +3,7 @@
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { hintOf } from './hints.ts';
+import { cancelled } from './prompts.ts';
 import { printable, type Terminal, terminalOf } from './terminal.ts';
 
 /** Returns the error as the user is told it; a defect of the program keeps its message under the code `internal`. */
@@ -10,7 +11,7 @@ export function failureOf(thrown: unknown, command?: string): NatspkiError {
   if (thrown instanceof NatspkiError) return unwrapped(thrown);
   if (!(thrown instanceof Error)) return new NatspkiError('internal', `unexpected: ${String(thrown)}`);
   if (thrown.name === 'ExitPromptError') {
-    return new NatspkiError('cancelled', 'cancelled at the prompt, nothing was changed', { cause: thrown });
+    return cancelled(thrown);
   }
   if ('oclif' in thrown) return usageFailure(thrown, command);
   return new NatspkiError('internal', `unexpected: ${thrown.message}`, {

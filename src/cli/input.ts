@@ -58,5 +58,10 @@ async function readStdin(): Promise<Buffer> {
     if (size > stdinLimit) throw new NatspkiError('input', `stdin has more than ${stdinLimit} bytes`);
     chunks.push(chunk);
   }
+  if (size === 0) {
+    throw new NatspkiError('input', 'nothing came on stdin, expected a certificate, request or key', {
+      hint: 'name a file, such as certs/server-cert.pem',
+    });
+  }
   return Buffer.concat(chunks);
 }

@@ -25,8 +25,12 @@ export async function main(
   // Before oclif's own listener, which throws.
   process.stdout.on('error', failToPrint);
   const json = argv.includes('--json');
-  // Where nothing is left to wait for, Node ends with success.
-  const unfinished = () => reportFailure(failureOf(new Error('the work came to no end')), json);
+  let ended = false;
+  // Where nothing is left to wait for, Node ends with success. A question that nobody can answer any more says so first.
+  const unfinished = () =>
+    setImmediate(() => {
+      if (!ended) reportFailure(failureOf(new Error('the work came to no end')), json);
+    });
   process.once('beforeExit', unfinished);
   try {
     const manifest = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
@@ -50,6 +54,7 @@ export async function main(
   } catch (thrown) {
     reportFailure(failureOf(thrown), json);
   } finally {
+    ended = true;
     process.off('beforeExit', unfinished);
   }
 }
@@ -84,7 +89,7 @@ class Commands {
       const near = nearest(name, Object.keys(this.summaries));
       const hint =
         near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
-      throw new UsageError(`unknown command "${name}"`, hint);
+      throw new UsageError(`unknown ${name.startsWith('-') ? 'flag' : 'command'} "${name}"`, hint);
     }
     const { default: command } = await this.#load(name);
     command.id = name;

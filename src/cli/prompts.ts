@@ -1,5 +1,11 @@
 // Questions on a terminal. inquirer is loaded when the first one is asked, and at no other time.
-// A question rejects with inquirer's ExitPromptError on Ctrl-C.
+// A question rejects with inquirer's ExitPromptError on Ctrl-C, with `cancelled` on Ctrl-D.
+import { NatspkiError } from '../errors.ts';
+
+/** Makes the error for whoever leaves a question without an answer. */
+export function cancelled(cause?: unknown): NatspkiError {
+  return new NatspkiError('cancelled', 'cancelled at the prompt, nothing was changed', { cause });
+}
 
 /** Tells whether questions may be asked: both ends are a terminal and neither --yes nor --json was given. */
 export function mayAsk(flags: { readonly yes?: boolean; readonly json?: boolean }): boolean {
@@ -69,6 +75,19 @@ interface Question {
 
 async function ask<T extends string>(question: Question): Promise<T> {
   const { default: inquirer } = await import('inquirer');
-  const { answer } = await inquirer.prompt<{ answer: T }>([{ ...question, name: 'answer' }]);
-  return answer;
+  // Ctrl-D closes the terminal for inquirer, which then waits for nothing and says nothing.
+  let abandon = () => {};
+  const abandoned = new Promise<never>((_, reject) => {
+    abandon = () => {
+      process.stdout.write('\n');
+      reject(cancelled());
+    };
+  });
+  process.once('beforeExit', abandon);
+  try {
+    const asked = inquirer.prompt<{ answer: T }>([{ ...question, name: 'answer' }]);
+    return (await Promise.race([asked, abandoned])).answer;
+  } finally {
+    process.off('beforeExit', abandon);
+  }
 }

@@ -1,5 +1,4 @@
 // A broker as a process: signals, its log file, its pid and ports files, and a configuration that changes under it.
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -181,18 +180,6 @@ describe('a broker process', () => {
     expect(JSON.parse(readFileSync(ports, 'utf8'))).toEqual({ nats: [`nats://127.0.0.1:${server.port}`] });
     sendSignal(`quit=${path('nats.pid')}`);
     await expect.poll(() => existsSync(path('nats.pid')) || existsSync(ports), { timeout: 5000 }).toBe(false);
-  });
-
-  it('ends where it cannot write the file with its port', () => {
-    const folder = mkdtempSync(join(scratch, 'broker-'));
-    writeFileSync(join(folder, 'nats.conf'), listening('ports_file_dir: "none"'));
-    const run = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
-      cwd: folder,
-      encoding: 'utf8',
-      timeout: 8000,
-    });
-    expect(run.stderr).toMatch(/Server Exiting\.\.\n.*cannot write "none\/natspki_\d+\.ports"/s);
-    expect(run.status).toBe(1);
   });
 
   it('lets its clients go on SIGUSR2, and is not cut short by SIGTERM', async () => {

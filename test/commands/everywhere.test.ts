@@ -41,16 +41,17 @@ describe('the program', () => {
     ['isue', 'did you mean "natspki issue"'],
     ['frobnicate', 'natspki --help lists the commands'],
     ['../init', 'natspki --help lists the commands'],
-  ])('does not know "%s"', async (name, hint) => {
+    ['--frobnicate', 'natspki --help lists the commands', 'flag'],
+  ])('does not know "%s"', async (name, hint, what = 'command') => {
     expect(await natspki(folder, [name])).toEqual({
       code: 2,
       stdout: '',
-      stderr: `natspki: error: unknown command "${name}"\nnatspki: hint: ${hint}\n`,
+      stderr: `natspki: error: unknown ${what} "${name}"\nnatspki: hint: ${hint}\n`,
     });
     const { code, stdout, stderr } = await natspki(folder, [name, '--json']);
     expect({ code, stderr }).toEqual({ code: 2, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
-      error: { code: 'usage', message: `unknown command "${name}"`, hint },
+      error: { code: 'usage', message: `unknown ${what} "${name}"`, hint },
     });
   });
 });

@@ -92,6 +92,16 @@ describe('natspki init on a terminal', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('ends at Ctrl-D as at Ctrl-C', async () => {
+    const session = new TerminalSession(folder, ['init']);
+    await session.answer(/Configuration[\s\S]*select/, keys.enter);
+    await session.answer(/Names and addresses/, keys.end);
+    expect(await session.ended).toBe(1);
+    expect(session.text).toMatch(/\nnatspki: error: cancelled at the prompt, nothing was changed\n/);
+    expect(session.text.match(/natspki: error/g)).toHaveLength(1);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('asks nothing with --yes, and shows whole pins on a terminal too narrow for the table', async () => {
     const session = new TerminalSession(folder, ['init', '--yes']);
     expect(await session.ended).toBe(0);

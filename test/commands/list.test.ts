@@ -143,7 +143,11 @@ describe('natspki inspect', () => {
   it.each([
     [['list', '--due=-5d'], 2, '--due is "-5d", expected a time from now on'],
     [['rotate', '--due', '-5d'], 2, '--due is "-5d", expected a time from now on'],
-    [['issue', 'client', 'a', '--csr', '-'], 1, '"stdin" is empty'],
+    [
+      ['issue', 'client', 'a', '--csr', '-'],
+      1,
+      'nothing came on stdin, expected a certificate, request or key',
+    ],
     [['inspect'], 2, 'missing argument FILE'],
     [['inspect', 'none.pem'], 1, '"none.pem" does not exist'],
     [['inspect', 'nats.conf'], 1, '"nats.conf" is neither PEM nor DER'],

@@ -64,6 +64,12 @@ function behavesAsNatsServer(program: string): void {
     expect(readdirSync(folder)).not.toContain(`nats-server_${pid}.ports`);
   });
 
+  it('serves where it cannot write its ports, and says so', async () => {
+    const server = await start(program, folderWith(''), '--ports_file_dir', 'none');
+    await server.logged(/\[ERR\] Error writing ports file.*none/);
+    await server.stop();
+  });
+
   it.each([['--tls'], ['-tls=true']])(
     'speaks TLS with %s, and asks nobody for a certificate',
     async (tls) => {

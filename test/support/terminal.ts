@@ -5,7 +5,14 @@ import { stripVTControlCharacters } from 'node:util';
 import { bin } from './cli.ts';
 
 /** Keys as a terminal sends them. */
-export const keys = { enter: '\r', down: '\x1b[B', up: '\x1b[A', interrupt: '\x03', backspace: '\x7f' };
+export const keys = {
+  enter: '\r',
+  down: '\x1b[B',
+  up: '\x1b[A',
+  interrupt: '\x03',
+  end: '\x04',
+  backspace: '\x7f',
+};
 
 export class TerminalSession {
   readonly #child;
