@@ -1,8 +1,11 @@
 // Bytes waiting to be written: encoded in place into buffers that come from a pool and go back after the write, so
 // that an idle connection holds none and a busy one writes large pieces.
 
-/** The buffers that a pool hands out; a connection moves to larger ones as it has more to say. */
-const sizes = [2048, 16_384, 65_536];
+/**
+ * The buffers that a pool hands out. Those above the largest that a connection moves to, as it has more to say, are for
+ * single messages, up to what one may be by default.
+ */
+const sizes = [2048, 16_384, 65_536, 262_144, 1_114_112];
 const largest = 65_536;
 
 /** How many bytes of each size a pool keeps for later. */
@@ -73,7 +76,7 @@ export class OutputQueue {
     const taken = { buffer: this.#current, length: this.at };
     this.pending -= this.at;
     // One small flush among large ones says little.
-    this.#wanted = Math.max(this.at, this.#wanted / 2);
+    this.#wanted = Math.min(largest, Math.max(this.at, this.#wanted / 2));
     this.#current = none;
     this.at = 0;
     return taken;

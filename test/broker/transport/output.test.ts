@@ -51,6 +51,19 @@ describe('OutputQueue', () => {
     expect(lengths).toEqual([2048, 16_384, 65_536, 65_536, 65_536]);
   });
 
+  it('uses the buffer of a large message again, and not for the small ones behind it', () => {
+    const queue = new OutputQueue(new BufferPool());
+    for (const size of [200_000, 1_048_576 + 4096]) {
+      append(queue, Buffer.alloc(size));
+      const large = queue.take()?.buffer as Buffer;
+      queue.give(large);
+      append(queue, Buffer.alloc(size));
+      expect(queue.take()?.buffer).toBe(large);
+      append(queue, Buffer.alloc(10));
+      expect(queue.take()?.buffer.length).toBe(65_536);
+    }
+  });
+
   it('uses a buffer again once it is given back, and not before', () => {
     const pool = new BufferPool();
     const [one, other] = [new OutputQueue(pool), new OutputQueue(pool)];
