@@ -10,6 +10,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  promises,
   readdirSync,
   readFileSync as readNow,
   realpathSync,
@@ -19,7 +20,6 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { open, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { NatspkiError } from './errors.ts';
@@ -49,7 +49,7 @@ export interface FileWrite {
  */
 export async function readFile(path: string, maximum = maximumBytes): Promise<Buffer> {
   try {
-    const handle = await open(path);
+    const handle = await promises.open(path);
     try {
       const parts: Buffer[] = [];
       let total = 0;
@@ -74,13 +74,19 @@ export async function readFile(path: string, maximum = maximumBytes): Promise<Bu
 
 /** Reads like readFile what nobody would keep as anything but a file: throws `not-a-file` for a device or a pipe. */
 export async function readRegularFile(path: string, maximum = maximumBytes): Promise<Buffer> {
-  const there = await stat(path).catch((error) => {
-    throw fileError(error, 'read', path);
-  });
+  const there = statsNow(path);
   if (!there.isFile() && !there.isDirectory()) {
     throw new NatspkiError('not-a-file', `"${path}" is a device or a pipe, expected a file`);
   }
   return readFile(path, maximum);
+}
+
+function statsNow(path: string): Stats {
+  try {
+    return statSync(path);
+  } catch (error) {
+    throw fileError(error, 'read', path);
+  }
 }
 
 /** Reads like readFile, without waiting. */

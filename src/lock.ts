@@ -16,7 +16,6 @@ import {
 } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { NatspkiError } from './errors.ts';
 import { fileError, isCode, resolveTarget } from './files.ts';
 
@@ -44,7 +43,7 @@ export async function acquireLock(
     while (!take(own, path)) {
       const other = liveHolder(path);
       if (other !== undefined && elapsedMs() > deadline) throw locked(path, what, other);
-      await delay(other === undefined ? 0 : 10 + Math.random() * 40);
+      await new Promise((resolve) => setTimeout(resolve, other === undefined ? 0 : 10 + Math.random() * 40));
     }
     removeDeadContenders(path);
   } catch (error) {

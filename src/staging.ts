@@ -7,7 +7,7 @@
 // `journal.json` names. Who gives somebody a folder gives a journal with it: one that names anything but our temporary
 // files, and removals elsewhere than in the folder, is not obeyed.
 import { renameSync, unlinkSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { NatspkiError } from './errors.ts';
 import {
   createFile,
@@ -240,8 +240,8 @@ function passMissing(error: unknown): void {
   if (!isCode(error, 'ENOENT', 'ENOTDIR')) throw error;
 }
 
-/** Gives a path below `base` relative to it, another one absolute. */
+/** Gives a path below `base` relative to it, another one as it is; both are absolute, without links and dots. */
 function within(base: string, path: string): string {
-  const below = relative(base, resolve(path));
-  return below.startsWith('..') || isAbsolute(below) ? resolve(path) : below;
+  const inside = base.endsWith(sep) ? base : `${base}${sep}`;
+  return path.startsWith(inside) ? path.slice(inside.length) : path;
 }

@@ -1,6 +1,6 @@
 // What commands have replaced, kept: pairs of the folder by their names, and apart from them what was elsewhere. It
 // computes writes, for the step that replaces the files, and writes nothing itself.
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { NatspkiError } from '../errors.ts';
 import { exists, type FileWrite, readRegularFile } from '../files.ts';
@@ -43,14 +43,14 @@ export class Archive {
   /** Names the folder with the pair that was replaced last in the folder, undefined when there is none. */
   async last(name: string): Promise<string | undefined> {
     const versions = join(this.#here, name);
-    const folder = (await filledFolders(versions)).at(-1);
+    const folder = filledFolders(versions).at(-1);
     return folder === undefined ? undefined : join(versions, folder);
   }
 }
 
 /** Gives the writes that keep files in a fresh folder below `versions`, called by the time and the mark. */
-async function kept(versions: string, old: readonly OldFile[], now: Date, mark = ''): Promise<FileWrite[]> {
-  const last = (await filledFolders(versions)).at(-1) ?? '';
+function kept(versions: string, old: readonly OldFile[], now: Date, mark = ''): FileWrite[] {
+  const last = filledFolders(versions).at(-1) ?? '';
   const folder = join(versions, `${stampAfter(last, now)}${mark}`);
   return old.map(({ path, data }) => ({ path: join(folder, basename(path)), data, mode: 0o600 }));
 }
@@ -68,11 +68,11 @@ async function readThere(files: readonly string[]): Promise<OldFile[]> {
 }
 
 /** Lists the versions of a name, oldest first; a pair that was put back has left an empty folder. */
-async function filledFolders(versions: string): Promise<string[]> {
+function filledFolders(versions: string): string[] {
   if (!exists(versions)) return [];
   const filled: string[] = [];
-  for (const folder of (await readdir(versions)).sort()) {
-    if ((await readdir(join(versions, folder))).length > 0) filled.push(folder);
+  for (const folder of readdirSync(versions).sort()) {
+    if (readdirSync(join(versions, folder)).length > 0) filled.push(folder);
   }
   return filled;
 }

@@ -1,6 +1,6 @@
 // The folder of an authority: every path in it, every read and write, and who may write when. What was replaced is
 // archive.ts's.
-import { readdir } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
 import {
@@ -220,7 +220,7 @@ export class PkiDirectory {
 
   /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
   async contents(): Promise<{ certificates: string[]; keys: string[]; leftovers: string[] }> {
-    const files = await readdir(this.path).catch((error) => {
+    const files = await promises.readdir(this.path).catch((error) => {
       if (isCode(error, 'ENOENT')) return [];
       throw fileError(error, 'read', this.path);
     });

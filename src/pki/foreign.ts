@@ -1,7 +1,7 @@
 // What folders hold that other tools made: certificates, keys and revocation lists, wherever they are and whatever
 // their files are called. Reads only; what to make of it is import.ts's.
 import type { KeyObject } from 'node:crypto';
-import { readdir, stat } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import { join, parse } from 'node:path';
 import { NatspkiError } from '../errors.ts';
 import { fileError, readFile } from '../files.ts';
@@ -81,14 +81,16 @@ function noting<T>(problems: string[], read: () => T): T | undefined {
 async function filesBelow(folders: readonly string[]): Promise<string[]> {
   const files: string[] = [];
   const visit = async (folder: string, depth: number) => {
-    const entries = await readdir(folder, { withFileTypes: true }).catch((error) => {
+    const entries = await promises.readdir(folder, { withFileTypes: true }).catch((error) => {
       throw fileError(error, 'read', folder);
     });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(folder, entry.name);
       if (entry.isDirectory() && depth < deepest) await visit(path, depth + 1);
       const there =
-        entry.isFile() || entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : undefined;
+        entry.isFile() || entry.isSymbolicLink()
+          ? await promises.stat(path).catch(() => undefined)
+          : undefined;
       if (there?.isFile() && there.size <= largestFile) files.push(path);
       if (files.length > mostFiles) {
         throw new NatspkiError('too-many-files', `more than ${mostFiles} files in "${folder}"`, {

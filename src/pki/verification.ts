@@ -1,5 +1,5 @@
 // Everything that can be wrong with an authority's folder, found in one go and never mended here.
-import { stat } from 'node:fs/promises';
+import { promises } from 'node:fs';
 import { NatspkiError } from '../errors.ts';
 import { exists, formatMode, readRegularFile } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
@@ -301,7 +301,7 @@ function checkSans(report: Report, file: string, leaf: Certificate, renew: strin
 async function checkMode(report: Report, file: string, forbidden: number): Promise<void> {
   // Windows has no such modes.
   if (process.platform === 'win32') return;
-  const there = await stat(file).catch(() => undefined);
+  const there = await promises.stat(file).catch(() => undefined);
   if (there === undefined || (there.mode & forbidden) === 0) return;
   const key = forbidden === 0o077;
   report(
