@@ -8,7 +8,7 @@ import { parseConf } from './parser.ts';
 import type { DocumentNode, EntryNode, MapNode } from './tree.ts';
 import type { Entry, MapValue } from './value.ts';
 
-/** A definition in another file, which an edit of this one has no right to change. */
+/** A definition that has to be changed by hand, such as one in another file. */
 export interface ForeignDefinition {
   readonly name: string;
   readonly file: string;
@@ -18,7 +18,7 @@ export interface WithoutUnused {
   readonly text: string;
   /** The definitions that became comments. */
   readonly commentedOut: readonly string[];
-  /** Those that are left without a use in included files. */
+  /** Those that are left without a use, in included files or where an edit would break this one. */
   readonly elsewhere: readonly ForeignDefinition[];
 }
 
@@ -43,7 +43,11 @@ export function commentOutUnused(
   // Each one may have been the only use of another.
   for (;;) {
     const root = read(text, file);
-    if (root === undefined) return { text: edited, commentedOut: [], elsewhere: [] };
+    if (root === undefined) {
+      // In one of the language's odder corners: better done by hand.
+      const stuck = commentedOut.slice(-1).map((name) => ({ name, file }));
+      return { text: edited, commentedOut: [], elsewhere: stuck };
+    }
     const unused = unusedOf(old, root, block).filter(({ entry }) => !isOption(root, entry));
     const own = unused.find(({ entry }) => entry.keyPosition.file === file);
     if (own === undefined) {
@@ -114,7 +118,9 @@ function blockOf({ members }: DocumentNode, name: string): MapNode | undefined {
 function moveToComment(layout: Layout, { members }: DocumentNode, { start, end }: EntryNode): string {
   const { text } = layout;
   const separator = layout.separatorAfter(end);
-  const taken = separator === undefined ? layout.splice(layout.separatorBefore(start), end, '') : undefined;
+  // A comment that follows at once would become a part of the value before.
+  const gap = /[#/]/.test(text.charAt(end)) ? ' ' : '';
+  const taken = separator === undefined ? layout.splice(layout.separatorBefore(start), end, gap) : undefined;
   const without = taken ?? layout.splice(start, layout.afterBlanks(separator ?? end), '');
   let above = layout.lineStart(start);
   // Not into a string over several lines, nor in between a key and its value.
