@@ -13,8 +13,11 @@ const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIA
 
 /** The contexts of one block. */
 export class Contexts {
-  /** What the default context is made of, for a server that makes its own. */
-  readonly options: SecureContextOptions;
+  /**
+   * The default certificates and nobody trusted, for a server to begin with and set the default context then: from a
+   * context with authorities OpenSSL would complete the chain it shows, up to a root that no client wants to see.
+   */
+  readonly withoutTrust: SecureContext;
   /** For a client that names no host, or one that no certificate is for; and for connections to other servers. */
   readonly byDefault: SecureContext;
   readonly #single: readonly SingleContext[];
@@ -30,9 +33,10 @@ export class Contexts {
       context: makeContext(this.#optionsOf([pair]), `"${pair.certFile}"`),
     }));
     const first = firstOfEachKeyType(this.#single);
-    this.options = this.#optionsOf(first.map(pairOf));
+    const options = this.#optionsOf(first.map(pairOf));
     this.byDefault =
-      first.length === 0 ? makeContext(this.options, 'the tls block') : this.#contextOf(this.#single);
+      first.length === 0 ? makeContext(options, 'the tls block') : this.#contextOf(this.#single);
+    this.withoutTrust = makeContext({ ...options, ca: [] }, 'the tls block');
   }
 
   /** Whether the host that a client names makes a difference. */

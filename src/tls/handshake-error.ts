@@ -42,9 +42,10 @@ export class HandshakeError extends NatspkiError {
   }
 }
 
-/** Explains why a peer that finished the handshake is refused: the verdict of OpenSSL on its certificate. */
+/** Explains why a peer that finished the handshake is refused. @param verdict of OpenSSL on its certificate: a code */
 export function explainVerdict(
   socket: TLSSocket,
+  verdict: string | undefined,
   { block }: TlsMaterial,
   role: PeerRole = 'client',
 ): HandshakeError {
@@ -57,7 +58,6 @@ export function explainVerdict(
       { hint: `give the ${role} its certificate and key; natspki issue ${role} NAME makes them` },
     );
   }
-  const verdict = String(socket.authorizationError);
   const chain = chainOf(peer);
   if (chain === undefined) {
     return new HandshakeError(

@@ -1,9 +1,8 @@
 // The only place where server-side TLS is made: an accepted socket becomes a TLS connection whose peer is verified.
-// It takes a tls.Server that never listens, since only that knows the verdict on a client's certificate; each material
-// gets its own, so that what began with the old material ends with it.
+// No tls.Server takes part: it has no way to a connection before its handshake, where it is told what to trust.
 
 import type { Socket } from 'node:net';
-import { createServer, type SecureContext, type Server, type TLSSocket } from 'node:tls';
+import { type SecureContext, TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import { HandshakeBudget, HandshakeCounter } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
@@ -44,7 +43,6 @@ export class Handshaker {
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
   #material: TlsMaterial;
-  #server: Server;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
   #isClosed = false;
@@ -57,7 +55,6 @@ export class Handshaker {
     this.#source = source;
     this.#asksForCertificates = options.requestCertificate ?? true;
     this.#material = source.material;
-    this.#server = this.#makeServer(this.#material);
     this.#limit();
   }
 
@@ -84,7 +81,6 @@ export class Handshaker {
     }
     this.#follow();
     const material = this.#material;
-    const server = this.#server;
     const { timeoutMs } = material.block;
     // Who hangs up in the middle of a handshake need not be told anything more.
     const { allowHalfOpen } = socket;
@@ -114,7 +110,7 @@ export class Handshaker {
           pay?.(socket.bytesRead + socket.bytesWritten);
         },
       });
-      const begin = () => server.emit('connection', socket);
+      const begin = () => this.#begin(socket, material);
       if (this.#budget === undefined) begin();
       else {
         stopWaiting = this.#budget.wait((payLater) => {
@@ -139,7 +135,6 @@ export class Handshaker {
     const { material } = this.#source;
     if (material === this.#material) return;
     const isOtherBlock = material.block !== this.#material.block;
-    this.#server = this.#makeServer(material);
     this.#material = material;
     if (isOtherBlock) this.#limit();
   }
@@ -150,44 +145,46 @@ export class Handshaker {
     this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
   }
 
-  #makeServer(material: TlsMaterial): Server {
+  /** Has Node handshake; a material that is swapped meanwhile makes no difference to it. */
+  #begin(raw: Socket, material: TlsMaterial): void {
     const { block, contexts } = material;
     const verifies = block.verify && this.#asksForCertificates;
-    const server = createServer({
-      ...contexts.options,
+    const secure = new TLSSocket(raw, {
+      isServer: true,
+      secureContext: contexts.withoutTrust,
       ...(contexts.dependOnHost
         ? { SNICallback: (host: string, choose: ChooseContext) => choose(null, contexts.forHost(host)) }
         : {}),
       requestCert: verifies,
-      // Node would destroy the connection before anybody could ask whose certificate it was. The verdict is the same,
-      // `authorized`, and #judge acts on it before anybody else gets the connection.
+      // OpenSSL would send an alert and nothing that explains it. The verdict is the same, and #judge acts on it before
+      // anybody else gets the connection.
       rejectUnauthorized: false,
-      handshakeTimeout: block.timeoutMs,
     });
-    // The context that tls.Server makes of the options leaves out allowPartialTrustChain.
-    (server as Server & { _sharedCreds: SecureContext })._sharedCreds = contexts.byDefault;
-    server.on('secureConnection', (socket) => this.#judge(socket, material, verifies));
-    server.on('tlsClientError', (error, socket) => {
-      const raw = wrapped(socket);
-      if (raw !== undefined) this.#end(raw, explainFailure(error, material, raw.bytesRead));
-    });
-    return server;
+    // Without a certificate no handshake gets as far as to trust somebody.
+    if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
+    secure.once('secure', () => this.#judge(raw, secure, material, verifies));
+    const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
+    raw.once('error', fail);
+    secure.once('error', fail);
   }
 
   /**
    * Hands over a connection whose peer passes, and nobody else's. Pins count as they are by now: one that was taken out
    * is revoked, for handshakes under way too.
    */
-  #judge(socket: TLSSocket, material: TlsMaterial, verifies: boolean): void {
-    const raw = wrapped(socket);
-    const outcome =
-      verifies && !socket.authorized
-        ? explainVerdict(socket, material)
-        : ((this.#asksForCertificates ? explainPin(socket, this.#source.block.pinnedCerts) : undefined) ??
-          socket);
+  #judge(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
+    // Errors were for the handshake until now, and are for the owner of the connection from here on.
+    (secure as Handshaking)._releaseControl();
+    const verdict = verifies ? (secure as Handshaking).ssl.verifyError() : null;
+    const refusal =
+      verdict === null || verdict === undefined
+        ? this.#asksForCertificates
+          ? explainPin(secure, this.#source.block.pinnedCerts)
+          : undefined
+        : explainVerdict(secure, verdict.code, material);
     // Nobody waits for it any more after a timeout.
-    if (raw === undefined || outcome !== socket || !this.#attempts.has(raw)) socket.destroy();
-    if (raw !== undefined) this.#end(raw, outcome);
+    if (refusal !== undefined || !this.#attempts.has(raw)) secure.destroy();
+    this.#end(raw, refusal ?? secure);
   }
 
   #count(outcome: HandshakeOutcome): void {
@@ -232,9 +229,12 @@ function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: numb
   );
 }
 
-/** The accepted socket under a TLS connection, which Node keeps in a field without a type. */
-function wrapped(socket: TLSSocket): Socket | undefined {
-  return (socket as TLSSocket & { _parent?: Socket })._parent;
+/** What Node has no types for: tls.Server, whose work this is, calls the same (lib/_tls_wrap.js, onServerSocketSecure). */
+interface Handshaking extends TLSSocket {
+  /** The verdict on the certificate of the peer. */
+  readonly ssl: { verifyError(): NodeJS.ErrnoException | null | undefined };
+  /** Has later errors emitted; they would be lost. */
+  _releaseControl(): void;
 }
 
 /** What Node has no error for: the peer closed in good order. */

@@ -62,7 +62,9 @@ function refusal(
 ): HandshakeError | undefined {
   if (!material.block.insecure) {
     const raw = rawPeerOf(socket);
-    if (!socket.authorized || raw === undefined) return explainVerdict(socket, material, 'server');
+    if (!socket.authorized || raw === undefined) {
+      return explainVerdict(socket, String(socket.authorizationError), material, 'server');
+    }
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);
   }

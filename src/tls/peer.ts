@@ -51,9 +51,8 @@ export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
  * of what Node keeps of the connection, so that the next who asks gets its issuer or nothing; the other way to it is slower.
  */
 export function rawPeerOf(socket: TLSSocket): Buffer | undefined {
-  // A tls.Server leaves itself in what it accepts.
-  const isAccepted = (socket as TLSSocket & { server?: unknown }).server !== undefined;
-  if (isAccepted) return socket.getPeerX509Certificate()?.raw;
+  const { _tlsOptions: options } = socket as TLSSocket & { _tlsOptions?: { isServer?: boolean } };
+  if (options?.isServer) return socket.getPeerX509Certificate()?.raw;
   // Empty where there is none, whatever its type says; null for a connection that is gone.
   const certificate: { raw?: Buffer } | null = socket.getPeerCertificate();
   return certificate?.raw;

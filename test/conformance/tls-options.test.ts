@@ -2,8 +2,9 @@
 // option does nothing. What only the bundled broker has is described for it alone.
 import { createHash, createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -37,6 +38,25 @@ const verifying = `${files}, ca_file: "${ca.cert}", verify: true`;
 function onTheBroker(title: string, configuration: string, cases: (suite: Suite) => void): void {
   describe(`${title}, on the bundled broker`, () => cases(new Suite('broker', bundledBroker, configuration)));
 }
+
+describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
+  conformance('a certificate of the authority in ca_file', `tls { ${verifying} }`, (suite) => {
+    it('is shown alone, as its file has it', async () => {
+      const { shown } = await agree(suite.server.port, { ...as(client), ...only(version) });
+      expect(shown).toBe(1);
+    });
+  });
+
+  const whole = join(folder, 'whole.pem');
+  writeFileSync(whole, readFileSync(server.cert, 'utf8') + readFileSync(ca.cert, 'utf8'));
+  const chained = `cert_file: "${whole}", key_file: "${server.key}", ca_file: "${ca.cert}", verify: true`;
+  conformance('a cert_file with the issuer behind the certificate', `tls { ${chained} }`, (suite) => {
+    it('is shown whole', async () => {
+      const { shown } = await agree(suite.server.port, { ...as(client), ...only(version) });
+      expect(shown).toBe(2);
+    });
+  });
+});
 
 conformance('min_version 1.3', `tls { ${files}, min_version: "1.3" }`, (suite) => {
   it('takes TLS 1.3', async () => {

@@ -11,6 +11,8 @@ export interface Agreement {
   readonly curve: string | undefined;
   /** The common name of the certificate that the server showed. */
   readonly server: string;
+  /** How many certificates the server showed, as far as each is the issuer of the one before. */
+  readonly shown: number;
 }
 
 /**
@@ -37,11 +39,15 @@ export async function agree(
       if (text.includes('-ERR')) throw new Error(text);
     }
     const key = secure.getEphemeralKeyInfo() as { name?: string } | null;
+    const certificate = secure.getPeerX509Certificate();
+    let shown = 0;
+    for (let one = certificate; one !== undefined; one = one.issuerCertificate) shown++;
     return {
       version: secure.getProtocol(),
       suite: secure.getCipher().name,
       curve: key?.name,
-      server: String(secure.getPeerCertificate().subject?.CN),
+      server: String(certificate?.toLegacyObject().subject?.CN),
+      shown,
     };
   } finally {
     socket.destroy();

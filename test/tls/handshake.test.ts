@@ -3,7 +3,7 @@
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { type DerValue, readChildren, readDer, tags, writeDer } from '../../src/x509/der.ts';
@@ -304,6 +304,22 @@ it('refuses a client whose pin was taken out while its handshake was under way',
   await source.adopt(await source.prepare({ ...source.block, pinnedCerts: pins(bob) }));
   goOn();
   expect(failureOf(await listener.outcome()).code).toBe('client-certificate-not-pinned');
+  client.destroy();
+  raw.destroy();
+  await listener.close();
+});
+
+it('tells the owner of a connection what breaks it after the handshake', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const raw = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+  const client = connect({ ...as(alice), socket: Duplex.from({ readable: raw, writable: raw }) });
+  client.on('error', () => {});
+  await once(client, 'data');
+  const secure = (await listener.outcome()) as TLSSocket;
+  const broken = once(secure.resume(), 'error');
+  // A record of data that was never encrypted.
+  raw.write(Buffer.from([0x17, 0x03, 0x03, 0x00, 0x20, ...Buffer.alloc(0x20)]));
+  expect((await broken)[0]).toMatchObject({ code: expect.stringMatching(/^ERR_SSL_/) });
   client.destroy();
   raw.destroy();
   await listener.close();
