@@ -71,6 +71,10 @@ const requests: [subject: string, body: string][] = [
     (body): [string, string] => ['SERVER.PING.JSZ', body],
   ),
   ...['', '{"server_name":"two"}'].map((body): [string, string] => ['SERVER.PING.RAFTZ', body]),
+  ...['{"filter":"nosuch"}', '{"filter":7}', '{"all":1}'].map((body): [string, string] => [
+    'SERVER.ID.IPQUEUESZ',
+    body,
+  ]),
   ['ACCOUNT.nosuch.INFO', ''],
   ['ACCOUNT.A.CONNZ', '{"acc":"SYS"}'],
   ...['KICK', 'LDM'].flatMap((name) =>

@@ -83,6 +83,17 @@ conformance('the system account', configuration, (suite) => {
     },
   );
 
+  it('has no profile of a name that Go does not know', async () => {
+    const wire = await suite.connect(sys);
+    for (const [options, error] of [
+      [undefined, 'Profile name not specified'],
+      [{ name: 'no "such" \u0001' }, 'Profile "no \\"such\\" \\x01" not found'],
+    ] as const) {
+      const { data } = await request(wire, '$SYS.REQ.SERVER.PING.PROFILEZ', options);
+      expect(data).toEqual({ profile: null, error });
+    }
+  });
+
   it('says who it is', async () => {
     const wire = await suite.connect(sys);
     const id = await serverId(suite);

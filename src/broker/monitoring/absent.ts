@@ -1,6 +1,7 @@
-// What a server that has no gateways, leaf nodes and JetStream says of them: none, in the fields of nats-server's
-// Gatewayz, Leafz and JSInfo (monitor.go). Tools that ask all servers of a system count on an answer from each.
+// What a server that has no gateways, leaf nodes, JetStream and Go runtime says of them: none, in the fields of
+// nats-server's Gatewayz, Leafz and JSInfo (monitor.go). Tools that ask all servers of a system count on an answer from each.
 import { goTime } from '../../go-time.ts';
+import { quote } from '../../log.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 
@@ -34,6 +35,12 @@ export function jsz(query: Query, broker: Monitored): object {
     config: { max_memory: 0, max_storage: 0 },
     ...{ streams: 0, consumers: 0, messages: 0, bytes: 0, total: 0 },
   };
+}
+
+/** Answers a request for a profile of the Go runtime by its name (monitor.go, profilez). */
+export function profilez(name: string): object {
+  const error = name === '' ? 'Profile name not specified' : `Profile ${quote(name)} not found`;
+  return { profile: null, error };
 }
 
 function askedNow({ facts, now }: Monitored) {

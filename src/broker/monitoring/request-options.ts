@@ -49,6 +49,8 @@ const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>>
     stream_leader_only: 'boolean',
   },
   CONNS: { acc: 'string' },
+  IPQUEUESZ: { all: 'boolean', filter: 'string' },
+  PROFILEZ: { name: 'string', debug: 'integer', duration: 'integer' },
   ACCOUNTZ: { account: 'string' },
   HEALTHZ: {
     ...{ 'js-enabled': 'boolean', 'js-enabled-only': 'boolean', 'js-server-only': 'boolean' },

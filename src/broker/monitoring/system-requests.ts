@@ -6,7 +6,7 @@ import type { Handler, Publisher } from '../accounts/subscription.ts';
 import { publicPermissions } from '../auth/user-info.ts';
 import { ClientSession } from '../clients/client.ts';
 import { userOf } from '../clients/connection-record.ts';
-import { gatewayz, jsz, leafz } from './absent.ts';
+import { gatewayz, jsz, leafz, profilez } from './absent.ts';
 import { accountDetail, accountz } from './accountz.ts';
 import { accountStatistics, accstatz } from './accstatz.ts';
 import { connz } from './connz.ts';
@@ -111,6 +111,8 @@ class SystemRequests {
       LEAFZ: ({ options }) => leafz(options.query, broker),
       JSZ: ({ options }) => (options.onlyLeader ? undefined : jsz(options.query, broker)),
       RAFTZ: () => ({}),
+      IPQUEUESZ: () => ({}),
+      PROFILEZ: ({ options }) => profilez(options.query.text('name')),
       ACCOUNTZ: ({ options }) => accountz(options.query, broker),
       HEALTHZ: ({ options }) => {
         const { status, code, ...why } = healthz(options.query, broker);
