@@ -6,6 +6,7 @@ import { templates } from '../../src/templates.ts';
 import { bin, natspki } from '../support/cli.ts';
 import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { loadedModules } from '../support/loaded-modules.ts';
 import { describePeer } from '../support/peers.ts';
 import { steady } from '../support/shown.ts';
 import { contents, tree } from '../support/tree.ts';
@@ -54,6 +55,13 @@ Next:
       '0644 nats.conf',
     ]);
     expect(await natspki(folder, ['verify'])).toMatchObject({ code: 0 });
+  });
+
+  it('loads no package but what is in the bundle', async () => {
+    const loaded = await loadedModules(empty(), ['init', '--yes']);
+    expect(loaded.some((url) => url.endsWith('/dist/bundle/_sign.cjs'))).toBe(true);
+    expect(loaded.filter((url) => url.includes('/node_modules/'))).toEqual([]);
+    expect(loaded.filter((url) => url.includes('/dist/')).length).toBeLessThan(25);
   });
 
   it('says the same as one JSON document, and asks nothing then', async () => {
