@@ -32,9 +32,19 @@ export function parseConf(text: string, options: ParseOptions): MapValue {
  */
 export function loadConf(path: string): { root: MapValue; files: string[]; silent: string[] } {
   const parser = new ConfParser({ file: path });
-  const root = parser.parse(readConfFile(path), path);
+  const root = parser.parse(readNamed(path), path);
   const silent = root.entries.size === 0 ? [path] : parser.silent;
   return { root, files: [path, ...parser.included], silent };
+}
+
+function readNamed(path: string): string {
+  try {
+    return readConfFile(path);
+  } catch (error) {
+    if (!(error instanceof NatspkiError) || error.code !== 'file-missing') throw error;
+    const hint = '`natspki init` writes one';
+    throw new NatspkiError(error.code, error.message, { hint, cause: error });
+  }
 }
 
 /** How far files may include each other, and environment variables refer to each other. */

@@ -99,8 +99,7 @@ nats.conf: 3 errors, 1 warning
     expect(await natspki(made, ['check', 'none.conf'])).toEqual({
       code: 1,
       stdout: '',
-      stderr:
-        'natspki: error: "none.conf" does not exist\nnatspki: hint: `ls -la FOLDER` shows what is there\n',
+      stderr: 'natspki: error: "none.conf" does not exist\nnatspki: hint: `natspki init` writes one\n',
     });
   });
 });
