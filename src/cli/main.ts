@@ -34,7 +34,8 @@ export async function main(
   process.once('beforeExit', unfinished);
   try {
     const manifest = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
-    const summaries = JSON.parse(readFileSync(packageFile('dist/bundle/_commands.json'), 'utf8'));
+    const summariesFile = packageFile(`${manifest.oclif.commands}/_commands.json`);
+    const summaries = JSON.parse(readFileSync(summariesFile, 'utf8'));
     const commands = new Commands(summaries, load);
     const [name = '--help', ...given] = argv;
     const rest = name === 'broker' ? normaliseNatsServerFlags(given) : given;
