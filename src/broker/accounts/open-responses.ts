@@ -24,15 +24,21 @@ const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 /** Of the services of one account. */
 export class OpenResponses {
   /** What every reply subject begins with; nobody can guess the rest (accounts.go, newServiceReply). */
-  readonly prefix = `_R_.${randomToken()}.`;
+  readonly prefix: string;
   readonly #now: () => number;
+  readonly #draw: () => string;
   /** In the order in which they were asked or answered last. */
   readonly #open = new Map<string, { readonly way: ResponseWay; readonly until: number }>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param now milliseconds on a clock that is never put back */
-  constructor(now: () => number) {
+  /**
+   * @param now milliseconds on a clock that is never put back
+   * @param draw a token that nobody can guess
+   */
+  constructor(now: () => number, draw: () => string = randomToken) {
     this.#now = now;
+    this.#draw = draw;
+    this.prefix = `_R_.${draw()}.`;
   }
 
   get size(): number {
@@ -41,7 +47,9 @@ export class OpenResponses {
 
   /** Gives the reply subject that leads back. */
   open(way: ResponseWay): string {
-    const subject = this.prefix + randomToken();
+    let subject = this.prefix + this.#draw();
+    // Of as many as may be open, two are alike once in 26 times.
+    while (this.#open.has(subject)) subject = this.prefix + this.#draw();
     this.#enter(subject, way);
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= maxOpen) break;

@@ -21,6 +21,17 @@ describe('open responses', () => {
     expect(new OpenResponses(() => 0).prefix).not.toBe(responses.prefix);
   });
 
+  it('have another reply subject where the one that was drawn leads somewhere already', () => {
+    const drawn = ['prefix', 'one', 'one', 'one', 'two'];
+    const responses = new OpenResponses(
+      () => 0,
+      () => drawn.shift() ?? '',
+    );
+    expect([responses.open(way), responses.open(way)]).toEqual(['_R_.prefix.one', '_R_.prefix.two']);
+    expect(responses.size).toBe(2);
+    responses.close();
+  });
+
   it('are found until their time is over, which each answer gives anew', () => {
     let now = 0;
     const responses = new OpenResponses(() => now);
