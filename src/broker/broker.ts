@@ -276,7 +276,9 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   forget(session: ClientSession, reason: CloseReason): void {
     this.sessions.end(session, reason, this.now().getTime());
     if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
-    if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
+    if (reason !== 'Authentication Failure') return;
+    if (session.tls !== undefined) this.#tls?.handshaker.refused(session.tls);
+    this.#advisories?.refused(session, reason);
   }
 
   async #reload(): Promise<void> {

@@ -1,4 +1,6 @@
-// How many handshakes may begin: by number in a second, and by their bytes in a second. Knows no sockets.
+// How many handshakes may begin: by number in a second, by their bytes in a second, and one after the other. Knows no
+// sockets.
+import { Turns } from '../turns.ts';
 
 /** Lets a number of handshakes begin in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
 export class HandshakeCounter {
@@ -85,5 +87,72 @@ export class HandshakeBudget {
     if (this.#waiting.length === 0) return;
     const delay = Math.ceil((-this.#left / this.#bytesPerSecond) * 1000) + 1;
     this.#timer = setTimeout(() => this.#admit(), delay);
+  }
+}
+
+/**
+ * Lets handshakes begin one after the other, and the addresses they come from take turns: who is alone with his address
+ * begins right behind the first of a crowd. A handshake keeps the process busy for about a millisecond, and those of a
+ * crowd would come between the messages of everybody else all at once.
+ */
+export class HandshakeTurns {
+  readonly #turns = new Turns<() => boolean>();
+  readonly #pause: (next: () => void) => unknown;
+  #isPausing = false;
+
+  /** @param pause calls what it is given when the next one may begin */
+  constructor(pause: (next: () => void) => unknown) {
+    this.#pause = pause;
+  }
+
+  /** Calls `begin` when it is its turn, at once where nobody else has just begun; gives a way to give up waiting. */
+  wait(address: string, begin: () => void): () => void {
+    let isWaiting = true;
+    this.#turns.add(address, '', () => {
+      if (!isWaiting) return false;
+      isWaiting = false;
+      begin();
+      return true;
+    });
+    if (!this.#isPausing) this.#next();
+    return () => {
+      isWaiting = false;
+    };
+  }
+
+  readonly #next = (): void => {
+    let start = this.#turns.take();
+    // Those who have given up have no turn.
+    while (start !== undefined && !start()) start = this.#turns.take();
+    this.#isPausing = start !== undefined;
+    if (this.#isPausing) this.#pause(this.#next);
+  };
+}
+
+/** How many addresses are remembered, and for how many milliseconds. */
+const remembered = { addresses: 10_000, milliseconds: 10_000 };
+
+/** Remembers from where somebody was refused lately, by the number of addresses that its memory allows. */
+export class RefusedAddresses {
+  readonly #until = new Map<string, number>();
+  readonly #now: () => number;
+
+  /** @param now milliseconds of a clock that only goes forward */
+  constructor(now: () => number = () => performance.now()) {
+    this.#now = now;
+  }
+
+  add(address: string): void {
+    this.#until.delete(address);
+    this.#until.set(address, this.#now() + remembered.milliseconds);
+    const [oldest] = this.#until.keys();
+    if (this.#until.size > remembered.addresses && oldest !== undefined) this.#until.delete(oldest);
+  }
+
+  has(address: string): boolean {
+    const until = this.#until.get(address);
+    if (until === undefined || until > this.#now()) return until !== undefined;
+    this.#until.delete(address);
+    return false;
   }
 }

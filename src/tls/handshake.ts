@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { type SecureContext, TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
-import { HandshakeBudget, HandshakeCounter } from './admission.ts';
+import { HandshakeBudget, HandshakeCounter, HandshakeTurns, RefusedAddresses } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
 import {
   explainFailure,
@@ -14,6 +14,9 @@ import {
   type HandshakeFailure,
 } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
+
+/** How many milliseconds apart handshakes begin from addresses that somebody was refused from lately. */
+const refusedPauseMs = 5;
 
 /** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
@@ -42,6 +45,10 @@ export class Handshaker {
   readonly #source: TlsContextSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
+  readonly #turns = new HandshakeTurns(setImmediate);
+  readonly #refused = new RefusedAddresses();
+  /** For the addresses that somebody was refused from lately, all together. */
+  readonly #slowTurns = new HandshakeTurns((next) => setTimeout(next, refusedPauseMs));
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
@@ -79,46 +86,33 @@ export class Handshaker {
       this.#count('closed');
       return Promise.reject(new HandshakeError('closed', 'the listener was closed', { isProbe: true }));
     }
-    this.#follow();
-    const material = this.#material;
-    const { timeoutMs } = material.block;
     // Who hangs up in the middle of a handshake need not be told anything more.
     const { allowHalfOpen } = socket;
     socket.allowHalfOpen = false;
     return new Promise((resolve, reject) => {
-      let stopWaiting: (() => void) | undefined;
-      let pay: ((bytes: number) => void) | undefined;
-      const onTimeout = () => {
-        const isWaiting = this.#budget !== undefined && pay === undefined;
-        this.#end(socket, timeoutError(timeoutMs, isWaiting, socket.bytesRead));
-      };
       const onClose = () => {
-        this.#end(socket, explainFailure(new ConnectionClosed(), material, socket.bytesRead));
+        this.#end(socket, explainFailure(new ConnectionClosed(), this.#material, socket.bytesRead));
       };
-      const timer = setTimeout(onTimeout, timeoutMs);
       socket.once('close', onClose);
-      this.#attempts.set(socket, {
+      const attempt: Attempt = {
         resolve: (secure) => {
           secure.allowHalfOpen = allowHalfOpen;
           resolve(secure);
         },
         reject,
-        release: () => {
-          clearTimeout(timer);
-          socket.off('close', onClose);
-          stopWaiting?.();
-          pay?.(socket.bytesRead + socket.bytesWritten);
-        },
-      });
-      const begin = () => this.#begin(socket, material);
-      if (this.#budget === undefined) begin();
-      else {
-        stopWaiting = this.#budget.wait((payLater) => {
-          pay = payLater;
-          begin();
-        });
-      }
+        atEnd: [() => socket.off('close', onClose)],
+      };
+      this.#attempts.set(socket, attempt);
+      this.#queue(socket, attempt);
     });
+  }
+
+  /**
+   * Tells that somebody was not let in. For ten seconds the handshakes from his address are among the 200 a second that
+   * all such addresses have: guessing costs as much as a handshake, which others are not to pay for.
+   */
+  refused({ remoteAddress }: Socket): void {
+    this.#refused.add(remoteAddress ?? '');
   }
 
   /** Handshakes under way fail; connections that were handed over stay. */
@@ -143,6 +137,50 @@ export class Handshaker {
     const { connectionRateLimit, rateLimit } = this.#material.block;
     this.#counter = connectionRateLimit === undefined ? undefined : new HandshakeCounter(connectionRateLimit);
     this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
+  }
+
+  /** Has it wait for its turn; among those who are not welcome no longer than a handshake may take. */
+  #queue(socket: Socket, attempt: Attempt): void {
+    const address = socket.remoteAddress ?? '';
+    if (!this.#refused.has(address)) {
+      attempt.atEnd.push(this.#turns.wait(address, () => this.#start(socket, attempt)));
+      return;
+    }
+    const { timeoutMs } = this.#material.block;
+    const timer = setTimeout(() => {
+      const text = `handshake waited ${formatGoDuration(timeoutMs)} behind others from addresses that somebody was refused from`;
+      this.#end(socket, new HandshakeError('handshake-timeout', text));
+    }, timeoutMs);
+    const giveUp = this.#slowTurns.wait(address, () => {
+      clearTimeout(timer);
+      this.#start(socket, attempt);
+    });
+    attempt.atEnd.push(giveUp, () => clearTimeout(timer));
+  }
+
+  /** Begins as soon as rate_limit lets it; the time runs from here. */
+  #start(socket: Socket, { atEnd }: Attempt): void {
+    // Its 'close' is on the way.
+    if (socket.destroyed) return;
+    this.#follow();
+    const material = this.#material;
+    const budget = this.#budget;
+    const { timeoutMs } = material.block;
+    let isWaiting = budget !== undefined;
+    const timer = setTimeout(() => {
+      this.#end(socket, timeoutError(timeoutMs, isWaiting, socket.bytesRead));
+    }, timeoutMs);
+    atEnd.push(() => clearTimeout(timer));
+    if (budget === undefined) {
+      this.#begin(socket, material);
+      return;
+    }
+    const giveUp = budget.wait((pay) => {
+      isWaiting = false;
+      atEnd.push(() => pay(socket.bytesRead + socket.bytesWritten));
+      this.#begin(socket, material);
+    });
+    atEnd.push(giveUp);
   }
 
   /** Has Node handshake; a material that is swapped meanwhile makes no difference to it. */
@@ -182,6 +220,7 @@ export class Handshaker {
           ? explainPin(secure, this.#source.block.pinnedCerts)
           : undefined
         : explainVerdict(secure, verdict.code, material);
+    if (refusal !== undefined) this.refused(raw);
     // Nobody waits for it any more after a timeout.
     if (refusal !== undefined || !this.#attempts.has(raw)) secure.destroy();
     this.#end(raw, refusal ?? secure);
@@ -195,7 +234,7 @@ export class Handshaker {
     const attempt = this.#attempts.get(socket);
     if (attempt === undefined) return;
     this.#attempts.delete(socket);
-    attempt.release();
+    for (const letGo of attempt.atEnd) letGo();
     this.#count(outcome instanceof HandshakeError ? outcome.code : 'ok');
     if (outcome instanceof HandshakeError) {
       socket.destroy();
@@ -212,8 +251,8 @@ type ChooseContext = (error: Error | null, context?: SecureContext) => void;
 interface Attempt {
   readonly resolve: (socket: TLSSocket) => void;
   readonly reject: (error: HandshakeError) => void;
-  /** Lets go of timers and listeners. */
-  readonly release: () => void;
+  /** Lets go of timers, listeners and places in a queue. */
+  readonly atEnd: (() => void)[];
 }
 
 function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {

@@ -1,6 +1,11 @@
-// How many handshakes begin, by a clock that the test sets.
+// How many handshakes begin and in which order, by a clock that the test sets.
 import { describe, expect, it, vi } from 'vitest';
-import { HandshakeBudget, HandshakeCounter } from '../../src/tls/admission.ts';
+import {
+  HandshakeBudget,
+  HandshakeCounter,
+  HandshakeTurns,
+  RefusedAddresses,
+} from '../../src/tls/admission.ts';
 
 describe('HandshakeCounter', () => {
   it('admits its number in each second', () => {
@@ -50,5 +55,53 @@ describe('HandshakeBudget', () => {
     giveUp();
     budget.close();
     expect(begun).toEqual(['first']);
+  });
+});
+
+describe('HandshakeTurns', () => {
+  it('begins one at a time, by turns of the addresses, and none who has given up', () => {
+    const pauses: (() => void)[] = [];
+    const turns = new HandshakeTurns((next) => pauses.push(next));
+    const begun: string[] = [];
+    const wait = (address: string, name: string) => turns.wait(address, () => begun.push(name));
+    wait('a', 'a1');
+    expect(begun).toEqual(['a1']);
+    const giveUp = wait('a', 'a2');
+    wait('a', 'a3');
+    wait('b', 'b1');
+    giveUp();
+    expect(begun).toEqual(['a1']);
+    while (pauses.length > 0) {
+      const before = begun.length;
+      pauses.shift()?.();
+      expect(begun.length - before).toBeLessThanOrEqual(1);
+    }
+    expect(begun).toEqual(['a1', 'b1', 'a3']);
+    wait('c', 'c1');
+    expect(begun).toEqual(['a1', 'b1', 'a3', 'c1']);
+  });
+});
+
+describe('RefusedAddresses', () => {
+  it('forgets an address after ten seconds without a refusal', () => {
+    let now = 0;
+    const refused = new RefusedAddresses(() => now);
+    refused.add('a');
+    now = 9000;
+    expect(refused.has('a')).toBe(true);
+    refused.add('a');
+    now = 18_000;
+    expect(refused.has('a')).toBe(true);
+    expect(refused.has('b')).toBe(false);
+    now = 19_001;
+    expect(refused.has('a')).toBe(false);
+  });
+
+  it('forgets the oldest of too many', () => {
+    const refused = new RefusedAddresses(() => 0);
+    for (let index = 0; index <= 10_000; index++) refused.add(`a${index}`);
+    expect(refused.has('a0')).toBe(false);
+    expect(refused.has('a1')).toBe(true);
+    expect(refused.has('a10000')).toBe(true);
   });
 });

@@ -325,6 +325,41 @@ it('tells the owner of a connection what breaks it after the handshake', async (
   await listener.close();
 });
 
+it('has those from where somebody was refused wait for one another, and nobody else', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const stranger = await foreignCa.leaf('mallory');
+  expect(await greeting(listener.port, as(stranger))).not.toBe('hello');
+  await listener.outcome();
+  let refused = 0;
+  const crowd = Array.from({ length: 40 }, async () => {
+    await greeting(listener.port, as(stranger));
+    refused++;
+  });
+  const elsewhere = connectPlain({ port: listener.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+  expect(await greeting(listener.port, as(alice, { socket: elsewhere }))).toBe('hello');
+  expect(refused).toBeLessThan(40);
+  await Promise.all(crowd);
+  expect(await greeting(listener.port, as(alice))).toBe('hello');
+  await listener.close();
+});
+
+it('gives up one who waits too long behind others that were refused', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
+  const first = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+  await once(first, 'connect');
+  // Both ends have the same address.
+  listener.handshaker.refused(first);
+  await listener.outcome();
+  const sockets = Array.from({ length: 60 }, () =>
+    connectPlain(listener.port, '127.0.0.1').on('error', () => {}),
+  );
+  const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
+  expect(outcomes.map((outcome) => failureOf(outcome).message)).toContain(
+    'handshake waited 50ms behind others from addresses that somebody was refused from',
+  );
+  await listener.close();
+});
+
 it('says so when its block names no certificate', async () => {
   const listener = await listenTls({ pairs: [] });
   expect(await greeting(listener.port, as(undefined))).not.toBe('hello');

@@ -5,8 +5,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { Turns } from '../../turns.ts';
 import { bcryptCost } from '../options/password.ts';
-import { Turns } from '../transport/turns.ts';
 
 /** One processor is left to the event loop, and beyond four the guesses of strangers would have the machine. */
 const maxWorkers = Math.max(1, Math.min(4, availableParallelism() - 1));

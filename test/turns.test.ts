@@ -1,6 +1,6 @@
 // Turns: nobody waits for more than one of each other place.
 import { expect, it } from 'vitest';
-import { Turns } from '../../../src/broker/transport/turns.ts';
+import { Turns } from '../src/turns.ts';
 
 it('takes turns by place, and in one place by subject', () => {
   const turns = new Turns<string>();
