@@ -64,14 +64,17 @@ function isWithoutIpv6(error: unknown): boolean {
   return ['EAFNOSUPPORT', 'EADDRNOTAVAIL', 'EINVAL'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
-function listenError(where: HostPort, cause: unknown, portFlag: string): NatspkiError {
+const hints: Partial<Record<string, (portFlag: string) => string>> = {
+  EADDRINUSE: (portFlag) => `stop what listens there already, or take another port with ${portFlag}`,
+  EACCES: (portFlag) => `take a port from 1024 on with ${portFlag}, or have the system allow this one`,
+};
+
+/** Words what a system says to `listen`. */
+export function listenError(where: HostPort, cause: unknown, portFlag: string): NatspkiError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const address = formatHostPort(where);
   return new NatspkiError('listen', `cannot listen on ${address}: ${code}`, {
-    hint:
-      code === 'EADDRINUSE'
-        ? `stop what listens there already, or take another port with ${portFlag}`
-        : 'name an address of this machine with --addr',
+    hint: hints[code]?.(portFlag) ?? 'name an address of this machine with --addr',
     cause,
   });
 }
