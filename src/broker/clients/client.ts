@@ -22,7 +22,6 @@ import { describeConnection } from '../../tls/ciphers.ts';
 import { peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publish, sayNobodyListens } from '../accounts/delivery.ts';
-import { Membership } from '../accounts/membership.ts';
 import { SessionSubscriptions } from '../accounts/session-subscriptions.ts';
 import {
   LastMatch,
@@ -39,8 +38,8 @@ import {
   mergeConnect,
   withoutSecrets,
 } from '../auth/connect-options.ts';
-import { Permit } from '../auth/permit.ts';
-import { isReservedReply, isReservedSubject, reservedGroup } from '../auth/reserved.ts';
+import type { Permit } from '../auth/permit.ts';
+import { isReservedReply, reservedGroup } from '../auth/reserved.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -49,6 +48,7 @@ import { ConnectionStatistics } from '../transport/statistics.ts';
 import type { SessionProfile, TlsFacts } from './connection-record.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import { sessionLabel } from './session-label.ts';
+import { Standing } from './standing.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it; what a reload changes is read anew each time. */
@@ -74,20 +74,16 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly lastMatch = new LastMatch();
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
-  permit: Permit | undefined;
   readonly #environment: ClientEnvironment;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
   readonly #admission: Admission;
   readonly #subscriptions = new SessionSubscriptions(() => this.#account);
-  readonly #membership: Membership;
-  #identity: Identity | undefined;
+  readonly #standing: Standing;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
   /** Is being read. */
   #started = false;
   #connected = false;
-  /** Whether everything may go to the subject published to last. */
-  #mayRepeat = false;
   #pongSent = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
@@ -99,7 +95,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, this.#name);
     this.#parser = new Parser(this, environment.options, environment.transport.pool);
-    this.#membership = new Membership(environment.accounts);
+    this.#standing = new Standing(environment.accounts);
     this.#admission = new Admission(environment, {
       connection: this.connection,
       parser: this.#parser,
@@ -119,7 +115,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   get #account(): Account {
-    return this.#membership.account;
+    return this.#standing.account;
+  }
+
+  get permit(): Permit | undefined {
+    return this.#standing.permit;
   }
 
   /** How the log names it before it says who it is. */
@@ -162,7 +162,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   get profile(): SessionProfile {
     return {
       connect: this.#connect,
-      identity: this.#identity,
+      identity: this.#standing.identity,
       account: this.#account.name,
       tls: this.#tlsFacts,
       rttMs: this.#heartbeat.rttMs,
@@ -243,7 +243,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.stop();
     this.#admission.close();
     this.#heartbeat.stop();
-    this.#membership.leave();
+    this.#standing.leave();
     this.#environment.forget(this, reason);
     this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
@@ -283,7 +283,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
       this.violation(violations.invalidPublishSubject);
     }
-    if (!this.#mayPublish(publication)) {
+    if (!this.#standing.mayPublish(publication)) {
       this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
       return;
     }
@@ -381,15 +381,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#subscriptions.drop(subscription);
   }
 
-  #mayPublish(publication: Publication): boolean {
-    if (publication.isNoted && this.#mayRepeat) return true;
-    const { buffer, subjectStart, subjectEnd } = publication;
-    this.#mayRepeat = false;
-    if (isReservedSubject(buffer, subjectStart, subjectEnd)) return false;
-    this.#mayRepeat = this.permit === undefined || this.permit.mayPublish(publication);
-    return this.#mayRepeat || (this.permit?.mayAnswer(publication) ?? false);
-  }
-
   #endWhatIsNotPermitted(): void {
     for (const { subject, queue, sid } of this.#subscriptions.review(this.permit)) {
       const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
@@ -417,11 +408,12 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   #renew(verdict: Identity | Refused): void {
-    const identity = this.#identity && this.#environment.authenticator.renew(this.#identity, verdict);
+    const before = this.#standing.identity;
+    const identity = before && this.#environment.authenticator.renew(before, verdict);
     if (identity === undefined) {
       this.violation(violations.authorization, 'not let in any more after a reload');
-    } else if (identity !== this.#identity) {
-      this.#become(identity);
+    } else if (identity !== before) {
+      this.#standing.become(identity);
       this.#endWhatIsNotPermitted();
     }
   }
@@ -432,22 +424,15 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.violation(violations.authorization, verdict.refused);
       return false;
     }
-    this.#become(verdict);
+    this.#standing.become(verdict);
     this.log.label = sessionLabel(this.#name, this.#connect, verdict);
-    if (!this.#membership.enter(verdict.account)) {
+    if (!this.#standing.enter(verdict.account)) {
       this.violation(violations.maxAccountConnections);
       return false;
     }
     this.#parser.maxPayload = this.#maxPayload;
     this.#environment.admitted(this);
     return true;
-  }
-
-  #become(identity: Identity): void {
-    const { permissions } = identity;
-    this.#identity = identity;
-    this.#mayRepeat = false;
-    this.permit = permissions && new Permit(permissions);
   }
 
   #active(): void {
