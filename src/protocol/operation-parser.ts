@@ -120,6 +120,12 @@ export abstract class OperationParser<Operation extends string, Message extends 
 
   /** Calls the handler for each operation that `chunk` completes; keeps no view of `chunk` afterwards. */
   parse(chunk: Buffer): void {
+    this.#read(chunk);
+    // A buffer that was given back and is not lent again would stay for as long as the peer says nothing.
+    this.message.buffer = nothing;
+  }
+
+  #read(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
       switch (this.#state) {

@@ -33,6 +33,8 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
   override parse(chunk: Buffer): void {
     this.#previous = -1;
     super.parse(chunk);
+    this.#viewed = undefined;
+    this.#words = noWords;
   }
 
   protected deliver(): void {

@@ -1,6 +1,7 @@
 // The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
 import { describe, expect, it } from 'vitest';
 import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
+import type { Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';
@@ -297,6 +298,24 @@ describe('Parser', () => {
         "PUB "a" reply="12" body="NATS/1.0\\r\\n\\r\\n" wire="a 12 12\\r\\nNATS/1.0\\r\\n\\r\\n\\r\\n"",
       ]
     `);
+  });
+
+  it('keeps neither a chunk nor a buffer that it has given back in memory', () => {
+    const streams = ['PUB a 1\r\nx\r\nPUB a 1\r\nx\r\n', 'PUB a  1\r\nx\r\n', 'HPUB a 0 1\r\nx\r\n'];
+    for (const stream of streams) {
+      for (const split of [stream.length, stream.length - 3]) {
+        const recorder = new Recorder();
+        let publication: Publication | undefined;
+        recorder.publish = (given) => {
+          publication = given;
+        };
+        const parser = new Parser(recorder, limits, new LentBuffers());
+        parser.headers = true;
+        parser.parse(Buffer.from(stream.slice(0, split)));
+        parser.parse(Buffer.from(stream.slice(split)));
+        expect(publication?.buffer).toHaveLength(0);
+      }
+    }
   });
 
   it('holds a publication to limits that were lowered while the one before was handed on', () => {
