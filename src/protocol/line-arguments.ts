@@ -112,3 +112,8 @@ export class LineArguments {
     return end === next - 2 && line[end] === CR;
   }
 }
+
+/** Bytes from `from` to the end of the line, its CR left out. */
+export function lineLength(buffer: Buffer, from: number, newline: number): number {
+  return newline - from - (newline > from && buffer[newline - 1] === CR ? 1 : 0);
+}

@@ -3,8 +3,9 @@
 // operations there are, and what their arguments mean, is said by a parser made from this one.
 import { quoteBytes } from '../log.ts';
 import type { Grammar, Letter } from './keyword.ts';
-import { LineArguments } from './line-arguments.ts';
+import { LineArguments, lineLength } from './line-arguments.ts';
 import type { PeerHandler, Publication } from './operations.ts';
+import { SplitLine } from './split-line.ts';
 import { type MessageBuffers, SplitMessage } from './split-message.ts';
 import { type Violation, violations } from './violations.ts';
 
@@ -54,8 +55,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
   #operation: Operation | undefined;
   #spaced = false;
   /** The beginning of a split line. */
-  #held: Buffer = nothing;
-  #heldLength = 0;
+  readonly #begun = new SplitLine();
   /** What came while nothing was read. */
   #unread: Buffer = nothing;
   /** A split message, from its subject to its last CRLF. */
@@ -100,7 +100,8 @@ export abstract class OperationParser<Operation extends string, Message extends 
   /** Ends the reading; a `parse` under way returns after the operation at hand. */
   stop(): void {
     this.#state = 'stopped';
-    this.#held = this.#unread = nothing;
+    this.#unread = nothing;
+    this.#begun.drop();
     this.#split.drop();
   }
 
@@ -262,27 +263,18 @@ export abstract class OperationParser<Operation extends string, Message extends 
     // A message with an empty header block is one without headers (client.go, msgHeader).
     if (headerSize > 0) words.push(given.bytes(line, given.count - 2));
     words.push(given.bytes(line, given.count - 1));
-    const lineSize = words.reduce((sum, word) => sum + word.length + 1, 1);
-    this.#split.begin(lineSize + size + 2);
-    const { bytes } = this.#split;
-    let at = 0;
-    for (const word of words) {
-      at += word.copy(bytes, at);
-      bytes[at++] = SPACE;
-    }
-    bytes[at - 1] = CR;
-    bytes[at++] = LF;
+    this.#split.setOut(words, size);
+    const payloadStart = this.#split.length;
     const subjectEnd = (words[0] as Buffer).length;
     message.subjectStart = 0;
     message.subjectEnd = subjectEnd;
     message.replyStart = reply < 0 ? 0 : subjectEnd + 1;
     message.replyEnd = reply < 0 ? 0 : subjectEnd + 1 + (words[1] as Buffer).length;
     message.headerSize = headerSize;
-    message.payloadStart = at;
-    message.payloadEnd = at + size;
-    message.end = at + size + 2;
+    message.payloadStart = payloadStart;
+    message.payloadEnd = payloadStart + size;
+    message.end = payloadStart + size + 2;
     message.isNoted = false;
-    this.#split.length = at;
     this.#state = 'message';
     return this.#fill(chunk, next);
   }
@@ -336,43 +328,29 @@ export abstract class OperationParser<Operation extends string, Message extends 
   }
 
   #line(chunk: Buffer, at: number): number {
-    if (this.#heldLength > 0) return this.#heldLine(chunk, at);
+    if (this.#begun.length > 0) return this.#goOn(chunk, at);
     const newline = this.given.split(chunk, at, chunk.length);
-    if (newline < 0) return this.#hold(chunk, at, chunk.length);
+    if (newline < 0) {
+      return this.#begun.add(chunk, at, chunk.length, this.maxControlLine)
+        ? chunk.length
+        : this.#overlong(chunk);
+    }
     if (lineLength(chunk, at, newline) > this.maxControlLine) return this.#overlong(chunk);
     this.#state = 'start';
     return this.#finish(chunk, at, newline, chunk, newline + 1);
   }
 
   /** Goes on with a line whose beginning came in an earlier chunk. */
-  #heldLine(chunk: Buffer, at: number): number {
+  #goOn(chunk: Buffer, at: number): number {
     const newline = chunk.indexOf(LF, at);
     const after = newline < 0 ? chunk.length : newline + 1;
-    this.#hold(chunk, at, after);
-    if (newline < 0 || this.stopped) return after;
-    const held = this.#held;
-    const length = this.#heldLength;
-    this.#heldLength = 0;
-    this.given.split(held, 0, length);
+    if (!this.#begun.add(chunk, at, after, this.maxControlLine)) return this.#overlong(chunk);
+    if (newline < 0) return after;
+    const line = this.#begun.bytes;
+    const length = this.#begun.end();
+    this.given.split(line, 0, length);
     this.#state = 'start';
-    return this.#finish(held, 0, length - 1, chunk, after);
-  }
-
-  #hold(chunk: Buffer, at: number, end: number): number {
-    const length = this.#heldLength + end - at;
-    // The CRLF does not count; whether there is one is looked at below.
-    if (length > this.maxControlLine + 2) return this.#overlong(chunk);
-    if (length > this.#held.length) {
-      const larger = Buffer.allocUnsafe(Math.max(256, 2 * length));
-      this.#held.copy(larger, 0, 0, this.#heldLength);
-      this.#held = larger;
-    }
-    chunk.copy(this.#held, this.#heldLength, at, end);
-    this.#heldLength = length;
-    if (lineLength(this.#held, 0, chunk[end - 1] === LF ? length - 1 : length) > this.maxControlLine) {
-      return this.#overlong(chunk);
-    }
-    return end;
+    return this.#finish(line, 0, length - 1, chunk, after);
   }
 
   #finish(line: Buffer, from: number, newline: number, chunk: Buffer, next: number): number {
@@ -414,9 +392,4 @@ export abstract class OperationParser<Operation extends string, Message extends 
     const detail = `${this.#operation} line longer than ${this.maxControlLine} bytes`;
     return this.refuse(violations.maxControlLine, detail, chunk.length);
   }
-}
-
-/** Bytes from `from` to the end of the line, its CR left out. */
-function lineLength(buffer: Buffer, from: number, newline: number): number {
-  return newline - from - (newline > from && buffer[newline - 1] === CR ? 1 : 0);
 }

@@ -9,6 +9,10 @@ export interface MessageBuffers {
   give(buffer: Buffer): void;
 }
 
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+
 const nothing: Buffer = Buffer.alloc(0);
 
 export class SplitMessage {
@@ -25,6 +29,20 @@ export class SplitMessage {
   begin(size: number): void {
     this.bytes = this.#buffers.take(size);
     this.length = 0;
+  }
+
+  /** Begins a message whose line is of these words, one space apart. @param size of the payload, in bytes */
+  setOut(words: readonly Buffer[], size: number): void {
+    this.begin(words.reduce((sum, word) => sum + word.length + 1, 1) + size + 2);
+    const { bytes } = this;
+    let at = 0;
+    for (const word of words) {
+      at += word.copy(bytes, at);
+      bytes[at++] = SPACE;
+    }
+    bytes[at - 1] = CR;
+    bytes[at++] = LF;
+    this.length = at;
   }
 
   /** Adds what stands in the chunk from `at` on, as far as it is of the message, and returns how much that was. */
