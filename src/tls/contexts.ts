@@ -14,14 +14,14 @@ const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIA
 /** The contexts of one block. */
 export class Contexts {
   /**
-   * The default certificates and nobody trusted, for a server to begin with and set the default context then: from a
-   * context with authorities OpenSSL would complete the chain it shows, up to a root that no client wants to see.
+   * Nobody trusted, for a server to begin with and set others then: from a context with authorities OpenSSL would
+   * complete the chain it shows, up to a root that no client wants to see. It has the certificate of a block that has
+   * one; of several it has none, since what is set for a host takes no place but that of its own type of key.
    */
   readonly withoutTrust: SecureContext;
   /** For a client that names no host, or one that no certificate is for; and for connections to other servers. */
   readonly byDefault: SecureContext;
   readonly #single: readonly SingleContext[];
-  readonly #combined = new Map<string, SecureContext>();
   readonly #optionsOf: (pairs: readonly VerifiedPair[]) => SecureContextOptions;
 
   /** @param trust authorities as PEM; undefined trusts nobody. Throws a NatspkiError for what OpenSSL refuses. */
@@ -32,11 +32,14 @@ export class Contexts {
       x509: new X509Certificate(pair.leaf.der),
       context: makeContext(this.#optionsOf([pair]), `"${pair.certFile}"`),
     }));
-    const first = firstOfEachKeyType(this.#single);
-    const options = this.#optionsOf(first.map(pairOf));
+    const options = this.#optionsOf(firstOfEachKeyType(this.#single).map(pairOf));
+    const [only] = this.#single;
     this.byDefault =
-      first.length === 0 ? makeContext(options, 'the tls block') : this.#contextOf(this.#single);
-    this.withoutTrust = makeContext({ ...options, ca: [] }, 'the tls block');
+      only !== undefined && !this.dependOnHost ? only.context : makeContext(options, 'the tls block');
+    this.withoutTrust = makeContext(
+      { ...(this.dependOnHost ? this.#optionsOf([]) : options), ca: [] },
+      'the tls block',
+    );
   }
 
   /** Whether the host that a client names makes a difference. */
@@ -44,25 +47,17 @@ export class Contexts {
     return this.#single.length > 1;
   }
 
-  /** Gives the context with the certificates for a host; undefined where the default one serves it. */
-  forHost(serverName: string): SecureContext | undefined {
-    const context = this.#contextOf(
-      this.#single.filter(({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined),
-    );
-    return context === this.byDefault ? undefined : context;
-  }
-
-  /** Combines candidates, one for each type of key; gives the default context when there is none. */
-  #contextOf(candidates: readonly SingleContext[]): SecureContext {
-    const chosen = firstOfEachKeyType(candidates);
-    const [only] = chosen;
-    if (only === undefined) return this.byDefault;
-    if (chosen.length === 1) return only.context;
-    const key = chosen.map((one) => this.#single.indexOf(one)).join(' ');
-    const context =
-      this.#combined.get(key) ?? makeContext(this.#optionsOf(chosen.map(pairOf)), 'the tls block');
-    this.#combined.set(key, context);
-    return context;
+  /**
+   * Gives the contexts of the certificates for a host, one for each type of key and the first in the block last; of the
+   * default ones where the client names no host, or one that no certificate is for.
+   */
+  forHost(serverName: string | undefined): readonly SecureContext[] {
+    const candidates =
+      serverName === undefined
+        ? []
+        : this.#single.filter(({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined);
+    const chosen = firstOfEachKeyType(candidates.length === 0 ? this.#single : candidates);
+    return chosen.map(({ context }) => context).toReversed();
   }
 }
 

@@ -2,10 +2,11 @@
 // No tls.Server takes part: it has no way to a connection before its handshake, where it is told what to trust.
 
 import type { Socket } from 'node:net';
-import { type SecureContext, TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import { HandshakeBudget, HandshakeCounter, HandshakeTurns, RefusedAddresses } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
+import type { Contexts } from './contexts.ts';
 import {
   explainFailure,
   explainPin,
@@ -190,16 +191,14 @@ export class Handshaker {
     const secure = new TLSSocket(raw, {
       isServer: true,
       secureContext: contexts.withoutTrust,
-      ...(contexts.dependOnHost
-        ? { SNICallback: (host: string, choose: ChooseContext) => choose(null, contexts.forHost(host)) }
-        : {}),
       requestCert: verifies,
       // OpenSSL would send an alert and nothing that explains it. The verdict is the same, and #judge acts on it before
       // anybody else gets the connection.
       rejectUnauthorized: false,
     });
     // Without a certificate no handshake gets as far as to trust somebody.
-    if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
+    if (contexts.dependOnHost) chooseByHost(secure as Handshaking, contexts);
+    else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
     secure.once('secure', () => this.#judge(raw, secure, material, verifies));
     const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
     raw.once('error', fail);
@@ -245,7 +244,23 @@ export class Handshaker {
   }
 }
 
-type ChooseContext = (error: Error | null, context?: SecureContext) => void;
+/**
+ * Has the certificates set when it is known which host the client names. An SNICallback would not do: it is not asked for
+ * a client that names none, and what it chooses would leave the certificates of other types of key in their places.
+ */
+function chooseByHost(secure: Handshaking, contexts: Contexts): void {
+  const { ssl } = secure;
+  ssl.oncertcb = ({ servername }) => {
+    // What a client names is anything, and to throw in here would end the process.
+    try {
+      for (const context of contexts.forHost(servername || undefined)) secure.setKeyCert(context);
+      ssl.certCbDone();
+    } catch (error) {
+      secure.destroy(error as Error);
+    }
+  };
+  ssl.enableCertCb();
+}
 
 /** A handshake that waits or is under way. */
 interface Attempt {
@@ -271,7 +286,13 @@ function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: numb
 /** What Node has no types for: tls.Server, whose work this is, calls the same (lib/_tls_wrap.js, onServerSocketSecure). */
 interface Handshaking extends TLSSocket {
   /** The verdict on the certificate of the peer. */
-  readonly ssl: { verifyError(): NodeJS.ErrnoException | null | undefined };
+  readonly ssl: {
+    verifyError(): NodeJS.ErrnoException | null | undefined;
+    /** Has `oncertcb` called when the client has said what it wants; the handshake waits for certCbDone. */
+    enableCertCb(): void;
+    oncertcb: (hello: { servername?: string | false }) => void;
+    certCbDone(): void;
+  };
   /** Has later errors emitted; they would be lost. */
   _releaseControl(): void;
 }

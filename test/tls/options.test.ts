@@ -1,7 +1,9 @@
 // The options of a tls block at work, as clients see them.
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect, type DetailedPeerCertificate } from 'node:tls';
+import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { describeConnection, supportedCurves } from '../../src/tls/ciphers.ts';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
@@ -176,6 +178,33 @@ describe('certificates', () => {
     expect(await greeting(listener.port, { ...strict, servername: 'example.com' })).toBe('hello');
     await listener.close();
   });
+
+  it.each(['1_2', '1_3'])(
+    'are those of the host alone, whatever the client understands, over TLS %s',
+    async (version) => {
+      const rsa = await ca.server('rsa', { sans: ['dns:rsa.test'], keyType: 'rsa2048' });
+      const bare = await ca.server('bare', { sans: ['dns:bare.test'] });
+      const listener = await listenTls({ pairs: [api, bare, rsa] });
+      const chainFor = async (host: string[]) => {
+        const args = [
+          's_client',
+          '-connect',
+          `127.0.0.1:${listener.port}`,
+          `-tls${version}`,
+          '-showcerts',
+          ...host,
+        ];
+        const client = promisify(execFile)('openssl', args);
+        client.child.stdin?.end();
+        const { stdout } = await client;
+        return [...stdout.matchAll(/^ *\d+ s:.*CN ?= ?(.*)$/gm)].map(([, name]) => name);
+      };
+      expect(await chainFor(['-servername', 'rsa.test'])).toEqual(['rsa']);
+      expect(await chainFor(['-servername', 'bare.test'])).toEqual(['bare']);
+      expect(await chainFor(['-servername', 'api.test'])).toEqual(['api', 'Sub CA']);
+      await listener.close();
+    },
+  );
 
   it('leave the verification of clients as it is', async () => {
     const listener = await listenTls({ pairs, ca: ca.pem }, { verify: true });
