@@ -129,6 +129,17 @@ export class HandshakeTurns {
   };
 }
 
+/**
+ * Gives what of an address stands for one place: of IPv6 its first 64 bits, since the others are anybody's to choose who
+ * has a network (RFC 4291, section 2.5.4); all of IPv4, mapped into IPv6 or not, and of an address on the link.
+ */
+export function placeOf(address: string): string {
+  if (!address.includes(':') || address.includes('.') || address.startsWith('fe80:')) return address;
+  const [left = [], right = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
+  const zeros = Array<string>(8 - left.length - right.length).fill('0');
+  return [...left, ...zeros, ...right].slice(0, 4).join(':');
+}
+
 /** How many addresses are remembered, and for how many milliseconds. */
 const remembered = { addresses: 10_000, milliseconds: 10_000 };
 

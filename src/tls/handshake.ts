@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
-import { HandshakeBudget, HandshakeCounter, HandshakeTurns, RefusedAddresses } from './admission.ts';
+import { HandshakeBudget, HandshakeCounter, HandshakeTurns, placeOf, RefusedAddresses } from './admission.ts';
 import type { TlsContextSource } from './context-source.ts';
 import type { Contexts } from './contexts.ts';
 import {
@@ -113,7 +113,7 @@ export class Handshaker {
    * all such addresses have: guessing costs as much as a handshake, which others are not to pay for.
    */
   refused({ remoteAddress }: Socket): void {
-    this.#refused.add(remoteAddress ?? '');
+    this.#refused.add(placeOf(remoteAddress ?? ''));
   }
 
   /** Handshakes under way fail; connections that were handed over stay. */
@@ -142,7 +142,7 @@ export class Handshaker {
 
   /** Has it wait for its turn; among those who are not welcome no longer than a handshake may take. */
   #queue(socket: Socket, attempt: Attempt): void {
-    const address = socket.remoteAddress ?? '';
+    const address = placeOf(socket.remoteAddress ?? '');
     if (!this.#refused.has(address)) {
       attempt.atEnd.push(this.#turns.wait(address, () => this.#start(socket, attempt)));
       return;

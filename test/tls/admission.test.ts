@@ -4,6 +4,7 @@ import {
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
+  placeOf,
   RefusedAddresses,
 } from '../../src/tls/admission.ts';
 
@@ -103,5 +104,21 @@ describe('RefusedAddresses', () => {
     expect(refused.has('a0')).toBe(false);
     expect(refused.has('a1')).toBe(true);
     expect(refused.has('a10000')).toBe(true);
+  });
+});
+
+describe('a place', () => {
+  it.each([
+    ['2001:db8:1:2::5', '2001:db8:1:2'],
+    ['2001:db8:1:2:a:b:c:d', '2001:db8:1:2'],
+    ['2001:db8::5', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['2001:db8:1:2:3::', '2001:db8:1:2'],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '192.0.2.1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['', ''],
+  ])('of %j is %j', (address, place) => {
+    expect(placeOf(address)).toBe(place);
   });
 });
