@@ -11,17 +11,21 @@ import type { VerifiedPair } from './pair.ts';
 /** No tickets, which nobody here resumes; no renegotiation, in which a verified client could become another. */
 const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
 
+/** From version 24 on, Node drops the certificates of other types of key when one is set. */
+const setReplacesAll = Number.parseInt(process.versions.node, 10) >= 24;
+
 /** The contexts of one block. */
 export class Contexts {
   /**
-   * Nobody trusted, for a server to begin with and set others then: from a context with authorities OpenSSL would
-   * complete the chain it shows, up to a root that no client wants to see. It has the certificate of a block that has
-   * one; of several it has none, since what is set for a host takes no place but that of its own type of key.
+   * What a server begins with and sets others then. It trusts nobody where that is possible: from a context with
+   * authorities OpenSSL would complete the chain it shows, up to a root that no client wants to see. It has the
+   * certificate of a block that has one; of several it has none, since what is set for a host may leave others in place.
    */
-  readonly withoutTrust: SecureContext;
+  readonly atFirst: SecureContext;
   /** For a client that names no host, or one that no certificate is for; and for connections to other servers. */
   readonly byDefault: SecureContext;
   readonly #single: readonly SingleContext[];
+  readonly #default: readonly SingleContext[];
   readonly #optionsOf: (pairs: readonly VerifiedPair[]) => SecureContextOptions;
 
   /** @param trust authorities as PEM; undefined trusts nobody. Throws a NatspkiError for what OpenSSL refuses. */
@@ -32,14 +36,19 @@ export class Contexts {
       x509: new X509Certificate(pair.leaf.der),
       context: makeContext(this.#optionsOf([pair]), `"${pair.certFile}"`),
     }));
-    const options = this.#optionsOf(firstOfEachKeyType(this.#single).map(pairOf));
+    this.#default = firstOfEachKeyType(this.#single);
+    const options = this.#optionsOf(this.#default.map(pairOf));
     const [only] = this.#single;
     this.byDefault =
       only !== undefined && !this.dependOnHost ? only.context : makeContext(options, 'the tls block');
-    this.withoutTrust = makeContext(
-      { ...(this.dependOnHost ? this.#optionsOf([]) : options), ca: [] },
-      'the tls block',
-    );
+    this.atFirst = this.#beginsWithDefault
+      ? this.byDefault
+      : makeContext({ ...(this.dependOnHost ? this.#optionsOf([]) : options), ca: [] }, 'the tls block');
+  }
+
+  /** Whether the default certificates cannot be set one by one, so that a connection must begin with them. */
+  get #beginsWithDefault(): boolean {
+    return setReplacesAll && this.#default.length > 1;
   }
 
   /** Whether the host that a client names makes a difference. */
@@ -48,15 +57,18 @@ export class Contexts {
   }
 
   /**
-   * Gives the contexts of the certificates for a host, one for each type of key and the first in the block last; of the
-   * default ones where the client names no host, or one that no certificate is for.
+   * Gives the contexts to set for a host, one for each type of key and the first in the block last; the default ones where
+   * the client names no host, or one that no certificate is for; none where the connection has begun with the right ones.
    */
   forHost(serverName: string | undefined): readonly SecureContext[] {
     const candidates =
       serverName === undefined
         ? []
         : this.#single.filter(({ x509 }) => x509.checkHost(serverName, { subject: 'never' }) !== undefined);
-    const chosen = firstOfEachKeyType(candidates.length === 0 ? this.#single : candidates);
+    const chosen = candidates.length === 0 ? this.#default : firstOfEachKeyType(candidates);
+    const isDefault =
+      chosen.length === this.#default.length && chosen.every((one) => this.#default.includes(one));
+    if (this.#beginsWithDefault && isDefault) return [];
     return chosen.map(({ context }) => context).toReversed();
   }
 }
@@ -73,7 +85,7 @@ function optionsOf(
   trust: readonly string[] | undefined,
 ): SecureContextOptions {
   const groups = block.curvePreferences?.flatMap((curve) => findCurve(curve) ?? []);
-  // Newer versions of Node serve a host only the last pair of its context: that is to be the first in the block.
+  // OpenSSL takes the last for the current one: that is to be the first in the block.
   const loaded = pairs.toReversed();
   return {
     cert: loaded.map(({ chain }) => chain.map((certificate) => certificate.toPem()).join('')),

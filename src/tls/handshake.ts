@@ -190,7 +190,7 @@ export class Handshaker {
     const verifies = block.verify && this.#asksForCertificates;
     const secure = new TLSSocket(raw, {
       isServer: true,
-      secureContext: contexts.withoutTrust,
+      secureContext: contexts.atFirst,
       requestCert: verifies,
       // OpenSSL would send an alert and nothing that explains it. The verdict is the same, and #judge acts on it before
       // anybody else gets the connection.
