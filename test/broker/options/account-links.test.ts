@@ -87,7 +87,6 @@ const refused: readonly (readonly [text: string, message: string])[] = [
     'of that name already',
   ],
   [pair('{ stream: a, response: single }', ''), '"response" is for services, and this is a stream'],
-  [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" is for services'],
   [pair('{ stream: a, latency: b }', ''), '"latency" is for services'],
   [pair('{ stream: a, allow_trace: true }', ''), '"allow_trace" is for services'],
   [pair('{ service: a }', service('a', 'allow_trace: true')), '"allow_trace" is for streams'],
@@ -132,12 +131,20 @@ const stricter: readonly (readonly [text: string, message: string])[] = [
   [pair('{ service: a }', service('a', 'prefix: p')), '"prefix" is for streams'],
 ];
 
+/**
+ * What is refused here, and there only when Go's walk over the map meets "stream" before "threshold": 27 of 200 runs of
+ * nats-server 2.15.2 took it.
+ */
+const undecided: readonly (readonly [text: string, message: string])[] = [
+  [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" is for services'],
+];
+
 describe('exports and imports', () => {
   it.each(taken)('takes %s', (text) => {
     expect(read(text).problems).toEqual([]);
   });
 
-  it.each([...refused, ...stricter])('refuses %s', (text, message) => {
+  it.each([...refused, ...stricter, ...undecided])('refuses %s', (text, message) => {
     expect(
       read(text)
         .problems.map((problem) => problem.message)
