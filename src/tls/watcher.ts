@@ -186,7 +186,8 @@ class WatchedFiles {
     const now = performance.now();
     if (this.#timer === undefined) this.#deadline = now + 3 * this.#settleMs;
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.#tell(), Math.min(this.#settleMs, this.#deadline - now));
+    const left = Math.max(0, this.#deadline - now);
+    this.#timer = setTimeout(() => this.#tell(), Math.min(this.#settleMs, left));
   }
 
   async #tell(): Promise<void> {

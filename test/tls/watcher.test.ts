@@ -134,6 +134,22 @@ it('does not wait for changes that never end', async () => {
   await watcher.close();
 });
 
+it('asks for no time in the past when events come late, which newer Nodes warn of', async () => {
+  const folder = makeFolder();
+  const files = ['a', 'b'].map((name) => join(folder, name));
+  const { change, watcher } = await watching(files, { settleMs: 0.1 });
+  const timers = vi.spyOn(globalThis, 'setTimeout');
+  // More events than are seen in the time in which they have to be told, and none that is like the one before it.
+  await change(() => {
+    for (let count = 0; count < 2000; count++) for (const file of files) writeFileSync(file, String(count));
+  });
+  const delays = timers.mock.calls.map(([, delay]) => delay ?? 0);
+  timers.mockRestore();
+  expect(delays).not.toEqual([]);
+  expect(delays.filter((delay) => delay < 0)).toEqual([]);
+  await watcher.close();
+});
+
 it('tells of many changes at once a single time', async () => {
   const file = join(makeFolder(), 'file');
   const { change, calls, watcher } = await watching([file]);
