@@ -433,15 +433,38 @@ conformance('allow_responses', responders, (suite) => {
     await requester.receives('MSG inbox.again 1 1\r\ns\r\n');
   });
 
-  it('renews with a request for a reply that has not come', async () => {
-    const { responder, requester } = await ask('one', 'one.d', 'inbox.twice');
-    requester.send('PUB one.d inbox.twice 1\r\nq\r\n');
-    await requester.receives('');
-    responder.send('PUB inbox.twice 1\r\nr\r\n');
-    // nats-server takes the second request for an answer, and lets no other come.
-    const strict = suite.kind === 'nats-server' ? refused('inbox.twice') : '';
-    await responder.receives(`MSG one.d 1 inbox.twice 1\r\nq\r\n${strict}`);
-  });
+  it.each([
+    ['one', 'qqa', 'r'],
+    ['one', 'qqqa', 'a'],
+    ['one', 'qqaqa', 'ra'],
+    ['one', 'qqqqaqaa', 'rar'],
+    ['two', 'qqaa', 'ar'],
+    ['two', 'qaqa', 'ar'],
+    ['two', 'qqqaqaa', 'raa'],
+    ['two', 'qqqqaaa', 'aar'],
+    ['many', 'qqqaaa', 'aaa'],
+  ])(
+    'takes a request of %s that comes again unanswered for an answer, in %s',
+    async (user, events, fates) => {
+      const subject = `${user}.${suite.subject()}`;
+      const reply = `answer.${suite.subject()}`;
+      const { responder, requester } = await ask(user, subject, reply);
+      let expected = '';
+      for (const event of events.slice(1)) {
+        if (event === 'q') {
+          requester.send(`PUB ${subject} ${reply} 1\r\nq\r\n`);
+          await requester.drain();
+          expected += `MSG ${subject} 1 ${reply} 1\r\nq\r\n`;
+          continue;
+        }
+        if (fates[0] === 'r') expected += refused(reply);
+        fates = fates.slice(1);
+        responder.send(`PUB ${reply} 1\r\na\r\n`);
+        await responder.receives(expected);
+        expected = '';
+      }
+    },
+  );
 
   it('that is false changes nothing', async () => {
     const client = await connect('open');

@@ -46,10 +46,15 @@ export class Permit {
     return !filtered || !this.permissions.withholds(buffer, subjectStart, subjectEnd, queue);
   }
 
-  /** Lets a request that has been delivered be answered. */
+  /**
+   * Lets a request that has been delivered be answered. Where it may be answered already, that it comes again counts as
+   * one of the answers (client.go, deliverMsg).
+   */
   received({ buffer, replyStart, replyEnd }: Publication): void {
     if (this.#answers === undefined || replyStart === replyEnd) return;
-    this.#answers.open(buffer.toString('latin1', replyStart, replyEnd));
+    if (this.permissions.mayPublish(buffer, replyStart, replyEnd)) return;
+    const reply = buffer.toString('latin1', replyStart, replyEnd);
+    if (!this.#answers.take(reply)) this.#answers.open(reply);
   }
 }
 
@@ -69,8 +74,6 @@ class OpenAnswers {
 
   open(subject: string): void {
     const since = this.#now();
-    // Out and in again, so that it stands behind the older ones.
-    this.#open.delete(subject);
     this.#open.set(subject, { since, taken: 0 });
     for (const [oldest, answer] of this.#open) {
       if (this.#open.size <= maxOpen && !this.#isLate(answer.since, since)) break;

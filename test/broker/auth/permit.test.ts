@@ -15,9 +15,10 @@ class Responder {
   clock = 0;
   readonly #permit: Permit;
 
-  constructor(responses: ResponseLimits | undefined) {
+  constructor(responses: ResponseLimits | undefined, allowed: readonly string[] = []) {
+    const allow = allowed.map((subject) => ({ subject, queue: undefined }));
     const rules = {
-      publish: { allow: [], deny: [] },
+      publish: { allow, deny: [] },
       subscribe: { allow: undefined, deny: [] },
       responses,
     };
@@ -61,14 +62,25 @@ describe('a permit', () => {
     expect(responder.answers('a')).toBe(false);
   });
 
-  it('counts the time from the last request on', () => {
-    const responder = new Responder({ max: 1, expiresMs: 1000 });
+  it('counts the time from the first request on, and from the next one when it is over', () => {
+    const responder = new Responder({ max: 9, expiresMs: 1000 });
     responder.asked('a');
     responder.clock = 900;
     responder.asked('a');
-    responder.asked('b');
     responder.clock = 1800;
+    expect(responder.answers('a')).toBe(false);
+    responder.asked('a');
+    responder.clock = 2800;
     expect(responder.answers('a')).toBe(true);
+    responder.clock = 2801;
+    responder.asked('a');
+    expect(responder.answers('a')).toBe(true);
+  });
+
+  it('opens nothing that may be published anyway', () => {
+    const responder = new Responder({ max: 1, expiresMs: 1000 }, ['own.*']);
+    for (let index = 0; index < 3; index++) responder.asked('own.reply');
+    expect([1, 2, 3].map(() => responder.answers('own.reply'))).toEqual([true, true, true]);
   });
 
   it('without limits does not end', () => {
