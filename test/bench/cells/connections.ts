@@ -1,5 +1,6 @@
 // Cells about connections themselves: how fast they are made, and what an idle one holds.
 import { setTimeout } from 'node:timers/promises';
+import type { Dialling } from '../load/crowd.ts';
 import { Meter } from '../meter.ts';
 import { memory } from '../usage.ts';
 import { type Bench, both, type Cell, costs, type Measurement, peak } from './cell.ts';
@@ -7,10 +8,14 @@ import { type Bench, both, type Cell, costs, type Measurement, peak } from './ce
 export const connectionCells: readonly Cell[] = [
   {
     name: 'handshakes',
-    says: 'connect, full handshake, CONNECT, PING, PONG, close; 16 at a time',
+    says: 'connect, full handshake, CONNECT, PING, PONG, close; 16 at a time; the first 500 of a server that has just started, and what follows after 4,000',
     table: {
       title: 'New connections',
-      quantities: [{ key: 'rate', title: 'connections/s' }, ...costs],
+      quantities: [
+        { key: 'rate', title: 'connections/s' },
+        { key: 'first', title: 'server CPU µs each at the start' },
+        ...costs,
+      ],
     },
     transports: both,
     measure: dial,
@@ -37,15 +42,21 @@ async function dial({ server, generator, seconds }: Bench): Promise<Measurement>
   // One process could not keep a fast server busy: a client's half of a handshake costs as much as the server's.
   const setup = { target: server.target, concurrency: 8 };
   const crowds = [await generator.start('Crowd', setup), await generator.start('Crowd', setup)];
-  const dialAll = (duration: number) => Promise.all(crowds.map((crowd) => crowd.ask('dial', duration)));
-  await dialAll(Math.max(1, seconds / 2));
+  const dialAll = (dialling: Dialling) => Promise.all(crowds.map((crowd) => crowd.ask('dial', dialling)));
+  const dialTimes = (times: number) => dialAll({ times: times / crowds.length });
+  const start = new Meter([server.pid], generator.pids);
+  await dialTimes(500);
+  const { cpu: first } = start.read(500);
+  // Until then a process that compiles what it runs often has not done so.
+  await dialTimes(3500);
   const meter = new Meter([server.pid], generator.pids);
-  const dialled = await dialAll(seconds);
-  const connections = dialled.reduce((sum, { connections }) => sum + connections, 0);
+  const dialled = await dialAll({ seconds });
+  const connections = dialled.reduce((sum, { times }) => sum + times, 0);
   const from = Math.min(...dialled.map(({ from }) => from));
   const to = Math.max(...dialled.map(({ to }) => to));
   return {
     rate: (connections / (to - from)) * 1000,
+    first,
     ...meter.read(connections),
   };
 }

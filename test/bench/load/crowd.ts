@@ -8,6 +8,11 @@ export interface CrowdSetup {
   readonly concurrency: number;
 }
 
+export interface Dialling {
+  readonly times?: number;
+  readonly seconds?: number;
+}
+
 export class Crowd {
   readonly #setup: CrowdSetup;
   readonly #kept: Connection[] = [];
@@ -33,15 +38,24 @@ export class Crowd {
     });
   }
 
-  /** Connects, waits for the first PONG and closes, over and over; returns how often, and when it began and ended. */
-  async dial(seconds: number): Promise<{ connections: number; from: number; to: number }> {
+  /**
+   * Connects, waits for the first PONG and closes, so many times or for so many seconds; returns how often, and when it
+   * began and ended, in milliseconds.
+   */
+  async dial({
+    times = Infinity,
+    seconds = Infinity,
+  }: Dialling): Promise<{ times: number; from: number; to: number }> {
     const from = now();
     const end = from + seconds * 1000;
-    let connections = 0;
+    let dialled = 0;
     await this.#together(async () => {
-      for (; now() < end; connections++) (await Connection.open(this.#setup.target)).close();
+      while (dialled < times && now() < end) {
+        dialled++;
+        (await Connection.open(this.#setup.target)).close();
+      }
     });
-    return { connections, from, to: now() };
+    return { times: dialled, from, to: now() };
   }
 
   async #together(work: () => Promise<void>): Promise<void> {
