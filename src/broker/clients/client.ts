@@ -2,7 +2,7 @@
 // the Authenticator, and where its messages go by its account.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { LabelledLogger, type Logger, quote, quoteBytes } from '../../log.ts';
+import { LabelledLogger, type Logger, quoteBytes } from '../../log.ts';
 import { errorLine, infoLine, okLine, pingLine, pongLine } from '../../protocol/encoder.ts';
 import { readMembers } from '../../protocol/json-members.ts';
 import type { OperationHandler, Publication } from '../../protocol/operations.ts';
@@ -11,24 +11,20 @@ import {
   type CloseReason,
   publishDenied,
   replyDenied,
-  subscribeDenied,
-  subscriptionRemoved,
-  tooManyTokens,
   type Violation,
   violations,
 } from '../../protocol/violations.ts';
-import { isLiteral, tokens } from '../../subjects/subject.ts';
+import { isLiteral } from '../../subjects/subject.ts';
 import { describeConnection } from '../../tls/ciphers.ts';
 import { peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publish, sayNobodyListens } from '../accounts/delivery.ts';
-import { SessionSubscriptions } from '../accounts/session-subscriptions.ts';
 import {
   LastMatch,
   type Publisher,
   type Receiver,
   type Requester,
-  Subscription,
+  type Subscription,
 } from '../accounts/subscription.ts';
 import { Admission, type Judges } from '../auth/admission.ts';
 import type { Identity, Refused } from '../auth/auth.ts';
@@ -39,12 +35,13 @@ import {
   withoutSecrets,
 } from '../auth/connect-options.ts';
 import type { Permit } from '../auth/permit.ts';
-import { isReservedReply, reservedGroup } from '../auth/reserved.ts';
+import { isReservedReply } from '../auth/reserved.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogLimit } from '../transport/log-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
+import { ClientSubscriptions } from './client-subscriptions.ts';
 import type { SessionProfile, TlsFacts } from './connection-record.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import { sessionLabel } from './session-label.ts';
@@ -78,7 +75,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
   readonly #admission: Admission;
-  readonly #subscriptions = new SessionSubscriptions(() => this.#account);
+  readonly #subscriptions: ClientSubscriptions;
   readonly #standing: Standing;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
   /** Is being read. */
@@ -96,6 +93,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.log = new LabelledLogger(environment.logger, this.#name);
     this.#parser = new Parser(this, environment.options, environment.transport.pool);
     this.#standing = new Standing(environment.accounts);
+    this.#subscriptions = new ClientSubscriptions(this, this.#standing, () => environment.options);
     this.#admission = new Admission(environment, {
       connection: this.connection,
       parser: this.#parser,
@@ -301,26 +299,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   subscribe(subject: Buffer, queue: Buffer | undefined, sidBytes: Buffer): void {
     this.#active();
     const sid = sidBytes.toString('latin1');
-    const group = queue?.toString('latin1');
-    const name = subject.toString('latin1');
-    if (this.log.tracing) this.log.trace(`<<- [SUB ${[name, group, sid].filter(Boolean).join(' ')}]`);
-    const { options } = this.#environment;
-    const { limits } = this.#account;
-    const subscription = new Subscription(this, subject, group, sid);
-    if (group === reservedGroup || this.permit?.admits(subscription) === false) {
-      this.violation(subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue)));
-    } else if (tokens(subject).length > options.maxSubscriptionTokens) {
-      this.violation(tooManyTokens(quoteBytes(subject)));
-    } else if (this.#subscriptions.size >= Math.min(options.maxSubscriptions, limits.maxSubscriptions)) {
-      this.violation(violations.maxSubscriptions);
-    } else if (this.#subscriptions.has(sid)) {
-      // An id in use keeps its subscription (client.go, processSubEx).
-      this.#acknowledge();
-    } else if (this.#subscriptions.add(subscription)) {
-      this.#acknowledge();
-    } else {
-      this.violation(violations.invalidSubject);
+    if (this.log.tracing) {
+      const parts = [subject, queue, sidBytes].map((bytes) => bytes?.toString('latin1'));
+      this.log.trace(`<<- [SUB ${parts.filter(Boolean).join(' ')}]`);
     }
+    const violation = this.#subscriptions.begin(subject, queue, sid);
+    if (violation === undefined) this.#acknowledge();
+    else this.violation(violation);
   }
 
   unsubscribe(sidBytes: Buffer, max: number | undefined): void {
@@ -381,15 +366,6 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#subscriptions.drop(subscription);
   }
 
-  #endWhatIsNotPermitted(): void {
-    for (const { subject, queue, sid } of this.#subscriptions.review(this.permit)) {
-      const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
-      const violation = subscriptionRemoved(quoteBytes(subject), group, quote(sid));
-      this.violation(violation);
-      this.log.info(`Subscription ended by a reload: ${violation.text}`);
-    }
-  }
-
   #introduced(verdict: Identity | Refused): void {
     this.#connected = true;
     this.#parser.connectFirst = false;
@@ -414,7 +390,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.violation(violations.authorization, 'not let in any more after a reload');
     } else if (identity !== before) {
       this.#standing.become(identity);
-      this.#endWhatIsNotPermitted();
+      for (const removed of this.#subscriptions.review()) {
+        this.violation(removed);
+        this.log.info(`Subscription ended by a reload: ${removed.text}`);
+      }
     }
   }
 

@@ -1,0 +1,93 @@
+// What one client listens to by the ids that it chose, each entered in its account, as far as its permissions and the
+// limits of the server and the account let it. Sends nothing.
+import { quote, quoteBytes } from '../../log.ts';
+import {
+  subscribeDenied,
+  subscriptionRemoved,
+  tooManyTokens,
+  type Violation,
+  violations,
+} from '../../protocol/violations.ts';
+import { tokens } from '../../subjects/subject.ts';
+import { type Receiver, Subscription } from '../accounts/subscription.ts';
+import { reservedGroup } from '../auth/reserved.ts';
+import type { BrokerOptions } from '../options/options.ts';
+import type { Standing } from './standing.ts';
+
+export class ClientSubscriptions {
+  readonly #client: Receiver;
+  readonly #standing: Standing;
+  readonly #options: () => BrokerOptions;
+  readonly #bySid = new Map<string, Subscription>();
+
+  /**
+   * @param standing whose account changes only while there are no subscriptions
+   * @param options asked each time, so that a reload counts
+   */
+  constructor(client: Receiver, standing: Standing, options: () => BrokerOptions) {
+    this.#client = client;
+    this.#standing = standing;
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#bySid.size;
+  }
+
+  [Symbol.iterator](): Iterator<Subscription> {
+    return this.#bySid.values();
+  }
+
+  /** Begins one, and says why not where it does not; copies the subject. @param queue the queue group */
+  begin(subject: Buffer, queue: Buffer | undefined, sid: string): Violation | undefined {
+    const { permit, account } = this.#standing;
+    const group = queue?.toString('latin1');
+    const subscription = new Subscription(this.#client, subject, group, sid);
+    if (group === reservedGroup || permit?.admits(subscription) === false) {
+      return subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue));
+    }
+    const { maxSubscriptionTokens, maxSubscriptions } = this.#options();
+    if (tokens(subject).length > maxSubscriptionTokens) return tooManyTokens(quoteBytes(subject));
+    if (this.size >= Math.min(maxSubscriptions, account.limits.maxSubscriptions)) {
+      return violations.maxSubscriptions;
+    }
+    // An id in use keeps its subscription (client.go, processSubEx).
+    if (this.#bySid.has(sid)) return undefined;
+    if (!account.subscribe(subscription)) return violations.invalidSubject;
+    this.#bySid.set(sid, subscription);
+    return undefined;
+  }
+
+  /** Ends a subscription, or has it end by itself when it has had that many messages. */
+  end(sid: string, max: number | undefined): void {
+    const subscription = this.#bySid.get(sid);
+    if (subscription === undefined) return;
+    if (max !== undefined && max > subscription.delivered) subscription.max = max;
+    else this.drop(subscription);
+  }
+
+  drop(subscription: Subscription): void {
+    this.#bySid.delete(subscription.sid);
+    this.#standing.account.unsubscribe(subscription);
+  }
+
+  clear(): void {
+    for (const subscription of this.#bySid.values()) this.drop(subscription);
+  }
+
+  /** Has another permit count from now on; drops what it does not admit, and says so of each. */
+  review(): Violation[] {
+    const { permit } = this.#standing;
+    const removed: Subscription[] = [];
+    for (const subscription of this.#bySid.values()) {
+      if (permit === undefined) subscription.filtered = false;
+      else if (!permit.admits(subscription)) removed.push(subscription);
+    }
+    return removed.map((subscription) => {
+      this.drop(subscription);
+      const { subject, queue, sid } = subscription;
+      const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
+      return subscriptionRemoved(quoteBytes(subject), group, quote(sid));
+    });
+  }
+}
