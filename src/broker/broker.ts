@@ -4,19 +4,19 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
 import { MessageWriter } from '../protocol/message-writer.ts';
 import type { CloseReason } from '../protocol/violations.ts';
-import { isPinned, peerOf } from '../tls/peer.ts';
+import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './accounts/account.ts';
 import { AccountImports } from './accounts/account-imports.ts';
 import type { DeliveryPolicy } from './accounts/delivery.ts';
 import { Authenticator } from './auth/auth.ts';
 import { PasswordHashes } from './auth/password-hashes.ts';
+import { ClientTls } from './client-tls.ts';
 import { type ClientEnvironment, ClientSession } from './clients/client.ts';
 import { newServerId, type ServerFacts } from './clients/info.ts';
 import { takeLeave } from './clients/lame-duck.ts';
 import { Sessions } from './clients/sessions.ts';
 import { welcome } from './clients/welcome.ts';
-import { clientUrlsOf } from './cluster/client-urls.ts';
 import { Cluster, type ClusterEnvironment } from './cluster/cluster.ts';
 import { Advisories } from './monitoring/advisories.ts';
 import { Monitor } from './monitoring/monitor.ts';
@@ -27,6 +27,7 @@ import { unlimited } from './options/account-limits.ts';
 import { formatHostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { planReload } from './options/reload.ts';
+import { describeServer } from './server-facts.ts';
 import { sayHello, sayHowClientsCome } from './start-log.ts';
 import { Flusher, type Transport } from './transport/connection.ts';
 import { Listener } from './transport/listener.ts';
@@ -107,6 +108,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   readonly #deps: BrokerDependencies;
   readonly #id = newServerId();
   readonly #watcher: FileWatcher;
+  readonly #tls: ClientTls;
   readonly #imports: AccountImports;
   readonly #leaving = new AbortController();
   #listener: Listener | undefined;
@@ -114,7 +116,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   #cluster: Cluster | undefined;
   #advisories: Advisories | undefined;
   #port = 0;
-  #tls: TlsEntrance | undefined;
   #closing: Promise<void> | undefined;
   #isLeaving = false;
   /** Reloads take turns. */
@@ -153,6 +154,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       onError: (error) =>
         this.logger.warn(`Watching files: ${error instanceof Error ? error.message : error}`),
     });
+    this.#tls = new ClientTls(this.sessions, this.logger, this.#tlsSettings('tls'));
   }
 
   get address(): string {
@@ -165,7 +167,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   get clientUrl(): string {
     const host = ['0.0.0.0', '::'].includes(this.options.host) ? '127.0.0.1' : this.options.host;
-    return `${this.#tls === undefined ? 'nats' : 'tls'}://${formatHostPort({ host, port: this.#port })}`;
+    return `${this.tls === undefined ? 'nats' : 'tls'}://${formatHostPort({ host, port: this.#port })}`;
   }
 
   get monitorUrl(): string | undefined {
@@ -184,7 +186,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   get tls(): TlsEntrance | undefined {
-    return this.#tls;
+    return this.#tls.entrance;
   }
 
   get cluster(): Cluster | undefined {
@@ -198,7 +200,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async start(): Promise<void> {
     const { options, logger } = this;
     sayHello(options, this.facts, logger);
-    this.#tls = await this.#openTls(options);
+    await this.#tls.open(options.tls);
     this.#openSystem();
     await this.#openMonitor();
     this.#listener = await Listener.open(
@@ -217,14 +219,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   /** Takes back what a failed start has opened. */
   async abandon(): Promise<void> {
-    this.#tls?.close();
-    await Promise.all([
-      this.#cluster?.close(),
-      this.#monitor?.close(),
-      this.#listener?.close(),
-      this.#watcher.close(),
-      this.passwordHashes.close(),
-    ]);
+    await this.#shut();
     this.#markEnded();
   }
 
@@ -277,14 +272,17 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.sessions.end(session, reason, this.now().getTime());
     if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
     if (reason !== 'Authentication Failure') return;
-    if (session.tls !== undefined) this.#tls?.handshaker.refused(session.tls);
+    if (session.tls !== undefined) this.tls?.handshaker.refused(session.tls);
     this.#advisories?.refused(session, reason);
   }
 
   async #reload(): Promise<void> {
     if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
     const { options, changed, kept } = planReload(this.options, this.#deps.reread());
-    await this.#reloadTls(options);
+    const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
+    await this.#tls.reload(options.tls);
+    await forRoutes?.();
+    this.#tls.closeUnpinned();
     const { cluster: clusterBefore } = this.options;
     this.options = options;
     this.configuredAt = this.now();
@@ -316,19 +314,23 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.logger.info('Initiating Shutdown...');
     this.#leaving.abort();
     this.#advisories?.close();
-    const gone = this.#listener?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
-    this.#tls?.close();
+    await this.#shut();
+    this.logger.info('Server Exiting..');
+    this.#markEnded();
+  }
+
+  /** Ends what listens, watches and waits. */
+  async #shut(): Promise<void> {
+    this.#tls.close();
     this.#imports.close();
     await Promise.all([
-      gone,
+      this.#listener?.close(),
       this.#cluster?.close(),
       this.#monitor?.close(),
       this.#watcher.close(),
       this.passwordHashes.close(),
     ]);
-    this.logger.info('Server Exiting..');
-    this.#markEnded();
   }
 
   #accept(socket: Socket): void {
@@ -337,21 +339,20 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const isFull = this.sessions.size >= maxConnections;
     if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
     this.sessions.add(session);
-    welcome(session, socket, { tls: this.#tls, allowNonTls, isFull }).catch((error: unknown) => {
+    welcome(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
       session.log.error(`cannot take the connection: ${error instanceof Error ? error.stack : error}`);
       session.connection.abort('Client Closed');
     });
   }
 
+  /** @param where the block is */
+  #tlsSettings(where: string): TlsSourceOptions {
+    return { where, log: this.logger, watcher: this.#watcher, now: this.now };
+  }
+
   /** Logs what may happen very often. */
   #complain(text: string): void {
     if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
-  }
-
-  async #openTls({ tls }: BrokerOptions): Promise<TlsEntrance | undefined> {
-    if (tls === undefined) return undefined;
-    const settings = { where: 'tls', log: this.logger, watcher: this.#watcher, now: this.now };
-    return TlsEntrance.open(tls, settings);
   }
 
   /** Has the server speak of itself in the system account, before anybody can ask. */
@@ -367,8 +368,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async #openCluster(): Promise<void> {
     const { cluster } = this.options;
     if (cluster === undefined || cluster.port === 0) return;
-    const settings = { where: 'cluster.tls', log: this.logger, watcher: this.#watcher, now: this.now };
-    const tls = cluster.tls && (await TlsEntrance.open(cluster.tls, settings));
+    const tls = cluster.tls && (await TlsEntrance.open(cluster.tls, this.#tlsSettings('cluster.tls')));
     const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
     this.#cluster = await Cluster.open(this, tls, complain);
     this.facts = this.#describe();
@@ -383,32 +383,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.logger.info(`Starting ${monitor.secure ? 'https' : 'http'} monitor on ${this.#monitor.address}`);
   }
 
-  /** Throws, with everything as it was, where the material of a new block cannot be used. */
-  async #reloadTls(options: BrokerOptions): Promise<void> {
-    const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
-    if (this.#tls !== undefined && options.tls !== undefined) {
-      const forClients = await this.#tls.prepare(options.tls);
-      await forClients();
-    } else {
-      const previous = this.#tls;
-      this.#tls = await this.#openTls(options);
-      previous?.close();
-    }
-    await forRoutes?.();
-    this.#closeUnpinned();
-  }
-
-  /** A pin that was taken out of the configuration is revoked, for connections that are open too. */
-  #closeUnpinned(): void {
-    const pins = this.#tls?.block.pinnedCerts;
-    if (pins === undefined) return;
-    const unpinned = this.sessions.list().filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
-    if (unpinned.length > 0) {
-      this.logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
-    }
-    for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
-  }
-
   #sendInfo(): void {
     for (const session of this.sessions.list()) {
       if (session.takesInfo) session.sendInfo({});
@@ -416,30 +390,13 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   #describe(): ServerFacts {
-    const { options, authenticator } = this;
-    const { tls, allowNonTls } = options;
-    const port = this.#port === 0 ? options.port : this.#port;
-    const advertised = options.clientAdvertise;
-    const clientUrls = clientUrlsOf({
-      host: advertised?.host ?? options.host,
-      port: advertised?.port || port,
-    });
-    return {
+    return describeServer(this.options, {
       id: this.#id,
-      name: options.serverName ?? this.#id,
       version: this.#deps.version ?? '0.0.0',
-      host: advertised?.host ?? options.host,
-      port: advertised?.port || port,
-      headers: options.headers,
-      authRequired: authenticator.isRequired && !authenticator.hasDefaultUser,
-      tlsRequired: tls !== undefined && !allowNonTls,
-      tlsVerify: tls?.verify ?? false,
-      tlsAvailable: tls !== undefined && allowNonTls,
-      maxPayload: options.maxPayload,
-      cluster: this.#cluster?.name ?? options.cluster?.name,
-      clientUrls,
-      connectUrls: this.#cluster?.connectUrls(clientUrls) ?? [],
-    };
+      port: this.#port,
+      authenticator: this.authenticator,
+      cluster: this.#cluster,
+    });
   }
 }
 
