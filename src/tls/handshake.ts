@@ -199,10 +199,16 @@ export class Handshaker {
     // Without a certificate no handshake gets as far as to trust somebody.
     if (contexts.dependOnHost) chooseByHost(secure as Handshaking, contexts);
     else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
-    secure.once('secure', () => this.#judge(raw, secure, material, verifies));
     const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
     raw.once('error', fail);
-    secure.once('error', fail);
+    // And later, until the owner of the connection listens: what came behind the handshake may break it at once.
+    secure.on('error', ignore).once('error', fail);
+    secure.once('secure', () => {
+      // They would keep the material as long as the connection.
+      raw.off('error', fail);
+      secure.off('error', fail);
+      this.#judge(raw, secure, material, verifies);
+    });
   }
 
   /**
@@ -212,13 +218,9 @@ export class Handshaker {
   #judge(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     // Errors were for the handshake until now, and are for the owner of the connection from here on.
     (secure as Handshaking)._releaseControl();
-    const verdict = verifies ? (secure as Handshaking).ssl.verifyError() : null;
     const refusal =
-      verdict === null || verdict === undefined
-        ? this.#asksForCertificates
-          ? explainPin(secure, this.#source.block.pinnedCerts)
-          : undefined
-        : explainVerdict(secure, verdict.code, material);
+      (verifies ? explainUnverified(secure as Handshaking, material) : undefined) ??
+      (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     if (refusal !== undefined) this.refused(raw);
     // Nobody waits for it any more after a timeout.
     if (refusal !== undefined || !this.#attempts.has(raw)) secure.destroy();
@@ -262,6 +264,16 @@ function chooseByHost(secure: Handshaking, contexts: Contexts): void {
   ssl.enableCertCb();
 }
 
+/**
+ * Why a client is not let in by OpenSSL's verdict on its certificate; undefined only where there is one, and nothing wrong
+ * with it. Of a resumed session without a certificate the verdict would be good too, and none is to be resumed.
+ */
+function explainUnverified(secure: Handshaking, material: TlsMaterial): HandshakeError | undefined {
+  const verdict = secure.ssl.verifyError();
+  const isVerified = verdict === null && !secure.isSessionReused();
+  return isVerified ? undefined : explainVerdict(secure, verdict?.code ?? 'NO_VERDICT', material);
+}
+
 /** A handshake that waits or is under way. */
 interface Attempt {
   readonly resolve: (socket: TLSSocket) => void;
@@ -285,7 +297,7 @@ function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: numb
 
 /** What Node has no types for: tls.Server, whose work this is, calls the same (lib/_tls_wrap.js, onServerSocketSecure). */
 interface Handshaking extends TLSSocket {
-  /** The verdict on the certificate of the peer. */
+  /** The verdict on the certificate of the peer: null where nothing is wrong. */
   readonly ssl: {
     verifyError(): NodeJS.ErrnoException | null | undefined;
     /** Has `oncertcb` called when the client has said what it wants; the handshake waits for certCbDone. */
@@ -303,5 +315,5 @@ class ConnectionClosed extends Error {
 }
 
 function ignore(): void {
-  // The 'close' that follows tells it.
+  // Whoever waits for the connection is told otherwise; without a listener an error would end the process.
 }

@@ -3,8 +3,10 @@
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { Duplex } from 'node:stream';
-import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type ConnectionOptions, connect, TLSSocket } from 'node:tls';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { type DerValue, readChildren, readDer, tags, writeDer } from '../../src/x509/der.ts';
 import { writePem } from '../../src/x509/pem.ts';
@@ -196,17 +198,6 @@ describe('a listener that verifies', () => {
     expect((outcome as HandshakeError).isProbe).toBe(false);
   });
 
-  it('lets good clients in while bad ones fail beside them', async () => {
-    const stranger = await foreignCa.leaf('mallory');
-    const tries = Array.from({ length: 40 }, (_, index) =>
-      greeting(listener.port, as(index % 2 === 0 ? alice : stranger)),
-    );
-    const said = await Promise.all(tries);
-    expect(said.filter((what) => what === 'hello')).toHaveLength(20);
-    const outcomes = await Promise.all(tries.map(() => listener.outcome()));
-    expect(outcomes.filter((outcome) => outcome instanceof HandshakeError)).toHaveLength(20);
-  });
-
   it('resumes no session, so that everybody is verified anew', async () => {
     const options = { port: listener.port, host: '127.0.0.1', ...as(alice) };
     const first = connect(options);
@@ -231,6 +222,31 @@ describe('a listener that verifies', () => {
     expect(error).toBeInstanceOf(Error);
     socket.destroy();
   });
+});
+
+it('lets good clients in while bad ones fail beside them', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
+  const stranger = await foreignCa.leaf('mallory');
+  const tries = Array.from({ length: 40 }, (_, index) =>
+    greeting(listener.port, as(index % 2 === 0 ? alice : stranger)),
+  );
+  const said = await Promise.all(tries);
+  expect(said.filter((what) => what === 'hello')).toHaveLength(20);
+  const outcomes = await Promise.all(tries.map(() => listener.outcome()));
+  expect(outcomes.filter((outcome) => outcome instanceof HandshakeError)).toHaveLength(20);
+  await listener.close();
+});
+
+it('refuses a client that resumes a session, should there ever be one', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const spy = vi.spyOn(TLSSocket.prototype, 'isSessionReused').mockReturnValue(true);
+  try {
+    expect(await greeting(listener.port, as(alice))).not.toBe('hello');
+    expect(failureOf(await listener.outcome()).code).toBe('client-certificate-invalid');
+  } finally {
+    spy.mockRestore();
+    await listener.close();
+  }
 });
 
 it('asks for no certificate where none is verified, and takes one all the same', async () => {
@@ -306,6 +322,26 @@ it('refuses a client whose pin was taken out while its handshake was under way',
   expect(failureOf(await listener.outcome()).code).toBe('client-certificate-not-pinned');
   client.destroy();
   raw.destroy();
+  await listener.close();
+});
+
+it('keeps nothing of the handshake with a connection that it has handed over', async () => {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const client = connect({ port: listener.port, host: '127.0.0.1', ...as(alice) });
+  await once(client, 'data');
+  const secure = await listener.outcome();
+  const { source, handshaker } = listener;
+  const material = new WeakRef(source.material);
+  await source.adopt(await source.prepare({ ...source.block }));
+  handshaker.admit();
+  await vi.waitFor(() => {
+    collect();
+    expect(material.deref() === undefined).toBe(true);
+  });
+  expect(secure).toMatchObject({ destroyed: false });
+  client.destroy();
   await listener.close();
 });
 
