@@ -63,7 +63,7 @@ export class Authenticator {
         .map((user) => [user.name, { user, key: readPublicKey(user.name) }]),
     );
     this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
-    this.#mapsCertificates = mapsCertificates && this.#users.size > 0;
+    this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.admitsSilent);
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
   }
 
@@ -85,7 +85,7 @@ export class Authenticator {
 
   /** Whether that counts for somebody who does not even say CONNECT: not where it is a key (parser.go). */
   get hasSilentUser(): boolean {
-    return this.#users.has(this.#options.noAuthUser ?? '');
+    return this.#options.admitsSilent || this.#users.has(this.#options.noAuthUser ?? '');
   }
 
   /**
@@ -153,10 +153,11 @@ export class Authenticator {
   }
 
   #byName(connect: ConnectOptions): Verdict {
-    const { noAuthUser } = this.#options;
+    const { noAuthUser, admitsSilent } = this.#options;
     const { user: name, pass } = connect;
     const refused = { refused: `wrong user or password for user ${quote(name)}` };
     if (this.#isDefault(connect)) {
+      if (admitsSilent) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
       if (user === undefined || !mayConnect(user)) return refused;
       // Where the password is hashed nobody can say it for the client; nats-server tries, in vain.
@@ -173,7 +174,8 @@ export class Authenticator {
   }
 
   #isDefault({ user, pass, auth_token: token, nkey }: ConnectOptions): boolean {
-    if (this.#options.noAuthUser === undefined) return false;
+    const { noAuthUser, admitsSilent } = this.#options;
+    if (noAuthUser === undefined && !admitsSilent) return false;
     return user === '' && pass === '' && token === '' && (nkey === '' || this.#keys.size === 0);
   }
 

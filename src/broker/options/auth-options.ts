@@ -24,6 +24,8 @@ export interface AuthOptions {
   readonly users: readonly UserOptions[] | undefined;
   /** Who a client is that says nothing of itself. */
   readonly noAuthUser: string | undefined;
+  /** Whether such a client comes into the global account where it is nobody by default. */
+  readonly admitsSilent: boolean;
   /** Milliseconds until CONNECT must have come; undefined for the default. */
   readonly timeoutMs: number | undefined;
   /** Those that the configuration names, with what they export. */
@@ -39,6 +41,7 @@ export const openToAll: AuthOptions = {
   token: undefined,
   users: undefined,
   noAuthUser: undefined,
+  admitsSilent: false,
   timeoutMs: undefined,
   accounts: [],
   links: noLinks,
@@ -91,6 +94,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
     ...{ token, users },
     noAuthUser: root.string('no_auth_user') || undefined,
+    admitsSilent: false,
     timeoutMs: authorization?.timeoutMs,
     accounts: read.accountOptions,
     links: read.links(),
@@ -106,6 +110,21 @@ export function closedToStrangers(options: AuthOptions): AuthOptions {
   return single === undefined && token === undefined && users === undefined
     ? { ...options, users: [] }
     : options;
+}
+
+/**
+ * The same with the global account open to those who say nothing, where the only account that is configured is the
+ * system's and nothing else is said of who may connect (nats-server's server.go, configureAccounts).
+ */
+export function openBesideSystem(
+  options: AuthOptions,
+  systemAccount: string | undefined,
+  root: MapReader,
+): AuthOptions {
+  const { single, token, users = [], accounts, noAuthUser } = options;
+  const isSilent = !root.has('authorization') && (single ?? token ?? noAuthUser) === undefined;
+  const isAlone = accounts.length === 1 && accounts[0]?.name === systemAccount;
+  return isSilent && isAlone ? { ...options, users, admitsSilent: true } : options;
 }
 
 /** Zero stands for the default, as in nats-server. */

@@ -7,6 +7,7 @@ import {
   type AuthFlags,
   type AuthOptions,
   closedToStrangers,
+  openBesideSystem,
   openToAll,
   readAuthOptions,
 } from './auth-options.ts';
@@ -189,7 +190,10 @@ export function readBrokerOptions(
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
   const configured = readAuthOptions(reader, problems, flags);
-  const auth = hasOtherLogins ? closedToStrangers(configured) : configured;
+  const systemAccount = readSystemAccount(reader, configured.accounts);
+  const auth = hasOtherLogins
+    ? closedToStrangers(configured)
+    : openBesideSystem(configured, systemAccount, reader);
   const file: BrokerOptions = {
     serverName: readServerName(reader),
     ...readAddress(reader),
@@ -201,7 +205,7 @@ export function readBrokerOptions(
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
     auth,
-    systemAccount: readSystemAccount(reader, auth.accounts),
+    systemAccount,
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
     monitor: readMonitorOptions(reader, flags),
     log: readLogOptions(reader),

@@ -18,8 +18,11 @@ export function readSystemAccount(
     reader.boolean('no_sys_acc'),
   ];
   const name = reader.string(...names) || undefined;
-  if (name === undefined) return none.includes(true) ? undefined : defaultSystemAccount;
-  if (name !== globalAccountName && !accounts.some((account) => account.name === name)) {
+  const isConfigured = (account: string) => accounts.some((each) => each.name === account);
+  if (name === undefined) {
+    return none.includes(true) && !isConfigured(defaultSystemAccount) ? undefined : defaultSystemAccount;
+  }
+  if (name !== globalAccountName && !isConfigured(name)) {
     reader.error(
       reader.position(...names),
       `the system account "${name}" is not one of the accounts`,

@@ -371,6 +371,7 @@ describe('accounts and authorization', () => {
         { name: 'b', password: undefined, account: 'APP' },
       ],
       noAuthUser: 'b',
+      admitsSilent: false,
       accounts: [
         { name: 'APP', exports: [] },
         { name: 'OTHER', exports: [] },
