@@ -18,9 +18,6 @@ const oclif = join(realpathSync(join(root, 'node_modules/@oclif/core')), 'lib');
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 const external = Object.keys(dependencies).filter((name) => name !== '@oclif/core');
 
-/** Packages of many modules that do nothing but define, which none of them says of itself. */
-const signing = /[\\/]node_modules[\\/](?:@peculiar|asn1js|pvutils|tslib)[\\/]/;
-
 /** Parts of oclif that no command of ours reaches: taken from the installed package, should one ever. */
 const unreached = ['config', 'help'];
 
@@ -86,9 +83,6 @@ async function write(format, extension, input) {
     input,
     external,
     plugins: [lazyOclif],
-    // The signing libraries come in both forms; of that for import, only what is used need go in.
-    resolve: { mainFields: ['module', 'main'], conditionNames: ['module', 'import', 'default'] },
-    treeshake: { moduleSideEffects: (id) => !signing.test(id) },
   });
   const { output } = await bundle.write({
     dir: out,

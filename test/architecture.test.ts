@@ -34,8 +34,6 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
 
 /** A package and the only files that import it. */
 const importers: Record<string, string[]> = {
-  '@peculiar/asn1-schema': ['src/x509/sign.ts'],
-  '@peculiar/asn1-x509': ['src/x509/sign.ts'],
   chokidar: ['src/tls/watcher.ts'],
   'prom-client': ['src/broker/monitoring/metrics.ts'],
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],

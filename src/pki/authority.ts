@@ -6,7 +6,7 @@ import { NatspkiError, UsageError } from '../errors.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
 import type { San } from '../x509/name.ts';
-import type { Signer } from '../x509/sign.ts';
+import { Signer } from '../x509/sign.ts';
 import { type ProfileName, profiles } from './profile.ts';
 
 export interface Issuer {
@@ -98,12 +98,11 @@ export class Authority {
    * Makes a new root around a key.
    * @param depth how many intermediates will stand between it and its leaves
    */
-  static async create(
+  static create(
     { commonName, key, days, now }: NewAuthority,
     depth = 0,
     random = randomBytes as (size: number) => Buffer,
-  ): Promise<Authority> {
-    const { Signer } = await import('../x509/sign.ts');
+  ): Authority {
     const contents = {
       commonName,
       publicKey: createPublicKey(key),
@@ -111,7 +110,7 @@ export class Authority {
       notAfter: endOf(days, now),
       pathLength: rootPathLength(depth),
     };
-    const certificate = await Signer.selfSigned(contents, key, random);
+    const certificate = Signer.selfSigned(contents, key, random);
     return new Authority({ roots: [certificate], key }, unwritten, random);
   }
 
@@ -124,14 +123,14 @@ export class Authority {
    * Makes an intermediate below this root, which signs leaves and no authorities and does not outlive the root. Throws
    * as refuseOutsideLife does, and `path-too-long` where the root allows none below it.
    */
-  async intermediate({ commonName, key, days, now }: NewAuthority): Promise<Authority> {
+  intermediate({ commonName, key, days, now }: NewAuthority): Authority {
     this.refuseOutsideLife(now);
     const { pathLength } = this.current.certificate;
     if (pathLength === 0) {
       const root = this.current.certificate.commonName;
       throw new NatspkiError('path-too-long', `"${root}" allows no authority below it`);
     }
-    const certificate = await (await this.#signing()).authority({
+    const certificate = this.#signing.authority({
       commonName,
       publicKey: createPublicKey(key),
       notBefore: new Date(now.getTime() - clockSkewMs),
@@ -148,19 +147,19 @@ export class Authority {
    * new one, or what it signed would be accepted after its retirement.
    * @param depth how many intermediates will stand between the new root and its leaves
    */
-  async successor(options: NewAuthority, depth = 0): Promise<Authority> {
+  successor(options: NewAuthority, depth = 0): Authority {
     const { certificate } = this.current;
-    const { current } = await Authority.create(options, depth, this.#random);
+    const { current } = Authority.create(options, depth, this.#random);
     const roots = [current.certificate, ...this.roots] as const;
     const vouches = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
-    const vouchers = vouches ? [await this.#vouchFor(current.certificate, depth)] : [];
+    const vouchers = vouches ? [this.#vouchFor(current.certificate, depth)] : [];
     return new Authority({ roots, vouchers, key: options.key }, unwritten, this.#random);
   }
 
   /** Signs another root's name and key, for as many authorities below it as there will be. */
-  async #vouchFor(other: Certificate, pathLength: number): Promise<Certificate> {
+  #vouchFor(other: Certificate, pathLength: number): Certificate {
     const { notAfter } = this.current.certificate;
-    return (await this.#signing()).authority({
+    return this.#signing.authority({
       commonName: other.commonName,
       subjectDer: other.subjectDer,
       publicKey: other.publicKey,
@@ -170,9 +169,9 @@ export class Authority {
     });
   }
 
-  async #signing(): Promise<Signer> {
+  get #signing(): Signer {
     const { certificate, key } = this.current;
-    this.#signer ??= (await import('../x509/sign.ts')).Signer.of(certificate, key, this.#random);
+    this.#signer ??= Signer.of(certificate, key, this.#random);
     return this.#signer;
   }
 
@@ -215,9 +214,9 @@ export class Authority {
   }
 
   /** Signs a leaf certificate, which never outlives the authority. Throws as refuseOutsideLife does. */
-  async issue(request: LeafRequest, now: Date): Promise<Certificate> {
+  issue(request: LeafRequest, now: Date): Certificate {
     this.refuseOutsideLife(now);
-    return (await this.#signing()).leaf({
+    return this.#signing.leaf({
       commonName: request.commonName,
       ...(request.subjectDer === undefined ? {} : { subjectDer: request.subjectDer }),
       publicKey: request.publicKey,

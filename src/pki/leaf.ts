@@ -76,7 +76,7 @@ export async function signLeaves(
   for (const { files, profile, sans, days, subjectDer, key } of plans) {
     const request = key.type === 'public';
     const publicKey = request ? key : createPublicKey(key);
-    const certificate = await authority.issue(
+    const certificate = authority.issue(
       {
         ...{ commonName: files.name, profile, sans, publicKey, days },
         ...(subjectDer === undefined ? {} : { subjectDer }),

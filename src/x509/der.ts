@@ -14,7 +14,9 @@ export const tags = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
+  null: 0x05,
   oid: 0x06,
+  utf8String: 0x0c,
   utcTime: 0x17,
   generalizedTime: 0x18,
   sequence: 0x30,
@@ -144,6 +146,24 @@ export function writeInteger(value: number): Buffer {
   return (bytes[0] as number) & 0x80
     ? writeDer(tags.integer, Buffer.of(0), bytes)
     : writeDer(tags.integer, bytes);
+}
+
+/** Writes the numbers of the bits that are set in a BIT STRING used as named flags, which ends with the last of them. */
+export function writeFlags(flags: readonly number[]): Buffer {
+  if (flags.length === 0) return writeDer(tags.bitString, Buffer.of(0));
+  const last = Math.max(...flags);
+  const bits = Buffer.alloc((last >> 3) + 1);
+  for (const bit of flags) bits[bit >> 3] = (bits[bit >> 3] as number) | (0x80 >> (bit & 7));
+  return writeDer(tags.bitString, Buffer.of(7 - (last & 7)), bits);
+}
+
+/** Writes a time, without its parts of a second, as RFC 5280 section 4.1.2.5 wants it: UTCTime through the year 2049. */
+export function writeTime(time: Date): Buffer {
+  const text = time.toISOString().replace(/[-:T]|\.\d+/g, '');
+  const year = time.getUTCFullYear();
+  return year >= 1950 && year < 2050
+    ? writeDer(tags.utcTime, Buffer.from(text.slice(2)))
+    : writeDer(tags.generalizedTime, Buffer.from(text));
 }
 
 /** Writes an OBJECT IDENTIFIER given as `1.2.840.113549`. */

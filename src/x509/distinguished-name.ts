@@ -1,5 +1,6 @@
-// Distinguished names, the subject and the issuer of a certificate: reading them from DER and printing them.
-import { DerError, type DerValue, readChildren, readOid, tags } from './der.ts';
+// Distinguished names, the subject and the issuer of a certificate: reading them from DER, writing the simplest and
+// printing all.
+import { DerError, type DerValue, readChildren, readOid, tags, writeDer, writeOid } from './der.ts';
 
 /** One part of a distinguished name, `{ type: 'CN', value: 'n1' }`; an unknown type is its object identifier. */
 export interface NameAttribute {
@@ -46,10 +47,17 @@ export function formatName(name: readonly NameAttribute[]): string {
   return name.map(({ type, value }) => `${type}=${escapeValue(value)}`).join(',');
 }
 
+/** Writes the DER Name of nothing but a common name. */
+export function writeCommonName(commonName: string): Buffer {
+  const value = writeDer(tags.utf8String, Buffer.from(commonName));
+  const attribute = writeDer(tags.sequence, writeOid('2.5.4.3'), value);
+  return writeDer(tags.sequence, writeDer(tags.set, attribute));
+}
+
 /** Reads a string of any type that a name may hold; the hex of anything else, as RFC 2253 section 2.4 has it. */
 export function readString(value: DerValue | undefined): string {
   switch (value?.tag) {
-    case 0x0c: // UTF8String
+    case tags.utf8String:
       return value.content.toString('utf8');
     case 0x1e: {
       // BMPString: UTF-16 with the high byte first.

@@ -1,43 +1,22 @@
-// The making of certificates by the profile of RFC 5280, and the only importer of @peculiar/asn1-x509: the structures that
-// @peculiar/x509 is made of, without its generator, which takes three times as long to load and to run. Loading even
-// these is felt: import this file with `await import()`, and only to sign.
+// The making of certificates by the profile of RFC 5280, in the DER that der.ts writes. @peculiar/x509 makes the same ones,
+// byte for byte (sign-compared.test.ts), and takes longer to load than a small command takes from start to end.
 import { createHash, type KeyObject, sign as signNow } from 'node:crypto';
-import { AsnAnyConverter, AsnConvert, OctetString } from '@peculiar/asn1-schema';
-import {
-  AlgorithmIdentifier,
-  AttributeTypeAndValue,
-  AttributeValue,
-  AuthorityKeyIdentifier,
-  BasicConstraints,
-  ExtendedKeyUsage,
-  Extension,
-  Extensions,
-  GeneralName,
-  id_ce_authorityKeyIdentifier,
-  id_ce_basicConstraints,
-  id_ce_extKeyUsage,
-  id_ce_keyUsage,
-  id_ce_subjectAltName,
-  id_ce_subjectKeyIdentifier,
-  id_kp_clientAuth,
-  id_kp_serverAuth,
-  KeyIdentifier,
-  KeyUsage,
-  KeyUsageFlags,
-  Name,
-  RelativeDistinguishedName,
-  SubjectAlternativeName,
-  SubjectKeyIdentifier,
-  type SubjectPublicKeyInfo,
-  TBSCertificate,
-  Validity,
-  Version,
-} from '@peculiar/asn1-x509';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from './certificate.ts';
-import { readBitString, readChildren, readDer, tags, writeDer } from './der.ts';
+import {
+  readBitString,
+  readChildren,
+  readDer,
+  tags,
+  writeDer,
+  writeFlags,
+  writeInteger,
+  writeOid,
+  writeTime,
+} from './der.ts';
+import { writeCommonName } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
-import type { San } from './name.ts';
+import { type San, writeGeneralNames } from './name.ts';
 
 /** What a certificate may be used for (RFC 5280 section 4.2.1.12). */
 export type Purpose = 'serverAuth' | 'clientAuth';
@@ -61,31 +40,28 @@ export interface AuthorityContents extends Contents {
   readonly pathLength: number;
 }
 
-/** How an issuer signs: what its certificates say of it (RFC 5758, 8410, 4055), and what node calls the hash. */
+/** How an issuer signs. */
 interface Scheme {
-  readonly algorithm: AlgorithmIdentifier;
-  /** Null where the scheme has its own. */
+  /** What its certificates say of it: a DER AlgorithmIdentifier (RFC 5758, 8410, 4055). */
+  readonly algorithm: Buffer;
+  /** What node calls the hash; null where the scheme has its own. */
   readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
 }
 
-/** Signs certificates with one issuer's key. Make one and keep it: what all its certificates share is prepared once. */
+/** Signs certificates with one issuer's key. Make one and keep it: what all its certificates share is written once. */
 export class Signer {
-  readonly #issuer: Name;
-  readonly #authorityKeyId: Extension;
+  /** A DER Name. */
+  readonly #issuer: Buffer;
+  readonly #authorityKeyId: Buffer;
   readonly #scheme: Scheme;
-  readonly #algorithmDer: Uint8Array;
   readonly #key: KeyObject;
   readonly #random: (size: number) => Buffer;
-  readonly #alike = new Map<string, readonly Extension[]>();
+  readonly #alike = new Map<string, Buffer>();
 
-  private constructor(issuer: Name, keyId: Buffer, key: KeyObject, random: (size: number) => Buffer) {
+  private constructor(issuer: Buffer, keyId: Buffer, key: KeyObject, random: (size: number) => Buffer) {
     this.#issuer = issuer;
-    this.#authorityKeyId = extension(
-      id_ce_authorityKeyIdentifier,
-      new AuthorityKeyIdentifier({ keyIdentifier: new KeyIdentifier(keyId) }),
-    );
+    this.#authorityKeyId = extension('2.5.29.35', sequence(writeDer(context(0), keyId)));
     this.#scheme = schemeOf(key);
-    this.#algorithmDer = new Uint8Array(AsnConvert.serialize(this.#scheme.algorithm));
     this.#key = key;
     this.#random = random;
   }
@@ -94,102 +70,90 @@ export class Signer {
   static of(issuer: Certificate, key: KeyObject, random: (size: number) => Buffer): Signer {
     const { subjectKeyId, spki, subjectDer } = issuer;
     const keyId = subjectKeyId === undefined ? keyIdOf(spki) : Buffer.from(subjectKeyId, 'hex');
-    return new Signer(encoded<Name>(subjectDer), keyId, key, random);
+    return new Signer(subjectDer, keyId, key, random);
   }
 
   /** Makes a self-signed authority. */
-  static async selfSigned(
+  static selfSigned(
     contents: AuthorityContents,
     key: KeyObject,
     random: (size: number) => Buffer,
-  ): Promise<Certificate> {
+  ): Certificate {
     const keyId = keyIdOf(spkiOf(contents.publicKey));
     return new Signer(subjectOf(contents), keyId, key, random).authority(contents);
   }
 
   /** Signs a certificate of a server or a client. */
-  async leaf(contents: LeafContents): Promise<Certificate> {
-    const extensions = [...this.#leafExtensions(contents)];
-    if (contents.sans.length > 0) {
-      const names = contents.sans.map(({ kind, value }) => new GeneralName({ [generalNames[kind]]: value }));
-      extensions.push(extension(id_ce_subjectAltName, new SubjectAlternativeName(names)));
-    }
-    return this.#certify(contents, extensions);
+  leaf(contents: LeafContents): Certificate {
+    const { sans } = contents;
+    const names = sans.length === 0 ? [] : [extension('2.5.29.17', writeGeneralNames(sans))];
+    return this.#certify(contents, [this.#leafExtensions(contents), ...names]);
   }
 
-  /** Gives what many leaves have alike, made once. */
-  #leafExtensions({ publicKey, purposes }: LeafContents): readonly Extension[] {
+  /** Gives what many leaves have alike, written once. */
+  #leafExtensions({ publicKey, purposes }: LeafContents): Buffer {
     // The key exchange of TLS 1.2 with RSA encrypts with the key.
-    const encipherment = publicKey.asymmetricKeyType === 'rsa' ? KeyUsageFlags.keyEncipherment : 0;
-    const which = [encipherment, ...purposes].join(' ');
+    const usages: number[] = [usageBits.digitalSignature];
+    if (publicKey.asymmetricKeyType === 'rsa') usages.push(usageBits.keyEncipherment);
+    const which = [...usages, ...purposes].join(' ');
     const known = this.#alike.get(which);
     if (known !== undefined) return known;
-    const made = [
-      extension(id_ce_basicConstraints, new BasicConstraints({ cA: false }), true),
-      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.digitalSignature | encipherment), true),
-      extension(id_ce_extKeyUsage, new ExtendedKeyUsage(purposes.map((purpose) => purposeIds[purpose]))),
-    ];
+    const made = Buffer.concat([
+      extension('2.5.29.19', sequence(), true),
+      extension('2.5.29.15', writeFlags(usages), true),
+      extension('2.5.29.37', sequence(...purposes.map((purpose) => writeOid(purposeIds[purpose])))),
+    ]);
     this.#alike.set(which, made);
     return made;
   }
 
   /** Signs a certificate of an authority. */
-  async authority(contents: AuthorityContents): Promise<Certificate> {
-    const constraints = new BasicConstraints({ cA: true, pathLenConstraint: contents.pathLength });
+  authority(contents: AuthorityContents): Certificate {
+    const constraints = sequence(yes, writeInteger(contents.pathLength));
     return this.#certify(contents, [
-      extension(id_ce_basicConstraints, constraints, true),
-      extension(id_ce_keyUsage, new KeyUsage(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign), true),
+      extension('2.5.29.19', constraints, true),
+      extension('2.5.29.15', writeFlags([usageBits.keyCertSign, usageBits.cRLSign]), true),
     ]);
   }
 
-  #certify(contents: Contents, extensions: readonly Extension[]): Certificate {
-    const spki = spkiOf(contents.publicKey);
-    const subjectKeyId = extension(id_ce_subjectKeyIdentifier, new SubjectKeyIdentifier(keyIdOf(spki)));
-    const content = new TBSCertificate({
-      version: Version.v3,
-      serialNumber: serialNumber(this.#random),
-      signature: this.#scheme.algorithm,
-      issuer: this.#issuer,
-      validity: new Validity({ notBefore: contents.notBefore, notAfter: contents.notAfter }),
-      subject: subjectOf(contents),
-      subjectPublicKeyInfo: encoded<SubjectPublicKeyInfo>(spki),
-      extensions: new Extensions([...extensions, subjectKeyId, this.#authorityKeyId]),
-    });
-    const signed = new Uint8Array(AsnConvert.serialize(content));
-    const signature = signNow(this.#scheme.hash, signed, this.#key);
-    const bits = writeDer(tags.bitString, Buffer.of(0), signature);
-    // The library's own Certificate would encode what was signed once more.
-    return new Certificate(writeDer(tags.sequence, signed, this.#algorithmDer, bits), contents.publicKey);
+  #certify(contents: Contents, extensions: readonly Buffer[]): Certificate {
+    const { publicKey, notBefore, notAfter } = contents;
+    const { algorithm, hash } = this.#scheme;
+    const spki = spkiOf(publicKey);
+    const subjectKeyId = extension('2.5.29.14', writeDer(tags.octetString, keyIdOf(spki)));
+    const signed = sequence(
+      version3,
+      serialNumber(this.#random),
+      algorithm,
+      this.#issuer,
+      sequence(writeTime(notBefore), writeTime(notAfter)),
+      subjectOf(contents),
+      spki,
+      writeDer(constructed(3), sequence(...extensions, subjectKeyId, this.#authorityKeyId)),
+    );
+    const signature = writeDer(tags.bitString, Buffer.of(0), signNow(hash, signed, this.#key));
+    return new Certificate(sequence(signed, algorithm, signature), publicKey);
   }
 }
 
-const purposeIds = { serverAuth: id_kp_serverAuth, clientAuth: id_kp_clientAuth } as const;
+/** RFC 5280 section 4.2.1.12. */
+const purposeIds = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
 
-const generalNames = {
-  dns: 'dNSName',
-  ip: 'iPAddress',
-  email: 'rfc822Name',
-  uri: 'uniformResourceIdentifier',
-} as const;
+/** The numbers of the bits (RFC 5280 section 4.2.1.3). */
+const usageBits = { digitalSignature: 0, keyEncipherment: 2, keyCertSign: 5, cRLSign: 6 } as const;
 
-function extension(id: string, value: object, critical = false): Extension {
-  return new Extension({ extnID: id, critical, extnValue: new OctetString(AsnConvert.serialize(value)) });
+const context = (number: number) => 0x80 | number;
+const constructed = (number: number) => 0xa0 | number;
+const sequence = (...parts: Buffer[]) => writeDer(tags.sequence, ...parts);
+const yes = writeDer(tags.boolean, Buffer.of(0xff));
+const version3 = writeDer(constructed(0), writeInteger(2));
+
+function extension(id: string, value: Buffer, critical = false): Buffer {
+  return sequence(writeOid(id), ...(critical ? [yes] : []), writeDer(tags.octetString, value));
 }
 
-/** Has the library take over what is DER already, byte for byte, where it expects a structure of its own. */
-function encoded<T>(der: Buffer): T {
-  const convertible = { toASN: () => AsnAnyConverter.toASN(Uint8Array.from(der).buffer), fromASN: unread };
-  return convertible as T;
-}
-
-function unread(): never {
-  throw new Error('what is encoded is not read');
-}
-
-function subjectOf({ commonName, subjectDer }: Contents): Name {
-  if (subjectDer !== undefined) return encoded<Name>(subjectDer);
-  const value = new AttributeValue({ utf8String: commonName });
-  return new Name([new RelativeDistinguishedName([new AttributeTypeAndValue({ type: '2.5.4.3', value })])]);
+function subjectOf({ commonName, subjectDer }: Contents): Buffer {
+  return subjectDer ?? writeCommonName(commonName);
 }
 
 function spkiOf(key: KeyObject): Buffer {
@@ -203,19 +167,19 @@ function keyIdOf(spki: Buffer): Buffer {
 }
 
 /** Draws 159 random bits, the most that a positive number of 20 bytes has room for (RFC 5280 section 4.1.2.2). */
-function serialNumber(random: (size: number) => Buffer): ArrayBuffer {
-  const bytes = Uint8Array.from(random(20));
+function serialNumber(random: (size: number) => Buffer): Buffer {
+  const bytes = Buffer.from(random(20));
   bytes[0] = (bytes[0] as number) & 0x7f;
   // DER writes a number without the zeros in front of it, but for one that keeps it positive.
   let from = bytes.findIndex((byte) => byte !== 0);
   if (from === -1) from = bytes.length - 1;
   if (from > 0 && (bytes[from] as number) & 0x80) from--;
-  return bytes.slice(from).buffer;
+  return writeDer(tags.integer, bytes.subarray(from));
 }
 
 function schemeOf(key: KeyObject): Scheme {
-  const scheme = (algorithm: string, hash: Scheme['hash'], parameters?: null): Scheme => ({
-    algorithm: new AlgorithmIdentifier({ algorithm, ...(parameters === undefined ? {} : { parameters }) }),
+  const scheme = (id: string, hash: Scheme['hash'], ...parameters: Buffer[]): Scheme => ({
+    algorithm: sequence(writeOid(id), ...parameters),
     hash,
   });
   const type = keyTypeOf(key);
@@ -229,7 +193,9 @@ function schemeOf(key: KeyObject): Scheme {
     case 'ed25519':
       return scheme('1.3.101.112', null);
     default:
-      if (key.asymmetricKeyType === 'rsa') return scheme('1.2.840.113549.1.1.11', 'sha256', null);
+      if (key.asymmetricKeyType === 'rsa') {
+        return scheme('1.2.840.113549.1.1.11', 'sha256', writeDer(tags.null));
+      }
       throw new NatspkiError(
         'wrong-key-type',
         `an authority cannot sign with a key of type ${type}, expected one of ${keyTypes.join(', ')}`,

@@ -160,8 +160,8 @@ describe('verify finds', () => {
       const signer = Signer.of(issuer.certificate, issuer.key, randomBytes);
       const certificate =
         how === 'authority'
-          ? await signer.authority({ pathLength: 0, ...contents })
-          : await signer.leaf({ ...contents, sans: [parseSan('dns:x')], purposes: ['serverAuth'] });
+          ? signer.authority({ pathLength: 0, ...contents })
+          : signer.leaf({ ...contents, sans: [parseSan('dns:x')], purposes: ['serverAuth'] });
       return { certificate, key };
     };
     const found = async (...issuers: Issuer[]) => {

@@ -46,7 +46,7 @@ export class TestAuthority {
       publicKey: createPublicKey(key),
       ...validity(-9, options.until ?? 9),
     };
-    return new TestAuthority(await Signer.selfSigned(contents, key, randomBytes), key, '');
+    return new TestAuthority(Signer.selfSigned(contents, key, randomBytes), key, '');
   }
 
   get pem(): string {
@@ -94,8 +94,8 @@ export async function selfSigned(commonName: string): Promise<MadePair> {
     publicKey: createPublicKey(key),
     ...validity(-1, 1),
   };
-  const authority = await Signer.selfSigned({ ...contents, pathLength: 0 }, key, randomBytes);
-  const certificate = await Signer.of(authority, key, randomBytes).leaf(contents);
+  const authority = Signer.selfSigned({ ...contents, pathLength: 0 }, key, randomBytes);
+  const certificate = Signer.of(authority, key, randomBytes).leaf(contents);
   return { cert: certificate.toPem(), key: await encodePrivateKey(key), certificate };
 }
 

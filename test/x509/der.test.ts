@@ -10,8 +10,10 @@ import {
   readTime,
   tags,
   writeDer,
+  writeFlags,
   writeInteger,
   writeOid,
+  writeTime,
 } from '../../src/x509/der.ts';
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex');
@@ -48,6 +50,27 @@ describe('DER', () => {
       '1.3.101.112',
     ]) {
       expect(readOid(readDer(writeOid(oid)))).toBe(oid);
+    }
+  });
+
+  it('keeps flags, and ends with the last that is set', () => {
+    for (const flags of [[], [0], [0, 2], [5, 6], [7], [8], [0, 15, 16]]) {
+      expect(readFlags(readDer(writeFlags(flags)))).toEqual(flags);
+    }
+    expect(writeFlags([5, 6]).toString('hex')).toBe('03020106');
+    expect(writeFlags([0, 8]).toString('hex')).toBe('0303078080');
+  });
+
+  it('keeps times to the second, in two digits of the year as long as those tell it', () => {
+    for (const [time, tag] of [
+      ['1950-01-01T00:00:00Z', tags.utcTime],
+      ['2049-12-31T23:59:59Z', tags.utcTime],
+      ['2050-01-01T00:00:00Z', tags.generalizedTime],
+      ['1949-12-31T23:59:59Z', tags.generalizedTime],
+    ] as const) {
+      const value = readDer(writeTime(new Date(Date.parse(time) + 999)));
+      expect(value.tag).toBe(tag);
+      expect(readTime(value)).toEqual(new Date(time));
     }
   });
 

@@ -1,5 +1,5 @@
-// Certificates made from the structures of @peculiar/asn1-x509 are those that @peculiar/x509 makes of them by itself,
-// with @peculiar/webcrypto to sign: byte for byte, but for the random number in a signature of ECDSA.
+// Our certificates are those that @peculiar/x509 makes with @peculiar/webcrypto to sign: byte for byte, but for the random
+// number in a signature of ECDSA.
 import 'reflect-metadata';
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { Crypto } from '@peculiar/webcrypto';
@@ -50,6 +50,8 @@ const sans: [string, JsonGeneralNames[number]][] = [
   ['ip:10.0.0.1', { type: 'ip', value: '10.0.0.1' }],
   ['ip:::1', { type: 'ip', value: '::1' }],
   ['ip:2001:db8::8:800:200c:417a', { type: 'ip', value: '2001:db8::8:800:200c:417a' }],
+  ['ip:2001:db8::', { type: 'ip', value: '2001:db8::' }],
+  ['ip:1:2:3:4:5:6:7:8', { type: 'ip', value: '1:2:3:4:5:6:7:8' }],
   ['email:a@example.com', { type: 'email', value: 'a@example.com' }],
   ['uri:urn:x:y', { type: 'url', value: 'urn:x:y' }],
 ];
@@ -93,7 +95,7 @@ async function authority(type: ComparedType, commonName = 'Example authority') {
   const serial = serials[0] as string;
   const [life] = lives as [(typeof lives)[number]];
   const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
-  const certificate = await Signer.selfSigned(contents, key, () => Buffer.from(serial, 'hex'));
+  const certificate = Signer.selfSigned(contents, key, () => Buffer.from(serial, 'hex'));
   const id = certificate.subjectKeyId as string;
   const extensions = [
     new BasicConstraintsExtension(true, 1, true),
@@ -123,7 +125,7 @@ describe.each(types)('with a key of type %s', (type) => {
         const named = sans.slice(index);
         const encipherment = leafType === 'rsa2048' ? KeyUsageFlags.keyEncipherment : 0;
         const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(serial, 'hex'));
-        const leaf = await signer.leaf({
+        const leaf = signer.leaf({
           ...{ commonName: 'n1', publicKey, ...life, purposes },
           sans: named.map(([text]) => parseSan(text)),
         });

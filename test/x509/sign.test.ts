@@ -25,7 +25,7 @@ const sans = [
 async function authority(type: (typeof keyTypes)[number], commonName = 'Example authority') {
   const key = await generateKey(type);
   const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
-  const certificate = await Signer.selfSigned(contents, key, random);
+  const certificate = Signer.selfSigned(contents, key, random);
   return { key, certificate, signer: Signer.of(certificate, key, random) };
 }
 
@@ -58,7 +58,7 @@ describe.each(keyTypes)('an authority with a key of type %s', (type) => {
   let leaf: Certificate;
   beforeAll(async () => {
     ca = await authority(type);
-    leaf = await ca.signer.leaf(leafContents(await generateKey('p256')));
+    leaf = ca.signer.leaf(leafContents(await generateKey('p256')));
   });
 
   it('signs as its key does, and openssl finds nothing to complain of', () => {
@@ -98,7 +98,7 @@ describe('the profile of RFC 5280', () => {
   });
 
   it('makes a leaf with usages, purposes and names of all four kinds', async () => {
-    const leaf = await ca.signer.leaf(leafContents(key));
+    const leaf = ca.signer.leaf(leafContents(key));
     const printed = text(leaf).replaceAll(/ +\n/g, '\n');
     expect(printed).toContain('Version: 3 (0x2)');
     expect(printed).toMatch(/X509v3 Basic Constraints: critical\n\s+CA:FALSE\n/);
@@ -121,19 +121,19 @@ describe('the profile of RFC 5280', () => {
   });
 
   it('lets an RSA key encipher too, which TLS 1.2 may need', async () => {
-    const leaf = await ca.signer.leaf(leafContents(await generateKey('rsa2048')));
+    const leaf = ca.signer.leaf(leafContents(await generateKey('rsa2048')));
     expect(leaf.keyUsage).toEqual(['digitalSignature', 'keyEncipherment']);
   });
 
   it('leaves the names out where there are none', async () => {
-    const leaf = await ca.signer.leaf({ ...leafContents(key), sans: [] });
+    const leaf = ca.signer.leaf({ ...leafContents(key), sans: [] });
     expect(text(leaf)).not.toContain('Alternative Name');
   });
 
   it('draws positive serial numbers of 159 random bits', async () => {
     const serials: Buffer[] = [];
     for (let i = 0; i < 200; i++) {
-      const { serial } = await ca.signer.leaf({ ...leafContents(key), sans: [] });
+      const { serial } = ca.signer.leaf({ ...leafContents(key), sans: [] });
       serials.push(Buffer.from(serial.padStart(40, '0'), 'hex'));
     }
     expect(serials.every((serial) => serial.length === 20 && (serial[0] as number) < 0x80)).toBe(true);
@@ -152,7 +152,7 @@ describe('the profile of RFC 5280', () => {
   ])('writes a serial number that begins with %s so that it is read back', async (start, rest) => {
     const bytes = Buffer.from(start + rest, 'hex');
     const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(bytes));
-    const leaf = await signer.leaf(leafContents(key));
+    const leaf = signer.leaf(leafContents(key));
     const expected = Buffer.from(bytes);
     expected[0] = (expected[0] as number) & 0x7f;
     expect(BigInt(`0x${leaf.serial}`)).toBe(BigInt(`0x${expected.toString('hex')}`));
@@ -163,7 +163,7 @@ describe('the profile of RFC 5280', () => {
 
   it('writes years from 2050 on in the long form of time', async () => {
     const notAfter = new Date('2077-07-07T07:07:07Z');
-    const leaf = await ca.signer.leaf({ ...leafContents(key), notAfter });
+    const leaf = ca.signer.leaf({ ...leafContents(key), notAfter });
     expect(leaf.notAfter).toEqual(notAfter);
     expect(openssl('x509', '-in', write('late.pem', leaf), '-noout', '-enddate')).toBe(
       'notAfter=Jul  7 07:07:07 2077 GMT\n',
@@ -171,7 +171,7 @@ describe('the profile of RFC 5280', () => {
   });
 
   it('writes names in any script', async () => {
-    const leaf = await ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
+    const leaf = ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
     expect(leaf.commonName).toBe('Zürich, 東京 "x"');
     expect(
       openssl('x509', '-in', write('utf8.pem', leaf), '-noout', '-subject', '-nameopt', 'utf8'),
@@ -186,8 +186,8 @@ describe('the profile of RFC 5280', () => {
       ...life,
       pathLength: 0,
     };
-    const crossed = await ca.signer.authority(contents);
-    const leaf = await next.signer.leaf(leafContents(key));
+    const crossed = ca.signer.authority(contents);
+    const leaf = next.signer.leaf(leafContents(key));
     const file = write('leaf.pem', leaf);
     const between = write('crossed.pem', crossed);
     for (const trusted of [ca.certificate, next.certificate]) {
