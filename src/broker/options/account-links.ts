@@ -199,7 +199,7 @@ function authorizing(
 ): ExportOptions | undefined {
   if (!isSubject(subject)) return undefined;
   const ofKind = exports.map(({ options }) => options).filter((each) => each.kind === kind);
-  const exact = ofKind.findLast((each) => each.subject === subject);
+  const exact = ofKind.find((each) => each.subject === subject);
   const found = exact ?? ofKind.find((each) => takesIn(each.subject, subject));
   if (found === undefined) return undefined;
   const { accounts, tokenPosition } = found;

@@ -57,9 +57,11 @@ export class LinkReader {
     this.#problems = problems;
   }
 
-  /** Reads `exports` of an account. */
+  /** Reads `exports` of an account, each subject once. */
   exports(account: MapReader, where: string): Placed<ExportOptions>[] {
-    return this.#entries(account, 'exports', where, (reader, position) => this.#export(reader, position));
+    return merge(
+      this.#entries(account, 'exports', where, (reader, position) => this.#export(reader, position)),
+    );
   }
 
   /** Reads `imports` of an account. */
@@ -184,6 +186,29 @@ export class LinkReader {
   #error(position: Position, message: string, hint?: string): void {
     this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
   }
+}
+
+/** What is exported twice keeps what the first time said and the second does not (nats-server's accounts.go, setExportAuth). */
+function merge(exports: readonly Placed<ExportOptions>[]): Placed<ExportOptions>[] {
+  const merged = new Map<string, Placed<ExportOptions>>();
+  for (const placed of exports) {
+    const { options } = placed;
+    const name = `${options.kind} ${options.subject}`;
+    const earlier = merged.get(name)?.options;
+    merged.set(name, earlier === undefined ? placed : { ...placed, options: addTo(earlier, options) });
+  }
+  return [...merged.values()];
+}
+
+function addTo(earlier: ExportOptions, later: ExportOptions): ExportOptions {
+  const accounts = [...(earlier.accounts ?? []), ...(later.accounts ?? [])];
+  return {
+    ...later,
+    accounts: accounts.length === 0 ? undefined : accounts,
+    tokenPosition: later.tokenPosition || earlier.tokenPosition,
+    responseType: later.responseType === 'single' ? earlier.responseType : later.responseType,
+    thresholdMs: later.thresholdMs === defaultThresholdMs ? earlier.thresholdMs : later.thresholdMs,
+  };
 }
 
 const thresholdNames = ['response_threshold', 'threshold', 'response_max_time', 'response_time'] as const;

@@ -51,11 +51,21 @@ const taken = [
   pair('{ service: a, response: chunk, response_time: "100ms", allow_trace: true }', service('a')),
   pair('{ service: a }, { stream: a }', `${service('a')}, ${stream('a')}`),
   pair('{ stream: a }, { stream: a, accounts: [B] }', stream('a')),
+  pair('{ stream: a, accounts: [B] }, { stream: a, accounts: [A] }', stream('a')),
+  pair('{ service: a, accounts: [B] }, { service: a, accounts: [A] }', service('a')),
   'accounts { A { exports: [ { service: a } ] }, B { exports: [ { service: a } ] }, C { imports: [ { service: { account: A, subject: a } }, { service: { account: B, subject: a } } ] } }',
   'accounts { A { exports: [ { stream: a } ], imports: [ { service: { account: B, subject: b } } ] }, B { exports: [ { service: b } ], imports: [ { stream: { account: A, subject: a } } ] } }',
 ];
 
 const refused: readonly (readonly [text: string, message: string])[] = [
+  ...['stream', 'service'].map((kind): [string, string] => [
+    pair(`{ ${kind}: a, accounts: [A] }, { ${kind}: a }`, `{ ${kind}: { account: A, subject: a } }`),
+    `${kind} "a" of account "A" is not exported to account "B"`,
+  ]),
+  [
+    pair('{ stream: "a.*", account_token_position: 2 }, { stream: "a.*" }', stream('a.A')),
+    'stream "a.A" of account "A" is not exported to account "B"',
+  ],
   [pair('{ stream: a }', stream('b')), 'stream "b" of account "A" is not exported to account "B"'],
   [pair('{ stream: a }', service('a')), 'service "a" of account "A" is not exported to account "B"'],
   [pair('{ stream: a.b }', stream('a.*')), 'stream "a.*" of account "A" is not exported to account "B"'],
