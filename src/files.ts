@@ -258,8 +258,12 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
   switch (code) {
     case 'ENOENT':
       return verb === 'read'
-        ? fail('file-missing', `"${path}" does not exist`)
-        : fail('folder-missing', `cannot write "${path}": folder "${dirname(path)}" does not exist`);
+        ? fail('file-missing', `"${path}" does not exist`, `ls -la "${lowestThere(path)}"`)
+        : fail(
+            'folder-missing',
+            `cannot write "${path}": folder "${dirname(path)}" does not exist`,
+            `mkdir -p "${dirname(path)}"`,
+          );
     case 'EACCES':
     case 'EPERM':
       return fail(

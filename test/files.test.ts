@@ -87,8 +87,10 @@ describe('reading a file', () => {
   });
 
   it('names a file that does not exist', async () => {
-    const error = { code: 'file-missing', message: `"${at('none')}" does not exist` };
+    const hint = `ls -la "${folder}"`;
+    const error = { code: 'file-missing', message: `"${at('none')}" does not exist`, hint };
     await expect(readFile(at('none'))).rejects.toMatchObject(error);
+    await expect(readFile(at('none/deep/file'))).rejects.toMatchObject({ hint });
     expect(() => readNow(at('none'))).toThrow(error.message);
   });
 
@@ -175,6 +177,7 @@ describe('writing a file', () => {
     await expect(writeFileAtomic(at('none/file'), 'x')).rejects.toMatchObject({
       code: 'folder-missing',
       message: `cannot write "${at('none/file')}": folder "${at('none')}" does not exist`,
+      hint: `mkdir -p "${at('none')}"`,
     });
   });
 

@@ -83,7 +83,11 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
 }
 
 async function refuseSame(source: string, directory: PkiDirectory): Promise<void> {
-  if (!exists(source)) throw new NatspkiError('folder-missing', `there is no folder "${source}"`);
+  if (!exists(source)) {
+    throw new NatspkiError('folder-missing', `there is no folder "${source}"`, {
+      hint: 'name the one that has the old certificates and keys: natspki init --import FOLDER',
+    });
+  }
   const way = relative(resolveTarget(source), resolveTarget(directory.path));
   if (way.startsWith('..')) return;
   throw new NatspkiError(

@@ -38,7 +38,7 @@ async function imported(source: string, options: { passphrase?: string } = {}) {
 
 /** What must work on every folder that was taken over. */
 async function livesOn(directory: PkiDirectory): Promise<void> {
-  const before = await listCertificates(directory);
+  const { certificates: before } = await listCertificates(directory);
   const { certificates } = await rotateLeaves({ directory });
   expect(certificates.map(({ name }) => name)).toEqual(before.slice(1).map(({ name }) => name));
   await startSuccession({ directory });
@@ -253,6 +253,7 @@ describe('importing', () => {
     await expect(refused(recipe, recipe)).rejects.toMatchObject({ code: 'same-folder' });
     await expect(refused(join(scratch, 'a'), join(scratch, 'b'))).rejects.toMatchObject({
       code: 'folder-missing',
+      hint: 'name the one that has the old certificates and keys: natspki init --import FOLDER',
     });
     const { directory } = await imported(recipe);
     await expect(refused(directory.path, recipe)).rejects.toMatchObject({ code: 'authority-exists' });
