@@ -9,6 +9,8 @@ import { listCertificates } from '../src/pki/listing.ts';
 export default class List extends BaseCommand {
   static override summary = 'Show names, keys, expiry and pins of all certificates.';
   static override usage = 'list [--dir DIR] [--due WINDOW] [--fail-on-due] [--json]';
+  static override description =
+    'A file that cannot be read is an error beside the table, and the exit code is 1.';
   static override examples = [
     'Everything in ./certs\nnatspki list',
     'For cron: exit with 1 when something expires within 30 days\nnatspki list --due 30d --fail-on-due',
@@ -28,7 +30,7 @@ export default class List extends BaseCommand {
     const { flags } = await this.parse(List);
     const window = flags.due === undefined ? {} : { dueMs: parseWindow(flags.due) };
     const directory = new PkiDirectory(flags.dir);
-    const all = await listCertificates(directory, window);
+    const { certificates: all, damaged } = await listCertificates(directory, window);
     const certificates = flags.due === undefined ? all : all.filter(({ due }) => due);
     if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));
     else
@@ -37,7 +39,11 @@ export default class List extends BaseCommand {
       );
     const notices = directory.tellRecovery();
     this.print(notices);
+    for (const { problem } of damaged) this.report(problem);
     if (flags['fail-on-due'] && all.some(({ due }) => due)) process.exitCode = 1;
-    return { directory: flags.dir, certificates, notices };
+    return {
+      ...{ directory: flags.dir, certificates, notices },
+      damaged: damaged.map(({ name, problem: { code, message, hint } }) => ({ name, code, message, hint })),
+    };
   }
 }

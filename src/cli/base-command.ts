@@ -3,6 +3,7 @@
 import { Command } from '@oclif/core/command';
 import type { Config } from '@oclif/core/config';
 import { boolean } from '@oclif/core/flags';
+import type { NatspkiError } from '../errors.ts';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
 import { yesFlag } from './flags.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
@@ -42,6 +43,12 @@ export abstract class BaseCommand extends Command {
   /** Prints a line for people; oclif's own way to a stream takes 2 ms the first time. */
   override log(line = ''): void {
     this.print([line]);
+  }
+
+  /** Tells of what failed beside what was done: on stderr, or by the command itself in its document. Ends with 1. */
+  protected report(failure: NatspkiError): void {
+    if (this.jsonEnabled()) process.exitCode = failure.exitCode;
+    else reportFailure(failure, false, this.id);
   }
 
   override logJson(document: unknown): void {

@@ -5,6 +5,7 @@ import { formatSan } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
+import { type DamagedLeaf, readLeaves } from './leaves.ts';
 import { type AuthorityProfile, isAuthority } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
@@ -36,6 +37,12 @@ export interface ListedCertificate {
   readonly keyFile?: string;
 }
 
+export interface Listing {
+  readonly certificates: readonly ListedCertificate[];
+  /** Leaves that have no row, because their files cannot be read. */
+  readonly damaged: readonly DamagedLeaf[];
+}
+
 interface ListingOptions {
   readonly now?: () => Date;
   /** What is due: expires within this many milliseconds; default the last third of its life. */
@@ -44,12 +51,12 @@ interface ListingOptions {
 
 /**
  * Reads every certificate of the folder: the root, what signs below it, those that the root succeeded, then leaves by
- * name; throws at the first damaged one.
+ * name; throws where one of the authorities cannot be read.
  */
 export async function listCertificates(
   directory: PkiDirectory,
   options: ListingOptions = {},
-): Promise<ListedCertificate[]> {
+): Promise<Listing> {
   await directory.settle();
   const [root, ...retired] = await directory.readBundle();
   const { entries } = await directory.ledger.read();
@@ -70,13 +77,12 @@ export async function listCertificates(
     ),
     ...retired.map((each) => describe(each, withoutKey(authorityPair), 'retired-authority', at, dueMs)),
   ];
-  const leaves: ListedCertificate[] = [];
-  for (const name of (await directory.contents()).certificates) {
-    const [certificate] = await directory.readChain(name);
+  const { chains, damaged } = await readLeaves(directory);
+  const leaves = [...chains].map(([name, [certificate]]) => {
     const profile = profiles.get(certificate.serial) ?? profileByPurpose(certificate);
-    leaves.push(describe(certificate, present(directory.pair(name)), profile, at, dueMs));
-  }
-  return [...authorities, ...leaves];
+    return describe(certificate, present(directory.pair(name)), profile, at, dueMs);
+  });
+  return { certificates: [...authorities, ...leaves], damaged };
 }
 
 /** Names the files of a pair without its key, for one whose key is elsewhere. */
@@ -89,13 +95,10 @@ export function present(pair: PairFiles): Omit<PairFiles, 'keyFile'> & { keyFile
   return exists(pair.keyFile) ? pair : withoutKey(pair);
 }
 
-/** Gives the names of the leaves by their serial numbers. */
+/** Gives the names of the leaves that can be read, by their serial numbers. */
 export async function leavesBySerial(directory: PkiDirectory): Promise<Map<string, string>> {
-  const leaves = new Map<string, string>();
-  for (const name of (await directory.contents()).certificates) {
-    leaves.set((await directory.readChain(name))[0].serial, name);
-  }
-  return leaves;
+  const { chains } = await readLeaves(directory);
+  return new Map([...chains].map(([name, [{ serial }]]) => [serial, name]));
 }
 
 /** Tells the rows of what signs others from those of leaves. */

@@ -45,7 +45,7 @@ export async function scheduleRenewal(
   policy: RenewalPolicy = {},
 ): Promise<Schedule> {
   const clock = { now: () => now };
-  const rows = await listCertificates(directory, clock);
+  const { certificates: rows } = await listCertificates(directory, clock);
   const authorities = authorityRemedies(rows);
   const { steps, left } = await planRotation({ directory, ...clock });
   const renewable = new Set(steps.map((step) => step.action === 'reissue' && step.replaces));

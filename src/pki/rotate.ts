@@ -11,6 +11,7 @@ import { type Anchored, anchorOf } from './anchor.ts';
 import { formatDay } from './authority.ts';
 import { checkName, type PkiDirectory } from './directory.ts';
 import { type KeyedPlan, type LeafPlan, leafNotices, type Made, signLeaves } from './leaf.ts';
+import { readLeaves } from './leaves.ts';
 import { describe, listCertificates } from './listing.ts';
 import { type ProfileName, profiles } from './profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './rotation.ts';
@@ -141,7 +142,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const anchored = anchorOf(restored, above, bundle);
     if (!force) refuseUseless(restored, name, anchored, now);
     const { certificateFile: present } = directory.pair(name);
-    const [replaced] = exists(present) ? await directory.readChain(name) : [];
+    const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
     const hasKey = exists(keyFile);
     const key = hasKey ? (await readRegularFile(keyFile)).toString() : undefined;
     if (replaced !== undefined && replaced.pin !== restored.pin) {
@@ -167,26 +168,27 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
 export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
   const { entries } = await directory.ledger.read();
   const stale = new Set(entries.map(({ pin }) => pin as Pin));
-  for (const { pin, outside } of entries) if (outside) stale.delete(pin as Pin);
-  for (const name of (await directory.contents()).certificates) {
-    stale.delete((await directory.readChain(name))[0].pin);
-  }
+  const { chains, damaged } = await readLeaves(directory);
+  const unread = new Set(damaged.map(({ name }) => name));
+  for (const { name, pin, outside } of entries) if (outside || unread.has(name)) stale.delete(pin as Pin);
+  for (const [{ pin }] of chains.values()) stale.delete(pin);
   return stale;
 }
 
 async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
-  const { directory, now, dueMs } = options;
-  const listed = await listCertificates(directory, {
+  const { directory, now, dueMs, names } = options;
+  const { certificates: listed, damaged } = await listCertificates(directory, {
     ...(now === undefined ? {} : { now }),
     ...(dueMs === undefined ? {} : { dueMs }),
   });
+  const wanted = damaged.find(({ name }) => names?.includes(name));
+  if (wanted !== undefined) throw wanted.problem;
   const { entries } = await directory.ledger.read();
   const requested = new Set(entries.filter(({ request }) => request).map(({ serial }) => serial));
   const bundle = await directory.readBundle();
   const certificates = new Map<string, Certificate>();
   const facts = new Map<string, LeafFacts>();
-  for (const name of (await directory.contents()).certificates) {
-    const [leaf, ...behind] = await directory.readChain(name);
+  for (const [name, [leaf, ...behind]] of (await readLeaves(directory)).chains) {
     const above = [...behind, ...bundle];
     certificates.set(name, leaf);
     facts.set(leaf.serial, {
@@ -196,9 +198,13 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
     });
   }
   const { steps, left } = planReissue(listed, facts, options);
+  const unread = names === undefined ? damaged : [];
   return {
     steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
-    left,
+    left: [
+      ...unread.map(({ name, problem }) => `"${name}" stays as it is: ${problem.message}, ${problem.hint}`),
+      ...left,
+    ],
   };
 }
 

@@ -43,7 +43,7 @@ describe('killed at any moment', () => {
       const next = await natspki(folder, ['init', '--yes']);
       if (next.code === 1) expect(next.stderr).toContain('already exists');
       else expect(next).toMatchObject({ code: 0, stderr: '' });
-      expect(await listCertificates(certificates(folder))).toHaveLength(4);
+      expect((await listCertificates(certificates(folder))).certificates).toHaveLength(4);
       expect(existsSync(join(folder, 'nats.conf'))).toBe(true);
       expect(await verifyDirectory(certificates(folder))).toEqual([]);
       if (ending === 'done') return;
@@ -56,7 +56,7 @@ describe('killed at any moment', () => {
     await natspki(folder, ['init', '--yes']);
     await natspki(folder, ['issue', 'client', ...names]);
     const serials = async () => {
-      const listed = await listCertificates(certificates(folder));
+      const { certificates: listed } = await listCertificates(certificates(folder));
       return new Map(listed.map(({ name, serial }) => [name, serial]));
     };
     let before = await serials();
@@ -124,7 +124,7 @@ describe('at once', () => {
       ['a', 'b', 'c', 'd'].map((name) => natspki(folder, ['issue', 'client', `${name}1`, `${name}2`])),
     );
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
-    expect(await listCertificates(certificates(folder))).toHaveLength(12);
+    expect((await listCertificates(certificates(folder))).certificates).toHaveLength(12);
     expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki } from '../support/cli.ts';
@@ -70,6 +70,25 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     expect(await natspki(folder, ['list', '--due', 'soon'])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('natspki: error: invalid duration "soon"\nnatspki: hint: '),
+    });
+  });
+
+  it('shows all others where a file is damaged, and fails', async () => {
+    const torn = join(folder, 'torn');
+    cpSync(join(folder, 'certs'), torn, { recursive: true });
+    writeFileSync(join(torn, 'route-cert.pem'), 'torn');
+    const { code, stdout, stderr } = await natspki(folder, ['list', '--dir', 'torn']);
+    expect(stdout.match(/^[a-z]+(?= )/gm)).toEqual(['ca', 'brief', 'client', 'server']);
+    expect(code).toBe(1);
+    expect(stderr).toBe(
+      'natspki: error: "torn/route-cert.pem" is neither PEM nor DER of a certificate, request or key\n' +
+        'natspki: hint: natspki issue route route --san dns:localhost --force\n',
+    );
+    const document = await natspki(folder, ['list', '--dir', 'torn', '--json']);
+    expect(document).toMatchObject({ code: 1, stderr: '' });
+    expect(JSON.parse(document.stdout)).toMatchObject({
+      certificates: [{ name: 'ca' }, { name: 'brief' }, { name: 'client' }, { name: 'server' }],
+      damaged: [{ name: 'route', code: 'no-material', hint: expect.stringContaining('--force') }],
     });
   });
 

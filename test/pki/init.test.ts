@@ -42,7 +42,7 @@ describe('init', () => {
 
   it('records every certificate in the ledger', async () => {
     const directory = await madeDirectory(scratch);
-    const listed = await listCertificates(directory);
+    const { certificates: listed } = await listCertificates(directory);
     const { entries } = await directory.ledger.read();
     expect(entries.map(({ serial }) => serial).sort()).toEqual(listed.map(({ serial }) => serial).sort());
     const authority = listed[0];

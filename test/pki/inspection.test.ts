@@ -17,7 +17,7 @@ const look = (file: string) => inspect(readFileSync(file), file);
 
 describe('inspect', () => {
   it('tells all of a certificate', async () => {
-    const listed = (await listCertificates(directory)).find(({ name }) => name === 'route');
+    const listed = (await listCertificates(directory)).certificates.find(({ name }) => name === 'route');
     const [found] = look(directory.certificateFile('route'));
     expect(found).toEqual({
       kind: 'certificate',
@@ -46,7 +46,7 @@ describe('inspect', () => {
   });
 
   it('tells a key by its type and pin, and nothing of an encrypted one', async () => {
-    const listed = (await listCertificates(directory)).find(({ name }) => name === 'client');
+    const listed = (await listCertificates(directory)).certificates.find(({ name }) => name === 'client');
     expect(look(directory.keyFile('client'))).toEqual([
       { kind: 'private-key', encrypted: false, keyType: 'p256', pin: listed?.pin },
     ]);

@@ -45,7 +45,7 @@ describe('an intermediate', () => {
     // Room below the root for itself and, in a rotation of the root, for the next one.
     expect([root.pathLength, intermediate?.pathLength]).toEqual([2, 0]);
     expect(root.notAfter > (intermediate?.notAfter as Date)).toBe(true);
-    const rows = await listCertificates(directory);
+    const { certificates: rows } = await listCertificates(directory);
     expect(rows.map(({ name, profile, issuer }) => [name, profile, issuer])).toEqual([
       ['ca', 'authority', 'Test authority'],
       ['intermediate', 'intermediate', 'Test authority'],
@@ -161,7 +161,9 @@ describe('an intermediate', () => {
 
   it('whose life the end of its root cut short has a whole one below the next root', async () => {
     const directory = await madeDirectory(scratch, { authorityDays: 100, ...withIntermediate() });
-    const [ca, cut] = await listCertificates(directory);
+    const {
+      certificates: [ca, cut],
+    } = await listCertificates(directory);
     expect(cut?.notAfter).toEqual(ca?.notAfter);
     await startSuccession({ directory, now: later(90) });
     const [root] = await directory.readBundle();

@@ -221,7 +221,7 @@ describe('a request', () => {
     );
     expect((await directory.ledger.read()).entries.at(-1)).toMatchObject({ name: 'remote', request: true });
     expect(await verifyDirectory(directory)).toEqual([]);
-    const listed = (await listCertificates(directory)).find(({ name }) => name === 'remote');
+    const listed = (await listCertificates(directory)).certificates.find(({ name }) => name === 'remote');
     expect(listed).not.toHaveProperty('keyFile');
   });
 

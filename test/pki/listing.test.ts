@@ -13,7 +13,7 @@ const daysLater = (days: number) => () => new Date(start.getTime() + days * day)
 describe('the list of certificates', () => {
   it('has the authority first, then the others by name, as they were made', async () => {
     const directory = await madeDirectory(scratch, { days: 90, now: () => start });
-    const listed = await listCertificates(directory, { now: daysLater(1) });
+    const { certificates: listed } = await listCertificates(directory, { now: daysLater(1) });
     expect(listed.map(({ name, profile, daysLeft, due }) => ({ name, profile, daysLeft, due }))).toEqual([
       { name: 'ca', profile: 'authority', daysLeft: 3649, due: false },
       { name: 'client', profile: 'client', daysLeft: 89, due: false },
@@ -32,7 +32,9 @@ describe('the list of certificates', () => {
   it('calls due what is in the last third of its life, or in the window asked for', async () => {
     const directory = await madeDirectory(scratch, { days: 90, now: () => start });
     const due = async (days: number, dueMs?: number) =>
-      (await listCertificates(directory, { now: daysLater(days), ...(dueMs === undefined ? {} : { dueMs }) }))
+      (
+        await listCertificates(directory, { now: daysLater(days), ...(dueMs === undefined ? {} : { dueMs }) })
+      ).certificates
         .filter((certificate) => certificate.due)
         .map(({ name }) => name);
     expect(await due(59)).toEqual([]);
@@ -44,20 +46,24 @@ describe('the list of certificates', () => {
 
   it('counts below zero what has expired, and its life left as none', async () => {
     const directory = await madeDirectory(scratch, { days: 10, now: () => start });
-    const [, client] = await listCertificates(directory, { now: daysLater(12.5) });
+    const {
+      certificates: [, client],
+    } = await listCertificates(directory, { now: daysLater(12.5) });
     expect(client).toMatchObject({ name: 'client', daysLeft: -3, lifeLeft: 0, due: true });
   });
 
   it('says how much of a life is left', async () => {
     const directory = await madeDirectory(scratch, { days: 100, now: () => start });
-    const [, client] = await listCertificates(directory, { now: daysLater(25) });
+    const {
+      certificates: [, client],
+    } = await listCertificates(directory, { now: daysLater(25) });
     expect(client?.lifeLeft).toBeCloseTo(0.75, 3);
   });
 
   it('tells profiles by usage where the ledger is lost, as far as usage tells', async () => {
     const directory = await madeDirectory(scratch);
     rmSync(directory.ledger.file);
-    const listed = await listCertificates(directory);
+    const { certificates: listed } = await listCertificates(directory);
     expect(listed.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
       'ca authority',
       'client client',
@@ -70,7 +76,7 @@ describe('the list of certificates', () => {
     const directory = await madeDirectory(scratch);
     await issueCertificates({ directory, profile: 'gateway', names: ['g1'] });
     await issueCertificates({ directory, profile: 'leafnode', names: ['l1'] });
-    const listed = await listCertificates(directory);
+    const { certificates: listed } = await listCertificates(directory);
     expect(listed.map(({ profile }) => profile)).toEqual([
       'authority',
       'client',
@@ -81,12 +87,21 @@ describe('the list of certificates', () => {
     ]);
   });
 
-  it('names a file that is damaged', async () => {
+  it('has all others where a file is damaged, with what makes another one', async () => {
     const directory = await madeDirectory(scratch);
-    writeFileSync(directory.certificateFile('client'), '-----BEGIN CERTIFICATE-----\nAAAA');
-    await expect(listCertificates(directory)).rejects.toThrow(
-      `"${directory.certificateFile('client')}" is truncated`,
-    );
+    writeFileSync(directory.certificateFile('server'), '-----BEGIN CERTIFICATE-----\nAAAA');
+    const { certificates, damaged } = await listCertificates(directory);
+    expect(certificates.map(({ name }) => name)).toEqual(['ca', 'client', 'route']);
+    expect(damaged).toMatchObject([
+      {
+        name: 'server',
+        problem: {
+          code: 'truncated-pem',
+          message: expect.stringContaining(`"${directory.certificateFile('server')}" is truncated`),
+          hint: 'natspki issue server server --san dns:localhost --san ip:127.0.0.1 --san ip:::1 --force',
+        },
+      },
+    ]);
   });
 
   it('is missed where there is no authority', async () => {

@@ -1,10 +1,12 @@
 // Renewal on a clock of the test's own: when each certificate is due, what a round does, and what it owes afterwards.
+import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LineLogger } from '../../src/log.ts';
 import type { PkiDirectory } from '../../src/pki/directory.ts';
 import { issueCertificates } from '../../src/pki/issue.ts';
 import { renewalTime, scheduleRenewal } from '../../src/pki/renewal.ts';
 import { type Audience, Renewer, type RenewerOptions } from '../../src/pki/renewer.ts';
+import { rotateLeaves, stalePins, undoRotation } from '../../src/pki/rotate.ts';
 import { verifyDirectory } from '../../src/pki/verification.ts';
 import type { Pin } from '../../src/x509/pin.ts';
 import { testFolder } from '../support/folder.ts';
@@ -189,5 +191,35 @@ describe('a round', () => {
     const wrong = renewer(directory, { passphrase: 'wrong' }).renewer;
     await expect(wrong.prepare()).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await renewer(directory, { passphrase: 'right' }).renewer.prepare();
+  });
+});
+
+describe('a certificate file that is damaged', () => {
+  it('keeps no other certificate from its renewal, and no pin of its own in place', async () => {
+    const directory = await madeDirectory(scratch, { days: 90, now });
+    const { pin } = leafOf(directory, 'client');
+    writeFileSync(directory.certificateFile('client'), 'torn');
+    const { renewer: made, clock, log, told } = renewer(directory);
+    clock.time = daysOn(61);
+    await made.round();
+    expect(made.renewed).toEqual(['route', 'server']);
+    expect(told).toContain('verify route server');
+    expect(log).toContainEqual(
+      `WRN "client" stays as it is: "${directory.certificateFile('client')}" is neither PEM nor DER of a certificate, request or key, natspki issue client client --san dns:client --force`,
+    );
+    expect([...(await stalePins(directory))]).not.toContain(pin);
+  });
+
+  it('fails the renewal that names it, and gives way to the pair before it', async () => {
+    const directory = await madeDirectory(scratch, { now });
+    const { serial } = leafOf(directory, 'client');
+    await rotateLeaves({ directory, names: ['client'], now });
+    writeFileSync(directory.certificateFile('client'), 'torn');
+    await expect(rotateLeaves({ directory, names: ['client'], now })).rejects.toMatchObject({
+      code: 'no-material',
+      hint: 'natspki issue client client --san dns:client --force',
+    });
+    await undoRotation({ directory, name: 'client', now });
+    expect(leafOf(directory, 'client').serial).toBe(serial);
   });
 });
