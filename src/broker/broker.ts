@@ -147,7 +147,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
     this.authenticator = authenticatorFor(options);
-    this.#imports = new AccountImports(this.accounts, this.delivery, () => this.facts);
+    this.#imports = new AccountImports(this);
     this.#applyAccounts();
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({
@@ -304,10 +304,10 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   /** Puts what the configuration says of accounts into force. */
   #applyAccounts(): void {
-    const { links, limits } = this.options.auth;
+    const { limits } = this.options.auth;
     for (const name of Object.keys(limits)) this.accounts.get(name);
     for (const account of this.accounts) account.limits = limits[account.name] ?? unlimited;
-    this.#imports.apply(links);
+    this.#imports.apply(this.options.auth);
   }
 
   async #close(): Promise<void> {
@@ -360,6 +360,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const { systemAccount, auth } = this.options;
     for (const { name } of auth.accounts) this.accounts.get(name);
     if (systemAccount === undefined) return;
+    this.#imports.listen();
     const system = new System(systemAccount, this);
     serveSystemRequests(system, this);
     this.#advisories = new Advisories(system, this);

@@ -74,3 +74,30 @@ it('opens and shuts a service, and still brings the answers to what was asked be
   await b.receives('');
   await a.receives('');
 });
+
+it('measures a service, elsewhere or not any more, and tells of what was asked before as it was then', async () => {
+  const measured = (latency: string) => accounts(`{ service: "q.>" ${latency} }`, service);
+  const running = await Running.start(measured(', latency: first'));
+  const [a, b] = [await running.connect({ user: 'a' }), await running.connect({ user: 'b' })];
+  a.send('SUB q.> 1\r\nSUB first 2\r\nSUB second 3\r\n');
+  await a.receives('');
+  const request = async () => {
+    b.send('SUB in 1\r\nPUB q.x in 0\r\n\r\n');
+    await b.receives('');
+    return /_R_\.\S+/.exec(await a.drain())?.[0];
+  };
+  const results = async (reply: string | undefined) => {
+    a.send(`PUB ${reply} 0\r\n\r\n`);
+    await b.reads('MSG in 1 0\r\n\r\n');
+    return [...(await a.drain()).matchAll(/^MSG (first|second) /gm)].map(([, subject]) => subject);
+  };
+  const before = await request();
+  await running.reload(measured(', latency: { subject: second, sampling: 100 }'));
+  const between = await request();
+  await running.reload(measured(''));
+  const after = await request();
+  expect([before, between, after].map((reply) => reply?.endsWith('.T'))).toEqual([true, true, false]);
+  expect(await results(before)).toEqual(['first']);
+  expect(await results(between)).toEqual(['second']);
+  expect(await results(after)).toEqual([]);
+});

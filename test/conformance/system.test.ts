@@ -15,9 +15,10 @@ accounts {
   A { users: [
     { user: alice, password: pw, permissions: { publish: ["$SYS.REQ.>", "a.>"], subscribe: { deny: "b" } } }
     { user: other, password: pw }
-  ], exports: [{ service: "q.*" }, { stream: "s.>" }] }
+  ], exports: [{ service: "q.*" }, { service: measured, latency: { sampling: 10%, subject: results } }, { stream: "s.>" }] }
   B { imports: [
     { service: { account: A, subject: "q.x" }, to: "local.q" }
+    { service: { account: A, subject: measured }, to: local.measured }
     { stream: { account: A, subject: "s.>" }, prefix: "from.a" }
   ] }
 }
@@ -189,9 +190,14 @@ conformance('the system account', configuration, (suite) => {
     const exported = (await request(await suite.connect(sys), '$SYS.REQ.ACCOUNT.A.INFO')).data.exports;
     expect(exported).toContainEqual({ subject: 'q.*', type: 'service', response_type: 'Singleton' });
     expect(exported).toContainEqual({ subject: 's.>', type: 'stream' });
-    const byType = Object.fromEntries(imports.map((each: Json) => [each.type, each]));
-    expect(byType.stream).toMatchObject({ subject: 's.>', account: 'A', local_subject: 'from.a.s.>' });
-    expect(byType.service).toMatchObject({ subject: 'q.x', account: 'A', local_subject: 'local.q' });
+    const byName = Object.fromEntries(imports.map((each: Json) => [each.local_subject, each]));
+    expect(byName['from.a.s.>']).toMatchObject({ subject: 's.>', account: 'A', type: 'stream' });
+    expect(byName['local.q']).toMatchObject({ subject: 'q.x', account: 'A', type: 'service' });
+    const latency = { sampling: 10, results: 'results' };
+    expect(byName['local.measured']).toMatchObject({ account: 'A', tracking: false, latency });
+    expect(exported).toContainEqual({
+      ...{ subject: 'measured', type: 'service', response_type: 'Singleton', service_latency: latency },
+    });
   });
 
   it('reloads when it is asked to', async () => {

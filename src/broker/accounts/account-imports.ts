@@ -1,31 +1,94 @@
-// Puts what accounts import into force, and something else after a reload: listens for the requests to services, and
-// has subscriptions followed into the accounts whose streams they are for.
+// Puts what accounts export and import into force, and something else after a reload: listens for the requests to
+// services, has subscriptions followed into the accounts whose streams they are for, and measures services.
 import { isDeepStrictEqual } from 'node:util';
 import { SubjectMapping } from '../../subjects/mapping.ts';
 import { type AccountLinks, noLinks, type ServiceLink, type StreamLink } from '../options/account-links.ts';
+import type { AccountOptions, AuthOptions } from '../options/auth-options.ts';
 import type { Accounts } from './account.ts';
+import type { TellingServer } from './client-info.ts';
 import type { DeliveryPolicy } from './delivery.ts';
-import type { TellingServer } from './request-info.ts';
+import { InternalPublisher } from './internal-publisher.ts';
+import { serverToken } from './random-name.ts';
+import { RemoteRequests, readRemoteMessage, resultSubject } from './remote-requests.ts';
 import { ServiceImports } from './service-imports.ts';
+import { LatencyMeter } from './service-latency.ts';
 import { type StreamImport, StreamImports } from './stream-imports.ts';
 
+/** The broker as the links between its accounts see it. */
+export interface LinkedBroker {
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly now: () => Date;
+  /** What requests and results tell of this server, where they do. */
+  readonly facts: TellingServer;
+  /** Undefined without a system account. */
+  readonly systemAccount: string | undefined;
+}
+
 export class AccountImports {
+  readonly #broker: LinkedBroker;
   readonly #accounts: Accounts;
   readonly #policy: DeliveryPolicy;
+  readonly #meter: LatencyMeter;
   readonly #services: ServiceImports;
   #links = noLinks;
+  #exports: readonly AccountOptions[] = [];
   /** What takes back what is in force. */
   #undo: (() => void)[] = [];
+  #undoExports: (() => void)[] = [];
 
-  /** @param server what requests tell of this one, where they do */
-  constructor(accounts: Accounts, policy: DeliveryPolicy, server: () => TellingServer) {
-    this.#accounts = accounts;
-    this.#policy = policy;
-    this.#services = new ServiceImports(policy, server);
+  constructor(broker: LinkedBroker) {
+    const server = () => broker.facts;
+    this.#broker = broker;
+    this.#accounts = broker.accounts;
+    this.#policy = broker.delivery;
+    this.#meter = new LatencyMeter(this.#policy, server, broker.now);
+    this.#services = new ServiceImports(this.#policy, server, this.#meter);
   }
 
-  /** Puts other links in the place of those in force; answers that are under way still arrive. */
-  apply(links: AccountLinks): void {
+  /** Puts others in the place of those in force; answers that are under way still arrive. */
+  apply({ links, accounts }: AuthOptions): void {
+    this.#import(links);
+    this.#export(accounts);
+  }
+
+  /** Listens for what other servers have measured of requests that were made here. */
+  listen(): void {
+    const { systemAccount, facts } = this.#broker;
+    if (systemAccount === undefined) return;
+    const subject = resultSubject(serverToken(facts.name));
+    this.#accounts.get(systemAccount).handle(subject, ({ buffer, payloadStart, headerSize, payloadEnd }) => {
+      const message = readRemoteMessage(buffer.subarray(payloadStart + headerSize, payloadEnd));
+      if (message !== undefined) this.#services.measuredThere(message);
+      return true;
+    });
+  }
+
+  /** Measures the services of each account that has some, for the other servers. */
+  #export(accounts: readonly AccountOptions[]): void {
+    const { systemAccount } = this.#broker;
+    if (systemAccount === undefined || isDeepStrictEqual(accounts, this.#exports)) return;
+    for (const undo of this.#undoExports.splice(0)) undo();
+    this.#exports = accounts;
+    const publisher = new InternalPublisher(this.#policy, this.#broker.now);
+    const tell = (token: string, payload: Buffer) =>
+      publisher.publish(this.#accounts.get(systemAccount), Buffer.from(resultSubject(token), 'latin1'), {
+        payload,
+      });
+    for (const { name, exports } of accounts) {
+      const services = exports.filter(({ kind }) => kind === 'service');
+      if (services.length === 0) continue;
+      const account = this.#accounts.get(name);
+      const requests = new RemoteRequests(account, services, this.#meter, tell);
+      account.onRoutedRequest = (publication) => requests.delivered(publication);
+      this.#undoExports.push(() => {
+        account.onRoutedRequest = undefined;
+        requests.close();
+      });
+    }
+  }
+
+  #import(links: AccountLinks): void {
     if (isDeepStrictEqual(links, this.#links)) return;
     for (const undo of this.#undo.splice(0)) undo();
     this.#links = links;
@@ -40,6 +103,7 @@ export class AccountImports {
 
   /** Ends what is under way. */
   close(): void {
+    for (const undo of this.#undoExports.splice(0)) undo();
     this.#services.close();
   }
 

@@ -1,4 +1,5 @@
 // Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
+import type { RoutedPublication } from '../../protocol/operations.ts';
 import { type Match, Sublist } from '../../subjects/sublist.ts';
 import { type AccountLimits, unlimited } from '../options/account-limits.ts';
 import { type Interest, LocalInterest } from './local-interest.ts';
@@ -22,6 +23,10 @@ export class Account {
   clients = 0;
   /** Undefined where the account imports no streams. */
   follower: SubscriptionFollower | undefined;
+  /** Told of the subject of each subscription that has ended; undefined where nobody waits for that. */
+  onUnsubscribed: ((subject: Buffer) => void) | undefined;
+  /** Told of requests by way of other servers that a client here has got; undefined where none are measured. */
+  onRoutedRequest: ((publication: RoutedPublication) => void) | undefined;
   /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
   readonly subscriptions = new Sublist<Subscription>();
   /** What other servers of the cluster listen to. */
@@ -49,6 +54,7 @@ export class Account {
   unsubscribe(subscription: Subscription): void {
     this.leave(subscription);
     this.follower?.remove(subscription);
+    this.onUnsubscribed?.(subscription.subject);
   }
 
   /** Enters a subscription for what is published in this account only. */

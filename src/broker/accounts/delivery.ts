@@ -42,18 +42,22 @@ export function publishRouted(
 ): void {
   const { buffer, subjectStart, subjectEnd, queues: wanted } = publication;
   const { plain, queues } = account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  let delivered = false;
   for (let index = 0; index < plain.length; index++) {
-    deliverTo(plain[index] as Subscription, publication, publisher, policy);
+    if (deliverTo(plain[index] as Subscription, publication, publisher, policy)) delivered = true;
   }
-  if (wanted.length === 0) return;
   const chosen: RemoteInterest[] = [];
   for (const name of wanted) {
     const group = named(queues, name);
-    if (group !== undefined && deliverToOne(group, publication, publisher, policy)) continue;
+    if (group !== undefined && deliverToOne(group, publication, publisher, policy)) {
+      delivered = true;
+      continue;
+    }
     const elsewhere = named(account.remote.match(buffer, subjectStart, subjectEnd).queues, name)?.[0];
     if (elsewhere !== undefined) chosen.push(elsewhere);
   }
   if (chosen.length > 0) sendAlong(publication, account.nameBytes, [], chosen, publisher);
+  if (delivered) account.onRoutedRequest?.(publication);
 }
 
 /** Delivers to all plain subscriptions and to one of each queue group. */

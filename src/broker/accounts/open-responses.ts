@@ -1,8 +1,9 @@
 // Requests to services of other accounts that wait for answers: what leads back, by the reply subject that the service
 // was given. Ends those that take too long.
-import { randomInt } from 'node:crypto';
 import type { ResponseType } from '../options/account-options.ts';
 import type { Account } from './account.ts';
+import { randomName } from './random-name.ts';
+import type { Measurement } from './service-latency.ts';
 
 /** What is published in the account of the service under its reply subject goes to `to` in `target`. */
 export interface ResponseWay {
@@ -11,6 +12,8 @@ export interface ResponseWay {
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
+  /** Undefined where the service is not measured. */
+  readonly measurement?: Measurement | undefined;
 }
 
 /** More requests than this are not remembered: the oldest will not be answered any more. */
@@ -18,8 +21,6 @@ const maxOpen = 65_536;
 
 /** How often those that took too long are looked for. */
 const sweepMs = 10_000;
-
-const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /** Of the services of one account. */
 export class OpenResponses {
@@ -35,7 +36,7 @@ export class OpenResponses {
    * @param now milliseconds on a clock that is never put back
    * @param draw a token that nobody can guess
    */
-  constructor(now: () => number, draw: () => string = randomToken) {
+  constructor(now: () => number, draw: () => string = () => randomName(6)) {
     this.#now = now;
     this.#draw = draw;
     this.prefix = `_R_.${draw()}.`;
@@ -45,11 +46,11 @@ export class OpenResponses {
     return this.#open.size;
   }
 
-  /** Gives the reply subject that leads back. */
-  open(way: ResponseWay): string {
-    let subject = this.prefix + this.#draw();
+  /** Gives the reply subject that leads back. @param ending what the subject is to end with */
+  open(way: ResponseWay, ending = ''): string {
+    let subject = this.prefix + this.#draw() + ending;
     // Of as many as may be open, two are alike once in 26 times.
-    while (this.#open.has(subject)) subject = this.prefix + this.#draw();
+    while (this.#open.has(subject)) subject = this.prefix + this.#draw() + ending;
     this.#enter(subject, way);
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= maxOpen) break;
@@ -77,6 +78,7 @@ export class OpenResponses {
 
   /** Ends all. */
   close(): void {
+    for (const { way } of this.#open.values()) way.measurement?.close();
     this.#open.clear();
     clearInterval(this.#timer);
     this.#timer = undefined;
@@ -93,8 +95,4 @@ export class OpenResponses {
     }
     if (this.#open.size === 0) this.close();
   }
-}
-
-function randomToken(): string {
-  return Array.from({ length: 6 }, () => digits[randomInt(digits.length)]).join('');
 }

@@ -1,14 +1,21 @@
 // Requests from one account to a service in another, and the answers back (accounts.go, addServiceImport; client.go,
 // processServiceImport): a request is published there under the subject of the service, with a reply subject that leads
 // back, and what is published under that goes to the one who asked.
+import { goJson } from '../../go-json.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';
 import type { ResponseType } from '../options/account-options.ts';
+import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
+import { AwaitedReplies } from './awaited-replies.ts';
+import { clientInfo, type TellingServer } from './client-info.ts';
 import { type DeliveryPolicy, publish } from './delivery.ts';
 import { OpenResponses, type ResponseWay } from './open-responses.ts';
-import { describeRequester, type TellingServer, withRequestInfo } from './request-info.ts';
+import { serverToken } from './random-name.ts';
+import { type RemoteMessage, replyEnding } from './remote-requests.ts';
+import { withRequestInfo } from './request-info.ts';
+import { type LatencyMeter, Measurement, type Sample } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
 
 /** A service that an account imports; subjects a character a byte. */
@@ -25,6 +32,8 @@ export interface ServiceImport {
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
+  /** Undefined where the service is not measured. */
+  readonly latency: LatencyOptions | undefined;
 }
 
 /** What a message passes through on its way; several where accounts pass on what they import. */
@@ -43,15 +52,19 @@ const acknowledgement = Buffer.from('$JS.ACK.');
 export class ServiceImports {
   readonly #policy: DeliveryPolicy;
   readonly #server: () => TellingServer;
+  readonly #meter: LatencyMeter;
+  /** By the account that asked. */
+  readonly #awaited = new Map<Account, AwaitedReplies>();
   /** By the account of the service. */
   readonly #responses = new Map<Account, OpenResponses>();
   /** Of the message at hand: publishing happens at once, so there is one at a time. */
   readonly #stages: Stage[] = [];
 
   /** @param server what requests tell of this one, where they do */
-  constructor(policy: DeliveryPolicy, server: () => TellingServer) {
+  constructor(policy: DeliveryPolicy, server: () => TellingServer, meter: LatencyMeter) {
     this.#policy = policy;
     this.#server = server;
+    this.#meter = meter;
   }
 
   /** Whether the message at hand came from another account as a request or as an answer. */
@@ -61,17 +74,17 @@ export class ServiceImports {
 
   /** Publishes a request to the service; false where nobody took it. */
   request(service: ServiceImport, publication: Publication, publisher: Publisher): boolean {
-    const { importer, exporter, mapping, from } = service;
+    const { exporter, mapping, from } = service;
     if (publisher.isRoute || this.#passed(service.export, false)) return false;
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
     const subject = buffer.toString('latin1', subjectStart, subjectEnd);
     const kept = service.to === from ? subject : service.to;
     const to = Buffer.from(mapping?.map(subject.split('.')) ?? kept, 'latin1');
     const reply = buffer.subarray(replyStart, replyEnd);
-    const responses = this.#responsesOf(exporter);
-    const way =
-      reply.length === 0 || isAcknowledgement(reply) ? undefined : this.#wayTo(importer, reply, service);
-    const back = way && responses.open(way);
+    const sample = this.#sample(service, publication, publisher);
+    if (reply.length === 0 && sample !== undefined) this.#meter.fail(sample, 'noReply');
+    const back =
+      reply.length === 0 || isAcknowledgement(reply) ? undefined : this.#open(service, reply, sample);
     const answer = back === undefined ? reply : Buffer.from(back, 'latin1');
     const delivered = this.#pass(
       this.#told(service, publication, publisher, to, answer),
@@ -79,8 +92,19 @@ export class ServiceImports {
       publisher,
       this.#stageOf(service),
     );
-    if (!delivered && back !== undefined) responses.end(back);
+    if (!delivered && back !== undefined) {
+      const responses = this.#responsesOf(exporter);
+      responses.find(back)?.measurement?.failed('untaken');
+      responses.end(back);
+    }
     return delivered;
+  }
+
+  /** Takes what the server of a service has measured of a request. */
+  measuredThere({ account: name, reply, result }: RemoteMessage): void {
+    for (const [account, responses] of this.#responses) {
+      if (account.name === name) responses.find(reply)?.measurement?.measuredThere(result);
+    }
   }
 
   /** Ends all that waits for answers. */
@@ -99,11 +123,13 @@ export class ServiceImports {
     const isDirect = reply.length === 0 || isAcknowledgement(reply);
     const back = isDirect ? reply : this.#openedTo(account, reply, way);
     const answer = readdress(publication, way.to, back);
+    const isMeasured = way.measurement === undefined || way.measurement.answered(publisher);
     const untold = { isShared: false, namesServer: false };
     const stage = { export: way.export, isResponse: true, account: account.name, ...untold };
     const delivered = this.#pass(answer, way.target, publisher, stage);
     // An empty message is the end of many.
     const isLast = way.responseType === 'single' || payloadStart === payloadEnd;
+    if (!isMeasured) return;
     if (!delivered || isLast) responses.end(subject);
     else responses.extend(subject);
   }
@@ -111,6 +137,30 @@ export class ServiceImports {
   /** The reply subject that leads back from an answer that asks in turn. */
   #openedTo(account: Account, reply: Buffer, way: ResponseWay): Buffer {
     return Buffer.from(this.#responsesOf(way.target).open(this.#wayTo(account, reply, way)), 'latin1');
+  }
+
+  #sample(service: ServiceImport, publication: Publication, publisher: Publisher): Sample | undefined {
+    const { latency, exporter, share } = service;
+    return latency && this.#meter.sample({ exporter, latency, share }, publication, publisher);
+  }
+
+  /** The reply subject that leads back from the service. @param sample undefined where nothing is measured */
+  #open(service: ServiceImport, reply: Buffer, sample: Sample | undefined): string {
+    const { importer, exporter } = service;
+    const responses = this.#responsesOf(exporter);
+    const way = this.#wayTo(importer, reply, service);
+    if (sample === undefined) return responses.open(way);
+    const measurement = new Measurement(this.#meter, sample);
+    const back = responses.open({ ...way, measurement }, replyEnding(serverToken(this.#server().name)));
+    const end = () => responses.end(back);
+    measurement.wait(this.#awaitedIn(importer), reply.toString('latin1'), service.thresholdMs, end);
+    return back;
+  }
+
+  #awaitedIn(account: Account): AwaitedReplies {
+    const awaited = this.#awaited.get(account) ?? new AwaitedReplies(account);
+    this.#awaited.set(account, awaited);
+    return awaited;
   }
 
   #pass(publication: Publication, account: Account, publisher: Publisher, stage: Stage): boolean {
@@ -167,9 +217,10 @@ export class ServiceImports {
     if (requester === undefined) return readdress(publication, subject, reply);
     const { account, isShared, namesServer } = this.#stageOf(service);
     const importer = service.importer.name;
-    const passage = { account, service: account === importer ? undefined : importer, isShared };
-    const json = describeRequester(requester, passage, namesServer ? this.#server() : undefined);
-    return withRequestInfo(publication, subject, reply, json);
+    const passedBy = account === importer ? undefined : importer;
+    const server = namesServer ? this.#server() : undefined;
+    const info = clientInfo(requester, { account, service: passedBy, isShared, server });
+    return withRequestInfo(publication, subject, reply, goJson(info));
   }
 }
 

@@ -5,8 +5,10 @@ import type { Permit } from '../auth/permit.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
-/** What a service in another account may learn of the client that asks; all but the first where that is configured. */
+/** What a service in another account may learn of the client that asks; all but the first two where that is configured. */
 export interface Requester {
+  /** The name of its account. */
+  readonly account: string;
   readonly rttMs: number;
   /** Milliseconds since 1970. */
   readonly start: number;

@@ -42,7 +42,7 @@ import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogLimit } from '../transport/log-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
-import type { SessionProfile, TlsFacts } from './connection-record.ts';
+import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
 import { sessionLabel } from './session-label.ts';
 import { Standing } from './standing.ts';
@@ -145,15 +145,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** What a service of another account may learn. */
   get requester(): Requester {
-    const { user, nkey, name, lang, version } = this.#connect;
-    return {
-      rttMs: this.#heartbeat.rttMs,
-      start: this.statistics.start,
-      host: this.connection.remoteAddress,
-      id: this.id,
-      user: nkey || user,
-      ...{ name, lang, version },
-    };
+    return requesterOf(this);
   }
 
   /** What monitoring shows of it. */

@@ -1,6 +1,6 @@
 // One connection as monitoring sees it, at one moment: while it is open, or as it was when it ended. Holds no secret.
 import type { CloseReason } from '../../protocol/violations.ts';
-import type { Subscription } from '../accounts/subscription.ts';
+import type { Requester, Subscription } from '../accounts/subscription.ts';
 import type { Identity } from '../auth/auth.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 import type { Connection } from '../transport/connection.ts';
@@ -92,6 +92,18 @@ export function recordConnection(
     tls: profile.tls,
     user: userOf(profile),
     account: profile.account,
+  };
+}
+
+/** What a service of another account, or one who measures services, may learn of a session. */
+export function requesterOf({ id, connection, statistics, profile }: MonitoredSession): Requester {
+  const { connect, account, rttMs } = profile;
+  const { name, lang, version } = connect;
+  return {
+    ...{ account, rttMs, id, name, lang, version },
+    start: statistics.start,
+    host: connection.remoteAddress,
+    user: userOf(profile),
   };
 }
 

@@ -1,6 +1,7 @@
 // /accountz: the accounts by name, or one of them in detail (monitor.go, Accountz).
 
 import { goTime } from '../../go-time.ts';
+import type { LatencyOptions } from '../options/latency-options.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 import { sublistSummary } from './subsz.ts';
@@ -47,10 +48,11 @@ const responseTypes = { single: 'Singleton', stream: 'Streamed', chunked: 'Chunk
 function exportsOf(name: string, { options }: Monitored): object[] | undefined {
   const exports = options.auth.accounts.find((account) => account.name === name)?.exports ?? [];
   if (exports.length === 0) return undefined;
-  return exports.map(({ subject, kind, responseType, accounts }) => ({
+  return exports.map(({ subject, kind, responseType, accounts, latency }) => ({
     subject,
     type: kind,
     response_type: kind === 'service' ? responseTypes[responseType] : undefined,
+    service_latency: latency && describeLatency(latency),
     approved_accounts: accounts,
   }));
 }
@@ -64,10 +66,15 @@ function importsOf(name: string, { options }: Monitored): object[] | undefined {
       ...{ subject: from, account: exporter, local_subject: to, type: 'stream' },
       ...{ invalid: false, share: false, tracking: false },
     })),
-    ...services.filter(own).map(({ exporter, from, to, share }) => ({
+    ...services.filter(own).map(({ exporter, from, to, share, latency }) => ({
       ...{ subject: to, account: exporter, to: from, local_subject: from, type: 'service' },
-      ...{ invalid: false, share, tracking: false },
+      ...{ invalid: false, share, tracking: false, latency: latency && describeLatency(latency) },
     })),
   ];
   return found.length === 0 ? undefined : found;
+}
+
+/** As nats-server's jwt package prints it (ServiceLatency). */
+function describeLatency({ sampling, subject }: LatencyOptions): object {
+  return { sampling: sampling === 0 ? 'headers' : sampling, results: subject };
 }

@@ -1,9 +1,10 @@
 // The system account of a running broker: what is said in it of the server, and who listens. Which questions there are
 // is system-requests.ts's, what is told unasked advisories.ts's.
-import { randomInt } from 'node:crypto';
+import { goJson } from '../../go-json.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import { InternalPublisher } from '../accounts/internal-publisher.ts';
+import { uniqueId } from '../accounts/random-name.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import { globalAccountName } from '../options/account-name.ts';
 
@@ -29,7 +30,7 @@ export class System {
 
   /** Answers a request in the account that it was made in. */
   answer(account: Account, reply: Buffer, body: object): void {
-    this.#publisher.publish(account, reply, { payload: Buffer.from(JSON.stringify(body)) });
+    this.#publisher.publish(account, reply, { payload: Buffer.from(goJson(body)) });
   }
 
   /** Tells whoever listens in the system account; the body is made only where somebody does. */
@@ -73,11 +74,4 @@ export class System {
       server: this.server(),
     };
   }
-}
-
-const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
-
-/** As long as nats-server's, and of the same letters (nuid). */
-function uniqueId(): string {
-  return Array.from({ length: 22 }, () => digits[randomInt(digits.length)]).join('');
 }

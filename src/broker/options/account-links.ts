@@ -5,6 +5,7 @@ import type { Position } from '../../conf/value.ts';
 import { MappingError, SubjectMapping, withPlaceholders, withWildcards } from '../../subjects/mapping.ts';
 import { covers, isSubscribable, overlap } from '../../subjects/subject.ts';
 import type { ExportOptions, ImportOptions, Placed, ResponseType } from './account-options.ts';
+import type { LatencyOptions } from './latency-options.ts';
 
 /** A stream of another account: what is published there under `from` is delivered here under `to`. */
 export interface StreamLink {
@@ -30,6 +31,8 @@ export interface ServiceLink {
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
+  /** Undefined where the service is not measured. */
+  readonly latency: LatencyOptions | undefined;
 }
 
 export interface AccountLinks {
@@ -155,6 +158,7 @@ class Linker {
       export: `${exporter} ${found.subject}`,
       responseType: found.responseType,
       thresholdMs: found.thresholdMs,
+      latency: found.latency,
     });
   }
 

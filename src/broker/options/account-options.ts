@@ -1,9 +1,9 @@
 // Reads what an account exports and imports, entry by entry. Whether the accounts fit together is looked at elsewhere.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
-import type { MapValue, Position, Value } from '../../conf/value.ts';
+import type { MapValue, Position } from '../../conf/value.ts';
 import { parseGoDuration } from '../../duration.ts';
-import { isLiteral, matches } from '../../subjects/subject.ts';
+import { type LatencyOptions, readLatency } from './latency-options.ts';
 
 /** What brings the answers to a request: one message, or many until they cease or an empty one ends them. */
 export type ResponseType = 'single' | 'stream' | 'chunked';
@@ -20,6 +20,8 @@ export interface ExportOptions {
   readonly responseType: ResponseType;
   /** How long answers may take, from the request or the answer before. */
   readonly thresholdMs: number;
+  /** Undefined where the service is not measured. */
+  readonly latency: LatencyOptions | undefined;
 }
 
 export interface ImportOptions {
@@ -101,14 +103,17 @@ export class LinkReader {
         this.#error(reader.position(name), `"${name}" is for services, and this is a stream`);
       }
     }
-    readLatency(reader, this.#problems, subject, responseType);
+    const latency = readLatency(reader, this.#problems, subject);
+    if (latency !== undefined && responseType !== 'single') {
+      reader.error(reader.position('latency'), '"latency" is for services that answer with one message');
+    }
     if (kind === undefined || subject === undefined) return undefined;
     if (tokenPosition !== 0 && subject.split('.')[tokenPosition - 1] !== '*') {
       const message = `"account_token_position" must be the place of a "*" in "${subject}"`;
       this.#error(reader.position('account_token_position'), message);
     }
     return {
-      ...{ kind, subject, tokenPosition, responseType, thresholdMs },
+      ...{ kind, subject, tokenPosition, responseType, thresholdMs, latency },
       // An empty list is as if there were none.
       accounts: accounts.length === 0 ? undefined : accounts,
     };
@@ -212,60 +217,3 @@ function addTo(earlier: ExportOptions, later: ExportOptions): ExportOptions {
 }
 
 const thresholdNames = ['response_threshold', 'threshold', 'response_max_time', 'response_time'] as const;
-
-/** Checks what measures a service, which this broker does not. */
-function readLatency(
-  reader: MapReader,
-  problems: ConfProblem[],
-  service: string | undefined,
-  responseType: ResponseType,
-): void {
-  const value = reader.value('latency');
-  if (value === undefined) return;
-  if (responseType !== 'single') {
-    reader.error(value.position, '"latency" is for services that answer with one message');
-  }
-  if (value.kind === 'map') {
-    const latency = new MapReader(value, problems, 'latency');
-    const sampling = latency.value('sampling');
-    if (sampling !== undefined && !isSampling(sampling)) {
-      latency.error(sampling.position, '"sampling" must be from 1 to 100 percent, or "headers"');
-    }
-    const subject = latency.string('subject');
-    if (subject !== undefined) checkResults(subject, service, latency.position('subject'), latency);
-    else if (!latency.has('subject')) latency.error(value.position, '"latency" needs "subject"');
-    latency.finish();
-  } else if (value.kind === 'string') checkResults(value.value, service, value.position, reader);
-  else {
-    reader.error(value.position, '"latency" must be a subject or a block');
-    return;
-  }
-  reader.warning(
-    value.position,
-    '"latency" is ignored: the bundled broker does not measure services',
-    'run this configuration on nats-server for it',
-    'unsupported',
-  );
-}
-
-/** What somebody can publish to (nats-server, accounts.go, TrackServiceExportWithSampling). */
-function checkResults(
-  subject: string,
-  service: string | undefined,
-  position: Position,
-  reader: MapReader,
-): void {
-  const bytes = Buffer.from(subject);
-  if (!isLiteral(bytes, 0, bytes.length) || /\s/.test(subject)) {
-    reader.error(position, '"latency" needs a subject without wildcards to publish to');
-  } else if (service !== undefined && matches(Buffer.from(service), bytes, 0, bytes.length)) {
-    reader.error(position, '"latency" cannot publish to the service itself');
-  }
-}
-
-function isSampling(value: Value): boolean {
-  if (value.kind === 'string' && value.value.trim().toLowerCase() === 'headers') return true;
-  const percent = value.kind === 'string' ? /^(\d+)%?$/.exec(value.value)?.[1] : undefined;
-  const number = value.kind === 'integer' ? Number(value.value) : Number(percent ?? 0);
-  return number >= 1 && number <= 100;
-}

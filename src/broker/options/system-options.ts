@@ -2,6 +2,7 @@
 // (nats-server, server.go, configureAccounts).
 import type { MapReader } from '../../conf/reader.ts';
 import { globalAccountName } from './account-name.ts';
+import type { AccountOptions } from './auth-options.ts';
 
 /** The account where the configuration names none (const.go, DEFAULT_SYSTEM_ACCOUNT). */
 export const defaultSystemAccount = '$SYS';
@@ -9,18 +10,20 @@ export const defaultSystemAccount = '$SYS';
 /** Undefined for no system account. @param accounts those that the configuration names */
 export function readSystemAccount(
   reader: MapReader,
-  accounts: readonly { readonly name: string }[],
+  accounts: readonly AccountOptions[],
 ): string | undefined {
   const names: [string, string] = ['system_account', 'system'];
-  const none = [
-    reader.boolean('no_system_account'),
-    reader.boolean('no_system'),
-    reader.boolean('no_sys_acc'),
-  ];
+  const without = ['no_system_account', 'no_system', 'no_sys_acc'];
+  const none = without.filter((each) => reader.boolean(each) === true);
   const name = reader.string(...names) || undefined;
   const isConfigured = (account: string) => accounts.some((each) => each.name === account);
+  const [first] = none;
+  if (first !== undefined && isMeasured(accounts)) {
+    // nats-server says so only where it happens to read this option before the accounts.
+    reader.error(reader.position(first), `"${first}" leaves no account for the "latency" of services`);
+  }
   if (name === undefined) {
-    return none.includes(true) && !isConfigured(defaultSystemAccount) ? undefined : defaultSystemAccount;
+    return first !== undefined && !isConfigured(defaultSystemAccount) ? undefined : defaultSystemAccount;
   }
   if (name !== globalAccountName && !isConfigured(name)) {
     reader.error(
@@ -30,4 +33,8 @@ export function readSystemAccount(
     );
   }
   return name;
+}
+
+function isMeasured(accounts: readonly AccountOptions[]): boolean {
+  return accounts.some(({ exports }) => exports.some(({ latency }) => latency !== undefined));
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readAuthOptions } from '../../../src/broker/options/auth-options.ts';
+import { readBrokerOptions } from '../../../src/broker/options/options.ts';
 import type { ConfProblem } from '../../../src/conf/error.ts';
 import { parseConf } from '../../../src/conf/parser.ts';
 import { MapReader } from '../../../src/conf/reader.ts';
@@ -175,9 +176,30 @@ describe('exports and imports', () => {
     ]);
   });
 
-  it('says that services are not measured', () => {
-    const { problems } = read(pair('{ service: a, latency: { sampling: "50%", subject: l } }', service('a')));
-    expect(problems).toMatchObject([{ severity: 'warning', code: 'unsupported' }]);
+  it.each([
+    ['l', { subject: 'l', sampling: 100 }],
+    ['{ subject: l }', { subject: 'l', sampling: 100 }],
+    ['{ sampling: "50%", subject: l }', { subject: 'l', sampling: 50 }],
+    ['{ sampling: 7, subject: l }', { subject: 'l', sampling: 7 }],
+    ['{ sampling: " Headers", subject: l }', { subject: 'l', sampling: 0 }],
+  ])('measures a service with latency: %s', (text, latency) => {
+    const { problems, links } = read(pair(`{ service: a, latency: ${text} }`, service('a')));
+    expect(problems).toEqual([]);
+    expect(links.services).toMatchObject([{ latency }]);
+  });
+
+  it.each(['no_system_account', 'no_system', 'no_sys_acc'])('does not measure services with %s', (option) => {
+    const accounts = pair('{ service: a, latency: l }', service('a'));
+    const problemsOf = (value: boolean) => {
+      const problems: ConfProblem[] = [];
+      const text = `${option}: ${value}\n${accounts}`;
+      readBrokerOptions(parseConf(text, { file: 'nats.conf' }), problems);
+      return problems;
+    };
+    expect(problemsOf(true)).toMatchObject([
+      { severity: 'error', message: `"${option}" leaves no account for the "latency" of services` },
+    ]);
+    expect(problemsOf(false)).toEqual([]);
   });
 
   it('puts down what comes of them', () => {

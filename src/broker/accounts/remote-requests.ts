@@ -1,0 +1,127 @@
+// Requests that other servers of a cluster measure, whose service is here: notices how long it takes to answer, and tells
+// the server that asked, in the system account (client.go, trackRemoteReply; events.go, remoteLatencyUpdate).
+import { goJson } from '../../go-json.ts';
+import { goTime } from '../../go-time.ts';
+import type { Publication } from '../../protocol/operations.ts';
+import { covers, isLiteral } from '../../subjects/subject.ts';
+import type { Account } from './account.ts';
+import { nanoseconds } from './client-info.ts';
+import type { LatencyMeter, RemoteResult } from './service-latency.ts';
+import type { Publisher } from './subscription.ts';
+
+/** A service, as far as it matters how long its answers may take. */
+export interface TimedService {
+  readonly subject: string;
+  readonly thresholdMs: number;
+}
+
+/** Tells another server by its token. */
+export type TellServer = (token: string, message: Buffer) => void;
+
+/** More requests than this are not followed. */
+const maxOpen = 65_536;
+
+/** What the reply subjects of measured requests look like; the token is that of the server that measures. */
+const measuredReply = /^_R_\..+\.([^.]+)\.T$/s;
+
+/** What the reply subject of a measured request ends with. */
+export function replyEnding(serverToken: string): string {
+  return `.${serverToken}.T`;
+}
+
+/** Where the server with this token is told how long a service took. */
+export function resultSubject(serverToken: string): string {
+  return `$SYS.LATENCY.M2.${serverToken}`;
+}
+
+/** Of one account. */
+export class RemoteRequests {
+  readonly #account: Account;
+  readonly #services: readonly { readonly tokens: readonly string[]; readonly thresholdMs: number }[];
+  readonly #meter: LatencyMeter;
+  readonly #tell: TellServer;
+  /** What ends each, by its reply subject. */
+  readonly #open = new Map<string, () => void>();
+
+  constructor(account: Account, services: readonly TimedService[], meter: LatencyMeter, tell: TellServer) {
+    this.#account = account;
+    this.#services = services.map(({ subject, thresholdMs }) => ({ tokens: tokensOf(subject), thresholdMs }));
+    this.#meter = meter;
+    this.#tell = tell;
+  }
+
+  /** A client here has got a request. */
+  delivered({ buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication): void {
+    if (replyStart === replyEnd || this.#open.size >= maxOpen) return;
+    const reply = buffer.toString('latin1', replyStart, replyEnd);
+    if (this.#open.has(reply)) return;
+    const token = measuredReply.exec(reply)?.[1];
+    if (token === undefined || !isLiteral(buffer, replyStart, replyEnd)) return;
+    const subject = tokensOf(buffer.toString('utf8', subjectStart, subjectEnd));
+    const service = this.#services.find(({ tokens }) => covers(tokens, subject));
+    if (service !== undefined) this.#follow(reply, token, service.thresholdMs);
+  }
+
+  /** Follows no request any more. */
+  close(): void {
+    for (const end of [...this.#open.values()]) end();
+  }
+
+  #follow(reply: string, token: string, milliseconds: number): void {
+    const start = this.#meter.now().getTime();
+    const began = performance.now();
+    const stop = this.#account.intercept(reply, (_, responder) => {
+      end();
+      this.#answered(reply, token, responder, start, performance.now() - began);
+      // It goes on to where it is for.
+      return false;
+    });
+    const end = () => {
+      clearTimeout(timer);
+      this.#open.delete(reply);
+      stop();
+    };
+    const timer = setTimeout(end, milliseconds).unref();
+    this.#open.set(reply, end);
+  }
+
+  #answered(reply: string, token: string, responder: Publisher, start: number, tookMs: number): void {
+    const described = this.#meter.describe(responder, true);
+    if (described === undefined) return;
+    const rttMs = responder.requester?.rttMs ?? 0;
+    const service = Math.max(0, nanoseconds(tookMs - rttMs));
+    const result = {
+      ...{ type: '', id: '', timestamp: '0001-01-01T00:00:00Z', status: 200 },
+      responder: described,
+      start: goTime(start),
+      ...{ service, system: 0, total: service + nanoseconds(rttMs) },
+    };
+    const message = { account: this.#account.name, req_id: reply, m2: result };
+    this.#tell(token, Buffer.from(goJson(message)));
+  }
+}
+
+/** What a server says of a request that this one measures. */
+export interface RemoteMessage {
+  readonly account: string;
+  readonly reply: string;
+  readonly result: RemoteResult;
+}
+
+/** Reads what another server tells; undefined where it is not that. */
+export function readRemoteMessage(json: Buffer): RemoteMessage | undefined {
+  try {
+    const { account, req_id: reply, m2 } = JSON.parse(json.toString());
+    const { service, responder } = m2;
+    if (typeof account !== 'string' || typeof reply !== 'string' || !Number.isFinite(service))
+      return undefined;
+    if (responder !== undefined && (typeof responder !== 'object' || responder === null)) return undefined;
+    return { account, reply, result: { service, responder } };
+  } catch {
+    return undefined;
+  }
+}
+
+function tokensOf(subject: string): string[] {
+  return subject.split('.');
+}

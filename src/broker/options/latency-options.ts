@@ -1,0 +1,64 @@
+// Reads which requests to a service are measured, and where the results go.
+import type { ConfProblem } from '../../conf/error.ts';
+import { MapReader } from '../../conf/reader.ts';
+import type { Position, Value } from '../../conf/value.ts';
+import { isLiteral, matches } from '../../subjects/subject.ts';
+
+/** How a service is measured. */
+export interface LatencyOptions {
+  /** Where the results are published, in the account of the service. */
+  readonly subject: string;
+  /** Of a hundred requests, how many are measured; 0 for those alone whose headers ask for it. */
+  readonly sampling: number;
+}
+
+/** Reads `latency` of the export of a service; undefined where there is none, or none that can be used. */
+export function readLatency(
+  reader: MapReader,
+  problems: ConfProblem[],
+  service: string | undefined,
+): LatencyOptions | undefined {
+  const value = reader.value('latency');
+  if (value === undefined) return undefined;
+  if (value.kind === 'string') {
+    checkResults(value.value, service, value.position, reader);
+    return { subject: value.value, sampling: 100 };
+  }
+  if (value.kind !== 'map') {
+    reader.error(value.position, '"latency" must be a subject or a block');
+    return undefined;
+  }
+  const latency = new MapReader(value, problems, 'latency');
+  const given = latency.value('sampling');
+  const sampling = given === undefined ? 100 : samplingOf(given);
+  if (sampling === undefined) {
+    latency.error(latency.position('sampling'), '"sampling" must be from 1 to 100 percent, or "headers"');
+  }
+  const subject = latency.string('subject');
+  if (subject !== undefined) checkResults(subject, service, latency.position('subject'), latency);
+  else if (!latency.has('subject')) latency.error(value.position, '"latency" needs "subject"');
+  latency.finish();
+  return subject === undefined || sampling === undefined ? undefined : { subject, sampling };
+}
+
+/** What somebody can publish to (nats-server, accounts.go, TrackServiceExportWithSampling). */
+function checkResults(
+  subject: string,
+  service: string | undefined,
+  position: Position,
+  reader: MapReader,
+): void {
+  const bytes = Buffer.from(subject);
+  if (!isLiteral(bytes, 0, bytes.length) || /\s/.test(subject)) {
+    reader.error(position, '"latency" needs a subject without wildcards to publish to');
+  } else if (service !== undefined && matches(Buffer.from(service), bytes, 0, bytes.length)) {
+    reader.error(position, '"latency" cannot publish to the service itself');
+  }
+}
+
+function samplingOf(value: Value): number | undefined {
+  if (value.kind === 'string' && value.value.trim().toLowerCase() === 'headers') return 0;
+  const percent = value.kind === 'string' ? /^(\d+)%?$/.exec(value.value)?.[1] : undefined;
+  const number = value.kind === 'integer' ? Number(value.value) : Number(percent ?? 0);
+  return number >= 1 && number <= 100 ? number : undefined;
+}

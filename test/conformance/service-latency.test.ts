@@ -1,0 +1,385 @@
+// Services that are measured: what is published of each request in the account of the service, of those that are answered
+// and of those that are not. The same cases run on both servers; a second part compares the results key by key.
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { typesOf } from '../support/monitoring.ts';
+import { describePeer } from '../support/peers.ts';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
+import { Wire } from '../support/wire.ts';
+import { conformance } from './suite.ts';
+
+const configuration = `
+server_name: one
+accounts {
+  A {
+    users: [ { user: a, password: p } ]
+    exports: [
+      { service: "q.*", latency: "results.q" }
+      { service: "half", latency: { sampling: 50%, subject: results.half } }
+      { service: "asked", latency: { sampling: headers, subject: results.asked } }
+      { service: "slow", threshold: "300ms", latency: { sampling: 100, subject: results.slow } }
+      { service: "plain" }
+      { stream: "results.q" }
+    ]
+  }
+  B {
+    users: [ { user: b, password: p } ]
+    imports: [
+      { service: { account: A, subject: "q.*" } }
+      { service: { account: A, subject: "q.told" }, to: told, share: true }
+      { service: { account: A, subject: half } }
+      { service: { account: A, subject: asked } }
+      { service: { account: A, subject: slow } }
+      { service: { account: A, subject: plain } }
+      { stream: { account: A, subject: "results.q" }, to: seen }
+    ]
+    exports: [ { service: "q.*", latency: { subject: results.b } } ]
+  }
+  C {
+    users: [ { user: c, password: p } ]
+    imports: [ { service: { account: B, subject: "q.*" }, to: "through.*" } ]
+  }
+}
+`;
+
+// biome-ignore lint/suspicious/noExplicitAny: JSON
+type Json = any;
+
+/** Waits for the next message and reads its payload as JSON. */
+async function nextResult(wire: Wire): Promise<{ subject: string; result: Json }> {
+  const [, subject, ...rest] = (await wire.line()).split(' ');
+  const payload = await wire.bytes(Number(rest.at(-1)) + 2);
+  return { subject: String(subject), result: JSON.parse(payload.slice(0, -2)) };
+}
+
+/** Reads a request to a service. */
+async function nextRequest(wire: Wire): Promise<string> {
+  const [keyword, , , reply, ...sizes] = (await wire.line()).split(' ');
+  if (keyword !== 'MSG' && keyword !== 'HMSG') throw new Error(`not a request: ${keyword}`);
+  await wire.bytes(Number(sizes.at(-1)) + 2);
+  return String(reply);
+}
+
+const b = { user: 'b', pass: 'p', name: 'asker', lang: 'test', version: '1.2.3', headers: true };
+const a = { user: 'a', pass: 'p', name: 'answerer', lang: 'other', version: '4.5.6', headers: true };
+const nanoseconds = expect.any(Number);
+const when = expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/);
+const event = {
+  type: 'io.nats.server.metric.v1.service_latency',
+  id: expect.stringMatching(/^[0-9A-Za-z]{22}$/),
+  timestamp: when,
+};
+
+conformance('the latency of a service', configuration, (suite) => {
+  /** Somebody who provides services, somebody who asks, and somebody who reads the results. */
+  async function parties(...services: string[]) {
+    const [service, client, reader] = await Promise.all([
+      suite.connect(a),
+      suite.connect(b),
+      suite.connect({ user: 'a', pass: 'p' }),
+    ]);
+    service.send(services.map((subject, index) => `SUB ${subject} ${index + 1}\r\n`).join(''));
+    reader.send('SUB results.> 1\r\n');
+    await Promise.all([service.receives(''), reader.receives('')]);
+    return { service, client, reader };
+  }
+
+  async function answered(
+    service: Wire,
+    client: Wire,
+    subject: string,
+    operation = `PUB ${subject} in 0\r\n`,
+  ) {
+    client.send(`SUB in 1\r\nUNSUB 1 1\r\n${operation}\r\n`);
+    const reply = await nextRequest(service);
+    service.send(`PUB ${reply} 2\r\nok\r\n`);
+    await client.reads('MSG in 1 2\r\nok\r\n');
+    return reply;
+  }
+
+  it('is published in its account when it has answered', async () => {
+    const { service, client, reader } = await parties('q.x');
+    const reply = await answered(service, client, 'q.x');
+    expect(reply).toMatch(/^_R_\.\w{6}\.\w{6}\.\w{8}\.T$/);
+    const { subject, result } = await nextResult(reader);
+    expect(subject).toBe('results.q');
+    expect(result).toEqual({
+      ...event,
+      status: 200,
+      requestor: { acc: 'B', rtt: nanoseconds },
+      responder: {
+        ...{ start: when, host: '127.0.0.1', id: service.info.client_id, acc: 'A', user: 'a' },
+        ...{ name: 'answerer', lang: 'other', ver: '4.5.6', rtt: nanoseconds },
+        ...{ server: 'one', kind: 'Client', client_type: 'nats' },
+      },
+      start: when,
+      ...{ service: nanoseconds, system: nanoseconds, total: nanoseconds },
+    });
+    const { service: took, total, requestor } = result;
+    expect(took).toBeGreaterThanOrEqual(0);
+    expect(total).toBeGreaterThanOrEqual(took + requestor.rtt);
+    expect(Object.keys(result)).toEqual([
+      ...[
+        'type',
+        'id',
+        'timestamp',
+        'status',
+        'requestor',
+        'responder',
+        'start',
+        'service',
+        'system',
+        'total',
+      ],
+    ]);
+  });
+
+  it('says who asked where the import shares that', async () => {
+    const { service, client, reader } = await parties('q.told');
+    await answered(service, client, 'told');
+    const { result } = await nextResult(reader);
+    expect(result.requestor).toEqual({
+      ...{ start: when, host: '127.0.0.1', id: client.info.client_id, acc: 'B', user: 'b' },
+      ...{ name: 'asker', lang: 'test', ver: '1.2.3', rtt: nanoseconds },
+      ...{ server: 'one', kind: 'Client', client_type: 'nats' },
+    });
+  });
+
+  it('is told once, for the first answer', async () => {
+    const { service, client, reader } = await parties('q.x');
+    client.send('SUB in 1\r\nPUB q.x in 0\r\n\r\n');
+    const reply = await nextRequest(service);
+    service.send(`PUB ${reply} 1\r\n1\r\nPUB ${reply} 1\r\n2\r\n`);
+    await client.reads('MSG in 1 1\r\n1\r\n');
+    await nextResult(reader);
+    await service.receives('');
+    await reader.receives('');
+    await client.receives('');
+  });
+
+  it('is a status of 400 for a request without a reply, which the service gets', async () => {
+    const { service, client, reader } = await parties('q.x');
+    client.send('PUB q.x 0\r\n\r\n');
+    await service.line();
+    expect((await nextResult(reader)).result).toEqual({
+      ...event,
+      ...{ status: 400, description: 'Bad Request' },
+      ...{ requestor: { acc: 'B', rtt: nanoseconds }, start: when, service: 0, system: 0, total: 0 },
+    });
+  });
+
+  it('is a status of 503 where nobody provides it', async () => {
+    const { client, reader } = await parties();
+    client.send('SUB in 1\r\nPUB q.nobody in 0\r\n\r\n');
+    await client.receives('');
+    expect((await nextResult(reader)).result).toEqual({
+      ...event,
+      ...{ status: 503, description: 'Service Unavailable' },
+      ...{ requestor: { acc: 'B', rtt: nanoseconds }, start: when, service: 0, system: 0, total: 0 },
+    });
+  });
+
+  it('is a status of 504 where it does not answer in time', async () => {
+    const { service, client, reader } = await parties('slow');
+    client.send('SUB in 1\r\nPUB slow in 0\r\n\r\n');
+    const reply = await nextRequest(service);
+    const { subject, result } = await nextResult(reader);
+    expect(subject).toBe('results.slow');
+    expect(result).toMatchObject({ status: 504, description: 'Service Timeout', requestor: { acc: 'B' } });
+    service.send(`PUB ${reply} 2\r\nok\r\n`);
+    await service.receives('');
+    await client.receives('');
+    await reader.receives('');
+  });
+
+  it.each([
+    ['its subscription ends', 'in', 'UNSUB 1\r\n'],
+    ['a subscription with a wildcard ends', 'in.*', 'UNSUB 1\r\n'],
+  ])('is a status of 408 where nobody waits any more, because %s', async (_, inbox, end) => {
+    const { service, client, reader } = await parties('q.x');
+    client.send(`SUB ${inbox} 1\r\nSUB ${inbox} 2\r\nPUB q.x ${inbox.replace('*', 'x')} 0\r\n\r\n`);
+    const reply = await nextRequest(service);
+    // As long as one of two subscriptions is left, somebody waits.
+    client.send('UNSUB 2\r\n');
+    await client.receives('');
+    await reader.receives('');
+    client.send(end);
+    expect((await nextResult(reader)).result).toEqual({
+      ...event,
+      ...{ status: 408, description: 'Request Timeout' },
+      ...{ requestor: { acc: 'B', rtt: nanoseconds }, start: when, service: 0, system: 0, total: 0 },
+    });
+    service.send(`PUB ${reply} 2\r\nok\r\n`);
+    await service.receives('');
+    await reader.receives('');
+  });
+
+  it('is a status of 408 where whoever asked has gone', async () => {
+    const { service, client, reader } = await parties('q.x');
+    client.send('SUB in 1\r\nPUB q.x in 0\r\n\r\n');
+    await nextRequest(service);
+    client.end();
+    expect((await nextResult(reader)).result).toMatchObject({ status: 408, requestor: { acc: 'B' } });
+  });
+
+  it('is not measured of a service that does not say so', async () => {
+    const { service, client, reader } = await parties('plain');
+    expect(await answered(service, client, 'plain')).toMatch(/^_R_\.\w{6}\.\w{6}$/);
+    await reader.receives('');
+  });
+
+  it('is measured of about as many requests as it says', async () => {
+    const { service, client, reader } = await parties('half');
+    service.send('SUB half.end 2\r\n');
+    client.send('SUB in 1\r\n');
+    for (let i = 0; i < 400; i++) client.send('PUB half in 0\r\n\r\n');
+    await client.receives('');
+    let measured = 0;
+    for (let i = 0; i < 400; i++) if ((await nextRequest(service)).endsWith('.T')) measured++;
+    // Six standard deviations on either side of 51 in a hundred.
+    expect(Math.abs(measured - 204)).toBeLessThan(60);
+    await reader.receives('');
+  });
+
+  it.each([
+    ['', undefined],
+    ['A: b\r\n', undefined],
+    ['Uber-Trace-Id: 479fefe9525eddb:5adb976bfc1f95c1:479fefe9525eddb:1\r\nuberctx-a: b\r\nX: y\r\n', 'all'],
+    ['uber-trace-id: 1:2:3:11\r\n', { 'Uber-Trace-Id': ['1:2:3:11'] }],
+    ['Uber-Trace-Id: 1:2:3:10\r\nX-B3-TraceId: 5\r\n', undefined],
+    ['Uber-Trace-Id: 1:2:3:111\r\n', undefined],
+    ['Uber-Trace-Id: 1:2:3\r\n', undefined],
+    ['Uber-Trace-Id: 1:2:3:g1\r\n', { 'Uber-Trace-Id': ['1:2:3:g1'] }],
+    ['Uber-Trace-Id: 1:2:3:1g\r\n', undefined],
+    [
+      'X-B3-Sampled: 1\r\nX-B3-SpanId: 7\r\nX-B3-ParentSpanId: 8\r\nx-b3-traceid: 9\r\nX-B3-Flags: 1\r\n',
+      { 'X-B3-Parentspanid': ['8'], 'X-B3-Sampled': ['1'], 'X-B3-Spanid': ['7'], 'X-B3-Traceid': ['9'] },
+    ],
+    ['X-B3-Sampled: 0\r\nX-B3-TraceId: 9\r\n', undefined],
+    ['X-B3-Sampled: d\r\n', undefined],
+    ['X-B3-Sampled: d\r\nX-B3-TraceId: 9\r\n', { 'X-B3-Sampled': ['d'], 'X-B3-Traceid': ['9'] }],
+    ['X-B3-TraceId: 9\r\nX-B3-TraceId: 10\r\n', { 'X-B3-Traceid': ['9', '10'] }],
+    ['B3: 1-2-1-3\r\n', { B3: ['1-2-1-3'] }],
+    ['b3:1-2\r\n', { B3: ['1-2'] }],
+    ['B3: 1-2-0\r\n', undefined],
+    ['B3: 0\r\n', undefined],
+    ['B3:\r\n', { B3: [''] }],
+    ['Traceparent: 00-4-0-01\r\nTracestate: s\r\n', { Traceparent: ['00-4-0-01'], Tracestate: ['s'] }],
+    ['traceparent:   00-4-0-7f \r\n', { Traceparent: ['00-4-0-7f'] }],
+    ['traceparent: 00-4-0-81\r\n', undefined],
+    ['traceparent: 00-4-0-00\r\n', undefined],
+    ['traceparent: 00-4-0-1\r\n', undefined],
+    ['traceparent: 00-4-0-+1\r\n', { Traceparent: ['00-4-0-+1'] }],
+    ['traceparent: 00-4-0-0x\r\n', undefined],
+    ['traceparent: 00-4-0-01-5\r\n', undefined],
+    ['Traceparent: 00-4-0-01\r\nno colon\r\n', undefined],
+    ['Traceparent: 00-4-0-01\r\nwith blank: x\r\n', { Traceparent: ['00-4-0-01'] }],
+    ['Traceparent : 00-4-0-01\r\n', undefined],
+    ['Traceparent: 00-4-0-01\r\n: x\r\n', undefined],
+    ['Traceparent: 00-4-0-01\r\nA: \u0001\r\n', undefined],
+    ['Traceparent: 00-4-0-01\r\nA(: x\r\n', undefined],
+    [' Traceparent: 00-4-0-01\r\n', undefined],
+    ['B3: 1\r\n \r\n', { B3: ['1 '] }],
+    [
+      'Traceparent: 00-4-0-01\r\nTracestate: a\r\n b\r\n',
+      { Traceparent: ['00-4-0-01'], Tracestate: ['a b'] },
+    ],
+    ['Tracestate: <&>ü\r\nTraceparent: 00-4-0-01\r\n', { Traceparent: ['00-4-0-01'], Tracestate: ['<&>ü'] }],
+  ] as const)('is measured where headers ask for it: %j', async (lines, expected) => {
+    const { service, client, reader } = await parties('asked');
+    const block = Buffer.from(`NATS/1.0\r\n${lines}\r\n`);
+    await answered(service, client, 'asked', `HPUB asked in ${block.length} ${block.length}\r\n${block}`);
+    if (expected === undefined) {
+      await service.receives('');
+      await reader.receives('');
+      return;
+    }
+    const { subject, result } = await nextResult(reader);
+    expect(subject).toBe('results.asked');
+    const { header } = result;
+    if (expected === 'all') expect(Object.keys(header)).toEqual(['Uber-Trace-Id', 'Uberctx-A']);
+    else expect(header).toEqual(JSON.parse(Buffer.from(JSON.stringify(expected)).toString('latin1')));
+  });
+
+  it('is measured anew in each account that a request passes through', async () => {
+    const { service, reader } = await parties('q.x');
+    const [client, other] = [await suite.connect({ ...b, user: 'c' }), await suite.connect(b)];
+    other.send('SUB results.b 1\r\n');
+    await other.receives('');
+    await answered(service, client, 'through.x');
+    for (const [wire, where] of [
+      [reader, 'results.q'],
+      [other, 'results.b'],
+    ] as const) {
+      const { subject, result } = await nextResult(wire);
+      expect(subject).toBe(where);
+      expect(result).toMatchObject({
+        status: 200,
+        requestor: { acc: 'C' },
+        responder: { acc: 'A', user: 'a' },
+      });
+      expect(Object.keys(result.requestor)).toEqual(['acc', 'rtt']);
+    }
+  });
+
+  it('goes where the stream of the results is imported', async () => {
+    const { service, client } = await parties('q.x');
+    const other = await suite.connect(b);
+    other.send('SUB seen 1\r\n');
+    await other.receives('');
+    await answered(service, client, 'q.x');
+    expect(await nextResult(other)).toMatchObject({ subject: 'seen', result: { status: 200 } });
+  });
+});
+
+describePeer('nats-server', 'the latency of a service, beside nats-server', (bin) => {
+  const wires: Wire[] = [];
+  let servers: ServerUnderTest[] = [];
+
+  beforeAll(async () => {
+    servers = [await bundledBroker(configuration), await natsServer(bin)(configuration)];
+  });
+
+  afterAll(async () => {
+    for (const wire of wires) wire.end();
+    await Promise.all(servers.map((server) => server.stop()));
+  });
+
+  const connect = async ({ port }: ServerUnderTest, user: object) => {
+    const wire = await Wire.open(port);
+    wires.push(wire);
+    wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...user })}\r\n`);
+    await wire.receives('');
+    return wire;
+  };
+
+  /** The keys with the types of their values, in their order. */
+  const resultOf = async (server: ServerUnderTest, subject: string, answers: boolean) => {
+    const [service, client, reader] = [
+      await connect(server, a),
+      await connect(server, b),
+      await connect(server, a),
+    ];
+    if (answers) service.send('SUB q.* 1\r\n');
+    reader.send('SUB results.> 1\r\n');
+    await service.receives('');
+    await reader.receives('');
+    client.send(`SUB in 1\r\nPUB ${subject} 0\r\n\r\n`);
+    if (answers && subject.includes(' ')) service.send(`PUB ${await nextRequest(service)} 0\r\n\r\n`);
+    const { result } = await nextResult(reader);
+    for (const wire of [service, client, reader]) wire.end();
+    return [...typesOf(result)];
+  };
+
+  describe.each([
+    ['q.x in', true],
+    ['told in', true],
+    ['q.x', true],
+    ['q.x in', false],
+    ['told in', false],
+  ])('a request to %s, answered: %s', (subject, answers) => {
+    it('has the same result, key by key', async () => {
+      const [ours, theirs] = await Promise.all(servers.map((server) => resultOf(server, subject, answers)));
+      expect(ours).toEqual(theirs);
+    });
+  });
+});
