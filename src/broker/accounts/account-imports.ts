@@ -136,7 +136,8 @@ export class AccountImports {
     const [from, to] = [bytes(link.from), bytes(link.to)];
     const mapping = link.mapped === undefined ? undefined : new SubjectMapping(from, bytes(link.mapped));
     const exporter = this.#accounts.get(link.exporter);
-    const service = { ...link, importer, exporter, from, to, mapping };
+    const isOfSystem = link.exporter === this.#broker.systemAccount;
+    const service = { ...link, isOfSystem, importer, exporter, from, to, mapping };
     const request = this.#services.request.bind(this.#services, service);
     this.#undo.push(importer.intercept(from, request));
   }

@@ -28,6 +28,8 @@ export interface ServiceImport {
   readonly mapping: SubjectMapping | undefined;
   /** Tell the service who asks. */
   readonly share: boolean;
+  /** Whether the service is the system account's, which learns at which server somebody asks. */
+  readonly isOfSystem: boolean;
   /** Names the export: a request passes through each once. */
   readonly export: string;
   readonly responseType: ResponseType;
@@ -43,7 +45,7 @@ interface Stage {
   /** The account that the request began in, and whether that tells who asks. */
   readonly account: string;
   readonly isShared: boolean;
-  /** Whether any account on the way tells who asks. */
+  /** Whether any account on the way tells who asks, or is the system's (client.go, processServiceImport). */
   readonly namesServer: boolean;
 }
 
@@ -199,12 +201,13 @@ export class ServiceImports {
   }
 
   /** Where the request began, and whether it tells of its client: that is settled where it begins. */
-  #stageOf({ importer, share, export: exported }: ServiceImport): Stage {
+  #stageOf({ importer, share, isOfSystem, export: exported }: ServiceImport): Stage {
+    const tells = share || isOfSystem;
     const earlier = this.#stages.at(-1);
     const begun = { export: exported, isResponse: false, account: importer.name };
-    if (earlier === undefined || earlier.isResponse) return { ...begun, isShared: share, namesServer: share };
+    if (earlier === undefined || earlier.isResponse) return { ...begun, isShared: share, namesServer: tells };
     const { account, isShared, namesServer } = earlier;
-    return { ...begun, account, isShared, namesServer: namesServer || share };
+    return { ...begun, account, isShared, namesServer: namesServer || tells };
   }
 
   #told(
