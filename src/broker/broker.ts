@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
 import { MessageWriter } from '../protocol/message-writer.ts';
-import type { CloseReason } from '../protocol/violations.ts';
+import { type CloseReason, violations } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './accounts/account.ts';
@@ -294,7 +294,11 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const before = this.facts;
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
-    for (const session of this.sessions.list()) session.applyOptions();
+    const sessions = this.sessions.list();
+    for (const session of sessions.slice(options.maxConnections))
+      session.violation(violations.maxConnections);
+    // Where there are too many those who came first stay.
+    for (const session of sessions.reverse()) session.applyOptions();
     if (clusterBefore !== undefined) this.#cluster?.reload(clusterBefore);
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);

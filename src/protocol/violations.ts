@@ -18,6 +18,7 @@ export type CloseReason =
   | 'Maximum Connections Exceeded'
   | 'Maximum Account Connections Exceeded'
   | 'Maximum Message Payload Exceeded'
+  | 'Maximum Subscriptions Exceeded'
   | 'Maximum Control Line Exceeded'
   | 'Server Shutdown'
   | 'No Responders Requires Headers'
@@ -67,6 +68,12 @@ export const violations = {
     'maximum account active connections exceeded',
     'Maximum Account Connections Exceeded',
     'maximum account active connections exceeded',
+  ),
+  /** Of one that has more than a reload leaves it. */
+  maxAccountSubscriptions: closing(
+    'maximum subscriptions exceeded',
+    'Maximum Subscriptions Exceeded',
+    'maximum subscriptions exceeded',
   ),
   throttled: closing(
     'Connection throttling is active. Please try again later.',

@@ -37,6 +37,8 @@ export type Verdict = Identity | Refused | Unproven;
 
 const anonymous: Identity = { account: globalAccountName, label: '', permissions: undefined };
 
+const tokenLabel = 'token';
+
 /** Judges clients by one configuration. */
 export class Authenticator {
   readonly #options: AuthOptions;
@@ -44,6 +46,8 @@ export class Authenticator {
   /** Those who log in with a name, and those who log in with a key. */
   readonly #users: ReadonlyMap<string, UserOptions>;
   readonly #keys: ReadonlyMap<string, { readonly user: UserOptions; readonly key: KeyObject }>;
+  /** Where those with a name are, by their labels. */
+  readonly #accounts: ReadonlyMap<string, string>;
   /** Those that a certificate may name. */
   readonly #names: ReadonlySet<string>;
   /** What the password of somebody is checked against who is refused anyway; undefined where no password is hashed. */
@@ -61,6 +65,13 @@ export class Authenticator {
       users
         .filter(({ isNkey }) => isNkey)
         .map((user) => [user.name, { user, key: readPublicKey(user.name) }]),
+    );
+    const single = options.single && { name: options.single.user, account: globalAccountName };
+    this.#accounts = new Map(
+      [...users, ...(single === undefined ? [] : [single])].map((user) => [
+        labelOf(user.name, 'isNkey' in user && user.isNkey),
+        user.account,
+      ]),
     );
     this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
     this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.admitsSilent);
@@ -104,7 +115,7 @@ export class Authenticator {
     if (users !== undefined) return this.#byName(connect);
     if (token !== undefined) {
       return prove(token, connect.auth_token, (right) =>
-        right ? { ...anonymous, label: 'token' } : { refused: 'wrong token' },
+        right ? { ...anonymous, label: tokenLabel } : { refused: 'wrong token' },
       );
     }
     return this.#bySingleUser(single?.user ?? '', single?.password ?? '', connect);
@@ -112,14 +123,26 @@ export class Authenticator {
 
   /**
    * Returns who somebody let in under an earlier configuration is under this one; undefined where this one does not
-   * let them in as the same. It is the same object where what they may do is the same too.
+   * let them in as the same, or lets somebody without a name in elsewhere. It is the same object where what they may do
+   * is the same too.
    */
   renew(identity: Identity, verdict: Identity | Refused): Identity | undefined {
-    if (!this.isRequired) return identity;
-    if ('refused' in verdict) return undefined;
-    if (verdict.account !== identity.account || verdict.label !== identity.label) return undefined;
-    const same = isDeepStrictEqual(verdict.permissions?.rules, identity.permissions?.rules);
-    return same ? identity : verdict;
+    if ('refused' in verdict || verdict.account !== identity.account) return undefined;
+    const isSame = verdict.label === identity.label;
+    if (!isSame && hasName(identity)) return undefined;
+    return isSame && isDeepStrictEqual(verdict.permissions?.rules, identity.permissions?.rules)
+      ? identity
+      : verdict;
+  }
+
+  /**
+   * Whether somebody who was let in has a name that this configuration does not know, or has in another account: told
+   * nothing, for they may come back (reload.go, clientHasMovedToDifferentAccount).
+   */
+  hasMoved(identity: Identity, { nkey, user }: ConnectOptions): boolean {
+    const claimed = nkey === '' ? user : nkey;
+    const label = hasName(identity) ? identity.label : claimed && labelOf(claimed, nkey !== '');
+    return label !== '' && this.#accounts.get(label) !== identity.account;
   }
 
   #bySingleUser(user: string, password: string, connect: ConnectOptions): Verdict {
@@ -195,6 +218,10 @@ export class Authenticator {
 
 function labelOf(name: string, isNkey = false): string {
   return `${isNkey ? 'nkey' : 'user'}:${name}`;
+}
+
+function hasName({ label }: Identity): boolean {
+  return label !== anonymous.label && label !== tokenLabel;
 }
 
 /** Whether the user may come over plain NATS, the only way there is here. */

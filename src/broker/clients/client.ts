@@ -203,7 +203,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.maxPayload = this.#maxPayload;
     this.#parser.headers = this.headers;
     // Who has not begun to speak is asked by the new rules anyway.
-    if (!this.#started || !authenticator.isRequired || this.#parser.connectFirst) return;
+    if (!this.#started || this.#parser.connectFirst) return;
+    if (!authenticator.isRequired && this.#standing.identity === undefined) return;
     this.#admission.judge(this.#connect, (verdict) => this.#renew(verdict));
   }
 
@@ -376,16 +377,35 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   #renew(verdict: Identity | Refused): void {
+    const { authenticator } = this.#environment;
     const before = this.#standing.identity;
-    const identity = before && this.#environment.authenticator.renew(before, verdict);
-    if (identity === undefined) {
+    const identity = before && authenticator.renew(before, verdict);
+    if (identity !== undefined) {
+      if (identity !== before) this.#becomeAnew(identity);
+      this.#keepToLimits();
+    } else if (before !== undefined && authenticator.hasMoved(before, this.#connect)) {
+      this.log.info('Not a user of this account any more after a reload');
+      this.connection.close('Client Closed');
+    } else {
       this.violation(violations.authorization, 'not let in any more after a reload');
-    } else if (identity !== before) {
-      this.#standing.become(identity);
-      for (const removed of this.#subscriptions.review()) {
-        this.violation(removed);
-        this.log.info(`Subscription ended by a reload: ${removed.text}`);
-      }
+    }
+  }
+
+  #becomeAnew(identity: Identity): void {
+    this.#standing.become(identity);
+    this.log.label = sessionLabel(this.#name, this.#connect, identity);
+    for (const removed of this.#subscriptions.review()) {
+      this.violation(removed);
+      this.log.info(`Subscription ended by a reload: ${removed.text}`);
+    }
+  }
+
+  /** Ends the session where the account may have fewer of its kind by now. */
+  #keepToLimits(): void {
+    const { clients, limits } = this.#account;
+    if (clients > limits.maxConnections) this.violation(violations.maxAccountConnections);
+    else if (this.#subscriptions.size > limits.maxSubscriptions) {
+      this.violation(violations.maxAccountSubscriptions);
     }
   }
 

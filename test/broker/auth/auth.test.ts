@@ -166,7 +166,7 @@ describe('Authenticator', () => {
     expect(still(changed({ account: 'OTHER' }), alice)).toBe(false);
     expect(still({ ...openToAll, users: [] }, alice)).toBe(false);
     expect(still(single, alice)).toBe(false);
-    expect(still(openToAll, alice)).toBe(true);
+    expect(still(openToAll, alice)).toBe(false);
     expect(still(single, admitted(single, { user: 'alice', pass: 'a' }))).toBe(true);
     expect(still(users, admitted(openToAll, {}))).toBe(false);
     const token = { ...openToAll, token: 't' };
