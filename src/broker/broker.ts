@@ -276,6 +276,11 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#advisories?.refused(session, reason);
   }
 
+  refusing({ tls }: ClientSession, tell: () => void): void {
+    if (tls === undefined || this.tls === undefined) tell();
+    else this.tls.handshaker.delayRefusal(tls, tell);
+  }
+
   async #reload(): Promise<void> {
     if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
     const { options, changed, kept } = planReload(this.options, this.#deps.reread());

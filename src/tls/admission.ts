@@ -1,6 +1,5 @@
 // How many handshakes may begin: by number in a second, by their bytes in a second, and one after the other. Knows no
 // sockets.
-import { Turns } from '../turns.ts';
 
 /** Lets a number of handshakes begin in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
 export class HandshakeCounter {
@@ -90,43 +89,83 @@ export class HandshakeBudget {
   }
 }
 
+/** Somebody who waits for his turn. */
+interface Waiting {
+  readonly begin: () => void;
+  readonly since: number;
+  isWaiting: boolean;
+}
+
 /**
- * Lets handshakes begin one after the other, and the addresses they come from take turns: who is alone with his address
- * begins right behind the first of a crowd. A handshake keeps the process busy for about a millisecond, and those of a
- * crowd would come between the messages of everybody else all at once.
+ * Lets one begin after the other, and the addresses they come from take turns: who is alone with his address begins right
+ * behind the first of a crowd. A handshake keeps the process busy for about a millisecond, and those of a crowd would
+ * come between the messages of everybody else all at once.
  */
 export class HandshakeTurns {
-  readonly #turns = new Turns<() => boolean>();
+  /** By address, the oldest first. */
+  readonly #queues = new Map<string, Waiting[]>();
   readonly #pause: (next: () => void) => unknown;
+  readonly #patienceMs: () => number;
+  readonly #now: () => number;
   #isPausing = false;
 
-  /** @param pause calls what it is given when the next one may begin */
-  constructor(pause: (next: () => void) => unknown) {
+  /**
+   * @param pause calls what it is given when the next one may begin
+   * @param patienceMs how many milliseconds the first from an address may have waited and still be the next one. Behind
+   *   that comes whoever waits there for the shortest time: the others would be gone soon after their turn, if not before,
+   *   and so would everybody behind them.
+   * @param now milliseconds of a clock that only goes forward
+   */
+  constructor(
+    pause: (next: () => void) => unknown,
+    patienceMs: () => number = () => Number.POSITIVE_INFINITY,
+    now: () => number = () => performance.now(),
+  ) {
     this.#pause = pause;
+    this.#patienceMs = patienceMs;
+    this.#now = now;
   }
 
   /** Calls `begin` when it is its turn, at once where nobody else has just begun; gives a way to give up waiting. */
   wait(address: string, begin: () => void): () => void {
-    let isWaiting = true;
-    this.#turns.add(address, '', () => {
-      if (!isWaiting) return false;
-      isWaiting = false;
-      begin();
-      return true;
-    });
+    const waiting: Waiting = { begin, since: this.#now(), isWaiting: true };
+    const queue = this.#queues.get(address);
+    if (queue === undefined) this.#queues.set(address, [waiting]);
+    else queue.push(waiting);
     if (!this.#isPausing) this.#next();
-    return () => {
-      isWaiting = false;
-    };
+    return () => this.#forget(address, waiting);
   }
 
   readonly #next = (): void => {
-    let start = this.#turns.take();
-    // Those who have given up have no turn.
-    while (start !== undefined && !start()) start = this.#turns.take();
-    this.#isPausing = start !== undefined;
-    if (this.#isPausing) this.#pause(this.#next);
+    const next = this.#take();
+    this.#isPausing = next !== undefined;
+    if (next === undefined) return;
+    next.isWaiting = false;
+    // Before it begins, which could be anything.
+    this.#pause(this.#next);
+    next.begin();
   };
+
+  #take(): Waiting | undefined {
+    const [first] = this.#queues;
+    if (first === undefined) return undefined;
+    const [address, queue] = first;
+    const [oldest] = queue as [Waiting];
+    const isLate = this.#now() - oldest.since > this.#patienceMs();
+    const taken = isLate ? queue.pop() : queue.shift();
+    // Behind the other addresses.
+    this.#queues.delete(address);
+    if (queue.length > 0) this.#queues.set(address, queue);
+    return taken;
+  }
+
+  #forget(address: string, waiting: Waiting): void {
+    if (!waiting.isWaiting) return;
+    waiting.isWaiting = false;
+    const queue = this.#queues.get(address) as Waiting[];
+    queue.splice(queue.indexOf(waiting), 1);
+    if (queue.length === 0) this.#queues.delete(address);
+  }
 }
 
 /**

@@ -17,7 +17,14 @@ import {
 import type { TlsMaterial } from './material.ts';
 
 /** How many milliseconds apart handshakes begin from addresses that somebody was refused from lately. */
-const refusedPauseMs = 5;
+const refusedPauseMs = 2;
+
+/**
+ * How many milliseconds apart somebody is told that he is not let in, and how long it is delayed at the most. Those who
+ * wait for that begin no other handshakes, which leaves a part of these to others.
+ */
+const refusalPauseMs = 5;
+const longestRefusalMs = 4000;
 
 /** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
@@ -46,10 +53,11 @@ export class Handshaker {
   readonly #source: TlsContextSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
-  readonly #turns = new HandshakeTurns(setImmediate);
+  readonly #turns = new HandshakeTurns(setImmediate, () => this.#patienceMs);
   readonly #refused = new RefusedAddresses();
   /** For the addresses that somebody was refused from lately, all together. */
-  readonly #slowTurns = new HandshakeTurns((next) => setTimeout(next, refusedPauseMs));
+  readonly #slowTurns = new HandshakeTurns(pauseOf(refusedPauseMs), () => this.#patienceMs);
+  readonly #refusals = new HandshakeTurns(pauseOf(refusalPauseMs));
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
@@ -109,11 +117,32 @@ export class Handshaker {
   }
 
   /**
-   * Tells that somebody was not let in. For ten seconds the handshakes from his address are among the 200 a second that
+   * Tells that somebody was not let in. For ten seconds the handshakes from his address are among the 500 a second that
    * all such addresses have: guessing costs as much as a handshake, which others are not to pay for.
    */
   refused({ remoteAddress }: Socket): void {
     this.#refused.add(placeOf(remoteAddress ?? ''));
+  }
+
+  /**
+   * Calls `tell` when somebody may be told that he is not let in: at once where those are no more than 200 a second, and
+   * after four seconds at the latest where they are. So who guesses waits where it is known what he is. Before his next
+   * handshake everybody else from his address would wait behind him.
+   */
+  delayRefusal({ remoteAddress }: Socket, tell: () => void): void {
+    let isTold = false;
+    const once = () => {
+      clearTimeout(timer);
+      isTold = true;
+      tell();
+    };
+    let timer: NodeJS.Timeout | undefined;
+    const giveUp = this.#refusals.wait(placeOf(remoteAddress ?? ''), once);
+    if (isTold) return;
+    timer = setTimeout(() => {
+      giveUp();
+      once();
+    }, longestRefusalMs).unref();
   }
 
   /** Handshakes under way fail; connections that were handed over stay. */
@@ -140,22 +169,25 @@ export class Handshaker {
     this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
   }
 
-  /** Has it wait for its turn; among those who are not welcome no longer than a handshake may take. */
+  /** A half of what a handshake may take: the client has about as much patience, and needs the rest. */
+  get #patienceMs(): number {
+    return this.#material.block.timeoutMs / 2;
+  }
+
+  /** Has it wait for its turn, no longer than the handshake itself may take then. */
   #queue(socket: Socket, attempt: Attempt): void {
     const address = placeOf(socket.remoteAddress ?? '');
-    if (!this.#refused.has(address)) {
-      attempt.atEnd.push(this.#turns.wait(address, () => this.#start(socket, attempt)));
-      return;
-    }
-    const { timeoutMs } = this.#material.block;
-    const timer = setTimeout(() => {
-      const text = `handshake waited ${formatGoDuration(timeoutMs)} behind others from addresses that somebody was refused from`;
-      this.#end(socket, new HandshakeError('handshake-timeout', text));
-    }, timeoutMs);
-    const giveUp = this.#slowTurns.wait(address, () => {
+    const isSlow = this.#refused.has(address);
+    let isWaiting = true;
+    let timer: NodeJS.Timeout | undefined;
+    const giveUp = (isSlow ? this.#slowTurns : this.#turns).wait(address, () => {
+      isWaiting = false;
       clearTimeout(timer);
       this.#start(socket, attempt);
     });
+    if (!isWaiting) return;
+    const { timeoutMs } = this.#material.block;
+    timer = setTimeout(() => this.#end(socket, waitedError(timeoutMs, isSlow)), timeoutMs);
     attempt.atEnd.push(giveUp, () => clearTimeout(timer));
   }
 
@@ -221,10 +253,18 @@ export class Handshaker {
     const refusal =
       (verifies ? explainUnverified(secure as Handshaking, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
-    if (refusal !== undefined) this.refused(raw);
+    const attempt = this.#attempts.get(raw);
     // Nobody waits for it any more after a timeout.
-    if (refusal !== undefined || !this.#attempts.has(raw)) secure.destroy();
-    this.#end(raw, refusal ?? secure);
+    if (attempt === undefined) {
+      secure.destroy();
+    } else if (refusal === undefined) {
+      this.#end(raw, secure);
+    } else {
+      this.refused(raw);
+      // What has been decided is told, whatever becomes of the connection meanwhile.
+      letGo(attempt);
+      this.delayRefusal(raw, () => this.#end(raw, refusal));
+    }
   }
 
   #count(outcome: HandshakeOutcome): void {
@@ -235,7 +275,7 @@ export class Handshaker {
     const attempt = this.#attempts.get(socket);
     if (attempt === undefined) return;
     this.#attempts.delete(socket);
-    for (const letGo of attempt.atEnd) letGo();
+    letGo(attempt);
     this.#count(outcome instanceof HandshakeError ? outcome.code : 'ok');
     if (outcome instanceof HandshakeError) {
       socket.destroy();
@@ -280,6 +320,20 @@ interface Attempt {
   readonly reject: (error: HandshakeError) => void;
   /** Lets go of timers, listeners and places in a queue. */
   readonly atEnd: (() => void)[];
+}
+
+function letGo({ atEnd }: Attempt): void {
+  for (const each of atEnd.splice(0)) each();
+}
+
+function pauseOf(milliseconds: number): (next: () => void) => void {
+  return (next) => void setTimeout(next, milliseconds);
+}
+
+function waitedError(timeoutMs: number, isSlow: boolean): HandshakeError {
+  const others = isSlow ? 'others from addresses that somebody was refused from' : 'others';
+  const time = formatGoDuration(timeoutMs);
+  return new HandshakeError('handshake-timeout', `handshake waited ${time} behind ${others}`);
 }
 
 function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {

@@ -7,6 +7,7 @@ import {
   placeOf,
   RefusedAddresses,
 } from '../../src/tls/admission.ts';
+import { collectGarbage } from '../support/garbage.ts';
 
 describe('HandshakeCounter', () => {
   it('admits its number in each second', () => {
@@ -77,9 +78,51 @@ describe('HandshakeTurns', () => {
       pauses.shift()?.();
       expect(begun.length - before).toBeLessThanOrEqual(1);
     }
-    expect(begun).toEqual(['a1', 'b1', 'a3']);
+    expect(begun).toEqual(['a1', 'a3', 'b1']);
     wait('c', 'c1');
-    expect(begun).toEqual(['a1', 'b1', 'a3', 'c1']);
+    expect(begun).toEqual(['a1', 'a3', 'b1', 'c1']);
+  });
+});
+
+describe('HandshakeTurns of people without patience', () => {
+  it('begins the oldest of an address while that has not waited for long, and the newest then', () => {
+    let now = 0;
+    const pauses: (() => void)[] = [];
+    const begun: string[] = [];
+    const turns = new HandshakeTurns(
+      (next) => pauses.push(next),
+      () => 100,
+      () => now,
+    );
+    const wait = (name: string) => turns.wait('a', () => begun.push(name));
+    const next = (at: number) => {
+      now = at;
+      pauses.shift()?.();
+    };
+    for (const name of ['first', 'second', 'third']) wait(name);
+    next(100);
+    wait('fourth');
+    next(101);
+    next(199);
+    next(202);
+    wait('fifth');
+    next(303);
+    expect(begun).toEqual(['first', 'second', 'fourth', 'third', 'fifth']);
+  });
+
+  it('keeps nothing of those who have given up', async () => {
+    const turns = new HandshakeTurns(() => {});
+    turns.wait('a', () => {});
+    const give = () => {
+      const begin = () => expect.fail('has given up');
+      turns.wait('a', begin)();
+      return new WeakRef(begin);
+    };
+    const given = give();
+    await vi.waitFor(() => {
+      collectGarbage();
+      expect(given.deref() === undefined).toBe(true);
+    });
   });
 });
 

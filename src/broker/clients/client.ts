@@ -60,6 +60,8 @@ export interface ClientEnvironment extends Judges {
   readonly now: () => Date;
   /** Called each time when somebody is let in. */
   admitted(session: ClientSession): void;
+  /** Calls `tell` when a client may be told that it is not let in. */
+  refusing(session: ClientSession, tell: () => void): void;
   /** Called once, when the session is over and its subscriptions are still there. */
   forget(session: ClientSession, reason: CloseReason): void;
 }
@@ -412,7 +414,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Lets somebody in, or says that it does not. */
   #enter(verdict: Identity | Refused): boolean {
     if ('refused' in verdict) {
-      this.violation(violations.authorization, verdict.refused);
+      this.#parser.stop();
+      this.connection.hold();
+      const { refused } = verdict;
+      this.#environment.refusing(this, () => this.violation(violations.authorization, refused));
       return false;
     }
     this.#standing.become(verdict);

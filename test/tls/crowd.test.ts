@@ -1,0 +1,145 @@
+// Many who want to shake hands at once, honest ones and others: who begins when, and who waits for whom.
+import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
+import { type ConnectionOptions, connect } from 'node:tls';
+import { expect, it, vi } from 'vitest';
+import { HandshakeError } from '../../src/tls/handshake-error.ts';
+import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { greeting, listenTls, type Outcome } from '../support/tls-listener.ts';
+
+const ca = await TestAuthority.make('NATS CA');
+const server = await ca.server();
+const alice = await ca.leaf('alice');
+const stranger = await (await TestAuthority.make('Other CA')).leaf('mallory');
+
+function messageOf(outcome: Outcome): string {
+  expect(outcome).toBeInstanceOf(HandshakeError);
+  return (outcome as HandshakeError).message;
+}
+
+function as({ cert, key }: MadePair, options: ConnectionOptions = {}): ConnectionOptions {
+  return { ca: ca.pem, cert, key, ...options };
+}
+
+it('lets good clients in while bad ones fail beside them', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
+  const tries = Array.from({ length: 40 }, (_, index) =>
+    greeting(listener.port, as(index % 2 === 0 ? alice : stranger)),
+  );
+  const said = await Promise.all(tries);
+  expect(said.filter((what) => what === 'hello')).toHaveLength(20);
+  const outcomes = await Promise.all(tries.map(() => listener.outcome()));
+  expect(outcomes.filter((outcome) => outcome instanceof HandshakeError)).toHaveLength(20);
+  await listener.close();
+});
+
+it('has those from where somebody was refused wait for one another, and nobody else', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  expect(await greeting(listener.port, as(stranger))).not.toBe('hello');
+  await listener.outcome();
+  let refused = 0;
+  const crowd = Array.from({ length: 40 }, async () => {
+    await greeting(listener.port, as(stranger));
+    refused++;
+  });
+  const elsewhere = connectPlain({ port: listener.port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+  expect(await greeting(listener.port, as(alice, { socket: elsewhere }))).toBe('hello');
+  expect(refused).toBeLessThan(40);
+  await Promise.all(crowd);
+  expect(await greeting(listener.port, as(alice))).toBe('hello');
+  await listener.close();
+});
+
+it('gives up one who waits too long behind others that were refused', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
+  const first = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+  await once(first, 'connect');
+  // Both ends have the same address.
+  listener.handshaker.refused(first);
+  await listener.outcome();
+  const sockets = Array.from({ length: 60 }, () =>
+    connectPlain(listener.port, '127.0.0.1').on('error', () => {}),
+  );
+  const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
+  expect(outcomes.map((outcome) => messageOf(outcome))).toContain(
+    'handshake waited 50ms behind others from addresses that somebody was refused from',
+  );
+  await listener.close();
+});
+
+it('gives up one who waits too long behind a crowd that nobody was refused from', async () => {
+  // In which the next handshake would begin.
+  vi.useFakeTimers({ toFake: ['setImmediate'] });
+  try {
+    const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
+    const sockets = Array.from({ length: 3 }, () =>
+      connectPlain(listener.port, '127.0.0.1').on('error', () => {}),
+    );
+    const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
+    expect(outcomes.map(messageOf)).toEqual([
+      'client sent nothing for 50ms, expected a TLS handshake',
+      'handshake waited 50ms behind others',
+      'handshake waited 50ms behind others',
+    ]);
+    await listener.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+it('has those wait who are refused, and nobody wait for them', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const tells: (() => void)[] = [];
+  vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
+  let refused = 0;
+  const strangers = Array.from({ length: 20 }, async () => {
+    await greeting(listener.port, as(stranger));
+    refused++;
+  });
+  await vi.waitUntil(() => tells.length === 20);
+  expect(await greeting(listener.port, as(alice))).toBe('hello');
+  expect(refused).toBe(0);
+  for (const tell of tells) tell();
+  await Promise.all(strangers);
+  const outcomes = await Promise.all(strangers.map(() => listener.outcome()));
+  for (const outcome of outcomes) expect(messageOf(outcome)).toMatch(/CN=mallory is from an authority/);
+  await listener.close();
+});
+
+it('refuses one who goes away before he is told', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 300 });
+  const tells: (() => void)[] = [];
+  vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
+  const client = connect({ port: listener.port, host: '127.0.0.1', ...as(stranger) }).on('error', () => {});
+  await vi.waitUntil(() => tells.length === 1);
+  client.destroy();
+  expect(await greeting(listener.port, as(alice))).toBe('hello');
+  tells[0]?.();
+  expect(messageOf(await listener.outcome())).toMatch(/CN=mallory is from an authority/);
+  await listener.close();
+});
+
+it('tells the first who is not let in so at once, and nobody later than in some seconds', async () => {
+  const listener = await listenTls({ pairs: [server] });
+  const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+  await once(socket, 'connect');
+  let told = 0;
+  const tell = () => told++;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  try {
+    listener.handshaker.delayRefusal(socket, tell);
+    expect(told).toBe(1);
+    for (let count = 0; count < 1000; count++) listener.handshaker.delayRefusal(socket, tell);
+    expect(told).toBe(1);
+    vi.advanceTimersByTime(1000);
+    expect(told).toBe(201);
+    vi.advanceTimersByTime(3000);
+    expect(told).toBe(1001);
+    vi.advanceTimersByTime(60_000);
+    expect(told).toBe(1001);
+  } finally {
+    vi.useRealTimers();
+  }
+  socket.destroy();
+  await listener.close();
+});
