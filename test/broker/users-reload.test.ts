@@ -39,6 +39,7 @@ const cases: readonly (readonly [
   ['one in an account that is gone', account(''), open, u, silent],
   ['one with a name where nobody needs one', users, open, u, silent],
   ['a single user among users', single, users, u, stays],
+  ['a single user with another password', single, single.replace('password: p', 'password: x'), u, silent],
   ['one beside whom another comes', users, users.replace('}]', '}, { user: w }]'), u, stays],
   ['one who said the name before it was asked for', open, users, u, stays],
   ['one who said another name', open, users, { user: 'x', pass: 'p' }, silent],

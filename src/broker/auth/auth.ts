@@ -46,7 +46,7 @@ export class Authenticator {
   /** Those who log in with a name, and those who log in with a key. */
   readonly #users: ReadonlyMap<string, UserOptions>;
   readonly #keys: ReadonlyMap<string, { readonly user: UserOptions; readonly key: KeyObject }>;
-  /** Where those with a name are, by their labels. */
+  /** Where those in lists of users are, by their labels. */
   readonly #accounts: ReadonlyMap<string, string>;
   /** Those that a certificate may name. */
   readonly #names: ReadonlySet<string>;
@@ -66,13 +66,7 @@ export class Authenticator {
         .filter(({ isNkey }) => isNkey)
         .map((user) => [user.name, { user, key: readPublicKey(user.name) }]),
     );
-    const single = options.single && { name: options.single.user, account: globalAccountName };
-    this.#accounts = new Map(
-      [...users, ...(single === undefined ? [] : [single])].map((user) => [
-        labelOf(user.name, 'isNkey' in user && user.isNkey),
-        user.account,
-      ]),
-    );
+    this.#accounts = new Map(users.map((user) => [labelOf(user.name, user.isNkey), user.account]));
     this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
     this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.admitsSilent);
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
@@ -136,7 +130,7 @@ export class Authenticator {
   }
 
   /**
-   * Whether somebody who was let in has a name that this configuration does not know, or has in another account: told
+   * Whether somebody who was let in has a name that is in no list of users any more, or in another account: told
    * nothing, for they may come back (reload.go, clientHasMovedToDifferentAccount).
    */
   hasMoved(identity: Identity, { nkey, user }: ConnectOptions): boolean {
