@@ -18,6 +18,9 @@ accounts {
       { service: "asked", latency: { sampling: headers, subject: results.asked } }
       { service: "slow", threshold: "300ms", latency: { sampling: 100, subject: results.slow } }
       { service: "plain" }
+      { service: "twice", latency: results.first }
+      { service: "twice", latency: results.twice }
+      { service: "twice" }
       { stream: "results.q" }
     ]
   }
@@ -30,6 +33,7 @@ accounts {
       { service: { account: A, subject: asked } }
       { service: { account: A, subject: slow } }
       { service: { account: A, subject: plain } }
+      { service: { account: A, subject: twice } }
       { stream: { account: A, subject: "results.q" }, to: seen }
     ]
     exports: [ { service: "q.*", latency: { subject: results.b } } ]
@@ -319,6 +323,13 @@ conformance('the latency of a service', configuration, (suite) => {
       });
       expect(Object.keys(result.requestor)).toEqual(['acc', 'rtt']);
     }
+  });
+
+  it('is measured as the last of several exports of one subject says that says how', async () => {
+    const { service, client, reader } = await parties('twice');
+    await answered(service, client, 'twice');
+    expect(await nextResult(reader)).toMatchObject({ subject: 'results.twice', result: { status: 200 } });
+    await reader.receives('');
   });
 
   it('goes where the stream of the results is imported', async () => {

@@ -213,6 +213,7 @@ function addTo(earlier: ExportOptions, later: ExportOptions): ExportOptions {
     tokenPosition: later.tokenPosition || earlier.tokenPosition,
     responseType: later.responseType === 'single' ? earlier.responseType : later.responseType,
     thresholdMs: later.thresholdMs === defaultThresholdMs ? earlier.thresholdMs : later.thresholdMs,
+    latency: later.latency ?? earlier.latency,
   };
 }
 
