@@ -25,3 +25,23 @@ export function withRequestInfo(
   };
   return compose(subject, content);
 }
+
+/** Who a request says that it is from. */
+export interface RequestInfo {
+  readonly user: string;
+  readonly acc: string;
+  readonly svc: string;
+}
+
+/** Reads what a request says; undefined where it says nothing, or something else. */
+export function requestInfo({ buffer, payloadStart, headerSize }: Publication): RequestInfo | undefined {
+  const block = buffer.toString('utf8', payloadStart, payloadStart + headerSize);
+  const json = /\nNats-Request-Info:([^\n]*)/.exec(block)?.[1];
+  try {
+    const said = JSON.parse(json ?? '');
+    const [user = '', acc = '', svc = ''] = [said.user, said.acc, said.svc];
+    return [user, acc, svc].every((text) => typeof text === 'string') ? { user, acc, svc } : undefined;
+  } catch {
+    return undefined;
+  }
+}

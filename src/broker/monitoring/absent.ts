@@ -1,5 +1,5 @@
-// What a server that has no gateways, leaf nodes, JetStream and Go runtime says of them: none, in the fields of
-// nats-server's Gatewayz, Leafz and JSInfo (monitor.go). Tools that ask all servers of a system count on an answer from each.
+// What a server that has no gateways, leaf nodes, JetStream, operator and Go runtime says of them: none, in the fields of
+// nats-server's Gatewayz, Leafz, JSInfo and ExpvarzStatus (monitor.go). Tools that ask all servers of a system count on an answer from each.
 import { goTime } from '../../go-time.ts';
 import { quote } from '../../log.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
@@ -41,6 +41,24 @@ export function jsz(query: Query, broker: Monitored): object {
 export function profilez(name: string): object {
   const error = name === '' ? 'Profile name not specified' : `Profile ${quote(name)} not found`;
   return { profile: null, error };
+}
+
+/** What Node knows of what Go says of its memory, and the program without its arguments, which may hold a password. */
+export function expvarz(): object {
+  const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
+  const memstats = {
+    ...{ Alloc: heapUsed + external, Sys: rss, HeapAlloc: heapUsed, HeapSys: heapTotal },
+    ...{ HeapIdle: heapTotal - heapUsed, HeapInuse: heapUsed },
+  };
+  return { memstats, cmdline: process.argv.slice(0, 2) };
+}
+
+/** Refuses to take what an operator says of an account (accounts.go, respondToUpdate). */
+export function claims(account: string, isEmpty: boolean): object {
+  const description = isEmpty
+    ? 'jwt update error - request body is empty'
+    : 'jwt update resulted in error - accounts come from the configuration';
+  return { account, code: 500, description };
 }
 
 function askedNow({ facts, now }: Monitored) {

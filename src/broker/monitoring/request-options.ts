@@ -1,6 +1,7 @@
 // The options of a request in the system account, which servers it is for and what it asks of them, read as nats-server's
 // JSON decoder reads them (events.go, zReq). Answers nothing.
 import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
+import type { Publication } from '../../protocol/operations.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import { Query } from './monitor-query.ts';
 
@@ -163,4 +164,14 @@ function isOfType(value: unknown, text: string, type: OptionType): boolean {
   if (type === 'integer') return isGoInteger(text);
   if (type === 'unsigned') return isGoInteger(text) && Number(value) >= 0;
   return typeof value === type;
+}
+
+/** Where the answer goes; a copy, as the publication is gone when the answer is made. Undefined for no answer. */
+export function replyOf({ buffer, replyStart, replyEnd }: Publication): Buffer | undefined {
+  return replyEnd > replyStart ? Buffer.from(buffer.subarray(replyStart, replyEnd)) : undefined;
+}
+
+/** What a request says, apart from its headers. */
+export function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): Buffer {
+  return buffer.subarray(payloadStart + headerSize, payloadEnd);
 }

@@ -2,20 +2,23 @@
 // initEventTracking): monitoring as over HTTP, a reload, the end of one client.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Account } from '../accounts/account.ts';
+import { requestInfo } from '../accounts/request-info.ts';
 import type { Handler, Publisher } from '../accounts/subscription.ts';
 import { publicPermissions } from '../auth/user-info.ts';
 import { ClientSession } from '../clients/client.ts';
 import { userOf } from '../clients/connection-record.ts';
-import { gatewayz, jsz, leafz, profilez } from './absent.ts';
+import { claims, expvarz, gatewayz, jsz, leafz, profilez } from './absent.ts';
 import { accountDetail, accountz } from './accountz.ts';
 import { accountStatistics, accstatz } from './accstatz.ts';
+import { encodingFor } from './answer-encoding.ts';
 import { connz } from './connz.ts';
 import { healthz } from './healthz.ts';
 import { BadQuery } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
-import { type Failure, RequestOptions } from './request-options.ts';
+import { type Failure, payloadOf, RequestOptions, replyOf } from './request-options.ts';
 import { routez } from './routez.ts';
 import { statsz } from './statsz.ts';
+import { serveSubscriberRequests } from './subscriber-requests.ts';
 import { subsz } from './subsz.ts';
 import type { System } from './system.ts';
 import { CpuMeter, varz } from './varz.ts';
@@ -76,6 +79,13 @@ class SystemRequests {
     this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ options }) =>
       this.#count(options, options.accounts),
     );
+    for (const subject of ['$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE', '$SYS.ACCOUNT.*.CLAIMS.UPDATE']) {
+      account.handle(subject, (publication) => this.#refuseClaims(publication));
+    }
+    account.intercept('$SYS.REQ.USER.*.INFO', (publication, publisher) =>
+      this.#sayWhoAsks(publication, publisher),
+    );
+    serveSubscriberRequests(this.#system, broker);
     broker.accounts.onEach((each) => this.#serveAccount(each));
   }
 
@@ -113,6 +123,7 @@ class SystemRequests {
       RAFTZ: () => ({}),
       IPQUEUESZ: () => ({}),
       PROFILEZ: ({ options }) => profilez(options.query.text('name')),
+      EXPVARZ: () => expvarz(),
       ACCOUNTZ: ({ options }) => accountz(options.query, broker),
       HEALTHZ: ({ options }) => {
         const { status, code, ...why } = healthz(options.query, broker);
@@ -177,20 +188,26 @@ class SystemRequests {
       if (reply === undefined) return true;
       const [, , , asked = '', kind = ''] = subjectOf(publication).split('.');
       const options = this.#read(kind, publication);
-      if (options !== undefined) void this.#respond(account, reply, options, asked, answer);
+      const encoding = encodingFor(publication);
+      const say = (body: object) =>
+        this.#system.answer(
+          account,
+          reply,
+          { server: this.#system.server(), ...body },
+          // Of what went wrong nats-server tells in plain words.
+          'error' in body ? undefined : encoding,
+        );
+      if (options !== undefined) void this.#respond(say, options, asked, answer);
       return true;
     };
   }
 
   async #respond(
-    account: Account,
-    reply: Buffer,
+    say: (body: object) => void,
     options: RequestOptions | Failure,
     asked: string,
     answer: Answer,
   ): Promise<void> {
-    const say = (body: object) =>
-      this.#system.answer(account, reply, { server: this.#system.server(), ...body });
     if ('code' in options) {
       say({ error: options });
       return;
@@ -245,6 +262,28 @@ class SystemRequests {
     return true;
   }
 
+  /** An account is what the configuration says; nobody can put another in its place. */
+  #refuseClaims(publication: Publication): boolean {
+    const reply = replyOf(publication);
+    const [, kind, first = '', second = ''] = subjectOf(publication).split('.');
+    const name = kind === 'REQ' ? second : first;
+    const error = claims(name, payloadOf(publication).length === 0);
+    const body = { server: this.#system.server(), error };
+    if (reply !== undefined) this.#system.answer(this.#system.account, reply, body);
+    return true;
+  }
+
+  /** Tells of whom a request from another account says that it is from. */
+  #sayWhoAsks(publication: Publication, publisher: Publisher): boolean {
+    const reply = replyOf(publication);
+    if (reply === undefined || !(publisher instanceof ClientSession)) return true;
+    const { user = '', acc = '' } = requestInfo(publication) ?? {};
+    const permissions = publicPermissions(publisher.profile.identity?.permissions?.rules);
+    const data = { user, account: acc, account_name: acc || undefined, permissions };
+    this.#system.answer(this.#system.account, reply, { server: this.#system.server(), data });
+    return true;
+  }
+
   #sayWhoTheyAre(account: Account, publication: Publication, publisher: Publisher): boolean {
     const reply = replyOf(publication);
     if (reply === undefined || !(publisher instanceof ClientSession)) return true;
@@ -262,13 +301,4 @@ class SystemRequests {
 
 function subjectOf({ buffer, subjectStart, subjectEnd }: Publication): string {
   return buffer.toString('latin1', subjectStart, subjectEnd);
-}
-
-/** A copy: the publication is gone when the answer is made. */
-function replyOf({ buffer, replyStart, replyEnd }: Publication): Buffer | undefined {
-  return replyEnd > replyStart ? Buffer.from(buffer.subarray(replyStart, replyEnd)) : undefined;
-}
-
-function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): Buffer {
-  return buffer.subarray(payloadStart + headerSize, payloadEnd);
 }

@@ -7,6 +7,7 @@ import { InternalPublisher } from '../accounts/internal-publisher.ts';
 import { uniqueId } from '../accounts/random-name.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import { globalAccountName } from '../options/account-name.ts';
+import { type Encoding, encode } from './answer-encoding.ts';
 
 export interface SystemEnvironment {
   readonly accounts: Accounts;
@@ -28,9 +29,20 @@ export class System {
     this.#publisher = new InternalPublisher(broker.delivery, broker.now);
   }
 
-  /** Answers a request in the account that it was made in. */
-  answer(account: Account, reply: Buffer, body: object): void {
-    this.#publisher.publish(account, reply, { payload: Buffer.from(goJson(body)) });
+  /** Answers a request in the account that it was made in. @param encoding what the request wants; undefined for none */
+  answer(account: Account, reply: Buffer, body: object, encoding?: Encoding): void {
+    this.#publisher.publish(account, reply, encode(Buffer.from(goJson(body)), encoding));
+  }
+
+  /** Answers a request in the system account with this text. */
+  say(reply: Buffer, text: string): void {
+    this.#publisher.publish(this.account, reply, { payload: Buffer.from(text) });
+  }
+
+  /** Asks the other servers. */
+  ask(subject: string, inbox: string, body: object): void {
+    const content = { payload: Buffer.from(goJson(body)), reply: Buffer.from(inbox) };
+    this.#publisher.publish(this.account, Buffer.from(subject), content);
   }
 
   /** Tells whoever listens in the system account; the body is made only where somebody does. */
