@@ -7,7 +7,7 @@ import { type PermissionRules, Permissions } from '../../subjects/permissions.ts
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
 import { globalAccountName } from '../options/account-name.ts';
 import type { AuthOptions } from '../options/auth-options.ts';
-import { isSigned, readPublicKey } from '../options/nkey.ts';
+import { isSigned, readPublicKey, withoutSeed } from '../options/nkey.ts';
 import { bcryptCost, isBcrypt, sameSecret } from '../options/password.ts';
 import type { UserOptions } from '../options/user-options.ts';
 import type { ConnectOptions } from './connect-options.ts';
@@ -142,15 +142,14 @@ export class Authenticator {
   #bySingleUser(user: string, password: string, connect: ConnectOptions): Verdict {
     // The comparison is made for other names too: the time must not tell them apart.
     return prove(password, connect.pass, (right) =>
-      right && user === connect.user
-        ? { ...anonymous, label: labelOf(user) }
-        : { refused: `wrong user or password for user ${quote(connect.user)}` },
+      right && user === connect.user ? { ...anonymous, label: labelOf(user) } : wrongUser(connect.user),
     );
   }
 
   #byKey(nkey: string, signature: string, nonce: string): Identity | Refused {
     const known = this.#keys.get(nkey);
-    if (known === undefined || !mayConnect(known.user)) return { refused: `unknown nkey ${quote(nkey)}` };
+    if (known === undefined || !mayConnect(known.user))
+      return { refused: `unknown nkey ${quote(withoutSeed(nkey))}` };
     if (nkey !== this.#options.noAuthUser && !isSigned(nonce, signature, known.key)) {
       return { refused: `wrong signature for nkey ${quote(nkey)}` };
     }
@@ -172,7 +171,7 @@ export class Authenticator {
   #byName(connect: ConnectOptions): Verdict {
     const { noAuthUser, admitsSilent } = this.#options;
     const { user: name, pass } = connect;
-    const refused = { refused: `wrong user or password for user ${quote(name)}` };
+    const refused = wrongUser(name);
     if (this.#isDefault(connect)) {
       if (admitsSilent) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
@@ -208,6 +207,10 @@ export class Authenticator {
     }
     return permissions;
   }
+}
+
+function wrongUser(name: string): Refused {
+  return { refused: `wrong user or password for user ${quote(withoutSeed(name))}` };
 }
 
 function labelOf(name: string, isNkey = false): string {

@@ -1,5 +1,6 @@
 // What a client says of itself in CONNECT: read as nats-server's JSON decoder reads it. Judges nothing.
 import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
+import { withoutSeed } from '../options/nkey.ts';
 
 export interface ConnectOptions {
   verbose: boolean;
@@ -66,11 +67,13 @@ export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): 
 /** The CONNECT for the trace: everything but the secrets. */
 export function withoutSecrets(json: Buffer): string {
   try {
-    return JSON.stringify(JSON.parse(json.toString()), (key, value) =>
+    readMembers(json);
+    const text = JSON.stringify(JSON.parse(json.toString()), (key, value) =>
       /pass|token|nkey|jwt|sig/i.test(key) ? '[REDACTED]' : value,
     );
+    return withoutSeed(text);
   } catch {
-    return '[not JSON]';
+    return '[no JSON object]';
   }
 }
 

@@ -3,6 +3,7 @@ import type { CloseReason } from '../../protocol/violations.ts';
 import type { Requester, Subscription } from '../accounts/subscription.ts';
 import type { Identity } from '../auth/auth.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
+import { withoutSeed } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
@@ -128,7 +129,8 @@ export function recordSubscriptions(
 /** Who it says it is, never how it proves that (client.go, getRawAuthUser). */
 export function userOf({ connect, identity }: SessionProfile): string {
   const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
-  return known || connect.nkey || connect.user || (connect.auth_token === '' ? '' : '[REDACTED]');
+  const claimed = withoutSeed(connect.nkey || connect.user);
+  return known || claimed || (connect.auth_token === '' ? '' : '[REDACTED]');
 }
 
 /** A session keeps what its client chose a character a byte. */

@@ -28,6 +28,11 @@ export function isSigned(nonce: string, signature: string, key: KeyObject): bool
   return verify(null, Buffer.from(nonce), key, Buffer.from(signature, 'base64'));
 }
 
+/** Gives what a client calls itself as it may be shown: without the private key that somebody gave for a public one. */
+export function withoutSeed(text: string): string {
+  return text.replace(/S[A-Z2-7]{57}/g, '[REDACTED]');
+}
+
 function decodeBase32(text: string): Buffer {
   const bits = Array.from(text, (letter) => alphabet.indexOf(letter).toString(2).padStart(5, '0')).join('');
   return Buffer.from(bits.match(/.{8}/g)?.map((byte) => Number.parseInt(byte, 2)) ?? []);

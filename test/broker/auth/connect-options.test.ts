@@ -1,4 +1,5 @@
 // CONNECT as nats-server's JSON decoder reads it.
+import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import {
   defaultConnectOptions,
@@ -75,6 +76,12 @@ describe('withoutSecrets', () => {
     const json = '{"user":"u","pass":"s1","auth_token":"s2","jwt":"s3","sig":"s4","nkey":"s5","name":"n"}';
     expect(withoutSecrets(Buffer.from(json))).not.toMatch(/s\d/);
     expect(withoutSecrets(Buffer.from(json))).toContain('"user":"u"');
-    expect(withoutSecrets(Buffer.from('{"pass":"s1"'))).toBe('[not JSON]');
+    expect(withoutSecrets(Buffer.from('{"pass":"s1"'))).toBe('[no JSON object]');
+    expect(withoutSecrets(Buffer.from('"s1"'))).toBe('[no JSON object]');
+  });
+
+  it('shows no private key that stands in the place of a name', () => {
+    const seed = new TextDecoder().decode(createUser().getSeed());
+    expect(withoutSecrets(Buffer.from(JSON.stringify({ user: seed })))).toBe('{"user":"[REDACTED]"}');
   });
 });

@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../../support/folder.ts';
 import { ask, askJson } from '../../support/monitoring.ts';
@@ -216,6 +217,19 @@ describe('monitoring', () => {
     const { body } = await ask(`${urlOf(running)}/connz?auth=1`);
     expect(body).toContain('"authorized_user": "[REDACTED]"');
     expect(body).not.toContain('t0psecret');
+  });
+
+  it.each(['nkey', 'user'])('shows nobody the private key that a client gives as its %s', async (field) => {
+    const pair = createUser();
+    const users = `authorization { users: [{ nkey: ${pair.getPublicKey()} }, { user: a }] }`;
+    const running = await Running.start(`${http}debug: true\ntrace: true\n${users}`);
+    const seed = new TextDecoder().decode(pair.getSeed());
+    const client = await running.open();
+    client.send(`CONNECT ${JSON.stringify({ [field]: seed })}\r\n`);
+    await client.closes("-ERR 'Authorization Violation'\r\n");
+    const { body } = await ask(`${urlOf(running)}/connz?auth=1&state=closed`);
+    expect(body).toContain('"authorized_user": "[REDACTED]"');
+    expect(body + running.log).not.toContain(seed);
   });
 
   it('counts a slow consumer, and keeps it with its reason', async () => {
