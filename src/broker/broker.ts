@@ -21,6 +21,7 @@ import { Cluster, type ClusterEnvironment } from './cluster/cluster.ts';
 import { Advisories } from './monitoring/advisories.ts';
 import { Monitor } from './monitoring/monitor.ts';
 import type { Monitored } from './monitoring/monitored.ts';
+import { RemoteConnections } from './monitoring/remote-connections.ts';
 import { System } from './monitoring/system.ts';
 import { serveSystemRequests } from './monitoring/system-requests.ts';
 import { unlimited } from './options/account-limits.ts';
@@ -115,6 +116,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   #monitor: Monitor | undefined;
   #cluster: Cluster | undefined;
   #advisories: Advisories | undefined;
+  #elsewhere: RemoteConnections | undefined;
   #port = 0;
   #closing: Promise<void> | undefined;
   #isLeaving = false;
@@ -255,6 +257,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   clusterChanged(): void {
+    this.#elsewhere?.reconcile(this.#cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
     const before = this.facts;
     this.facts = this.#describe();
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
@@ -373,6 +376,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const system = new System(systemAccount, this);
     serveSystemRequests(system, this);
     this.#advisories = new Advisories(system, this);
+    if (this.options.cluster !== undefined) this.#elsewhere = new RemoteConnections(system, this);
   }
 
   async #openCluster(): Promise<void> {

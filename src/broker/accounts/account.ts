@@ -21,6 +21,8 @@ export class Account {
   limits: AccountLimits = unlimited;
   /** How many are connected here. */
   clients = 0;
+  /** How many are connected to the other servers of the cluster, as far as they have told. */
+  remoteClients = 0;
   /** Undefined where the account imports no streams. */
   follower: SubscriptionFollower | undefined;
   /** Told of the subject of each subscription that has ended; undefined where nobody waits for that. */
@@ -83,6 +85,11 @@ export class Account {
       subscription.closed = true;
       this.subscriptions.remove(subscription.subject, undefined, subscription);
     };
+  }
+
+  /** Whether it has as many clients, on all servers, as it may. */
+  get isFull(): boolean {
+    return this.clients + this.remoteClients >= this.limits.maxConnections;
   }
 
   /** Whether anybody listens to a literal subject, here or elsewhere in the cluster. */

@@ -22,7 +22,7 @@ export class Membership {
   enter(name: string): boolean {
     this.leave();
     this.#account = this.#accounts.get(name);
-    if (this.#account.clients >= this.#account.limits.maxConnections) return false;
+    if (this.#account.isFull) return false;
     this.#account.clients++;
     this.#counts = true;
     return true;

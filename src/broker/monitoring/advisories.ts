@@ -4,7 +4,7 @@
 import type { ClientSession } from '../clients/client.ts';
 import { userOf } from '../clients/connection-record.ts';
 import { globalAccountName } from '../options/account-name.ts';
-import { accountStatistics } from './accstatz.ts';
+import { type AccountStatistics, accountStatistics } from './accstatz.ts';
 import type { Monitored } from './monitored.ts';
 import { statsz } from './statsz.ts';
 import type { System } from './system.ts';
@@ -102,11 +102,12 @@ export class Advisories {
 
   #tellConnectionsNow(account: string): void {
     this.#pending.delete(account);
+    let counted: AccountStatistics | undefined;
     for (const subject of [`$SYS.SERVER.ACCOUNT.${account}.CONNS`, `$SYS.ACCOUNT.${account}.SERVER.CONNS`]) {
-      this.#system.tell(subject, () => ({
-        ...this.#system.event('account_connections'),
-        ...accountStatistics(this.#broker, account),
-      }));
+      this.#system.tell(subject, () => {
+        counted ??= accountStatistics(this.#broker, account);
+        return { ...this.#system.event('account_connections'), ...counted };
+      });
     }
   }
 }

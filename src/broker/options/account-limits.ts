@@ -1,10 +1,11 @@
-// The limits of an account, each for what its clients do on this server: beside those of the server, the lower one counts.
+// The limits of an account: beside those of the server, the lower one counts.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
 
 /** Infinity where there is none. */
 export interface AccountLimits {
+  /** On all servers of a cluster together. */
   readonly maxConnections: number;
   /** Of one client. */
   readonly maxSubscriptions: number;

@@ -1,0 +1,104 @@
+// How many connections an account may have on all servers of a cluster together.
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { Client } from './client.ts';
+import { Cluster, type Node } from './cluster.ts';
+import { describeClusters } from './set-ups.ts';
+
+const accounts = `
+  system_account: SYS
+  accounts {
+    SYS { users: [{ user: sys, password: p }] }
+    A { users: [{ user: a, password: p }] }
+    B { users: [{ user: b, password: p }], limits { max_connections: 3 } }
+    C { users: [{ user: c, password: p }], limits { max_connections: 3 } }
+  }
+  no_auth_user: a
+`;
+
+describeClusters('the connections of an account in a cluster', (kinds) => {
+  let cluster: Cluster;
+  let watchers: Client[];
+
+  beforeAll(async () => {
+    cluster = await Cluster.start(kinds, { more: accounts });
+    watchers = await Promise.all(
+      cluster.nodes.map((node) => cluster.connect(node, { user: 'sys', pass: 'p' })),
+    );
+    await cluster.settled(watchers);
+  });
+  afterAll(() => cluster.stop());
+
+  /** Does something, and resolves when all servers know how many connections an account then has on these ones. */
+  async function told(
+    account: string,
+    counts: Record<string, number>,
+    act: () => Promise<unknown>,
+  ): Promise<void> {
+    const inboxes = watchers.map((watcher) => watcher.subscribe(`$SYS.ACCOUNT.${account}.SERVER.CONNS`));
+    await cluster.settled(watchers);
+    await act();
+    for (const [index, inbox] of inboxes.entries()) {
+      const last = () => {
+        const all = inbox.messages.map(({ payload }) => JSON.parse(payload));
+        return Object.keys(counts).map((name) => all.findLast(({ server }) => server.name === name)?.conns);
+      };
+      await expect.poll(last).toEqual(Object.values(counts));
+      watchers[index]?.unsubscribe(inbox);
+    }
+  }
+
+  const connect = (node: Node | undefined, user: string) =>
+    cluster.connect(node as Node, { user, pass: 'p' });
+
+  /** The last word of a server to one who comes too many. */
+  async function refused(node: Node | undefined, user: string): Promise<string[]> {
+    const client = await connect(node, user);
+    await client.closed;
+    return client.errors;
+  }
+
+  it('are as many as the limit says on all servers together, and again when some have gone', async () => {
+    const [first, second, third] = cluster.nodes;
+    const clients: Client[] = [];
+    await told('B', { n1: 2, n2: 1 }, async () => {
+      for (const node of [first, first, second]) clients.push(await connect(node, 'b'));
+    });
+    for (const node of cluster.nodes) {
+      expect(await refused(node, 'b')).toEqual([
+        expect.stringMatching(/maximum account active connections exceeded/),
+      ]);
+    }
+    for (const client of clients) await client.flush();
+    expect(clients.flatMap(({ errors }) => errors)).toEqual([]);
+    await told('B', { n1: 1 }, async () => clients.shift()?.close());
+    await told('B', { n3: 1 }, () => connect(third, 'b'));
+    expect(await refused(second, 'b')).toHaveLength(1);
+  });
+
+  it('leave room for others when a server ends', async () => {
+    const [first, , third] = cluster.nodes;
+    expect(await refused(first, 'b')).toHaveLength(1);
+    await third?.stop();
+    await expect
+      .poll(async () => {
+        const client = await connect(first, 'b');
+        await client.flush();
+        return client.errors;
+      })
+      .toEqual([]);
+    await third?.start();
+    await cluster.complete();
+  });
+
+  it('end where too many have come at the same time', async () => {
+    const clients = await Promise.all(
+      cluster.nodes.flatMap((node) => [0, 1].map(() => Client.connect(node.port, { user: 'c', pass: 'p' }))),
+    );
+    const gone = new Set<Client>();
+    for (const client of clients) void client.closed.then(() => gone.add(client));
+    await expect.poll(() => clients.length - gone.size).toBeLessThanOrEqual(3);
+    for (const client of gone)
+      expect(client.errors.join()).toMatch(/maximum account active connections exceeded/);
+    for (const client of clients) client.close();
+  });
+});
