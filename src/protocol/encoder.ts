@@ -23,11 +23,11 @@ export function noRespondersMessage(reply: Buffer, sid: string, subject: Buffer)
 /**
  * Makes RS+, or RS- where nobody listens any more (nats-server, route.go, addRouteSubOrUnsubProtoToBuf).
  * @param account with a space behind it
- * @param queue in Latin-1
+ * @param subject in Latin-1, as the queue group
  */
 export function interestLine(
   account: Buffer,
-  subject: Buffer,
+  subject: string,
   queue: string | undefined,
   weight: number,
 ): Buffer {
@@ -35,7 +35,6 @@ export function interestLine(
   const line = Buffer.allocUnsafe(4 + account.length + subject.length + group.length + 2);
   let at = line.write(weight > 0 ? 'RS+ ' : 'RS- ', 'latin1');
   at += account.copy(line, at);
-  at += subject.copy(line, at);
-  line.write(`${group}\r\n`, at, 'latin1');
+  line.write(`${subject}${group}\r\n`, at, 'latin1');
   return line;
 }

@@ -23,6 +23,8 @@ interface Entry<M> {
 /** A set-associative cache of subject bytes to matches. */
 export class MatchCache<M> {
   #entries: (Entry<M> | undefined)[] = [];
+  /** Hashes of subjects that found no free place. */
+  #turnedAway: Int32Array | undefined;
   /** Entries of an earlier generation count for nothing. */
   #generation = 0;
   /** What was found last: most publishers say the same subject again and again. */
@@ -52,15 +54,20 @@ export class MatchCache<M> {
     return undefined;
   }
 
-  /** Remembers a match of `size` subscriptions that `find` did not know; copies the subject. */
+  /**
+   * Remembers a match of `size` subscriptions that `find` did not know; copies the subject. For a subject that comes for
+   * the first time nothing is driven out, and nothing is made that would be garbage by the time it comes again.
+   */
   add(buffer: Buffer, start: number, end: number, match: M, size: number): void {
+    const hash = hashOf(buffer, start, end);
+    const first = firstOf(hash);
+    const place = this.#freePlace(first) ?? (this.#comesAgain(hash) ? this.#victim(first) : undefined);
+    if (place === undefined) return;
     if (this.#weight + 1 + size > capacity) this.#empty();
     this.#weight += 1 + size;
     if (this.#entries.length === 0) this.#entries = new Array(ways * sets).fill(undefined);
-    const hash = hashOf(buffer, start, end);
     const subject = Buffer.from(buffer.subarray(start, end));
-    const entry = { hash, generation: this.#generation, subject, match, used: false };
-    this.#entries[this.#victim(firstOf(hash))] = entry;
+    this.#entries[place] = { hash, generation: this.#generation, subject, match, used: false };
   }
 
   /** Lists what is remembered. */
@@ -68,10 +75,12 @@ export class MatchCache<M> {
     return this.#entries.flatMap((entry) => (entry?.generation === this.#generation ? [entry.match] : []));
   }
 
-  /** Forgets one subject. */
-  forget(subject: Buffer): void {
+  /** Forgets one subject. @param subject in Latin-1 */
+  forget(subject: string): void {
+    if (this.#entries.length === 0) return;
     this.#last = undefined;
-    const hash = hashOf(subject, 0, subject.length);
+    let hash = 0;
+    for (let at = 0; at < subject.length; at++) hash = next(hash, subject.charCodeAt(at));
     const first = firstOf(hash);
     for (let index = first; index < first + ways; index++) {
       if (this.#entries[index]?.hash === hash) this.#entries[index] = undefined;
@@ -90,11 +99,24 @@ export class MatchCache<M> {
     this.#weight = 0;
   }
 
-  /** The first place that is free, or else the first that was not used since it was last passed over. */
-  #victim(first: number): number {
+  #freePlace(first: number): number | undefined {
     for (let index = first; index < first + ways; index++) {
       if (this.#entries[index]?.generation !== this.#generation) return index;
     }
+    return undefined;
+  }
+
+  /** Whether a subject that finds no free place has not found one before, not long ago. */
+  #comesAgain(hash: number): boolean {
+    this.#turnedAway ??= new Int32Array(ways * sets);
+    const place = mix(hash) & (ways * sets - 1);
+    if (this.#turnedAway[place] === hash) return true;
+    this.#turnedAway[place] = hash;
+    return false;
+  }
+
+  /** The first place that was not used since it was last passed over. */
+  #victim(first: number): number {
     for (let index = first; index < first + ways; index++) {
       const entry = this.#entries[index] as Entry<M>;
       if (!entry.used) return index;
@@ -106,14 +128,22 @@ export class MatchCache<M> {
 
 function hashOf(buffer: Buffer, start: number, end: number): number {
   let hash = 0;
-  for (let at = start; at < end; at++) hash = (Math.imul(hash, 31) + (buffer[at] as number)) | 0;
+  for (let at = start; at < end; at++) hash = next(hash, buffer[at] as number);
   return hash;
 }
 
+function next(hash: number, byte: number): number {
+  return (Math.imul(hash, 31) + byte) | 0;
+}
+
 function firstOf(hash: number): number {
-  // The high bits are mixed in: the low ones of numbered subjects follow a pattern.
+  return (mix(hash) & (sets - 1)) * ways;
+}
+
+/** Mixes the high bits in: the low ones of numbered subjects follow a pattern. */
+function mix(hash: number): number {
   const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
-  return ((mixed ^ (mixed >>> 12)) & (sets - 1)) * ways;
+  return mixed ^ (mixed >>> 12);
 }
 
 function same(subject: Buffer, buffer: Buffer, start: number, end: number): boolean {

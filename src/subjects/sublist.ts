@@ -1,7 +1,7 @@
-// Who listens to what: a trie of subscriptions by the tokens of their subjects, with queue groups and wildcards.
-// Knows nothing of those who listen.
+// Who listens to what, with queue groups: subscriptions by their subjects, and those with wildcards in a trie of the tokens.
+// Subjects are Latin-1, a character a byte. Knows nothing of those who listen.
+import { type Collected, collect, each, isAmong, joined, type Listeners, left } from './listeners.ts';
 import { MatchCache } from './match-cache.ts';
-import { hasWildcard, isSubscribable, tokens } from './subject.ts';
 
 /** Everything that listens to one literal subject. Not to be changed; may be kept. */
 export interface Match<T> {
@@ -10,45 +10,41 @@ export interface Match<T> {
   readonly queues: readonly (readonly T[])[];
 }
 
-/** Most nodes hold one thing only, so none of its parts is made before it is needed. */
+/** A place in the trie of subjects with wildcards. */
 class Node<T> {
-  /** By token; the wildcards stand under `*` and `>`. */
+  /** Who listens to the subject that ends here. */
+  here: Listeners<T> = undefined;
+  /** Who listens to all that goes on from here: `>`. */
+  rest: Listeners<T> = undefined;
+  /** What goes on with any token: `*`. */
+  any: Node<T> | undefined = undefined;
+  /** What goes on with a certain token; most nodes have none, and no map either. */
   children: Map<string, Node<T>> | undefined = undefined;
-  plain: Set<T> | undefined = undefined;
-  queues: Map<string, Set<T>> | undefined = undefined;
 
-  child(token: string): Node<T> {
-    this.children ??= new Map();
-    return getOrAdd(this.children, token, () => new Node<T>());
+  get(token: string): Node<T> | undefined {
+    return token === '*' ? this.any : this.children?.get(token);
   }
 
-  members(queue: string | undefined): Set<T> {
-    if (queue === undefined) {
-      this.plain ??= new Set();
-      return this.plain;
+  getOrAdd(token: string): Node<T> {
+    const known = this.get(token);
+    if (known !== undefined) return known;
+    const node = new Node<T>();
+    if (token === '*') this.any = node;
+    else {
+      this.children ??= new Map();
+      this.children.set(token, node);
     }
-    this.queues ??= new Map();
-    return getOrAdd(this.queues, queue, () => new Set<T>());
+    return node;
   }
 
-  /** Takes a subscription out; false where it is not in. */
-  delete(queue: string | undefined, item: T): boolean {
-    const members = queue === undefined ? this.plain : this.queues?.get(queue);
-    if (members === undefined || !members.delete(item)) return false;
-    if (members.size > 0) return true;
-    if (queue === undefined) this.plain = undefined;
-    else this.queues?.delete(queue);
-    return true;
+  delete(token: string): void {
+    if (token === '*') this.any = undefined;
+    else if (this.children?.delete(token) && this.children.size === 0) this.children = undefined;
   }
 
-  get empty(): boolean {
-    return (this.children?.size ?? 0) + (this.plain?.size ?? 0) + (this.queues?.size ?? 0) === 0;
+  get isEmpty(): boolean {
+    return [this.here, this.rest, this.any, this.children].every((part) => part === undefined);
   }
-}
-
-interface Collected<T> {
-  readonly plain: T[];
-  readonly queues: Map<string, T[]>;
 }
 
 /** What was done with a sublist so far. */
@@ -63,12 +59,32 @@ export interface SublistStatistics {
   readonly fanouts: readonly number[];
 }
 
-const nobody: Match<never> = { plain: [], queues: [] };
+/**
+ * A class and no literal: where the first of them stay, because there is room to remember them, V8 makes all that come
+ * from a literal among what is old, and a hundred megabytes of those that do not stay before it looks there.
+ */
+class Found<T> implements Match<T> {
+  readonly plain: readonly T[];
+  readonly queues: readonly (readonly T[])[];
+
+  constructor(plain: readonly T[], queues: readonly (readonly T[])[]) {
+    this.plain = plain;
+    this.queues = queues;
+  }
+}
+
+const none: readonly never[] = [];
+const nobody: Match<never> = new Found(none, none);
 
 /** Subscriptions of one account. */
 export class Sublist<T> {
-  readonly #root = new Node<T>();
+  /** Those without a wildcard: one look is enough for them, however many there are. */
+  readonly #literals = new Map<string, Listeners<T>>();
+  readonly #wild = new Node<T>();
+  #wildSize = 0;
   readonly #cache = new MatchCache<Match<T>>();
+  /** What a search finds, before it is copied at its size. */
+  readonly #found: Collected<T> = { plain: [], queues: undefined };
   #size = 0;
   #inserts = 0;
   #removes = 0;
@@ -88,7 +104,8 @@ export class Sublist<T> {
 
   /** All subscriptions, in no particular order. */
   *[Symbol.iterator](): Generator<T> {
-    yield* itemsOf(this.#root);
+    for (const listeners of this.#literals.values()) yield* each(listeners);
+    yield* itemsOf(this.#wild);
   }
 
   /** Counts what was done, and looks through what is remembered. */
@@ -104,38 +121,46 @@ export class Sublist<T> {
   }
 
   /** Adds a subscription; false where its subject is not valid. Adding the same one again changes nothing. */
-  insert(subject: Buffer, queue: string | undefined, item: T): boolean {
-    if (!isSubscribable(subject)) return false;
-    let node = this.#root;
-    for (const token of tokens(subject)) node = node.child(token);
-    const members = node.members(queue);
-    if (members.has(item)) return true;
-    members.add(item);
+  insert(subject: string, queue: string | undefined, item: T): boolean {
+    if (hasEmptyToken(subject)) return false;
+    const words = wildTokens(subject);
+    if (words === undefined) {
+      const listeners = this.#literals.get(subject);
+      if (isAmong(listeners, queue, item)) return true;
+      this.#literals.set(subject, joined(listeners, queue, item));
+      this.#cache.forget(subject);
+    } else {
+      const rest = words.indexOf('>');
+      if (rest >= 0 && rest < words.length - 1) return false;
+      if (!this.#insertWild(words, queue, item)) return true;
+      this.#wildSize++;
+      this.#cache.clear();
+    }
     this.#size++;
     this.#inserts++;
     this.#version++;
-    this.#forget(subject);
     return true;
   }
 
   /** Removes a subscription; false where there is no such one. */
-  remove(subject: Buffer, queue: string | undefined, item: T): boolean {
-    const path: { token: string; parent: Node<T> }[] = [];
-    let node: Node<T> | undefined = this.#root;
-    for (const token of tokens(subject)) {
-      path.push({ token, parent: node });
-      node = node.children?.get(token);
-      if (node === undefined) return false;
-    }
-    if (!node.delete(queue, item)) return false;
-    for (const { token, parent } of path.reverse()) {
-      if (parent.children?.get(token)?.empty !== true) break;
-      parent.children.delete(token);
+  remove(subject: string, queue: string | undefined, item: T): boolean {
+    const words = wildTokens(subject);
+    if (words === undefined) {
+      const listeners = this.#literals.get(subject);
+      if (!isAmong(listeners, queue, item)) return false;
+      const others = left(listeners, queue, item);
+      if (others === undefined) this.#literals.delete(subject);
+      else this.#literals.set(subject, others);
+      // Inboxes come and go all the time: a literal subject must not cost the others their place in the cache.
+      this.#cache.forget(subject);
+    } else {
+      if (!this.#removeWild(words, queue, item)) return false;
+      this.#wildSize--;
+      this.#cache.clear();
     }
     this.#size--;
     this.#removes++;
     this.#version++;
-    this.#forget(subject);
     return true;
   }
 
@@ -145,7 +170,7 @@ export class Sublist<T> {
     const known = this.#cache.find(buffer, start, end);
     if (known !== undefined) return known;
     this.#searches++;
-    const match = this.#search(tokens(buffer.subarray(start, end)));
+    const match = this.#search(buffer.toString('latin1', start, end));
     this.#cache.add(buffer, start, end, match, sizeOf(match));
     return match;
   }
@@ -155,24 +180,48 @@ export class Sublist<T> {
     this.#matches++;
   }
 
-  #search(subject: readonly string[]): Match<T> {
-    if (subject.includes('')) return nobody;
-    const found: Collected<T> = { plain: [], queues: new Map() };
-    descend(this.#root, subject, 0, found);
-    if (found.plain.length + found.queues.size === 0) return nobody;
-    return { plain: found.plain, queues: [...found.queues.values()] };
+  #insertWild(words: string[], queue: string | undefined, item: T): boolean {
+    const end = endOf(words);
+    const node = words.reduce((place, token) => place.getOrAdd(token), this.#wild);
+    if (isAmong(node[end], queue, item)) return false;
+    node[end] = joined(node[end], queue, item);
+    return true;
   }
 
-  /** Inboxes come and go all the time, so a literal subject must not cost the others their place in the cache. */
-  #forget(subject: Buffer): void {
-    if (hasWildcard(subject)) this.#cache.clear();
-    else this.#cache.forget(subject);
+  #removeWild(words: string[], queue: string | undefined, item: T): boolean {
+    const end = endOf(words);
+    const path = [this.#wild];
+    for (const token of words) {
+      const next = path.at(-1)?.get(token);
+      if (next === undefined) return false;
+      path.push(next);
+    }
+    const node = path.at(-1) as Node<T>;
+    if (!isAmong(node[end], queue, item)) return false;
+    node[end] = left(node[end], queue, item);
+    for (let depth = words.length; depth > 0 && path[depth]?.isEmpty; depth--) {
+      path[depth - 1]?.delete(words[depth - 1] as string);
+    }
+    return true;
+  }
+
+  #search(subject: string): Match<T> {
+    const found = this.#found;
+    collect(this.#literals.get(subject), found);
+    if (this.#wildSize > 0 && !hasEmptyToken(subject)) descend(this.#wild, subject, 0, found);
+    const { plain, queues } = found;
+    if (plain.length === 0 && queues === undefined) return nobody;
+    const match = new Found(plain.slice(), queues === undefined ? none : [...queues.values()]);
+    plain.length = 0;
+    found.queues = undefined;
+    return match;
   }
 }
 
 function* itemsOf<T>(node: Node<T>): Generator<T> {
-  yield* node.plain ?? [];
-  for (const members of node.queues?.values() ?? []) yield* members;
+  yield* each(node.here);
+  yield* each(node.rest);
+  if (node.any !== undefined) yield* itemsOf(node.any);
   for (const child of node.children?.values() ?? []) yield* itemsOf(child);
 }
 
@@ -180,34 +229,37 @@ function sizeOf({ plain, queues }: Match<unknown>): number {
   return queues.reduce((sum, group) => sum + group.length, plain.length);
 }
 
-function descend<T>(node: Node<T>, subject: readonly string[], depth: number, found: Collected<T>): void {
-  if (depth === subject.length) {
-    collect(node, found);
+function hasEmptyToken(subject: string): boolean {
+  return subject === '' || subject.startsWith('.') || subject.endsWith('.') || subject.includes('..');
+}
+
+/** The tokens of a subject with a wildcard; undefined for others. */
+function wildTokens(subject: string): string[] | undefined {
+  if (!subject.includes('*') && !subject.includes('>')) return undefined;
+  const words = subject.split('.');
+  return words.some((token) => token === '*' || token === '>') ? words : undefined;
+}
+
+/** Takes a `>` off the end, and says where a subscription stands at the node that the others lead to. */
+function endOf(words: string[]): 'here' | 'rest' {
+  if (words.at(-1) !== '>') return 'here';
+  words.pop();
+  return 'rest';
+}
+
+/** Collects who listens to what goes on at `from`. @param subject without empty tokens */
+function descend<T>(node: Node<T>, subject: string, from: number, found: Collected<T>): void {
+  if (from > subject.length) {
+    collect(node.here, found);
     return;
   }
-  const rest = node.children?.get('>');
-  if (rest !== undefined) collect(rest, found);
-  const any = node.children?.get('*');
-  if (any !== undefined) descend(any, subject, depth + 1, found);
-  const token = subject[depth] as string;
-  // A message may carry a wildcard in its subject; it stands for nothing there.
-  if (token === '*' || token === '>') return;
-  const named = node.children?.get(token);
-  if (named !== undefined) descend(named, subject, depth + 1, found);
-}
-
-function collect<T>(node: Node<T>, found: Collected<T>): void {
-  for (const item of node.plain ?? []) found.plain.push(item);
-  for (const [queue, members] of node.queues ?? []) {
-    const group = getOrAdd(found.queues, queue, (): T[] => []);
-    for (const item of members) group.push(item);
-  }
-}
-
-function getOrAdd<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  const known = map.get(key);
-  if (known !== undefined) return known;
-  const value = make();
-  map.set(key, value);
-  return value;
+  collect(node.rest, found);
+  const { any, children } = node;
+  if (any === undefined && children === undefined) return;
+  const dot = subject.indexOf('.', from);
+  const end = dot < 0 ? subject.length : dot;
+  if (any !== undefined) descend(any, subject, end + 1, found);
+  // A message may carry a wildcard in its subject; it stands for nothing there, and is nobody's token.
+  const named = children?.get(subject.slice(from, end));
+  if (named !== undefined) descend(named, subject, end + 1, found);
 }

@@ -13,7 +13,7 @@ function delivered(published: string, headers: boolean): string {
   const recorder = new Recorder();
   let written = '';
   recorder.publish = (publication) => {
-    const sid = Buffer.from('7 ');
+    const sid = '7';
     const target = Buffer.alloc(messageSize(publication, sid) + 3);
     const end = writer.writeMessage(target, 3, publication, sid, headers);
     expect(end).toBeLessThanOrEqual(target.length);
@@ -59,7 +59,7 @@ describe('writeMessage', () => {
     const target = Buffer.alloc(10_000);
     for (let turn = 0; turn < 500; turn++) {
       const { subject, payload, publication } = all[below(random, all.length)] as (typeof all)[number];
-      const end = writer.writeMessage(target, 7, publication, Buffer.from('12 '), true);
+      const end = writer.writeMessage(target, 7, publication, '12', true);
       expect(target.toString('latin1', 7, end)).toBe(`MSG ${subject} 12 ${payload.length}\r\n${payload}\r\n`);
     }
   });

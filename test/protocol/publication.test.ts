@@ -9,7 +9,7 @@ const headers = bytes('NATS/1.0\r\nA: b\r\n\r\n');
 /** The message as a subscriber gets it. */
 function written(publication: Publication, takesHeaders = true): string {
   const target = Buffer.alloc(256);
-  const end = new MessageWriter().writeMessage(target, 0, publication, bytes('7 '), takesHeaders);
+  const end = new MessageWriter().writeMessage(target, 0, publication, '7', takesHeaders);
   return target.toString('latin1', 0, end);
 }
 

@@ -45,12 +45,22 @@ describe('MatchCache', () => {
     expect(kept).toBeGreaterThan(49_000);
   });
 
+  it('drives nothing out for subjects that come once, and something for one that comes again', () => {
+    const cache = new MatchCache<number>();
+    for (let index = 0; index < 1000; index++) add(cache, `held.${index}`, index);
+    const held = Array.from({ length: 1000 }, (_, index) => find(cache, `held.${index}`));
+    for (let index = 0; index < 50_000; index++) add(cache, `once.${index}`, index);
+    expect(Array.from({ length: 1000 }, (_, index) => find(cache, `held.${index}`))).toEqual(held);
+    for (let time = 0; time < 2; time++) add(cache, 'again', 1);
+    expect(find(cache, 'again')).toBe(1);
+  });
+
   it('forgets one subject, the one found last too, and not its neighbours', () => {
     const cache = new MatchCache<number>();
     add(cache, 'a', 1);
     add(cache, 'b', 2);
     expect([find(cache, 'b'), find(cache, 'a'), find(cache, 'a')]).toEqual([2, 1, 1]);
-    cache.forget(Buffer.from('a'));
+    cache.forget('a');
     expect([find(cache, 'a'), find(cache, 'b')]).toEqual([undefined, 2]);
   });
 

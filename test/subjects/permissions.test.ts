@@ -93,7 +93,7 @@ describe('a set of subjects', () => {
       const sublist = new Sublist<number>();
       while (patterns.length < size) {
         const pattern = Buffer.from(subject());
-        if (sublist.insert(pattern, undefined, patterns.length)) patterns.push(pattern);
+        if (sublist.insert(pattern.toString('latin1'), undefined, patterns.length)) patterns.push(pattern);
       }
       const set = new SubjectSet(patterns);
       for (const text of [...subjects, ...subjects]) {

@@ -26,7 +26,7 @@ export class Account {
   /** Undefined where the account imports no streams. */
   follower: SubscriptionFollower | undefined;
   /** Told of the subject of each subscription that has ended; undefined where nobody waits for that. */
-  onUnsubscribed: ((subject: Buffer) => void) | undefined;
+  onUnsubscribed: ((subject: string) => void) | undefined;
   /** Told of requests by way of other servers that a client here has got; undefined where none are measured. */
   onRoutedRequest: ((publication: RoutedPublication) => void) | undefined;
   /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
@@ -79,7 +79,7 @@ export class Account {
    * @returns what ends it
    */
   intercept(subject: string, handler: Handler): () => void {
-    const subscription = new Subscription(handler, Buffer.from(subject, 'latin1'), undefined, '');
+    const subscription = new Subscription(handler, subject, undefined, '');
     this.subscriptions.insert(subscription.subject, undefined, subscription);
     return () => {
       subscription.closed = true;
@@ -101,7 +101,7 @@ export class Account {
 
   /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */
   handle(subject: string, handler: Handler): Subscription {
-    const subscription = new Subscription(handler, Buffer.from(subject, 'latin1'), undefined, '');
+    const subscription = new Subscription(handler, subject, undefined, '');
     this.subscribe(subscription);
     return subscription;
   }

@@ -24,15 +24,16 @@ export class AwaitedReplies {
     };
   }
 
-  #look(subject: Buffer): void {
-    const name = subject.toString('latin1');
-    if (!hasWildcard(subject)) {
-      this.#ask(name, subject);
+  /** @param subject in Latin-1 */
+  #look(subject: string): void {
+    const pattern = Buffer.from(subject, 'latin1');
+    if (!hasWildcard(pattern)) {
+      this.#ask(subject, pattern);
       return;
     }
     for (const reply of this.#waiting.keys()) {
       const bytes = Buffer.from(reply, 'latin1');
-      if (matches(subject, bytes, 0, bytes.length)) this.#ask(reply, bytes);
+      if (matches(pattern, bytes, 0, bytes.length)) this.#ask(reply, bytes);
     }
   }
 

@@ -170,7 +170,7 @@ export function deliverTo(
     if (policy.dropForFarBehind && connection.isFarBehind) return false;
     publisher.connection.waitFor(connection);
   }
-  if (!connection.writeMessage(publication, subscription.sidBytes, receiver.headers)) return false;
+  if (!connection.writeMessage(publication, subscription.sid, receiver.headers)) return false;
   permit?.received(publication);
   count(receiver, publication, publisher);
   receiver.traceDelivery?.(publication, subscription);

@@ -4,7 +4,8 @@ import type { Subscription } from './subscription.ts';
 
 /** One thing to tell: a subject, a queue group where it is one, and how many listen; 0 for nobody any more. */
 export interface Interest {
-  readonly subject: Buffer;
+  /** In Latin-1. */
+  readonly subject: string;
   readonly queue: string | undefined;
   readonly weight: number;
 }
@@ -15,7 +16,7 @@ type OnChange = (interest: Interest) => void;
 /** The interest of one account. */
 export class LocalInterest implements Iterable<Interest> {
   readonly #onChange: OnChange;
-  readonly #counts = new Map<string, { subject: Buffer; queue: string | undefined; weight: number }>();
+  readonly #counts = new Map<string, { subject: string; queue: string | undefined; weight: number }>();
 
   constructor(onChange: OnChange) {
     this.#onChange = onChange;
@@ -50,7 +51,6 @@ export class LocalInterest implements Iterable<Interest> {
 }
 
 /** No subject and no queue group has a space in it. */
-function keyOf(subject: Buffer, queue: string | undefined): string {
-  const name = subject.toString('latin1');
-  return queue === undefined ? name : `${name} ${queue}`;
+function keyOf(subject: string, queue: string | undefined): string {
+  return queue === undefined ? subject : `${subject} ${queue}`;
 }

@@ -59,13 +59,13 @@ export class RemoteInterest {
     return Buffer.from(this.subject, 'latin1');
   }
 
-  /** Has messages of its account sent along the route; false where the subject is not valid. @param subject its own, as bytes */
-  enter(subject: Buffer): boolean {
-    return this.account.remote.insert(subject, this.queue, this);
+  /** Has messages of its account sent along the route; false where the subject is not valid. */
+  enter(): boolean {
+    return this.account.remote.insert(this.subject, this.queue, this);
   }
 
   leave(): void {
-    this.account.remote.remove(this.subjectBytes, this.queue, this);
+    this.account.remote.remove(this.subject, this.queue, this);
   }
 }
 

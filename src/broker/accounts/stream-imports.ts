@@ -52,7 +52,7 @@ export class StreamImports implements SubscriptionFollower {
   }
 
   #shadow(subscription: Subscription, stream: StreamImport): Shadow | undefined {
-    const subject = shadowSubject(subscription.subject, stream);
+    const subject = shadowSubject(subscription.subjectBytes, stream);
     if (subject === undefined) return undefined;
     const { receiver, handler, queue, sid } = subscription;
     // With a count of its own: what is imported does not bring a subscription to its end, in nats-server neither.
@@ -62,7 +62,7 @@ export class StreamImports implements SubscriptionFollower {
       inner.filtered = subscription.filtered;
       return deliverTo(inner, renamed(publication, stream), publisher, this.#policy);
     };
-    const shadow = new Subscription(deliver, Buffer.from(subject, 'latin1'), queue, sid);
+    const shadow = new Subscription(deliver, subject, queue, sid);
     return stream.exporter.enter(shadow) ? { exporter: stream.exporter, subscription: shadow } : undefined;
   }
 }

@@ -98,12 +98,11 @@ export class Subscription {
   /** Undefined where the broker itself listens, with `handler`. */
   readonly receiver: Receiver | undefined;
   readonly handler: Handler | undefined;
-  readonly subject: Buffer;
+  /** In Latin-1, as the queue group and the id: there may be very many of these, and a Buffer takes several times as much room. */
+  readonly subject: string;
   readonly queue: string | undefined;
   /** The id that the client chose. */
   readonly sid: string;
-  /** The id as it stands in messages, with a space behind it. */
-  readonly sidBytes: Buffer;
   /** Messages so far. */
   delivered = 0;
   /** The number of messages after which the subscription ends; 0 for none. */
@@ -112,14 +111,16 @@ export class Subscription {
   /** Whether the permit of its receiver keeps some messages from it. */
   filtered = false;
 
-  /** Copies the subject. */
-  constructor(by: Receiver | Handler, subject: Buffer, queue: string | undefined, sid: string) {
+  constructor(by: Receiver | Handler, subject: string, queue: string | undefined, sid: string) {
     const isHandler = typeof by === 'function';
     this.receiver = isHandler ? undefined : by;
     this.handler = isHandler ? by : undefined;
-    this.subject = Buffer.from(subject);
+    this.subject = subject;
     this.queue = queue;
     this.sid = sid;
-    this.sidBytes = Buffer.from(`${sid} `, 'latin1');
+  }
+
+  get subjectBytes(): Buffer {
+    return Buffer.from(this.subject, 'latin1');
   }
 }

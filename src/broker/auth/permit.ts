@@ -5,7 +5,7 @@ import type { Permissions, ResponseLimits } from '../../subjects/permissions.ts'
 
 /** A subscription as a permit sees it. */
 export interface Admitted {
-  readonly subject: Buffer;
+  readonly subjectBytes: Buffer;
   /** In Latin-1. */
   readonly queue: string | undefined;
   /** Whether some of its messages may be kept from it; `admits` sets it. */
@@ -36,9 +36,9 @@ export class Permit {
 
   /** Whether the subscription may be made, and may stay. */
   admits(subscription: Admitted): boolean {
-    const { subject, queue } = subscription;
-    subscription.filtered = this.permissions.filters(subject);
-    return this.permissions.maySubscribe(subject, queue);
+    const { subjectBytes, queue } = subscription;
+    subscription.filtered = this.permissions.filters(subjectBytes);
+    return this.permissions.maySubscribe(subjectBytes, queue);
   }
 
   /** Whether this message may be delivered to a subscription that is admitted. */

@@ -42,7 +42,7 @@ export class ClientSubscriptions {
   begin(subject: Buffer, queue: Buffer | undefined, sid: string): Violation | undefined {
     const { permit, account } = this.#standing;
     const group = queue?.toString('latin1');
-    const subscription = new Subscription(this.#client, subject, group, sid);
+    const subscription = new Subscription(this.#client, subject.toString('latin1'), group, sid);
     if (group === reservedGroup || permit?.admits(subscription) === false) {
       return subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue));
     }
@@ -85,9 +85,9 @@ export class ClientSubscriptions {
     }
     return removed.map((subscription) => {
       this.drop(subscription);
-      const { subject, queue, sid } = subscription;
+      const { subjectBytes, queue, sid } = subscription;
       const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
-      return subscriptionRemoved(quoteBytes(subject), group, quote(sid));
+      return subscriptionRemoved(quoteBytes(subjectBytes), group, quote(sid));
     });
   }
 }

@@ -117,7 +117,7 @@ export function recordSubscriptions(
   const where = withAccount ? { account, account_tag: account } : {};
   return Array.from(profile.subscriptions, ({ subject, queue, sid, delivered, max }) => ({
     ...where,
-    subject: subject.toString(),
+    subject: utf8(subject),
     qgroup: queue === undefined ? undefined : utf8(queue),
     sid: utf8(sid),
     msgs: delivered,

@@ -23,7 +23,7 @@ export class ClusterInterest {
   /** Tells all of a change. */
   announce(account: Account, interest: Interest): void {
     const { permissions, routes } = this.#environment;
-    if (permissions?.mayImport(interest.subject) === false) return;
+    if (permissions?.mayImport(bytesOf(interest)) === false) return;
     for (const route of routes) route.tell(account, interest);
   }
 
@@ -31,7 +31,7 @@ export class ClusterInterest {
   tellAll(route: RouteSession): void {
     const { permissions } = this.#environment;
     for (const [account, interest] of this.#all()) {
-      if (permissions?.mayImport(interest.subject) !== false) route.tell(account, interest);
+      if (permissions?.mayImport(bytesOf(interest)) !== false) route.tell(account, interest);
     }
   }
 
@@ -39,8 +39,8 @@ export class ClusterInterest {
   review(before: RoutePermissions | undefined): void {
     const { permissions, routes } = this.#environment;
     for (const [account, interest] of this.#all()) {
-      const was = before?.mayImport(interest.subject) ?? true;
-      const is = permissions?.mayImport(interest.subject) ?? true;
+      const was = before?.mayImport(bytesOf(interest)) ?? true;
+      const is = permissions?.mayImport(bytesOf(interest)) ?? true;
       if (was === is) continue;
       for (const route of routes) route.tell(account, is ? interest : { ...interest, weight: 0 });
     }
@@ -52,4 +52,8 @@ export class ClusterInterest {
       for (const interest of account.interest ?? []) yield [account, interest];
     }
   }
+}
+
+function bytesOf({ subject }: Interest): Buffer {
+  return Buffer.from(subject, 'latin1');
 }

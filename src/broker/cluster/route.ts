@@ -220,7 +220,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   tell(account: Account, { subject, queue, weight }: Interest): void {
     if (this.log.tracing) {
       const group = queue === undefined ? '' : ` ${queue}${weight > 0 ? ` ${weight}` : ''}`;
-      const line = `RS${weight > 0 ? '+' : '-'} ${account.name} ${subject.toString('latin1')}${group}`;
+      const line = `RS${weight > 0 ? '+' : '-'} ${account.name} ${subject}${group}`;
       this.log.trace(`->> [${line}]`);
     }
     this.connection.write(interestLine(account.nameBytes, subject, queue, weight));
@@ -354,7 +354,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     const account = this.#environment.accounts.named(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
     const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
-    if (interest.enter(subject)) this.#interest.set(key, interest);
+    if (interest.enter()) this.#interest.set(key, interest);
     else this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
   }
 

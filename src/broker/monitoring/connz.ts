@@ -117,7 +117,7 @@ function readQuery(query: Query) {
 
 /** Whether a session listens to something that the subject, with or without wildcards, stands for. */
 function isInterested({ profile }: ClientSession, interest: readonly string[]): boolean {
-  return [...profile.subscriptions].some(({ subject }) => overlap(tokens(subject), interest));
+  return [...profile.subscriptions].some(({ subject }) => overlap(subject.split('.'), interest));
 }
 
 function readState(text: string): 'open' | 'closed' | 'any' {

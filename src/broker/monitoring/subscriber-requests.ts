@@ -120,16 +120,12 @@ function countSubscribers({ subscriptions }: Account, { subject, queue }: Asked)
     return [...plain, ...queues.flat()].filter(counts).length;
   }
   const wanted = bytes.toString('latin1').split('.');
-  return [...subscriptions].filter((each) => counts(each) && covers(wanted, tokensOf(each))).length;
+  return [...subscriptions].filter((each) => counts(each) && covers(wanted, each.subject.split('.'))).length;
 }
 
 /** Not one of the broker itself, which has no id. */
 function isClients({ sid }: Subscription): boolean {
   return sid !== '';
-}
-
-function tokensOf({ subject }: Subscription): string[] {
-  return subject.toString('latin1').split('.');
 }
 
 /** Undefined where it is not what servers ask each other. */

@@ -143,8 +143,8 @@ export class Connection {
     return true;
   }
 
-  /** Queues a message; false where the connection does not take any more. @param sid with a space behind it */
-  writeMessage(publication: Publication, sid: Buffer, headers: boolean): boolean {
+  /** Queues a message; false where the connection does not take any more. @param sid in Latin-1 */
+  writeMessage(publication: Publication, sid: string, headers: boolean): boolean {
     const target = this.#room(messageSize(publication, sid));
     if (target === undefined) return false;
     const { writer } = this.#transport;

@@ -10,7 +10,7 @@ const publication = (subject: string) => compose(bytes(subject), { payload: byte
 function list(...subjects: string[]): Sublist<Subscription> {
   const sublist = new Sublist<Subscription>();
   for (const subject of subjects) {
-    const subscription = new Subscription(() => true, bytes(subject), undefined, '1');
+    const subscription = new Subscription(() => true, subject, undefined, '1');
     sublist.insert(subscription.subject, undefined, subscription);
   }
   return sublist;
@@ -36,7 +36,7 @@ it('matches anew what is not noted any more', () => {
 it('matches anew after a subscription has come or gone', () => {
   const [last, sublist, said] = [new LastMatch(), list('a'), publication('a')];
   expect(found(last, said, sublist)).toEqual(['a']);
-  const other = new Subscription(() => true, bytes('*'), undefined, '2');
+  const other = new Subscription(() => true, '*', undefined, '2');
   sublist.insert(other.subject, undefined, other);
   expect(found(last, said, sublist).toSorted()).toEqual(['*', 'a']);
   sublist.remove(other.subject, undefined, other);

@@ -43,7 +43,7 @@ class Route implements RouteTarget {
 
   listen(account: Account, subject: string, queue?: string, weight = 1, isLeaf = false): RemoteInterest {
     const interest = new RemoteInterest(this, account, bytes(subject), queue, weight, isLeaf);
-    interest.enter(bytes(subject));
+    interest.enter();
     return interest;
   }
 }
@@ -56,7 +56,7 @@ class Client {
   constructor() {
     const connection = {
       isBehind: false,
-      writeMessage: (publication: Publication, sid: Buffer, headers: boolean): boolean => {
+      writeMessage: (publication: Publication, sid: string, headers: boolean): boolean => {
         const target = Buffer.alloc(1000);
         const end = writer.writeMessage(target, 0, publication, sid, headers);
         this.sent.push(target.toString('latin1', 0, end));
@@ -72,7 +72,7 @@ class Client {
   }
 
   listen(account: Account, subject: string, queue?: string): Subscription {
-    const subscription = new Subscription(this.#receiver, bytes(subject), queue, '1');
+    const subscription = new Subscription(this.#receiver, subject, queue, '1');
     account.subscribe(subscription);
     return subscription;
   }
