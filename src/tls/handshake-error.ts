@@ -42,10 +42,16 @@ export class HandshakeError extends NatspkiError {
   }
 }
 
-/** Explains why a peer that finished the handshake is refused. @param verdict of OpenSSL on its certificate: a code */
+/** What OpenSSL has to say against a certificate; Node has codes for a part of that only, and UNSPECIFIED for the rest. */
+export interface Verdict {
+  readonly code?: string | undefined;
+  readonly message: string;
+}
+
+/** Explains why a peer that finished the handshake is refused. */
 export function explainVerdict(
   socket: TLSSocket,
-  verdict: string | undefined,
+  verdict: Verdict,
   { block }: TlsMaterial,
   role: PeerRole = 'client',
 ): HandshakeError {
@@ -62,14 +68,14 @@ export function explainVerdict(
   if (chain === undefined) {
     return new HandshakeError(
       `${role}-certificate-invalid`,
-      `${role} certificate cannot be read (${verdict})`,
+      `${role} certificate cannot be read (${verdict.message})`,
     );
   }
   const certificate = chain[0] as Certificate;
   const who = `${role} certificate ${nameOf(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
     new HandshakeError(code, message, hint === undefined ? {} : { hint });
-  switch (verdict) {
+  switch (verdict.code) {
     case 'CERT_HAS_EXPIRED':
       return certificate.notAfter < new Date()
         ? refuse(
@@ -87,7 +93,7 @@ export function explainVerdict(
     case 'INVALID_PURPOSE':
       return refuse(
         `${role}-certificate-usage`,
-        `${who} is not for ${role}s: its extended key usage is ${certificate.extendedKeyUsage?.join(', ') ?? 'not given, its key usage forbids it'}`,
+        explainPurpose(certificate, who, role),
         `use a certificate of the profile ${role}, or route, which is for both`,
       );
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
@@ -106,8 +112,18 @@ export function explainVerdict(
         `${who} is from an authority that is not trusted: ${nameOf((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
       );
     default:
-      return refuse(`${role}-certificate-invalid`, `${who} failed verification: ${verdict}`);
+      return refuse(`${role}-certificate-invalid`, `${who} failed verification: ${verdict.message}`);
   }
+}
+
+function explainPurpose({ extendedKeyUsage, keyUsage }: Certificate, who: string, role: PeerRole): string {
+  if (extendedKeyUsage?.includes(`${role}Auth`) === false) {
+    return `${who} is not for ${role}s: its extended key usage is ${extendedKeyUsage.join(', ')}`;
+  }
+  if (keyUsage?.includes('digitalSignature') === false) {
+    return `${who} is not for ${role}s: its key usage is ${keyUsage.join(', ')}, without digitalSignature`;
+  }
+  return `an authority above ${who} may not issue certificates for ${role}s`;
 }
 
 /** Explains why a peer is refused whose certificate is in order and not among the pins; undefined where it is pinned. */

@@ -311,7 +311,9 @@ function chooseByHost(secure: Handshaking, contexts: Contexts): void {
 function explainUnverified(secure: Handshaking, material: TlsMaterial): HandshakeError | undefined {
   const verdict = secure.ssl.verifyError();
   const isVerified = verdict === null && !secure.isSessionReused();
-  return isVerified ? undefined : explainVerdict(secure, verdict?.code ?? 'NO_VERDICT', material);
+  return isVerified
+    ? undefined
+    : explainVerdict(secure, verdict ?? { message: 'there is no verdict' }, material);
 }
 
 /** A handshake that waits or is under way. */

@@ -5,7 +5,7 @@ import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import type { TlsContextSource } from './context-source.ts';
-import { explainPin, explainVerdict, HandshakeError } from './handshake-error.ts';
+import { explainPin, explainVerdict, HandshakeError, type Verdict } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 import { rawPeerOf, shorten } from './peer.ts';
 
@@ -63,12 +63,18 @@ function refusal(
   if (!material.block.insecure) {
     const raw = rawPeerOf(socket);
     if (!socket.authorized || raw === undefined) {
-      return explainVerdict(socket, String(socket.authorizationError), material, 'server');
+      return explainVerdict(socket, verdictOn(socket), material, 'server');
     }
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);
   }
   return explainPin(socket, pins, 'server');
+}
+
+/** What Node has put into one word, or what that word does not say. */
+function verdictOn(socket: TLSSocket): Verdict {
+  const { ssl } = socket as TLSSocket & { ssl?: { verifyError(): Verdict | null } };
+  return ssl?.verifyError() ?? { message: String(socket.authorizationError) };
 }
 
 /** Whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */

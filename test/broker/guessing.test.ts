@@ -25,7 +25,7 @@ it('says no when it is time for it, and reads nothing until then', async () => {
   honest.send('SUB s 1\r\n');
   const guesser = await running.open();
   guesser.send('CONNECT {"user":"a","pass":"wrong","verbose":true}\r\nPUB s 1\r\nx\r\nPING\r\n');
-  await vi.waitUntil(() => tells.length === 1);
+  await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
   guesser.send('CONNECT {"user":"a","pass":"right"}\r\nPUB s 1\r\nx\r\n');
   await running.connect({ user: 'a', pass: 'right' });
   await honest.receives('');
@@ -39,7 +39,7 @@ it('closes one who waits to be told no, when it ends', async () => {
   const { running, tells } = await start();
   const guesser = await running.open();
   guesser.send('CONNECT {"user":"a","pass":"wrong"}\r\n');
-  await vi.waitUntil(() => tells.length === 1);
+  await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
   await running.broker.close();
   tells[0]?.();
   await guesser.closes('');

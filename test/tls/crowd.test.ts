@@ -88,7 +88,7 @@ it('gives up one who waits too long behind a crowd that nobody was refused from'
 });
 
 it('has those wait who are refused, and nobody wait for them', async () => {
-  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
   vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
   let refused = 0;
@@ -96,7 +96,7 @@ it('has those wait who are refused, and nobody wait for them', async () => {
     await greeting(listener.port, as(stranger));
     refused++;
   });
-  await vi.waitUntil(() => tells.length === 20);
+  await vi.waitUntil(() => tells.length === 20, { timeout: 10_000 });
   expect(await greeting(listener.port, as(alice))).toBe('hello');
   expect(refused).toBe(0);
   for (const tell of tells) tell();
@@ -107,11 +107,11 @@ it('has those wait who are refused, and nobody wait for them', async () => {
 });
 
 it('refuses one who goes away before he is told', async () => {
-  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 300 });
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
   vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
   const client = connect({ port: listener.port, host: '127.0.0.1', ...as(stranger) }).on('error', () => {});
-  await vi.waitUntil(() => tells.length === 1);
+  await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
   client.destroy();
   expect(await greeting(listener.port, as(alice))).toBe('hello');
   tells[0]?.();
