@@ -13,6 +13,8 @@ const load = scriptLoader(join(root, 'dist/bundle'), (path, script, code) =>
 );
 const { main } = load('_main.cjs');
 const work = mkdtempSync(join(tmpdir(), 'natspki-build-'));
+// Each command listens for its errors.
+process.stdout.setMaxListeners(0);
 const write = process.stdout.write;
 process.stdout.write = () => true;
 try {
@@ -26,6 +28,7 @@ try {
     'verify',
     'tls client',
     'rotate client',
+    'revoke another --dry-run',
     '--help',
   ]) {
     await main(line.split(' '), async (name) => load(`${name}.cjs`));

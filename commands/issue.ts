@@ -5,6 +5,7 @@ import { certificateLines } from '../src/cli/certificate-table.ts';
 import { given } from '../src/cli/flags.ts';
 import { authorityPassphrase, inputName, readInput } from '../src/cli/input.ts';
 import { issueFlags } from '../src/cli/issue-flags.ts';
+import { pinNotices } from '../src/cli/pin-notices.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { authorityNeedsPassphrase, issueCertificates } from '../src/pki/issue.ts';
@@ -63,8 +64,9 @@ export default class Issue extends BaseCommand {
       }),
     );
     this.print(certificateLines(made.certificates, this.terminal, { wholePins: true }));
-    this.print(['', wrote(made.certificates, flags.out ?? flags.dir), ...made.notices]);
-    return made;
+    const notices = [...made.notices, ...pinNotices(args.profile, made.certificates)];
+    this.print(['', wrote(made.certificates, flags.out ?? flags.dir), ...notices]);
+    return { ...made, notices };
   }
 }
 

@@ -4,7 +4,7 @@ import { type Terminal, terminalOf } from './terminal.ts';
 
 /** In the order of a certificate's life; commands not named here come last. */
 const order = [
-  ...['init', 'issue', 'rotate', 'watch', 'list', 'inspect'],
+  ...['init', 'issue', 'rotate', 'watch', 'revoke', 'list', 'inspect'],
   ...['verify', 'pin', 'tls', 'check', 'broker'],
 ];
 

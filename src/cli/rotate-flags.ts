@@ -6,20 +6,24 @@ import { directoryFlag, parseWindow, passphraseFileFlag, pathFlag, withOptionalV
 
 const ofLeaves = ['ca', 'undo'];
 
-/** Makes --config, --reload and --verify: who is told of new certificates. */
-export const rolloutFlags = (exclusive: string[] = []) => ({
-  config: pathFlag({
+/** Makes --config, for configurations that are edited. */
+export const configurationFlag = (description: string) =>
+  pathFlag({
     char: 'c',
-    description: 'Configuration whose pins are kept true; repeatable.',
+    description,
     helpValue: 'FILE',
     multiple: true,
     multipleNonGreedy: true,
     defaultHelp: async () => './nats.conf and ./nats-*.conf, where there are any',
-  }),
-  reload: string({
-    description: 'Afterwards, and after new pins, send SIGHUP to this nats-server.',
-    helpValue: 'PID|PIDFILE',
-  }),
+  });
+
+/** Makes --reload. */
+export const reloadFlag = (description: string) => string({ description, helpValue: 'PID|PIDFILE' });
+
+/** Makes --config, --reload and --verify: who is told of new certificates. */
+export const rolloutFlags = (exclusive: string[] = []) => ({
+  config: configurationFlag('Configuration whose pins are kept true; repeatable.'),
+  reload: reloadFlag('Afterwards, and after new pins, send SIGHUP to this nats-server.'),
   verify: string({
     description:
       'Afterwards connect to each address of this server and see that it serves a current certificate.',

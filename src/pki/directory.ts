@@ -21,7 +21,7 @@ import { maximumCommonName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
 import { Archive } from './archive.ts';
 import { Authority } from './authority.ts';
-import { Ledger, type LedgerEntry } from './ledger.ts';
+import { Ledger, type LedgerEntry, type Revocation } from './ledger.ts';
 
 /** The two files of a certificate. */
 export interface PairFiles {
@@ -40,8 +40,8 @@ export interface PairWrite extends PairFiles {
 
 /** What is written in one step: all of it or nothing. */
 export interface Change {
-  /** For the ledger: what was signed. */
-  readonly entries?: readonly LedgerEntry[];
+  /** For the ledger: what was signed, and what was revoked. */
+  readonly entries?: readonly (LedgerEntry | Revocation)[];
   readonly pairs?: readonly PairWrite[];
   /** Pairs that go to the archive with nothing in their place; those that are not there are passed over. */
   readonly retired?: readonly PairFiles[];

@@ -1,4 +1,5 @@
-// The record of every certificate that an authority ever signed: one line of JSON each, only ever added to.
+// The record of every certificate that an authority ever signed, and of those it wants nobody to accept any more: one
+// line of JSON each, only ever added to.
 import { exists, type FileWrite, readRegularFile } from '../files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
@@ -28,6 +29,25 @@ export interface LedgerEntry {
   readonly outside?: true;
 }
 
+/** A certificate that nobody is to accept any more. */
+export interface Revocation {
+  /** When, as ISO 8601 in UTC. */
+  readonly time: string;
+  /** Serial number, lower-case hex. */
+  readonly revoked: string;
+  /** Of its files. */
+  readonly name: string;
+}
+
+export interface LedgerContents {
+  /** Oldest first. */
+  readonly entries: LedgerEntry[];
+  /** By serial number. */
+  readonly revocations: Map<string, Revocation>;
+  /** Numbers of the lines that a crash or an editor has damaged. */
+  readonly damagedLines: number[];
+}
+
 const newline = 0x0a;
 
 export class Ledger {
@@ -41,7 +61,7 @@ export class Ledger {
    * Gives the file with these entries behind those it has, to be written in one step with the certificates themselves:
    * none is recorded that is not there, and none is there that is not recorded.
    */
-  async with(entries: readonly LedgerEntry[]): Promise<FileWrite> {
+  async with(entries: readonly (LedgerEntry | Revocation)[]): Promise<FileWrite> {
     const old = exists(this.file)
       ? await readRegularFile(this.file, Number.POSITIVE_INFINITY)
       : Buffer.alloc(0);
@@ -51,19 +71,19 @@ export class Ledger {
     return { path: this.file, data: Buffer.concat([old, Buffer.from(end + lines.join(''))]), mode: 0o600 };
   }
 
-  /** Reads all entries, oldest first, and the numbers of the lines that a crash or an editor has damaged. */
-  async read(): Promise<{ entries: LedgerEntry[]; damagedLines: number[] }> {
-    const entries: LedgerEntry[] = [];
-    const damagedLines: number[] = [];
-    if (!exists(this.file)) return { entries, damagedLines };
+  /** Reads all that is on record. */
+  async read(): Promise<LedgerContents> {
+    const contents: LedgerContents = { entries: [], revocations: new Map(), damagedLines: [] };
+    if (!exists(this.file)) return contents;
     const lines = (await readRegularFile(this.file, Number.POSITIVE_INFINITY)).toString().split('\n');
     for (const [index, line] of lines.entries()) {
       if (line === '') continue;
-      const entry = parseEntry(line);
-      if (entry === undefined) damagedLines.push(index + 1);
-      else entries.push(entry);
+      const parsed = parseLine(line);
+      if (parsed === undefined) contents.damagedLines.push(index + 1);
+      else if ('revoked' in parsed) contents.revocations.set(parsed.revoked, parsed);
+      else contents.entries.push(parsed);
     }
-    return { entries, damagedLines };
+    return contents;
   }
 }
 
@@ -90,13 +110,21 @@ export function isAuthority(profile: string): profile is AuthorityProfile {
   return profile === 'authority' || profile === 'intermediate';
 }
 
-function parseEntry(line: string): LedgerEntry | undefined {
+function parseLine(line: string): LedgerEntry | Revocation | undefined {
   try {
-    const entry = JSON.parse(line) as Partial<LedgerEntry> | null;
-    return isEntry(entry) ? entry : undefined;
+    const value = JSON.parse(line) as Partial<LedgerEntry & Revocation> | null;
+    if (isRevocation(value)) return value;
+    return isEntry(value) ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isRevocation(value: Partial<Revocation> | null): value is Revocation {
+  const { time, revoked, name } = value ?? {};
+  return (
+    [revoked, name].every((field) => typeof field === 'string') && !Number.isNaN(Date.parse(String(time)))
+  );
 }
 
 function isEntry(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {

@@ -12,6 +12,7 @@ import { formatDay } from './authority.ts';
 import { checkName, type PkiDirectory } from './directory.ts';
 import { type KeyedPlan, type LeafPlan, leafNotices, type Made, signLeaves } from './leaf.ts';
 import { readLeaves } from './leaves.ts';
+import type { Revocation } from './ledger.ts';
 import { describe, listCertificates } from './listing.ts';
 import { type ProfileName, profiles } from './profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './rotation.ts';
@@ -140,7 +141,8 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const chain = readCertificates(await readRegularFile(certificateFile), certificateFile);
     const [restored, ...above] = chain;
     const anchored = anchorOf(restored, above, bundle);
-    if (!force) refuseUseless(restored, name, anchored, now);
+    const { entries, revocations } = await directory.ledger.read();
+    if (!force) refuseUseless(restored, name, anchored, revocations.get(restored.serial), now);
     const { certificateFile: present } = directory.pair(name);
     const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
     const hasKey = exists(keyFile);
@@ -156,7 +158,6 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
       { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
       now,
     );
-    const { entries } = await directory.ledger.read();
     const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
     const { keyFile: _, ...withoutKey } = directory.pair(name);
     const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
@@ -231,7 +232,19 @@ async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObjec
   });
 }
 
-function refuseUseless(restored: Certificate, name: string, anchored: Anchored | undefined, now: Date): void {
+function refuseUseless(
+  restored: Certificate,
+  name: string,
+  anchored: Anchored | undefined,
+  revocation: Revocation | undefined,
+  now: Date,
+): void {
+  if (revocation !== undefined) {
+    const day = formatDay(new Date(revocation.time));
+    throw new NatspkiError('revoked', `the archived certificate "${name}" was revoked on ${day}`, {
+      hint: `make a new one with \`natspki issue PROFILE ${name}\`, or pass --force`,
+    });
+  }
   const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
   if (now >= restored.notAfter) {
     const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;

@@ -200,13 +200,14 @@ async function findDependents(
     const depends = root !== undefined && root !== current;
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
-  const { entries } = await directory.ledger.read();
+  const { entries, revocations } = await directory.ledger.read();
   const intermediates = new Map(
     entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
   );
   const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
-  for (const { name, profile, issuer, notAfter, outside = false } of latest.values()) {
-    if (isAuthority(profile) || (!outside && certificates.includes(name))) continue;
+  for (const { name, profile, issuer, notAfter, serial, outside = false } of latest.values()) {
+    if (isAuthority(profile) || (!outside && certificates.includes(name)) || revocations.has(serial))
+      continue;
     const root = rootOf(issuer, intermediates);
     const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
     if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });

@@ -24,8 +24,8 @@ describe('the program', () => {
       stdout
         .match(/^ {2}[a-z]+(?= {2})/gm)
         ?.map((name) => name.trim())
-        .slice(0, 6),
-    ).toEqual(['init', 'issue', 'rotate', 'watch', 'list', 'inspect']);
+        .slice(0, 7),
+    ).toEqual(['init', 'issue', 'rotate', 'watch', 'revoke', 'list', 'inspect']);
     expect((await natspki(folder, ['--help'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['-h'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['help'])).stdout).toBe(stdout);

@@ -2,7 +2,7 @@ import { appendFileSync, readFileSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { writeFileAtomic } from '../../src/files.ts';
-import { Ledger, type LedgerEntry } from '../../src/pki/ledger.ts';
+import { Ledger, type LedgerEntry, type Revocation } from '../../src/pki/ledger.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('ledger');
@@ -19,7 +19,7 @@ const entry = (serial: string): LedgerEntry => ({
   pin: 'bb',
 });
 
-async function add(ledger: Ledger, entries: readonly LedgerEntry[]): Promise<void> {
+async function add(ledger: Ledger, entries: readonly (LedgerEntry | Revocation)[]): Promise<void> {
   const { path, data, mode } = await ledger.with(entries);
   await writeFileAtomic(path, data, { mode });
 }
@@ -28,7 +28,11 @@ describe('the ledger', () => {
   let lines = 0;
 
   it('is empty where there is none yet', async () => {
-    expect(await new Ledger(join(folder, 'none')).read()).toEqual({ entries: [], damagedLines: [] });
+    expect(await new Ledger(join(folder, 'none')).read()).toEqual({
+      entries: [],
+      revocations: new Map(),
+      damagedLines: [],
+    });
   });
 
   it('has one line for each certificate, in their order, for its owner only', async () => {
@@ -40,13 +44,24 @@ describe('the ledger', () => {
     expect(statSync(ledger.file).mode & 0o777).toBe(0o600);
   });
 
+  it('has a line for each revocation, beside that of the certificate', async () => {
+    const ledger = new Ledger(join(folder, 'revoked'));
+    const revocation = { time: '2026-02-01T00:00:00.000Z', revoked: '01', name: 'n1' };
+    await add(ledger, [entry('01'), revocation, entry('02')]);
+    expect(await ledger.read()).toEqual({
+      entries: [entry('01'), entry('02')],
+      revocations: new Map([['01', revocation]]),
+      damagedLines: [],
+    });
+  });
+
   it('reports a torn last line, keeps the others, and goes on behind it', async () => {
     const ledger = new Ledger(join(folder, 'torn'));
     await add(ledger, [entry('01'), entry('02')]);
     truncateSync(ledger.file, statSync(ledger.file).size - 20);
-    expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
+    expect(await ledger.read()).toMatchObject({ entries: [entry('01')], damagedLines: [2] });
     await add(ledger, [entry('03')]);
-    expect(await ledger.read()).toEqual({ entries: [entry('01'), entry('03')], damagedLines: [2] });
+    expect(await ledger.read()).toMatchObject({ entries: [entry('01'), entry('03')], damagedLines: [2] });
   });
 
   it.each([
@@ -54,10 +69,11 @@ describe('the ledger', () => {
     JSON.stringify({ ...entry('02'), profile: 'toString' }),
     JSON.stringify({ ...entry('02'), notAfter: 'never' }),
     JSON.stringify({ ...entry('02'), name: undefined }),
+    '{"time":"never","revoked":"01","name":"n1"}',
   ])('reports a line that is %s', async (line) => {
     const ledger = new Ledger(join(folder, `line-${lines++}`));
     await add(ledger, [entry('01')]);
     appendFileSync(ledger.file, `${line}\n`);
-    expect(await ledger.read()).toEqual({ entries: [entry('01')], damagedLines: [2] });
+    expect(await ledger.read()).toMatchObject({ entries: [entry('01')], damagedLines: [2] });
   });
 });

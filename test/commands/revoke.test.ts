@@ -1,0 +1,171 @@
+// `natspki revoke` as people meet it, and running servers under it: who is connected with the key, and who is not.
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { PkiDirectory } from '../../src/pki/directory.ts';
+import { bin, natspki } from '../support/cli.ts';
+import { freshCopy, testFolder } from '../support/folder.ts';
+import { describePeer } from '../support/peers.ts';
+import { leafOf } from '../support/pki.ts';
+import { type ServerUnderTest, startProcess } from '../support/server.ts';
+import { steady } from '../support/shown.ts';
+import { contents } from '../support/tree.ts';
+import { Wire } from '../support/wire.ts';
+
+const scratch = testFolder('revoke');
+const made = join(scratch, 'made');
+
+beforeAll(async () => {
+  mkdirSync(made);
+  const init = ['init', '--yes', '--host', '127.0.0.1', 'localhost', '--client', 'alice', 'bob', 'carol'];
+  expect(await natspki(made, init)).toMatchObject({ code: 0 });
+});
+
+/** A folder as `init` leaves it. */
+const initialized = () => freshCopy(made);
+const pinOf = (folder: string, name: string) => leafOf(new PkiDirectory(join(folder, 'certs')), name).pin;
+const conf = (folder: string) => readFileSync(join(folder, 'nats.conf'), 'utf8');
+
+describe('natspki revoke', () => {
+  it('says what it would do, and changes nothing', async () => {
+    const folder = initialized();
+    const before = contents(folder);
+    const pin = pinOf(folder, 'bob');
+    const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob', '--dry-run']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(
+      new RegExp(
+        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls lets in only alice, carol from now on, by their pins\n$`,
+      ),
+    );
+    expect(contents(folder)).toEqual(before);
+  });
+
+  it('does it, and says the same and what is left to do', async () => {
+    const folder = initialized();
+    const [planned, pins] = [
+      await natspki(folder, ['revoke', 'bob', '--dry-run']),
+      ['alice', 'carol'].map((name) => pinOf(folder, name)),
+    ];
+    const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toBe(
+      `${planned.stdout}next: the bundled broker sees it by itself, tell a nats-server with \`nats-server --signal reload=PIDFILE\`\n`,
+    );
+    expect(conf(folder)).toContain(
+      `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n  ]\n`,
+    );
+    expect((await natspki(folder, ['list'])).stdout).not.toContain('bob');
+    expect((await natspki(folder, ['rotate', '--undo', 'bob'])).stderr).toContain('was revoked on');
+    const again = await natspki(folder, ['revoke', 'bob']);
+    expect(again.stdout).toContain('\nkeep    ./nats.conf: tls does not let them in\n');
+    // Rotations keep the list true from then on.
+    expect(await natspki(folder, ['rotate', 'alice'])).toMatchObject({ code: 0 });
+    expect(conf(folder)).toContain(`"${pinOf(folder, 'alice')}"`);
+    expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
+  });
+
+  it('says it as one JSON document', async () => {
+    const folder = initialized();
+    const [pin, stays] = [pinOf(folder, 'bob'), [pinOf(folder, 'alice'), pinOf(folder, 'carol')]];
+    const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob', '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(stdout)).toEqual({
+      directory: './certs',
+      certificates: [
+        { name: 'bob', profile: 'client', serial: expect.any(String), notAfter: expect.any(String), pin },
+      ],
+      steps: [{ file: './nats.conf', block: 'tls', context: 'client', action: 'pin', pins: stays }],
+      reloaded: [],
+      notices: [],
+    });
+  });
+
+  it('changes nothing where no configuration keeps anybody out', async () => {
+    const folder = initialized();
+    const before = contents(join(folder, 'certs'));
+    rmSync(join(folder, 'nats.conf'));
+    expect(await natspki(folder, ['revoke', 'bob'])).toEqual({
+      code: 1,
+      stdout: '',
+      stderr:
+        'natspki: error: there is no configuration to lock anybody out of\n' +
+        'natspki: hint: name that of your server with --config FILE\n',
+    });
+    writeFileSync(join(folder, 'other.conf'), 'tls { verify: true');
+    const { code, stderr } = await natspki(folder, ['revoke', 'bob', '--config', 'other.conf']);
+    expect(stderr).toContain('natspki: error: other.conf:1:');
+    expect(code).toBe(1);
+    expect(contents(join(folder, 'certs'))).toEqual(before);
+  });
+
+  it('locks a route out of every node of a cluster', async () => {
+    const folder = initialized();
+    const cluster = ['init', '--yes', '--dir', 'nodes/certs', '--config', 'nodes/nats.conf'];
+    const nodes = ['--node', 'n1=localhost', 'n2=localhost', 'n3=localhost'];
+    expect(await natspki(folder, [...cluster, ...nodes])).toMatchObject({ code: 0 });
+    const files = ['nodes/nats-n1.conf', 'nodes/nats-n2.conf'];
+    const { stdout } = await natspki(folder, [
+      ...['revoke', 'n3-route', '--dir', 'nodes/certs'],
+      ...files.flatMap((file) => ['--config', file]),
+    ]);
+    for (const file of files) {
+      expect(stdout).toContain(`edit    ${file}: cluster.tls lets in only n1-route, n2-route from now on`);
+    }
+  });
+});
+
+describe('natspki issue', () => {
+  it('says what lets a new client in where keys are pinned', async () => {
+    const folder = initialized();
+    expect((await natspki(folder, ['issue', 'client', 'dave'])).stdout).not.toContain('pinned');
+    await natspki(folder, ['revoke', 'bob']);
+    const { stdout } = await natspki(folder, ['issue', 'client', 'erin']);
+    const command = 'natspki pin certs/erin-cert.pem --add ./nats.conf';
+    expect(steady(stdout)).toContain(`\n./nats.conf lets in pinned keys only, these with \`${command}\`\n`);
+    expect((await natspki(folder, command.split(' ').slice(1))).stdout).toMatch(/^added /);
+  });
+});
+
+/** Connects with the files of a client. */
+async function connected(folder: string, name: string, { port }: ServerUnderTest): Promise<Wire> {
+  const read = (file: string) => readFileSync(join(folder, 'certs', file));
+  const tls = { ca: read('ca.pem'), cert: read(`${name}-cert.pem`), key: read(`${name}-key.pem`) };
+  const wire = await Wire.open(port, { tls: { ...tls, host: 'localhost' } });
+  wire.send('CONNECT {"verbose":false}\r\n');
+  return wire;
+}
+
+function locksOut(server: readonly string[], reload: readonly string[]): void {
+  it('closes the connections of the key, lets it in no more, and keeps all others', async () => {
+    const folder = initialized();
+    const stolen = freshCopy(folder);
+    const address = ['-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1', '-P', 'nats.pid'];
+    const running = await startProcess([...server, ...address], folder);
+    try {
+      const [alice, bob] = [
+        await connected(folder, 'alice', running),
+        await connected(stolen, 'bob', running),
+      ];
+      await alice.receives('');
+      await bob.receives('');
+      expect(await natspki(folder, ['revoke', 'bob', ...reload])).toMatchObject({ code: 0, stderr: '' });
+      await bob.closed();
+      await (await connected(stolen, 'bob', running)).closed();
+      const late = await connected(folder, 'alice', running);
+      await late.receives('');
+      await alice.drain();
+      for (const wire of [alice, late]) wire.end();
+    } finally {
+      await running.stop();
+    }
+  });
+}
+
+describePeer('nats-server', 'revoking under nats-server', (nats) => {
+  locksOut([nats], ['--reload', 'nats.pid']);
+});
+
+describe('revoking under the bundled broker', () => {
+  locksOut([process.execPath, bin, 'broker'], []);
+});
