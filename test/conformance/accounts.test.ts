@@ -123,6 +123,19 @@ conformance('limits of accounts', limited, (suite) => {
     await as('two');
   });
 
+  it('let in no more when those who were refused have gone', async () => {
+    await Promise.all([as('two'), as('two')]);
+    for (const [pass, answer] of [
+      ['t', tooMany],
+      ['x', "-ERR 'Authorization Violation'\r\n"],
+      ['t', tooMany],
+    ] as const) {
+      const refused = await suite.open();
+      refused.send(`CONNECT {"user":"two","pass":"${pass}"}\r\n`);
+      await refused.closes(answer);
+    }
+  });
+
   it('count one who introduces himself again once', async () => {
     const client = await suite.connect({ user: 'two', pass: 't' });
     client.send('CONNECT {"user":"two","pass":"t"}\r\n'.repeat(5));
