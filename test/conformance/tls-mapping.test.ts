@@ -130,3 +130,36 @@ conformance(
     });
   },
 );
+
+conformance(
+  'verify_and_map with allowed_connection_types',
+  `tls { cert_file: "${server.cert}", key_file: "${server.key}", ca_file: "${ca.cert}", verify_and_map: true }
+   accounts {
+     A { users: [ ${['web@example.com', 'CN=web,O=Acme']
+       .map((user) => `{ user: "${user}", allowed_connection_types: [WEBSOCKET] }`)
+       .join(', ')} ] }
+     B { users: [ { user: bob.example.com } ] }
+   }`,
+  (suite) => {
+    it.each([
+      ['a name of one who may only come by WebSocket', '/CN=x', 'email:web@example.com', undefined],
+      ['the subject of one who may only come by WebSocket', '/O=Acme/CN=web', '', undefined],
+      ['another name beside it', '/CN=x', 'email:web@example.com,DNS:bob.example.com', 'B'],
+    ])('looks at %s', async (_what, subject, names, account) => {
+      const pair = certificate({ subject, names });
+      const wire = await suite.open({
+        tls: {
+          ...{ host: '127.0.0.1', ca: readFileSync(ca.cert) },
+          ...{ cert: readFileSync(pair.cert), key: readFileSync(pair.key) },
+        },
+      });
+      wire.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');
+      if (account === undefined) {
+        await wire.closes("-ERR 'Authorization Violation'\r\n");
+        return;
+      }
+      await wire.reads('PONG\r\n');
+      expect((await wire.nextInfo()).remote_account).toBe(account);
+    });
+  },
+);
