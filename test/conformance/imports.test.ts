@@ -249,6 +249,29 @@ conformance('imports and exports', configuration, (suite) => {
       await client.receives('MSG in.1 2 2\r\nok\r\n');
     });
 
+    it.each([
+      ['nobody', 'plain', 'own.plain', 'in.1', ''],
+      ['nobody, of a stream', 'many.x', 'many.x', 'in.1', ''],
+      ['nobody, of more than one subject', 'plain', 'own.plain', 'in.*', ''],
+      ['another one', 'plain', 'own.plain', 'in.1', 'SUB in.1 3\r\n'],
+      ['another one, of more than one subject', 'plain', 'own.plain', 'in.1', 'SUB in.> 3\r\n'],
+    ])(
+      'has its answer where somebody waited for it all the time: here %s',
+      async (_, serves, asked, inbox, other) => {
+        const service = await subscribed('a', `SUB ${serves} 1`);
+        const client = await subscribed('b', `SUB ${inbox} 1`);
+        client.send(`${other}PUB ${asked} in.1 0\r\n\r\n`);
+        await client.receives('');
+        const reply = await request(service, (at) => `MSG ${serves} 1 ${at} 0\r\n\r\n`);
+        client.send(`UNSUB 1\r\nSUB ${inbox} 2\r\n`);
+        await client.receives('');
+        service.send(`PUB ${reply} 2\r\nok\r\n`);
+        await service.receives('');
+        if (other === '') await client.receives('');
+        else await client.receivesInAnyOrder('MSG in.1 2 2\r\nok\r\n', 'MSG in.1 3 2\r\nok\r\n');
+      },
+    );
+
     it('learns which account asks, from a header', async () => {
       const service = await as('a');
       service.send('SUB plain 1\r\n');

@@ -2,6 +2,7 @@
 // was given. Ends those that take too long.
 import type { ResponseType } from '../options/account-options.ts';
 import type { Account } from './account.ts';
+import type { Awaited, AwaitedReplies } from './awaited-replies.ts';
 import { randomName } from './random-name.ts';
 import type { Measurement } from './service-latency.ts';
 
@@ -12,8 +13,36 @@ export interface ResponseWay {
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
+  /** Ends it when nobody listens to `to` any more; undefined for never. */
+  readonly awaited?: AwaitedReplies | undefined;
   /** Undefined where the service is not measured. */
   readonly measurement?: Measurement | undefined;
+}
+
+/** One request. */
+class OpenResponse implements Awaited {
+  readonly way: ResponseWay;
+  readonly subject: string;
+  /** Where the answer is awaited, in Latin-1. */
+  readonly reply: string;
+  until = 0;
+  readonly #responses: OpenResponses;
+
+  constructor(way: ResponseWay, subject: string, responses: OpenResponses) {
+    const { buffer, byteOffset, length } = way.to;
+    this.way = way;
+    this.subject = subject;
+    this.reply = Buffer.from(buffer, byteOffset, length).toString('latin1');
+    this.#responses = responses;
+  }
+
+  lost(): void {
+    const { measurement } = this.way;
+    // What the other server has measured may still come.
+    if (measurement?.isAnswered) return;
+    this.#responses.end(this.subject);
+    measurement?.failed('lost');
+  }
 }
 
 /** More requests than this are not remembered: the oldest will not be answered any more. */
@@ -29,7 +58,7 @@ export class OpenResponses {
   readonly #now: () => number;
   readonly #draw: () => string;
   /** In the order in which they were asked or answered last. */
-  readonly #open = new Map<string, { readonly way: ResponseWay; readonly until: number }>();
+  readonly #open = new Map<string, OpenResponse>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -51,10 +80,12 @@ export class OpenResponses {
     let subject = this.prefix + this.#draw() + ending;
     // Of as many as may be open, two are alike once in 26 times.
     while (this.#open.has(subject)) subject = this.prefix + this.#draw() + ending;
-    this.#enter(subject, way);
+    const response = new OpenResponse(way, subject, this);
+    this.#enter(response);
+    way.awaited?.add(response.reply, response);
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= maxOpen) break;
-      this.#open.delete(oldest);
+      this.end(oldest);
     }
     this.#timer ??= setInterval(() => this.#sweep(), sweepMs).unref();
     return subject;
@@ -68,30 +99,37 @@ export class OpenResponses {
   /** Gives one that was answered, and may be again, its time anew. */
   extend(subject: string): void {
     const found = this.#open.get(subject);
+    if (found === undefined) return;
     this.#open.delete(subject);
-    if (found !== undefined) this.#enter(subject, found.way);
+    this.#enter(found);
   }
 
   end(subject: string): void {
+    const found = this.#open.get(subject);
+    if (found === undefined) return;
     this.#open.delete(subject);
+    found.way.awaited?.remove(found.reply, found);
   }
 
   /** Ends all. */
   close(): void {
-    for (const { way } of this.#open.values()) way.measurement?.close();
-    this.#open.clear();
+    for (const { subject, way } of this.#open.values()) {
+      way.measurement?.close();
+      this.end(subject);
+    }
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  #enter(subject: string, way: ResponseWay): void {
-    this.#open.set(subject, { way, until: this.#now() + way.thresholdMs });
+  #enter(response: OpenResponse): void {
+    response.until = this.#now() + response.way.thresholdMs;
+    this.#open.set(response.subject, response);
   }
 
   #sweep(): void {
     const now = this.#now();
     for (const [subject, { until }] of this.#open) {
-      if (until < now) this.#open.delete(subject);
+      if (until < now) this.end(subject);
     }
     if (this.#open.size === 0) this.close();
   }

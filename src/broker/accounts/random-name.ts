@@ -3,9 +3,21 @@ import { createHash, randomInt } from 'node:crypto';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+/** As many as one random number makes: randomInt gives no more than 48 bits. */
+const atOnce = 8;
+
 /** Draws a name of this many letters and digits. */
 export function randomName(length: number): string {
-  return Array.from({ length }, () => digits[randomInt(digits.length)]).join('');
+  let name = '';
+  while (name.length < length) {
+    const count = Math.min(atOnce, length - name.length);
+    let rest = randomInt(digits.length ** count);
+    for (let index = 0; index < count; index++) {
+      name += digits[rest % digits.length];
+      rest = Math.floor(rest / digits.length);
+    }
+  }
+  return name;
 }
 
 /** As long as nats-server's ids of messages, and of the same letters (nuid). */

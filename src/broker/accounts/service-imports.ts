@@ -112,6 +112,7 @@ export class ServiceImports {
   /** Ends all that waits for answers. */
   close(): void {
     for (const responses of this.#responses.values()) responses.close();
+    for (const awaited of this.#awaited.values()) awaited.close();
   }
 
   /** Publishes an answer where the request came from; what nobody waits for any more is dropped. */
@@ -154,14 +155,16 @@ export class ServiceImports {
     if (sample === undefined) return responses.open(way);
     const measurement = new Measurement(this.#meter, sample);
     const back = responses.open({ ...way, measurement }, replyEnding(serverToken(this.#server().name)));
-    const end = () => responses.end(back);
-    measurement.wait(this.#awaitedIn(importer), reply.toString('latin1'), service.thresholdMs, end);
+    measurement.limitTime(service.thresholdMs, () => responses.end(back));
     return back;
   }
 
   #awaitedIn(account: Account): AwaitedReplies {
-    const awaited = this.#awaited.get(account) ?? new AwaitedReplies(account);
-    this.#awaited.set(account, awaited);
+    let awaited = this.#awaited.get(account);
+    if (awaited === undefined) {
+      awaited = new AwaitedReplies(account);
+      this.#awaited.set(account, awaited);
+    }
     return awaited;
   }
 
@@ -183,7 +186,8 @@ export class ServiceImports {
     reply: Buffer,
     { export: exported, responseType, thresholdMs }: Terms,
   ): ResponseWay {
-    return { target, to: Buffer.from(reply), export: exported, responseType, thresholdMs };
+    const awaited = this.#awaitedIn(target);
+    return { target, to: Buffer.from(reply), export: exported, responseType, thresholdMs, awaited };
   }
 
   /** The reply subjects of an account begin alike, and one subscription takes all answers. */

@@ -6,7 +6,6 @@ import { goTime } from '../../go-time.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
-import type { AwaitedReplies } from './awaited-replies.ts';
 import { clientInfo, nanoseconds, type TellingServer } from './client-info.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { InternalPublisher } from './internal-publisher.ts';
@@ -127,7 +126,6 @@ export class Measurement {
   #here: Result | undefined;
   #there: RemoteResult | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #endWaiting = () => {};
 
   constructor(meter: LatencyMeter, sample: Sample) {
     this.#meter = meter;
@@ -135,20 +133,22 @@ export class Measurement {
     this.#start = meter.now().getTime();
   }
 
-  /** Waits until nobody listens for the reply any more, or the time is over. @param onFailure called then */
-  wait(replies: AwaitedReplies, reply: string, milliseconds: number, onFailure: () => void): void {
-    const failing = (failure: Failure) => () => {
-      this.failed(failure);
-      onFailure();
+  get isAnswered(): boolean {
+    return this.#isAnswered;
+  }
+
+  /** Waits until the time is over. @param onLate called then */
+  limitTime(milliseconds: number, onLate: () => void): void {
+    const end = () => {
+      this.failed('late');
+      onLate();
     };
-    this.#endWaiting = replies.wait(reply, failing('lost'));
-    this.#timer = setTimeout(failing('late'), milliseconds).unref();
+    this.#timer = setTimeout(end, milliseconds).unref();
   }
 
   /** Ends the waiting. */
   close(): void {
     clearTimeout(this.#timer);
-    this.#endWaiting();
   }
 
   /** Takes an answer; false where there is no result by it. */
