@@ -26,6 +26,7 @@ import {
   type RouteConnect,
   type RouteInfo,
 } from './route-info.ts';
+import { RouteInterest } from './route-interest.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 import type { RouteSettings } from './route-settings.ts';
 
@@ -98,8 +99,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly #parser: RouteParser;
   readonly #heartbeat: Heartbeat;
   readonly #publisher: Publisher;
-  /** What the other server listens to, by how RS- names it. */
-  readonly #interest = new Map<string, RemoteInterest>();
+  readonly #interest = new RouteInterest();
   /** The account of the last message. */
   #account: Account | undefined;
   #introduction: NodeJS.Timeout | undefined;
@@ -161,7 +161,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   /** What the other server listens to. */
   interests(): Iterable<RemoteInterest> {
-    return this.#interest.values();
+    return this.#interest;
   }
 
   get interestCount(): number {
@@ -235,11 +235,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   review(): void {
     const { permissions } = this.#environment;
     if (permissions === undefined) return;
-    for (const [key, interest] of this.#interest) {
-      if (permissions.mayExport(interest.subjectBytes)) continue;
-      this.#interest.delete(key);
-      interest.leave();
-    }
+    this.#interest.review(({ subjectBytes }) => permissions.mayExport(subjectBytes));
   }
 
   /** Whether a message is kept from the other server. */
@@ -267,7 +263,6 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#parser.stop();
     clearTimeout(this.#introduction);
     this.#heartbeat.stop();
-    for (const interest of this.#interest.values()) interest.leave();
     this.#interest.clear();
     const remote = this.remote === undefined ? '' : ` - Remote: ${this.remote.server_name}`;
     this.log.info(`Router connection closed: ${reason}${remote}`);
@@ -354,8 +349,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     const account = this.#environment.accounts.named(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
     const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
-    if (interest.enter()) this.#interest.set(key, interest);
-    else this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
+    if (!this.#interest.add(key, interest))
+      this.log.error(`Could not insert subscription: invalid subject ${quoteBytes(subject)}`);
   }
 
   noInterest(
@@ -367,10 +362,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     if (!this.#isIntroduced()) return;
     const key = keyOf(accountBytes, subject, queueBytes, leaf);
     if (this.log.tracing) this.log.trace(`<<- [${key[0]}S- ${key.slice(2)}]`);
-    const known = this.#interest.get(key);
-    if (known === undefined) return;
-    this.#interest.delete(key);
-    known.leave();
+    this.#interest.remove(key);
   }
 
   ping(): void {
