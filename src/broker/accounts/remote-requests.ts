@@ -21,6 +21,9 @@ export type TellServer = (token: string, message: Buffer) => void;
 /** More requests than this are not followed. */
 const maxOpen = 65_536;
 
+const DOT = 0x2e;
+const T = 0x54;
+
 /** What the reply subjects of measured requests look like; the token is that of the server that measures. */
 const measuredReply = /^_R_\..+\.([^.]+)\.T$/s;
 
@@ -52,7 +55,9 @@ export class RemoteRequests {
 
   /** A client here has got a request. */
   delivered({ buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication): void {
-    if (replyStart === replyEnd || this.#open.size >= maxOpen) return;
+    // Hardly any reply subject ends so: the others cost a look at two bytes.
+    if (replyEnd - replyStart < 2 || buffer[replyEnd - 1] !== T || buffer[replyEnd - 2] !== DOT) return;
+    if (this.#open.size >= maxOpen) return;
     const reply = buffer.toString('latin1', replyStart, replyEnd);
     if (this.#open.has(reply)) return;
     const token = measuredReply.exec(reply)?.[1];

@@ -194,7 +194,7 @@ export class Measurement {
     const [here, there] = [this.#here, this.#there];
     if (here === undefined || there === undefined) return false;
     const { service, responder } = there;
-    const rtt = Number(responder?.rtt ?? 0);
+    const rtt = Number(responder?.rtt) || 0;
     const spans = { ...here.spans, service, system: here.spans.service - (service + rtt) };
     this.#meter.publish(this.#sample, { ...here, responder, spans });
     return true;

@@ -2,7 +2,7 @@
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
-import { parseGoDuration } from '../../duration.ts';
+import { longestTimerMs, parseGoDuration } from '../../duration.ts';
 import { type LatencyOptions, readLatency } from './latency-options.ts';
 
 /** What brings the answers to a request: one message, or many until they cease or an empty one ends them. */
@@ -185,7 +185,7 @@ export class LinkReader {
     if (thresholdMs === undefined) {
       this.#error(reader.position(...thresholdNames), `"${text}" is not a duration`, 'for example "2s"');
     }
-    return thresholdMs || defaultThresholdMs;
+    return Math.min(thresholdMs || defaultThresholdMs, longestTimerMs);
   }
 
   #error(position: Position, message: string, hint?: string): void {
