@@ -30,7 +30,7 @@ describe('a fresh clone', () => {
   let running: ChildProcess | undefined;
 
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'natspki-checkout-'));
+    folder = mkdtempSync(join(tmpdir(), 'natspki checkout ü-'));
     cloneWorkingTree(folder);
   });
 

@@ -1,10 +1,11 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 const { NODE_EXTRA_CA_CERTS: authorities } = process.env;
 
 export default defineConfig({
   test: {
-    root: new URL('..', import.meta.url).pathname,
+    root: fileURLToPath(new URL('..', import.meta.url)),
     include: ['test/**/*.test.ts'],
     // Most tests wait for processes of their own: as many at a time as there are processors, on small machines too.
     maxWorkers: '100%',
