@@ -32,7 +32,8 @@ export function lockoutLines(steps: readonly Step[], names: ReadonlyMap<string, 
     if (action === 'remove')
       return `edit    ${file}: ${block} loses ${pins.length === 1 ? '1 pin' : `${pins.length} pins`}`;
     const admitted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
-    return `edit    ${file}: ${block} lets in ${listed(admitted)} from now on, by their pins`;
+    const whom = admitted.length === 0 ? 'nobody' : `by their pins only ${listed(admitted)}`;
+    return `edit    ${file}: ${block} lets in ${whom} from now on`;
   });
 }
 
@@ -51,7 +52,6 @@ export function nextLines(
 const shown = 8;
 
 function listed(names: readonly string[]): string {
-  if (names.length === 0) return 'nobody';
   const more = names.length > shown ? ` and ${names.length - shown} more` : '';
-  return `only ${names.slice(0, shown).join(', ')}${more}`;
+  return `${names.slice(0, shown).join(', ')}${more}`;
 }

@@ -1,6 +1,7 @@
 // Leaf certificates on their way from a wish to files: keys made, certificates signed, and what is to be recorded and
 // shown of them. Writes nothing.
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
 import { type Certificate, toPem } from '../x509/certificate.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
 import { isHost, type San } from '../x509/name.ts';
@@ -61,6 +62,9 @@ export async function makeKeys(
   );
 }
 
+/** So many certificates are signed in a fiftieth of a second. */
+const turn = 50;
+
 /** Signs a certificate for each plan. */
 export async function signLeaves(
   authority: Authority,
@@ -96,6 +100,8 @@ export async function signLeaves(
     );
     listed.push(describe(certificate, request ? rest : { ...rest, keyFile }, profile, now));
     signed();
+    // Whoever shows how far it is gets to draw.
+    if (pairs.length % turn === 0) await setImmediate();
   }
   return { pairs, entries, listed };
 }

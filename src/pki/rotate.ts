@@ -142,7 +142,10 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const [restored, ...above] = chain;
     const anchored = anchorOf(restored, above, bundle);
     const { entries, revocations } = await directory.ledger.read();
-    if (!force) refuseUseless(restored, name, anchored, revocations.get(restored.serial), now);
+    const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
+    const revocation = revocations.get(restored.serial);
+    if (!force && revocation !== undefined) throw revokedBefore(revocation, profile);
+    if (!force) refuseUseless(restored, name, anchored, now);
     const { certificateFile: present } = directory.pair(name);
     const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
     const hasKey = exists(keyFile);
@@ -158,7 +161,6 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
       { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
       now,
     );
-    const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
     const { keyFile: _, ...withoutKey } = directory.pair(name);
     const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
     return { certificates: [row], notices: directory.tellRecovery() };
@@ -232,19 +234,14 @@ async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObjec
   });
 }
 
-function refuseUseless(
-  restored: Certificate,
-  name: string,
-  anchored: Anchored | undefined,
-  revocation: Revocation | undefined,
-  now: Date,
-): void {
-  if (revocation !== undefined) {
-    const day = formatDay(new Date(revocation.time));
-    throw new NatspkiError('revoked', `the archived certificate "${name}" was revoked on ${day}`, {
-      hint: `make a new one with \`natspki issue PROFILE ${name}\`, or pass --force`,
-    });
-  }
+function revokedBefore({ name, time }: Revocation, profile: string): NatspkiError {
+  const message = `the archived certificate "${name}" was revoked on ${formatDay(new Date(time))}`;
+  return new NatspkiError('revoked', message, {
+    hint: `make a new one with \`natspki issue ${profile} ${name}\`, or pass --force`,
+  });
+}
+
+function refuseUseless(restored: Certificate, name: string, anchored: Anchored | undefined, now: Date): void {
   const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
   if (now >= restored.notAfter) {
     const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;

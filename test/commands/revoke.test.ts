@@ -35,7 +35,7 @@ describe('natspki revoke', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
       new RegExp(
-        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls lets in only alice, carol from now on, by their pins\n$`,
+        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls lets in by their pins only alice, carol from now on\n$`,
       ),
     );
     expect(contents(folder)).toEqual(before);
@@ -81,6 +81,13 @@ describe('natspki revoke', () => {
     });
   });
 
+  it('says that nobody is left', async () => {
+    const folder = initialized();
+    const { stdout } = await natspki(folder, ['revoke', 'alice', 'bob', 'carol']);
+    expect(stdout).toContain('\nedit    ./nats.conf: tls lets in nobody from now on\n');
+    expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
+  });
+
   it('changes nothing where no configuration keeps anybody out', async () => {
     const folder = initialized();
     const before = contents(join(folder, 'certs'));
@@ -110,7 +117,9 @@ describe('natspki revoke', () => {
       ...files.flatMap((file) => ['--config', file]),
     ]);
     for (const file of files) {
-      expect(stdout).toContain(`edit    ${file}: cluster.tls lets in only n1-route, n2-route from now on`);
+      expect(stdout).toContain(
+        `edit    ${file}: cluster.tls lets in by their pins only n1-route, n2-route from now on`,
+      );
     }
   });
 });

@@ -75,6 +75,18 @@ describe('issue', () => {
     expect(steps).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
   });
 
+  it('gives who draws the progress a turn while many are signed', async () => {
+    const directory = await madeDirectory(scratch);
+    let turns = 0;
+    const counting = setInterval(() => turns++, 0);
+    const drawn = new Set<number>();
+    const names = Array.from({ length: 300 }, (_, i) => `many${i}`);
+    const progress = (done: number, total: number) => done > total / 2 && drawn.add(turns);
+    await issueCertificates({ directory, profile: 'client', names, progress });
+    clearInterval(counting);
+    expect(drawn.size).toBeGreaterThan(2);
+  });
+
   it('takes the key type, the days and the names asked for', async () => {
     const { certificates } = await issueCertificates({
       directory,

@@ -99,6 +99,7 @@ describe('a revocation', () => {
     await expect(undoRotation({ directory, name: 'bob', now })).rejects.toMatchObject({
       code: 'revoked',
       message: 'the archived certificate "bob" was revoked on 2026-01-01',
+      hint: 'make a new one with `natspki issue client bob`, or pass --force',
     });
     await undoRotation({ directory, name: 'bob', force: true, now });
     expect(leafOf(directory, 'bob').serial).toBe(serial);
