@@ -33,7 +33,7 @@ export interface ListenerFiles {
 export async function listenTls(
   { pairs, ca }: ListenerFiles,
   options: Partial<TlsBlock> = {},
-  handshaking: { requestCertificate?: boolean } = {},
+  { host = '127.0.0.1', ...handshaking }: { requestCertificate?: boolean; host?: string } = {},
 ): Promise<TlsListener> {
   const folder = mkdtempSync(join(tmpdir(), 'natspki-tls-'));
   const write = (name: string, text: string) => {
@@ -70,7 +70,7 @@ export async function listenTls(
     if (next === undefined) outcomes.push(outcome);
     else next(outcome);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(0, host);
   await once(server, 'listening');
   return {
     port: (server.address() as AddressInfo).port,

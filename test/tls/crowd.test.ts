@@ -50,6 +50,26 @@ it('has those from where somebody was refused wait for one another, and nobody e
   await listener.close();
 });
 
+it('takes those who come by IPv6 for others, though the same server listens to both', async () => {
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true }, { host: '::' });
+  const by = (host: string, pair = alice) => greeting(listener.port, as(pair, { host }));
+  expect(await by('::1', stranger)).not.toBe('hello');
+  // Those who wait for one another wait for good.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    expect(await by('::1')).toBe('hello');
+    const second = by('::1');
+    expect(await by('127.0.0.1')).toBe('hello');
+    expect(await by('127.0.0.1')).toBe('hello');
+    expect(await Promise.race([second, 'waits'])).toBe('waits');
+    vi.advanceTimersByTime(10);
+    expect(await second).toBe('hello');
+  } finally {
+    vi.useRealTimers();
+  }
+  await listener.close();
+});
+
 it('gives up one who waits too long behind others that were refused', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
   const first = connectPlain(listener.port, '127.0.0.1').on('error', () => {});

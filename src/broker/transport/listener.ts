@@ -3,6 +3,12 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { NatspkiError } from '../../errors.ts';
 import { formatHostPort, type HostPort } from '../options/host-port.ts';
 
+/**
+ * How many connections may wait to be accepted: as many as the system allows, as in Go (net, maxListenerBacklog). Who
+ * finds no place, because of a flood of others, is not heard of for seconds.
+ */
+const backlog = 65_535;
+
 /** Accepts TCP connections. */
 export class Listener {
   readonly #server: Server;
@@ -53,7 +59,7 @@ export class Listener {
 function listen(server: Server, { host, port }: HostPort): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen({ host, port }, () => {
+    server.listen({ host, port, backlog }, () => {
       server.off('error', reject);
       resolve();
     });
