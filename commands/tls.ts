@@ -6,6 +6,7 @@ import { given, withOptionalValue } from '../src/cli/flags.ts';
 import { readInput } from '../src/cli/input.ts';
 import { tlsFlags } from '../src/cli/tls-flags.ts';
 import { writeTlsBlock } from '../src/tls/configuration-file.ts';
+import { pinsThere } from '../src/tls/lockout.ts';
 import { testWithNatsServer } from '../src/tls/nats-server-test.ts';
 import { parseContext, printWantedBlock, tlsContexts } from '../src/tls/wanted-block.ts';
 import { pinOf } from '../src/x509/pin.ts';
@@ -53,6 +54,7 @@ export default class Tls extends BaseCommand {
       this.log(block);
       return { context, block };
     }
+    const pinsBefore = pinsThere(file, context);
     let checked: boolean | undefined;
     const check = async (whole: string) => {
       if (flags.check) checked = await testWithNatsServer(file, whole);
@@ -66,6 +68,13 @@ export default class Tls extends BaseCommand {
           : '; there is no nats-server here to check it';
     this.log(`wrote the tls block for ${context} into ${file}${verdict}`);
     for (const name of commentedOut) this.log(`made a comment of "${name}", which nothing uses any more`);
-    return { context, block, file, commentedOut, ...given({ checked }) };
+    const notices = pins.length === 0 && pinsBefore.size > 0 ? [unpinnedNotice(pinsBefore.size)] : [];
+    this.print(notices);
+    return { context, block, file, commentedOut, notices, ...given({ checked }) };
   }
+}
+
+function unpinnedNotice(count: number): string {
+  const pins = count === 1 ? 'the pin is gone that was' : `the ${count} pins are gone that were`;
+  return `${pins} in the block: who is let in is up to the authority alone, those who were revoked included`;
 }

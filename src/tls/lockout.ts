@@ -76,6 +76,16 @@ export async function lockOut(lockout: Lockout): Promise<LockoutStep[]> {
   });
 }
 
+/** Reads the pins that a block of a configuration has; none where it has none or cannot be read. */
+export function pinsThere(file: string, context: TlsContext): ReadonlySet<Pin> {
+  try {
+    return blockOf(loadConf(file).root, context)?.pinnedCerts ?? new Set();
+  } catch (error) {
+    if (error instanceof NatspkiError) return new Set();
+    throw error;
+  }
+}
+
 function blockOf(root: MapValue, context: TlsContext): TlsBlock | undefined {
   const map = tlsBlockPath(context).reduce<MapValue | undefined>(
     (outer, name) => outer && new MapReader(outer, [], '').map(name),

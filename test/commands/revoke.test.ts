@@ -124,6 +124,22 @@ describe('natspki revoke', () => {
   });
 });
 
+describe('natspki tls', () => {
+  it('says that pins are gone with the block that had them', async () => {
+    const folder = initialized();
+    await natspki(folder, ['revoke', 'bob']);
+    const write = ['tls', 'client', '--verify', '--write', 'nats.conf'];
+    expect(await natspki(folder, write)).toEqual({
+      code: 0,
+      stdout:
+        'wrote the tls block for client into nats.conf\n' +
+        'the 2 pins are gone that were in the block: who is let in is up to the authority alone, those who were revoked included\n',
+      stderr: '',
+    });
+    expect((await natspki(folder, write)).stdout).toBe('wrote the tls block for client into nats.conf\n');
+  });
+});
+
 describe('natspki issue', () => {
   it('says what lets a new client in where keys are pinned', async () => {
     const folder = initialized();
