@@ -1,39 +1,73 @@
-// `natspki inspect`: what a file of X.509 material holds, for people.
+// `natspki inspect`: what a file of X.509 material holds, or what a server shows, for people and for monitoring.
 import { string } from '@oclif/core/args';
+import { string as text } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { detailLines } from '../src/cli/details.ts';
-import { inputName, readInput } from '../src/cli/input.ts';
+import { parseWindow } from '../src/cli/flags.ts';
+import { inputName, isUrl, readInput } from '../src/cli/input.ts';
+import { NatspkiError } from '../src/errors.ts';
 import { inspect } from '../src/pki/inspection.ts';
 
 export default class Inspect extends BaseCommand {
-  static override summary = 'Show what a certificate, request, key, bundle or CRL holds.';
-  static override usage = 'inspect FILE... [--json]';
+  static override summary = 'Show what a certificate, request, key, bundle, CRL or server holds.';
+  static override usage = 'inspect FILE|URL... [--expires-within WINDOW] [--json]';
   static override description =
-    'Reads PEM, with any number of blocks, and DER. Private values are never shown.';
+    'Reads PEM, with any number of blocks, and DER. Private values are never shown. Of a server it shows the certificate, whoever signed it, and logs in nowhere: tls:// and nats:// for NATS, https:// and wss:// for the others.';
   static override examples = [
     'A certificate\nnatspki inspect certs/server-cert.pem',
     'Every authority of a trust bundle, as JSON\nnatspki inspect certs/ca.pem --json',
-    'What a server sends that speaks HTTPS; for one that speaks NATS see `natspki pin URL`\nopenssl s_client -connect localhost:8443 </dev/null | natspki inspect -',
+    'What a running server shows; for monitoring, exit with 1 when it expires within two weeks\nnatspki inspect tls://localhost:4222 --expires-within 14d',
   ];
   static override args = {
     file: string({
-      description: 'A file, or - for stdin.',
+      description: 'A file, - for stdin, or the URL of a server.',
       required: true,
       multiple: true,
       ignoreStdin: true,
     }),
   };
+  static override flags = {
+    'expires-within': text({
+      description: 'Exit with 1 when one of the certificates expires within this time: 30d, 2w, 12h.',
+      helpValue: 'WINDOW',
+    }),
+  };
 
   async run() {
-    const { args } = await this.parse(Inspect);
+    const { args, flags } = await this.parse(Inspect);
+    const window = flags['expires-within'];
+    const last = window === undefined ? 0 : Date.now() + parseWindow(window, 'expires-within');
     const files = [];
     const lines: string[] = [];
     for (const file of args.file) {
-      const items = inspect(await readInput(file), inputName(file));
+      const items = inspect(await readSource(file), inputName(file));
       lines.push(...items.flatMap((item) => ['', ...detailLines(inputName(file), item, this.terminal)]));
       files.push({ file, items });
     }
     this.print(lines.slice(1));
-    return { files };
+    const expiring = files.flatMap(({ file, items }) =>
+      items.flatMap((item) =>
+        item.kind === 'certificate' && item.notAfter.getTime() <= last
+          ? [{ file, subject: item.subject, notAfter: item.notAfter }]
+          : [],
+      ),
+    );
+    for (const { file, subject, notAfter } of expiring)
+      this.report(expiry(inputName(file), subject, notAfter));
+    return window === undefined ? { files } : { files, expiring };
   }
+}
+
+async function readSource(source: string): Promise<Buffer> {
+  if (!isUrl(source)) return readInput(source);
+  const { fetchServerCertificate } = await import('../src/tls/server-certificate.ts');
+  return fetchServerCertificate(source);
+}
+
+function expiry(source: string, subject: string, notAfter: Date): NatspkiError {
+  const verb = notAfter.getTime() <= Date.now() ? 'expired' : 'expires';
+  const time = notAfter.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+  return new NatspkiError('expires-soon', `${source}: certificate ${subject} ${verb} on ${time}`, {
+    hint: 'natspki rotate --due, and tell the server with --reload',
+  });
 }

@@ -3,7 +3,7 @@ import { string } from '@oclif/core/args';
 import { boolean } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { pathFlag } from '../src/cli/flags.ts';
-import { inputName, readInput } from '../src/cli/input.ts';
+import { inputName, isUrl, readInput } from '../src/cli/input.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { certificateFingerprint, pinOf, type Pin as X509Pin } from '../src/x509/pin.ts';
 
@@ -71,7 +71,7 @@ export default class Pin extends BaseCommand {
 }
 
 async function readSource(source: string): Promise<Buffer> {
-  if (!/^[a-z]+:\/\//i.test(source)) return readInput(source);
+  if (!isUrl(source)) return readInput(source);
   const { fetchServerCertificate } = await import('../src/tls/server-certificate.ts');
   return fetchServerCertificate(source);
 }

@@ -66,10 +66,10 @@ export const daysFlag = (description: string, usual: number) =>
   });
 
 /** Reads a time from now on, `30d`, in milliseconds; refuses one that is past. */
-export function parseWindow(text: string): number {
+export function parseWindow(text: string, flag = 'due'): number {
   const window = parseDuration(text);
   if (window >= 0) return window;
-  throw new UsageError(`--due is "${text}", expected a time from now on`, '--due 30d');
+  throw new UsageError(`--${flag} is "${text}", expected a time from now on`, `--${flag} 30d`);
 }
 
 /** Leaves out what is undefined, so that optional properties may take flags that were not given. */

@@ -11,6 +11,11 @@ export function inputName(source: string): string {
   return source === '-' ? 'stdin' : source;
 }
 
+/** Tells the URL of a server from the path of a file. */
+export function isUrl(source: string): boolean {
+  return /^[a-z]+:\/\//i.test(source);
+}
+
 /** Reads a file, or all of stdin for `-`; throws a NatspkiError that names it. */
 export async function readInput(source: string): Promise<Buffer> {
   return source === '-' ? readStdin() : readFile(source);

@@ -2,9 +2,10 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
+import { bin, natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
+import { startProcess } from '../support/server.ts';
 import { steady } from '../support/shown.ts';
 
 const folder = testFolder('list');
@@ -147,6 +148,43 @@ describe('natspki inspect', () => {
     expect(stdout).not.toContain('\x1b');
   });
 
+  it('shows what a server shows, whoever asks', async () => {
+    const conf = `tls { cert_file: "certs/server-cert.pem", key_file: "certs/server-key.pem" }\n`;
+    writeFileSync(join(folder, 'tls.conf'), conf);
+    const server = await startProcess(
+      [process.execPath, bin, 'broker', '-c', 'tls.conf', '-a', '127.0.0.1', '-p', '-1'],
+      folder,
+    );
+    try {
+      const url = `tls://127.0.0.1:${server.port}`;
+      const { stdout, stderr } = await natspki(folder, ['inspect', url]);
+      expect(stderr).toBe('');
+      const file = 'certs/server-cert.pem';
+      expect(stdout).toBe((await natspki(folder, ['inspect', file])).stdout.replace(file, url));
+    } finally {
+      await server.stop();
+    }
+  });
+
+  it('fails for what expires within a time, of all that was shown', async () => {
+    const within = ['--expires-within', '30d'];
+    const files = ['certs/server-cert.pem', 'certs/brief-cert.pem', 'certs/brief-key.pem'];
+    const { code, stdout, stderr } = await natspki(folder, ['inspect', ...files, ...within]);
+    expect(stdout.match(/^certs\S+/gm)).toEqual(files.map((file) => `${file}:`));
+    expect(stderr).toMatch(
+      /^natspki: error: certs\/brief-cert\.pem: certificate CN=brief expires on \d{4}-\d\d-\d\d [\d:]{8} UTC\nnatspki: hint: natspki rotate --due, .*\n$/,
+    );
+    expect(code).toBe(1);
+    const document = await natspki(folder, ['inspect', ...files, ...within, '--json']);
+    expect(document).toMatchObject({ code: 1, stderr: '' });
+    expect(JSON.parse(document.stdout).expiring).toEqual([
+      { file: 'certs/brief-cert.pem', subject: 'CN=brief', notAfter: expect.any(String) },
+    ]);
+    expect(await natspki(folder, ['inspect', files[0] as string, ...within])).toMatchObject({
+      ...{ code: 0, stderr: '' },
+    });
+  });
+
   it('never shows a private value', async () => {
     const key = execFileSync('openssl', ['pkey', '-in', 'certs/client-key.pem', '-text', '-noout'], {
       cwd: folder,
@@ -168,6 +206,8 @@ describe('natspki inspect', () => {
       'nothing came on stdin, expected a certificate, request or key',
     ],
     [['inspect'], 2, 'missing argument FILE'],
+    [['inspect', 'tls://127.0.0.1:1'], 1, 'cannot connect to tls://127.0.0.1:1'],
+    [['inspect', 'x', '--expires-within=-1d'], 2, '--expires-within is "-1d", expected a time from now on'],
     [['inspect', 'none.pem'], 1, '"none.pem" does not exist'],
     [['inspect', 'nats.conf'], 1, '"nats.conf" is neither PEM nor DER'],
   ])('fails on %j', async (args, code, message) => {
