@@ -7,7 +7,7 @@ import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts
 
 const hashOf = (password: string) => bcrypt.hashSync(password, 4);
 const userWith = (hash: string, more = '') =>
-  `authorization { users: [ { user: a, password: "${hash}"${more} }, { user: b, password: b } ] }`;
+  `authorization { timeout: 60, users: [ { user: a, password: "${hash}"${more} }, { user: b, password: b } ] }`;
 const refusal = "-ERR 'Authorization Violation'\r\n";
 
 describe('a client with a hashed password', () => {
@@ -51,15 +51,38 @@ describe('a client with a hashed password', () => {
     await other.receives('');
   });
 
-  it('is judged by the configuration at the end of the wait', async () => {
+  describe('of whom a reload comes before the verdict', () => {
     const slow = bcrypt.hashSync('x', 11);
-    const running = await Running.start(userWith(slow));
-    const client = await running.open();
-    client.send('CONNECT {"user":"a","pass":"x","verbose":false}\r\n');
-    await expect.poll(() => running.broker.clients).toBe(1);
-    await running.reload(userWith(slow, ', permissions: { publish: ok }'));
-    client.send('PUB s 0\r\n\r\n');
-    await client.receives('-ERR \'Permissions Violation for Publish to "s"\'\r\n');
+    const waiting = async () => {
+      const running = await Running.start(`trace: true\n${userWith(slow)}`);
+      const client = await running.open();
+      client.send('CONNECT {"user":"a","pass":"x"}\r\n');
+      await expect.poll(() => running.log).toContain('<<- [CONNECT');
+      return { running, client };
+    };
+
+    it('may do what it says', async () => {
+      const { running, client } = await waiting();
+      await running.reload(userWith(slow, ', permissions: { publish: ok }'));
+      client.send('PUB s 0\r\n\r\n');
+      await client.receives('+OK\r\n-ERR \'Permissions Violation for Publish to "s"\'\r\n');
+    });
+
+    it.each([
+      ['whose password is another', userWith(hashOf('y'))],
+      ['who is no user any more', 'authorization { users: [ { user: b, password: b } ] }'],
+    ])('is not let in %s', async (_who, next) => {
+      const { running, client } = await waiting();
+      await running.reload(next);
+      await client.closes(refusal);
+    });
+
+    it('is let in once', async () => {
+      const { running, client } = await waiting();
+      await running.reload(userWith(slow));
+      await running.reload(`max_payload: 1000\n${userWith(slow)}`);
+      await client.receives('+OK\r\n');
+    });
   });
 
   it('is read on after the verdict, over TLS too', async () => {
@@ -82,14 +105,28 @@ describe('a client with a hashed password', () => {
     client.end();
     await expect.poll(() => running.broker.clients, { timeout: 10_000 }).toBe(0);
   });
+
+  it('takes no place in its account where the verdict comes too late', async () => {
+    const slow = bcrypt.hashSync('x', 11);
+    const running = await Running.start(
+      `authorization { timeout: 0.02 }
+       accounts { A { users: [{ user: a, password: "${slow}" }], limits { max_connections: 1 } } }`,
+    );
+    const answer = async () => {
+      const client = await running.open();
+      client.send('CONNECT {"user":"a","pass":"x"}\r\n');
+      return client.line();
+    };
+    expect(await answer()).toBe("-ERR 'Authentication Timeout'");
+    // A password that was found to be right is known at once.
+    await expect.poll(answer, { timeout: 10_000 }).toBe('+OK');
+  });
 });
 
 it('answers connected clients and plain logins while strangers guess', async () => {
   // One guess takes a second, so that thirty are under way for as long as the test lasts.
   const slow = hashOf('x').replace('$04$', '$14$');
-  const running = await Running.start(
-    userWith(slow).replace('authorization {', 'authorization { timeout: 60,'),
-  );
+  const running = await Running.start(userWith(slow));
   const connect = () => running.connect({ user: 'b', pass: 'b' });
   const honest = await Promise.all(Array.from({ length: 10 }, connect));
   for (let index = 0; index < 30; index++) {
