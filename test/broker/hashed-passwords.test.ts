@@ -21,6 +21,15 @@ describe('a client with a hashed password', () => {
     await client.closes("-ERR 'Authentication Timeout'\r\n");
   });
 
+  it('has no more time when it becomes somebody else', async () => {
+    const endless = hashOf('x').replace('$04$', '$24$');
+    const text = userWith(endless).replace('timeout: 60', 'timeout: 0.2');
+    const running = await Running.start(text);
+    const client = await running.connect({ user: 'b', pass: 'b' });
+    client.send('CONNECT {"user":"a","pass":"x"}\r\n');
+    await client.closes("-ERR 'Authentication Timeout'\r\n");
+  });
+
   it('stays after a reload that hashes its password anew', async () => {
     const running = await Running.start(userWith(hashOf('x')));
     const client = await running.connect({ user: 'a', pass: 'x' });

@@ -61,6 +61,20 @@ it('counts for the next message, in both directions', async () => {
   }
 });
 
+it('counts for one who goes on publishing to the same subject, too', async () => {
+  const running = await Running.start(users(''));
+  const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
+  any.send('SUB x 1\r\n');
+  await any.receives('');
+  const publication = 'PUB x 1\r\nx\r\n';
+  bob.send(publication.repeat(3));
+  await any.reads('MSG x 1 1\r\nx\r\n'.repeat(3));
+  await running.reload(users('publish: y'));
+  bob.send(publication.repeat(2));
+  await bob.receives(`-ERR 'Permissions Violation for Publish to "x"'\r\n`.repeat(2));
+  await any.receives('');
+});
+
 it('leaves those alone whose permissions are the same, and the answers that they owe', async () => {
   const running = await Running.start(before);
   const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
