@@ -15,6 +15,9 @@ const accounts = `
   no_auth_user: a
 `;
 
+/** Servers tell each other after a while. */
+const patience = { timeout: 15_000 };
+
 describeClusters('the connections of an account in a cluster', (kinds) => {
   let cluster: Cluster;
   let watchers: Client[];
@@ -42,7 +45,7 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
         const all = inbox.messages.map(({ payload }) => JSON.parse(payload));
         return Object.keys(counts).map((name) => all.findLast(({ server }) => server.name === name)?.conns);
       };
-      await expect.poll(last).toEqual(Object.values(counts));
+      await expect.poll(last, patience).toEqual(Object.values(counts));
       watchers[index]?.unsubscribe(inbox);
     }
   }
@@ -84,7 +87,7 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
         const client = await connect(first, 'b');
         await client.flush();
         return client.errors;
-      })
+      }, patience)
       .toEqual([]);
     await third?.start();
     await cluster.complete();
@@ -96,7 +99,7 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
     );
     const gone = new Set<Client>();
     for (const client of clients) void client.closed.then(() => gone.add(client));
-    await expect.poll(() => clients.length - gone.size).toBeLessThanOrEqual(3);
+    await expect.poll(() => clients.length - gone.size, patience).toBeLessThanOrEqual(3);
     for (const client of gone)
       expect(client.errors.join()).toMatch(/maximum account active connections exceeded/);
     for (const client of clients) client.close();

@@ -42,7 +42,9 @@ describeClusters('the number of those who listen in a cluster', (kinds) => {
         ['y', '0'],
       ]) {
         // A nats-server waits for those alone of whose clients it has heard.
-        await expect.poll(async () => (await client.request('how.many', body)).payload).toBe(expected);
+        await expect
+          .poll(async () => (await client.request('how.many', body)).payload, { timeout: 15_000 })
+          .toBe(expected);
       }
     }
   });
