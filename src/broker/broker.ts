@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
 import { MessageWriter } from '../protocol/message-writer.ts';
-import { type CloseReason, violations } from '../protocol/violations.ts';
+import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { FileWatcher } from '../tls/watcher.ts';
 import { Accounts } from './accounts/account.ts';
@@ -18,12 +18,9 @@ import { takeLeave } from './clients/lame-duck.ts';
 import { Sessions } from './clients/sessions.ts';
 import { welcome } from './clients/welcome.ts';
 import { Cluster, type ClusterEnvironment } from './cluster/cluster.ts';
-import { Advisories } from './monitoring/advisories.ts';
 import { Monitor } from './monitoring/monitor.ts';
 import type { Monitored } from './monitoring/monitored.ts';
-import { RemoteConnections } from './monitoring/remote-connections.ts';
-import { System } from './monitoring/system.ts';
-import { serveSystemRequests } from './monitoring/system-requests.ts';
+import { SystemAccount } from './monitoring/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
 import { formatHostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
@@ -115,8 +112,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
   #cluster: Cluster | undefined;
-  #advisories: Advisories | undefined;
-  #elsewhere: RemoteConnections | undefined;
+  #system: SystemAccount | undefined;
   #port = 0;
   #closing: Promise<void> | undefined;
   #isLeaving = false;
@@ -203,7 +199,9 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const { options, logger } = this;
     sayHello(options, this.facts, logger);
     await this.#tls.open(options.tls);
-    this.#openSystem();
+    // Before anybody can ask.
+    this.#imports.listen();
+    this.#system = new SystemAccount(this);
     await this.#openMonitor();
     this.#listener = await Listener.open(
       options,
@@ -236,7 +234,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#isLeaving = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
-    this.#advisories?.lameDuck();
+    this.#system?.lameDuck();
     this.#cluster?.leave();
     this.facts = this.#describe();
     const clients = this.sessions.list();
@@ -257,7 +255,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   clusterChanged(): void {
-    this.#elsewhere?.reconcile(this.#cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
+    this.#system?.clusterChanged();
     const before = this.facts;
     this.facts = this.#describe();
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
@@ -268,20 +266,17 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   admitted(session: ClientSession): void {
-    this.#advisories?.connected(session);
+    this.#system?.connected(session);
   }
 
   forget(session: ClientSession, reason: CloseReason): void {
     this.sessions.end(session, reason, this.now().getTime());
-    if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
-    if (reason !== 'Authentication Failure') return;
-    if (session.tls !== undefined) this.tls?.handshaker.refused(session.tls);
-    this.#advisories?.refused(session, reason);
+    if (reason === 'Authentication Failure') this.#tls.refused(session);
+    this.#system?.ended(session, reason);
   }
 
-  refusing({ tls }: ClientSession, tell: () => void): void {
-    if (tls === undefined || this.tls === undefined) tell();
-    else this.tls.handshaker.delayRefusal(tls, tell);
+  refusing(session: ClientSession, tell: () => void): void {
+    this.#tls.refusing(session, tell);
   }
 
   async #reload(): Promise<void> {
@@ -302,11 +297,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const before = this.facts;
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
-    const sessions = this.sessions.list();
-    for (const session of sessions.slice(options.maxConnections))
-      session.violation(violations.maxConnections);
-    // Where there are too many those who came first stay.
-    for (const session of sessions.reverse()) session.applyOptions();
+    this.sessions.applyOptions(options.maxConnections);
     if (clusterBefore !== undefined) this.#cluster?.reload(clusterBefore);
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
@@ -316,8 +307,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   /** Puts what the configuration says of accounts into force. */
   #applyAccounts(): void {
-    const { limits } = this.options.auth;
-    for (const name of Object.keys(limits)) this.accounts.get(name);
+    const { limits, accounts } = this.options.auth;
+    for (const { name } of accounts) this.accounts.get(name);
     for (const account of this.accounts) account.limits = limits[account.name] ?? unlimited;
     this.#imports.apply(this.options.auth);
   }
@@ -325,7 +316,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async #close(): Promise<void> {
     this.logger.info('Initiating Shutdown...');
     this.#leaving.abort();
-    this.#advisories?.close();
+    this.#system?.close();
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     await this.#shut();
     this.logger.info('Server Exiting..');
@@ -365,18 +356,6 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   /** Logs what may happen very often. */
   #complain(text: string): void {
     if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
-  }
-
-  /** Has the server speak of itself in the system account, before anybody can ask. */
-  #openSystem(): void {
-    const { systemAccount, auth } = this.options;
-    for (const { name } of auth.accounts) this.accounts.get(name);
-    if (systemAccount === undefined) return;
-    this.#imports.listen();
-    const system = new System(systemAccount, this);
-    serveSystemRequests(system, this);
-    this.#advisories = new Advisories(system, this);
-    if (this.options.cluster !== undefined) this.#elsewhere = new RemoteConnections(system, this);
   }
 
   async #openCluster(): Promise<void> {

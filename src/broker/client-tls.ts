@@ -3,6 +3,7 @@ import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
+import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
 import { TlsEntrance } from './transport/tls-entrance.ts';
 
@@ -49,6 +50,17 @@ export class ClientTls {
       this.#logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
     }
     for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
+  }
+
+  /** Tells one that it is not let in, when it is time for that; without TLS at once. */
+  refusing({ tls }: ClientSession, tell: () => void): void {
+    if (tls === undefined || this.#entrance === undefined) tell();
+    else this.#entrance.handshaker.delayRefusal(tls, tell);
+  }
+
+  /** One that was not let in has gone. */
+  refused({ tls }: ClientSession): void {
+    if (tls !== undefined) this.#entrance?.handshaker.refused(tls);
   }
 
   /** Ends the handshakes under way; connections that were made stay. */

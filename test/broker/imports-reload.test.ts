@@ -101,3 +101,18 @@ it('measures a service, elsewhere or not any more, and tells of what was asked b
   expect(await results(between)).toEqual(['second']);
   expect(await results(after)).toEqual([]);
 });
+
+it('lists an account that a reload has brought before anybody is in it', async () => {
+  const systemAccounts = (more: string) =>
+    `system_account: S\naccounts { S { users: [ { user: s } ] }, A { users: [ { user: a } ] } ${more} }`;
+  const running = await Running.start(systemAccounts(''));
+  const wire = await running.connect({ user: 's' });
+  const listed = async () => {
+    wire.send('SUB in 1\r\nUNSUB 1 1\r\nPUB $SYS.REQ.SERVER.PING.ACCOUNTZ in 0\r\n\r\n');
+    const size = (await wire.line()).split(' ').at(-1);
+    return JSON.parse((await wire.bytes(Number(size) + 2)).slice(0, -2)).data.accounts.sort();
+  };
+  expect(await listed()).toEqual(['$G', 'A', 'S']);
+  await running.reload(systemAccounts(', B {}'));
+  expect(await listed()).toEqual(['$G', 'A', 'B', 'S']);
+});

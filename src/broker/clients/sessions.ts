@@ -1,5 +1,5 @@
 // Who is connected, who was, and what all of them together have sent and received.
-import type { CloseReason } from '../../protocol/violations.ts';
+import { type CloseReason, violations } from '../../protocol/violations.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
 import type { ClientSession } from './client.ts';
 import {
@@ -83,6 +83,14 @@ export class Sessions {
       this.#closed.delete(id);
       this.#closedSubscriptions -= oldest.subscriptions.length;
     }
+  }
+
+  /** Has those that are open take over what a reload has changed. @param max more than these, the newest, end */
+  applyOptions(max: number): void {
+    const sessions = this.list();
+    for (const session of sessions.slice(max)) session.violation(violations.maxConnections);
+    // Where there are too many in an account those who came first stay.
+    for (const session of sessions.reverse()) session.applyOptions();
   }
 
   /** Counts the subscriptions of those that are open. */
