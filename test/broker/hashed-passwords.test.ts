@@ -107,6 +107,21 @@ describe('a client with a hashed password', () => {
     await client.receives('');
   });
 
+  it('is asked for it beside its certificate, where it says nothing at all too', async () => {
+    const certificates = makeCertificates(testFolder('hashed-and-mapped'));
+    const running = await Running.start(
+      `${verifyingTls(certificates, 'verify_and_map: true')} no_auth_user: b
+       authorization { users: [ { user: client, password: "${hashOf('x')}" }, { user: b } ] }`,
+      clientTls(certificates),
+    );
+    await running.connect({ pass: 'x' });
+    for (const said of ['PING\r\n', 'CONNECT {}\r\n', 'CONNECT {"pass":"y"}\r\n']) {
+      const client = await running.open();
+      client.send(said);
+      await client.closes(refusal);
+    }
+  });
+
   it('may go before the verdict', async () => {
     const running = await Running.start(userWith(bcrypt.hashSync('x', 10)));
     const client = await running.open();
