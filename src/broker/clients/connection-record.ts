@@ -80,10 +80,21 @@ export function recordConnection(
   reason: CloseReason | undefined,
 ): ConnectionRecord {
   const { id: cid, connection, statistics, profile } = session;
-  const { start, lastActivity, inMsgs, outMsgs, inBytes, outBytes } = statistics;
   const { name, lang, version } = profile.connect;
+  // Written out, for there may be very many: V8 takes ten times as long over an object put together from others.
   return {
-    ...{ cid, start, lastActivity, at, reason, inMsgs, outMsgs, inBytes, outBytes, name, lang, version },
+    cid,
+    start: statistics.start,
+    lastActivity: statistics.lastActivity,
+    at,
+    reason,
+    inMsgs: statistics.inMsgs,
+    outMsgs: statistics.outMsgs,
+    inBytes: statistics.inBytes,
+    outBytes: statistics.outBytes,
+    name,
+    lang,
+    version,
     ip: connection.remoteAddress,
     port: connection.remotePort,
     rttMs: profile.rttMs,
