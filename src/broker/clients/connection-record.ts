@@ -36,8 +36,8 @@ export interface MonitoredSession {
 
 /** A subscription in the fields of nats-server's SubDetail (monitor.go). */
 export interface SubscriptionRecord {
-  readonly account?: string;
-  readonly account_tag?: string;
+  readonly account: string | undefined;
+  readonly account_tag: string | undefined;
   readonly subject: string;
   readonly qgroup: string | undefined;
   readonly sid: string;
@@ -124,10 +124,10 @@ export function recordSubscriptions(
   { id, profile }: MonitoredSession,
   withAccount: boolean,
 ): SubscriptionRecord[] {
-  const { account } = profile;
-  const where = withAccount ? { account, account_tag: account } : {};
+  const account = withAccount ? profile.account : undefined;
   return Array.from(profile.subscriptions, ({ subject, queue, sid, delivered, max }) => ({
-    ...where,
+    account,
+    account_tag: account,
     subject: utf8(subject),
     qgroup: queue === undefined ? undefined : utf8(queue),
     sid: utf8(sid),
