@@ -11,6 +11,7 @@ const accounts = `
     A { users: [{ user: a, password: p }] }
     B { users: [{ user: b, password: p }], limits { max_connections: 3 } }
     C { users: [{ user: c, password: p }], limits { max_connections: 3 } }
+    D { users: [{ user: d, password: p }], limits { max_connections: 3 } }
   }
   no_auth_user: a
 `;
@@ -91,6 +92,8 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
       .toEqual([]);
     await third?.start();
     await cluster.complete();
+    watchers[2] = await cluster.connect(third as Node, { user: 'sys', pass: 'p' });
+    await cluster.settled(watchers);
   });
 
   it('end where too many have come at the same time', async () => {
@@ -104,4 +107,23 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
       expect(client.errors.join()).toMatch(/maximum account active connections exceeded/);
     for (const client of clients) client.close();
   });
+
+  // A nats-server waits until it has not heard of the other one for minutes.
+  if (kinds.every((kind) => kind === 'broker')) {
+    it('leave room for others when a server is killed', async () => {
+      const [first, second] = cluster.nodes;
+      await told('D', { n1: 1, n2: 2 }, async () => {
+        for (const node of [first, second, second]) await connect(node, 'd');
+      });
+      expect(await refused(first, 'd')).toHaveLength(1);
+      await second?.kill();
+      await expect
+        .poll(async () => {
+          const client = await connect(first, 'd');
+          await client.flush();
+          return client.errors;
+        }, patience)
+        .toEqual([]);
+    });
+  }
 });
