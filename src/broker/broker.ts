@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
 import { MessageWriter } from '../protocol/message-writer.ts';
+import { LineComparison } from '../protocol/repeated-line.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { FileWatcher } from '../tls/watcher.ts';
@@ -136,6 +137,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       flusher: new Flusher(),
       writer: new MessageWriter(),
       readBuffer: new ReadBuffer(readSize),
+      lines: new LineComparison(),
       clock: now === undefined ? Date.now : () => now().getTime(),
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,

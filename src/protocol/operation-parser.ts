@@ -4,7 +4,8 @@
 import { quoteBytes } from '../log.ts';
 import type { Grammar, Letter } from './keyword.ts';
 import { LineArguments, lineLength } from './line-arguments.ts';
-import type { PeerHandler, Publication } from './operations.ts';
+import type { ParserLimits, PeerHandler, Publication } from './operations.ts';
+import { type LineComparison, RepeatedLine } from './repeated-line.ts';
 import { SplitLine } from './split-line.ts';
 import { type MessageBuffers, SplitMessage } from './split-message.ts';
 import { type Violation, violations } from './violations.ts';
@@ -31,13 +32,6 @@ type State =
   | 'held'
   | 'stopped';
 
-export interface ParserLimits {
-  /** Bytes between the keyword and the end of the line. */
-  maxControlLine: number;
-  /** Bytes, headers included. */
-  maxPayload: number;
-}
-
 const nothing: Buffer = Buffer.alloc(0);
 
 /** Reads one peer's byte stream; feed it chunks split anywhere. */
@@ -48,6 +42,8 @@ export abstract class OperationParser<Operation extends string, Message extends 
   protected readonly given: LineArguments;
   /** Written over with each message that is handed on. */
   protected readonly message: Message;
+  /** The line of the message before. */
+  protected readonly before: RepeatedLine;
   readonly #grammar: Grammar<Operation>;
   readonly #peer: PeerHandler;
   #state: State = 'start';
@@ -68,6 +64,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message: Message,
     limits: ParserLimits,
     buffers: MessageBuffers,
+    lines: LineComparison,
     maxArguments: number,
   ) {
     this.#grammar = grammar;
@@ -75,6 +72,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     this.#peer = peer;
     this.#split = new SplitMessage(buffers);
     this.message = message;
+    this.before = new RepeatedLine(lines);
     this.given = new LineArguments(maxArguments);
     this.maxControlLine = limits.maxControlLine;
     this.maxPayload = limits.maxPayload;
@@ -121,6 +119,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
 
   /** Calls the handler for each operation that `chunk` completes; keeps no view of `chunk` afterwards. */
   parse(chunk: Buffer): void {
+    this.before.forget();
     this.#read(chunk);
     // A buffer that was given back and is not lent again would stay for as long as the peer says nothing.
     this.message.buffer = nothing;
@@ -214,9 +213,11 @@ export abstract class OperationParser<Operation extends string, Message extends 
     message.end = end - moved;
     message.isNoted = false;
     if (isWhole) {
+      this.before.note(this.#operation as Operation, given.start(0));
       this.deliver();
       return end;
     }
+    this.before.forget();
     this.#split.begin(message.end);
     this.#state = 'message';
     return this.#fill(chunk, start);
@@ -257,24 +258,14 @@ export abstract class OperationParser<Operation extends string, Message extends 
     headerSize: number,
     size: number,
   ): number {
-    const { given, message } = this;
+    const { given } = this;
     const words = [given.bytes(line, subject)];
     if (reply >= 0) words.push(given.bytes(line, reply));
     // A message with an empty header block is one without headers (client.go, msgHeader).
     if (headerSize > 0) words.push(given.bytes(line, given.count - 2));
     words.push(given.bytes(line, given.count - 1));
-    this.#split.setOut(words, size);
-    const payloadStart = this.#split.length;
-    const subjectEnd = (words[0] as Buffer).length;
-    message.subjectStart = 0;
-    message.subjectEnd = subjectEnd;
-    message.replyStart = reply < 0 ? 0 : subjectEnd + 1;
-    message.replyEnd = reply < 0 ? 0 : subjectEnd + 1 + (words[1] as Buffer).length;
-    message.headerSize = headerSize;
-    message.payloadStart = payloadStart;
-    message.payloadEnd = payloadStart + size;
-    message.end = payloadStart + size + 2;
-    message.isNoted = false;
+    this.#split.setOut(this.message, words, reply >= 0, headerSize, size);
+    this.before.forget();
     this.#state = 'message';
     return this.#fill(chunk, next);
   }

@@ -39,6 +39,13 @@ export function noPublication(): Publication {
   };
 }
 
+export interface ParserLimits {
+  /** Bytes between the keyword and the end of the line. */
+  maxControlLine: number;
+  /** Bytes, headers included. */
+  maxPayload: number;
+}
+
 /** What the parser of every protocol calls. Buffers are views into what was read: copy what must outlive the call. */
 export interface PeerHandler {
   connect(json: Buffer): void;

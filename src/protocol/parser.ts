@@ -1,7 +1,8 @@
 // Bytes of the client protocol to operations.
 import { type ClientOperation, clientGrammar } from './keyword.ts';
-import { CR, OperationParser, type ParserLimits, SPACE } from './operation-parser.ts';
-import { noPublication, type OperationHandler, type Publication } from './operations.ts';
+import { CR, OperationParser, SPACE } from './operation-parser.ts';
+import { noPublication, type OperationHandler, type ParserLimits, type Publication } from './operations.ts';
+import { LineComparison } from './repeated-line.ts';
 import type { MessageBuffers } from './split-message.ts';
 import { violations } from './violations.ts';
 
@@ -10,8 +11,6 @@ const LF = 0x0a;
 /** No operation of a client has more. */
 const maxArguments = 4;
 
-const noWords: DataView = new DataView(new ArrayBuffer(0));
-
 /** Reads one client's byte stream. */
 export class Parser extends OperationParser<ClientOperation, Publication> {
   /** While set, anything but CONNECT is an authorization violation, before its arguments are read. */
@@ -19,26 +18,19 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
   /** Whether HPUB is allowed. */
   headers = false;
   readonly #handler: OperationHandler;
-  /** Where the line of the last plain publication stands in the chunk at hand, behind its keyword; -1 for nowhere. */
-  #previous = -1;
-  /** The chunk that is looked at by words, and those. */
-  #viewed: Buffer | undefined;
-  #words: DataView = noWords;
 
-  constructor(handler: OperationHandler, limits: ParserLimits, buffers: MessageBuffers) {
-    super(clientGrammar, handler, noPublication(), limits, buffers, maxArguments);
+  /** @param lines that of the broker */
+  constructor(
+    handler: OperationHandler,
+    limits: ParserLimits,
+    buffers: MessageBuffers,
+    lines = new LineComparison(),
+  ) {
+    super(clientGrammar, handler, noPublication(), limits, buffers, lines, maxArguments);
     this.#handler = handler;
   }
 
-  override parse(chunk: Buffer): void {
-    this.#previous = -1;
-    super.parse(chunk);
-    this.#viewed = undefined;
-    this.#words = noWords;
-  }
-
   protected deliver(): void {
-    this.#previous = -1;
     this.#handler.publish(this.message);
   }
 
@@ -61,45 +53,13 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     ) {
       return -1;
     }
-    const repeated = this.#previous < 0 ? -1 : this.#repeatedPublication(chunk, at + 4);
-    if (repeated > 0) return repeated;
+    if (this.before.moveOn(this.message, 'PUB', chunk, at + 4, this)) {
+      const { end } = this.message;
+      this.#handler.publish(this.message);
+      return end;
+    }
     const next = this.#plainPublication(chunk, at + 4);
     return next > 0 ? next : this.readLine('PUB', chunk, at + 4);
-  }
-
-  /** Does what `#plainPublication` does, faster, where the line is that of the one before: most publishers repeat theirs. */
-  #repeatedPublication(chunk: Buffer, from: number): number {
-    const { message } = this;
-    const previous = this.#previous;
-    const lineLength = message.payloadStart - previous;
-    const size = message.payloadEnd - message.payloadStart;
-    const payloadEnd = from + lineLength + size;
-    if (payloadEnd + 2 > chunk.length || chunk[payloadEnd] !== CR || chunk[payloadEnd + 1] !== LF) return -1;
-    if (lineLength - 2 > this.maxControlLine || size > this.maxPayload) return -1;
-    if (!this.#areAlike(chunk, previous, from, lineLength)) return -1;
-    this.#previous = from;
-    message.subjectStart = from;
-    message.subjectEnd += from - previous;
-    message.payloadStart = from + lineLength;
-    message.payloadEnd = payloadEnd;
-    message.end = payloadEnd + 2;
-    this.#handler.publish(message);
-    return payloadEnd + 2;
-  }
-
-  /** Compares two places of the chunk, by words: byte by byte takes twice as long as reading the line. */
-  #areAlike(chunk: Buffer, one: number, other: number, length: number): boolean {
-    if (length < 4) return false;
-    if (chunk !== this.#viewed) {
-      this.#viewed = chunk;
-      this.#words = new DataView(chunk.buffer, chunk.byteOffset, chunk.length);
-    }
-    const words = this.#words;
-    // From the end, where numbered subjects differ.
-    for (let offset = length - 4; offset > 0; offset -= 4) {
-      if (words.getInt32(one + offset, true) !== words.getInt32(other + offset, true)) return false;
-    }
-    return words.getInt32(one, true) === words.getInt32(other, true);
   }
 
   /**
@@ -133,7 +93,7 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     message.payloadEnd = end - 2;
     message.end = end;
     message.isNoted = false;
-    this.#previous = from;
+    this.before.note('PUB', from);
     this.#handler.publish(message);
     return end;
   }

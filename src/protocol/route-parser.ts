@@ -1,7 +1,13 @@
 // Bytes of the route protocol to operations (nats-server, server/route.go and parser.go).
 import { type RouteOperation, routeGrammar } from './keyword.ts';
-import { OperationParser, type ParserLimits, SPACE } from './operation-parser.ts';
-import { noPublication, type RoutedPublication, type RouteOperationHandler } from './operations.ts';
+import { OperationParser, SPACE } from './operation-parser.ts';
+import {
+  noPublication,
+  type ParserLimits,
+  type RoutedPublication,
+  type RouteOperationHandler,
+} from './operations.ts';
+import { LineComparison } from './repeated-line.ts';
 import type { MessageBuffers } from './split-message.ts';
 import { violations } from './violations.ts';
 
@@ -19,9 +25,15 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
   /** The account of the message before, which is mostly that of the next. */
   #accountBytes: Buffer = Buffer.alloc(0);
 
-  constructor(handler: RouteOperationHandler, limits: ParserLimits, buffers: MessageBuffers) {
+  /** @param lines that of the broker */
+  constructor(
+    handler: RouteOperationHandler,
+    limits: ParserLimits,
+    buffers: MessageBuffers,
+    lines = new LineComparison(),
+  ) {
     const message = { ...noPublication(), account: '', queues: none };
-    super(routeGrammar, handler, message, limits, buffers, maxArguments);
+    super(routeGrammar, handler, message, limits, buffers, lines, maxArguments);
     this.#handler = handler;
   }
 
@@ -40,7 +52,13 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
       chunk[at + 4] === SPACE &&
       (chunk[at + 5] as number) > SPACE
     ) {
-      return this.readLine(first === 0x52 ? 'RMSG' : 'HMSG', chunk, at + 5);
+      const operation = first === 0x52 ? 'RMSG' : 'HMSG';
+      if (!this.before.moveOn(this.message, operation, chunk, at + 5, this)) {
+        return this.readLine(operation, chunk, at + 5);
+      }
+      const { end } = this.message;
+      this.#handler.publish(this.message);
+      return end;
     }
     return -1;
   }

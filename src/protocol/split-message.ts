@@ -1,5 +1,6 @@
 // Where a message is put together that the ends of chunks have split: in a buffer that is lent for as long, since making
 // one for each costs more than all else that is done for a message.
+import type { Publication } from './operations.ts';
 
 /** Lends out buffers. */
 export interface MessageBuffers {
@@ -31,9 +32,29 @@ export class SplitMessage {
     this.length = 0;
   }
 
-  /** Begins a message whose line is of these words, one space apart. @param size of the payload, in bytes */
-  setOut(words: readonly Buffer[], size: number): void {
-    this.begin(words.reduce((sum, word) => sum + word.length + 1, 1) + size + 2);
+  /**
+   * Begins a message whose line is of these words, one space apart, and says where what will stand.
+   * @param size of the payload, in bytes
+   */
+  setOut(
+    message: Publication,
+    words: readonly Buffer[],
+    hasReply: boolean,
+    headerSize: number,
+    size: number,
+  ): void {
+    const payloadStart = words.reduce((sum, word) => sum + word.length + 1, 1);
+    const [subjectEnd = 0, replySize = 0] = words.map(({ length }) => length);
+    message.subjectStart = 0;
+    message.subjectEnd = subjectEnd;
+    message.replyStart = hasReply ? subjectEnd + 1 : 0;
+    message.replyEnd = hasReply ? subjectEnd + 1 + replySize : 0;
+    message.headerSize = headerSize;
+    message.payloadStart = payloadStart;
+    message.payloadEnd = payloadStart + size;
+    message.end = payloadStart + size + 2;
+    message.isNoted = false;
+    this.begin(message.end);
     const { bytes } = this;
     let at = 0;
     for (const word of words) {

@@ -1,7 +1,6 @@
 // The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
 import { describe, expect, it } from 'vitest';
-import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
-import type { Publication } from '../../src/protocol/operations.ts';
+import type { ParserLimits, Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
 import { below, randomSplits, seeded } from '../support/seeded.ts';

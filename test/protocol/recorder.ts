@@ -1,6 +1,5 @@
 // A handler that writes down what the parser calls it with.
-import type { ParserLimits } from '../../src/protocol/operation-parser.ts';
-import type { OperationHandler, Publication } from '../../src/protocol/operations.ts';
+import type { OperationHandler, ParserLimits, Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
 import type { MessageBuffers } from '../../src/protocol/split-message.ts';
 import type { Violation } from '../../src/protocol/violations.ts';

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { RoutedPublication, RouteOperationHandler } from '../../src/protocol/operations.ts';
 import { RouteParser } from '../../src/protocol/route-parser.ts';
 import type { Violation } from '../../src/protocol/violations.ts';
-import { randomSplits, seeded } from '../support/seeded.ts';
+import { below, randomSplits, seeded } from '../support/seeded.ts';
 import { LentBuffers } from './recorder.ts';
 
 class Recorder implements RouteOperationHandler {
@@ -150,6 +150,58 @@ describe('before CONNECT', () => {
       parser.connectFirst = true;
       parser.parse(Buffer.from(text));
       expect(recorder.calls).toEqual(['Authentication Failure: CONNECT expected']);
+    }
+  });
+});
+
+describe('lines that repeat', () => {
+  it('are read as byte by byte, where nothing is compared with the line before', () => {
+    const random = seeded(5);
+    const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
+    const message = () => {
+      const body = 'x'.repeat(below(random, 3));
+      const line = `${pick(['$G', 'A'])}${pick([' ', '  '])}${pick(['a.b', 'a.c'])} ${pick(['', 'r ', '+ r q ', '| q '])}`;
+      const headers = 'NATS/1.0\r\n\r\n';
+      if (random() < 0.6) return `RMSG ${line}${body.length}\r\n${body}\r\n`;
+      const sizes = `${headers.length} ${headers.length + body.length}`;
+      return `${pick(['HMSG ', 'hmsg ', 'LMSG c '])}${line}${sizes}\r\n${headers}${body}\r\n`;
+    };
+    for (let round = 0; round < 300; round++) {
+      const kinds = Array.from({ length: 3 }, message);
+      const stream = Array.from({ length: 40 }, () =>
+        pick([...kinds, ...kinds, ...kinds, 'PING\r\n', 'RS+ $G a\r\n']),
+      );
+      const bytes = Buffer.from(stream.join(''));
+      const alone = parse(bytesOf(bytes.toString()));
+      expect(alone).toHaveLength(40);
+      expect(parse([bytes])).toEqual(alone);
+      expect(parse(randomSplits(bytes, random))).toEqual(alone);
+    }
+  });
+
+  it('leave a publication noted, and no other does', () => {
+    const notes: boolean[] = [];
+    const publish = (publication: RoutedPublication) => {
+      notes.push(publication.isNoted);
+      publication.isNoted = true;
+    };
+    const parser = new RouteParser(Object.assign(new Recorder(), { publish }), limits, new LentBuffers());
+    const [one, other] = ['RMSG $G a r 1\r\nx\r\n', 'RMSG A a r 1\r\nx\r\n'];
+    parser.parse(Buffer.from([one, one, 'PING\r\n', one, other, one, one].join('')));
+    expect(notes).toEqual([false, true, true, false, false, true]);
+  });
+
+  it('are held to limits that were lowered while the one before was handed on', () => {
+    for (const lowered of [{ maxPayload: 3 }, { maxControlLine: 5 }]) {
+      const recorder = new Recorder();
+      const parser = new RouteParser(recorder, limits, new LentBuffers());
+      const { publish } = recorder;
+      recorder.publish = (publication) => {
+        publish.call(recorder, publication);
+        Object.assign(parser, lowered);
+      };
+      parser.parse(Buffer.from('RMSG $G a 4\r\nxxxx\r\n'.repeat(2)));
+      expect(recorder.calls).toEqual([expect.stringContaining('xxxx'), expect.stringMatching(/Exceeded/)]);
     }
   });
 });

@@ -21,9 +21,7 @@ export function publish(
   policy: DeliveryPolicy,
 ): boolean {
   const { buffer, subjectStart, subjectEnd } = publication;
-  const match =
-    publisher.lastMatch?.find(publication, account.subscriptions) ??
-    account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  const match = matchHere(publication, account, publisher);
   if (account.remote.size === 0) return deliver(publication, match, publisher, policy);
   const remote = account.remote.match(buffer, subjectStart, subjectEnd);
   if (remote.plain.length + remote.queues.length === 0) return deliver(publication, match, publisher, policy);
@@ -41,7 +39,7 @@ export function publishRouted(
   policy: DeliveryPolicy,
 ): void {
   const { buffer, subjectStart, subjectEnd, queues: wanted } = publication;
-  const { plain, queues } = account.subscriptions.match(buffer, subjectStart, subjectEnd);
+  const { plain, queues } = matchHere(publication, account, publisher);
   let delivered = false;
   for (let index = 0; index < plain.length; index++) {
     if (deliverTo(plain[index] as Subscription, publication, publisher, policy)) delivered = true;
@@ -58,6 +56,16 @@ export function publishRouted(
   }
   if (chosen.length > 0) sendAlong(publication, account.nameBytes, [], chosen, publisher);
   if (delivered) account.onRoutedRequest?.(publication);
+}
+
+/** Who listens on this server. */
+function matchHere(
+  publication: Publication,
+  { subscriptions }: Account,
+  { lastMatch }: Publisher,
+): Match<Subscription> {
+  const { buffer, subjectStart, subjectEnd } = publication;
+  return lastMatch?.find(publication, subscriptions) ?? subscriptions.match(buffer, subjectStart, subjectEnd);
 }
 
 /** Delivers to all plain subscriptions and to one of each queue group. */

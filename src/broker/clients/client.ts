@@ -93,7 +93,12 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
     this.log = new LabelledLogger(environment.logger, this.#name);
-    this.#parser = new Parser(this, environment.options, environment.transport.pool);
+    this.#parser = new Parser(
+      this,
+      environment.options,
+      environment.transport.pool,
+      environment.transport.lines,
+    );
     this.#standing = new Standing(environment.accounts);
     this.#subscriptions = new ClientSubscriptions(this, this.#standing, () => environment.options);
     this.#admission = new Admission(environment, {

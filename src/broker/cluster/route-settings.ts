@@ -1,6 +1,6 @@
 // What holds for every route, read anew each time so that a reload counts: limits, times and headers, from the cluster
 // block or, where that says nothing, as for clients.
-import type { ParserLimits } from '../../protocol/operation-parser.ts';
+import type { ParserLimits } from '../../protocol/operations.ts';
 import { type ClusterOptions, maxRoutePingMs } from '../options/cluster-options.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import type { Transport } from '../transport/connection.ts';
@@ -28,6 +28,7 @@ export class RouteSettings {
       flusher: transport.flusher,
       writer: transport.writer,
       readBuffer: transport.readBuffer,
+      lines: transport.lines,
       clock: transport.clock,
       get maxPending() {
         return transport.maxPending;

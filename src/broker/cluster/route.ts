@@ -14,7 +14,7 @@ import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
 import { RemoteInterest, type RouteTarget } from '../accounts/remote-interest.ts';
-import type { Publisher } from '../accounts/subscription.ts';
+import { LastMatch, type Publisher } from '../accounts/subscription.ts';
 import type { TlsFacts } from '../clients/connection-record.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -99,6 +99,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly #parser: RouteParser;
   readonly #heartbeat: Heartbeat;
   readonly #publisher: Publisher;
+  readonly #lastMatch = new LastMatch();
   readonly #interest = new RouteInterest();
   /** The account of the last message. */
   #account: Account | undefined;
@@ -123,10 +124,15 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, settings.transport, this);
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
-    this.#parser = new RouteParser(this, settings.limits, settings.transport.pool);
+    this.#parser = new RouteParser(this, settings.limits, settings.transport.pool, settings.transport.lines);
     this.#parser.connectFirst = !this.isDialled;
     // Nobody holds up a route: it carries the messages of many.
-    this.#publisher = { connection: undefined, statistics: this.statistics, isRoute: true };
+    this.#publisher = {
+      connection: undefined,
+      statistics: this.statistics,
+      isRoute: true,
+      lastMatch: this.#lastMatch,
+    };
     this.#heartbeat = new Heartbeat(
       () => environment.settings.heartbeat,
       () => this.connection.write(pingLine),
@@ -249,6 +255,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.statistics.readAt = this.#environment.settings.transport.clock();
     try {
       this.#parser.parse(chunk);
+      this.#lastMatch.forget();
     } catch (error) {
       this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
       this.connection.abort('Parse Error');

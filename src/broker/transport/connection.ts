@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { formatDuration } from '../../duration.ts';
 import { type MessageWriter, messageSize, routedSize } from '../../protocol/message-writer.ts';
 import type { Publication } from '../../protocol/operations.ts';
+import type { LineComparison } from '../../protocol/repeated-line.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import { type BufferPool, OutputQueue } from './output.ts';
@@ -16,6 +17,8 @@ export interface Transport {
   readonly writer: MessageWriter;
   /** What every socket is read into. */
   readonly readBuffer: ReadBuffer;
+  /** What compares lines of it. */
+  readonly lines: LineComparison;
   /** Bytes a consumer may leave unread. */
   readonly maxPending: number;
   /** Milliseconds since 1970. */

@@ -11,6 +11,7 @@ import {
 import { BufferPool } from '../../../src/broker/transport/output.ts';
 import { ReadBuffer } from '../../../src/broker/transport/read-buffer.ts';
 import { MessageWriter } from '../../../src/protocol/message-writer.ts';
+import { LineComparison } from '../../../src/protocol/repeated-line.ts';
 import type { CloseReason } from '../../../src/protocol/violations.ts';
 
 interface Ends {
@@ -78,6 +79,7 @@ function transport(settings: Partial<Transport> = {}): Transport {
     flusher: new Flusher(),
     writer: new MessageWriter(),
     readBuffer: new ReadBuffer(4096),
+    lines: new LineComparison(),
     clock: Date.now,
     maxPending: 64 * 1024 * 1024,
     writeDeadlineMs: 10_000,
