@@ -26,6 +26,9 @@ const refusedPauseMs = 2;
 const refusalPauseMs = 5;
 const longestRefusalMs = 4000;
 
+/** How many milliseconds NATS clients give a connection to be made, unless they are told otherwise. */
+const usualPatienceMs = 2000;
+
 /** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
 
@@ -169,9 +172,9 @@ export class Handshaker {
     this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
   }
 
-  /** A half of what a handshake may take: the client has about as much patience, and needs the rest. */
+  /** How long a client may wait for its turn and still have patience for the rest, whatever this side has. */
   get #patienceMs(): number {
-    return this.#material.block.timeoutMs / 2;
+    return Math.min(this.#material.block.timeoutMs, usualPatienceMs) / 2;
   }
 
   /** Has it wait for its turn, no longer than the handshake itself may take then. */

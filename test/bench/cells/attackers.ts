@@ -1,10 +1,13 @@
-// The cell of password guessing: how many are refused, and what those who are honest notice of it.
+// The cells of password guessing: how many are refused, and what those who are honest notice of it, be they connected or
+// about to connect from the same address.
 import { Meter } from '../meter.ts';
 import { percentile } from '../statistics.ts';
 import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts';
 
 const attackers = 200;
 const honest = 50;
+const guessers = 500;
+const patienceMs = 2000;
 
 export const attackerCells: readonly Cell[] = [
   {
@@ -24,6 +27,23 @@ export const attackerCells: readonly Cell[] = [
     transports: both,
     once: true,
     measure,
+  },
+  {
+    name: 'newcomers',
+    says: `${guessers} who guess passwords without a pause, and from the same address every 50 ms somebody who does not, and has ${patienceMs / 1000} s of patience`,
+    table: {
+      title: 'Connecting from an address where others guess',
+      quantities: [
+        { key: 'refusals', title: 'refusals/s' },
+        { key: 'admitted', title: 'let in, %' },
+        { key: 'p50', title: 'p50 ms' },
+        { key: 'p90', title: 'p90 ms' },
+        ...costs,
+      ],
+    },
+    transports: ['tls'],
+    once: true,
+    measure: measureNewcomers,
   },
 ];
 
@@ -50,6 +70,30 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
     during50: percentile(during, 0.5) * 1000,
     before99: percentile(before, 0.99) * 1000,
     during99: percentile(during, 0.99) * 1000,
+    ...meter.read(refusals),
+  };
+}
+
+async function measureNewcomers({ server, generator, seconds }: Bench): Promise<Measurement> {
+  const { target } = server;
+  const wrong = { ...target, password: 'not-the-password' };
+  const half = { target: wrong, attackers: guessers / 2 };
+  const crowds = [await generator.start('Attackers', half), await generator.start('Attackers', half)];
+  const newcomers = await generator.start('Newcomers', { target, everyMs: 50, patienceMs });
+  // So that everybody waits where he does for most of the time.
+  const warmUp = Math.max(2, seconds);
+  const attacks = crowds.map((crowd) => crowd.ask('attack', warmUp + seconds + patienceMs / 1000));
+  await new Promise((resolve) => setTimeout(resolve, warmUp * 1000));
+  const meter = new Meter([server.pid], generator.pids);
+  const waits = await newcomers.ask('arrive', seconds);
+  const ended = await Promise.all(attacks);
+  const refusals = ended.reduce((sum, attack) => sum + attack.refusals, 0);
+  const admitted = waits.filter((wait) => Number.isFinite(wait));
+  return {
+    refusals: ended.reduce((sum, attack) => sum + (attack.refusals / (attack.to - attack.from)) * 1000, 0),
+    admitted: (admitted.length / waits.length) * 100,
+    p50: percentile(waits, 0.5),
+    p90: percentile(waits, 0.9),
     ...meter.read(refusals),
   };
 }

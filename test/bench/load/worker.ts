@@ -2,11 +2,12 @@
 import { Attackers } from './attackers.ts';
 import { Crowd } from './crowd.ts';
 import { Honest } from './honest.ts';
+import { Newcomers } from './newcomers.ts';
 import { Publisher } from './publisher.ts';
 import { Requester, Responder } from './requests.ts';
 import { Subscriber } from './subscriber.ts';
 
-const roles = { Attackers, Crowd, Honest, Publisher, Requester, Responder, Subscriber };
+const roles = { Attackers, Crowd, Honest, Newcomers, Publisher, Requester, Responder, Subscriber };
 
 export type Roles = typeof roles;
 
