@@ -35,7 +35,8 @@ async function beginHandshake(port: number, pair: Pair) {
     if (text.includes('PONG\r\n')) end();
   });
   secure.on('error', () => {});
-  const closed = once(raw, 'close');
+  // A reset is how a refusal may look.
+  const closed = new Promise((resolve) => raw.once('close', resolve));
   await halted;
   return async () => {
     goOn();
