@@ -138,6 +138,41 @@ describe('Sublist', () => {
     expect(sublist.size).toBe(present.size);
   });
 
+  it('agrees with a list of all, with queue groups, and however many share a subject', () => {
+    const random = seeded(12);
+    const tokens = ['a', 'b', 'c', 'a*', '\xe9', '*', '*', '>'];
+    const subject = (choices: number) =>
+      Array.from({ length: 1 + below(random, 3) }, () => tokens[below(random, choices)] as string).join('.');
+    const sublist = new Sublist<string>();
+    const present = new Map<string, { pattern: string; queue: string | undefined }>();
+    const groups = (found: Iterable<string>) => [...found].toSorted();
+    for (let step = 0; step < 3000; step++) {
+      const pattern = subject(tokens.length);
+      const queue = ['q', 'r'][below(random, 4)];
+      const entry = `${below(random, 3)} ${pattern} ${queue}`;
+      // It grows and shrinks in turns, so that places are left and taken again.
+      if (random() < (step % 1000 < 600 ? 0.8 : 0.2)) {
+        expect(sublist.insert(pattern, queue, entry)).toBe(!/>\./.test(pattern));
+        if (!/>\./.test(pattern)) present.set(entry, { pattern, queue });
+      } else {
+        expect(sublist.remove(pattern, queue, entry)).toBe(present.delete(entry));
+      }
+      const published = subject(5);
+      const all = [...present].filter(([, { pattern: wanted }]) => covers(wanted, published));
+      const of = (name: string | undefined) =>
+        groups(all.filter(([, { queue: given }]) => given === name).map(([name]) => name));
+      const bytes = Buffer.from(published, 'latin1');
+      const found = sublist.match(bytes, 0, bytes.length);
+      expect(groups(found.plain)).toEqual(of(undefined));
+      expect(found.queues.map(groups).toSorted()).toEqual(
+        [of('q'), of('r')].filter(({ length }) => length > 0).toSorted(),
+      );
+    }
+    expect(groups(sublist)).toEqual(groups(present.keys()));
+    for (const [entry, { pattern, queue }] of present) sublist.remove(pattern, queue, entry);
+    expect([sublist.size, ...sublist]).toEqual([0]);
+  });
+
   it('keeps its answers right for more subjects than the cache holds', () => {
     const sublist = list('x.>');
     for (let round = 0; round < 2; round++) {
