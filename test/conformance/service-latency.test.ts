@@ -1,11 +1,9 @@
 // Services that are measured: what is published of each request in the account of the service, of those that are answered
 // and of those that are not. The same cases run on both servers; a second part compares the results key by key.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
-import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
-import { conformance } from './suite.ts';
+import type { Wire } from '../support/wire.ts';
+import { besideNatsServer, conformance, type Suite } from './suite.ts';
 
 const configuration = `
 server_name: one
@@ -343,34 +341,10 @@ conformance('the latency of a service', configuration, (suite) => {
   });
 });
 
-describePeer('nats-server', 'the latency of a service, beside nats-server', (bin) => {
-  const wires: Wire[] = [];
-  let servers: ServerUnderTest[] = [];
-
-  beforeAll(async () => {
-    servers = [await bundledBroker(configuration), await natsServer(bin)(configuration)];
-  });
-
-  afterAll(async () => {
-    for (const wire of wires) wire.end();
-    await Promise.all(servers.map((server) => server.stop()));
-  });
-
-  const connect = async ({ port }: ServerUnderTest, user: object) => {
-    const wire = await Wire.open(port);
-    wires.push(wire);
-    wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...user })}\r\n`);
-    await wire.receives('');
-    return wire;
-  };
-
+besideNatsServer('the latency of a service', configuration, (sides) => {
   /** The keys with the types of their values, in their order. */
-  const resultOf = async (server: ServerUnderTest, subject: string, answers: boolean) => {
-    const [service, client, reader] = [
-      await connect(server, a),
-      await connect(server, b),
-      await connect(server, a),
-    ];
+  const resultOf = async (side: Suite, subject: string, answers: boolean) => {
+    const [service, client, reader] = [await side.connect(a), await side.connect(b), await side.connect(a)];
     if (answers) service.send('SUB q.* 1\r\n');
     reader.send('SUB results.> 1\r\n');
     await service.receives('');
@@ -390,7 +364,7 @@ describePeer('nats-server', 'the latency of a service, beside nats-server', (bin
     ['told in', false],
   ])('a request to %s, answered: %s', (subject, answers) => {
     it('has the same result, key by key', async () => {
-      const [ours, theirs] = await Promise.all(servers.map((server) => resultOf(server, subject, answers)));
+      const [ours, theirs] = await Promise.all(sides.map((side) => resultOf(side, subject, answers)));
       expect(ours).toEqual(theirs);
     });
   });

@@ -58,3 +58,15 @@ export function conformance(title: string, configuration: string, cases: (suite:
     cases(new Suite('nats-server', natsServer(bin), configuration));
   });
 }
+
+/** Describes in what the two servers are alike with this configuration, where there is a nats-server. */
+export function besideNatsServer(
+  title: string,
+  configuration: string,
+  cases: (sides: readonly [ours: Suite, theirs: Suite]) => void,
+): void {
+  describePeer('nats-server', `${title}, beside nats-server`, (bin) => {
+    const theirs = new Suite('nats-server', natsServer(bin), configuration);
+    cases([new Suite('broker', bundledBroker, configuration), theirs]);
+  });
+}

@@ -1,12 +1,10 @@
 // Every subject of events.go that a server may answer: whether it does, and with what keys. What the broker has no answer
 // to, nats-server has none to either, and neither the other way round.
 import { gunzipSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
-import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
-import { conformance } from './suite.ts';
+import type { Wire } from '../support/wire.ts';
+import { besideNatsServer, conformance } from './suite.ts';
 
 const configuration = `
 server_name: one
@@ -129,27 +127,12 @@ async function outcome(wire: Wire, id: string, [user, subject, body, headers]: C
   return found.length === 0 ? ['silence'] : found;
 }
 
-describePeer('nats-server', 'the subjects of the system, beside nats-server', (bin) => {
-  const wires: Wire[] = [];
-  let servers: ServerUnderTest[] = [];
-
-  beforeAll(async () => {
-    servers = [await bundledBroker(configuration), await natsServer(bin)(configuration)];
-  });
-
-  afterAll(async () => {
-    for (const wire of wires) wire.end();
-    await Promise.all(servers.map((server) => server.stop()));
-  });
-
+besideNatsServer('the subjects of the system', configuration, (sides) => {
   it.each(cases)('%s asks %s %s %s', async (...asked) => {
     const each = asked as unknown as Case;
     const outcomes = await Promise.all(
-      servers.map(async ({ port }) => {
-        const wire = await Wire.open(port);
-        wires.push(wire);
-        wire.send(`CONNECT ${JSON.stringify({ verbose: false, user: each[0], ...options })}\r\n`);
-        await wire.receives('');
+      sides.map(async (side) => {
+        const wire = await side.connect({ user: each[0], ...options });
         const found = await outcome(wire, String(wire.info.server_id), each);
         wire.end();
         return found.filter((line) => !isDifferent(each[1], line));

@@ -1,11 +1,9 @@
 // The system account: the server asked about itself over NATS, and what it tells unasked. The same cases run on both
 // servers; a second part compares every key of the answers with its JSON type.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
-import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
-import { conformance, type Suite } from './suite.ts';
+import type { Wire } from '../support/wire.ts';
+import { besideNatsServer, conformance, type Suite } from './suite.ts';
 
 const configuration = `
 server_name: one
@@ -408,27 +406,7 @@ const differences = [
   /^data\.subscriptions_list/,
 ];
 
-describePeer('nats-server', 'the system account, beside that of nats-server', (bin) => {
-  const wires: Wire[] = [];
-  let servers: ServerUnderTest[] = [];
-
-  beforeAll(async () => {
-    servers = [await bundledBroker(configuration), await natsServer(bin)(configuration)];
-  });
-
-  afterAll(async () => {
-    for (const wire of wires) wire.end();
-    await Promise.all(servers.map((server) => server.stop()));
-  });
-
-  const connect = async ({ port }: ServerUnderTest, user: object) => {
-    const wire = await Wire.open(port);
-    wires.push(wire);
-    wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...user })}\r\n`);
-    await wire.receives('');
-    return wire;
-  };
-
+besideNatsServer('the system account', configuration, (sides) => {
   describe.each([
     ['$SYS.REQ.SERVER.PING', sys],
     ['$SYS.REQ.SERVER.PING.VARZ', sys],
@@ -454,7 +432,7 @@ describePeer('nats-server', 'the system account, beside that of nats-server', (b
   ])('%s', (subject, user) => {
     it(`has the keys of nats-server with their types, for ${user.name}`, async () => {
       const [ours, theirs] = await Promise.all(
-        servers.map(async (server) => typesOf(await request(await connect(server, user), subject))),
+        sides.map(async (side) => typesOf(await request(await side.connect(user), subject))),
       );
       const keys = [...new Set([...(ours?.keys() ?? []), ...(theirs?.keys() ?? [])])];
       const different = keys.filter((key) => ours?.get(key) !== theirs?.get(key));
