@@ -2,7 +2,7 @@
 import { string } from '@oclif/core/args';
 import { string as text } from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { detailLines } from '../src/cli/details.ts';
+import { detailLines, formatTime } from '../src/cli/details.ts';
 import { parseWindow } from '../src/cli/flags.ts';
 import { inputName, isUrl, readInput } from '../src/cli/input.ts';
 import { NatspkiError } from '../src/errors.ts';
@@ -66,7 +66,7 @@ async function readSource(source: string): Promise<Buffer> {
 
 function expiry(source: string, subject: string, notAfter: Date): NatspkiError {
   const verb = notAfter.getTime() <= Date.now() ? 'expired' : 'expires';
-  const time = notAfter.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+  const time = formatTime(notAfter);
   return new NatspkiError('expires-soon', `${source}: certificate ${subject} ${verb} on ${time}`, {
     hint: 'natspki rotate --due, and tell the server with --reload',
   });

@@ -16,12 +16,17 @@ export function detailLines(source: string, item: object, terminal: Terminal): s
   ];
 }
 
+/** Prints a time to the second as people read it: `2026-11-25 18:33:43 UTC`. */
+export function formatTime(time: Date): string {
+  return time.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+}
+
 function label(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }
 
 function text(value: unknown): string {
-  if (value instanceof Date) return value.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
+  if (value instanceof Date) return formatTime(value);
   if (typeof value === 'boolean') return value ? 'yes' : 'no';
   if (Array.isArray(value)) return value.map(text).join(', ');
   if (typeof value === 'object' && value !== null) return Object.values(value).map(text).join(' ');
