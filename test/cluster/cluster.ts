@@ -1,5 +1,6 @@
 // A cluster under test: servers in processes of their own, with routes over TLS and certificates made for them. It knows
 // when every server can reach every other one by what clients see, so that it asks no kind of server for more than that.
+import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -210,19 +211,22 @@ cluster {
   }
 }
 
-/** Finds ports that nobody listens on; somebody else may take one before it is used, which has not been seen. */
+/**
+ * Finds ports that nobody listens on, below those that the system gives to whoever connects or asks for any (on Linux from
+ * 32768 on): one of them would be taken before it is used now and then.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from(
-      { length: count },
-      () =>
-        new Promise<ReturnType<typeof createServer>>((resolve) => {
-          const server = createServer();
-          server.listen(0, '127.0.0.1', () => resolve(server));
-        }),
-    ),
-  );
+  const servers = await Promise.all(Array.from({ length: count }, listenSomewhere));
   const ports = servers.map((server) => (server.address() as { port: number }).port);
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return ports;
+}
+
+function listenSomewhere(): Promise<ReturnType<typeof createServer>> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    const listen = () => server.listen(randomInt(10_000, 32_768), '127.0.0.1');
+    server.on('error', listen).once('listening', () => resolve(server));
+    listen();
+  });
 }
