@@ -20,9 +20,9 @@ function fingerprint(files) {
   return hash.digest('hex');
 }
 
-function step(stamp, files, npmArguments, version = '') {
+function step(stamp, files, npmArguments) {
   const path = join(root, stamp);
-  const wanted = fingerprint(files) + version;
+  const wanted = fingerprint(files);
   if (existsSync(path) && readFileSync(path, 'utf8') === wanted) return;
   process.stderr.write(`natspki: npm ${npmArguments.join(' ')}\n`);
   const { status } = spawnSync('npm', npmArguments, {
@@ -41,12 +41,10 @@ step(
   [
     ...manifests,
     join(root, 'tsconfig.json'),
-    join(root, 'bin/bundle.mjs'),
-    join(root, 'bin/code-cache.mjs'),
+    join(root, 'bin/rolldown.config.mjs'),
+    join(root, 'bin/manifest.mjs'),
     ...filesBelow('src'),
     ...filesBelow('commands'),
   ],
   ['run', '--silent', 'build'],
-  // Of which the code cache is.
-  ` ${process.versions.v8}`,
 );

@@ -14,6 +14,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     env: {
       NO_COLOR: '1',
+      // Programs that a test starts leave nothing in the cache folder of the user who runs it.
+      NODE_DISABLE_COMPILE_CACHE: '1',
       // Set, it triples the start of every node process that a test starts. npm, which may need it, reads a setting of its own.
       NODE_EXTRA_CA_CERTS: '',
       ...(authorities ? { npm_config_cafile: authorities } : {}),

@@ -1,7 +1,6 @@
 // What every command is: flags that all have, results as one JSON document with --json, failures in one look and
 // with one exit code. It knows nothing of certificates.
 import { Command } from '@oclif/core/command';
-import type { Config } from '@oclif/core/config';
 import { boolean } from '@oclif/core/flags';
 import type { NatspkiError } from '../errors.ts';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
@@ -15,22 +14,13 @@ import { type Terminal, terminalOf } from './terminal.ts';
 export abstract class BaseCommand extends Command {
   static override readonly enableJsonFlag = true;
   static override readonly baseFlags = {
-    json: boolean({ description: 'Print one JSON document on stdout, errors included.' }),
+    json: boolean({
+      description: 'Print one JSON document on stdout, errors included.',
+      helpGroup: 'GLOBAL',
+    }),
     // Few commands ask, but a script need not know which.
     yes: yesFlag({ hidden: true }),
   };
-
-  /** Runs the command on its arguments; oclif's `run` would first load its own configuration. */
-  static start(
-    this: new (
-      argv: string[],
-      config: Config,
-    ) => BaseCommand,
-    argv: string[],
-    config: Config,
-  ): Promise<unknown> {
-    return new this(argv, config)._run();
-  }
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
 

@@ -20,6 +20,13 @@ export function failureOf(thrown: unknown, command?: string): NatspkiError {
   });
 }
 
+/** Makes the error for a word that is no command; its hint is the nearest one. */
+export function unknownCommand(word: string, commands: readonly string[]): UsageError {
+  const near = nearest(word, commands);
+  const hint = near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
+  return new UsageError(`unknown ${word.startsWith('-') ? 'flag' : 'command'} "${word}"`, hint);
+}
+
 /** Tells the user and sets the exit code: lines on stderr, or the document `{error: {code, message, hint}}` on stdout. */
 export function reportFailure(failure: NatspkiError, json: boolean, command?: string): void {
   process.exitCode = failure.exitCode;

@@ -33,7 +33,7 @@ export const passphraseFileFlag = (purpose: string) =>
 /** Makes `--key-type`; the first of the types is the default, which is not filled in. */
 export const keyTypeFlag = <K extends string>(keyTypes: readonly K[]) =>
   option({
-    description: 'Type of new keys.',
+    description: `Type of new keys: ${keyTypes.join(', ')}.`,
     helpValue: 'TYPE',
     options: keyTypes,
     defaultHelp: async () => keyTypes[0] as K,

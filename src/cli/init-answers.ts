@@ -31,7 +31,7 @@ export const initFlags = <K extends string>(keyTypes: readonly K[]) => ({
     default: './nats.conf',
   }),
   template: option({
-    description: 'Kind of configuration.',
+    description: `Kind of configuration: ${templateNames.join(', ')}.`,
     helpValue: 'NAME',
     options: templateNames,
     defaultHelp: async () => 'verify, or cluster with --node',

@@ -85,8 +85,8 @@ async function ask<T extends string>(question: Question): Promise<T> {
   });
   process.once('beforeExit', abandon);
   try {
-    const asked = inquirer.prompt<{ answer: T }>([{ ...question, name: 'answer' }]);
-    return (await Promise.race([asked, abandoned])).answer;
+    const asked = inquirer.prompt<{ answer: string }>([{ ...question, name: 'answer' }]);
+    return (await Promise.race([asked, abandoned])).answer as T;
   } finally {
     process.off('beforeExit', abandon);
   }

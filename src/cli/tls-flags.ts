@@ -3,7 +3,7 @@ import { boolean, option, string } from '@oclif/core/flags';
 import { directoryFlag, numberFlag, pathFlag } from './flags.ts';
 
 const list = (description: string) =>
-  string({ description, helpValue: 'NAME,...', multiple: true, multipleNonGreedy: true, delimiter: ',' });
+  string({ description, helpValue: 'NAME,NAME', multiple: true, multipleNonGreedy: true, delimiter: ',' });
 
 export const tlsFlags = {
   dir: directoryFlag(),
@@ -16,7 +16,7 @@ export const tlsFlags = {
     multiple: true,
   }),
   'min-version': option({
-    description: 'Lowest version of TLS.',
+    description: 'Lowest version of TLS: 1.2 or 1.3.',
     helpValue: 'VERSION',
     options: ['1.2', '1.3'] as const,
   })(),

@@ -1,8 +1,11 @@
 // What is printed on a terminal that is narrower than usual, such as a pane of a split screen.
 import { describe, expect, it } from 'vitest';
 import { type CertificateRow, certificateLines } from '../../src/cli/certificate-table.ts';
-import { rootHelp } from '../../src/cli/help.ts';
 import { terminalOf } from '../../src/cli/terminal.ts';
+import { natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+
+const folder = testFolder('narrow');
 
 const terminal = (columns: number) =>
   terminalOf({ isTTY: true, columns }, { NO_COLOR: '1', LANG: 'C.UTF-8' });
@@ -28,10 +31,12 @@ describe('on a narrow terminal', () => {
     if (columns >= 80) expect(lines[1]).toContain('retired-authority');
   });
 
-  it('help has explanations below what they explain', () => {
-    const page = rootHelp('Certificates', {}, terminal(40));
-    expect(page).toContain('  --json\n    One JSON document on stdout, errors\n    included.\n');
-    expect(rootHelp('Certificates', {}, terminal(50))).toMatch(/^ {2}--json +One JSON document/m);
-    for (const line of page.split('\n')) expect(line.length).toBeLessThanOrEqual(40);
+  it.each([50, 60])('help wraps what is indented at %i columns', async (columns) => {
+    const environment = { OCLIF_COLUMNS: String(columns) };
+    for (const args of [['--help'], ['rotate', '--help']]) {
+      const { stdout } = await natspki(folder, args, { environment });
+      expect(stdout).toContain('USAGE\n');
+      for (const line of stdout.match(/^ .*$/gm) ?? []) expect(line.length).toBeLessThanOrEqual(columns);
+    }
   });
 });

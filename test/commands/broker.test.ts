@@ -209,7 +209,7 @@ describe('natspki broker', () => {
     // A start that comes as far as its certificates and ends by itself.
     const args = ['broker', '-p', '-1', '--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key'];
     const modules = await loadedModules(folder, args);
-    expect(modules.some((url) => url.endsWith('/dist/bundle/_process.js'))).toBe(true);
+    expect(modules.some((url) => url.endsWith('/dist/bundle/shared/process.js'))).toBe(true);
     expect(modules.filter((url) => /inquirer/.test(url))).toEqual([]);
   });
 });

@@ -20,19 +20,15 @@ describe('the program', () => {
   it("shows its commands in the order of a certificate's life, with and without --help", async () => {
     const { code, stdout, stderr } = await natspki(folder, []);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(
-      stdout
-        .match(/^ {2}[a-z]+(?= {2})/gm)
-        ?.map((name) => name.trim())
-        .slice(0, 7),
-    ).toEqual(['init', 'issue', 'rotate', 'watch', 'revoke', 'list', 'inspect']);
+    const names = stdout.match(/^ {2}[a-z]+(?= {2})/gm)?.map((name) => name.trim());
+    expect(names?.slice(0, 7)).toEqual(['init', 'issue', 'rotate', 'watch', 'revoke', 'list', 'inspect']);
     expect((await natspki(folder, ['--help'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['-h'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['help'])).stdout).toBe(stdout);
   });
 
   it('says its version', async () => {
-    for (const flag of ['--version', '-v']) {
+    for (const flag of ['--version', '-v', 'version']) {
       expect(await natspki(folder, [flag])).toEqual({ code: 0, stdout: `natspki ${version}\n`, stderr: '' });
     }
   });
@@ -56,20 +52,42 @@ describe('the program', () => {
   });
 });
 
+describe('autocompletion', () => {
+  it('is installed by what the command prints, and completes commands and flags', async () => {
+    const environment = { HOME: folder, XDG_CACHE_HOME: '' };
+    const { code, stdout } = await natspki(folder, ['autocomplete', 'bash'], { environment });
+    expect(code).toBe(0);
+    expect(stdout).toContain('natspki autocomplete script bash');
+    const { stdout: setUp } = await natspki(folder, ['autocomplete', 'script', 'bash'], { environment });
+    const complete = (...words: string[]) =>
+      execFileSync('bash', ['-c', `${setUp}\n${completion(words)}`], { cwd: folder, encoding: 'utf8' })
+        .trim()
+        .split('\n');
+    expect(complete('natspki', 'rot')).toEqual(['rotate']);
+    expect(complete('natspki', 'rotate', '--dry')).toEqual(['--dry-run']);
+  });
+
+  it('rejects a shell it does not know as every command rejects a value', async () => {
+    expect(await natspki(folder, ['autocomplete', 'tcsh'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr:
+        'natspki: error: "tcsh", expected one of zsh, bash, powershell\n' +
+        'natspki: hint: natspki autocomplete --help\n',
+    });
+  });
+});
+
 describe.each(commands)('natspki %s', (command) => {
   it('has help with a line of purpose, flags that say what they are for, and examples', async () => {
     const { code, stdout, stderr } = await natspki(folder, [command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [purpose = '', blank, usage] = stdout.split('\n');
     expect(purpose).toMatch(/^[A-Z].*\.$/);
-    expect([blank, usage]).toEqual(['', 'Usage']);
-    for (const line of stdout.slice(0, stdout.indexOf('\nExamples')).split('\n')) {
-      expect(line.length).toBeLessThanOrEqual(80);
-    }
-    for (const flag of stdout.match(/^ {2}(-\w, | {4})--.*$/gm) ?? []) expect(flag).toMatch(/ {2}[A-Z(]\S*/);
-    const examples = stdout
-      .slice(stdout.indexOf('\nExamples\n'))
-      .match(/^ {2}# [A-Z].*\n {2}\S.*natspki? .*|^ {2}# [A-Z].*\n {2}natspki .*/gm);
+    expect([blank, usage]).toEqual(['', 'USAGE']);
+    for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(80);
+    for (const flag of stdout.match(/^ {2}(-\w, | {4})--.*$/gm) ?? []) expect(flag).toMatch(/ {2}[A-Z([]\S*/);
+    const examples = stdout.slice(stdout.indexOf('\nEXAMPLES\n')).match(/^ {4}\$ (.* )?natspki .*$/gm);
     expect(examples?.length).toBeGreaterThanOrEqual(2);
     expect((await natspki(folder, ['help', command])).stdout).toBe(stdout);
   });
@@ -192,6 +210,14 @@ describe('output', () => {
     expect(stderr).toMatch(/^natspki: error: no authority in "none"\nnatspki: hint: .*\n.*\n +at /);
   });
 });
+
+/** Has bash complete the last of the words of a command line, and print what it found. */
+function completion(words: readonly string[]): string {
+  const line = words.join(' ');
+  return `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; COMP_LINE='${line}'; COMP_POINT=${line.length}
+complete -p natspki | grep --quiet _natspki_autocomplete && _natspki_autocomplete
+printf '%s\\n' "\${COMPREPLY[@]}" | sed 's/ *$//'`;
+}
 
 async function piped(command: string) {
   const child = spawn('bash', ['-c', command, process.execPath, bin], {

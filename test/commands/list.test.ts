@@ -97,7 +97,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     '%s loads neither the prompts nor what watches files',
     async (...args) => {
       const modules = await loadedModules(folder, args);
-      expect(modules.some((url) => url.endsWith('/dist/bundle/_main.cjs'))).toBe(true);
+      expect(modules.some((url) => url.endsWith('/dist/bundle/program.js'))).toBe(true);
       expect(modules.filter((url) => /inquirer|chokidar/.test(url))).toEqual([]);
     },
   );

@@ -174,7 +174,7 @@ describe('natspki pin', () => {
 
   it('loads neither the prompts nor what watches files', async () => {
     const modules = await loadedModules(folder, ['pin', 'p256.pem']);
-    expect(modules.some((url) => url.endsWith('/dist/bundle/pin.cjs'))).toBe(true);
+    expect(modules.some((url) => url.endsWith('/dist/bundle/commands/pin.js'))).toBe(true);
     // What is bundled is all there is: a package that creeps in costs as much as the rest.
     expect(modules.filter((url) => url.includes('/node_modules/'))).toEqual([]);
     expect(modules.filter((url) => url.includes('/dist/')).length).toBeLessThan(15);

@@ -1,4 +1,4 @@
-// Lists the modules and scripts that a run of the command line loads, by hooks in its process.
+// Lists the modules that a run of the command line loads, by hooks in its process.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -22,17 +22,8 @@ export async function load(url, context, next) {
     const start = join(scratch, 'start.mjs');
     writeFileSync(
       start,
-      `import { appendFileSync } from 'node:fs';
-import { register } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import vm from 'node:vm';
+      `import { register } from 'node:module';
 register(${JSON.stringify(pathToFileURL(hooks).href)});
-vm.Script = class extends vm.Script {
-  constructor(code, options) {
-    super(code, options);
-    appendFileSync(${JSON.stringify(list)}, pathToFileURL(options.filename).href + '\\n');
-  }
-};
 `,
     );
     await natspki(folder, args, { node: ['--import', pathToFileURL(start).href] });

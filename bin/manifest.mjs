@@ -1,0 +1,9 @@
+// A step of the build: writes oclif.manifest.json, which spares every start the loading of all commands.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Plugin } from '@oclif/core';
+
+const root = join(import.meta.dirname, '..');
+const plugin = new Plugin({ root, type: 'core', ignoreManifest: true, errorOnManifestCreate: true });
+await plugin.load();
+writeFileSync(join(root, 'oclif.manifest.json'), `${JSON.stringify(plugin.manifest, null, 2)}\n`);

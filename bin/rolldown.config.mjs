@@ -1,0 +1,53 @@
+// A step of the build: bundles the program into few files, since each file that Node loads costs as much as a small
+// command. Writes dist/bundle: the program, a file for each command, what they share, and the licences of the packages
+// that went in.
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { defineConfig } from 'rolldown';
+
+const root = join(import.meta.dirname, '..');
+const commands = readdirSync(join(root, 'commands')).map((file) => basename(file, '.ts'));
+
+/** Packages that few commands need, and late, or that load files of their own by path. */
+const external = ['inquirer', 'bcryptjs', 'prom-client', '@nats-io/nkeys'];
+
+export default defineConfig({
+  cwd: root,
+  platform: 'node',
+  input: {
+    program: 'src/cli/program.ts',
+    help: 'src/cli/help.ts',
+    ...Object.fromEntries(commands.map((name) => [`commands/${name}`, `commands/${name}.ts`])),
+  },
+  external,
+  plugins: [licences()],
+  output: {
+    dir: 'dist/bundle',
+    chunkFileNames: 'shared/[name].js',
+    minify: true,
+    // An error's name is part of what users see.
+    keepNames: true,
+  },
+});
+
+/** Collects the licence of each package that goes in, as LICENSES.txt. */
+function licences() {
+  return {
+    name: 'licences',
+    generateBundle(_options, output) {
+      const folders = new Set();
+      for (const id of Object.values(output).flatMap((chunk) => Object.keys(chunk.modules ?? {}))) {
+        const [folder] = /^.*[\\/]node_modules[\\/](?:@[^\\/]+[\\/])?[^\\/]+/.exec(id) ?? [];
+        if (folder !== undefined) folders.add(folder);
+      }
+      const parts = [...folders].sort().map((folder) => {
+        const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+        const file = readdirSync(folder).find((each) => /^(licen[cs]e|copying)(\.(md|txt))?$/i.test(each));
+        const text = file === undefined ? '' : `\n${readFileSync(join(folder, file), 'utf8').trim()}\n`;
+        return `${name} ${version} (${license})\n${text}`;
+      });
+      const source = `natspki contains parts of these packages.\n\n${parts.join(`\n${'-'.repeat(72)}\n\n`)}`;
+      this.emitFile({ type: 'asset', fileName: 'LICENSES.txt', source });
+    },
+  };
+}

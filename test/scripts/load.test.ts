@@ -1,0 +1,35 @@
+// Where the launchers let Node keep the compiled program, on versions of Node that can.
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { enableCompileCache } from 'node:module';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { natspki } from '../support/cli.ts';
+import { testFolder } from '../support/folder.ts';
+
+const folder = testFolder('load');
+
+/** Runs the program with a home folder of a mode, and tells whether it kept a compile cache there. */
+async function keepsCache(name: string, mode: number): Promise<boolean> {
+  const home = join(folder, name);
+  mkdirSync(home);
+  chmodSync(home, mode);
+  const environment = { HOME: home, NODE_DISABLE_COMPILE_CACHE: undefined };
+  expect(await natspki(folder, ['--version'], { environment })).toMatchObject({ code: 0, stderr: '' });
+  return existsSync(join(home, '.cache/natspki/compile-cache'));
+}
+
+describe.runIf(enableCompileCache !== undefined)('the compile cache', () => {
+  it('is kept in the home folder', async () => {
+    expect(await keepsCache('own', 0o755)).toBe(true);
+  });
+
+  it('is not kept where other users can write, since Node would run what they put there', async () => {
+    expect(await keepsCache('shared', 0o777)).toBe(false);
+    expect(await keepsCache('of-a-group', 0o775)).toBe(false);
+  });
+});
+
+it('starts without a home folder', async () => {
+  const environment = { HOME: join(folder, 'none') };
+  expect(await natspki(folder, ['--version'], { environment })).toMatchObject({ code: 0, stderr: '' });
+});
