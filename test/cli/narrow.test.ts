@@ -31,7 +31,8 @@ describe('on a narrow terminal', () => {
     if (columns >= 80) expect(lines[1]).toContain('retired-authority');
   });
 
-  it.each([50, 60])('help wraps what is indented at %i columns', async (columns) => {
+  it('help wraps what is indented', async () => {
+    const columns = 60;
     const environment = { OCLIF_COLUMNS: String(columns) };
     for (const args of [['--help'], ['rotate', '--help']]) {
       const { stdout } = await natspki(folder, args, { environment });
