@@ -94,7 +94,7 @@ describe('a broker process', () => {
     const { server, path } = await start('authorization { token: t }');
     writeFileSync(path('nats.conf'), '# soon\n');
     sendSignal(`reload=${server.pid}`);
-    await server.logged(/\[ERR\] Failed to reload server configuration: nats\.conf says nothing/);
+    await server.logged(/\[ERR\] Failed to reload server configuration: nats\.conf has become empty/);
     expect((await open(server)).info).toMatchObject({ auth_required: true });
     writeFileSync(path('nats.conf'), listening('authorization { token: t }\nmax_payload: 200'));
     await server.logged(/Reloaded: max_payload/);
@@ -104,7 +104,7 @@ describe('a broker process', () => {
     const { server, path } = await start('include who.conf', { 'who.conf': 'authorization { token: t }' });
     writeFileSync(path('who.conf'), '');
     sendSignal(`reload=${server.pid}`);
-    await server.logged(/\[ERR\] Failed to reload server configuration: who\.conf says nothing/);
+    await server.logged(/\[ERR\] Failed to reload server configuration: who\.conf has become empty/);
     expect((await open(server)).info).toMatchObject({ auth_required: true });
     writeFileSync(path('who.conf'), 'authorization { token: t }\nmax_payload: 200');
     await server.logged(/Reloaded: max_payload/);

@@ -115,7 +115,7 @@ describe('natspki broker', () => {
     expect((await ask(`${secure.ready.monitoring}/healthz`, { ca })).body).toBe('{"status":"ok"}');
     const both = await natspki(folder, ['broker', '-c', 'nats.conf', '-m', '-1', '-ms', '-1']);
     expect(both.code).toBe(1);
-    expect(both.stderr).toContain('monitoring has one port, http or https, and both are given');
+    expect(both.stderr).toContain('monitoring takes either an http port or an https port, not both');
   });
 
   it('is stopped by the name of a signal and the file with its process id', async () => {
@@ -168,7 +168,7 @@ describe('natspki broker', () => {
   it.each([
     [['--profile', '8222'], 2, 'the bundled broker has no --profile'],
     [['-js'], 2, 'the bundled broker has no -js'],
-    [['--routes', 'nats://a:6222'], 2, '--routes needs an address for other servers to connect to'],
+    [['--routes', 'nats://a:6222'], 2, '--routes needs --cluster, the address that other servers connect to'],
     [['--cluster', 'a:6222'], 2, '--cluster is not a URL with a host and a port'],
     [['--connect_retries', 'x'], 2, '--connect_retries is "x", expected a whole number from 0 to 1000000'],
     [['-t'], 2, '-t checks a configuration, and none is named'],

@@ -45,7 +45,7 @@ describe('natspki check', () => {
     await natspki(folder, ['init', '--yes', '--template', 'basic']);
     expect(await natspki(folder, ['check', 'nats.conf'])).toEqual({
       code: 0,
-      stdout: `nats.conf:9:5: warning: clients are not asked for a certificate: whoever reaches the port may try to log in [no-client-verification]
+      stdout: `nats.conf:9:5: warning: clients need no certificate: anyone who can reach the port can try to log in [no-client-verification]
   hint: add verify: true or verify_and_map: true, and ca_file
 nats.conf: 0 errors, 1 warning
 `,

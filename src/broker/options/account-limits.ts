@@ -1,13 +1,13 @@
-// The limits of an account: beside those of the server, the lower one counts.
+// Reads the limits of an account. The broker applies the lower of these and the server's limits.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
 
-/** Infinity where there is none. */
+/** Infinity stands for no limit. */
 export interface AccountLimits {
-  /** On all servers of a cluster together. */
+  /** On all servers of the cluster together. */
   readonly maxConnections: number;
-  /** Of one client. */
+  /** For each client. */
   readonly maxSubscriptions: number;
   /** Bytes, headers included. */
   readonly maxPayload: number;
@@ -19,7 +19,7 @@ export const unlimited: AccountLimits = {
   maxPayload: Number.POSITIVE_INFINITY,
 };
 
-/** Reads a limits block; below zero is no limit, and zero is none at all (opts.go, parseAccountLimits). */
+/** Reads a limits block; a negative value means no limit, and zero allows nothing (opts.go, parseAccountLimits). */
 export function readAccountLimits(map: MapValue, problems: ConfProblem[], where: string): AccountLimits {
   const reader = new MapReader(map, problems, where);
   const limit = (name: string, alias: string) => {
@@ -31,7 +31,7 @@ export function readAccountLimits(map: MapValue, problems: ConfProblem[], where:
     maxSubscriptions: limit('max_subscriptions', 'max_subs'),
     maxPayload: limit('max_payload', 'max_pay'),
   };
-  // There are no leaf nodes here.
+  // This broker has no leaf nodes: the limit is read and ignored.
   limit('max_leafnodes', 'max_leafs');
   reader.finish();
   return limits;

@@ -1,5 +1,5 @@
-// Which exports and imports of the configured accounts fit together, and what comes of them: nothing is imported that is
-// not exported to the account, and nothing comes back to where it came from (nats-server's accounts.go).
+// Links the imports of the configured accounts to the exports of others. Rejects an import that is not exported to the
+// account, and one that would form a cycle (nats-server's accounts.go).
 import type { ConfProblem } from '../../conf/error.ts';
 import type { Position } from '../../conf/value.ts';
 import { MappingError, SubjectMapping, withPlaceholders, withWildcards } from '../../subjects/mapping.ts';
@@ -7,31 +7,31 @@ import { covers, isSubscribable, overlap } from '../../subjects/subject.ts';
 import type { ExportOptions, ImportOptions, Placed, ResponseType } from './account-options.ts';
 import type { LatencyOptions } from './latency-options.ts';
 
-/** A stream of another account: what is published there under `from` is delivered here under `to`. */
+/** An imported stream: messages published under `from` in `exporter` are delivered under `to` in `account`. */
 export interface StreamLink {
   readonly account: string;
   readonly exporter: string;
   readonly from: string;
-  /** With wildcards where `mapped` has placeholders. */
+  /** With wildcards in place of the placeholders of `mapped`. */
   readonly to: string;
-  /** Undefined where subjects stay as they are, and where `to` is the only one. */
+  /** How `from` becomes `to`; undefined if subjects stay the same or `to` is the only one. */
   readonly mapped: string | undefined;
 }
 
-/** A service of another account: what is published here under `from` is published there under `to`. */
+/** An imported service: requests published under `from` in `account` are published under `to` in `exporter`. */
 export interface ServiceLink {
   readonly account: string;
   readonly exporter: string;
   readonly from: string;
   readonly to: string;
-  /** How `from` becomes `to`; undefined where subjects stay as they are, and where `to` is the only one. */
+  /** How `from` becomes `to`; undefined if subjects stay the same or `to` is the only one. */
   readonly mapped: string | undefined;
   readonly share: boolean;
-  /** The export, by which a request that goes in circles is known. */
+  /** Identifies the export, to detect a request that goes in circles. */
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
-  /** Undefined where the service is not measured. */
+  /** Undefined if the service is not measured. */
   readonly latency: LatencyOptions | undefined;
 }
 
@@ -42,17 +42,17 @@ export interface AccountLinks {
 
 export const noLinks: AccountLinks = { streams: [], services: [] };
 
-/** What one account says. */
+/** What one account declares. */
 export interface AccountSaying {
   readonly name: string;
   readonly exports: readonly Placed<ExportOptions>[];
   readonly imports: readonly Placed<ImportOptions>[];
 }
 
-/** More accounts in a row than this are taken for a cycle. */
+/** A longer chain of accounts counts as a cycle. */
 const maxDepth = 1024;
 
-/** Links accounts; what does not fit becomes a problem with the place of its entry. */
+/** Links accounts; adds a problem, with its position, for each entry that cannot be linked. */
 export function linkAccounts(accounts: readonly AccountSaying[], problems: ConfProblem[]): AccountLinks {
   const linker = new Linker(accounts, problems);
   for (const account of accounts) linker.checkExports(account);
@@ -81,10 +81,7 @@ class Linker {
     for (const { options, position } of exports) {
       for (const name of options.accounts ?? []) {
         if (this.#accounts.has(name)) continue;
-        this.#error(
-          position,
-          `${nameOf(options)} is exported to account "${name}", and there is no such account`,
-        );
+        this.#error(position, `${nameOf(options)} is exported to account "${name}", which does not exist`);
       }
     }
   }
@@ -94,12 +91,12 @@ class Linker {
     const name = `${nameOf(options)} of account "${account}"`;
     const exporter = this.#accounts.get(account);
     if (exporter === undefined) {
-      this.#error(position, `there is no account "${account}" to import from`, `name one of accounts`);
+      this.#error(position, `account "${account}" to import from does not exist`, 'add it to "accounts"');
       return;
     }
     const found = authorizing(exporter, options, importer);
     if (found === undefined) {
-      const hint = `export it there, to account "${importer}" if not to all`;
+      const hint = `export it in account "${account}", to "${importer}" or to all accounts`;
       this.#error(position, `${name} is not exported to account "${importer}"`, hint);
       return;
     }
@@ -115,19 +112,19 @@ class Linker {
   #stream(importer: string, { account: exporter, subject: from, to }: ImportOptions): void {
     const { streams } = this.links;
     if (
-      this.#streamComesBack(exporter, to, [importer]) ||
-      this.#streamComesBack(exporter, from, [importer])
+      this.#formsStreamCycle(exporter, to, [importer]) ||
+      this.#formsStreamCycle(exporter, from, [importer])
     ) {
-      throw new MappingError('it comes back to where it came from');
+      throw new MappingError('it would form an import cycle');
     }
     const isMapped = hasWildcard(from) && to !== from;
     const mapped = isMapped ? withPlaceholders(to) : undefined;
     if (mapped !== undefined) new SubjectMapping(from, mapped);
-    else if (!isSubject(to)) throw new MappingError('it is not a subject');
+    else if (!isSubject(to)) throw new MappingError('it is not a valid subject');
     if (
       streams.some((link) => link.account === importer && link.exporter === exporter && link.from === from)
     ) {
-      throw new MappingError('it is imported already');
+      throw new MappingError('it is already imported');
     }
     streams.push({ account: importer, exporter, from, to: isMapped ? withWildcards(to) : to, mapped });
   }
@@ -135,10 +132,10 @@ class Linker {
   #service(importer: string, options: ImportOptions, found: ExportOptions): void {
     const { account: exporter, subject: to, to: from, share } = options;
     const { services } = this.links;
-    if (!isSubject(from)) throw new MappingError('it is not a subject');
+    if (!isSubject(from)) throw new MappingError('it is not a valid subject');
     const wild = hasWildcard(to);
-    if (this.#requestComesBack(exporter, wild ? withWildcards(from) : from, [importer])) {
-      throw new MappingError('it comes back to where it came from');
+    if (this.#formsRequestCycle(exporter, wild ? withWildcards(from) : from, [importer])) {
+      throw new MappingError('it would form an import cycle');
     }
     const reversed =
       wild && to !== from ? new SubjectMapping(withWildcards(to), withPlaceholders(from)) : undefined;
@@ -146,7 +143,7 @@ class Linker {
     if (
       services.some((link) => link.account === importer && link.exporter === exporter && link.from === local)
     ) {
-      throw new MappingError('the account has a service of that name already');
+      throw new MappingError('the account already has a service of that name');
     }
     services.push({
       account: importer,
@@ -162,30 +159,32 @@ class Linker {
     });
   }
 
-  /** Whether what an account publishes under this subject may reach one of those that it came through. */
-  #streamComesBack(account: string, subject: string, through: readonly string[]): boolean {
+  /** Whether a message that an account publishes under this subject may reach an account in `through` again. */
+  #formsStreamCycle(account: string, subject: string, through: readonly string[]): boolean {
     if (through.length >= maxDepth) return true;
     const exported = this.#accounts
       .get(account)
-      ?.exports.some(({ options }) => options.kind === 'stream' && takesIn(options.subject, subject));
+      ?.exports.some(({ options }) => options.kind === 'stream' && patternCovers(options.subject, subject));
     if (exported !== true) return false;
     return this.links.streams
       .filter((link) => link.account === account && overlap(tokensOf(subject), tokensOf(link.to)))
       .some(({ exporter, to }) => {
-        const narrower = takesIn(subject, to) ? to : subject;
-        return through.includes(exporter) || this.#streamComesBack(exporter, narrower, [...through, account]);
+        const narrower = patternCovers(subject, to) ? to : subject;
+        return (
+          through.includes(exporter) || this.#formsStreamCycle(exporter, narrower, [...through, account])
+        );
       });
   }
 
-  /** Whether a request to an account under this subject may reach one of those that it came through. */
-  #requestComesBack(account: string, subject: string, through: readonly string[]): boolean {
+  /** Whether a request to an account under this subject may reach an account in `through` again. */
+  #formsRequestCycle(account: string, subject: string, through: readonly string[]): boolean {
     if (through.length >= maxDepth) return true;
     return this.links.services
       .filter((link) => link.account === account && overlap(tokensOf(subject), tokensOf(link.to)))
       .some(({ exporter, from }) => {
-        const narrower = takesIn(subject, from) ? from : subject;
+        const narrower = patternCovers(subject, from) ? from : subject;
         return (
-          through.includes(exporter) || this.#requestComesBack(exporter, narrower, [...through, account])
+          through.includes(exporter) || this.#formsRequestCycle(exporter, narrower, [...through, account])
         );
       });
   }
@@ -195,7 +194,7 @@ class Linker {
   }
 }
 
-/** The export that lets an account import a subject; one of that very subject counts before wider ones. */
+/** Finds the export that lets an account import a subject; an exact match takes precedence over a wildcard. */
 function authorizing(
   { exports }: AccountSaying,
   { kind, subject }: ImportOptions,
@@ -204,7 +203,7 @@ function authorizing(
   if (!isSubject(subject)) return undefined;
   const ofKind = exports.map(({ options }) => options).filter((each) => each.kind === kind);
   const exact = ofKind.find((each) => each.subject === subject);
-  const found = exact ?? ofKind.find((each) => takesIn(each.subject, subject));
+  const found = exact ?? ofKind.find((each) => patternCovers(each.subject, subject));
   if (found === undefined) return undefined;
   const { accounts, tokenPosition } = found;
   if (tokenPosition > 0) {
@@ -217,7 +216,7 @@ function nameOf({ kind, subject }: { kind: string; subject: string }): string {
   return `${kind} "${subject}"`;
 }
 
-function takesIn(pattern: string, subject: string): boolean {
+function patternCovers(pattern: string, subject: string): boolean {
   return covers(tokensOf(pattern), tokensOf(subject));
 }
 

@@ -1,4 +1,4 @@
-// The names of accounts that nats-server has of its own.
+// Names of accounts that are built into nats-server.
 
-/** The account of everybody whom the configuration puts nowhere else (nats-server's const.go). */
+/** The account of every client that the configuration assigns to no other (nats-server's const.go). */
 export const globalAccountName = '$G';

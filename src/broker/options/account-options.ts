@@ -1,11 +1,11 @@
-// Reads what an account exports and imports, entry by entry. Whether the accounts fit together is looked at elsewhere.
+// Reads the exports and imports of an account, entry by entry. Does not check them against other accounts.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
 import { longestTimerMs, parseGoDuration } from '../../duration.ts';
 import { type LatencyOptions, readLatency } from './latency-options.ts';
 
-/** What brings the answers to a request: one message, or many until they cease or an empty one ends them. */
+/** How a service answers a request: with one message, or with many until an empty one or the threshold ends them. */
 export type ResponseType = 'single' | 'stream' | 'chunked';
 
 export type Kind = 'stream' | 'service';
@@ -15,33 +15,34 @@ export interface ExportOptions {
   readonly subject: string;
   /** The accounts that may import it; undefined for all. */
   readonly accounts: readonly string[] | undefined;
-  /** Counted from 1, the token of the subject that names the account that may import it; 0 for none. */
+  /** Position, from 1, of the subject token that names the account that may import it; 0 for none. */
   readonly tokenPosition: number;
   readonly responseType: ResponseType;
-  /** How long answers may take, from the request or the answer before. */
+  /** The longest wait for an answer, in milliseconds from the request or the previous answer. */
   readonly thresholdMs: number;
-  /** Undefined where the service is not measured. */
+  /** Undefined if the service is not measured. */
   readonly latency: LatencyOptions | undefined;
 }
 
 export interface ImportOptions {
   readonly kind: Kind;
-  /** The account that exports it, and the subject there. */
+  /** The exporting account. */
   readonly account: string;
+  /** The subject in the exporting account. */
   readonly subject: string;
-  /** The subject here, with `$1` for a wildcard there. */
+  /** The subject in the importing account, with `$1` for the first wildcard of `subject`. */
   readonly to: string;
-  /** Tell the service who asks. */
+  /** Tell the service which client sent the request. */
   readonly share: boolean;
 }
 
-/** Where an entry stands, for what is found out about it later. */
+/** An entry with its position, for problems that are found later. */
 export interface Placed<T> {
   readonly options: T;
   readonly position: Position;
 }
 
-/** nats-server's const.go. */
+/** nats-server's default (const.go). */
 const defaultThresholdMs = 120_000;
 
 const responseTypes: Readonly<Record<string, ResponseType>> = {
@@ -100,21 +101,24 @@ export class LinkReader {
     if (kind === 'stream') {
       const ofServices = ['response', 'response_type', ...thresholdNames, 'latency', 'allow_trace'];
       for (const name of ofServices.filter((each) => reader.has(each))) {
-        this.#error(reader.position(name), `"${name}" is for services, and this is a stream`);
+        this.#error(reader.position(name), `"${name}" applies to services, but this export is a stream`);
       }
     }
     const latency = readLatency(reader, this.#problems, subject);
     if (latency !== undefined && responseType !== 'single') {
-      reader.error(reader.position('latency'), '"latency" is for services that answer with one message');
+      reader.error(
+        reader.position('latency'),
+        '"latency" applies only to services that answer with one message',
+      );
     }
     if (kind === undefined || subject === undefined) return undefined;
     if (tokenPosition !== 0 && subject.split('.')[tokenPosition - 1] !== '*') {
-      const message = `"account_token_position" must be the place of a "*" in "${subject}"`;
+      const message = `"account_token_position" must be the position of a "*" in "${subject}"`;
       this.#error(reader.position('account_token_position'), message);
     }
     return {
       ...{ kind, subject, tokenPosition, responseType, thresholdMs, latency },
-      // An empty list is as if there were none.
+      // An empty list counts as absent.
       accounts: accounts.length === 0 ? undefined : accounts,
     };
   }
@@ -128,14 +132,21 @@ export class LinkReader {
     const share = reader.boolean('share') ?? false;
     reader.boolean('allow_trace');
     if (kind === 'service' && reader.has('allow_trace')) {
-      this.#error(reader.position('allow_trace'), '"allow_trace" is for streams, and this is a service');
+      this.#error(
+        reader.position('allow_trace'),
+        '"allow_trace" applies to streams, but this import is a service',
+      );
     }
     if (kind === 'service' && prefix) {
-      const hint = 'say with "to" how the service is called here';
-      this.#error(reader.position('prefix'), '"prefix" is for streams, and this is a service', hint);
+      const hint = 'set the local subject of the service with "to"';
+      this.#error(
+        reader.position('prefix'),
+        '"prefix" applies to streams, but this import is a service',
+        hint,
+      );
     }
     if (kind === 'stream' && prefix && to) {
-      this.#error(reader.position('to'), 'the import of a stream has either "prefix" or "to"');
+      this.#error(reader.position('to'), 'the import of a stream takes either "prefix" or "to", not both');
     }
     if (prefix && /(^|\.)[*>](\.|$)/.test(prefix)) {
       this.#error(reader.position('prefix'), '"prefix" cannot have wildcards');
@@ -173,8 +184,8 @@ export class LinkReader {
     const text = reader.string('response', 'response_type');
     const type = text === undefined ? 'single' : responseTypes[text.toLowerCase()];
     if (type === undefined) {
-      const hint = 'there are single, stream and chunked';
-      this.#error(reader.position('response', 'response_type'), `"${text}" is no type of response`, hint);
+      const hint = 'use single, stream or chunked';
+      this.#error(reader.position('response', 'response_type'), `"${text}" is not a response type`, hint);
     }
     return type ?? 'single';
   }
@@ -193,7 +204,10 @@ export class LinkReader {
   }
 }
 
-/** What is exported twice keeps what the first time said and the second does not (nats-server's accounts.go, setExportAuth). */
+/**
+ * Merges repeated exports of a subject: the later one keeps the settings of the earlier that it does not set itself
+ * (nats-server's accounts.go, setExportAuth).
+ */
 function merge(exports: readonly Placed<ExportOptions>[]): Placed<ExportOptions>[] {
   const merged = new Map<string, Placed<ExportOptions>>();
   for (const placed of exports) {

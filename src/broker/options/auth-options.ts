@@ -1,5 +1,5 @@
-// Reads who may connect, and what each may do: the authorization and accounts blocks. What of them this broker does not
-// have yet is refused: a restriction that is not enforced would be worse than none.
+// Reads the authorization and accounts blocks: which clients may connect, and what each may do. Rejects the options in
+// them that this broker does not support: a restriction that is not enforced would be worse than none.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position, Value } from '../../conf/value.ts';
@@ -17,22 +17,22 @@ export interface AccountOptions {
   readonly exports: readonly ExportOptions[];
 }
 
-/** At most one of `single`, `token` and `users` is set; without any everybody may connect. */
+/** At most one of `single`, `token` and `users` is set; if none is, every client may connect. */
 export interface AuthOptions {
   readonly single: { readonly user: string; readonly password: string | undefined } | undefined;
   readonly token: string | undefined;
   readonly users: readonly UserOptions[] | undefined;
-  /** Who a client is that says nothing of itself. */
+  /** The user of a client that sends no credentials. */
   readonly noAuthUser: string | undefined;
-  /** Whether such a client comes into the global account where it is nobody by default. */
+  /** Whether a client without credentials joins the global account when `noAuthUser` is undefined. */
   readonly admitsSilent: boolean;
-  /** Milliseconds until CONNECT must have come; undefined for the default. */
+  /** Time limit for CONNECT, in milliseconds; undefined for the default. */
   readonly timeoutMs: number | undefined;
-  /** Those that the configuration names, with what they export. */
+  /** The accounts that the configuration defines, with their exports. */
   readonly accounts: readonly AccountOptions[];
-  /** What accounts import from each other. */
+  /** The imports of all accounts. */
   readonly links: AccountLinks;
-  /** By the name of the account; undefined for one without. */
+  /** By account name; undefined for an account without limits. */
   readonly limits: Readonly<Record<string, AccountLimits>>;
 }
 
@@ -79,14 +79,14 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     authorization?.users === undefined && accountUsers === undefined
       ? undefined
       : [...(authorization?.users ?? []), ...(accountUsers ?? [])];
-  const said = { user: flags.user ?? authorization?.user, token: flags.auth ?? authorization?.token };
-  // Beside another way to come in an empty one is as if there were none; alone it would keep nobody out.
-  const user = said.user === '' && (said.token || users !== undefined) ? undefined : said.user;
-  const token = said.token === '' && (said.user || users !== undefined) ? undefined : said.token;
+  const login = { user: flags.user ?? authorization?.user, token: flags.auth ?? authorization?.token };
+  // An empty user or token counts as absent beside another login; alone it stays, and `check` reports it.
+  const user = login.user === '' && (login.token || users !== undefined) ? undefined : login.user;
+  const token = login.token === '' && (login.user || users !== undefined) ? undefined : login.token;
   if (user === undefined && flags.pass !== undefined) {
     root.error(
       root.position('authorization'),
-      'a password needs a user beside it: nobody would be asked for it',
+      'a password needs a user: without one, no client is asked for the password',
       '--user NAME --pass PASSWORD',
     );
   }
@@ -104,7 +104,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
   return options;
 }
 
-/** The same for those whom the options name, and for nobody else; without any, nobody may connect. */
+/** Admits only the clients that the options name; if they name none, no client may connect. */
 export function closedToStrangers(options: AuthOptions): AuthOptions {
   const { single, token, users } = options;
   return single === undefined && token === undefined && users === undefined
@@ -113,8 +113,8 @@ export function closedToStrangers(options: AuthOptions): AuthOptions {
 }
 
 /**
- * The same with the global account open to those who say nothing, where the only account that is configured is the
- * system's and nothing else is said of who may connect (nats-server's server.go, configureAccounts).
+ * Opens the global account to clients without credentials if the system account is the only configured account and
+ * no other option restricts logins (nats-server's server.go, configureAccounts).
  */
 export function openBesideSystem(
   options: AuthOptions,
@@ -122,12 +122,12 @@ export function openBesideSystem(
   root: MapReader,
 ): AuthOptions {
   const { single, token, users = [], accounts, noAuthUser } = options;
-  const isSilent = !root.has('authorization') && (single ?? token ?? noAuthUser) === undefined;
+  const isUnrestricted = !root.has('authorization') && (single ?? token ?? noAuthUser) === undefined;
   const isAlone = accounts.length === 1 && accounts[0]?.name === systemAccount;
-  return isSilent && isAlone ? { ...options, users, admitsSilent: true } : options;
+  return isUnrestricted && isAlone ? { ...options, users, admitsSilent: true } : options;
 }
 
-/** Zero stands for the default, as in nats-server. */
+/** Reads milliseconds; zero stands for the default, as in nats-server. */
 function readTimeout(reader: MapReader): number | undefined {
   const timeoutMs = reader.durationMs('timeout');
   if (timeoutMs !== undefined && timeoutMs < 0) {
@@ -137,12 +137,12 @@ function readTimeout(reader: MapReader): number | undefined {
 }
 
 class AuthReader {
-  /** What has been read of them. */
+  /** By account name, as far as accounts have been read. */
   readonly limits: Record<string, AccountLimits> = Object.create(null);
   readonly #problems: ConfProblem[];
   readonly #users: UserReader;
   readonly #links: LinkReader;
-  readonly #sayings: AccountSaying[] = [];
+  readonly #declared: AccountSaying[] = [];
 
   constructor(problems: ConfProblem[]) {
     this.#problems = problems;
@@ -163,21 +163,21 @@ class AuthReader {
       users: this.#users.list(reader, 'authorization.users', { account: globalAccountName, defaults }),
     };
     if (defaults !== undefined && found.users === undefined) {
-      // nats-server passes over them, and lets a single user, the owner of a token or everybody do everything.
+      // nats-server ignores them: a single user, a client with the token or any client stays unrestricted.
       reader.error(
         reader.position(...names),
-        'permissions in authorization are for those in "users", and there is no such list',
-        'name the users: users: [{user: alice, password: …}]',
+        'permissions in authorization apply to "users", and there is no such list',
+        'add the list: users: [{user: alice, password: …}]',
       );
     }
     if (found.user === undefined && found.password) {
-      reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user" beside it');
+      reader.error(reader.position('password', 'pass'), '"password" in authorization needs "user"');
     }
     reader.finish();
     return found;
   }
 
-  /** The users of all accounts; undefined where no account has a list of users. */
+  /** Returns the users of all accounts; undefined if no account has a list of users. */
   accounts(value: Value | undefined): UserOptions[] | undefined {
     if (value === undefined) return undefined;
     if (value.kind === 'array') {
@@ -210,28 +210,28 @@ class AuthReader {
         this.limits[entry.key] = readAccountLimits(limits, this.#problems, `${where}.limits`);
       }
       const [exports, imports] = [this.#links.exports(reader, where), this.#links.imports(reader, where)];
-      this.#sayings.push({ name: entry.key, exports, imports });
+      this.#declared.push({ name: entry.key, exports, imports });
       reader.finish();
       if (members !== undefined) users = [...(users ?? []), ...members];
     }
     return users;
   }
 
-  /** Takes an account of which only the name is said. */
+  /** Adds an account that is given by name alone. */
   #namedAccount(item: Value): void {
     if (item.kind !== 'string') {
       this.#error(item.position, 'an entry of accounts must be a name');
       return;
     }
     this.#accountName(item.value, item.position);
-    if (this.#sayings.some(({ name }) => name === item.value)) {
-      this.#error(item.position, `account "${item.value}" is there twice`);
+    if (this.#declared.some(({ name }) => name === item.value)) {
+      this.#error(item.position, `account "${item.value}" is defined twice`);
     }
-    this.#sayings.push({ name: item.value, exports: [], imports: [] });
+    this.#declared.push({ name: item.value, exports: [], imports: [] });
   }
 
   get accountOptions(): AccountOptions[] {
-    return this.#sayings.map(({ name, exports }) => ({
+    return this.#declared.map(({ name, exports }) => ({
       name,
       exports: exports.map(({ options }) => options),
     }));
@@ -239,10 +239,10 @@ class AuthReader {
 
   /** Links the accounts that have been read. */
   links(): AccountLinks {
-    return linkAccounts(this.#sayings, this.#problems);
+    return linkAccounts(this.#declared, this.#problems);
   }
 
-  /** Reports what does not go together (nats-server's opts.go and auth.go, validateNoAuthUser). */
+  /** Reports options that contradict each other (nats-server's opts.go and auth.go, validateNoAuthUser). */
   check(options: AuthOptions, noAuthUserPosition: Position, position: Position): void {
     const { single, token, users, noAuthUser } = options;
     const ways = [
@@ -250,8 +250,8 @@ class AuthReader {
       ...(token === undefined ? [] : ['a token']),
       ...(users === undefined ? [] : ['a list of users']),
     ];
-    if (token === '') this.#error(position, 'the token is empty: everybody could connect');
-    if (single?.user === '') this.#error(position, 'the user is empty: everybody could connect');
+    if (token === '') this.#error(position, 'the token is empty: every client could connect');
+    if (single?.user === '') this.#error(position, 'the user is empty: every client could connect');
     if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
     const byDefault = users?.find(({ name }) => name === noAuthUser);
     if (noAuthUser !== undefined && byDefault === undefined) {
@@ -261,7 +261,7 @@ class AuthReader {
       this.#problems.push({
         severity: 'warning',
         position: noAuthUserPosition,
-        message: `no_auth_user "${noAuthUser}" has a hashed password: nobody comes in without saying it`,
+        message: `no_auth_user "${noAuthUser}" has a hashed password: clients without credentials are rejected`,
         hint: 'remove the password of that user',
         code: 'no-auth-user',
       });

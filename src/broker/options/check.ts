@@ -1,5 +1,5 @@
-// Everything that is wrong with a configuration, found without starting anything: what the broker and nats-server would
-// refuse, what the files it names are not, and what should be done better. It changes nothing.
+// Finds what is wrong with a configuration without starting a broker: what the broker or nats-server would reject,
+// files that cannot be used, and bad practices. Changes nothing.
 
 import { X509Certificate } from 'node:crypto';
 import { stat } from 'node:fs/promises';
@@ -22,8 +22,8 @@ export interface CheckOptions extends ReadOptions {
 }
 
 /**
- * Returns errors and warnings in the order of the file. What only nats-server has is a warning unless told otherwise,
- * except for what decides who may connect. Throws a NatspkiError when the file itself cannot be read.
+ * Returns errors and warnings in the order of the file. By default an option that only nats-server supports is a
+ * warning, unless it decides which clients may connect. Throws a NatspkiError if the file itself cannot be read.
  */
 export async function checkConfiguration(file: string, options: CheckOptions = {}): Promise<ConfProblem[]> {
   const { flags = {}, ignoreUnsupported = true, now = () => new Date() } = options;
@@ -36,13 +36,13 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
     throw error;
   }
   if (root.entries.size === 0) {
-    const message = 'nats-server refuses a configuration that says nothing';
+    const message = 'nats-server rejects a configuration without settings';
     problems.push(
       confProblem('warning', root.position, message, 'natspki init writes one', 'nats-server-refuses'),
     );
   }
   const { tls, cluster, allowNonTls, auth } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
-  // What cannot be read is no reason to blame what was meant.
+  // No practice is judged at a position with an error: the intended value is unknown there.
   const unreadable = new Set(problems.flatMap((p) => (p.severity === 'error' ? p.position : [])));
   const at = now();
   const inspect = async (
@@ -70,7 +70,7 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
   return problems.sort((a, b) => byPlace(a.position, b.position));
 }
 
-/** Adds what is wrong with the files of a tls block, each placed where the file is named. */
+/** Adds the problems of a tls block's files, each at the position where the block names the file. */
 async function checkMaterial(
   block: TlsBlock,
   map: MapValue,
@@ -97,7 +97,7 @@ async function checkMaterial(
       const position = placeOfString(map, (text) => text === file);
       const isOwn = file !== block.caFile;
       const name = code === 'expired' ? `${isOwn ? 'certificate' : 'authority'}-expired` : code;
-      // With an expired certificate nobody connects; an expired authority may have a successor beside it.
+      // An expired certificate fails every handshake; an expired authority may have a successor in the same file.
       const severity = code === 'expired' && isOwn ? 'error' : 'warning';
       problems.push(confProblem(severity, position, message, undefined, name));
     }
@@ -110,7 +110,7 @@ async function checkMaterial(
 
 async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, number>> {
   const modes = new Map<string, number>();
-  // Windows has no such modes.
+  // Windows has no POSIX file modes.
   if (process.platform === 'win32') return modes;
   for (const { keyFile } of block?.pairs ?? []) {
     const there = await stat(keyFile).catch(() => undefined);
@@ -120,8 +120,9 @@ async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, num
 }
 
 /**
- * Leaves out the users that are an e-mail address, a name with dots, a URI or a distinguished name, and those whose
- * certificate lies beside ca_file, as `natspki issue` puts it, and has them in a name that nats-server looks at.
+ * Returns the users that certificates can only name by their common name. Leaves out e-mail addresses, names with dots,
+ * URIs and distinguished names. Also leaves out a user whose certificate, stored next to ca_file by `natspki issue`,
+ * holds the user in a name that nats-server maps.
  */
 async function withoutOtherName(users: readonly string[], folder: string): Promise<string[]> {
   const left: string[] = [];

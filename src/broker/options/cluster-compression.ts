@@ -1,10 +1,10 @@
-// Reads the compression option of a cluster block, so that the same file serves nats-server, which has it; the routes of
-// this broker are never compressed, and nats-server agrees to that.
+// Reads the compression option of a cluster block, so that one file serves both this broker and nats-server. This
+// broker never compresses its routes, and nats-server agrees to that on each route.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import { parseGoDuration } from '../../duration.ts';
 
-/** Without compression, as this broker is in any case (nats-server's server.go, validateAndNormalizeCompressionOption). */
+/** Modes without compression, as on this broker (nats-server's server.go, validateAndNormalizeCompressionOption). */
 const without = ['not supported', 'not_supported', 'disabled', 'off', 'false', 'accept', ''];
 const automatic = ['auto', 's2_auto'];
 const others = ['on', 'enabled', 'true', 'fast', 's2_fast', 'better', 's2_better', 'best', 's2_best'];
@@ -30,15 +30,15 @@ export function readCompression(cluster: MapReader, problems: ConfProblem[]): vo
   if (![...automatic, ...others].includes(mode)) {
     cluster.error(
       value.position,
-      '"compression" in cluster is not a mode that nats-server has',
-      'use "off", "accept", or for nats-servers among each other "s2_auto", "s2_fast", "s2_better" or "s2_best"',
+      '"compression" in cluster is not a compression mode of nats-server',
+      'use "off" or "accept"; between nats-servers also "s2_auto", "s2_fast", "s2_better" or "s2_best"',
     );
     return;
   }
   cluster.warning(
     value.position,
-    '"compression" is ignored: the bundled broker sends and takes routes as they are',
-    'nats-servers still compress among each other',
+    '"compression" is ignored: the bundled broker does not compress routes',
+    'nats-servers still compress the routes between them',
     'unsupported',
   );
 }
@@ -61,7 +61,7 @@ function readThresholds(reader: MapReader, mode: string): void {
   }
 }
 
-/** Zero, or less, stands for a level that is not used. */
+/** A threshold of zero or less marks a level that is not used. */
 function areThresholds(times: readonly number[], given: boolean): boolean {
   if (!given) return true;
   const used = times.slice(0, times.findLastIndex((time) => time > 0) + 1).map((time) => Math.max(0, time));

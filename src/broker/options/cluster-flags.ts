@@ -1,22 +1,22 @@
-// The cluster flags of nats-server's command line, on top of the cluster block of the file (opts.go, ConfigureOptions and
-// overrideCluster). A message never repeats a URL: it may carry a password.
+// Applies the cluster flags of nats-server's command line to the cluster block of the file (opts.go, ConfigureOptions
+// and overrideCluster). No message repeats a URL, which may contain a password.
 import { UsageError } from '../../errors.ts';
 import type { ClusterAuthorization, ClusterOptions } from './cluster-options.ts';
 import { parseAdvertised, parseHostPort } from './host-port.ts';
 import { parseRouteUrl } from './route-url.ts';
 
 export interface ClusterFlags {
-  /** The URL to listen on; an empty one takes the server out of the cluster. */
+  /** The URL to listen on; an empty one keeps the server out of any cluster. */
   readonly cluster?: string | undefined;
   readonly clusterName?: string | undefined;
   readonly clusterAdvertise?: string | undefined;
   readonly noAdvertise?: boolean | undefined;
   readonly connectRetries?: number | undefined;
-  /** URLs with commas between them; an empty text stands for none. */
+  /** Comma-separated URLs; the empty string stands for none. */
   readonly routes?: string | undefined;
 }
 
-/** A cluster that nothing is said of but where it listens. */
+/** The defaults of a cluster without a cluster block. */
 const byFlagsAlone: ClusterOptions = {
   name: undefined,
   host: '0.0.0.0',
@@ -34,7 +34,7 @@ const byFlagsAlone: ClusterOptions = {
   tls: undefined,
 };
 
-/** The options with the flags on top; undefined without a cluster. Throws a UsageError for what cannot be meant. */
+/** Returns the block with the flags applied; undefined without a cluster. Throws a UsageError for an invalid flag. */
 export function readClusterFlags(
   flags: ClusterFlags,
   block: ClusterOptions | undefined,
@@ -45,7 +45,7 @@ export function readClusterFlags(
   if (cluster === undefined && block === undefined) {
     if (solicited === undefined || solicited.length === 0) return undefined;
     throw new UsageError(
-      '--routes needs an address for other servers to connect to',
+      '--routes needs --cluster, the address that other servers connect to',
       '--cluster nats://0.0.0.0:6222',
     );
   }
@@ -63,17 +63,17 @@ export function readClusterFlags(
   };
 }
 
-/** The user and password that others must give come from the URL, and from nowhere else once there is one. */
+/** The URL replaces the authorization of the block: without a user in it, other servers need no password. */
 function readListenUrl(text: string, configured: ClusterAuthorization | undefined): Partial<ClusterOptions> {
   if (text === '') return { port: 0 };
-  // A port of -1, for any free one, is no part of a URL.
+  // The URL class rejects a port of -1, which stands for any free port.
   const [, scheme, userinfo, address = ''] =
     /^([a-z][a-z0-9+.-]*):\/\/(?:([^@/]*)@)?([^/]*)\/?$/i.exec(text.trim()) ?? [];
   const where = parseHostPort(address);
   if (scheme === undefined || where === undefined) {
     throw new UsageError(
       '--cluster is not a URL with a host and a port',
-      '--cluster nats://0.0.0.0:6222, with a port of -1 for any free one',
+      '--cluster nats://0.0.0.0:6222, or port -1 for any free port',
     );
   }
   const listen = { host: where.host || byFlagsAlone.host, port: where.port };
@@ -81,7 +81,7 @@ function readListenUrl(text: string, configured: ClusterAuthorization | undefine
   const [user = '', password] = userinfo.split(/:(.*)/s).map(decode);
   if (password === undefined || user === '') {
     throw new UsageError(
-      '--cluster has a user or a password alone',
+      '--cluster has a user without a password, or a password without a user',
       '--cluster nats://user:password@0.0.0.0:6222',
     );
   }
@@ -116,9 +116,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new UsageError(
-      '--cluster has a user or a password that is not encoded as in URLs',
-      'write % as %25',
-    );
+    throw new UsageError('--cluster has a user or a password that is not percent-encoded', 'write % as %25');
   }
 }

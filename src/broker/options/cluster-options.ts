@@ -1,5 +1,5 @@
-// Reads and validates the cluster block (nats-server's opts.go, parseCluster). Opens no file and no connection, and puts
-// no URL into a message: they carry passwords.
+// Reads and validates the cluster block (nats-server's opts.go, parseCluster). Opens no file and no connection. No
+// message repeats a URL, which may contain a password.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
@@ -12,26 +12,26 @@ import { parseRouteUrl } from './route-url.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface ClusterOptions {
-  /** Undefined for a name of the moment, which gives way to any other. */
+  /** Undefined for a generated name, which yields to the name of any peer. */
   readonly name: string | undefined;
   readonly host: string;
-  /** -1 for any free port; 0 for none: this server has no part in a cluster then. */
+  /** -1 for any free port; 0 keeps this server out of any cluster. */
   readonly port: number;
-  /** What other servers are told instead of host and port; a port of 0 stands for that of the listener. */
+  /** Advertised to other servers instead of host and port; port 0 stands for that of the listener. */
   readonly advertise: HostPort | undefined;
-  /** Clients are not told of the other servers, nor those of the clients' port here. */
+  /** Do not advertise the other servers to clients, nor the client port here to the other servers. */
   readonly noAdvertise: boolean;
-  /** How often a server that another one told of is tried again. */
+  /** How many times to retry a connection to a server that a peer has announced. */
   readonly connectRetries: number;
-  /** Wait longer from try to try. */
+  /** Wait longer after each failed attempt. */
   readonly connectBackoff: boolean;
-  /** URLs with a host and a port; they may carry user and password. */
+  /** URLs with a host and a port; they may contain a user and a password. */
   readonly routes: readonly string[];
-  /** What those who connect must know, and what is said to those that others told of; undefined for nothing. */
+  /** What peers must send here, and what this server sends to servers that a peer announced; undefined for none. */
   readonly authorization: ClusterAuthorization | undefined;
-  /** Undefined where everything goes over routes. */
+  /** Undefined if routes carry every subject. */
   readonly permissions: ClusterPermissions | undefined;
-  /** Undefined for that of clients, as below. */
+  /** Undefined for the value of the client port, as are the next two. */
   readonly pingIntervalMs: number | undefined;
   readonly pingMax: number | undefined;
   readonly writeDeadlineMs: number | undefined;
@@ -41,14 +41,14 @@ export interface ClusterOptions {
 export interface ClusterAuthorization {
   readonly user: string;
   readonly password: string;
-  /** Milliseconds until CONNECT must have come; undefined for the default. */
+  /** Time limit for CONNECT, in milliseconds; undefined for the default. */
   readonly timeoutMs: number | undefined;
 }
 
-/** Routes are asked at least this often (const.go, routeMaxPingInterval). */
+/** The longest time between two PINGs on a route, in milliseconds (const.go, routeMaxPingInterval). */
 export const maxRoutePingMs = 30_000;
 
-/** What nats-server keeps for itself (route.go, leafNoOriginCluster). */
+/** Reserved by nats-server (route.go, leafNoOriginCluster). */
 const reservedName = '_';
 
 const authorizationFeatures = {
@@ -98,7 +98,7 @@ function readPort(reader: MapReader, listen: HostPort | undefined): number {
   if (port === 0) {
     reader.warning(
       position,
-      'without a port in cluster this server neither takes nor makes routes',
+      'cluster has no port: this server neither accepts nor opens routes',
       'add listen: "0.0.0.0:6222"',
       'cluster-without-port',
     );
@@ -130,10 +130,15 @@ function readRoutes(reader: MapReader): string[] {
     }
     const url = parseRouteUrl(item.value);
     if (url === undefined) {
-      // Its password stays out of the message.
+      // The message leaves the URL out: it may contain a password.
       reader.error(item.position, 'a route in cluster is not a URL such as nats://host:6222');
     } else if (routes.has(url)) {
-      reader.warning(item.position, 'a route in cluster is there twice', 'remove one of them', 'route-twice');
+      reader.warning(
+        item.position,
+        'a route in cluster is listed twice',
+        'remove one of them',
+        'route-twice',
+      );
     } else routes.add(url);
   }
   return [...routes];
@@ -161,14 +166,14 @@ function readAuthorization(
     reader.error(reader.position('timeout'), `"timeout" in ${where} cannot be negative`);
   }
   if (user === '' && password !== '') {
-    reader.error(reader.position('password', 'pass'), `"password" in ${where} needs "user" beside it`);
+    reader.error(reader.position('password', 'pass'), `"password" in ${where} needs "user"`);
   }
   const names = ['permissions', 'default_permissions', 'default_permission'] as const;
   const permissions = reader.map(...names);
   if (permissions !== undefined) {
     const position = reader.position(...names);
     const message = `"permissions" in ${where} is deprecated`;
-    reader.warning(position, message, 'write them into the cluster block itself', 'deprecated');
+    reader.warning(position, message, 'move them to the cluster block itself', 'deprecated');
   }
   reader.finish();
   return {
@@ -177,14 +182,14 @@ function readAuthorization(
   };
 }
 
-/** The same password goes out to servers that others tell of: a hash would be sent as it is, and would be the password. */
+/** The server sends this password to servers that a peer announces: it would send a hash verbatim, as the password. */
 function readPassword(reader: MapReader): string {
   const password = reader.string('password', 'pass') ?? '';
   if (/^\$2[abxy]\$\d{2}\$/.test(password)) {
     reader.error(
       reader.position('password', 'pass'),
-      'a bcrypt password in cluster.authorization keeps servers out that others tell of',
-      'let the route certificates decide who may connect, or write the password itself',
+      '"password" in cluster.authorization is a bcrypt hash: servers that a peer announces would reject it',
+      'write the password itself, or remove it and authenticate servers by their route certificates',
     );
   }
   return password;
@@ -200,7 +205,7 @@ function readTimes(reader: MapReader) {
   if (pingIntervalMs !== undefined && pingIntervalMs > maxRoutePingMs) {
     reader.warning(
       reader.position('ping_interval'),
-      '"ping_interval" in cluster counts as 30s, the most for routes',
+      '"ping_interval" in cluster is reduced to 30s, the maximum for routes',
       undefined,
       'route-ping-interval',
     );
@@ -220,7 +225,7 @@ function readTimes(reader: MapReader) {
   };
 }
 
-/** Pools and routes of their own make nats-servers faster among each other; to this broker each has one route. */
+/** Route pools and routes per account improve the throughput of nats-server; this broker has one route to each peer. */
 function readPool(reader: MapReader): void {
   const size = reader.integer('pool_size');
   const names = ['accounts'] as const;
@@ -229,13 +234,13 @@ function readPool(reader: MapReader): void {
     reader.error(reader.position('pool_size'), '"pool_size" in cluster cannot be negative beside "accounts"');
   }
   if (new Set(accounts).size < accounts.length) {
-    reader.error(reader.position(...names), 'an account in cluster.accounts is there twice');
+    reader.error(reader.position(...names), 'an account in cluster.accounts is listed twice');
   }
   if (accounts.length > 0) {
     reader.warning(
       reader.position(...names),
       '"accounts" in cluster is ignored: the bundled broker sends all accounts over one route',
-      'run this configuration on nats-server for routes of their own',
+      'run this configuration on nats-server for a route per account',
       'unsupported',
     );
   }

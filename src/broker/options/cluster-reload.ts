@@ -1,8 +1,8 @@
-// What a reload of the configuration changes in a cluster, and what it cannot change while a server runs.
+// Plans what a configuration reload changes in the cluster block, and which options only a restart can change.
 import { isDeepStrictEqual } from 'node:util';
 import type { ClusterOptions } from './cluster-options.ts';
 
-/** The options as the configuration names them, and whether only a start can set them. */
+/** The name of each option in the configuration, and whether only a restart can change it. */
 const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFixed?: true }> = {
   name: { name: 'name', isFixed: true },
   host: { name: 'host', isFixed: true },
@@ -21,15 +21,15 @@ const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFi
 };
 
 export interface ClusterReload {
-  /** What counts from now on. */
+  /** The options to use from now on. */
   readonly options: ClusterOptions | undefined;
-  /** The names of the options that are different. */
+  /** The names of the options that change. */
   readonly changed: readonly string[];
-  /** The names of those that are different in the file and stay as they were. */
+  /** The names of the options that differ in the file but keep their value until a restart. */
   readonly kept: readonly string[];
 }
 
-/** Compares the block in use with the one that the configuration has now. */
+/** Compares the block in use with the block in the reloaded configuration. */
 export function planClusterReload(
   current: ClusterOptions | undefined,
   next: ClusterOptions | undefined,
@@ -43,7 +43,7 @@ export function planClusterReload(
   for (const key of Object.keys(names) as (keyof ClusterOptions)[]) {
     if (isDeepStrictEqual(current[key], next[key])) continue;
     const { name, isFixed } = names[key];
-    // Routes without TLS do not become routes with TLS by themselves.
+    // Routes cannot change between plain text and TLS while they are connected.
     const stays = isFixed ?? (key === 'tls' && (current.tls === undefined) !== (next.tls === undefined));
     if (stays) options[key] = current[key];
     (stays ? kept : changed).push(`cluster ${name}`);

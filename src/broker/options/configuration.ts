@@ -1,4 +1,4 @@
-// From a configuration file and flags to options: what `natspki broker` starts from and what a reload reads again.
+// Turns a configuration file and flags into options, when `natspki broker` starts and again at each reload.
 import { type ConfProblem, formatProblem, throwOnErrors } from '../../conf/error.ts';
 import { loadConf, parseConf } from '../../conf/parser.ts';
 import { NatspkiError } from '../../errors.ts';
@@ -6,26 +6,26 @@ import { type BrokerFlags, type BrokerOptions, readBrokerOptions } from './optio
 
 /** Where the options come from. */
 export interface ConfigurationSource {
-  /** The file; without one flags and defaults say everything. */
+  /** The configuration file; without one, only flags and defaults count. */
   readonly config?: string | undefined;
   readonly flags?: BrokerFlags;
-  /** Warn of blocks that this broker has nothing for instead of refusing them. */
+  /** Warn of unsupported options instead of rejecting them. */
   readonly ignoreUnsupported?: boolean | undefined;
 }
 
 export interface BrokerConfiguration {
   readonly options: BrokerOptions;
-  /** One line each, with its place. */
+  /** One line each, with its position. */
   readonly warnings: readonly string[];
   /** Every file that was read. */
   readonly files: readonly string[];
-  /** Those of them in which nothing stands. */
+  /** Those of `files` that contain no settings. */
   readonly silent: readonly string[];
 }
 
 /**
- * Reads anew what a running broker has been started from. Throws as loadBrokerConfiguration does, and for a file that
- * says nothing any more, an included one too: it has been emptied to be written, and without it everybody could come in.
+ * Reads the configuration of a running broker again. Throws as loadBrokerConfiguration does, and also if the file or an
+ * included file has become empty: it was probably truncated to be rewritten, and without it every client could connect.
  */
 export function reloadBrokerConfiguration(
   source: ConfigurationSource,
@@ -34,12 +34,12 @@ export function reloadBrokerConfiguration(
   const configuration = loadBrokerConfiguration(source);
   const emptied = configuration.silent.find((file) => file === source.config || !inUse.silent.includes(file));
   if (emptied === undefined) return configuration;
-  throw new NatspkiError('invalid-configuration', `${emptied} says nothing`, {
-    hint: 'write it again; to do without it take its include out',
+  throw new NatspkiError('invalid-configuration', `${emptied} has become empty`, {
+    hint: 'write it again, or remove the include that names it',
   });
 }
 
-/** Reads and checks everything; throws ConfErrors with all that is wrong. */
+/** Reads and checks the whole configuration; throws ConfErrors with every problem. */
 export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConfiguration {
   const { config, flags = {}, ignoreUnsupported = false } = source;
   const { root, files, silent } =

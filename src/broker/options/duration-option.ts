@@ -1,8 +1,8 @@
-// Reads the options that are a time. A bare number counts seconds, which nats-server -t does not take everywhere.
+// Reads options that are durations. A bare number counts seconds, which `nats-server -t` does not accept everywhere.
 import type { MapReader } from '../../conf/reader.ts';
 import { formatGoSpan } from '../../duration.ts';
 
-/** Reads milliseconds above zero; undefined for zero, which stands for the default, and for what is reported. */
+/** Reads positive milliseconds; undefined for zero, which stands for the default, and for a reported error. */
 export function readTimeOption(reader: MapReader, name: string): number | undefined {
   const milliseconds = reader.durationMs(name) ?? 0;
   if (milliseconds < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
@@ -10,8 +10,8 @@ export function readTimeOption(reader: MapReader, name: string): number | undefi
   if (kind === 'integer' || kind === 'float') {
     reader.warning(
       reader.position(name),
-      `nats-server refuses a bare number for "${name}"`,
-      `write "${formatGoSpan(milliseconds)}" where nats-server reads this file too`,
+      `nats-server rejects a bare number for "${name}"`,
+      `write "${formatGoSpan(milliseconds)}" if nats-server reads this file too`,
       'nats-server-refuses',
     );
   }

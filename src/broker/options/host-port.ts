@@ -1,4 +1,4 @@
-// `host:port` as nats-server's options write it.
+// Parses and prints `host:port` as in nats-server's options.
 import type { MapReader } from '../../conf/reader.ts';
 
 export interface HostPort {
@@ -13,12 +13,12 @@ export function parseHostPort(text: string): HostPort | undefined {
   return { host: bracketed ?? plain ?? '', port: Number(port) };
 }
 
-/** Prints it so that it reads back. */
+/** Prints a host and port so that parseHostPort reads them back. */
 export function formatHostPort({ host, port }: HostPort): string {
   return `${host.includes(':') ? `[${host}]` : host}:${port}`;
 }
 
-/** Parses what others are told: a host, alone or with a port; 0 stands for the port that is listened on, as -1 does. */
+/** Parses an address to advertise: a host with an optional port. Port 0, like -1, stands for that of the listener. */
 export function parseAdvertised(text: string): HostPort | undefined {
   const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
   return parsed && { ...parsed, port: Math.max(0, parsed.port) };

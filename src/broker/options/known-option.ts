@@ -1,12 +1,12 @@
-// Tells options from what else stands in a configuration: definitions, for a `$NAME` to refer to.
+// Distinguishes options from the other entries of a configuration: definitions that a `$NAME` refers to.
 import type { ConfProblem } from '../../conf/error.ts';
 import type { Entry, MapValue } from '../../conf/value.ts';
 import { readBrokerOptions } from './options.ts';
 
-/** What stands in blocks that only nats-server reads cannot be told apart: it counts as no option. */
+/** Blocks that only nats-server reads: none of their entries counts as a known option. */
 const unread = ['gateway', 'leafnodes', 'websocket', 'mqtt'];
 
-/** Tells whether an entry, at the top level or in a block there, would mean something if nothing referred to it. */
+/** Whether an entry, at the top level or in a top-level block, is an option even if no `$NAME` refers to it. */
 export function isKnownOption(root: MapValue, entry: Entry): boolean {
   const inUnread = [...root.entries.values()].some(
     ({ key, value }) =>

@@ -1,4 +1,4 @@
-// Reads which requests to a service are measured, and where the results go.
+// Reads the `latency` option of an exported service: which requests are measured, and where the results are published.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { Position, Value } from '../../conf/value.ts';
@@ -6,13 +6,13 @@ import { isLiteral, matches } from '../../subjects/subject.ts';
 
 /** How a service is measured. */
 export interface LatencyOptions {
-  /** Where the results are published, in the account of the service. */
+  /** The subject that results are published to, in the account of the service. */
   readonly subject: string;
-  /** Of a hundred requests, how many are measured; 0 for those alone whose headers ask for it. */
+  /** Percentage of requests to measure; 0 measures only requests whose headers ask for it. */
   readonly sampling: number;
 }
 
-/** Reads `latency` of the export of a service; undefined where there is none, or none that can be used. */
+/** Reads `latency` of an exported service; undefined if it is absent or invalid. */
 export function readLatency(
   reader: MapReader,
   problems: ConfProblem[],
@@ -41,7 +41,10 @@ export function readLatency(
   return subject === undefined || sampling === undefined ? undefined : { subject, sampling };
 }
 
-/** What somebody can publish to (nats-server, accounts.go, TrackServiceExportWithSampling). */
+/**
+ * Requires a subject that can be published to and is not the service's own (nats-server, accounts.go,
+ * TrackServiceExportWithSampling).
+ */
 function checkResults(
   subject: string,
   service: string | undefined,

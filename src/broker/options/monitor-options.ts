@@ -1,4 +1,4 @@
-// Where monitoring listens, if it does: `http`, `https`, their ports and the flags for them, as nats-server reads them.
+// Reads where monitoring listens, if at all: `http`, `https`, their ports and their flags, as nats-server reads them.
 import type { MapReader } from '../../conf/reader.ts';
 import { readListen } from './host-port.ts';
 
@@ -7,9 +7,9 @@ export interface MonitorOptions {
   readonly host: string | undefined;
   /** 0 for any free port. */
   readonly port: number;
-  /** Whether it is HTTPS, with the tls block of the clients. */
+  /** Whether monitoring uses HTTPS, with the tls block of the client port. */
   readonly secure: boolean;
-  /** What all paths begin with; empty, or with a slash before it and none behind. */
+  /** Prefix of all paths: empty, or with a leading slash and no trailing one. */
   readonly basePath: string;
 }
 
@@ -18,7 +18,7 @@ export interface MonitorFlags {
   readonly httpsPort?: number | undefined;
 }
 
-/** Reads the options; undefined where nothing is to listen. */
+/** Reads the options; undefined if monitoring is off. */
 export function readMonitorOptions(reader: MapReader, flags: MonitorFlags): MonitorOptions | undefined {
   const http = readListen(reader, 'http');
   const https = readListen(reader, 'https');
@@ -31,7 +31,7 @@ export function readMonitorOptions(reader: MapReader, flags: MonitorFlags): Moni
     ? reader.position('https_port', 'https')
     : reader.position('http_port', 'monitor_port', 'http');
   if (plainPort !== 0 && securePort !== 0) {
-    reader.error(position, 'monitoring has one port, http or https, and both are given');
+    reader.error(position, 'monitoring takes either an http port or an https port, not both');
   }
   const port = secure ? securePort : plainPort;
   if (port < -1 || port > 65_535) reader.error(position, `port ${port} is not between -1 and 65535`);

@@ -1,4 +1,4 @@
-// What a broker is told: nats-server's configuration and flags as one value with every default filled in. Opens no file.
+// Reads nats-server's configuration and flags into one value with every default filled in. Opens no file.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
@@ -27,17 +27,17 @@ export interface BrokerOptions {
   readonly host: string;
   /** 0 for any free port. */
   readonly port: number;
-  /** What clients are told instead of host and port; port 0 stands for the one that is listened on. */
+  /** Advertised to clients instead of host and port; port 0 stands for that of the listener. */
   readonly clientAdvertise: HostPort | undefined;
   readonly maxConnections: number;
-  /** Of one connection; Infinity for no limit, as below. */
+  /** For each connection; Infinity for no limit, also in the next options. */
   readonly maxSubscriptions: number;
   readonly maxSubscriptionTokens: number;
   readonly maxControlLine: number;
   readonly maxPayload: number;
   readonly maxPending: number;
   readonly pingIntervalMs: number;
-  /** PINGs that may be unanswered. */
+  /** The number of PINGs that may be unanswered. */
   readonly pingMax: number;
   readonly writeDeadlineMs: number;
   readonly lameDuckDurationMs: number;
@@ -47,7 +47,7 @@ export interface BrokerOptions {
   readonly tls: TlsBlock | undefined;
   readonly allowNonTls: boolean;
   readonly auth: AuthOptions;
-  /** The account in which the server speaks of itself; undefined for none. */
+  /** The account for monitoring requests and events of the server; undefined for none. */
   readonly systemAccount: string | undefined;
   readonly cluster: ClusterOptions | undefined;
   readonly monitor: MonitorOptions | undefined;
@@ -67,7 +67,7 @@ export interface LogOptions {
   readonly maxTracedLength: number;
 }
 
-/** Flags of `natspki broker` that say something about the broker itself; each wins over the file. */
+/** Flags of `natspki broker` that set options of the broker; each takes precedence over the file. */
 export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterFlags {
   readonly addr?: string | undefined;
   readonly port?: number | undefined;
@@ -83,7 +83,7 @@ export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterF
   readonly maxTracedMsgLen?: number | undefined;
 }
 
-/** A broker that is told nothing: nats-server's defaults (const.go). */
+/** nats-server's defaults (const.go). */
 export const defaultBrokerOptions: BrokerOptions = {
   serverName: undefined,
   host: '0.0.0.0',
@@ -120,10 +120,10 @@ export const defaultBrokerOptions: BrokerOptions = {
   portsFileDir: undefined,
 };
 
-/** Of what nats-server keeps in 32 bits (opts.go). */
+/** The maximum of sizes that nats-server stores in 32 bits (opts.go). */
 const mostBytes = 2 ** 31 - 1;
 
-/** What decides who may connect: where somebody insists on doing without, only those come in whom the file itself names. */
+/** Login methods. If the operator has the broker ignore them, only clients that the file names may connect. */
 const loginFeatures = {
   operator: 'operators and JWTs',
   operators: 'operators and JWTs',
@@ -172,11 +172,11 @@ const otherFeatures = {
 
 export interface ReadOptions {
   readonly flags?: BrokerFlags;
-  /** Warn of blocks this broker has nothing for instead of refusing them; those about security are refused all the same. */
+  /** Warn of unsupported options instead of rejecting them; options inside authorization and accounts stay errors. */
   readonly ignoreUnsupported?: boolean;
 }
 
-/** Reads a whole configuration; what is wrong is added to `problems`, with its position. */
+/** Reads a whole configuration; adds each problem, with its position, to `problems`. */
 export function readBrokerOptions(
   root: MapValue,
   problems: ConfProblem[],
@@ -218,7 +218,7 @@ export function readBrokerOptions(
   return options;
 }
 
-/** Puts the flags on top; those about authorization and the address told to clients are in already. */
+/** Applies the flags, except those for authorization, monitoring and `client_advertise`: `file` has those already. */
 function withFlags(file: BrokerOptions, flags: BrokerFlags): BrokerOptions {
   return {
     ...file,
@@ -244,11 +244,11 @@ function readAddress(reader: MapReader): { host: string; port: number } {
   const listen = readListen(reader, 'listen');
   const host = reader.string('host', 'net') ?? defaultBrokerOptions.host;
   const port = reader.integer('port') ?? 0;
-  // An address without a host, `:4222`, leaves the host as it is.
+  // A `listen` without a host, such as `:4222`, leaves `host` in effect.
   return { host: listen?.host || host, port: portOf(listen?.port ?? port) };
 }
 
-/** nats-server's -1 stands for any free port, and its 0 for the default one. */
+/** In nats-server -1 stands for any free port, and 0 for the default port. */
 function portOf(port: number): number {
   return port === -1 ? 0 : port || defaultBrokerOptions.port;
 }
@@ -281,7 +281,7 @@ function readLimits(reader: MapReader) {
     if (value > most) reader.error(reader.position(name), `"${name}" cannot be higher than ${most}`);
     return value > 0 ? value : fallback;
   };
-  // A max_connections of 0 lets nobody in (opts.go).
+  // A max_connections of 0 accepts no client (opts.go).
   const connections = reader.integer('max_connections', 'max_conn');
   return {
     maxConnections: connections === undefined ? base.maxConnections : Math.max(0, connections),
@@ -319,7 +319,7 @@ function readTimes(reader: MapReader) {
 }
 
 function readLogOptions(reader: MapReader): LogOptions {
-  // Each of the three turns tracing on (opts.go).
+  // Each of the three options turns tracing on (opts.go).
   const traces = ['trace', 'trace_verbose', 'trace_headers'].map((name) => reader.boolean(name));
   return {
     debug: reader.boolean('debug') ?? false,
@@ -335,7 +335,7 @@ function check(options: BrokerOptions, reader: MapReader): void {
   if (options.monitor?.secure && options.tls === undefined) {
     reader.error(
       reader.position('https_port', 'https'),
-      'https for monitoring needs a tls block',
+      'HTTPS for monitoring needs a tls block',
       'add tls { cert_file, key_file }, or use http_port',
     );
   }
@@ -356,16 +356,19 @@ function check(options: BrokerOptions, reader: MapReader): void {
   }
 }
 
-/** How long CONNECT may take to come: without a setting of its own the handshake and a bit (opts.go, getDefaultAuthTimeout). */
+/**
+ * Returns the time limit for CONNECT, in milliseconds: by default one second more than the TLS handshake timeout
+ * (opts.go, getDefaultAuthTimeout).
+ */
 export function authTimeoutMs({ auth, tls }: BrokerOptions): number {
   return auth.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
 }
 
-/** Slow clients are closed here; keeping them (`retry`) is for routes. */
+/** This broker disconnects slow clients; keeping them connected (`retry`) is supported for routes only. */
 function refuseRetry(reader: MapReader): void {
   const policy = reader.string('write_timeout');
   if (policy === undefined || policy === 'default' || policy === 'close') return;
-  reader.error(reader.position('write_timeout'), '"write_timeout" must be "default" or "close" here');
+  reader.error(reader.position('write_timeout'), '"write_timeout" must be "default" or "close" for clients');
 }
 
 function unlimited(value: number | undefined): number {

@@ -1,24 +1,24 @@
-// Passwords and tokens as the configuration holds them: in the clear, or as bcrypt hashes.
+// Passwords and tokens as they are stored in the configuration: in plain text, or as bcrypt hashes.
 import { createHash, timingSafeEqual } from 'node:crypto';
 
-/** Whether it is taken for a bcrypt hash and not for the password itself (auth.go, isBcrypt). */
+/** Whether nats-server takes the secret for a bcrypt hash rather than plain text (auth.go, isBcrypt). */
 export function isBcrypt(secret: string): boolean {
   return /^\$2[abxy]\$\d{2}\$/.test(secret);
 }
 
-/** The cost of what is taken for a bcrypt hash; undefined where nothing can match it. */
+/** The cost of a bcrypt hash; undefined if the hash is malformed, so that no password can match it. */
 export function bcryptCost(hash: string): number | undefined {
   const cost = Number(/^\$2[abxy]\$(\d{2})\$[./A-Za-z0-9]{53}/.exec(hash)?.[1] ?? 0);
   return cost >= 4 && cost <= 31 ? cost : undefined;
 }
 
-/** Compares in a time that depends on neither. */
+/** Compares in a time that reveals nothing about either secret. */
 export function sameSecret(expected: string, given: string): boolean {
   const digest = (text: string) => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(expected), digest(given));
 }
 
-/** Lists the secrets that are held as they are. */
+/** Lists the secrets that are stored in plain text. */
 export function plaintextOf({
   single,
   token,

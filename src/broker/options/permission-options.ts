@@ -1,4 +1,5 @@
-// Reads a permissions block: what a user may publish and subscribe to, and whether it may answer requests.
+// Reads permissions blocks: what a user may publish and subscribe to, whether it may answer requests, and what routes
+// carry.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Value } from '../../conf/value.ts';
@@ -11,7 +12,7 @@ import {
   type SubjectRules,
 } from '../../subjects/permissions.ts';
 
-/** As many answers to a request, and for as long, unless the configuration says otherwise (nats-server's const.go). */
+/** How many answers a request may have by default, and for how long (nats-server's const.go). */
 const defaultResponses: ResponseLimits = { max: 1, expiresMs: 120_000 };
 const everything: SubjectRules = { allow: undefined, deny: [] };
 
@@ -28,16 +29,16 @@ export function readPermissions(map: MapValue, problems: ConfProblem[], where: s
   const subscribe = lists(true, 'subscribe', 'sub', 'export');
   const responses = readResponses(reader, problems, where);
   reader.finish();
-  // Who may answer requests may publish nothing else unless told so (opts.go, parseUserPermissions).
+  // A user with `allow_responses` may publish nothing else, unless `publish` allows it (opts.go, parseUserPermissions).
   const closed = responses !== undefined && publish.allow === undefined;
   return { publish: closed ? { ...publish, allow: [] } : publish, subscribe, responses };
 }
 
-/** What goes over the routes of a cluster. */
+/** The subjects that the routes of a cluster carry. */
 export interface ClusterPermissions {
-  /** What this server asks the others for. */
+  /** Subjects that this server subscribes to on its peers. */
   readonly import: SubjectRules;
-  /** What this server sends to others that ask. */
+  /** Subjects that this server sends to peers that subscribe to them. */
   readonly export: SubjectRules;
 }
 
@@ -67,7 +68,7 @@ export function readClusterPermissions(
   return permissions;
 }
 
-/** The lists of one direction. */
+/** Reads the allow and deny lists for one direction. */
 class SubjectReader {
   readonly #problems: ConfProblem[];
   readonly #where: string;
@@ -88,7 +89,7 @@ class SubjectReader {
     return { allow: allow && this.#allow(allow), deny: deny === undefined ? [] : this.#list(deny) };
   }
 
-  /** An empty list allows everything, for nats-server does not tell it from none. */
+  /** An empty list allows everything: nats-server treats it as absent. */
   #allow(value: Value): readonly SubjectRule[] | undefined {
     if (value.kind !== 'array' || value.items.length > 0) return this.#list(value);
     this.#problems.push({
@@ -112,7 +113,7 @@ class SubjectReader {
       const wanted = this.#queues ? 'subject, or a subject and a queue group' : 'subject';
       this.#error(item, `an entry of ${this.#where} is not a ${wanted}`);
     } else if (rule.queue !== undefined && !this.#queues) {
-      this.#error(item, `an entry of ${this.#where} names a queue group, and nobody publishes to one`);
+      this.#error(item, `an entry of ${this.#where} has a queue group, which applies only to subscriptions`);
     }
     return rule;
   }
@@ -122,7 +123,7 @@ class SubjectReader {
   }
 }
 
-/** Below zero is without limit, and zero is as if nothing were said (opts.go, parseAllowResponses). */
+/** A negative value means no limit, and zero means the default (opts.go, parseAllowResponses). */
 function readResponses(
   permissions: MapReader,
   problems: ConfProblem[],

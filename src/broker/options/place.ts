@@ -1,8 +1,8 @@
-// Finds in a parsed configuration what a finding is about, so that the finding can say where it stands.
+// Finds the position in a parsed configuration that a finding refers to.
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position, Value } from '../../conf/value.ts';
 
-/** Finds the innermost block on a path of keys; the map itself where there is none. */
+/** Finds the innermost block on a path of keys; the map itself if the first key has no block. */
 export function blockAt(map: MapValue, ...path: string[]): MapValue {
   const [name, ...rest] = path;
   for (const { key, value } of map.entries.values()) {
@@ -11,12 +11,12 @@ export function blockAt(map: MapValue, ...path: string[]): MapValue {
   return map;
 }
 
-/** Finds the value of an option by its names; the block where the option is absent. */
+/** Finds the value of an option by its names; the block if the option is absent. */
 export function placeOfOption(map: MapValue, ...names: [string, ...string[]]): Position {
   return new MapReader(map, [], '').position(...names);
 }
 
-/** Finds the first string in a block that fits; the block where none does. */
+/** Finds the first string in a block that fits; the block if none does. */
 export function placeOfString(map: MapValue, fits: (text: string) => boolean): Position {
   const find = (value: Value): Position | undefined => {
     if (value.kind === 'string') return fits(value.value) ? value.position : undefined;

@@ -1,5 +1,5 @@
-// Best practices of TLS in a NATS system, and where nats-server understands a configuration otherwise than this broker:
-// rules over what a configuration says and the files it names. All of them warn; what cannot work at all is no rule here.
+// Rules for good TLS practice in a NATS system, and for configurations that nats-server reads differently from this
+// broker. They look at a configuration and the files it names. Every rule warns: errors are reported elsewhere.
 import { type ConfProblem, confProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
@@ -9,26 +9,26 @@ import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
 import { placeOfOption, placeOfString } from './place.ts';
 
-/** A port that others connect to: what is said of its TLS, and what was found in the files. */
+/** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
 export interface Entrance {
   readonly context: 'client' | 'cluster';
-  /** The tls block as it is written; the block around it where there is none. */
+  /** The parsed tls block; the block around it if there is none. */
   readonly map: MapValue;
   readonly tls: TlsBlock | undefined;
-  /** Undefined where the files cannot be used, which is an error of its own. */
+  /** Undefined if the files cannot be used, which is reported as an error. */
   readonly material: TlsMaterial | undefined;
-  /** Of the files that hold keys, by their names. */
+  /** File modes of the private keys, by file name. */
   readonly keyModes: ReadonlyMap<string, number>;
 }
 
-/** What the rules look at. */
+/** The input of the rules. */
 export interface Setup {
   readonly root: MapValue;
   readonly entrances: readonly Entrance[];
   readonly allowNonTls: boolean;
-  /** The users that no certificate here is known to name in any way but its common name. */
+  /** The users that certificates are only known to name by their common name. */
   readonly usersByCommonName: readonly string[];
-  /** Passwords and tokens that the configuration holds as they are. */
+  /** Passwords and tokens that the configuration stores in plain text. */
   readonly plaintext: readonly string[];
   readonly now: Date;
 }
@@ -40,26 +40,26 @@ interface Fault {
 }
 
 interface Practice {
-  /** Stable: what `--json` carries. */
+  /** Stable: part of the `--json` output. */
   readonly code: string;
   readonly contexts: readonly Entrance['context'][];
   faults(entrance: Entrance & { readonly tls: TlsBlock }, setup: Setup): readonly Fault[];
 }
 
-/** A handshake over a slow link, with a busy server at its end, takes a good part of this. */
+/** A handshake with a busy server over a slow link takes a good part of this. */
 const reasonableTimeoutMs = 1000;
 
 const everywhere = ['client', 'cluster'] as const;
 
-/** Every rule for a port with a tls block. `no-tls` is for those without one. */
+/** Every rule for a port with a tls block. `findFaults` reports `no-tls` for a port without one. */
 const practices: readonly Practice[] = [
   {
     code: 'plain-text-allowed',
     contexts: ['client'],
     faults: (_, { root, allowNonTls }) =>
       warnIf(allowNonTls, placeOfOption(root, 'allow_non_tls'), {
-        message: '"allow_non_tls" lets clients in without TLS: what they send can be read on the way',
-        hint: 'remove allow_non_tls once every client has TLS',
+        message: '"allow_non_tls" accepts clients without TLS: their traffic can be read on the network',
+        hint: 'remove allow_non_tls once every client uses TLS',
       }),
   },
   {
@@ -67,7 +67,7 @@ const practices: readonly Practice[] = [
     contexts: ['client'],
     faults: ({ map, tls }) =>
       warnIf(!tls.verify, placeOfOption(map, 'verify', 'verify_and_map'), {
-        message: 'clients are not asked for a certificate: whoever reaches the port may try to log in',
+        message: 'clients need no certificate: anyone who can reach the port can try to log in',
         hint: 'add verify: true or verify_and_map: true, and ca_file',
       }),
   },
@@ -77,8 +77,8 @@ const practices: readonly Practice[] = [
     faults: (_, { root, plaintext }) =>
       plaintext.slice(0, 1).map((secret) => ({
         position: placeOfString(root, (text) => text === secret),
-        message: `${plaintext.length === 1 ? 'a password stands' : `${plaintext.length} passwords stand`} here in the clear: whoever reads the file can log in`,
-        hint: 'nats server passwd makes a bcrypt hash of one; with certificates and verify_and_map none is needed',
+        message: `${plaintext.length === 1 ? '1 password is' : `${plaintext.length} passwords are`} stored in plain text: anyone who can read the file can log in`,
+        hint: 'hash each with nats server passwd, or replace them by client certificates and verify_and_map',
       })),
   },
   {
@@ -91,8 +91,8 @@ const practices: readonly Practice[] = [
     contexts: everywhere,
     faults: ({ map, tls: { timeoutMs } }) =>
       warnIf(timeoutMs < reasonableTimeoutMs, placeOfOption(map, 'timeout'), {
-        message: `"timeout" gives a handshake ${timeoutMs} ms: clients on slow links are cut off, and all of them when many come at once`,
-        hint: 'leave it out for the default of 2 seconds, or write more',
+        message: `"timeout" limits a handshake to ${timeoutMs} ms: clients on slow links, or many at once, are disconnected`,
+        hint: 'remove it for the default of 2 seconds, or raise it',
       }),
   },
   {
@@ -103,7 +103,7 @@ const practices: readonly Practice[] = [
         .filter(([, mode]) => (mode & 0o077) !== 0)
         .map(([file, mode]) => ({
           position: placeOfFile(map, file),
-          message: `"${file}" holds a private key and has mode ${formatMode(mode)}: others than its owner can use it`,
+          message: `"${file}" holds a private key and has mode ${formatMode(mode)}: users other than its owner can access it`,
           hint: `chmod 600 ${file}`,
         })),
   },
@@ -116,8 +116,8 @@ const practices: readonly Practice[] = [
         .filter(({ pin }) => ofClients.some((other) => other.pin === pin))
         .map(({ certFile }) => ({
           position: placeOfFile(map, certFile),
-          message: `"${certFile}" has the key that clients see too: whoever takes it from one can stand in for the other`,
-          hint: 'natspki issue route NAME makes a certificate for routes',
+          message: `"${certFile}" has the same key as the client port: an attacker who gets it can impersonate both`,
+          hint: 'natspki issue route NAME issues a certificate for routes',
         }));
     },
   },
@@ -130,18 +130,18 @@ const practices: readonly Practice[] = [
         .map((certificate) => ({
           position: placeOfFile(map, certificate.certFile),
           message: `certificate ${certificate.subject} in "${certificate.certFile}" ${timeLeft(certificate, now)}`,
-          hint: 'natspki rotate --due renews what is in the last third of its life',
+          hint: 'natspki rotate --due renews certificates in the last third of their lifetime',
         })),
   },
   {
     code: 'authority-due',
     contexts: everywhere,
     faults: ({ map, material }, { now }) => {
-      // While one authority replaces another, the old one may run out in peace.
+      // During a CA rollover the old authority may expire: only the one that lasts longest counts.
       const [last] = [...(material?.authorities ?? [])].sort((a, b) => +b.notAfter - +a.notAfter);
       if (last === undefined || !isDue(last, now)) return [];
       const message = `authority ${last.subject} in "${last.certFile}" ${timeLeft(last, now)}, and with it every certificate it issued`;
-      const hint = 'natspki rotate --ca puts a new one beside it';
+      const hint = 'natspki rotate --ca adds a new authority next to it';
       return [{ position: placeOfFile(map, last.certFile), message, hint }];
     },
   },
@@ -151,8 +151,8 @@ const practices: readonly Practice[] = [
     faults: ({ map, tls: { cipherSuites = [] } }) => {
       const named = tls13Suites.filter(({ name }) => cipherSuites.includes(name)).length;
       return warnIf(named > 0 && named < tls13Suites.length, placeOfOption(map, 'cipher_suites'), {
-        message: 'nats-server offers all suites of TLS 1.3 whatever "cipher_suites" says',
-        hint: `name all of ${tls13Suites.map(({ name }) => name).join(', ')} for the same on both`,
+        message: 'nats-server offers every TLS 1.3 cipher suite, regardless of "cipher_suites"',
+        hint: `list all of ${tls13Suites.map(({ name }) => name).join(', ')} for the same result on both servers`,
       });
     },
   },
@@ -165,8 +165,8 @@ const practices: readonly Practice[] = [
         inItsOrder.join() !== [...new Set(curvePreferences)].join(),
         placeOfOption(map, 'curve_preferences'),
         {
-          message: 'nats-server uses the curves of "curve_preferences", and not their order',
-          hint: `its own order is ${inItsOrder.join(', ')}`,
+          message: 'nats-server ignores the order of "curve_preferences"',
+          hint: `its order is always ${inItsOrder.join(', ')}`,
         },
       );
     },
@@ -176,20 +176,20 @@ const practices: readonly Practice[] = [
     contexts: ['client'],
     faults: ({ map, tls }, { usersByCommonName: users }) =>
       warnIf(tls.verifyAndMap && users.length > 0, placeOfOption(map, 'verify_and_map'), {
-        message: `nats-server maps no bare common name: there ${listed(users)} can only come from an e-mail, DNS or URI name in the certificate`,
-        hint: 'natspki issue client NAME puts one in; natspki inspect FILE shows those of a certificate',
+        message: `nats-server does not map a bare common name: it finds ${listed(users)} only by an e-mail, DNS or URI name in the certificate`,
+        hint: 'natspki issue client NAME adds one; natspki inspect FILE shows the names in a certificate',
       }),
   },
 ];
 
-/** Finds what the rules warn of. */
+/** Applies the rules to every port. */
 export function findFaults(setup: Setup): ConfProblem[] {
   return setup.entrances.flatMap((entrance) => {
     const { context, map, tls } = entrance;
-    // An empty block turns nothing on.
+    // An empty block does not turn TLS on.
     if (tls === undefined || (tls.pairs.length === 0 && map.entries.size === 0)) {
-      const who = context === 'client' ? 'clients connect' : 'the servers of the cluster connect';
-      const message = `${who} without TLS: everything they send can be read on the way, passwords too`;
+      const peers = context === 'client' ? 'clients' : 'the servers of the cluster';
+      const message = `${peers} connect without TLS: their traffic, including passwords, can be read on the network`;
       const hint = `natspki tls ${context} prints a tls block`;
       return [confProblem('warning', map.position, message, hint, 'no-tls')];
     }
@@ -210,19 +210,19 @@ function weakSuites(map: MapValue): Fault[] {
     const weakness = suite === undefined ? undefined : weaknessOf(suite.name);
     if (weakness === undefined) return [];
     const message = `cipher suite "${suite?.name}" is weak: ${weakness}`;
-    return [{ position: item.position, message, hint: 'keep to suites with GCM or CHACHA20_POLY1305' }];
+    return [{ position: item.position, message, hint: 'use suites with GCM or CHACHA20_POLY1305' }];
   });
 }
 
 function weaknessOf(suite: string): string | undefined {
   if (/_RC4_|_3DES_/.test(suite)) return 'its cipher is broken';
   if (suite.startsWith('TLS_RSA_'))
-    return 'whoever gets the key of the server can read what was recorded before';
-  if (suite.includes('_CBC_')) return 'CBC has been attacked again and again';
+    return 'without forward secrecy, the key of the server decrypts recorded traffic';
+  if (suite.includes('_CBC_')) return 'its CBC mode is open to padding attacks';
   return undefined;
 }
 
-/** The rule of `natspki list` and `natspki rotate --due`; one that has expired is no longer due. */
+/** The rule of `natspki list` and `natspki rotate --due`; an expired certificate is not due but an error. */
 function isDue({ notBefore, notAfter }: CertificateFacts, now: Date): boolean {
   const left = +notAfter - +now;
   return left > 0 && left <= (+notAfter - +notBefore) / 3;

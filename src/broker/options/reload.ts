@@ -1,9 +1,9 @@
-// What a reload of the configuration changes, and what it cannot change in a broker that runs.
+// Plans what a configuration reload changes in a running broker, and which options only a restart can change.
 import { isDeepStrictEqual } from 'node:util';
 import { planClusterReload } from './cluster-reload.ts';
 import type { BrokerOptions } from './options.ts';
 
-/** Options that only a start can set. */
+/** Options that only a restart can change. */
 const fixed: readonly (keyof BrokerOptions)[] = [
   'serverName',
   'host',
@@ -14,7 +14,7 @@ const fixed: readonly (keyof BrokerOptions)[] = [
   'portsFileDir',
 ];
 
-/** The options as the configuration names them. */
+/** The name of each option in the configuration. */
 const names: Record<keyof BrokerOptions, string> = {
   serverName: 'server_name',
   host: 'host',
@@ -45,15 +45,15 @@ const names: Record<keyof BrokerOptions, string> = {
 };
 
 export interface Reload {
-  /** What counts from now on. */
+  /** The options to use from now on. */
   readonly options: BrokerOptions;
-  /** The names of the options that are different. */
+  /** The names of the options that change. */
   readonly changed: readonly string[];
-  /** The names of those that are different in the file and stay as they were. */
+  /** The names of the options that differ in the file but keep their value until a restart. */
   readonly kept: readonly string[];
 }
 
-/** Compares the options in use with those that the configuration has now. */
+/** Compares the options in use with those of the reloaded configuration. */
 export function planReload(current: BrokerOptions, next: BrokerOptions): Reload {
   const cluster = planClusterReload(current.cluster, next.cluster);
   const different = (Object.keys(names) as (keyof BrokerOptions)[]).filter(

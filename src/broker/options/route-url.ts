@@ -1,6 +1,6 @@
-// URLs of routes: nats://user:password@host:port. They carry secrets, so that nothing here prints one whole.
+// Parses the URLs of routes: nats://user:password@host:port. They contain secrets: nothing here prints a whole URL.
 
-/** Gives a URL with a host and a port as it is to be used; undefined for anything else. */
+/** Returns the trimmed URL if it has a host and a port; undefined otherwise. */
 export function parseRouteUrl(text: string): string | undefined {
   const trimmed = text.trim();
   if (!URL.canParse(trimmed)) return undefined;
@@ -8,7 +8,7 @@ export function parseRouteUrl(text: string): string | undefined {
   return hostname === '' || port === '' ? undefined : trimmed;
 }
 
-/** Gives the host of a route's URL, an IPv6 address without its brackets. */
+/** Returns the host of a route's URL, an IPv6 address without its brackets. */
 export function hostOfRoute(url: string): string {
   return new URL(url).hostname.replace(/^\[|\]$/g, '');
 }

@@ -1,13 +1,13 @@
-// Reads which account is the system's: the one in which the server answers questions about itself and tells what happens
+// Reads the name of the system account, in which the server answers monitoring requests and publishes its events
 // (nats-server, server.go, configureAccounts).
 import type { MapReader } from '../../conf/reader.ts';
 import { globalAccountName } from './account-name.ts';
 import type { AccountOptions } from './auth-options.ts';
 
-/** The account where the configuration names none (const.go, DEFAULT_SYSTEM_ACCOUNT). */
+/** The system account if the configuration names none (const.go, DEFAULT_SYSTEM_ACCOUNT). */
 export const defaultSystemAccount = '$SYS';
 
-/** Undefined for no system account. @param accounts those that the configuration names */
+/** Returns undefined for no system account. @param accounts the accounts that the configuration defines */
 export function readSystemAccount(
   reader: MapReader,
   accounts: readonly AccountOptions[],
@@ -19,8 +19,11 @@ export function readSystemAccount(
   const isConfigured = (account: string) => accounts.some((each) => each.name === account);
   const [first] = none;
   if (first !== undefined && isMeasured(accounts)) {
-    // nats-server says so only where it happens to read this option before the accounts.
-    reader.error(reader.position(first), `"${first}" leaves no account for the "latency" of services`);
+    // nats-server reports this only when it happens to read this option before the accounts.
+    reader.error(
+      reader.position(first),
+      `"${first}" removes the system account, which the "latency" of services needs`,
+    );
   }
   if (name === undefined) {
     return first !== undefined && !isConfigured(defaultSystemAccount) ? undefined : defaultSystemAccount;
@@ -28,7 +31,7 @@ export function readSystemAccount(
   if (name !== globalAccountName && !isConfigured(name)) {
     reader.error(
       reader.position(...names),
-      `the system account "${name}" is not one of the accounts`,
+      `the system account "${name}" is not defined in "accounts"`,
       `add it to accounts: ${name} { users: [ { user: sys, password: ... } ] }`,
     );
   }

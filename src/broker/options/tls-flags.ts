@@ -1,4 +1,4 @@
-// The TLS flags of nats-server's command line: together they stand in for the tls block of the file.
+// Reads the TLS flags of nats-server's command line, which together replace the tls block of the file.
 import { UsageError } from '../../errors.ts';
 import { defaultTlsBlock, type TlsBlock } from '../../tls/block.ts';
 
@@ -11,7 +11,7 @@ export interface TlsFlags {
   readonly tlscacert?: string | undefined;
 }
 
-/** The block that the flags make, or `block` where there are none; throws a UsageError for half a pair. */
+/** Returns the block that the flags describe, or `block` without flags; throws a UsageError for an incomplete pair. */
 export function readTlsFlags(flags: TlsFlags, block: TlsBlock | undefined): TlsBlock | undefined {
   const { tls, tlscert, tlskey, tlsverify, tlscacert } = flags;
   if (tls === false) return undefined;

@@ -1,14 +1,14 @@
-// What nats-server's configuration can say and this broker cannot do yet: refused with its place, or, where somebody
-// insists, a warning; never passed over in silence.
+// Reports nats-server options that this broker does not support: as an error at the option's position or, on request,
+// as a warning. Never ignores one silently.
 import type { MapReader } from '../../conf/reader.ts';
 
 const hint = 'remove it, or run this configuration on nats-server';
 
 /**
- * Reports each of the fields that is set to something other than `false`.
- * @param features what each field is about, by its name
- * @param ignore warn instead; whoever does it sees to it that nobody may do more than with the feature
- * @returns whether any was set
+ * Reports each of the fields that is set to anything but `false`.
+ * @param features the feature that each field belongs to, by the field's name
+ * @param ignore warn instead of failing; the caller then ensures that no client gains rights without the feature
+ * @returns whether any of the fields is set
  */
 export function refuseUnsupported(
   reader: MapReader,
@@ -24,7 +24,7 @@ export function refuseUnsupported(
       reader.warning(
         value.position,
         `"${field}" is ignored: the bundled broker does not support ${feature}`,
-        'run this configuration on nats-server for it',
+        'run this configuration on nats-server to use it',
         'unsupported',
       );
     } else {

@@ -1,4 +1,4 @@
-// Reads lists of users, wherever they stand: who may connect, by which proof and from what kind of connection.
+// Reads lists of users, in authorization and in accounts: their credentials, permissions and connection types.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { Value } from '../../conf/value.ts';
@@ -9,34 +9,34 @@ import { readPermissions } from './permission-options.ts';
 import { refuseUnsupported } from './unsupported.ts';
 
 export interface UserOptions {
-  /** The public key of one who signs a nonce. */
+  /** The user's name, or the public key of an nkey user. */
   readonly name: string;
   readonly isNkey?: boolean;
-  /** Undefined where none is configured: an empty one logs in. */
+  /** If undefined, the user logs in with an empty password. */
   readonly password: string | undefined;
   readonly account: string;
-  /** Undefined for one who may do everything. */
+  /** Undefined for an unrestricted user. */
   readonly permissions: PermissionRules | undefined;
-  /** In capitals; undefined for all. */
+  /** In upper case; undefined for all types. */
   readonly connectionTypes?: readonly string[] | undefined;
 }
 
-/** Those of nats-server (client.go, convertAllowedConnectionTypes); only STANDARD ones come here. */
+/** nats-server's types (client.go, convertAllowedConnectionTypes); this broker accepts only STANDARD connections. */
 const connectionTypes = ['STANDARD', 'WEBSOCKET', 'LEAFNODE', 'LEAFNODE_WS', 'MQTT', 'MQTT_WS', 'IN_PROCESS'];
 
 const features = { proxy_required: 'proxies' };
 
-/** Beyond this a login takes seconds. */
+/** Above this bcrypt cost, one login takes seconds. */
 const highCost = 14;
 
-/** What is said of the users of one list as a whole. */
+/** What all users of one list have in common. */
 interface Membership {
   readonly account: string;
-  /** What a user may do of whom nothing is said. */
+  /** The permissions of a user that has none of its own. */
   readonly defaults: PermissionRules | undefined;
 }
 
-/** Reads the lists of a configuration, in which no user comes twice. */
+/** Reads the user lists of one configuration, and reports a user that occurs twice in them. */
 export class UserReader {
   readonly #problems: ConfProblem[];
   readonly #names = new Set<string>();
@@ -45,7 +45,7 @@ export class UserReader {
     this.#problems = problems;
   }
 
-  /** Reads `users` of a block; undefined where there is no such list. */
+  /** Reads `users` of a block; undefined if there is no such list. */
   list(reader: MapReader, where: string, membership: Membership): UserOptions[] | undefined {
     return reader.array('users')?.items.flatMap((item) => this.#user(item, where, membership) ?? []);
   }
@@ -60,7 +60,7 @@ export class UserReader {
     return block && readPermissions(block, this.#problems, `${where}.${names[0]}`);
   }
 
-  /** Reads a password or a token; warns of a hash that does not do what a hash is for. */
+  /** Reads a password or a token; warns of a bcrypt hash that is malformed or takes seconds to check. */
   secret(reader: MapReader, ...names: [string, ...string[]]): string | undefined {
     const secret = reader.string(...names);
     if (secret === undefined || !isBcrypt(secret)) return secret;
@@ -68,15 +68,15 @@ export class UserReader {
     if (cost === undefined) {
       reader.warning(
         reader.position(...names),
-        `"${names[0]}" begins like a bcrypt hash and is none: nothing matches it`,
-        'nats server passwd makes one, of 60 characters',
+        `"${names[0]}" starts like a bcrypt hash but is not a valid one: no password matches it`,
+        'nats server passwd prints a valid one of 60 characters',
         'bcrypt-hash',
       );
     } else if (cost > highCost) {
       reader.warning(
         reader.position(...names),
         `"${names[0]}" is a bcrypt hash of cost ${cost}: each login takes seconds`,
-        'a cost of 11 is usual',
+        'hash it with a lower cost: 11 is usual',
         'bcrypt-hash',
       );
     }
@@ -102,19 +102,19 @@ export class UserReader {
       return undefined;
     }
     if (nkey !== undefined && (name ?? password) !== undefined) {
-      this.#error(item, `an entry of ${where} has "nkey" beside "user" or "password": a key is proof enough`);
+      this.#error(item, `an entry of ${where} has "nkey" together with "user" or "password": remove those`);
     }
     if (nkey !== undefined && !isPublicKey(nkey, 'U')) {
-      const seed = nkey.startsWith('S') ? ', and looks like a secret seed' : '';
+      const seed = nkey.startsWith('S') ? ', but looks like a secret seed' : '';
       const message = `"nkey" in ${where} is not the public key of a user${seed}`;
       reader.error(
         reader.position('nkey'),
         message,
-        'nk -gen user -pubout makes a pair: the public key begins with U',
+        'nk -gen user -pubout prints a key pair: the public key starts with U',
       );
       return undefined;
     }
-    if (this.#names.has(id)) this.#error(item, `user "${id}" is there twice`);
+    if (this.#names.has(id)) this.#error(item, `user "${id}" is defined twice`);
     this.#names.add(id);
     const common = { name: id, account, permissions: own ?? defaults, connectionTypes: types };
     return nkey === undefined ? { ...common, password } : { ...common, password: undefined, isNkey: true };
@@ -125,10 +125,10 @@ export class UserReader {
     const given = reader.strings(...names)?.map((type) => type.toUpperCase());
     for (const type of given ?? []) {
       if (connectionTypes.includes(type)) continue;
-      const message = `"${type}" in ${where}.${names[0]} is not a type of connection`;
-      reader.error(reader.position(...names), message, `there are ${connectionTypes.join(', ')}`);
+      const message = `"${type}" in ${where}.${names[0]} is not a connection type`;
+      reader.error(reader.position(...names), message, `use one of ${connectionTypes.join(', ')}`);
     }
-    // An empty list is as if there were none.
+    // An empty list counts as absent.
     return given === undefined || given.length === 0 ? undefined : given;
   }
 

@@ -1,8 +1,8 @@
-// Options of nats-server that change nothing about this broker, because what they tune is not there: taken without a
-// word when their values are what nats-server takes.
+// Accepts options of nats-server that have no effect here, because this broker lacks what they tune. Silently ignores
+// them if their values are valid in nats-server.
 import type { MapReader } from '../../conf/reader.ts';
 
-/** Reads each for its type alone; a wrong one is a problem as in nats-server. */
+/** Checks only the types; a wrong type is an error, as in nats-server. */
 export function readWithoutEffect(reader: MapReader): void {
   for (const name of ['disable_sublist_cache', 'no_sublist_cache']) reader.boolean(name);
   for (const name of ['connect_error_reports', 'reconnect_error_reports', 'max_closed_clients']) {

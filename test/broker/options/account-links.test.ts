@@ -1,4 +1,4 @@
-// Which exports and imports are taken and which are wrong, beside what nats-server -t says of the same.
+// Which exports and imports the broker accepts or rejects, and that `nats-server -t` decides the same.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -11,7 +11,7 @@ import { run } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
 
-/** One account that exports and one that imports. */
+/** Account A with these exports, and account B with these imports. */
 const pair = (exports: string, imports: string) =>
   `accounts { A { exports: [ ${exports} ] }, B { imports: [ ${imports} ] } }`;
 const stream = (subject: string, more = '') =>
@@ -26,7 +26,7 @@ function read(text: string) {
   return { links, problems };
 }
 
-const taken = [
+const accepted = [
   pair('{ stream: "a.>" }', stream('a.>')),
   pair('{ stream: "a.>" }', stream('a.b')),
   pair('{ stream: "a.>" }', stream('a.>', 'prefix: p')),
@@ -58,7 +58,7 @@ const taken = [
   'accounts { A { exports: [ { stream: a } ], imports: [ { service: { account: B, subject: b } } ] }, B { exports: [ { service: b } ], imports: [ { stream: { account: A, subject: a } } ] } }',
 ];
 
-const refused: readonly (readonly [text: string, message: string])[] = [
+const rejected: readonly (readonly [text: string, message: string])[] = [
   ...['stream', 'service'].map((kind): [string, string] => [
     pair(`{ ${kind}: a, accounts: [A] }, { ${kind}: a }`, `{ ${kind}: { account: A, subject: a } }`),
     `${kind} "a" of account "A" is not exported to account "B"`,
@@ -72,15 +72,15 @@ const refused: readonly (readonly [text: string, message: string])[] = [
   [pair('{ stream: a.b }', stream('a.*')), 'stream "a.*" of account "A" is not exported to account "B"'],
   [pair('{ stream: a, accounts: [A] }', stream('a')), 'is not exported to account "B"'],
   [pair('{ service: a, accounts: [A] }', service('a')), 'is not exported to account "B"'],
-  [pair('{ stream: a, accounts: [X] }', ''), 'is exported to account "X", and there is no such account'],
+  [pair('{ stream: a, accounts: [X] }', ''), 'is exported to account "X", which does not exist'],
   [
     pair('{ stream: "a.*.>", account_token_position: 2 }', stream('a.C.>')),
     'stream "a.C.>" of account "A" is not exported to account "B"',
   ],
   [pair('{ stream: "a.*.>", account_token_position: 2 }', stream('a.*.>')), 'is not exported to account "B"'],
-  [pair('{ stream: "a.b", account_token_position: 2 }', ''), '"account_token_position" must be the place'],
-  [pair('{ stream: "a.*", account_token_position: 3 }', ''), '"account_token_position" must be the place'],
-  [pair('', '{ stream: { account: X, subject: a } }'), 'there is no account "X" to import from'],
+  [pair('{ stream: "a.b", account_token_position: 2 }', ''), '"account_token_position" must be the position'],
+  [pair('{ stream: "a.*", account_token_position: 3 }', ''), '"account_token_position" must be the position'],
+  [pair('', '{ stream: { account: X, subject: a } }'), 'account "X" to import from does not exist'],
   [pair('{ stream: "a.>" }', stream('a.>', 'prefix: "p.*"')), '"prefix" cannot have wildcards'],
   [pair('{ stream: "a.>" }', stream('a.>', 'to: "x"')), 'both or neither of the subjects must end in ">"'],
   [pair('{ stream: "a.*.*" }', stream('a.*.*', 'to: "x.$1"')), 'it does not use every wildcard'],
@@ -89,19 +89,22 @@ const refused: readonly (readonly [text: string, message: string])[] = [
     pair('{ stream: "a.*" }', stream('a.*', 'to: "x.{{partition(3,1)}}"')),
     'of the mapping functions only wildcard is for imports',
   ],
-  [pair('{ stream: a }', `${stream('a')}, ${stream('a', 'to: b')}`), 'it is imported already'],
-  [pair('{ service: a }', service('a', 'to: "b..c"')), 'it is not a subject'],
+  [pair('{ stream: a }', `${stream('a')}, ${stream('a', 'to: b')}`), 'it is already imported'],
+  [pair('{ service: a }', service('a', 'to: "b..c"')), 'it is not a valid subject'],
   [pair('{ service: "a.*" }', service('a.*', 'to: "b"')), 'it does not use every wildcard'],
   [pair('{ service: "a.>" }', service('a.>', 'to: "b.*"')), 'both or neither'],
   [
     pair('{ service: "a.>" }', `${service('a.b', 'to: x')}, ${service('a.c', 'to: x')}`),
-    'of that name already',
+    'the account already has a service of that name',
   ],
-  [pair('{ stream: a, response: single }', ''), '"response" is for services, and this is a stream'],
-  [pair('{ stream: a, latency: b }', ''), '"latency" is for services'],
-  [pair('{ stream: a, allow_trace: true }', ''), '"allow_trace" is for services'],
-  [pair('{ service: a }', service('a', 'allow_trace: true')), '"allow_trace" is for streams'],
-  [pair('{ service: a, response: double }', ''), '"double" is no type of response'],
+  [
+    pair('{ stream: a, response: single }', ''),
+    '"response" applies to services, but this export is a stream',
+  ],
+  [pair('{ stream: a, latency: b }', ''), '"latency" applies to services'],
+  [pair('{ stream: a, allow_trace: true }', ''), '"allow_trace" applies to services'],
+  [pair('{ service: a }', service('a', 'allow_trace: true')), '"allow_trace" applies to streams'],
+  [pair('{ service: a, response: double }', ''), '"double" is not a response type'],
   [pair('{ service: a, response: 1 }', ''), 'expected a string for "response"'],
   [pair('{ service: a, threshold: 1 }', ''), 'expected a string for "response_threshold"'],
   [pair('{ service: a, threshold: soon }', ''), '"soon" is not a duration'],
@@ -124,38 +127,38 @@ const refused: readonly (readonly [text: string, message: string])[] = [
   ['accounts { A { imports: a } }', 'expected an array for "imports"'],
   [
     'accounts { A { exports: [ { stream: "a.>" } ], imports: [ { stream: { account: B, subject: "a.>" } } ] }, B { exports: [ { stream: "a.>" } ], imports: [ { stream: { account: A, subject: "a.>" } } ] } }',
-    'it comes back to where it came from',
+    'it would form an import cycle',
   ],
   [
     'accounts { A { exports: [ { service: "a" } ], imports: [ { service: { account: B, subject: "a" } } ] }, B { exports: [ { service: "a" } ], imports: [ { service: { account: A, subject: "a" } } ] } }',
-    'it comes back to where it came from',
+    'it would form an import cycle',
   ],
   [
     'accounts { A { exports: [ { service: "a.>" } ], imports: [ { service: { account: C, subject: "a.>" } } ] }, B { exports: [ { service: "a.>" } ], imports: [ { service: { account: A, subject: "a.>" } } ] }, C { exports: [ { service: "a.>" } ], imports: [ { service: { account: B, subject: "a.>" } } ] } }',
-    'it comes back to where it came from',
+    'it would form an import cycle',
   ],
 ];
 
-/** What is refused here and passed over there, where it does nothing. */
+/** Rejected by the broker but ignored by nats-server, where the option has no effect. */
 const stricter: readonly (readonly [text: string, message: string])[] = [
   [pair('{ accounts: [B] }', ''), 'an entry needs "stream" or "service"'],
-  [pair('{ service: a }', service('a', 'prefix: p')), '"prefix" is for streams'],
+  [pair('{ service: a }', service('a', 'prefix: p')), '"prefix" applies to streams'],
 ];
 
 /**
- * What is refused here, and there only when Go's walk over the map meets "stream" before "threshold": 27 of 200 runs of
- * nats-server 2.15.2 took it.
+ * Rejected by the broker, and by nats-server only when Go's random map iteration yields "stream" before "threshold":
+ * 27 of 200 runs of nats-server 2.15.2 accepted it.
  */
 const undecided: readonly (readonly [text: string, message: string])[] = [
-  [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" is for services'],
+  [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" applies to services'],
 ];
 
 describe('exports and imports', () => {
-  it.each(taken)('takes %s', (text) => {
+  it.each(accepted)('are accepted in %j', (text) => {
     expect(read(text).problems).toEqual([]);
   });
 
-  it.each([...refused, ...stricter, ...undecided])('refuses %s', (text, message) => {
+  it.each([...rejected, ...stricter, ...undecided])('are rejected in %j', (text, message) => {
     expect(
       read(text)
         .problems.map((problem) => problem.message)
@@ -163,7 +166,7 @@ describe('exports and imports', () => {
     ).toContain(message);
   });
 
-  it('says where it stands', () => {
+  it('are rejected with the position of the entry and a hint', () => {
     const { problems } = read(
       'accounts {\n A {}\n B { imports: [\n  { stream: { account: A, subject: x } }\n ] }\n}',
     );
@@ -171,7 +174,7 @@ describe('exports and imports', () => {
       {
         severity: 'error',
         position: { line: 4, column: 3 },
-        hint: 'export it there, to account "B" if not to all',
+        hint: 'export it in account "A", to "B" or to all accounts',
       },
     ]);
   });
@@ -182,13 +185,13 @@ describe('exports and imports', () => {
     ['{ sampling: "50%", subject: l }', { subject: 'l', sampling: 50 }],
     ['{ sampling: 7, subject: l }', { subject: 'l', sampling: 7 }],
     ['{ sampling: " Headers", subject: l }', { subject: 'l', sampling: 0 }],
-  ])('measures a service with latency: %s', (text, latency) => {
+  ])('carry the measurement that "latency: %s" asks for', (text, latency) => {
     const { problems, links } = read(pair(`{ service: a, latency: ${text} }`, service('a')));
     expect(problems).toEqual([]);
     expect(links.services).toMatchObject([{ latency }]);
   });
 
-  it.each(['no_system_account', 'no_system', 'no_sys_acc'])('does not measure services with %s', (option) => {
+  it.each(['no_system_account', 'no_system', 'no_sys_acc'])('cannot have latency beside "%s"', (option) => {
     const accounts = pair('{ service: a, latency: l }', service('a'));
     const problemsOf = (value: boolean) => {
       const problems: ConfProblem[] = [];
@@ -197,12 +200,15 @@ describe('exports and imports', () => {
       return problems;
     };
     expect(problemsOf(true)).toMatchObject([
-      { severity: 'error', message: `"${option}" leaves no account for the "latency" of services` },
+      {
+        severity: 'error',
+        message: `"${option}" removes the system account, which the "latency" of services needs`,
+      },
     ]);
     expect(problemsOf(false)).toEqual([]);
   });
 
-  it('puts down what comes of them', () => {
+  it('become links with the subjects, mapping and terms of each import', () => {
     const { links } = read(
       pair(
         '{ stream: "a.*.>" }, { service: "r.*.*", response: stream, threshold: "5s" }',
@@ -223,19 +229,19 @@ describe('exports and imports', () => {
   });
 });
 
-describePeer('nats-server', 'of exports and imports nats-server -t', (bin) => {
+describePeer('nats-server', 'nats-server -t, given exports and imports,', (bin) => {
   const scratch = testFolder('account-links');
-  const verdict = async (text: string) => {
+  const isAccepted = async (text: string) => {
     const conf = join(mkdtempSync(join(scratch, 'x-')), 'nats.conf');
     writeFileSync(conf, `${text}\n`);
     return (await run([bin, '-t', '-c', conf])).code === 0;
   };
 
-  it.each([...taken, ...stricter.map(([text]) => text)])('takes %s', async (text) => {
-    expect(await verdict(text)).toBe(true);
+  it.each([...accepted, ...stricter.map(([text]) => text)])('accepts %j', async (text) => {
+    expect(await isAccepted(text)).toBe(true);
   });
 
-  it.each(refused)('refuses %s', async (text) => {
-    expect(await verdict(text)).toBe(false);
+  it.each(rejected)('rejects %j', async (text) => {
+    expect(await isAccepted(text)).toBe(false);
   });
 });

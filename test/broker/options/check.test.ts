@@ -1,3 +1,4 @@
+// What `natspki check` finds in a configuration and in the files that it names, and the positions that it reports.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   });
 });
 
-/** Checks a configuration on certificates that something was done to; lists what was found, folders left out. */
+/** Checks a configuration after `spoil` has changed its certificates; returns the findings without folder names. */
 async function check(text: string, spoil: (folder: string) => void = () => {}): Promise<string[]> {
   const folder = freshCopy(made);
   spoil(folder);
@@ -44,17 +45,17 @@ const keyPlace = 'error nats.conf:3:13:';
 const caPlace = 'error nats.conf:4:12:';
 
 describe('checking a configuration', () => {
-  it('finds nothing wrong with what init makes', async () => {
+  it('finds no problem with the certificates that init writes', async () => {
     expect(await check(tls)).toEqual([]);
   });
 
-  it('finds errors of syntax, all of them', async () => {
+  it('reports every syntax error', async () => {
     const found = await check('tls {{ }\nport: }\n');
     expect(found.length).toBeGreaterThan(0);
     for (const line of found) expect(line).toMatch(/^error nats\.conf:\d+:\d+: /);
   });
 
-  it('finds errors and warnings in the order of the file', async () => {
+  it('reports errors and warnings in the order of the file', async () => {
     expect(await check(`jetstream: true\n${tls}operator: "x"\nprot: 4222\n`)).toEqual([
       'warning nats.conf:1:12: "jetstream" is ignored: the bundled broker does not support JetStream',
       'warning nats.conf:8:11: "operator" is ignored: the bundled broker does not support operators and JWTs',
@@ -62,7 +63,7 @@ describe('checking a configuration', () => {
     ]);
   });
 
-  it('finds every missing file', async () => {
+  it('reports every missing file', async () => {
     const missing = ['ca.pem', 'server-cert.pem', 'server-key.pem'];
     const found = await check(tls, (folder) => {
       for (const file of missing) rmSync(join(folder, file));
@@ -105,20 +106,20 @@ describe('checking a configuration', () => {
       },
       `${certPlace} certificate CN=s in "server-cert.pem" expired at `,
     ],
-  ])('finds %s, placed where the file is named', async (_what, spoil, expected) => {
+  ])('reports %s at the position where the file is named', async (_what, spoil, expected) => {
     const [first = '', ...more] = await check(tls, spoil);
     expect(first.slice(0, expected.length)).toBe(expected);
     expect(more).toEqual([]);
   });
 
-  it('warns of a server certificate that is not for servers', async () => {
+  it('warns of a server certificate without the server usage', async () => {
     const found = await check(tls.replaceAll('/server-', '/client-'));
     expect(found).toEqual([
       expect.stringMatching(/^warning nats\.conf:2:14: certificate CN=client .* is not for servers/),
     ]);
   });
 
-  it('checks the block of the cluster and every pair of certificates', async () => {
+  it('checks the cluster block and every pair of "certificates"', async () => {
     const pairs = 'certificates: [{cert_file: "DIR/server-cert.pem", key_file: "DIR/none.pem"}]';
     const cluster =
       'cluster {\n  name: c\n  listen: "127.0.0.1:6222"\n  TLS { cert_file: "DIR/gone.pem", key_file: "DIR/gone.key" }\n}\n';
@@ -130,12 +131,12 @@ describe('checking a configuration', () => {
     ]);
   });
 
-  it('places what stands in an included file there', async () => {
+  it('reports a problem of an included file at its position in that file', async () => {
     const found = await check('port: 4222\ninclude "./tls.conf"\n', (folder) =>
       writeFileSync(join(folder, 'tls.conf'), 'tls {\n  cert_fil: "x"\n}\n'),
     );
     expect(found).toEqual([
-      expect.stringMatching(/^warning tls\.conf:1:5: clients are not asked for a certificate/),
+      expect.stringMatching(/^warning tls\.conf:1:5: clients need no certificate/),
       'error tls.conf:2:3: unknown field "cert_fil" in tls',
     ]);
   });

@@ -1,4 +1,5 @@
-// What a broker makes of the cluster block and of nats-server's cluster flags, and that no secret comes out of either.
+// How the broker reads the cluster block and nats-server's cluster flags, and that no message repeats a secret of
+// either.
 import { describe, expect, it } from 'vitest';
 import type { BrokerFlags } from '../../../src/broker/options/options.ts';
 import { readBrokerOptions } from '../../../src/broker/options/options.ts';
@@ -17,7 +18,7 @@ function read(text: string, flags: BrokerFlags = {}) {
 const inBlock = (text: string) => read(`cluster { port: 6222\n${text} }`);
 
 describe('the cluster block', () => {
-  it('is read whole', () => {
+  it('is read with all its options', () => {
     const { cluster, problems } = read(`cluster {
       name: c1, listen: "127.0.0.1:6222", advertise: "n1.example.com:7222", no_advertise: true
       connect_retries: 5, connect_backoff: true
@@ -51,7 +52,7 @@ describe('the cluster block', () => {
     });
   });
 
-  it('that names a port alone leaves the rest to the defaults', () => {
+  it('takes defaults for everything but the port', () => {
     expect(inBlock('')).toEqual({
       cluster: {
         name: undefined,
@@ -85,7 +86,7 @@ describe('the cluster block', () => {
     ['compression: false', {}],
     ['compression { mode: "off" }', {}],
     ['permissions { publish: a, allow_responses: false }', { permissions: { export: { deny: [] } } }],
-  ])('takes %s as nats-server does', (text, expected) => {
+  ])('reads "%s" as nats-server does', (text, expected) => {
     const { cluster, problems } = inBlock(text);
     expect(problems).toEqual([]);
     expect(cluster).toMatchObject(expected);
@@ -99,20 +100,20 @@ describe('the cluster block', () => {
     ['routes: ["nats://n1"]', 'a route in cluster is not a URL such as nats://host:6222'],
     ['authorization { users: [] }', 'cluster authorization does not allow multiple users'],
     ['authorization { token: t }', 'cluster authorization does not support tokens'],
-    ['authorization { pass: p }', '"password" in cluster.authorization needs "user" beside it'],
+    ['authorization { pass: p }', '"password" in cluster.authorization needs "user"'],
     [
       'authorization { auth_callout {} }',
       '"auth_callout" is not supported: the bundled broker does not have the authorization callout',
     ],
     [
       'authorization { user: u, pass: "$2a$11$Tt2wuRy6qOyjbH1dkSj5wO" }',
-      'a bcrypt password in cluster.authorization keeps servers out that others tell of',
+      '"password" in cluster.authorization is a bcrypt hash: servers that a peer announces would reject it',
     ],
     ['authorization { user: u, timeout: -1 }', '"timeout" in cluster.authorization cannot be negative'],
-    ['permissions { export: "a b" }', expect.stringContaining('names a queue group')],
+    ['permissions { export: "a b" }', expect.stringContaining('has a queue group')],
     ['permissions { import: "a..b" }', 'an entry of cluster.permissions.import is not a subject'],
     ['permissions { allow_responses: true }', 'cluster.permissions does not support "allow_responses"'],
-    ['compression: fastest', '"compression" in cluster is not a mode that nats-server has'],
+    ['compression: fastest', '"compression" in cluster is not a compression mode of nats-server'],
     ['compression { mode: auto, rtt_thresholds: ["x"] }', 'an entry of "rtt_thresholds" is not a duration'],
     [
       'compression { mode: auto, rtts: ["5s", "1s"] }',
@@ -120,24 +121,21 @@ describe('the cluster block', () => {
     ],
     ['write_timeout: never', '"write_timeout" in cluster must be "default", "close" or "retry"'],
     ['pool_size: -1, accounts: [A]', '"pool_size" in cluster cannot be negative beside "accounts"'],
-    ['accounts: [A, A]', 'an account in cluster.accounts is there twice'],
+    ['accounts: [A, A]', 'an account in cluster.accounts is listed twice'],
     ['ping_interval: -1', '"ping_interval" cannot be negative'],
-  ])('refuses %s', (text, message) => {
+  ])('with "%s" is rejected', (text, message) => {
     const errors = inBlock(text).problems.filter((problem) => problem.startsWith('error'));
     expect(errors.map((problem) => problem.replace(/^error 2:\d+ /, ''))).toContainEqual(message);
   });
 
   it.each([
-    ['routes: ["nats://a:1", "nats://a:1"]', 'a route in cluster is there twice'],
-    ['ping_interval: "1m"', '"ping_interval" in cluster counts as 30s, the most for routes'],
+    ['routes: ["nats://a:1", "nats://a:1"]', 'a route in cluster is listed twice'],
+    ['ping_interval: "1m"', '"ping_interval" in cluster is reduced to 30s, the maximum for routes'],
     [
       'accounts: [A]',
       '"accounts" in cluster is ignored: the bundled broker sends all accounts over one route',
     ],
-    [
-      'compression: s2_fast',
-      '"compression" is ignored: the bundled broker sends and takes routes as they are',
-    ],
+    ['compression: s2_fast', '"compression" is ignored: the bundled broker does not compress routes'],
     [
       'authorization { user: u, permissions { publish: a } }',
       '"permissions" in cluster.authorization is deprecated',
@@ -146,13 +144,13 @@ describe('the cluster block', () => {
       'tls { cert_file: c, key_file: k, ca_file: ca, insecure: true }',
       '"insecure" turns off the verification of servers that are connected to: anybody on the way can read along',
     ],
-  ])('warns of %s', (text, message) => {
+  ])('with "%s" triggers a warning', (text, message) => {
     const { problems } = inBlock(text);
     expect(problems).toEqual([expect.stringMatching(/^warning 2:\d+ /)]);
     expect(problems[0]).toContain(message);
   });
 
-  it('takes the permissions of the block before those of its authorization', () => {
+  it('prefers its own permissions to those of its authorization', () => {
     const login = 'authorization { user: u, permissions { publish: a } }';
     expect(inBlock(login).cluster?.permissions?.import.allow).toEqual([{ subject: 'a' }]);
     expect(inBlock(`${login}, permissions { import: b }`).cluster?.permissions?.import.allow).toEqual([
@@ -160,11 +158,11 @@ describe('the cluster block', () => {
     ]);
   });
 
-  it('says that without a port there is no cluster, as on nats-server', () => {
+  it('without a port triggers the warning that there is no cluster, as on nats-server', () => {
     const { cluster, problems } = read('cluster { name: c }');
     expect(cluster?.port).toBe(0);
     expect(problems).toEqual([
-      'warning 1:9 without a port in cluster this server neither takes nor makes routes',
+      'warning 1:9 cluster has no port: this server neither accepts nor opens routes',
     ]);
   });
 
@@ -174,7 +172,7 @@ describe('the cluster block', () => {
     'routes: ["nats://u:hunter2@n1:6222", "nats://u:hunter2@n1:6222"]',
     'authorization { pass: hunter2 }',
     'authorization { user: u, password: hunter2, token: hunter2, users: [hunter2] }',
-  ])('repeats no secret: %s', (text) => {
+  ])('with %j is rejected without repeating the secret', (text) => {
     const { problems, hints } = inBlock(text);
     expect(problems.length).toBeGreaterThan(0);
     expect([...problems, ...hints].join()).not.toContain('hunter2');
@@ -182,7 +180,7 @@ describe('the cluster block', () => {
 });
 
 describe('the cluster flags', () => {
-  it('make a cluster without a file', () => {
+  it('define a cluster without a configuration file', () => {
     const flags = {
       cluster: 'nats://u:p%40ss@127.0.0.1:-1',
       clusterName: 'c2',
@@ -208,7 +206,7 @@ describe('the cluster flags', () => {
     routes: ["nats://n1:6222"], authorization { user: u, password: p, timeout: 5 }
     tls { cert_file: c, key_file: k, ca_file: ca } }`;
 
-  it('win over the file, and what they do not name stays', () => {
+  it('take precedence over the file and leave the other options unchanged', () => {
     expect(read(block, { clusterName: 'c2', noAdvertise: false }).cluster).toMatchObject({
       name: 'c2',
       port: 6222,
@@ -221,7 +219,7 @@ describe('the cluster flags', () => {
     expect(read(block, { routes: '' }).cluster?.routes).toEqual([]);
   });
 
-  it('that name an address take user and password from it, or from nowhere', () => {
+  it('replace user and password of the file by those in the --cluster URL, or by none', () => {
     expect(read(block, { cluster: 'nats://:7222' }).cluster).toMatchObject({
       host: '0.0.0.0',
       port: 7222,
@@ -234,23 +232,29 @@ describe('the cluster flags', () => {
     });
   });
 
-  it('take the server out of its cluster with an empty address', () => {
+  it('take the server out of its cluster with an empty --cluster', () => {
     expect(read(block, { cluster: '' }).cluster?.port).toBe(0);
   });
 
-  it('say nothing where there is no cluster to say it of', () => {
+  it('have no effect without a cluster', () => {
     expect(read('', { clusterName: 'c', noAdvertise: true }).cluster).toBeUndefined();
     expect(read('', { routes: '' }).cluster).toBeUndefined();
   });
 
   it.each([
-    [{ routes: 'nats://hunter2:x@n1:6222' }, '--routes needs an address for other servers to connect to'],
+    [
+      { routes: 'nats://hunter2:x@n1:6222' },
+      '--routes needs --cluster, the address that other servers connect to',
+    ],
     [{ cluster: 'n1:6222' }, '--cluster is not a URL with a host and a port'],
     [{ cluster: 'nats://hunter2:hunter2@n1' }, '--cluster is not a URL with a host and a port'],
-    [{ cluster: 'nats://hunter2@n1:6222' }, '--cluster has a user or a password alone'],
+    [
+      { cluster: 'nats://hunter2@n1:6222' },
+      '--cluster has a user without a password, or a password without a user',
+    ],
     [
       { cluster: 'nats://hunter2:%@n1:6222' },
-      '--cluster has a user or a password that is not encoded as in URLs',
+      '--cluster has a user or a password that is not percent-encoded',
     ],
     [
       { cluster: 'nats://n1:6222', routes: 'nats://hunter2:x@n2' },
@@ -261,7 +265,7 @@ describe('the cluster flags', () => {
       '--cluster_advertise is neither a host nor a host with a port',
     ],
     [{ cluster: 'nats://n1:6222', clusterName: 'a b' }, '--cluster_name cannot contain spaces'],
-  ])('refuse %j', (flags, message) => {
+  ])('are rejected without repeating a password: %j', (flags, message) => {
     expect(() => read('', flags)).toThrow(
       expect.objectContaining({ code: 'usage', message, hint: expect.not.stringContaining('hunter2') }),
     );

@@ -1,4 +1,4 @@
-// What a broker makes of nats-server's configuration: defaults, both spellings, flags on top, and what it refuses.
+// How the broker reads nats-server's configuration: defaults, every spelling of an option, flags, and rejected options.
 import { createAccount, createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import {
@@ -12,7 +12,7 @@ import { parseConf } from '../../../src/conf/parser.ts';
 const pair = 'cert_file: "./certs/server-cert.pem", key_file: "./certs/server-key.pem"';
 const verified = `${pair}, ca_file: "./certs/ca.pem", verify: true`;
 
-/** The kinds of configuration that natspki writes, as a NATS operator would write them. */
+/** The kinds of configuration that natspki writes, as a NATS operator would write them by hand. */
 const examples = {
   basic: `port: 4222\nserver_name: "nats-tls"\ntls { ${pair} }`,
   verify: `port: 4222\nserver_name: "nats-tls-verify"\ntls { ${verified} }`,
@@ -63,7 +63,7 @@ function read(text: string, options: { flags?: BrokerFlags; ignoreUnsupported?: 
   return { options: result, problems: shown, hints: problems.map(({ hint }) => hint) };
 }
 
-/** The options of a configuration with nothing wrong in it. */
+/** Reads a configuration that must have no problem. */
 function valid(text: string, flags: BrokerFlags = {}) {
   const { options, problems } = read(text, { flags });
   expect(problems).toEqual([]);
@@ -71,7 +71,7 @@ function valid(text: string, flags: BrokerFlags = {}) {
 }
 
 describe('readBrokerOptions', () => {
-  it("has nats-server's defaults", () => {
+  it("uses nats-server's defaults for an empty configuration", () => {
     expect(valid('')).toEqual(defaultBrokerOptions);
     expect(defaultBrokerOptions).toMatchObject({
       host: '0.0.0.0',
@@ -88,7 +88,7 @@ describe('readBrokerOptions', () => {
     });
   });
 
-  it('reads limits, times and names, under each of their spellings', () => {
+  it('reads limits, durations and names under the alternative spellings of each', () => {
     expect(
       valid(`server_name: n1, host: localhost, port: 4333, max_conn: 10, max_subs: 20, max_sub_tokens: 5
         max_control_line: 1KB, max_payload: 2MB, max_pending: 10MB, ping_interval: "5s", ping_max: 3
@@ -119,7 +119,7 @@ describe('readBrokerOptions', () => {
     });
   });
 
-  it('takes listen in all its forms', () => {
+  it('reads "listen" in each of its forms', () => {
     expect(valid('listen: "127.0.0.1:4333"')).toMatchObject({ host: '127.0.0.1', port: 4333 });
     expect(valid('listen: "[::1]:-1"')).toMatchObject({ host: '::1', port: 0 });
     expect(valid('listen: ":4333", host: localhost')).toMatchObject({ host: 'localhost', port: 4333 });
@@ -130,12 +130,12 @@ describe('readBrokerOptions', () => {
     ]);
   });
 
-  it('takes -1 for any free port and 0 for the default one', () => {
+  it('reads port -1 as any free port and port 0 as the default port', () => {
     expect(valid('port: -1').port).toBe(0);
     expect(valid('port: 0').port).toBe(4222);
   });
 
-  it('lets flags win over the file', () => {
+  it('gives flags precedence over the file', () => {
     const flags: BrokerFlags = {
       addr: '127.0.0.1',
       port: -1,
@@ -171,21 +171,21 @@ describe('readBrokerOptions', () => {
     [`https_port: 8443\ntls { ${pair} }`, 'https://:8443'],
     ['http_port: 0', undefined],
     ['port: 1', undefined],
-  ])('takes %s for monitoring', (text, expected) => {
+  ])('reads the monitoring address from %j', (text, expected) => {
     const { monitor } = valid(text);
     const url = ({ secure, host = '', port, basePath }: NonNullable<typeof monitor>) =>
       `${secure ? 'https' : 'http'}://${host}:${port}${basePath}`;
     expect(monitor && url(monitor)).toBe(expected);
   });
 
-  it('lets the flags for monitoring win', () => {
+  it('gives the monitoring flags precedence over the file', () => {
     expect(valid('http: "localhost:8222"', { httpPort: 1 }).monitor).toMatchObject({
       host: 'localhost',
       port: 1,
     });
   });
 
-  it('turns TLS off by --tls=false, and wants both halves of a pair', () => {
+  it('turns TLS off with --tls=false, and rejects a certificate flag without a key flag', () => {
     expect(valid('tls { cert_file: x, key_file: y }', { tls: false }).tls).toBeUndefined();
     expect(() => read('', { flags: { tls: true, tlscert: 'c.pem' } })).toThrow(/need a server certificate/);
   });
@@ -214,33 +214,36 @@ describe('readBrokerOptions', () => {
       'error 1:14 expected a string or an array of strings for "server_tags", found a block',
     ],
     ['server_metadata: {a: 1}', 'error 1:22 an entry of "server_metadata" must be a string'],
-    ['write_timeout: retry', 'error 1:16 "write_timeout" must be "default" or "close" here'],
-    ['http_port: 1\nhttps_port: 2', 'error 1:12 monitoring has one port, http or https, and both are given'],
-    ['https_port: 8443', 'error 1:13 https for monitoring needs a tls block'],
+    ['write_timeout: retry', 'error 1:16 "write_timeout" must be "default" or "close" for clients'],
+    [
+      'http_port: 1\nhttps_port: 2',
+      'error 1:12 monitoring takes either an http port or an https port, not both',
+    ],
+    ['https_port: 8443', 'error 1:13 HTTPS for monitoring needs a tls block'],
     ['http_port: 70000', 'error 1:12 port 70000 is not between -1 and 65535'],
     ['http: "nowhere"', 'error 1:7 "http" must be a port or a host with a port'],
     ['max_payloads: 5', 'error 1:1 unknown field "max_payloads"'],
     ['cluster { name: "a b" }', 'error 1:17 cluster name cannot contain spaces'],
     ['cluster { routes: ["x"] }', 'error 1:20 a route in cluster is not a URL such as nats://host:6222'],
     ['cluster { rutes: [] }', 'error 1:11 unknown field "rutes" in cluster'],
-  ])('refuses %s', (text, problem) => {
+  ])('rejects %j', (text, problem) => {
     expect(read(text).problems).toContain(problem);
   });
 
-  it('says that nats-server wants units where this broker takes seconds without them', () => {
+  it('reads a bare number as seconds, and warns that nats-server rejects it', () => {
     const { options, problems, hints } = read('lame_duck_duration: 90');
     expect(options.lameDuckDurationMs).toBe(90_000);
-    expect(problems).toEqual(['warning 1:21 nats-server refuses a bare number for "lame_duck_duration"']);
-    expect(hints).toEqual(['write "1m30s" where nats-server reads this file too']);
+    expect(problems).toEqual(['warning 1:21 nats-server rejects a bare number for "lame_duck_duration"']);
+    expect(hints).toEqual(['write "1m30s" if nats-server reads this file too']);
   });
 
-  it('takes what changes nothing about this broker', () => {
+  it('silently accepts options that have no effect on this broker', () => {
     expect(valid('server_tags: [a], server_metadata: {a: b}, max_closed_clients: 5')).toEqual(
       defaultBrokerOptions,
     );
   });
 
-  it('has a system account, unless it is told not to', () => {
+  it('has a system account unless the configuration turns it off, and rejects one that is not defined', () => {
     expect(valid('').systemAccount).toBe('$SYS');
     for (const none of ['no_system_account', 'no_system', 'no_sys_acc']) {
       expect(valid(`${none}: true`).systemAccount).toBeUndefined();
@@ -248,11 +251,11 @@ describe('readBrokerOptions', () => {
     expect(valid('accounts { S {} }, system: S').systemAccount).toBe('S');
     expect(valid('accounts { $SYS { users: [{user: admin}] } }').systemAccount).toBe('$SYS');
     expect(read('system_account: S').problems).toEqual([
-      'error 1:17 the system account "S" is not one of the accounts',
+      'error 1:17 the system account "S" is not defined in "accounts"',
     ]);
   });
 
-  it('never repeats a password of a route', () => {
+  it('never repeats the password of a route in a message', () => {
     expect(read('cluster { routes: ["secret@"] }').problems.join()).not.toContain('secret');
   });
 
@@ -268,21 +271,21 @@ describe('readBrokerOptions', () => {
     ['mqtt {port: 1883}', 'MQTT'],
     ['websocket {port: 8080}', 'WebSocket'],
     ['mappings: {a: b}', 'subject mappings'],
-  ])('refuses %s with its place, and only warns when told to go on', (text, feature) => {
-    const refused = read(text);
-    expect(refused.problems).toEqual([
+  ])('rejects the unsupported option %j, and only warns with ignoreUnsupported', (text, feature) => {
+    const rejected = read(text);
+    expect(rejected.problems).toEqual([
       expect.stringMatching(
         new RegExp(`^error 1:\\d+ "\\w+" is not supported: the bundled broker does not have ${feature}$`),
       ),
     ]);
-    expect(refused.hints).toEqual(['remove it, or run this configuration on nats-server']);
+    expect(rejected.hints).toEqual(['remove it, or run this configuration on nats-server']);
     expect(read(text, { ignoreUnsupported: true }).problems).toEqual([
       expect.stringMatching(/^warning 1:\d+ "\w+" is ignored/),
     ]);
   });
 
   it.each(['operator: "/a.jwt"', 'resolver: MEMORY', 'trusted_keys: [X]'])(
-    'lets in nobody but the users of the file where it is told to go on without %s',
+    'admits only the users in the file when it ignores the login method %j',
     (text) => {
       expect(read(text, { ignoreUnsupported: true }).options.auth.users).toEqual([]);
       const users = 'accounts { A { users: [{user: a, password: x}] } }';
@@ -291,19 +294,19 @@ describe('readBrokerOptions', () => {
     },
   );
 
-  it('takes a feature that is turned off', () => {
+  it('accepts an unsupported feature that is turned off', () => {
     valid('jetstream: false');
   });
 
   it.each([
     'authorization { auth_callout { issuer: X } }',
     'authorization { users: [{user: a, proxy_required: true}] }',
-  ])('refuses %s whatever it is told, because somebody counts on it', (text) => {
+  ])('rejects %j even with ignoreUnsupported, because security depends on it', (text) => {
     const { problems } = read(text, { ignoreUnsupported: true });
     expect(problems).toEqual([expect.stringMatching(/^error 1:\d+ .*(not supported|does not have)/)]);
   });
 
-  it('warns of nothing about a cluster block that is right', () => {
+  it('reads a valid cluster block without a warning', () => {
     expect(
       valid(`cluster { name: c1, listen: "0.0.0.0:6222", routes: ["nats://a:6222", "nats://u:p@b:6222"]
         tls { cert_file: r, key_file: k, ca_file: ca } , pool_size: 3, no_advertise: true }`).cluster,
@@ -316,7 +319,7 @@ describe('readBrokerOptions', () => {
     });
   });
 
-  it.each(Object.entries(examples))('reads the example %s', (name, text) => {
+  it.each(Object.entries(examples))('reads the example configuration "%s" without an error', (name, text) => {
     const { options, problems } = read(text);
     expect(problems.filter((problem) => problem.startsWith('error'))).toEqual([]);
     expect(options.tls?.pairs.length).toBe(name === 'multi-certificate' ? 2 : 1);
@@ -334,7 +337,7 @@ describe('readBrokerOptions', () => {
 describe('accounts and authorization', () => {
   const [user, account] = [createUser().getPublicKey(), createAccount().getPublicKey()];
 
-  it('reads nkeys, types of connections and the key of an account', () => {
+  it('reads nkeys of users, their connection types and the nkey of an account', () => {
     const { auth } = valid(`accounts { A {
       nkey: ${account}
       users: [ { nkey: ${user}, clients: [standard, mqtt] } ]
@@ -344,7 +347,7 @@ describe('accounts and authorization', () => {
     ]);
   });
 
-  it('warns of hashes that nothing matches, that take seconds, and that shut the door of no_auth_user', () => {
+  it('warns of a malformed bcrypt hash, of a slow one, and of a hashed password of no_auth_user', () => {
     const hash = (cost: string) => `"$2b$${cost}$${'x'.repeat(53)}"`;
     const { problems } = read(`authorization { users: [
       { user: a, password: ${hash('11')} }
@@ -353,13 +356,13 @@ describe('accounts and authorization', () => {
     ] }
     no_auth_user: a`);
     expect(problems.map((problem) => problem.replace(/^warning \d+:\d+ /, ''))).toEqual([
-      '"password" begins like a bcrypt hash and is none: nothing matches it',
+      '"password" starts like a bcrypt hash but is not a valid one: no password matches it',
       '"password" is a bcrypt hash of cost 16: each login takes seconds',
-      'no_auth_user "a" has a hashed password: nobody comes in without saying it',
+      'no_auth_user "a" has a hashed password: clients without credentials are rejected',
     ]);
   });
 
-  it('collects the users of both', () => {
+  it('collects the users of authorization and of accounts', () => {
     const { auth } = valid(`authorization { users: [{user: a, password: x}], timeout: 0.5 }
       accounts { APP { users: [{user: b}] }, OTHER {} }
       no_auth_user: b`);
@@ -382,32 +385,32 @@ describe('accounts and authorization', () => {
     });
   });
 
-  it('lets everybody in where accounts have no users, and nobody where the list of users is empty', () => {
+  it('admits every client if no account has users, and no client if the list of users is empty', () => {
     expect(valid('accounts { A {} }').auth.users).toBeUndefined();
     expect(valid('accounts: [A, B]').auth.users).toBeUndefined();
     expect(valid('authorization { users: [] }').auth.users).toEqual([]);
   });
 
-  it('takes a timeout of zero for the default one, as nats-server does', () => {
+  it('reads a timeout of zero as the default, as nats-server does', () => {
     expect(valid('authorization { token: t, timeout: 0 }').auth.timeoutMs).toBeUndefined();
   });
 
-  it('refuses secrets on the command line that nobody would be asked for', () => {
+  it('rejects an empty token or user on the command line, and a password without a user', () => {
     const problemsOf = (flags: BrokerFlags) => {
       const problems: ConfProblem[] = [];
       readBrokerOptions(parseConf('', { file: 'nats.conf' }), problems, { flags });
       return problems.map(({ message }) => message);
     };
-    expect(problemsOf({ auth: '' })).toEqual(['the token is empty: everybody could connect']);
-    expect(problemsOf({ user: '', pass: '' })).toEqual(['the user is empty: everybody could connect']);
+    expect(problemsOf({ auth: '' })).toEqual(['the token is empty: every client could connect']);
+    expect(problemsOf({ user: '', pass: '' })).toEqual(['the user is empty: every client could connect']);
     expect(problemsOf({ pass: 'x' })).toEqual([
-      'a password needs a user beside it: nobody would be asked for it',
+      'a password needs a user: without one, no client is asked for the password',
     ]);
   });
 
   it.each([
-    ['authorization { token: "" }', 'the token is empty: everybody could connect'],
-    ['authorization { user: "", password: "" }', 'the user is empty: everybody could connect'],
+    ['authorization { token: "" }', 'the token is empty: every client could connect'],
+    ['authorization { user: "", password: "" }', 'the user is empty: every client could connect'],
     ['authorization { token: t, timeout: -1 }', '"timeout" cannot be negative'],
     ['authorization { user: a, password: b, token: c }', 'a single user and a token cannot be combined'],
     [
@@ -418,12 +421,12 @@ describe('accounts and authorization', () => {
       'authorization { token: t }\naccounts { A { users: [{user: c}] } }',
       'a token and a list of users cannot be combined',
     ],
-    ['authorization { users: [{user: a}, {user: a}] }', 'user "a" is there twice'],
-    ['accounts { A { users: [{user: a}] }, B { users: [{user: a}] } }', 'user "a" is there twice'],
+    ['authorization { users: [{user: a}, {user: a}] }', 'user "a" is defined twice'],
+    ['accounts { A { users: [{user: a}] }, B { users: [{user: a}] } }', 'user "a" is defined twice'],
     ['no_auth_user: a', 'no_auth_user "a" is not among the users'],
     ['authorization { users: [{password: b}] }', 'an entry of authorization.users needs "user" or "nkey"'],
     ['authorization { users: [a] }', 'an entry of authorization.users must be a block such as {user: alice}'],
-    ['authorization { password: b }', '"password" in authorization needs "user" beside it'],
+    ['authorization { password: b }', '"password" in authorization needs "user"'],
     ['accounts { $G { users: [] } }', 'account name "$G" is reserved'],
     ['accounts { A { limits: { max_subz: 1 } } }', 'unknown field "max_subz" in accounts.A.limits'],
     ['accounts { A { limits: 5 } }', 'expected a block for "limits" in accounts.A, found an integer'],
@@ -442,21 +445,21 @@ describe('accounts and authorization', () => {
     ],
     [
       'authorization { users: [{nkey: SUAC}] }',
-      '"nkey" in authorization.users is not the public key of a user, and looks like a secret seed',
+      '"nkey" in authorization.users is not the public key of a user, but looks like a secret seed',
     ],
     [
       `authorization { users: [{nkey: ${user}, user: a}] }`,
-      'an entry of authorization.users has "nkey" beside "user" or "password": a key is proof enough',
+      'an entry of authorization.users has "nkey" together with "user" or "password": remove those',
     ],
-    [`authorization { users: [{nkey: ${user}}, {nkey: ${user}}] }`, `user "${user}" is there twice`],
+    [`authorization { users: [{nkey: ${user}}, {nkey: ${user}}] }`, `user "${user}" is defined twice`],
     [
       'authorization { users: [{user: a, allowed_connection_types: [TELNET]}] }',
-      '"TELNET" in authorization.users.allowed_connection_types is not a type of connection',
+      '"TELNET" in authorization.users.allowed_connection_types is not a connection type',
     ],
     ['accounts { A: 5 }', 'account "A" must be a block'],
     ['accounts: 5', 'accounts must be a block, or an array of names'],
     ['accounts { A { user: [] } }', 'unknown field "user" in accounts.A'],
-  ])('refuses %s', (text, message) => {
+  ])('rejects %j', (text, message) => {
     const { problems } = read(text);
     expect(problems.map((problem) => problem.replace(/^error \d+:\d+ /, ''))).toContain(message);
   });

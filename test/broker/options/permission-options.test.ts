@@ -1,4 +1,4 @@
-// What a broker makes of permissions blocks: every spelling, defaults, and what is wrong with them.
+// How the broker reads permissions blocks: every spelling of an option, defaults, and rejected values.
 import { describe, expect, it } from 'vitest';
 import { readAuthOptions } from '../../../src/broker/options/auth-options.ts';
 import type { UserOptions } from '../../../src/broker/options/user-options.ts';
@@ -26,7 +26,7 @@ function permissionsOf(text: string): PermissionRules | undefined {
 const rule = (subject: string, queue?: string) => ({ subject, queue });
 const everything = { allow: undefined, deny: [] };
 
-describe('permissions', () => {
+describe('a permissions block', () => {
   it.each([
     ['publish: a', { publish: { allow: [rule('a')], deny: [] } }],
     ['pub: [a, "b.>"]', { publish: { allow: [rule('a'), rule('b.>')], deny: [] } }],
@@ -38,7 +38,7 @@ describe('permissions', () => {
     ['export: [a]', { subscribe: { allow: [rule('a')], deny: [] } }],
     ['', {}],
     ['allow_responses: false', {}],
-  ])('{ %s } are read', (text, rules) => {
+  ])('is read from { %s }', (text, rules) => {
     expect(permissionsOf(text)).toEqual({
       publish: everything,
       subscribe: everything,
@@ -57,7 +57,7 @@ describe('permissions', () => {
       Number.POSITIVE_INFINITY,
       Number.POSITIVE_INFINITY,
     ],
-  ])('{ %s } close everything but answers', (text, max, expiresMs) => {
+  ])('with { %s } allows publishing only answers', (text, max, expiresMs) => {
     const responses = { max, expiresMs };
     expect(permissionsOf(text)).toEqual({
       publish: { allow: [], deny: [] },
@@ -73,7 +73,7 @@ describe('permissions', () => {
     ['publish: [a, 1 ]', 'error 2:14 an entry of authorization.users.permissions.publish is not a subject'],
     [
       'pub: { deny: "a q" }',
-      'error 2:14 an entry of authorization.users.permissions.publish names a queue group, and nobody publishes to one',
+      'error 2:14 an entry of authorization.users.permissions.publish has a queue group, which applies only to subscriptions',
     ],
     [
       'subscribe: { allow: "a b c" }',
@@ -100,12 +100,12 @@ describe('permissions', () => {
       'publish: []',
       'warning 2:10 an empty list in authorization.users.permissions.publish allows everything',
     ],
-  ])('{ %s } are complained of', (text, problem) => {
+  ])('is reported with { %s }', (text, problem) => {
     const { problems } = read(`authorization { users: [{ user: a, permissions: {\n${text} } }] }`);
     expect(problems).toEqual([problem]);
   });
 
-  it('by default are those of users without any', () => {
+  it('named default_permissions applies to users without a permissions block', () => {
     const { users, problems } = read(`authorization { default_permissions: { publish: d }
       users: [{ user: a }, { user: b, permission: {} }] }
       accounts { X { default_permissions: { publish: x }, users: [{ user: c }, { user: d, authorization: { pub: own } }] }
@@ -122,10 +122,13 @@ describe('permissions', () => {
     ]);
   });
 
-  it.each(['user: a, password: b', 'token: t', ''])('for nobody are refused: { %s }', (text) => {
-    const { problems } = read(`authorization { ${text}\npermissions: { publish: x } }`);
-    expect(problems).toEqual([
-      'error 2:14 permissions in authorization are for those in "users", and there is no such list',
-    ]);
-  });
+  it.each(['user: a, password: b', 'token: t', ''])(
+    'in authorization { %s } needs a list of users',
+    (text) => {
+      const { problems } = read(`authorization { ${text}\npermissions: { publish: x } }`);
+      expect(problems).toEqual([
+        'error 2:14 permissions in authorization apply to "users", and there is no such list',
+      ]);
+    },
+  );
 });
