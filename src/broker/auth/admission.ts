@@ -1,5 +1,5 @@
-// One client's way in: what it is given to sign, how long it may take, and the verdict on what it says of itself. Where
-// a password is hashed the verdict takes a while, in which nothing of the client is read.
+// Authenticates one client: its nonce, the time limit for CONNECT, and the check of its credentials. Checking a hashed
+// password is asynchronous; until the result is there, the broker reads nothing more from the client.
 import { randomBytes } from 'node:crypto';
 import type { Parser } from '../../protocol/parser.ts';
 import type { PeerCertificate } from '../../tls/peer.ts';
@@ -9,21 +9,21 @@ import type { Authenticator, Identity, Refused } from './auth.ts';
 import type { ConnectOptions } from './connect-options.ts';
 import type { PasswordHashes } from './password-hashes.ts';
 
-/** What is needed to judge; a reload puts another authenticator and other options in their place. */
+/** What authentication depends on; a reload replaces the authenticator and the options. */
 export interface Judges {
   readonly options: BrokerOptions;
   readonly authenticator: Authenticator;
   readonly passwordHashes: PasswordHashes;
 }
 
-/** Whose admission it is. */
+/** The client to authenticate. */
 export interface Applicant {
   readonly connection: Connection;
   readonly parser: Parser;
   readonly peer: () => PeerCertificate | undefined;
-  /** Called when the time is over. */
+  /** Called when the client exceeds the time limit. */
   readonly onLate: () => void;
-  /** Runs what reads, and survives a defect in it. */
+  /** Runs a task that reads the client's data, so that a defect in it affects only this client. */
   readonly read: (task: () => void) => void;
 }
 
@@ -39,71 +39,71 @@ export class Admission {
     this.#applicant = applicant;
   }
 
-  /** Makes what the client is to sign; empty where nobody signs anything. The size is nats-server's (nkey.go). */
+  /** Creates the nonce that the client signs; empty if no user has an nkey. Its size is nats-server's (nkey.go). */
   challenge(): string {
     if (this.#judges.authenticator.needsNonce) this.#nonce = randomBytes(11).toString('base64url');
     return this.#nonce;
   }
 
-  /** Lets the time run, until a verdict. */
+  /** Starts the time limit, which ends with a result. */
   limitTime(): void {
     this.#timer ??= setTimeout(this.#applicant.onLate, authTimeoutMs(this.#judges.options));
   }
 
-  /** Ends the time. */
+  /** Cancels the time limit. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
 
-  /** Hands the verdict on, at once or after a while; not while an earlier one is still to come, which will do. */
-  judge(connect: ConnectOptions, then: (verdict: Identity | Refused) => void): void {
+  /** Passes on the result, now or after a password check; ignores the call while an earlier check is pending. */
+  judge(connect: ConnectOptions, then: (result: Identity | Refused) => void): void {
     if (this.#isPending) return;
-    const verdict = this.#ask(connect);
-    if (verdict instanceof Promise) {
-      void this.#wait(verdict, then);
+    const result = this.#authenticate(connect);
+    if (result instanceof Promise) {
+      void this.#wait(result, then);
     } else {
       this.close();
-      then(verdict);
+      then(result);
     }
   }
 
-  /** The verdict on one who says nothing of itself. */
+  /** Authenticates a client that has sent no CONNECT. */
   judgeSilent(connect: ConnectOptions): Identity | Refused {
-    const verdict = this.#judges.authenticator.authenticate(connect, this.#applicant.peer);
-    return 'hash' in verdict ? verdict.conclude(false) : verdict;
+    const result = this.#judges.authenticator.authenticate(connect, this.#applicant.peer);
+    return 'hash' in result ? result.conclude(false) : result;
   }
 
-  #ask(connect: ConnectOptions): Identity | Refused | Promise<Identity | Refused> {
+  #authenticate(connect: ConnectOptions): Identity | Refused | Promise<Identity | Refused> {
     const { authenticator, passwordHashes } = this.#judges;
     const { peer, connection } = this.#applicant;
-    const verdict = authenticator.authenticate(connect, peer, this.#nonce);
-    if (!('hash' in verdict)) return verdict;
-    const { hash, password } = verdict;
-    if (passwordHashes.knows(hash, password)) return verdict.conclude(true);
+    const result = authenticator.authenticate(connect, peer, this.#nonce);
+    if (!('hash' in result)) return result;
+    const { hash, password } = result;
+    if (passwordHashes.knows(hash, password)) return result.conclude(true);
     const asker = { address: connection.remoteAddress, isGone: () => !connection.isOpen };
     return passwordHashes.check(hash, password, asker).then((right) => {
-      // A reload in between has made other rules.
+      // A reload has replaced the rules during the check: apply the new ones.
       const isOld = authenticator !== this.#judges.authenticator;
-      return isOld && connection.isOpen ? this.#ask(connect) : verdict.conclude(right);
+      return isOld && connection.isOpen ? this.#authenticate(connect) : result.conclude(right);
     });
   }
 
   async #wait(
-    verdict: Promise<Identity | Refused>,
-    then: (verdict: Identity | Refused) => void,
+    pending: Promise<Identity | Refused>,
+    then: (result: Identity | Refused) => void,
   ): Promise<void> {
     const { connection, parser, read } = this.#applicant;
     this.#isPending = true;
     this.limitTime();
     parser.hold();
     connection.hold();
-    const late = await verdict;
+    const result = await pending;
     this.#isPending = false;
     if (!connection.isOpen) return;
     this.close();
     read(() => {
-      then(late);
+      then(result);
       parser.resume();
     });
     if (!this.#isPending) connection.proceed();

@@ -1,5 +1,5 @@
-// Who a client is, by its certificate or by what CONNECT says, and whether it still is after a reload. Sends nothing, and
-// hashes no password: that takes time, and is left to whoever asks.
+// Identifies a client by its certificate or its CONNECT, and decides whether the identity survives a reload. Sends
+// nothing and leaves the slow check of hashed passwords to the caller.
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { quote } from '../../log.ts';
@@ -12,21 +12,23 @@ import { bcryptCost, isBcrypt, sameSecret } from '../options/password.ts';
 import type { UserOptions } from '../options/user-options.ts';
 import type { ConnectOptions } from './connect-options.ts';
 
-/** Somebody who may be here. */
+/** An authenticated client. */
 export interface Identity {
   readonly account: string;
-  /** For the log, `user:alice`, `nkey:U…` or `token`; empty for somebody without a name. */
+  /** For the log: `user:alice`, `nkey:U…` or `token`; empty for an anonymous client. */
   readonly label: string;
-  /** What this one may do; undefined for everything. */
+  /** Undefined for an unrestricted client. */
   readonly permissions: Permissions | undefined;
 }
 
-/** Somebody who may not; the reason is for the log and never for the client. */
+/** A rejected client; the reason goes to the log and never to the client. */
 export interface Refused {
   readonly refused: string;
 }
 
-/** Somebody of whom it depends on whether a password belongs to a bcrypt hash. */
+/**
+ * A client whose result depends on whether its password matches a bcrypt hash; the caller checks that and concludes.
+ */
 export interface Unproven {
   readonly hash: string;
   readonly password: string;
@@ -39,20 +41,21 @@ const anonymous: Identity = { account: globalAccountName, label: '', permissions
 
 const tokenLabel = 'token';
 
-/** Judges clients by one configuration. */
+/** Authenticates clients by one configuration; a reload creates another. */
 export class Authenticator {
   readonly #options: AuthOptions;
   readonly #mapsCertificates: boolean;
-  /** Those who log in with a name, and those who log in with a key. */
+  /** Users with a name, by name. */
   readonly #users: ReadonlyMap<string, UserOptions>;
+  /** Users with an nkey, by public key. */
   readonly #keys: ReadonlyMap<string, { readonly user: UserOptions; readonly key: KeyObject }>;
-  /** Where those in lists of users are, by their labels. */
+  /** The accounts of listed users, by label. */
   readonly #accounts: ReadonlyMap<string, string>;
-  /** Those that a certificate may name. */
+  /** The users that a certificate may name. */
   readonly #names: ReadonlySet<string>;
-  /** What the password of somebody is checked against who is refused anyway; undefined where no password is hashed. */
+  /** The hash to check passwords of rejected clients against, for equal timing; undefined if no password is hashed. */
   readonly #decoy: string | undefined;
-  /** Users that have their rules by default share what is made of them. */
+  /** Users with the same default rules share their compiled form. */
   readonly #permissions = new Map<PermissionRules, Permissions>();
 
   /** @param mapsCertificates whether users come from client certificates (verify_and_map) */
@@ -72,30 +75,30 @@ export class Authenticator {
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
   }
 
-  /** Whether a client must say who it is before anything else. */
+  /** Whether a client must authenticate before it may do anything else. */
   get isRequired(): boolean {
     const { single, token, users } = this.#options;
     return single !== undefined || token !== undefined || users !== undefined;
   }
 
-  /** Whether clients get a nonce to sign. */
+  /** Whether INFO carries a nonce for clients to sign. */
   get needsNonce(): boolean {
     return this.#keys.size > 0;
   }
 
-  /** Whether somebody who says nothing is let in as no_auth_user. */
+  /** Whether a client without credentials is accepted as no_auth_user. */
   get hasDefaultUser(): boolean {
     return this.#options.noAuthUser !== undefined;
   }
 
-  /** Whether that counts for somebody who does not even say CONNECT: not where it is a key (parser.go). */
+  /** Whether a client that sends no CONNECT is accepted too: not if no_auth_user is an nkey (parser.go). */
   get hasSilentUser(): boolean {
     return this.#options.admitsSilent || this.#users.has(this.#options.noAuthUser ?? '');
   }
 
   /**
-   * @param peer asked for only where certificates name the users
-   * @param nonce what the client was given to sign; empty for nothing
+   * @param peer called only if certificates name the users
+   * @param nonce the nonce that the client was to sign; empty for none
    */
   authenticate(connect: ConnectOptions, peer: () => PeerCertificate | undefined, nonce = ''): Verdict {
     const { single, token, users } = this.#options;
@@ -116,22 +119,22 @@ export class Authenticator {
   }
 
   /**
-   * Returns who somebody let in under an earlier configuration is under this one; undefined where this one does not
-   * let them in as the same, or lets somebody without a name in elsewhere. It is the same object where what they may do
-   * is the same too.
+   * Returns the identity under this configuration of a client that an earlier one accepted; the same object if nothing
+   * changed. Undefined if this configuration rejects the client, moves it to another account or replaces its user.
+   * @param result the result of authenticating the client again
    */
-  renew(identity: Identity, verdict: Identity | Refused): Identity | undefined {
-    if ('refused' in verdict || verdict.account !== identity.account) return undefined;
-    const isSame = verdict.label === identity.label;
+  renew(identity: Identity, result: Identity | Refused): Identity | undefined {
+    if ('refused' in result || result.account !== identity.account) return undefined;
+    const isSame = result.label === identity.label;
     if (!isSame && hasName(identity)) return undefined;
-    return isSame && isDeepStrictEqual(verdict.permissions?.rules, identity.permissions?.rules)
+    return isSame && isDeepStrictEqual(result.permissions?.rules, identity.permissions?.rules)
       ? identity
-      : verdict;
+      : result;
   }
 
   /**
-   * Whether somebody who was let in has a name that is in no list of users any more, or in another account: told
-   * nothing, for they may come back (reload.go, clientHasMovedToDifferentAccount).
+   * Whether the user of an accepted client was removed from the lists of users or moved to another account. Such a
+   * client gets no error, since it may reconnect (reload.go, clientHasMovedToDifferentAccount).
    */
   hasMoved(identity: Identity, { nkey, user }: ConnectOptions): boolean {
     const claimed = nkey === '' ? user : nkey;
@@ -140,7 +143,7 @@ export class Authenticator {
   }
 
   #bySingleUser(user: string, password: string, connect: ConnectOptions): Verdict {
-    // The comparison is made for other names too: the time must not tell them apart.
+    // Compare the password for other names too: the timing must not reveal whether the name is right.
     return prove(password, connect.pass, (right) =>
       right && user === connect.user ? { ...anonymous, label: labelOf(user) } : wrongUser(connect.user),
     );
@@ -160,7 +163,8 @@ export class Authenticator {
     const mapped = mapPeer(peer, this.#names);
     if (mapped.user === undefined) return { refused: mapped.reason };
     const user = this.#users.get(mapped.user) as UserOptions;
-    // The password counts beside the certificate, the absent one too (auth.go, processClientOrLeafAuthentication).
+    // The client must also send the user's password, or none if none is set (auth.go,
+    // processClientOrLeafAuthentication).
     return prove(user.password ?? '', connect.pass, (right) =>
       right
         ? this.#identify(user)
@@ -176,16 +180,16 @@ export class Authenticator {
       if (admitsSilent) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
       if (user === undefined || !mayConnect(user)) return refused;
-      // Where the password is hashed nobody can say it for the client; nats-server tries, in vain.
+      // The broker cannot supply a hashed password for the client; nats-server tries and fails.
       return isBcrypt(user.password ?? '') ? refused : this.#identify(user);
     }
     const user = this.#users.get(name);
-    // The comparison is made for unknown users too, and refusing takes as long whoever it is: the time must not tell them
-    // apart.
-    const verdict = prove(user?.password ?? '', pass, (right) =>
+    // Compare the password for unknown users too, and take as long for any rejection: the timing must not reveal which
+    // users exist.
+    const result = prove(user?.password ?? '', pass, (right) =>
       user !== undefined && right && mayConnect(user) ? this.#identify(user) : refused,
     );
-    if (!('refused' in verdict) || this.#decoy === undefined) return verdict;
+    if (!('refused' in result) || this.#decoy === undefined) return result;
     return { hash: this.#decoy, password: pass, conclude: () => refused };
   }
 
@@ -221,18 +225,18 @@ function hasName({ label }: Identity): boolean {
   return label !== anonymous.label && label !== tokenLabel;
 }
 
-/** Whether the user may come over plain NATS, the only way there is here. */
+/** Whether the user may connect over plain NATS, the only connection type of this broker. */
 function mayConnect({ connectionTypes }: UserOptions): boolean {
   return connectionTypes === undefined || connectionTypes.includes('STANDARD');
 }
 
-/** Compares a secret at once, or hands the work on where it is hashed. */
+/** Compares a plain secret at once, or leaves a hashed one to the caller. */
 function prove(secret: string, given: string, conclude: Unproven['conclude']): Verdict {
   if (isBcrypt(secret)) return { hash: secret, password: given, conclude };
   return conclude(sameSecret(secret, given));
 }
 
-/** A hash of the highest cost among the hashed passwords. */
+/** Returns a hash that nothing matches, of the highest cost among the hashed passwords. */
 function decoyFor(passwords: readonly string[]): string | undefined {
   const cost = Math.max(...passwords.filter(isBcrypt).map((hash) => bcryptCost(hash) ?? 0));
   return cost > 0 ? `$2b$${String(cost).padStart(2, '0')}$${'.'.repeat(53)}` : undefined;

@@ -1,4 +1,4 @@
-// What a client says of itself in CONNECT: read as nats-server's JSON decoder reads it. Judges nothing.
+// Parses CONNECT as nats-server's JSON decoder does. Does not authenticate the client.
 import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
 import { withoutSeed } from '../options/nkey.ts';
 
@@ -23,7 +23,7 @@ export interface ConnectOptions {
   tls_required: boolean;
 }
 
-/** What counts before CONNECT and for what it leaves out (client.go, defaultOpts). */
+/** The values before CONNECT, and of the fields that it leaves out (client.go, defaultOpts). */
 export const defaultConnectOptions: Readonly<ConnectOptions> = {
   verbose: true,
   pedantic: true,
@@ -46,8 +46,9 @@ export const defaultConnectOptions: Readonly<ConnectOptions> = {
 };
 
 /**
- * Puts a CONNECT on top of what the client said before. Field names match in any case, the last of a name counts, null
- * and unknown fields change nothing. Throws an Error, whose message carries no value, where the JSON or the type of a field is wrong.
+ * Applies a CONNECT to the options from earlier ones. Field names match in any case, the last duplicate counts, and
+ * null and unknown fields change nothing. Throws an Error if the JSON or the type of a field is invalid; its message
+ * never contains a value.
  */
 export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): ConnectOptions {
   const merged: Record<string, unknown> = { ...previous };
@@ -57,14 +58,14 @@ export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): 
     const value: unknown = JSON.parse(text);
     const expected = typeof defaultConnectOptions[known as keyof ConnectOptions];
     if (typeof value !== expected || (expected === 'number' && !isGoInteger(text))) {
-      throw new Error(`CONNECT with a wrong type for "${known}"`);
+      throw new Error(`CONNECT with a value of the wrong type for "${known}"`);
     }
     merged[known] = value;
   }
   return merged as unknown as ConnectOptions;
 }
 
-/** The CONNECT for the trace: everything but the secrets. */
+/** Returns the CONNECT for the trace log, with its secrets redacted. */
 export function withoutSecrets(json: Buffer): string {
   try {
     readMembers(json);
@@ -81,7 +82,7 @@ function readObject(json: Buffer): JsonMember[] {
   try {
     return readMembers(json);
   } catch {
-    // The parser's own message quotes what it read, which may be a password.
+    // The parser's own message quotes the input, which may be a password.
     throw new Error('CONNECT without a valid JSON object');
   }
 }

@@ -1,6 +1,6 @@
-// Checks passwords against bcrypt hashes beside the event loop, in worker threads: one check takes a tenth of a second
-// and more. What waits takes turns by the address it comes from and by the hash, so that guesses from one address hold up
-// no other, and guesses at one user's password no other user.
+// Checks passwords against bcrypt hashes in worker threads, off the event loop: one check takes a tenth of a second
+// or more. The queue is fair, round-robin by client address and then by hash: guesses from one address do not delay
+// another address, and guesses at one user's password do not delay another user.
 import { createHmac, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -8,15 +8,16 @@ import { Worker } from 'node:worker_threads';
 import { Turns } from '../../turns.ts';
 import { bcryptCost } from '../options/password.ts';
 
-/** One processor is left to the event loop, and beyond four the guesses of strangers would have the machine. */
+/** Leaves one processor to the event loop, and limits how much of the machine unauthenticated clients can use. */
 const maxWorkers = Math.max(1, Math.min(4, availableParallelism() - 1));
 
-/** How many passwords that were right are known again without a check. */
+/** How many correct passwords are remembered, to accept them again without a check. */
 const maxKnown = 10_000;
 
 /**
- * What a worker runs; a text, because a file of its own would be TypeScript in the sources and JavaScript in the
- * package. Go takes the revisions of bcrypt for one and the same (golang.org/x/crypto/bcrypt), the library does not.
+ * The worker's program, as a string: a file of its own would be TypeScript in the sources but JavaScript in the
+ * package. Go treats all bcrypt revisions alike (golang.org/x/crypto/bcrypt), but bcryptjs does not: so it always
+ * gets `$2b`.
  */
 const program = `
 const { parentPort, workerData } = require('node:worker_threads');
@@ -25,10 +26,10 @@ parentPort.on('message', ({ hash, password }) => {
   parentPort.postMessage(compareSync(password, '$2b' + hash.slice(3, 60)));
 });`;
 
-/** Who waits for a verdict. */
+/** The client that waits for the result of a check. */
 export interface Asker {
   readonly address: string;
-  /** Whether nobody wants to know any more. */
+  /** Whether the client has disconnected, so that its check can be dropped. */
   readonly isGone: () => boolean;
 }
 
@@ -43,22 +44,22 @@ export class PasswordHashes {
   readonly #waiting = new Turns<Check>();
   readonly #workers = new Set<Worker>();
   readonly #idle: Worker[] = [];
-  /** Passwords that were right, under a key that no other process has. */
+  /** HMACs of correct passwords with their hashes, under a key that only this process has. */
   readonly #known = new Set<string>();
   readonly #key = randomBytes(32);
   readonly #onError: (error: Error) => void;
 
-  /** @param onError told of a worker that died; what it was at is refused */
+  /** @param onError called when a worker dies; the password that it was checking counts as wrong */
   constructor(onError: (error: Error) => void) {
     this.#onError = onError;
   }
 
-  /** Whether the password has been found to belong to the hash before. */
+  /** Whether an earlier check has found that the password matches the hash. */
   knows(hash: string, password: string): boolean {
     return this.#known.has(this.#nameOf(hash, password));
   }
 
-  /** Finds out whether the password belongs to the hash; false also for one whose asker is gone before its turn. */
+  /** Checks whether the password matches the hash; false too if the client disconnects before the check starts. */
   check(hash: string, password: string, asker: Asker): Promise<boolean> {
     if (bcryptCost(hash) === undefined) return Promise.resolve(false);
     return new Promise((answer) => {
@@ -67,7 +68,7 @@ export class PasswordHashes {
     });
   }
 
-  /** Refuses what waits and ends the workers. */
+  /** Answers false to all queued checks and terminates the workers. */
   async close(): Promise<void> {
     for (const { answer } of this.#waiting.clear()) answer(false);
     await Promise.all(Array.from(this.#workers, (worker) => worker.terminate()));
@@ -81,7 +82,7 @@ export class PasswordHashes {
     }
   }
 
-  /** Takes out the next check that somebody still needs. */
+  /** Dequeues the next check that is still needed. */
   #take(): Check | undefined {
     for (;;) {
       const check = this.#waiting.take();
@@ -123,7 +124,7 @@ export class PasswordHashes {
   }
 }
 
-/** Undefined where the worker died over it. */
+/** Runs one check in a worker; undefined if the worker dies. */
 function ask(worker: Worker, question: { hash: string; password: string }): Promise<boolean | undefined> {
   return new Promise((resolve) => {
     const answered = (right: boolean) => {

@@ -1,54 +1,53 @@
-// What one session of a user with permissions may do: the permissions of the user, and the answers that it owes to the
-// requests delivered to it. Sends nothing; a session of a user without permissions has no permit.
+// Enforces permissions for one session: those of its user, and the answers that it may send to requests delivered to it
+// (allow_responses). Sends nothing; a session of an unrestricted user has no permit.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Permissions, ResponseLimits } from '../../subjects/permissions.ts';
 
-/** A subscription as a permit sees it. */
+/** The part of a subscription that a permit needs. */
 export interface Admitted {
   readonly subjectBytes: Buffer;
   /** In Latin-1. */
   readonly queue: string | undefined;
-  /** Whether some of its messages may be kept from it; `admits` sets it. */
+  /** Whether the permissions may withhold some of its messages; set by `admits`. */
   filtered: boolean;
 }
 
-/** What a session asks before it publishes, subscribes and receives. */
 export class Permit {
   readonly permissions: Permissions;
   readonly #answers: OpenAnswers | undefined;
 
-  /** @param now milliseconds on a clock that is never put back */
+  /** @param now milliseconds on a monotonic clock */
   constructor(permissions: Permissions, now: () => number = () => performance.now()) {
     const { responses } = permissions.rules;
     this.permissions = permissions;
     this.#answers = responses && new OpenAnswers(responses, now);
   }
 
-  /** Whether every message to this subject may be published. */
+  /** Whether the user's permissions allow publishing to the message's subject. */
   mayPublish({ buffer, subjectStart, subjectEnd }: Publication): boolean {
     return this.permissions.mayPublish(buffer, subjectStart, subjectEnd);
   }
 
-  /** Whether this message may be published as an answer to a request; it counts as that. */
+  /** Whether the message may be published as an answer to a request; counts it as one. */
   mayAnswer({ buffer, subjectStart, subjectEnd }: Publication): boolean {
     return this.#answers?.take(buffer.toString('latin1', subjectStart, subjectEnd)) ?? false;
   }
 
-  /** Whether the subscription may be made, and may stay. */
+  /** Whether the subscription is allowed, both when it is created and after a reload. */
   admits(subscription: Admitted): boolean {
     const { subjectBytes, queue } = subscription;
     subscription.filtered = this.permissions.filters(subjectBytes);
     return this.permissions.maySubscribe(subjectBytes, queue);
   }
 
-  /** Whether this message may be delivered to a subscription that is admitted. */
+  /** Whether the message may be delivered to an allowed subscription. */
   mayReceive({ buffer, subjectStart, subjectEnd }: Publication, { filtered, queue }: Admitted): boolean {
     return !filtered || !this.permissions.withholds(buffer, subjectStart, subjectEnd, queue);
   }
 
   /**
-   * Lets a request that has been delivered be answered. Where it may be answered already, that it comes again counts as
-   * one of the answers (client.go, deliverMsg).
+   * Allows answers to a delivered request. A second request with the same reply subject counts as one of the answers to
+   * the first (client.go, deliverMsg).
    */
   received({ buffer, replyStart, replyEnd }: Publication): void {
     if (this.#answers === undefined || replyStart === replyEnd) return;
@@ -58,10 +57,10 @@ export class Permit {
   }
 }
 
-/** More requests than this are not remembered: the oldest may not be answered any more. */
+/** Above this number of open requests, the session may no longer answer the oldest. */
 const maxOpen = 65_536;
 
-/** Reply subjects that wait for an answer, in the order in which their requests came. */
+/** The reply subjects that may be answered, in the order of their requests. */
 class OpenAnswers {
   readonly #limits: ResponseLimits;
   readonly #now: () => number;
@@ -81,7 +80,7 @@ class OpenAnswers {
     }
   }
 
-  /** Whether an answer may be sent to the subject; counts it. */
+  /** Whether an answer may be sent to the subject; counts the answer. */
   take(subject: string): boolean {
     const answer = this.#open.get(subject);
     if (answer === undefined) return false;

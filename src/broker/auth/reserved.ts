@@ -1,9 +1,9 @@
-// Subjects that nats-server keeps to itself, for gateways, service imports and JetStream: a client may not publish to
-// them, here neither, so that what works here works there (client.go, processInboundClientMsg).
+// Subjects that nats-server reserves for gateways, service imports and JetStream. Clients may not publish to them on
+// this broker either, so that a client that works here works on nats-server (client.go, processInboundClientMsg).
 
 interface Prefix {
   readonly bytes: Buffer;
-  /** How long a subject must be for the prefix to count: nats-server is not of one mind about the bare prefix. */
+  /** The shortest subject that the prefix reserves: nats-server reserves the bare prefix in some cases only. */
   readonly least: number;
 }
 
@@ -29,7 +29,7 @@ export function isReservedSubject(buffer: Buffer, start: number, end: number): b
   return beginsWithOne(publishing, buffer, start, end);
 }
 
-/** Whether a client may not ask for answers at `buffer[start, end)`. */
+/** Whether a client may not use `buffer[start, end)` as a reply subject. */
 export function isReservedReply(buffer: Buffer, start: number, end: number): boolean {
   return beginsWithOne(replying, buffer, start, end);
 }

@@ -1,7 +1,7 @@
-// The permissions of a user as nats-server tells them to the user itself (client.go, publicPermissions).
+// The permissions in the answer to a user info request, in nats-server's format (client.go, publicPermissions).
 import type { PermissionRules, SubjectRule, SubjectRules } from '../../subjects/permissions.ts';
 
-/** Undefined for a user who may do everything. */
+/** Returns undefined for an unrestricted user. */
 export function publicPermissions(rules: PermissionRules | undefined): object | undefined {
   if (rules === undefined) return undefined;
   const { publish, subscribe, responses } = rules;

@@ -1,4 +1,4 @@
-// Who is let in, by password, token and certificate, and who stays in after a reload.
+// Which clients the broker accepts, by password, token and certificate, and which stay connected after a reload.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
@@ -19,10 +19,10 @@ const users: AuthOptions = {
   ],
 };
 
-/** A verdict that no password has to be hashed for. */
-function atOnce(verdict: Verdict): Identity | Refused {
-  if ('hash' in verdict) throw new Error('a password is hashed');
-  return verdict;
+/** Returns a result that must not depend on a hashed password. */
+function immediate(result: Verdict): Identity | Refused {
+  if ('hash' in result) throw new Error('the result depends on a hashed password');
+  return result;
 }
 
 function judge(
@@ -31,12 +31,12 @@ function judge(
   { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
 ) {
   const given = { ...defaultConnectOptions, ...connect };
-  const verdict = atOnce(new Authenticator(options, maps).authenticate(given, () => peer));
-  return 'refused' in verdict ? 'refused' : `${verdict.account}/${verdict.label}`;
+  const result = immediate(new Authenticator(options, maps).authenticate(given, () => peer));
+  return 'refused' in result ? 'refused' : `${result.account}/${result.label}`;
 }
 
 function renewed(authenticator: Authenticator, identity: Identity, connect: ConnectOptions) {
-  return authenticator.renew(identity, atOnce(authenticator.authenticate(connect, () => undefined)));
+  return authenticator.renew(identity, immediate(authenticator.authenticate(connect, () => undefined)));
 }
 
 function certificateOf(commonName: string): PeerCertificate {
@@ -45,12 +45,12 @@ function certificateOf(commonName: string): PeerCertificate {
 }
 
 describe('Authenticator', () => {
-  it('lets everybody in where nothing is configured', () => {
+  it('accepts every client if no login is configured', () => {
     expect(judge(openToAll, { user: 'x', pass: 'y' })).toBe('$G/');
     expect(new Authenticator(openToAll, false).isRequired).toBe(false);
   });
 
-  it('takes a user and the password', () => {
+  it('accepts a single user only with its name and password', () => {
     const options = { ...openToAll, single: { user: 'u', password: 'p' } };
     expect(judge(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
     for (const wrong of [
@@ -64,14 +64,14 @@ describe('Authenticator', () => {
     }
   });
 
-  it('takes the token', () => {
+  it('accepts a client only with the configured token', () => {
     const options = { ...openToAll, token: 't' };
     expect(judge(options, { auth_token: 't' })).toBe('$G/token');
     for (const wrong of [{}, { auth_token: 'T' }, { user: 't' }])
       expect(judge(options, wrong)).toBe('refused');
   });
 
-  it('puts users into their accounts', () => {
+  it('assigns listed users to their accounts, and rejects other names and passwords', () => {
     expect(judge(users, { user: 'alice', pass: 'a' })).toBe('APP/user:alice');
     expect(judge(users, { user: 'bob' })).toBe('APP/user:bob');
     for (const wrong of [{}, { user: 'alice' }, { user: 'bob', pass: 'x' }, { user: '__proto__' }]) {
@@ -79,12 +79,12 @@ describe('Authenticator', () => {
     }
   });
 
-  it('lets nobody in under an empty list of users', () => {
+  it('rejects every client if the list of users is empty', () => {
     expect(judge({ ...openToAll, users: [] }, {})).toBe('refused');
     expect(judge({ ...openToAll, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe('refused');
   });
 
-  it('takes who says nothing for no_auth_user, and nobody else', () => {
+  it('accepts a client as no_auth_user only if it sends no credentials', () => {
     const options = { ...users, noAuthUser: 'alice' };
     expect(judge(options, {})).toBe('APP/user:alice');
     expect(judge(options, { user: 'alice' })).toBe('refused');
@@ -92,7 +92,7 @@ describe('Authenticator', () => {
     expect(judge(options, { auth_token: 'x' })).toBe('refused');
   });
 
-  it('takes the user from the certificate, whatever CONNECT says', () => {
+  it('takes the user from the certificate and ignores the user in CONNECT', () => {
     const byCertificate = { maps: true, peer: certificateOf('bob') };
     expect(judge(users, {}, byCertificate)).toBe('APP/user:bob');
     expect(judge(users, { user: 'alice', pass: '' }, byCertificate)).toBe('APP/user:bob');
@@ -100,13 +100,13 @@ describe('Authenticator', () => {
     expect(judge(users, { user: 'alice', pass: 'a' }, { maps: true })).toBe('refused');
   });
 
-  it('asks for the password of a mapped user too, where one is configured', () => {
+  it('also requires the password of a user mapped from a certificate, if one is configured', () => {
     const alice = { maps: true, peer: certificateOf('alice') };
     expect(judge(users, {}, alice)).toBe('refused');
     expect(judge(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
   });
 
-  it('takes as long to refuse whoever it is, where passwords are hashed', () => {
+  it('checks a hash before any rejection if some user has a hashed password, so that all take equally long', () => {
     const hash = `$2b$11$${'x'.repeat(53)}`;
     const hashed = {
       ...openToAll,
@@ -127,72 +127,72 @@ describe('Authenticator', () => {
       ['nobody', 'p'],
       ['', ''],
     ] as const) {
-      const verdict = ask(user, pass);
-      if (!('hash' in verdict)) throw new Error(`${user} is refused at once`);
-      expect(verdict.hash).toMatch(/^\$2b\$11\$.{53}$/);
-      expect(verdict.conclude(true)).toHaveProperty('refused');
+      const result = ask(user, pass);
+      if (!('hash' in result)) throw new Error(`${user} is rejected without the check of a hash`);
+      expect(result.hash).toMatch(/^\$2b\$11\$.{53}$/);
+      expect(result.conclude(true)).toHaveProperty('refused');
     }
     expect(ask('hashed', 'x')).toMatchObject({ hash, password: 'x' });
     expect(ask('plain', 'p')).toMatchObject({ label: 'user:plain' });
   });
 
-  it('does not ask for a certificate that says nothing', () => {
+  it('does not read the client certificate if no user can be mapped from it', () => {
     const authenticator = new Authenticator({ ...openToAll, token: 't' }, true);
     const connect = { ...defaultConnectOptions, auth_token: 't' };
-    const verdict = authenticator.authenticate(connect, () => {
-      throw new Error('asked');
+    const result = authenticator.authenticate(connect, () => {
+      throw new Error('the certificate was read');
     });
-    expect(verdict).toMatchObject({ label: 'token' });
+    expect(result).toMatchObject({ label: 'token' });
   });
 
-  it('keeps after a reload those who would be let in as the same', () => {
-    const admitted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
+  it('keeps a client after a reload if the new configuration accepts it under the same identity', () => {
+    const accepted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
       const connect = { ...defaultConnectOptions, ...given };
-      const identity = atOnce(new Authenticator(options, false).authenticate(connect, () => undefined));
+      const identity = immediate(new Authenticator(options, false).authenticate(connect, () => undefined));
       if ('refused' in identity) throw new Error(identity.refused);
       return { identity, connect };
     };
-    const still = (options: AuthOptions, { identity, connect }: ReturnType<typeof admitted>) =>
+    const isKept = (options: AuthOptions, { identity, connect }: ReturnType<typeof accepted>) =>
       renewed(new Authenticator(options, false), identity, connect) === identity;
-    const alice = admitted(users, { user: 'alice', pass: 'a' });
+    const alice = accepted(users, { user: 'alice', pass: 'a' });
     const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
       ...openToAll,
       users: [{ name: 'alice', password: 'a', account: 'APP', permissions: undefined, ...change }],
     });
-    expect(still(users, alice)).toBe(true);
-    expect(still(changed({}), alice)).toBe(true);
-    expect(still(changed({ password: 'b' }), alice)).toBe(false);
-    expect(still(changed({ account: 'OTHER' }), alice)).toBe(false);
-    expect(still({ ...openToAll, users: [] }, alice)).toBe(false);
-    expect(still(single, alice)).toBe(false);
-    expect(still(openToAll, alice)).toBe(false);
-    expect(still(single, admitted(single, { user: 'alice', pass: 'a' }))).toBe(true);
-    expect(still(users, admitted(openToAll, {}))).toBe(false);
+    expect(isKept(users, alice)).toBe(true);
+    expect(isKept(changed({}), alice)).toBe(true);
+    expect(isKept(changed({ password: 'b' }), alice)).toBe(false);
+    expect(isKept(changed({ account: 'OTHER' }), alice)).toBe(false);
+    expect(isKept({ ...openToAll, users: [] }, alice)).toBe(false);
+    expect(isKept(single, alice)).toBe(false);
+    expect(isKept(openToAll, alice)).toBe(false);
+    expect(isKept(single, accepted(single, { user: 'alice', pass: 'a' }))).toBe(true);
+    expect(isKept(users, accepted(openToAll, {}))).toBe(false);
     const token = { ...openToAll, token: 't' };
-    expect(still(token, admitted(token, { auth_token: 't' }))).toBe(true);
-    expect(still({ ...openToAll, token: 'u' }, admitted(token, { auth_token: 't' }))).toBe(false);
+    expect(isKept(token, accepted(token, { auth_token: 't' }))).toBe(true);
+    expect(isKept({ ...openToAll, token: 'u' }, accepted(token, { auth_token: 't' }))).toBe(false);
   });
 
-  it('keeps after a reload nobody who came in by a way that is shut now', () => {
+  it('drops a client after a reload if its login method is no longer enough', () => {
     const withDefault = { ...users, noAuthUser: 'alice' };
     const identity = new Authenticator(withDefault, false).authenticate(
       defaultConnectOptions,
       () => undefined,
     ) as Identity;
-    const still = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
+    const isKept = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
       renewed(new Authenticator(options, maps), identity, { ...defaultConnectOptions, ...connect }) ===
       identity;
-    expect(still(withDefault, false)).toBe(true);
-    // No default user any more.
-    expect(still(users, false)).toBe(false);
-    expect(still({ ...users, noAuthUser: 'bob' }, false)).toBe(false);
-    // Certificates are asked for now, where a password was enough.
-    expect(still(users, false, { user: 'alice', pass: 'a' })).toBe(true);
-    expect(still(users, true, { user: 'alice', pass: 'a' })).toBe(false);
+    expect(isKept(withDefault, false)).toBe(true);
+    // The default user is removed or replaced.
+    expect(isKept(users, false)).toBe(false);
+    expect(isKept({ ...users, noAuthUser: 'bob' }, false)).toBe(false);
+    // The new configuration requires a certificate instead of a password.
+    expect(isKept(users, false, { user: 'alice', pass: 'a' })).toBe(true);
+    expect(isKept(users, true, { user: 'alice', pass: 'a' })).toBe(false);
   });
 
-  it('gives each user its permissions, however it is found', () => {
+  it('assigns a user its permissions by name, by certificate, as no_auth_user and after a reload', () => {
     const rules = (subject: string) => ({
       publish: { allow: [{ subject, queue: undefined }], deny: [] },
       subscribe: { allow: undefined, deny: [] },
@@ -210,9 +210,9 @@ describe('Authenticator', () => {
     const find = (connect: object, maps = false) => {
       const authenticator = new Authenticator(options(), maps);
       const given = { ...defaultConnectOptions, ...connect };
-      const verdict = atOnce(authenticator.authenticate(given, () => certificateOf('bob')));
-      if ('refused' in verdict) throw new Error(verdict.refused);
-      return verdict;
+      const result = immediate(authenticator.authenticate(given, () => certificateOf('bob')));
+      if ('refused' in result) throw new Error(result.refused);
+      return result;
     };
     for (const found of [find({ user: 'bob' }), find({}), find({}, true)]) {
       expect(found.permissions?.rules).toEqual(rules('b'));

@@ -1,4 +1,4 @@
-// CONNECT as nats-server's JSON decoder reads it.
+// The parsing of CONNECT, which follows nats-server's JSON decoder.
 import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import {
@@ -10,7 +10,7 @@ import {
 const merge = (json: string, previous = defaultConnectOptions) => mergeConnect(previous, Buffer.from(json));
 
 describe('mergeConnect', () => {
-  it('changes what is said and nothing else', () => {
+  it('changes the fields in the JSON and keeps the others', () => {
     expect(merge('{"verbose":false,"user":"u","protocol":1,"unknown":{}}')).toEqual({
       ...defaultConnectOptions,
       verbose: false,
@@ -23,7 +23,7 @@ describe('mergeConnect', () => {
     });
   });
 
-  it('takes names in any case and leaves null as it was', () => {
+  it('matches field names in any case, and ignores null', () => {
     expect(merge('{"VERBOSE":false,"Pass":"p","pedantic":null}')).toMatchObject({
       verbose: false,
       pass: 'p',
@@ -32,13 +32,13 @@ describe('mergeConnect', () => {
     expect(merge('null')).toEqual(defaultConnectOptions);
   });
 
-  it('is not fooled by names of Object.prototype', () => {
+  it('ignores fields named like properties of Object.prototype', () => {
     const merged = merge('{"__proto__":{"verbose":false},"constructor":"x"}');
     expect(merged).toEqual(defaultConnectOptions);
     expect(Object.getPrototypeOf(merged)).toBe(Object.prototype);
   });
 
-  it('takes the last of what is said twice', () => {
+  it('uses the last value of a field that occurs several times', () => {
     expect(
       merge('{"user":"a","USER":"b","user":"c","name":"x,}\\"]:","x":[{"user":"d"},":"]}'),
     ).toMatchObject({
@@ -60,11 +60,11 @@ describe('mergeConnect', () => {
     '{"verbose":1,"verbose":true}',
     '{"protocol":"1"}',
     '{"user":5}',
-  ])('refuses %s', (json) => {
+  ])('rejects %j', (json) => {
     expect(() => merge(json)).toThrow(/^CONNECT with/);
   });
 
-  it('never repeats what it was given', () => {
+  it('never repeats the input in an error message', () => {
     for (const json of ['{"pass":"hunter2"', '{"pass":{"hunter2":1}}', 'hunter2']) {
       expect(() => merge(json)).toThrow(expect.not.stringContaining('hunter2'));
     }
@@ -72,7 +72,7 @@ describe('mergeConnect', () => {
 });
 
 describe('withoutSecrets', () => {
-  it('shows a CONNECT without what must not be seen', () => {
+  it('redacts every secret in a CONNECT', () => {
     const json = '{"user":"u","pass":"s1","auth_token":"s2","jwt":"s3","sig":"s4","nkey":"s5","name":"n"}';
     expect(withoutSecrets(Buffer.from(json))).not.toMatch(/s\d/);
     expect(withoutSecrets(Buffer.from(json))).toContain('"user":"u"');
@@ -80,7 +80,7 @@ describe('withoutSecrets', () => {
     expect(withoutSecrets(Buffer.from('"s1"'))).toBe('[no JSON object]');
   });
 
-  it('shows no private key that stands in the place of a name', () => {
+  it('redacts a private key that a client sends in place of its name', () => {
     const seed = new TextDecoder().decode(createUser().getSeed());
     expect(withoutSecrets(Buffer.from(JSON.stringify({ user: seed })))).toBe('{"user":"[REDACTED]"}');
   });

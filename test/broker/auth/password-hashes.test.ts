@@ -1,4 +1,4 @@
-// Passwords are checked beside the event loop, in turns, and what is known is not checked again.
+// The check of hashed passwords: off the event loop, with a fair queue, and only once for a correct password.
 import bcrypt from 'bcryptjs';
 import { afterAll, describe, expect, it } from 'vitest';
 import { PasswordHashes } from '../../../src/broker/auth/password-hashes.ts';
@@ -12,7 +12,7 @@ afterAll(() => hashes.close());
 const from = (address: string, isGone = () => false) => ({ address, isGone });
 
 describe('password hashes', () => {
-  it('know the password of a hash, and remember it', async () => {
+  it('match the right password, and remember it', async () => {
     expect(hashes.knows(hash, 'right')).toBe(false);
     expect(await hashes.check(hash, 'wrong', from('a'))).toBe(false);
     expect(await hashes.check(hash, 'right', from('a'))).toBe(true);
@@ -21,17 +21,17 @@ describe('password hashes', () => {
     expect(hashes.knows(bcrypt.hashSync('right', 4), 'right')).toBe(false);
   });
 
-  it('take turns by address: many guesses from one do not hold up another', async () => {
+  it('are checked round-robin by address, so that guesses from one address do not delay another', async () => {
     const order: string[] = [];
     const ask = (address: string, password: string) =>
       hashes.check(hash, password, from(address)).then(() => order.push(address));
-    const guesses = Array.from({ length: 40 }, (_, index) => ask('stranger', `guess ${index}`));
+    const guesses = Array.from({ length: 40 }, (_, index) => ask('attacker', `guess ${index}`));
     await Promise.all([...guesses, ask('honest', 'mine')]);
     expect(order.indexOf('honest')).toBeLessThan(10);
     expect(order).toHaveLength(41);
   });
 
-  it('take turns by user: guesses at the password of one do not hold up another', async () => {
+  it("are checked round-robin by user, so that guesses at one user's password do not delay another", async () => {
     const order: string[] = [];
     const ask = (of: string, password: string) =>
       hashes.check(of, password, from('same')).then(() => order.push(of));
@@ -41,7 +41,7 @@ describe('password hashes', () => {
     expect(order.indexOf(other)).toBeLessThan(10);
   });
 
-  it('do not work for somebody who has gone', async () => {
+  it('are not checked for a client that has disconnected', async () => {
     const slow = bcrypt.hashSync('right', 4).replace('$04$', '$20$');
     const before = performance.now();
     const asked = Array.from({ length: 200 }, () =>
@@ -55,22 +55,22 @@ describe('password hashes', () => {
     expect(performance.now() - before).toBeLessThan(1000);
   });
 
-  it('find that nothing belongs to what is no hash', async () => {
+  it('match no password if they are malformed', async () => {
     for (const broken of ['$2b$04$', '$2b$99$', `$2b$03$${hash.slice(7)}`]) {
       expect(await hashes.check(broken, 'right', from('a'))).toBe(false);
     }
   });
 
-  it('leave the event loop alone meanwhile', async () => {
+  it('are checked without blocking the event loop', async () => {
     const cost12 = hash.replace('$04$', '$12$');
-    await hashes.check(hash, 'a worker is there', from('a'));
+    await hashes.check(hash, 'start a worker', from('a'));
     const before = performance.eventLoopUtilization();
     await hashes.check(cost12, 'x', from('a'));
     // Some 240 ms of work, during which this thread waits.
     expect(performance.eventLoopUtilization(before).utilization).toBeLessThan(0.5);
   });
 
-  it('refuse what waits when they are closed, and can be asked no more than that', async () => {
+  it('match nothing in queued checks when they are closed', async () => {
     const closing = new PasswordHashes(() => undefined);
     const asked = Array.from({ length: 5 }, (_, index) =>
       closing.check(hash.replace('$04$', '$20$'), `${index}`, from('a')),

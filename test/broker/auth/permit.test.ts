@@ -1,4 +1,4 @@
-// Answers to requests: how many, how long, and that those never given do not pile up.
+// Answers to requests: how many are allowed, for how long, and how many open requests a session remembers.
 import { describe, expect, it } from 'vitest';
 import { Permit } from '../../../src/broker/auth/permit.ts';
 import { noPublication, type Publication } from '../../../src/protocol/operations.ts';
@@ -36,7 +36,7 @@ class Responder {
 }
 
 describe('a permit', () => {
-  it('lets a request be answered as often as the limit says', () => {
+  it('allows as many answers to a request as the limit', () => {
     const responder = new Responder({ max: 2, expiresMs: 1000 });
     responder.asked('a');
     responder.asked('b');
@@ -51,7 +51,7 @@ describe('a permit', () => {
     ]);
   });
 
-  it('lets a request be answered as long as the limit says', () => {
+  it('allows answers to a request until it expires', () => {
     const responder = new Responder({ max: 9, expiresMs: 1000 });
     responder.asked('a');
     responder.clock = 1000;
@@ -62,7 +62,7 @@ describe('a permit', () => {
     expect(responder.answers('a')).toBe(false);
   });
 
-  it('counts the time from the first request on, and from the next one when it is over', () => {
+  it('counts the time from the first request with a reply subject, and anew after that has expired', () => {
     const responder = new Responder({ max: 9, expiresMs: 1000 });
     responder.asked('a');
     responder.clock = 900;
@@ -77,26 +77,26 @@ describe('a permit', () => {
     expect(responder.answers('a')).toBe(true);
   });
 
-  it('opens nothing that may be published anyway', () => {
+  it('does not count answers to a reply subject that the user may publish to anyway', () => {
     const responder = new Responder({ max: 1, expiresMs: 1000 }, ['own.*']);
     for (let index = 0; index < 3; index++) responder.asked('own.reply');
     expect([1, 2, 3].map(() => responder.answers('own.reply'))).toEqual([true, true, true]);
   });
 
-  it('without limits does not end', () => {
+  it('never expires with unlimited answers and time', () => {
     const responder = new Responder({ max: Number.POSITIVE_INFINITY, expiresMs: Number.POSITIVE_INFINITY });
     responder.asked('a');
     responder.clock = 1e12;
     expect([1, 2, 3].map(() => responder.answers('a'))).toEqual([true, true, true]);
   });
 
-  it('lets nothing be answered where nothing is said of answers', () => {
+  it('allows no answer if the permissions do not include responses', () => {
     const responder = new Responder(undefined);
     responder.asked('a');
     expect(responder.answers('a')).toBe(false);
   });
 
-  it('forgets the oldest of very many requests', () => {
+  it('evicts the oldest of more than 65,536 open requests', () => {
     const responder = new Responder({ max: 1, expiresMs: 1000 });
     for (let index = 0; index <= 65_536; index++) responder.asked(`r.${index}`);
     expect(['r.0', 'r.1', 'r.65536'].map((reply) => responder.answers(reply))).toEqual([false, true, true]);
