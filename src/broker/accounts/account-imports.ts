@@ -1,5 +1,5 @@
-// Puts what accounts export and import into force, and something else after a reload: listens for the requests to
-// services, has subscriptions followed into the accounts whose streams they are for, and measures services.
+// Applies the exports and imports of accounts, at start and after a reload: subscribes to requests for imported
+// services, shadows subscriptions in the accounts whose streams they import, and measures services.
 import { isDeepStrictEqual } from 'node:util';
 import { SubjectMapping } from '../../subjects/mapping.ts';
 import { type AccountLinks, noLinks, type ServiceLink, type StreamLink } from '../options/account-links.ts';
@@ -19,7 +19,7 @@ export interface LinkedBroker {
   readonly accounts: Accounts;
   readonly delivery: DeliveryPolicy;
   readonly now: () => Date;
-  /** What requests and results tell of this server, where they do. */
+  /** This server, as requests and results name it. */
   readonly facts: TellingServer;
   /** Undefined without a system account. */
   readonly systemAccount: string | undefined;
@@ -33,8 +33,9 @@ export class AccountImports {
   readonly #services: ServiceImports;
   #links = noLinks;
   #exports: readonly AccountOptions[] = [];
-  /** What takes back what is in force. */
+  /** Functions that undo the applied imports. */
   #undo: (() => void)[] = [];
+  /** Functions that undo the applied exports. */
   #undoExports: (() => void)[] = [];
 
   constructor(broker: LinkedBroker) {
@@ -46,13 +47,13 @@ export class AccountImports {
     this.#services = new ServiceImports(this.#policy, server, this.#meter);
   }
 
-  /** Puts others in the place of those in force; answers that are under way still arrive. */
+  /** Replaces the exports and imports; answers to open requests still arrive. */
   apply({ links, accounts }: AuthOptions): void {
     this.#import(links);
     this.#export(accounts);
   }
 
-  /** Listens for what other servers have measured of requests that were made here. */
+  /** Subscribes to the measurements that other servers make of requests from this server. */
   listen(): void {
     const { systemAccount, facts } = this.#broker;
     if (systemAccount === undefined) return;
@@ -64,7 +65,7 @@ export class AccountImports {
     });
   }
 
-  /** Measures the services of each account that has some, for the other servers. */
+  /** Measures, for other servers, how long the services of each account take on this server. */
   #export(accounts: readonly AccountOptions[]): void {
     const { systemAccount } = this.#broker;
     if (systemAccount === undefined || isDeepStrictEqual(accounts, this.#exports)) return;
@@ -101,7 +102,7 @@ export class AccountImports {
     for (const link of links.services) this.#listen(link);
   }
 
-  /** Ends what is under way. */
+  /** Drops all open requests. */
   close(): void {
     for (const undo of this.#undoExports.splice(0)) undo();
     this.#services.close();
@@ -120,7 +121,7 @@ export class AccountImports {
       };
     });
     const imports = new StreamImports(streams, this.#policy, () => this.#services.isPassing);
-    // Those who are there already; what the broker itself intercepts and the shadows of others are no subscriptions of it.
+    // Shadow the existing subscriptions of sessions. Interceptions and shadows have no receiver and stay out.
     for (const subscription of account.subscriptions) {
       if (subscription.receiver !== undefined) imports.add(subscription);
     }
@@ -143,7 +144,7 @@ export class AccountImports {
   }
 }
 
-/** A character a byte, as the broker has subjects. */
+/** Converts to Latin-1, one character per byte, the broker's form of subjects. */
 function bytes(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

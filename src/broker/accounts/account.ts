@@ -1,4 +1,4 @@
-// Accounts: each has its own subscriptions, and no message leaves it but by what one exports and another imports.
+// Accounts with their subscriptions. A message crosses from one account to another only by an export and an import.
 import type { RoutedPublication } from '../../protocol/operations.ts';
 import { type Match, Sublist } from '../../subjects/sublist.ts';
 import { type AccountLimits, unlimited } from '../options/account-limits.ts';
@@ -6,10 +6,10 @@ import { type Interest, LocalInterest } from './local-interest.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
 
-/** Told of what the other servers of a cluster must know: see LocalInterest. */
+/** Called with changed interest to announce to other servers: see LocalInterest. */
 export type OnInterest = (account: Account, interest: Interest) => void;
 
-/** Is told of the subscriptions of an account, whose subjects another account may have something for as well. */
+/** Receives the subscriptions of an account, to deliver the streams of other accounts to them. */
 export interface SubscriptionFollower {
   add(subscription: Subscription): void;
   remove(subscription: Subscription): void;
@@ -17,56 +17,56 @@ export interface SubscriptionFollower {
 
 export class Account {
   readonly name: string;
-  /** A reload puts others in their place. */
+  /** A reload replaces them. */
   limits: AccountLimits = unlimited;
-  /** How many are connected here. */
+  /** The number of clients on this server. */
   clients = 0;
-  /** How many are connected to the other servers of the cluster, as far as they have told. */
+  /** The number of clients on the other servers of the cluster, as they last reported. */
   remoteClients = 0;
-  /** Undefined where the account imports no streams. */
+  /** Undefined if the account imports no streams. */
   follower: SubscriptionFollower | undefined;
-  /** Told of the subject of each subscription that has ended; undefined where nobody waits for that. */
+  /** Called with the subject of each subscription that ends; undefined if not needed. */
   onUnsubscribed: ((subject: string) => void) | undefined;
-  /** Told of requests by way of other servers that a client here has got; undefined where none are measured. */
+  /** Called with each message that arrived over a route and was delivered here; undefined if no service is measured. */
   onRoutedRequest: ((publication: RoutedPublication) => void) | undefined;
-  /** To look things up in; they come and go by `subscribe` and `unsubscribe`. */
+  /** For lookups only: `subscribe` and `unsubscribe` change it. */
   readonly subscriptions = new Sublist<Subscription>();
-  /** What other servers of the cluster listen to. */
+  /** The interest of the other servers of the cluster. */
   readonly remote = new Sublist<RemoteInterest>();
-  /** What the other servers are told; undefined for a server without routes. */
+  /** The interest to announce to other servers; undefined for a server without routes. */
   readonly interest: LocalInterest | undefined;
-  /** The name as it stands in the messages of routes, with a space behind it. */
+  /** The name as routed messages carry it, with a trailing space. */
   readonly nameBytes: Buffer;
 
-  /** @param onInterest tells the routes; undefined for a server without */
+  /** @param onInterest announces interest to routes; undefined for a server without routes */
   constructor(name: string, onInterest?: OnInterest) {
     this.name = name;
     this.nameBytes = Buffer.from(`${name} `);
     this.interest = onInterest && new LocalInterest((interest) => onInterest(this, interest));
   }
 
-  /** Enters a subscription; false where its subject is not valid. */
+  /** Adds a subscription; false if its subject is invalid. */
   subscribe(subscription: Subscription): boolean {
     if (!this.enter(subscription)) return false;
     this.follower?.add(subscription);
     return true;
   }
 
-  /** Takes a subscription out, which gets nothing more. */
+  /** Removes a subscription; it receives nothing more. */
   unsubscribe(subscription: Subscription): void {
     this.leave(subscription);
     this.follower?.remove(subscription);
     this.onUnsubscribed?.(subscription.subject);
   }
 
-  /** Enters a subscription for what is published in this account only. */
+  /** Adds a subscription without imported streams; false if its subject is invalid. */
   enter(subscription: Subscription): boolean {
     if (!this.subscriptions.insert(subscription.subject, subscription.queue, subscription)) return false;
     this.interest?.add(subscription);
     return true;
   }
 
-  /** Takes out what was entered so. */
+  /** Removes a subscription added by `enter`. */
   leave(subscription: Subscription): void {
     subscription.closed = true;
     if (this.subscriptions.remove(subscription.subject, subscription.queue, subscription)) {
@@ -75,8 +75,9 @@ export class Account {
   }
 
   /**
-   * Has the broker itself take what is published on this server: other servers are not told, and do it for theirs.
-   * @returns what ends it
+   * Calls the handler with messages published on this server. Not announced to other servers: each intercepts on its
+   * own.
+   * @returns a function that ends the interception
    */
   intercept(subject: string, handler: Handler): () => void {
     const subscription = new Subscription(handler, subject, undefined, '');
@@ -87,19 +88,19 @@ export class Account {
     };
   }
 
-  /** Whether it has as many clients, on all servers, as it may. */
+  /** Whether the account has reached its limit of clients on all servers. */
   get isFull(): boolean {
     return this.clients + this.remoteClients >= this.limits.maxConnections;
   }
 
-  /** Whether anybody listens to a literal subject, here or elsewhere in the cluster. */
+  /** Whether a literal subject has a subscriber, on this server or elsewhere in the cluster. */
   hasInterest(subject: Buffer): boolean {
-    const isHeard = ({ plain, queues }: Match<unknown>) => plain.length + queues.length > 0;
-    if (isHeard(this.subscriptions.match(subject, 0, subject.length))) return true;
-    return this.remote.size > 0 && isHeard(this.remote.match(subject, 0, subject.length));
+    const hasAny = ({ plain, queues }: Match<unknown>) => plain.length + queues.length > 0;
+    if (hasAny(this.subscriptions.match(subject, 0, subject.length))) return true;
+    return this.remote.size > 0 && hasAny(this.remote.match(subject, 0, subject.length));
   }
 
-  /** Has the broker itself listen; take it back with `unsubscribe`. @param subject a valid one */
+  /** Subscribes the broker itself; `unsubscribe` ends that. @param subject must be valid */
   handle(subject: string, handler: Handler): Subscription {
     const subscription = new Subscription(handler, subject, undefined, '');
     this.subscribe(subscription);
@@ -107,20 +108,20 @@ export class Account {
   }
 }
 
-/** The accounts of a broker by name, and one after the other. */
+/** The accounts of a broker, by name and iterable. */
 export class Accounts {
   readonly #byName = new Map<string, Account>();
-  /** What other servers speak of and this one does not have: a reload may bring it. */
+  /** Accounts that only other servers have named: a reload may add them to this server. */
   readonly #foreign = new Map<string, Account>();
   readonly #onInterest: OnInterest | undefined;
   #onAccount: (account: Account) => void = () => {};
 
-  /** @param onInterest tells the routes; undefined for a server without */
+  /** @param onInterest announces interest to routes; undefined for a server without routes */
   constructor(onInterest?: OnInterest) {
     this.#onInterest = onInterest;
   }
 
-  /** The account of this name; made on first use, and kept over reloads. */
+  /** Returns the account of this name; created on first use, and kept across reloads. */
   get(name: string): Account {
     let account = this.#byName.get(name);
     if (account === undefined) {
@@ -132,7 +133,9 @@ export class Accounts {
     return account;
   }
 
-  /** The account of this name that another server speaks of; it is not one of this server's by that. */
+  /**
+   * Returns the account of this name that another server has named; this does not make it an account of this server.
+   */
   named(name: string): Account {
     let account = this.#byName.get(name) ?? this.#foreign.get(name);
     if (account === undefined) {
@@ -142,7 +145,7 @@ export class Accounts {
     return account;
   }
 
-  /** Calls for every account, those that are still to come too. */
+  /** Calls back for every account, now and for each account created later. */
   onEach(callback: (account: Account) => void): void {
     this.#onAccount = callback;
     for (const account of this) callback(account);

@@ -1,30 +1,30 @@
-// Replies that are waited for in one account: notices when nobody listens for one any more, and what was asked for in
-// between comes no more (accounts.go, checkForReverseEntry).
+// The replies that requesters in one account await. When the last subscriber of a reply subject is gone, the request is
+// lost and its answer will not be delivered (accounts.go, checkForReverseEntry).
 import { hasWildcard, matches } from '../../subjects/subject.ts';
 import type { Account } from './account.ts';
 
-/** A request whose answer is waited for. */
+/** A request that awaits its answer. */
 export interface Awaited {
-  /** Called when nobody waits any more. */
+  /** Called when the reply subject has no subscriber left. */
   lost(): void;
 }
 
-/** With more replies than this, who ends a subscription with a wildcard does not wait until all are looked at. */
+/** With more replies than this, the end of a wildcard subscription defers the check of all replies to a timer. */
 const maxAtOnce = 64;
 
-/** How often all are looked at then. */
+/** The delay of that check, in milliseconds. */
 const sweepMs = 100;
 
 export class AwaitedReplies {
   readonly #account: Account;
-  /** By the reply subject in Latin-1; hardly ever are there several. */
+  /** By reply subject in Latin-1; several requests rarely share one. */
   readonly #waiting = new Map<string, Awaited | Set<Awaited>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(account: Account) {
     this.#account = account;
     account.onUnsubscribed = (subject) => {
-      if (this.#waiting.size > 0) this.#look(subject);
+      if (this.#waiting.size > 0) this.#unsubscribed(subject);
     };
   }
 
@@ -41,7 +41,7 @@ export class AwaitedReplies {
     if (known === awaited || (known instanceof Set && known.size === 0)) this.#waiting.delete(reply);
   }
 
-  /** Looks at nothing any more. */
+  /** Forgets all replies. */
   close(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -49,10 +49,10 @@ export class AwaitedReplies {
   }
 
   /** @param subject in Latin-1 */
-  #look(subject: string): void {
+  #unsubscribed(subject: string): void {
     const pattern = Buffer.from(subject, 'latin1');
     if (!hasWildcard(pattern)) {
-      this.#ask(subject, pattern);
+      this.#check(subject, pattern);
     } else if (this.#waiting.size <= maxAtOnce) {
       this.#sweep(pattern);
     } else {
@@ -63,15 +63,15 @@ export class AwaitedReplies {
     }
   }
 
-  /** @param pattern that of the replies to look at; undefined for all */
+  /** @param pattern matches the replies to check; undefined for all */
   #sweep(pattern?: Buffer): void {
     for (const reply of this.#waiting.keys()) {
       const bytes = Buffer.from(reply, 'latin1');
-      if (pattern === undefined || matches(pattern, bytes, 0, bytes.length)) this.#ask(reply, bytes);
+      if (pattern === undefined || matches(pattern, bytes, 0, bytes.length)) this.#check(reply, bytes);
     }
   }
 
-  #ask(reply: string, bytes: Buffer): void {
+  #check(reply: string, bytes: Buffer): void {
     const waiting = this.#waiting.get(reply);
     if (waiting === undefined || this.#account.hasInterest(bytes)) return;
     this.#waiting.delete(reply);

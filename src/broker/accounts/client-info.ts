@@ -1,27 +1,27 @@
-// A client in nats-server's fields and their order (events.go, ClientInfo), as services of other accounts and those who
-// measure them are told of it.
+// Describes a client with nats-server's fields in their order (events.go, ClientInfo), for services of other accounts
+// and for latency results.
 import { goTime } from '../../go-time.ts';
 import type { Requester } from './subscription.ts';
 
-/** The server that tells of its client. */
+/** The server that describes its client. */
 export interface TellingServer {
   readonly name: string;
   readonly cluster: string | undefined;
 }
 
-/** What is told. */
+/** What the description contains. */
 export interface Telling {
-  /** The account that the client is in. */
+  /** The client's account. */
   readonly account: string;
-  /** The account that passes a request on; undefined for that of the client. */
+  /** The account that forwards a request; undefined if that is the client's own. */
   readonly service?: string | undefined;
-  /** Whether it says who the client is. */
+  /** Whether to include the client's identity. */
   readonly isShared: boolean;
-  /** Named in it; undefined for none. */
+  /** The server to name; undefined for none. */
   readonly server: TellingServer | undefined;
 }
 
-/** Puts it together; what is not said is undefined. */
+/** Returns the fields for JSON; undefined for those to leave out. */
 export function clientInfo(client: Requester, { account, service, isShared, server }: Telling): object {
   const { rttMs, start, host, id, user, name, lang, version } = client;
   return {
@@ -42,7 +42,7 @@ export function clientInfo(client: Requester, { account, service, isShared, serv
   };
 }
 
-/** A span as Go prints it. */
+/** Converts milliseconds to whole nanoseconds, the unit of Go's durations. */
 export function nanoseconds(milliseconds: number): number {
   return Math.round(milliseconds * 1e6);
 }

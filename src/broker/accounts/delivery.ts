@@ -1,4 +1,4 @@
-// The hot path: one published message to everybody it is for.
+// The hot path: delivers one published message to all its subscribers, on this server and along routes.
 import { noRespondersMessage } from '../../protocol/encoder.ts';
 import type { Publication, RoutedPublication } from '../../protocol/operations.ts';
 import type { Match } from '../../subjects/sublist.ts';
@@ -7,13 +7,13 @@ import { chooseMember, type RemoteInterest, sendAlong } from './remote-interest.
 import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
-  /** A number in [0, 1): which member of a queue group is asked first. */
+  /** Returns a number in [0, 1), to choose a member of a queue group. */
   readonly random: () => number;
-  /** Drop messages for consumers far behind rather than have their publishers wait (no_fast_producer_stall). */
+  /** Drop messages for subscribers with a large backlog instead of stalling publishers (no_fast_producer_stall). */
   readonly dropForFarBehind: boolean;
 }
 
-/** Publishes a message in an account; false where nobody took it. */
+/** Publishes a message in an account; false if no subscriber accepted it. */
 export function publish(
   publication: Publication,
   account: Account,
@@ -29,8 +29,8 @@ export function publish(
 }
 
 /**
- * Delivers what came over a route: to the clients of this server only, and to the queue groups that the sender has chosen
- * it for. Where such a group has nobody here any more the message goes on to another server.
+ * Delivers a message from a route to the subscribers on this server, and to those queue groups that the sender has
+ * chosen this server for. If such a group has no member here any more, the message is forwarded to another server.
  */
 export function publishRouted(
   publication: RoutedPublication,
@@ -58,7 +58,7 @@ export function publishRouted(
   if (delivered) account.onRoutedRequest?.(publication);
 }
 
-/** Who listens on this server. */
+/** Returns the matching subscriptions of this server. */
 function matchHere(
   publication: Publication,
   { subscriptions }: Account,
@@ -68,7 +68,7 @@ function matchHere(
   return lastMatch?.find(publication, subscriptions) ?? subscriptions.match(buffer, subjectStart, subjectEnd);
 }
 
-/** Delivers to all plain subscriptions and to one of each queue group. */
+/** Delivers to all plain subscriptions and to one member of each queue group. */
 function deliver(
   publication: Publication,
   match: Match<Subscription>,
@@ -87,7 +87,7 @@ function deliver(
   return delivered;
 }
 
-/** Delivers here and along the routes: a member of a queue group is as likely chosen wherever it is (client.go, processMsgResults). */
+/** Delivers here and along routes; every member of a queue group is equally likely (client.go, processMsgResults). */
 function deliverEverywhere(
   publication: Publication,
   account: Account,
@@ -116,7 +116,7 @@ function deliverEverywhere(
   return sendAlong(publication, account.nameBytes, remote.plain, chosen, publisher) || delivered;
 }
 
-/** The group of this name. */
+/** Finds the group of this name. */
 function named<T extends { readonly queue: string | undefined }>(
   groups: readonly (readonly T[])[],
   name: string,
@@ -127,12 +127,12 @@ function named<T extends { readonly queue: string | undefined }>(
   return undefined;
 }
 
-/** All members of a group have its name. */
+/** Returns the name of a group, which all its members carry. */
 function nameOf(group: readonly { readonly queue: string | undefined }[]): string {
   return group[0]?.queue as string;
 }
 
-/** Answers a request that nobody took, at the reply subject, where its publisher listens there. */
+/** Sends the no-responders status to the publisher's own subscription to the reply subject, if it has one. */
 export function sayNobodyListens(
   { buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication,
   account: Account,
@@ -146,7 +146,7 @@ export function sayNobodyListens(
   publisher.connection.write(noRespondersMessage(reply, own.sid, subject));
 }
 
-/** Begins with a random member and goes on to the next where one cannot take the message. */
+/** Starts with a random member and tries the next if one does not accept the message. */
 function deliverToOne(
   group: readonly Subscription[],
   publication: Publication,
@@ -161,7 +161,7 @@ function deliverToOne(
   return false;
 }
 
-/** Delivers to one subscription; false where it did not take the message. */
+/** Delivers to one subscription; false if it did not accept the message. */
 export function deliverTo(
   subscription: Subscription,
   publication: Publication,
@@ -173,7 +173,8 @@ export function deliverTo(
   if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
   const { connection, permit } = receiver;
   if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
-  // A route carries the messages of many: nobody holds it up, and it passes nobody over (client.go, deliverMsg).
+  // Slow subscribers stall only clients that publish. A route carries the messages of many clients: it does not wait,
+  // and its messages are not dropped here (client.go, deliverMsg).
   if (connection.isBehind && publisher.connection !== undefined) {
     if (policy.dropForFarBehind && connection.isFarBehind) return false;
     publisher.connection.waitFor(connection);

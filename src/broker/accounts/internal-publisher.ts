@@ -1,4 +1,4 @@
-// What the broker itself publishes: answers to requests that one of its own subscriptions took, and announcements.
+// Publishes the broker's own messages: answers to requests that the broker handles itself, and events.
 import { type Content, compose } from '../../protocol/publication.ts';
 import type { Account } from './account.ts';
 import { type DeliveryPolicy, publish } from './delivery.ts';
@@ -18,7 +18,7 @@ export class InternalPublisher implements Publisher {
     };
   }
 
-  /** Publishes in an account; false where nobody took the message. */
+  /** Publishes in an account; false if no subscriber accepted the message. */
   publish(account: Account, subject: Uint8Array, content: Content): boolean {
     return publish(compose(subject, content), account, this, this.#policy);
   }

@@ -1,8 +1,9 @@
-// What the clients of this server listen to, in each account, as routes are told it: whether anybody listens to a subject,
-// and how many members each queue group has. Sends nothing; it calls the one who tells the routes.
+// Tracks the interest of this server's clients in one account, in the form that is announced to routes: whether a
+// subject has subscribers, and how many members each queue group has. Sends nothing: a callback announces the
+// changes.
 import type { Subscription } from './subscription.ts';
 
-/** One thing to tell: a subject, a queue group where it is one, and how many listen; 0 for nobody any more. */
+/** Interest in a subject, by plain subscribers or by a queue group, with their number; 0 when the last one is gone. */
 export interface Interest {
   /** In Latin-1. */
   readonly subject: string;
@@ -10,7 +11,7 @@ export interface Interest {
   readonly weight: number;
 }
 
-/** Called with what changed: the first and the last of plain subscriptions, and each member of a queue group. */
+/** Called for the first and last plain subscriber of a subject, and for every change in a queue group. */
 type OnChange = (interest: Interest) => void;
 
 /** The interest of one account. */
@@ -22,7 +23,7 @@ export class LocalInterest implements Iterable<Interest> {
     this.#onChange = onChange;
   }
 
-  /** What there is to tell a new route. */
+  /** All interest, to announce to a new route. */
   [Symbol.iterator](): Iterator<Interest> {
     return this.#counts.values();
   }
@@ -50,7 +51,7 @@ export class LocalInterest implements Iterable<Interest> {
   }
 }
 
-/** No subject and no queue group has a space in it. */
+/** The space is unambiguous: no subject and no queue group contains one. */
 function keyOf(subject: string, queue: string | undefined): string {
   return queue === undefined ? subject : `${subject} ${queue}`;
 }

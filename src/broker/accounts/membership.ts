@@ -1,4 +1,4 @@
-// Which account one client is in, and that each account has no more clients than it may.
+// Tracks which account one client belongs to, and enforces the client limit of each account.
 
 import { globalAccountName } from '../options/account-name.ts';
 import type { Account, Accounts } from './account.ts';
@@ -8,7 +8,7 @@ export class Membership {
   #account: Account;
   #counts = false;
 
-  /** Begins in the global account, without being one of its clients. */
+  /** Starts in the global account without counting as one of its clients. */
   constructor(accounts: Accounts) {
     this.#accounts = accounts;
     this.#account = accounts.get(globalAccountName);
@@ -18,7 +18,7 @@ export class Membership {
     return this.#account;
   }
 
-  /** Goes from one account to another; false where that one is full. */
+  /** Moves to another account; false if that account is full. */
   enter(name: string): boolean {
     this.leave();
     this.#account = this.#accounts.get(name);
@@ -28,7 +28,7 @@ export class Membership {
     return true;
   }
 
-  /** Is one of its clients no more. */
+  /** Stops counting as a client of the account. */
   leave(): void {
     if (this.#counts) this.#account.clients--;
     this.#counts = false;

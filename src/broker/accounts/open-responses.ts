@@ -1,29 +1,28 @@
-// Requests to services of other accounts that wait for answers: what leads back, by the reply subject that the service
-// was given. Ends those that take too long.
+// Requests to services of other accounts that await answers: maps the reply subject that the service got to the
+// requester. Expires requests whose answer takes too long.
 import type { ResponseType } from '../options/account-options.ts';
 import type { Account } from './account.ts';
 import type { Awaited, AwaitedReplies } from './awaited-replies.ts';
 import { randomName } from './random-name.ts';
 import type { Measurement } from './service-latency.ts';
 
-/** What is published in the account of the service under its reply subject goes to `to` in `target`. */
+/** How an answer gets back: a message to the service's reply subject is published under `to` in `target`. */
 export interface ResponseWay {
   readonly target: Account;
   readonly to: Uint8Array;
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
-  /** Ends it when nobody listens to `to` any more; undefined for never. */
+  /** Ends the request when `to` has no subscriber left; undefined for never. */
   readonly awaited?: AwaitedReplies | undefined;
-  /** Undefined where the service is not measured. */
+  /** Undefined if the service is not measured. */
   readonly measurement?: Measurement | undefined;
 }
 
-/** One request. */
 class OpenResponse implements Awaited {
   readonly way: ResponseWay;
   readonly subject: string;
-  /** Where the answer is awaited, in Latin-1. */
+  /** The requester's reply subject, in Latin-1. */
   readonly reply: string;
   until = 0;
   readonly #responses: OpenResponses;
@@ -38,32 +37,32 @@ class OpenResponse implements Awaited {
 
   lost(): void {
     const { measurement } = this.way;
-    // What the other server has measured may still come.
+    // The measurement of the other server may still arrive.
     if (measurement?.isAnswered) return;
     this.#responses.end(this.subject);
     measurement?.failed('lost');
   }
 }
 
-/** More requests than this are not remembered: the oldest will not be answered any more. */
+/** Above this number of open requests, the oldest is evicted and gets no answer. */
 const maxOpen = 65_536;
 
-/** How often those that took too long are looked for. */
+/** How often expired requests are removed, in milliseconds. */
 const sweepMs = 10_000;
 
-/** Of the services of one account. */
+/** The open requests to the services of one account. */
 export class OpenResponses {
-  /** What every reply subject begins with; nobody can guess the rest (accounts.go, newServiceReply). */
+  /** The prefix of every reply subject; the rest cannot be guessed (accounts.go, newServiceReply). */
   readonly prefix: string;
   readonly #now: () => number;
   readonly #draw: () => string;
-  /** In the order in which they were asked or answered last. */
+  /** By reply subject, in the order of their request or latest answer. */
   readonly #open = new Map<string, OpenResponse>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param now milliseconds on a clock that is never put back
-   * @param draw a token that nobody can guess
+   * @param now milliseconds on a monotonic clock
+   * @param draw returns a token that cannot be guessed
    */
   constructor(now: () => number, draw: () => string = () => randomName(6)) {
     this.#now = now;
@@ -75,10 +74,10 @@ export class OpenResponses {
     return this.#open.size;
   }
 
-  /** Gives the reply subject that leads back. @param ending what the subject is to end with */
+  /** Opens a request and returns the reply subject for the service. @param ending suffix of the subject */
   open(way: ResponseWay, ending = ''): string {
     let subject = this.prefix + this.#draw() + ending;
-    // Of as many as may be open, two are alike once in 26 times.
+    // With the maximum number of open requests, the chance that two tokens collide is 1 in 26.
     while (this.#open.has(subject)) subject = this.prefix + this.#draw() + ending;
     const response = new OpenResponse(way, subject, this);
     this.#enter(response);
@@ -96,7 +95,7 @@ export class OpenResponses {
     return found === undefined || found.until < this.#now() ? undefined : found.way;
   }
 
-  /** Gives one that was answered, and may be again, its time anew. */
+  /** Restarts the time limit of a request that was answered and may get more answers. */
   extend(subject: string): void {
     const found = this.#open.get(subject);
     if (found === undefined) return;
@@ -111,7 +110,7 @@ export class OpenResponses {
     found.way.awaited?.remove(found.reply, found);
   }
 
-  /** Ends all. */
+  /** Ends all open requests. */
   close(): void {
     for (const { subject, way } of this.#open.values()) {
       way.measurement?.close();

@@ -1,12 +1,12 @@
-// Names of letters and digits as nats-server makes them: ones that nobody can guess, and the one that stands for a server.
+// Generates names of letters and digits as nats-server does: random ones, and the token that stands for a server.
 import { createHash, randomInt } from 'node:crypto';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
-/** As many as one random number makes: randomInt gives no more than 48 bits. */
+/** Characters drawn from one random number: randomInt returns at most 48 bits. */
 const atOnce = 8;
 
-/** Draws a name of this many letters and digits. */
+/** Returns a random name of this length that cannot be guessed. */
 export function randomName(length: number): string {
   let name = '';
   while (name.length < length) {
@@ -20,12 +20,12 @@ export function randomName(length: number): string {
   return name;
 }
 
-/** As long as nats-server's ids of messages, and of the same letters (nuid). */
+/** Returns an id with the length and alphabet of nats-server's message ids (nuid). */
 export function uniqueId(): string {
   return randomName(22);
 }
 
-/** The token by which other servers reach the one of this name (events.go, getHash). */
+/** Returns the token by which other servers address the server of this name (events.go, getHash). */
 export function serverToken(name: string): string {
   const hash = createHash('sha256').update(name).digest();
   return Array.from(hash.subarray(0, 8), (byte) => digits[byte % digits.length]).join('');

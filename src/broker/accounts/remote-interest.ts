@@ -1,41 +1,41 @@
-// What other servers' clients listen to, and which routes one message therefore takes: each at most once, with the queue
-// groups that the other server is to serve. Keeps nothing from message to message.
+// The interest of other servers, and the routes that one message takes because of it: each route at most once, with the
+// queue groups that the other server must serve. Keeps no state between messages.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Sublist } from '../../subjects/sublist.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 import type { Publisher } from './subscription.ts';
 
-/** A route as delivery sees it. */
+/** The part of a route that delivery needs. */
 export interface RouteTarget {
   readonly connection: Connection;
   readonly statistics: ConnectionStatistics;
-  /** Whether it takes headers. */
+  /** Whether the other server supports headers. */
   readonly headers: boolean;
-  /** Whether a message may not go to the other server. */
+  /** Whether permissions forbid sending the message to the other server. */
   withholds(publication: Publication): boolean;
   /** Called with each message queued, while trace is on. */
   readonly traceDelivery: ((publication: Publication, account: string) => void) | undefined;
 }
 
-/** The account that something is asked for in. */
+/** The account that interest belongs to. */
 export interface AskedAccount {
   readonly name: string;
   readonly remote: Sublist<RemoteInterest>;
 }
 
-/** What one other server listens to: one entry for a subject, or for a queue group on it. */
+/** Interest of one other server: in a subject, or of a queue group in a subject. */
 export class RemoteInterest {
   readonly route: RouteTarget;
   readonly account: AskedAccount;
-  /** In Latin-1, as the queue group: there may be very many of these, and a Buffer takes several times as much room. */
+  /** In Latin-1, as is the queue group: there may be very many entries, and a Buffer needs several times the memory. */
   readonly subject: string;
   readonly queue: string | undefined;
-  /** The queue group as it stands in messages, with a space behind it. */
+  /** The queue group as routed messages carry it, with a trailing space. */
   readonly queueBytes: Buffer | undefined;
-  /** How many members the queue group has there. */
+  /** The number of members of the queue group on the other server. */
   weight: number;
-  /** Whether it is leaf nodes behind the other server that listen: members of a queue group there are asked last. */
+  /** Whether the subscribers are on leaf nodes behind the other server: queue group members there are chosen last. */
   readonly isLeaf: boolean;
 
   constructor(
@@ -59,7 +59,7 @@ export class RemoteInterest {
     return Buffer.from(this.subject, 'latin1');
   }
 
-  /** Has messages of its account sent along the route; false where the subject is not valid. */
+  /** Starts sending matching messages of the account along the route; false if the subject is invalid. */
   enter(): boolean {
     return this.account.remote.insert(this.subject, this.queue, this);
   }
@@ -70,9 +70,9 @@ export class RemoteInterest {
 }
 
 /**
- * Chooses a member of a queue group by weight; undefined for one that is on this server.
- * @param here how many are on this server
- * @param random a number in [0, 1)
+ * Chooses a member of a queue group by weight; undefined for a member on this server.
+ * @param here the number of members on this server
+ * @param random returns a number in [0, 1)
  */
 export function chooseMember(
   here: number,
@@ -94,9 +94,9 @@ export function chooseMember(
 const noQueues: readonly Buffer[] = [];
 
 /**
- * Sends a message once along each route at whose end somebody plain listens, or a chosen member of a queue group; false
- * where no route took it.
- * @param account its name with a space behind it
+ * Sends a message once along each route that has a plain subscriber or a chosen member of a queue group at its end;
+ * false if no route accepted it.
+ * @param account the account's name with a trailing space
  */
 export function sendAlong(
   publication: Publication,
@@ -120,7 +120,7 @@ export function sendAlong(
   return sent;
 }
 
-/** Few routes match one message, so that looking through them is quicker than anything remembered. */
+/** Whether the route occurs before `end`. A message matches few routes, so a linear search beats a set. */
 function comesBefore(interests: readonly RemoteInterest[], end: number, route: RouteTarget): boolean {
   for (let index = 0; index < end; index++) {
     if (interests[index]?.route === route) return true;

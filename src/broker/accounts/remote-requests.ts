@@ -1,5 +1,6 @@
-// Requests that other servers of a cluster measure, whose service is here: notices how long it takes to answer, and tells
-// the server that asked, in the system account (client.go, trackRemoteReply; events.go, remoteLatencyUpdate).
+// Requests from other servers of the cluster, which measure a service on this one. Times the answer of the service
+// and reports it to the requesting server in the system account (client.go, trackRemoteReply; events.go,
+// remoteLatencyUpdate).
 import { goJson } from '../../go-json.ts';
 import { goTime } from '../../go-time.ts';
 import type { Publication } from '../../protocol/operations.ts';
@@ -9,41 +10,41 @@ import { nanoseconds } from './client-info.ts';
 import type { LatencyMeter, RemoteResult } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
 
-/** A service, as far as it matters how long its answers may take. */
+/** A service with the time limit for its answers. */
 export interface TimedService {
   readonly subject: string;
   readonly thresholdMs: number;
 }
 
-/** Tells another server by its token. */
+/** Sends a message to the server with this token. */
 export type TellServer = (token: string, message: Buffer) => void;
 
-/** More requests than this are not followed. */
+/** Above this number of open requests, new ones are not timed. */
 const maxOpen = 65_536;
 
 const DOT = 0x2e;
 const T = 0x54;
 
-/** What the reply subjects of measured requests look like; the token is that of the server that measures. */
+/** The reply subject of a measured request, with the token of the measuring server. */
 const measuredReply = /^_R_\..+\.([^.]+)\.T$/s;
 
-/** What the reply subject of a measured request ends with. */
+/** Returns the suffix of the reply subject of a measured request. */
 export function replyEnding(serverToken: string): string {
   return `.${serverToken}.T`;
 }
 
-/** Where the server with this token is told how long a service took. */
+/** Returns the subject for reports to the server with this token. */
 export function resultSubject(serverToken: string): string {
   return `$SYS.LATENCY.M2.${serverToken}`;
 }
 
-/** Of one account. */
+/** The measured requests to services of one account. */
 export class RemoteRequests {
   readonly #account: Account;
   readonly #services: readonly { readonly tokens: readonly string[]; readonly thresholdMs: number }[];
   readonly #meter: LatencyMeter;
   readonly #tell: TellServer;
-  /** What ends each, by its reply subject. */
+  /** Functions that stop timing, by reply subject. */
   readonly #open = new Map<string, () => void>();
 
   constructor(account: Account, services: readonly TimedService[], meter: LatencyMeter, tell: TellServer) {
@@ -53,9 +54,9 @@ export class RemoteRequests {
     this.#tell = tell;
   }
 
-  /** A client here has got a request. */
+  /** Call with each routed message that was delivered to a client on this server. */
   delivered({ buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication): void {
-    // Hardly any reply subject ends so: the others cost a look at two bytes.
+    // Few reply subjects end with `.T`: check the last two bytes before anything costly.
     if (replyEnd - replyStart < 2 || buffer[replyEnd - 1] !== T || buffer[replyEnd - 2] !== DOT) return;
     if (this.#open.size >= maxOpen) return;
     const reply = buffer.toString('latin1', replyStart, replyEnd);
@@ -67,7 +68,7 @@ export class RemoteRequests {
     if (service !== undefined) this.#follow(reply, token, service.thresholdMs);
   }
 
-  /** Follows no request any more. */
+  /** Stops timing all requests. */
   close(): void {
     for (const end of [...this.#open.values()]) end();
   }
@@ -78,7 +79,7 @@ export class RemoteRequests {
     const stop = this.#account.intercept(reply, (_, responder) => {
       end();
       this.#answered(reply, token, responder, start, performance.now() - began);
-      // It goes on to where it is for.
+      // The answer is still delivered to its subscribers.
       return false;
     });
     const end = () => {
@@ -106,14 +107,14 @@ export class RemoteRequests {
   }
 }
 
-/** What a server says of a request that this one measures. */
+/** Another server's report on a request that this server measures. */
 export interface RemoteMessage {
   readonly account: string;
   readonly reply: string;
   readonly result: RemoteResult;
 }
 
-/** Reads what another server tells; undefined where it is not that. */
+/** Parses another server's report; undefined if it is invalid. */
 export function readRemoteMessage(json: Buffer): RemoteMessage | undefined {
   try {
     const { account, req_id: reply, m2 } = JSON.parse(json.toString());

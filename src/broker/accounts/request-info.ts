@@ -1,5 +1,5 @@
-// What a request from another account says of its client: the header Nats-Request-Info. What a client writes there itself
-// is taken out.
+// The header Nats-Request-Info, which describes the client of a request from another account. Removes the header if the
+// client has set it itself.
 import type { Publication } from '../../protocol/operations.ts';
 import { type Content, compose } from '../../protocol/publication.ts';
 
@@ -16,30 +16,30 @@ export function withRequestInfo(
   const { buffer, headerSize, payloadStart, payloadEnd } = publication;
   const bodyStart = payloadStart + headerSize;
   const block = headerSize === 0 ? emptyBlock : buffer.toString('latin1', payloadStart, bodyStart);
-  const others = block.slice(0, -2).replace(/(?<=\n)Nats-Request-Info:[^\n]*\n/g, '');
+  const otherLines = block.slice(0, -2).replace(/(?<=\n)Nats-Request-Info:[^\n]*\n/g, '');
   const line = `${key}${Buffer.from(json).toString('latin1')}\r\n`;
   const content: Content = {
-    headers: Buffer.from(`${others}${line}\r\n`, 'latin1'),
+    headers: Buffer.from(`${otherLines}${line}\r\n`, 'latin1'),
     payload: buffer.subarray(bodyStart, payloadEnd),
     reply,
   };
   return compose(subject, content);
 }
 
-/** Who a request says that it is from. */
+/** The fields of the header that the broker reads. */
 export interface RequestInfo {
   readonly user: string;
   readonly acc: string;
   readonly svc: string;
 }
 
-/** Reads what a request says; undefined where it says nothing, or something else. */
+/** Parses the header of a request; undefined if it is absent or invalid. */
 export function requestInfo({ buffer, payloadStart, headerSize }: Publication): RequestInfo | undefined {
   const block = buffer.toString('utf8', payloadStart, payloadStart + headerSize);
   const json = /\nNats-Request-Info:([^\n]*)/.exec(block)?.[1];
   try {
-    const said = JSON.parse(json ?? '');
-    const [user = '', acc = '', svc = ''] = [said.user, said.acc, said.svc];
+    const info = JSON.parse(json ?? '');
+    const [user = '', acc = '', svc = ''] = [info.user, info.acc, info.svc];
     return [user, acc, svc].every((text) => typeof text === 'string') ? { user, acc, svc } : undefined;
   } catch {
     return undefined;

@@ -1,6 +1,6 @@
-// Requests from one account to a service in another, and the answers back (accounts.go, addServiceImport; client.go,
-// processServiceImport): a request is published there under the subject of the service, with a reply subject that leads
-// back, and what is published under that goes to the one who asked.
+// Forwards requests from one account to a service in another, and answers back to the requester (accounts.go,
+// addServiceImport; client.go, processServiceImport). A request is published in the exporting account with a generated
+// reply subject; messages to that subject go to the requester's reply subject.
 import { goJson } from '../../go-json.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
@@ -18,34 +18,35 @@ import { withRequestInfo } from './request-info.ts';
 import { type LatencyMeter, Measurement, type Sample } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
 
-/** A service that an account imports; subjects a character a byte. */
+/** A service that an account imports; subjects are in Latin-1. */
 export interface ServiceImport {
   readonly importer: Account;
   readonly exporter: Account;
   readonly from: string;
   readonly to: string;
-  /** Undefined where subjects stay as they are, and where `to` is the only one. */
+  /** Undefined if subjects stay the same or `to` is the only one. */
   readonly mapping: SubjectMapping | undefined;
-  /** Tell the service who asks. */
+  /** Tell the service which client sent the request. */
   readonly share: boolean;
-  /** Whether the service is the system account's, which learns at which server somebody asks. */
+  /** Whether the system account exports the service, which then learns the server of the requester. */
   readonly isOfSystem: boolean;
-  /** Names the export: a request passes through each once. */
+  /** Identifies the export: a request passes through each at most once. */
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
-  /** Undefined where the service is not measured. */
+  /** Undefined if the service is not measured. */
   readonly latency: LatencyOptions | undefined;
 }
 
-/** What a message passes through on its way; several where accounts pass on what they import. */
+/** One import that the current message passes through; there are several if accounts re-export what they import. */
 interface Stage {
   readonly export: string;
   readonly isResponse: boolean;
-  /** The account that the request began in, and whether that tells who asks. */
+  /** The account that the request started in. */
   readonly account: string;
+  /** Whether the import of that account has `share`. */
   readonly isShared: boolean;
-  /** Whether any account on the way tells who asks, or is the system's (client.go, processServiceImport). */
+  /** Whether any import on the way has `share` or is from the system account (client.go, processServiceImport). */
   readonly namesServer: boolean;
 }
 
@@ -55,26 +56,26 @@ export class ServiceImports {
   readonly #policy: DeliveryPolicy;
   readonly #server: () => TellingServer;
   readonly #meter: LatencyMeter;
-  /** By the account that asked. */
+  /** By the requester's account. */
   readonly #awaited = new Map<Account, AwaitedReplies>();
   /** By the account of the service. */
   readonly #responses = new Map<Account, OpenResponses>();
-  /** Of the message at hand: publishing happens at once, so there is one at a time. */
+  /** The stages of the current message: publishing is synchronous, so there is only one message at a time. */
   readonly #stages: Stage[] = [];
 
-  /** @param server what requests tell of this one, where they do */
+  /** @param server returns this server as requests describe it */
   constructor(policy: DeliveryPolicy, server: () => TellingServer, meter: LatencyMeter) {
     this.#policy = policy;
     this.#server = server;
     this.#meter = meter;
   }
 
-  /** Whether the message at hand came from another account as a request or as an answer. */
+  /** Whether the current message came from another account as a request or an answer. */
   get isPassing(): boolean {
     return this.#stages.length > 0;
   }
 
-  /** Publishes a request to the service; false where nobody took it. */
+  /** Publishes a request to the service; false if no subscriber accepted it. */
   request(service: ServiceImport, publication: Publication, publisher: Publisher): boolean {
     const { exporter, mapping, from } = service;
     if (publisher.isRoute || this.#passed(service.export, false)) return false;
@@ -87,9 +88,9 @@ export class ServiceImports {
     if (reply.length === 0 && sample !== undefined) this.#meter.fail(sample, 'noReply');
     const back =
       reply.length === 0 || isAcknowledgement(reply) ? undefined : this.#open(service, reply, sample);
-    const answer = back === undefined ? reply : Buffer.from(back, 'latin1');
+    const replyTo = back === undefined ? reply : Buffer.from(back, 'latin1');
     const delivered = this.#pass(
-      this.#told(service, publication, publisher, to, answer),
+      this.#readdressed(service, publication, publisher, to, replyTo),
       exporter,
       publisher,
       this.#stageOf(service),
@@ -102,20 +103,20 @@ export class ServiceImports {
     return delivered;
   }
 
-  /** Takes what the server of a service has measured of a request. */
+  /** Handles the measurement that the server of a service reports for a request. */
   measuredThere({ account: name, reply, result }: RemoteMessage): void {
     for (const [account, responses] of this.#responses) {
       if (account.name === name) responses.find(reply)?.measurement?.measuredThere(result);
     }
   }
 
-  /** Ends all that waits for answers. */
+  /** Drops all open requests. */
   close(): void {
     for (const responses of this.#responses.values()) responses.close();
     for (const awaited of this.#awaited.values()) awaited.close();
   }
 
-  /** Publishes an answer where the request came from; what nobody waits for any more is dropped. */
+  /** Publishes an answer in the requester's account; drops it if the request is no longer open. */
   #respond(account: Account, publication: Publication, publisher: Publisher): void {
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd, payloadStart, payloadEnd } = publication;
     const responses = this.#responsesOf(account);
@@ -127,17 +128,19 @@ export class ServiceImports {
     const back = isDirect ? reply : this.#openedTo(account, reply, way);
     const answer = readdress(publication, way.to, back);
     const isMeasured = way.measurement === undefined || way.measurement.answered(publisher);
-    const untold = { isShared: false, namesServer: false };
-    const stage = { export: way.export, isResponse: true, account: account.name, ...untold };
+    const anonymous = { isShared: false, namesServer: false };
+    const stage = { export: way.export, isResponse: true, account: account.name, ...anonymous };
     const delivered = this.#pass(answer, way.target, publisher, stage);
-    // An empty message is the end of many.
+    // An empty message ends a stream of answers.
     const isLast = way.responseType === 'single' || payloadStart === payloadEnd;
     if (!isMeasured) return;
     if (!delivered || isLast) responses.end(subject);
     else responses.extend(subject);
   }
 
-  /** The reply subject that leads back from an answer that asks in turn. */
+  /**
+   * Opens a request in the other direction, for an answer with a reply subject of its own; returns its reply subject.
+   */
   #openedTo(account: Account, reply: Buffer, way: ResponseWay): Buffer {
     return Buffer.from(this.#responsesOf(way.target).open(this.#wayTo(account, reply, way)), 'latin1');
   }
@@ -147,7 +150,7 @@ export class ServiceImports {
     return latency && this.#meter.sample({ exporter, latency, share }, publication, publisher);
   }
 
-  /** The reply subject that leads back from the service. @param sample undefined where nothing is measured */
+  /** Opens a request and returns its reply subject. @param sample undefined if it is not measured */
   #open(service: ServiceImport, reply: Buffer, sample: Sample | undefined): string {
     const { importer, exporter } = service;
     const responses = this.#responsesOf(exporter);
@@ -190,7 +193,7 @@ export class ServiceImports {
     return { target, to: Buffer.from(reply), export: exported, responseType, thresholdMs, awaited };
   }
 
-  /** The reply subjects of an account begin alike, and one subscription takes all answers. */
+  /** All reply subjects of an account share a prefix, so that one subscription receives every answer. */
   #responsesOf(account: Account): OpenResponses {
     let responses = this.#responses.get(account);
     if (responses === undefined) {
@@ -204,17 +207,19 @@ export class ServiceImports {
     return responses;
   }
 
-  /** Where the request began, and whether it tells of its client: that is settled where it begins. */
+  /** Returns the next stage; the first import of a request decides its account and whether its client is shared. */
   #stageOf({ importer, share, isOfSystem, export: exported }: ServiceImport): Stage {
-    const tells = share || isOfSystem;
+    const reveals = share || isOfSystem;
     const earlier = this.#stages.at(-1);
-    const begun = { export: exported, isResponse: false, account: importer.name };
-    if (earlier === undefined || earlier.isResponse) return { ...begun, isShared: share, namesServer: tells };
+    const first = { export: exported, isResponse: false, account: importer.name };
+    if (earlier === undefined || earlier.isResponse)
+      return { ...first, isShared: share, namesServer: reveals };
     const { account, isShared, namesServer } = earlier;
-    return { ...begun, account, isShared, namesServer: namesServer || tells };
+    return { ...first, account, isShared, namesServer: namesServer || reveals };
   }
 
-  #told(
+  /** Copies a request to the subject of the service; names the client in its headers if there is one. */
+  #readdressed(
     service: ServiceImport,
     publication: Publication,
     { requester }: Publisher,
@@ -224,14 +229,14 @@ export class ServiceImports {
     if (requester === undefined) return readdress(publication, subject, reply);
     const { account, isShared, namesServer } = this.#stageOf(service);
     const importer = service.importer.name;
-    const passedBy = account === importer ? undefined : importer;
+    const forwarder = account === importer ? undefined : importer;
     const server = namesServer ? this.#server() : undefined;
-    const info = clientInfo(requester, { account, service: passedBy, isShared, server });
+    const info = clientInfo(requester, { account, service: forwarder, isShared, server });
     return withRequestInfo(publication, subject, reply, goJson(info));
   }
 }
 
-/** What an answer has in common with its request. */
+/** The terms that a request and its answers share. */
 type Terms = Pick<ServiceImport, 'export' | 'responseType' | 'thresholdMs'>;
 
 function isAcknowledgement(reply: Buffer): boolean {

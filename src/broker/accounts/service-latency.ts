@@ -1,6 +1,6 @@
-// How long services take: chooses the requests that are measured, and publishes what comes of each in the account of the
-// service (accounts.go, ServiceLatency). Where the answer comes from another server, that one says how long the service
-// took there.
+// Measures the latency of services: chooses the requests to measure, and publishes the result of each in the account
+// of the service (accounts.go, ServiceLatency). If the answer comes from another server, that server reports how long
+// the service took.
 import { goJson } from '../../go-json.ts';
 import { goTime } from '../../go-time.ts';
 import type { Publication } from '../../protocol/operations.ts';
@@ -13,22 +13,22 @@ import { uniqueId } from './random-name.ts';
 import type { Publisher } from './subscription.ts';
 import { type Headers, tracingHeaders } from './trace-headers.ts';
 
-/** Which service is measured, and how. */
+/** A measured service, and how it is measured. */
 export interface Measured {
   readonly exporter: Account;
   readonly latency: LatencyOptions;
-  /** Whether the results say who asked. */
+  /** Whether results identify the requester. */
   readonly share: boolean;
 }
 
-/** A request that is measured. */
+/** A measured request. */
 export interface Sample extends Measured {
   readonly client: Publisher;
-  /** Those that asked for it; undefined where it was chosen otherwise. */
+  /** The headers that asked for the measurement; undefined if the request was sampled at random. */
   readonly headers: Headers | undefined;
 }
 
-/** What the server of the service has measured; spans in nanoseconds. */
+/** The measurement of the service's server, in nanoseconds. */
 export interface RemoteResult {
   readonly service: number;
   readonly responder: Readonly<Record<string, unknown>> | undefined;
@@ -53,7 +53,7 @@ interface Spans {
 
 const noSpans: Spans = { service: 0, system: 0, total: 0 };
 
-/** What the results of one request have in common. */
+/** The measured part of a result; `start` in milliseconds since 1970. */
 type Result = { responder?: object | undefined; start: number; spans: Spans };
 
 export class LatencyMeter {
@@ -62,7 +62,7 @@ export class LatencyMeter {
   readonly #server: () => TellingServer;
   readonly #publisher: InternalPublisher;
 
-  /** @param server that clients are connected to */
+  /** @param server returns this server as results describe it */
   constructor(policy: DeliveryPolicy, server: () => TellingServer, now: () => Date) {
     this.now = now;
     this.#random = policy.random;
@@ -70,21 +70,21 @@ export class LatencyMeter {
     this.#publisher = new InternalPublisher(policy, now);
   }
 
-  /** Chooses by chance and by headers; undefined where the request is not measured. */
+  /** Samples requests at random and by their headers; undefined if the request is not measured. */
   sample(measured: Measured, publication: Publication, client: Publisher): Sample | undefined {
     const { sampling } = measured.latency;
-    // As often as nats-server, which is once more in a hundred than it was told.
+    // `<=` as in nats-server, which samples one percent more than configured.
     const isChosen = sampling >= 100 || (sampling > 0 && Math.floor(this.#random() * 100) <= sampling);
     const headers = isChosen ? undefined : tracingHeaders(headersOf(publication));
     return isChosen || headers !== undefined ? { ...measured, client, headers } : undefined;
   }
 
-  /** Says that a request was not answered. @param start in milliseconds since 1970; by default now */
+  /** Publishes that a request was not answered. @param start in milliseconds since 1970; by default now */
   fail(sample: Sample, failure: Failure, start = this.now().getTime()): void {
     this.publish(sample, { start, spans: noSpans }, failures[failure]);
   }
 
-  /** Publishes a result, behind everything that is under way. */
+  /** Publishes a result after the message that is being published now. */
   publish(
     sample: Sample,
     { responder, start, spans }: Result,
@@ -93,21 +93,21 @@ export class LatencyMeter {
     const { exporter, latency, client, share, headers } = sample;
     const subject = Buffer.from(latency.subject);
     if (!exporter.hasInterest(subject)) return;
-    const asked = client.requester;
+    const requester = client.requester;
     const result = {
       ...{ type: 'io.nats.server.metric.v1.service_latency', id: uniqueId(), timestamp: goTime(this.now()) },
       ...{ status: status.status, description: status.description },
-      requestor: asked && this.describe(client, share),
+      requestor: requester && this.describe(client, share),
       responder,
       header: headers,
-      start: goTime(start - (asked?.rttMs ?? 0)),
+      start: goTime(start - (requester?.rttMs ?? 0)),
       ...{ service: Math.max(0, spans.service), system: Math.max(0, spans.system), total: spans.total },
     };
     const payload = Buffer.from(goJson(result));
     queueMicrotask(() => this.#publisher.publish(exporter, subject, { payload }));
   }
 
-  /** Says who a client is; undefined for somebody who is none. */
+  /** Describes a client; undefined for a publisher that is not one. */
   describe({ requester }: Publisher, isShared: boolean): object | undefined {
     if (requester === undefined) return undefined;
     const server = isShared ? this.#server() : undefined;
@@ -115,14 +115,14 @@ export class LatencyMeter {
   }
 }
 
-/** One request on its way. */
+/** The measurement of one open request. */
 export class Measurement {
   readonly #meter: LatencyMeter;
   readonly #sample: Sample;
   readonly #start: number;
   readonly #began = performance.now();
   #isAnswered = false;
-  /** What was measured here, while the other server has still to say its part. */
+  /** The measurement of this server, until that of the other server arrives. */
   #here: Result | undefined;
   #there: RemoteResult | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -137,7 +137,7 @@ export class Measurement {
     return this.#isAnswered;
   }
 
-  /** Waits until the time is over. @param onLate called then */
+  /** Limits the wait for an answer. @param onLate called when the limit is exceeded */
   limitTime(milliseconds: number, onLate: () => void): void {
     const end = () => {
       this.failed('late');
@@ -146,12 +146,12 @@ export class Measurement {
     this.#timer = setTimeout(end, milliseconds).unref();
   }
 
-  /** Ends the waiting. */
+  /** Cancels the time limit. */
   close(): void {
     clearTimeout(this.#timer);
   }
 
-  /** Takes an answer; false where there is no result by it. */
+  /** Handles an answer; false if that does not complete the measurement. */
   answered(responder: Publisher): boolean {
     if (this.#isAnswered) return false;
     this.#isAnswered = true;
@@ -176,20 +176,20 @@ export class Measurement {
     return true;
   }
 
-  /** Takes what the server of the service has measured, which comes before the answer or after it. */
+  /** Handles the measurement of the service's server, which may arrive before or after the answer. */
   measuredThere(result: RemoteResult): void {
     this.#there = result;
     this.#merge();
   }
 
-  /** Says that there will be no answer, unless there was one. */
+  /** Publishes a failure, unless there was an answer. */
   failed(failure: Failure): void {
     this.close();
     if (!this.#isAnswered) this.#meter.fail(this.#sample, failure, this.#start);
     this.#isAnswered = true;
   }
 
-  /** What the service took is known there, the whole here; the rest of it was the way between the servers. */
+  /** Combines the service time of the other server with the total of this one; the rest is time between the servers. */
   #merge(): boolean {
     const [here, there] = [this.#here, this.#there];
     if (here === undefined || there === undefined) return false;

@@ -1,6 +1,6 @@
-// What the subscriptions of one account get from others: each has a shadow in every account whose streams it would take
-// in, and what the shadow gets is delivered under the subject that the import gives it (client.go,
-// addShadowSubscriptions). What a service import has brought into an account does not leave it as a stream.
+// Delivers imported streams to the subscriptions of one account. Each subscription has a shadow in every account whose
+// stream it matches; messages to the shadow are delivered under the subject of the import (client.go,
+// addShadowSubscriptions). A message that a service import brought into an account does not leave it as a stream.
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';
@@ -9,12 +9,12 @@ import type { Account, SubscriptionFollower } from './account.ts';
 import { type DeliveryPolicy, deliverTo } from './delivery.ts';
 import { type Handler, type Publisher, Subscription } from './subscription.ts';
 
-/** A stream that an account imports; subjects a character a byte. */
+/** A stream that an account imports; subjects are in Latin-1. */
 export interface StreamImport {
   readonly exporter: Account;
   readonly from: string;
   readonly to: string;
-  /** Undefined where subjects stay as they are, and where `to` is the only one. */
+  /** Undefined if subjects stay the same or `to` is the only one. */
   readonly mapping: SubjectMapping | undefined;
 }
 
@@ -29,7 +29,7 @@ export class StreamImports implements SubscriptionFollower {
   readonly #isInService: () => boolean;
   readonly #shadows = new Map<Subscription, readonly Shadow[]>();
 
-  /** @param isInService whether what is being delivered came by the import of a service */
+  /** @param isInService whether the current message came through a service import */
   constructor(imports: readonly StreamImport[], policy: DeliveryPolicy, isInService: () => boolean) {
     this.#imports = imports;
     this.#policy = policy;
@@ -46,7 +46,7 @@ export class StreamImports implements SubscriptionFollower {
     this.#shadows.delete(subscription);
   }
 
-  /** Takes all shadows away. */
+  /** Removes all shadows. */
   close(): void {
     for (const subscription of this.#shadows.keys()) this.remove(subscription);
   }
@@ -55,7 +55,8 @@ export class StreamImports implements SubscriptionFollower {
     const subject = shadowSubject(subscription.subjectBytes, stream);
     if (subject === undefined) return undefined;
     const { receiver, handler, queue, sid } = subscription;
-    // With a count of its own: what is imported does not bring a subscription to its end, in nats-server neither.
+    // It counts deliveries on its own: as in nats-server, imported messages do not count towards the subscription's
+    // limit.
     const inner = new Subscription(receiver ?? (handler as Handler), subscription.subject, queue, sid);
     const deliver = (publication: Publication, publisher: Publisher) => {
       if (this.#isInService()) return false;
@@ -74,7 +75,10 @@ function renamed(publication: Publication, { from, to, mapping }: StreamImport):
   return readdress(publication, Buffer.from(subject, 'latin1'), buffer.subarray(replyStart, replyEnd));
 }
 
-/** The subject in the account of the stream that has the messages for a subscription; undefined where none has. */
+/**
+ * Returns the subject to subscribe to in the exporting account; undefined if the subscription does not match the
+ * stream.
+ */
 function shadowSubject(subject: Buffer, { from, to, mapping }: StreamImport): string | undefined {
   const wanted = subject.toString('latin1').split('.');
   const given = to.split('.');
@@ -96,7 +100,7 @@ function backwards(
   return from === to ? subject.join('.') : from;
 }
 
-/** Puts what the import says in the place of wildcards of the subscription. */
+/** Replaces wildcards of the subscription by the tokens that the import has in their place. */
 function narrow(wanted: readonly string[], given: readonly string[]): string[] {
   const common = wanted.map((token, index) => {
     const other = given[index];

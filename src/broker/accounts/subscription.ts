@@ -1,13 +1,14 @@
-// One subscription as delivery sees it: a session's, or one of the broker itself.
+// Subscriptions, of sessions and of the broker itself, and the interfaces that delivery needs of publishers and
+// receivers.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Match, Sublist } from '../../subjects/sublist.ts';
 import type { Permit } from '../auth/permit.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
-/** What a service in another account may learn of the client that asks; all but the first two where that is configured. */
+/** A client as services in other accounts may see it; all but the first two fields only if the import has `share`. */
 export interface Requester {
-  /** The name of its account. */
+  /** The name of the client's account. */
   readonly account: string;
   readonly rttMs: number;
   /** Milliseconds since 1970. */
@@ -20,15 +21,18 @@ export interface Requester {
   readonly version: string;
 }
 
-/** Who listens to the subject that was published to last. */
+/** Caches the match of the subject that a publisher has published to last. */
 export class LastMatch {
-  /** As the parser uses it again; one made for an import is another. */
+  /** The object that the parser reuses for each message; a publication made for an import is another object. */
   #publication: Publication | undefined;
   #subscriptions: Sublist<Subscription> | undefined;
   #version = 0;
   #match: Match<Subscription> | undefined;
 
-  /** The match of the publication, which is that of the last one where it is noted and nobody has come or gone since. */
+  /**
+   * Returns the match of a publication; the cached one if its subject is noted as unchanged and no subscription
+   * changed.
+   */
   find(publication: Publication, subscriptions: Sublist<Subscription>): Match<Subscription> {
     const { version } = subscriptions;
     const kept = this.#match;
@@ -52,63 +56,66 @@ export class LastMatch {
     return match;
   }
 
-  /** Lets go of it, so that an idle publisher keeps nobody in memory. */
+  /** Drops the cached match, so that an idle publisher does not keep subscriptions in memory. */
   forget(): void {
     this.#publication = this.#match = undefined;
   }
 }
 
-/** Whoever a message comes from. */
+/** The source of a message: a client, a route or the broker itself. */
 export interface Publisher {
-  /** The client; undefined for the broker itself, and for another server. */
+  /** The client; undefined for the broker itself and for a route. */
   readonly requester?: Requester | undefined;
-  /** Whether it is another server of the cluster, which has done for its clients what is to be done. */
+  /** Whether it is a route: the server at its other end has already processed service imports for its clients. */
   readonly isRoute?: boolean;
-  /** Is held up while consumers are behind; undefined for the broker itself. */
+  /** Stalled while a subscriber has a backlog; undefined for a publisher that never waits. */
   readonly connection: Connection | undefined;
-  /** When it was heard last, in milliseconds since 1970. */
+  /** The time of the last read from it, in milliseconds since 1970. */
   readonly statistics: { readonly readAt: number };
-  /** Kept from message to message by one who repeats subjects. */
+  /** For a publisher that repeats subjects. */
   readonly lastMatch?: LastMatch;
 }
 
-/** Whoever subscribed, at the other end of a connection. */
+/** The session that a subscription belongs to. */
 export interface Receiver {
   readonly connection: Connection;
   readonly statistics: ConnectionStatistics;
-  /** Whether it gets what it publishes itself. */
+  /** Whether it receives messages that it publishes itself. */
   readonly echo: boolean;
-  /** Whether it takes headers. */
+  /** Whether the client supports headers. */
   readonly headers: boolean;
-  /** Undefined for one who may do everything. */
+  /** Undefined for an unrestricted user. */
   readonly permit: Permit | undefined;
-  /** Takes the subscription out of its account, after its last message. */
+  /** Removes the subscription from its account, after its last message. */
   drop(subscription: Subscription): void;
   /** Called with each message queued, while trace is on. */
   readonly traceDelivery: ((publication: Publication, subscription: Subscription) => void) | undefined;
 }
 
 /**
- * Takes a message in the broker itself, at once: the publication is valid only during the call. It may publish in turn.
- * @returns false where the message counts as taken by nobody
+ * Handles a message in the broker itself, synchronously: the publication is valid only during the call. May publish.
+ * @returns false if the message counts as not delivered
  */
 export type Handler = (publication: Publication, publisher: Publisher) => boolean;
 
 export class Subscription {
-  /** Undefined where the broker itself listens, with `handler`. */
+  /** Undefined for a subscription of the broker itself, which has a `handler`. */
   readonly receiver: Receiver | undefined;
   readonly handler: Handler | undefined;
-  /** In Latin-1, as the queue group and the id: there may be very many of these, and a Buffer takes several times as much room. */
+  /**
+   * In Latin-1, as are queue group and id: there may be very many entries, and a Buffer needs several times the
+   * memory.
+   */
   readonly subject: string;
   readonly queue: string | undefined;
   /** The id that the client chose. */
   readonly sid: string;
-  /** Messages so far. */
+  /** The number of messages delivered so far. */
   delivered = 0;
   /** The number of messages after which the subscription ends; 0 for none. */
   max = 0;
   closed = false;
-  /** Whether the permit of its receiver keeps some messages from it. */
+  /** Whether the permit of its receiver may withhold some messages. */
   filtered = false;
 
   constructor(by: Receiver | Handler, subject: string, queue: string | undefined, sid: string) {

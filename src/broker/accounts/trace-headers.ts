@@ -1,11 +1,11 @@
-// Which headers of a request ask for it to be traced (accounts.go, shouldSample): those of Jaeger, of Zipkin and of the
-// W3C, in this order. Reads headers as Go's textproto does: with its spelling of the names, and not at all where one
-// line is wrong.
+// Finds the headers by which a request asks to be traced (accounts.go, shouldSample): those of Jaeger, Zipkin and the
+// W3C, in this order. Parses headers as Go's textproto does: canonicalizes names, and rejects the block if one line
+// is invalid.
 
-/** Values by name, as the results of a measurement show them. */
+/** Values by canonical name, as latency results contain them. */
 export type Headers = Readonly<Record<string, readonly string[]>>;
 
-/** Finds those that ask; undefined where none does. @param block from `NATS/1.0` to its empty line */
+/** Returns the headers that ask for tracing; undefined if none does. @param block from `NATS/1.0` to its empty line */
 export function tracingHeaders(block: string): Headers | undefined {
   const headers = readHeaders(block);
   if (headers === undefined) return undefined;
@@ -15,7 +15,7 @@ export function tracingHeaders(block: string): Headers | undefined {
     return isUberSampled(uber[0] ?? '') ? pick(headers, /^(Uber-Trace-Id$|Uberctx-)/) : undefined;
   }
   if (sampled === '0') return undefined;
-  // Where nothing is said of sampling, that is for whoever receives it to decide.
+  // Without a sampling header the receiver decides: nats-server then samples.
   if (sampled === '1' || headers['X-B3-Traceid'] !== undefined) {
     return pick(headers, /^X-B3-(Sampled|Traceid|Parentspanid|Spanid)$/);
   }
@@ -24,19 +24,21 @@ export function tracingHeaders(block: string): Headers | undefined {
   return pick(headers, /^(Traceparent|Tracestate)$/);
 }
 
-/** `trace:span:parent:flags`; of two digits of the flags nats-server looks at the second alone. */
+/** Format `trace:span:parent:flags`; if the flags have two digits, nats-server looks only at the second. */
 function isUberSampled(id: string): boolean {
   const flags = /^[^:]*:[^:]*:[^:]*:[!-9;-~]?([0-9a-fA-F])$/s.exec(id)?.[1];
   return flags !== undefined && (Number.parseInt(flags, 16) & 1) === 1;
 }
 
-/** `trace-span-sampled-parent`, or the flag alone. */
+/** Format `trace-span-sampled-parent`, or the sampling flag alone. */
 function isB3Denied(b3: string): boolean {
   const parts = b3.split('-');
   return parts.length > 2 ? parts[2] === '0' : b3 === '0';
 }
 
-/** `version-trace-span-flags`; nats-server reads the flags as a signed byte, so that none from 80 on are any. */
+/**
+ * Format `version-trace-span-flags`; nats-server parses the flags as a signed byte, so hex 80 and above are invalid.
+ */
 function isParentSampled(parent: string): boolean {
   const parts = parent.split('-');
   const flags = parts[3] ?? '';
@@ -44,7 +46,7 @@ function isParentSampled(parent: string): boolean {
   return (Number.parseInt(flags, 16) & 1) === 1;
 }
 
-/** By name, in the order in which Go prints them. */
+/** Returns the headers with these names, sorted as Go prints them. */
 function pick(headers: Headers, names: RegExp): Headers {
   const found = Object.entries(headers).filter(([name]) => names.test(name));
   return Object.fromEntries(found.sort(([a], [b]) => (a < b ? -1 : 1)));
@@ -68,10 +70,10 @@ function readHeaders(block: string): Headers | undefined {
   return headers;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: what no value may have in it
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are invalid in a value
 const isControl = /[\x00-\x08\x0a-\x1f\x7f]/;
 
-/** One line a header: what begins with a blank goes on with the one before. Undefined where that is no block of headers. */
+/** Unfolds continuation lines, which start with a blank: one line per header. Undefined for an invalid block. */
 function readLines(block: string): string[] | undefined {
   const lines: string[] = [];
   for (const raw of block.split('\n').slice(1)) {

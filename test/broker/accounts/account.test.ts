@@ -1,3 +1,4 @@
+// Subscriptions of the broker itself: how their handlers receive messages, answer them and end.
 import { describe, expect, it } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { InternalPublisher } from '../../../src/broker/accounts/internal-publisher.ts';
@@ -13,22 +14,22 @@ function textOf({ buffer, payloadStart, payloadEnd }: Publication): string {
 describe('a subscription of the broker itself', () => {
   const broker = new InternalPublisher(policy, () => new Date(5));
 
-  it('takes the messages of its subject, and may answer them in any account', () => {
-    const [asking, answering] = [new Account('A'), new Account('B')];
+  it('receives the messages of its subject, and may answer them in any account', () => {
+    const [requester, service] = [new Account('A'), new Account('B')];
     const answers: string[] = [];
-    asking.handle('inbox.*', (publication) => answers.push(textOf(publication)) > 0);
-    answering.handle('echo', (publication) => {
+    requester.handle('inbox.*', (publication) => answers.push(textOf(publication)) > 0);
+    service.handle('echo', (publication) => {
       const { buffer, replyStart, replyEnd } = publication;
       const payload = bytes(`${textOf(publication)}!`);
-      return broker.publish(asking, buffer.subarray(replyStart, replyEnd), { payload });
+      return broker.publish(requester, buffer.subarray(replyStart, replyEnd), { payload });
     });
-    expect(broker.publish(answering, bytes('echo'), { payload: bytes('hi'), reply: bytes('inbox.1') })).toBe(
+    expect(broker.publish(service, bytes('echo'), { payload: bytes('hi'), reply: bytes('inbox.1') })).toBe(
       true,
     );
     expect(answers).toEqual(['hi!']);
   });
 
-  it('decides whether a message counts as taken', () => {
+  it('decides by its return value whether a message counts as delivered', () => {
     const account = new Account('A');
     account.handle('no', () => false);
     expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(false);
@@ -36,20 +37,20 @@ describe('a subscription of the broker itself', () => {
     expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(true);
   });
 
-  it('gets nothing once it is taken out, by a handler called before it neither', () => {
+  it('receives nothing after its removal, even if an earlier handler of the same message removes it', () => {
     const account = new Account('A');
-    const taken: string[] = [];
+    const received: string[] = [];
     account.handle('s', () => {
       account.unsubscribe(later);
-      return taken.push('first') > 0;
+      return received.push('first') > 0;
     });
-    const later = account.handle('s', () => taken.push('later') > 0);
+    const later = account.handle('s', () => received.push('later') > 0);
     broker.publish(account, bytes('s'), { payload: bytes('') });
     broker.publish(account, bytes('s'), { payload: bytes('') });
-    expect(taken).toEqual(['first', 'first']);
+    expect(received).toEqual(['first', 'first']);
   });
 
-  it('is told who published', () => {
+  it('receives the publisher of each message', () => {
     const account = new Account('A');
     const publishers: unknown[] = [];
     account.handle('s', (_, publisher) => publishers.push(publisher) > 0);

@@ -1,4 +1,5 @@
-// Replies that are waited for: when nobody listens for one any more, at once or, of very many, a little later.
+// Awaited replies, which are lost when their subject has no subscriber left: at once or, if there are many, after a
+// delay.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { AwaitedReplies } from '../../../src/broker/accounts/awaited-replies.ts';
@@ -7,7 +8,7 @@ describe('awaited replies', () => {
   let account: Account;
   let replies: AwaitedReplies;
   let lost: string[];
-  const listen = (subject: string) => account.handle(subject, () => true);
+  const subscribe = (subject: string) => account.handle(subject, () => true);
   const awaited = (name: string) => ({ lost: () => void lost.push(name) });
 
   beforeEach(() => {
@@ -20,20 +21,20 @@ describe('awaited replies', () => {
     vi.useRealTimers();
   });
 
-  it('are lost when the last one who listens has gone', () => {
-    const [exact, wild] = [listen('in.1'), listen('in.*')];
+  it('are lost when the last subscriber of their subject is gone', () => {
+    const [exact, wild] = [subscribe('in.1'), subscribe('in.*')];
     replies.add('in.1', awaited('1'));
     account.unsubscribe(exact);
     expect(lost).toEqual([]);
-    account.unsubscribe(listen('other'));
+    account.unsubscribe(subscribe('other'));
     account.unsubscribe(wild);
     expect(lost).toEqual(['1']);
-    account.unsubscribe(listen('in.1'));
+    account.unsubscribe(subscribe('in.1'));
     expect(lost).toEqual(['1']);
   });
 
-  it('are lost together where several are the same', () => {
-    const inbox = listen('in');
+  it('are lost together if several share a subject', () => {
+    const inbox = subscribe('in');
     const [one, two, three] = ['1', '2', '3'].map(awaited) as [
       { lost(): void },
       { lost(): void },
@@ -45,8 +46,8 @@ describe('awaited replies', () => {
     expect(lost).toEqual(['1', '3']);
   });
 
-  it('are not lost once they have come', () => {
-    const inbox = listen('in');
+  it('are not lost after they have been removed', () => {
+    const inbox = subscribe('in');
     const [one, two] = [awaited('1'), awaited('2')];
     replies.add('in', one);
     replies.remove('in', two);
@@ -59,8 +60,8 @@ describe('awaited replies', () => {
     expect(lost).toEqual([]);
   });
 
-  it('are looked through later, and once, where there are very many', () => {
-    const [kept, inbox, other] = [listen('in.7'), listen('in.*'), listen('*.8')];
+  it('are checked once after a delay if there are many and a wildcard subscription ends', () => {
+    const [kept, inbox, other] = [subscribe('in.7'), subscribe('in.*'), subscribe('*.8')];
     for (let index = 0; index < 100; index++) replies.add(`in.${index}`, awaited(String(index)));
     account.unsubscribe(inbox);
     account.unsubscribe(other);
@@ -73,8 +74,8 @@ describe('awaited replies', () => {
     expect(lost).toHaveLength(100);
   });
 
-  it('are let go of at the end', () => {
-    const inbox = listen('in.*');
+  it('are forgotten on close', () => {
+    const inbox = subscribe('in.*');
     for (let index = 0; index < 100; index++) replies.add(`in.${index}`, awaited(String(index)));
     account.unsubscribe(inbox);
     replies.close();

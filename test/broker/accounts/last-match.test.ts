@@ -1,4 +1,4 @@
-// What a publisher keeps of its last subject: never anything but what a match would find.
+// The cached match of a publisher's last subject, which must always equal a fresh match.
 import { expect, it } from 'vitest';
 import { LastMatch, Subscription } from '../../../src/broker/accounts/subscription.ts';
 import { compose } from '../../../src/protocol/publication.ts';
@@ -16,35 +16,35 @@ function list(...subjects: string[]): Sublist<Subscription> {
   return sublist;
 }
 
-const found = (last: LastMatch, said: ReturnType<typeof publication>, sublist: Sublist<Subscription>) =>
-  last.find(said, sublist).plain.map(({ subject }) => subject.toString());
+const found = (last: LastMatch, message: ReturnType<typeof publication>, sublist: Sublist<Subscription>) =>
+  last.find(message, sublist).plain.map(({ subject }) => subject.toString());
 
-it('keeps the match while the publication stays noted, and counts it', () => {
-  const [last, sublist, said] = [new LastMatch(), list('a', 'b'), publication('a')];
-  for (let time = 0; time < 3; time++) expect(found(last, said, sublist)).toEqual(['a']);
-  expect(said.isNoted).toBe(true);
+it('reuses the match while the subject stays noted as unchanged, and counts the reuse', () => {
+  const [last, sublist, message] = [new LastMatch(), list('a', 'b'), publication('a')];
+  for (let time = 0; time < 3; time++) expect(found(last, message, sublist)).toEqual(['a']);
+  expect(message.isNoted).toBe(true);
   expect(sublist.statistics()).toMatchObject({ matches: 3, hits: 2 });
 });
 
-it('matches anew what is not noted any more', () => {
-  const [last, sublist, said] = [new LastMatch(), list('a', 'b'), publication('a')];
-  expect(found(last, said, sublist)).toEqual(['a']);
-  Object.assign(said, publication('b'));
-  expect(found(last, said, sublist)).toEqual(['b']);
+it('matches again after the subject has changed', () => {
+  const [last, sublist, message] = [new LastMatch(), list('a', 'b'), publication('a')];
+  expect(found(last, message, sublist)).toEqual(['a']);
+  Object.assign(message, publication('b'));
+  expect(found(last, message, sublist)).toEqual(['b']);
 });
 
-it('matches anew after a subscription has come or gone', () => {
-  const [last, sublist, said] = [new LastMatch(), list('a'), publication('a')];
-  expect(found(last, said, sublist)).toEqual(['a']);
+it('matches again after a subscription has been added or removed', () => {
+  const [last, sublist, message] = [new LastMatch(), list('a'), publication('a')];
+  expect(found(last, message, sublist)).toEqual(['a']);
   const other = new Subscription(() => true, '*', undefined, '2');
   sublist.insert(other.subject, undefined, other);
-  expect(found(last, said, sublist).toSorted()).toEqual(['*', 'a']);
+  expect(found(last, message, sublist).toSorted()).toEqual(['*', 'a']);
   sublist.remove(other.subject, undefined, other);
-  expect(found(last, said, sublist)).toEqual(['a']);
+  expect(found(last, message, sublist)).toEqual(['a']);
 });
 
-it('does not take one account, or one publication, for another', () => {
-  const [last, one, two, said, copy] = [
+it('matches again for another account or another publication object', () => {
+  const [last, one, two, message, copy] = [
     new LastMatch(),
     list('a', 'c'),
     list('a', 'b.>'),
@@ -52,17 +52,17 @@ it('does not take one account, or one publication, for another', () => {
     publication('c'),
   ];
   for (let time = 0; time < 2; time++) {
-    expect(found(last, said, one)).toEqual(['a']);
-    expect(last.find(said, two)).not.toBe(last.find(said, one));
-    // What an import made of it, in the same account.
+    expect(found(last, message, one)).toEqual(['a']);
+    expect(last.find(message, two)).not.toBe(last.find(message, one));
+    // A publication that an import made of it, in the same account.
     expect(found(last, copy, one)).toEqual(['c']);
   }
 });
 
-it('keeps nobody once it has forgotten', () => {
-  const [last, sublist, said] = [new LastMatch(), list('a'), publication('a')];
-  const before = last.find(said, sublist);
+it('matches again after the cache has been dropped', () => {
+  const [last, sublist, message] = [new LastMatch(), list('a'), publication('a')];
+  const before = last.find(message, sublist);
   last.forget();
-  expect(last.find(said, sublist)).toBe(before);
+  expect(last.find(message, sublist)).toBe(before);
   expect(sublist.statistics()).toMatchObject({ matches: 2 });
 });

@@ -1,4 +1,4 @@
-// The way back of requests to services: how long it stays open, and for how many.
+// Open requests to services: their reply subjects, how long they wait for answers, and how many there may be.
 import { describe, expect, it } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { OpenResponses } from '../../../src/broker/accounts/open-responses.ts';
@@ -12,7 +12,7 @@ const way = {
 };
 
 describe('open responses', () => {
-  it('have reply subjects that nobody can guess, all with the prefix of the account', () => {
+  it('have distinct random reply subjects with the prefix of the account', () => {
     const responses = new OpenResponses(() => 0);
     const subjects = Array.from({ length: 100 }, () => responses.open(way));
     expect(responses.prefix).toMatch(/^_R_\.\w{6}\.$/);
@@ -21,7 +21,7 @@ describe('open responses', () => {
     expect(new OpenResponses(() => 0).prefix).not.toBe(responses.prefix);
   });
 
-  it('have another reply subject where the one that was drawn leads somewhere already', () => {
+  it('draw another reply subject if the first one is in use', () => {
     const drawn = ['prefix', 'one', 'one', 'one', 'two'];
     const responses = new OpenResponses(
       () => 0,
@@ -32,7 +32,7 @@ describe('open responses', () => {
     responses.close();
   });
 
-  it('are found until their time is over, which each answer gives anew', () => {
+  it('are found until they expire, and each answer restarts the time limit', () => {
     let now = 0;
     const responses = new OpenResponses(() => now);
     const subject = responses.open(way);
@@ -46,7 +46,7 @@ describe('open responses', () => {
     expect(responses.find('_R_.x.y')).toBeUndefined();
   });
 
-  it('end', () => {
+  it('are not found or extended after their end', () => {
     const responses = new OpenResponses(() => 0);
     const [one, other] = [responses.open(way), responses.open(way)];
     responses.end(one);
@@ -58,7 +58,7 @@ describe('open responses', () => {
     expect(responses.size).toBe(0);
   });
 
-  it('are bounded: the oldest is forgotten for the newest', () => {
+  it('evict the oldest when there are more than 65,536', () => {
     const responses = new OpenResponses(() => 0);
     const first = responses.open(way);
     const second = responses.open(way);

@@ -1,4 +1,4 @@
-// Where a message goes in a cluster: to clients here, and along which routes with which queue groups.
+// How a message is delivered in a cluster: to clients of this server, and along which routes for which queue groups.
 import { describe, expect, it } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { publish, publishRouted } from '../../../src/broker/accounts/delivery.ts';
@@ -14,7 +14,7 @@ const bytes = (text: string) => Buffer.from(text);
 
 const writer = new MessageWriter();
 
-/** The other end of a route; what it was sent stands in `sent`. */
+/** The other end of a route; `sent` collects what it receives. */
 class Route implements RouteTarget {
   readonly statistics = new ConnectionStatistics(0);
   readonly headers: boolean;
@@ -80,7 +80,7 @@ class Client {
 
 const publisher = { connection: undefined, statistics: { readAt: 0 } };
 
-function say(
+function publishHere(
   account: Account,
   subject: string,
   random = 0,
@@ -95,51 +95,51 @@ function say(
   return publish(publication, account, publisher, { random: () => random, dropForFarBehind: false });
 }
 
-function hear(account: Account, subject: string, queues: readonly string[]): void {
+function receiveRouted(account: Account, subject: string, queues: readonly string[]): void {
   const publication = { ...compose(bytes(subject), { payload: bytes('hi') }), account: account.name, queues };
   publishRouted(publication, account, publisher, { random: () => 0, dropForFarBehind: false });
 }
 
 describe('a message of a client in a cluster', () => {
-  it('takes each route once, however many subscriptions match at its end', () => {
+  it('is sent once along each route, however many subscriptions match at its end', () => {
     const account = new Account('A');
     const [one, other] = [new Route(), new Route()];
     one.listen(account, 'a.b');
     one.listen(account, 'a.*');
     other.listen(account, '>');
-    expect(say(account, 'a.b')).toBe(true);
+    expect(publishHere(account, 'a.b')).toBe(true);
     expect(one.sent).toEqual(['RMSG A a.b 2\r\nhi\r\n']);
     expect(other.sent).toEqual(one.sent);
     expect(one.statistics).toMatchObject({ outMsgs: 1, outBytes: 2 });
   });
 
-  it('goes nowhere that nobody listens', () => {
+  it('is not sent along a route without matching interest in its account', () => {
     const account = new Account('A');
     const route = new Route();
     const interest = route.listen(account, 'a');
     interest.leave();
     route.listen(new Account('B'), 'a');
-    expect(say(account, 'a')).toBe(false);
+    expect(publishHere(account, 'a')).toBe(false);
     expect(route.sent).toEqual([]);
   });
 
-  it('counts as taken by nobody when the route does not take it', () => {
+  it('counts as not delivered if the route does not accept it', () => {
     const account = new Account('A');
     const route = new Route();
     route.listen(account, 'a');
     route.takes = false;
-    expect(say(account, 'a')).toBe(false);
+    expect(publishHere(account, 'a')).toBe(false);
   });
 
-  it('carries its reply subject and headers, without the headers where the other end takes none', () => {
+  it('carries its reply subject, and its headers if the other end supports them', () => {
     const account = new Account('A');
     const [one, old] = [new Route(), new Route(false)];
     for (const route of [one, old]) {
       route.listen(account, 'a');
       route.listen(account, 'a', 'q');
     }
-    say(account, 'a', 0, { reply: 'r', headers: 'NATS/1.0\r\n\r\n' });
-    say(account, 'a', 0.9, { headers: 'NATS/1.0\r\n\r\n' });
+    publishHere(account, 'a', 0, { reply: 'r', headers: 'NATS/1.0\r\n\r\n' });
+    publishHere(account, 'a', 0.9, { headers: 'NATS/1.0\r\n\r\n' });
     expect(one.sent).toEqual([
       'HMSG A a + r q 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
       'HMSG A a 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
@@ -147,82 +147,82 @@ describe('a message of a client in a cluster', () => {
     expect(old.sent).toEqual(['RMSG A a r 2\r\nhi\r\n', 'RMSG A a | q 2\r\nhi\r\n']);
   });
 
-  it('chooses one member of a queue group, here or elsewhere, all with the same chance', () => {
+  it('goes to one member of a queue group, on this server or another, each with the same probability', () => {
     const account = new Account('A');
     const client = new Client();
     const [three, one] = [new Route(), new Route()];
     client.listen(account, 'a', 'q');
     three.listen(account, 'a', 'q', 3);
     one.listen(account, '*', 'q');
-    for (let place = 0; place < 5; place++) say(account, 'a', (place + 0.5) / 5);
+    for (let member = 0; member < 5; member++) publishHere(account, 'a', (member + 0.5) / 5);
     expect(client.sent).toHaveLength(1);
     expect(three.sent).toEqual(Array(3).fill('RMSG A a | q 2\r\nhi\r\n'));
     expect(one.sent).toHaveLength(1);
   });
 
-  it('asks leaf nodes behind another server last', () => {
+  it('goes to a queue group member on a leaf node only if there is no other member', () => {
     const account = new Account('A');
     const client = new Client();
     const [leaf, direct] = [new Route(), new Route()];
     leaf.listen(account, 'a', 'q', 9, true);
-    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    for (const random of [0, 0.5, 0.99]) publishHere(account, 'a', random);
     expect(leaf.sent).toHaveLength(3);
     const member = client.listen(account, 'a', 'q');
-    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    for (const random of [0, 0.5, 0.99]) publishHere(account, 'a', random);
     expect(client.sent).toHaveLength(3);
     direct.listen(account, 'a', 'q');
     member.closed = true;
-    for (const random of [0, 0.5, 0.99]) say(account, 'a', random);
+    for (const random of [0, 0.5, 0.99]) publishHere(account, 'a', random);
     expect(direct.sent).toHaveLength(3);
     expect(leaf.sent).toHaveLength(3);
   });
 
-  it('names all the groups that one server is chosen for in one message', () => {
+  it('names every queue group that one server is chosen for in a single routed message', () => {
     const account = new Account('A');
     const route = new Route();
     for (const queue of ['q', 'w']) route.listen(account, 'a', queue);
-    say(account, 'a');
+    publishHere(account, 'a');
     expect(route.sent).toEqual(['RMSG A a | q w 2\r\nhi\r\n']);
   });
 
-  it('goes to a member elsewhere when none here can take it', () => {
+  it('goes to a queue group member on another server if none on this server accepts it', () => {
     const account = new Account('A');
     const route = new Route();
     new Client().listen(account, 'a', 'q').closed = true;
     route.listen(account, 'a', 'q');
-    expect(say(account, 'a', 0)).toBe(true);
+    expect(publishHere(account, 'a', 0)).toBe(true);
     expect(route.sent).toHaveLength(1);
   });
 });
 
 describe('a message that came over a route', () => {
-  it('goes to clients here and along no route', () => {
+  it('goes to clients of this server and along no route', () => {
     const account = new Account('A');
     const [client, route] = [new Client(), new Route()];
     client.listen(account, 'a');
     client.listen(account, 'a', 'other');
     route.listen(account, 'a');
-    hear(account, 'a', []);
+    receiveRouted(account, 'a', []);
     expect(client.sent).toEqual(['MSG a 1 2\r\nhi\r\n']);
     expect(route.sent).toEqual([]);
   });
 
-  it('goes to one member here of each queue group that it names, though there are more elsewhere', () => {
+  it('goes to one local member of each queue group that it names, even if other servers have more members', () => {
     const account = new Account('A');
     const [client, route] = [new Client(), new Route()];
     for (const queue of ['q', 'q', 'w']) client.listen(account, 'a', queue);
     route.listen(account, 'a', 'q', 50);
-    hear(account, 'a', ['q']);
+    receiveRouted(account, 'a', ['q']);
     expect(client.sent).toHaveLength(1);
     expect(route.sent).toEqual([]);
   });
 
-  it('goes on to another server when the queue group has nobody here any more', () => {
+  it('is forwarded to another server if a queue group that it names has no local member left', () => {
     const account = new Account('A');
     const [one, other] = [new Route(), new Route()];
     one.listen(account, 'a', 'q');
     other.listen(account, 'a', 'w');
-    hear(account, 'a', ['q', 'gone']);
+    receiveRouted(account, 'a', ['q', 'gone']);
     expect(one.sent).toEqual(['RMSG A a | q 2\r\nhi\r\n']);
     expect(other.sent).toEqual([]);
   });

@@ -1,4 +1,5 @@
-// Requests that another server measures: which are followed, what is told of them and how long, and what is read of it.
+// Requests that another server measures: which are timed and for how long, what is reported, and how reports are
+// parsed.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { publish } from '../../../src/broker/accounts/delivery.ts';
@@ -30,17 +31,17 @@ const reply = '_R_.abcdef.ghijkl.12345678.T';
 describe('requests that another server measures', () => {
   let account: Account;
   let requests: RemoteRequests;
-  let told: [token: string, message: Record<string, unknown>][];
+  let reports: [token: string, message: Record<string, unknown>][];
 
-  const asked = (subject: string, to: string) =>
+  const request = (subject: string, to: string) =>
     requests.delivered(compose(Buffer.from(subject), { payload: Buffer.alloc(0), reply: Buffer.from(to) }));
-  const answers = (to: string, publisher: Publisher = responder) =>
+  const answer = (to: string, publisher: Publisher = responder) =>
     publish(compose(Buffer.from(to), { payload: Buffer.alloc(0) }), account, publisher, policy);
 
   beforeEach(() => {
     vi.useFakeTimers();
     account = new Account('A');
-    told = [];
+    reports = [];
     const meter = new LatencyMeter(
       policy,
       () => ({ name: 'n1', cluster: 'c' }),
@@ -48,23 +49,23 @@ describe('requests that another server measures', () => {
     );
     const services = [{ subject: 'ask.*', thresholdMs: 1000 }];
     requests = new RemoteRequests(account, services, meter, (token, message) => {
-      told.push([token, JSON.parse(message.toString())]);
+      reports.push([token, JSON.parse(message.toString())]);
     });
   });
   afterEach(() => {
     vi.useRealTimers();
   });
 
-  it('are told of once, when they are answered, and the answer goes on', () => {
-    asked('ask.x', reply);
-    let heard = 0;
+  it('are reported once, when they are answered, and the answer is still delivered', () => {
+    request('ask.x', reply);
+    let received = 0;
     account.handle('_R_.>', () => {
-      heard++;
+      received++;
       return true;
     });
-    expect([answers(reply), answers(reply)]).toEqual([true, true]);
-    expect(heard).toBe(2);
-    expect(told).toMatchObject([
+    expect([answer(reply), answer(reply)]).toEqual([true, true]);
+    expect(received).toBe(2);
+    expect(reports).toMatchObject([
       [
         '12345678',
         { account: 'A', req_id: reply, m2: { status: 200, responder: { user: 'a', server: 'n1' } } },
@@ -81,40 +82,40 @@ describe('requests that another server measures', () => {
     ['ask.x', '_R_.*.ghijkl.12345678.T'],
     ['ask.x', 'in.abcdef.ghijkl.12345678.T'],
     ['other.x', reply],
-  ])('are none of those to %s with the reply %s', (subject, to) => {
-    asked(subject, to);
+  ])('do not include one to %s with the reply subject %s', (subject, to) => {
+    request(subject, to);
     expect([account.subscriptions.size, vi.getTimerCount()]).toEqual([0, 0]);
   });
 
-  it('are followed no longer than an answer may take, nor after a reload', () => {
-    asked('ask.x', reply);
-    asked('ask.y', `_R_.abcdef.other.12345678.T`);
-    asked('ask.x', reply);
+  it('are timed no longer than an answer may take, and not after close', () => {
+    request('ask.x', reply);
+    request('ask.y', `_R_.abcdef.other.12345678.T`);
+    request('ask.x', reply);
     expect([account.subscriptions.size, vi.getTimerCount()]).toEqual([2, 2]);
     vi.advanceTimersByTime(1000);
     expect([account.subscriptions.size, vi.getTimerCount()]).toEqual([0, 0]);
-    asked('ask.x', reply);
+    request('ask.x', reply);
     requests.close();
     expect([account.subscriptions.size, vi.getTimerCount()]).toEqual([0, 0]);
-    answers(reply);
-    expect(told).toEqual([]);
+    answer(reply);
+    expect(reports).toEqual([]);
   });
 
-  it('are not told of where no client has answered', () => {
-    asked('ask.x', reply);
-    answers(reply, { connection: undefined, statistics: { readAt: 0 }, isRoute: true });
-    expect(told).toEqual([]);
+  it('are not reported if the answer comes from a route and not from a client', () => {
+    request('ask.x', reply);
+    answer(reply, { connection: undefined, statistics: { readAt: 0 }, isRoute: true });
+    expect(reports).toEqual([]);
   });
 });
 
-describe('what another server tells of a request', () => {
+describe("another server's report on a request", () => {
   it.each([
     [
       '{"account":"A","req_id":"r","m2":{"service":5,"responder":{"acc":"A"}}}',
       { service: 5, responder: { acc: 'A' } },
     ],
     ['{"account":"A","req_id":"r","m2":{"service":0}}', { service: 0, responder: undefined }],
-  ])('is read: %s', (json, result) => {
+  ])('is parsed if valid: %s', (json, result) => {
     expect(readRemoteMessage(Buffer.from(json))).toEqual({ account: 'A', reply: 'r', result });
   });
 
@@ -135,7 +136,7 @@ describe('what another server tells of a request', () => {
       '{"account":"A","req_id":"r","m2":{"service":5,"responder":7}}',
     ],
     '{"account":"A","req_id":"r","m2":{"service":5,"responder":null}}',
-  ])('is not read: %s', (json) => {
+  ])('is ignored if invalid: %j', (json) => {
     expect(readRemoteMessage(Buffer.from(json))).toBeUndefined();
   });
 });
