@@ -1,4 +1,4 @@
-// The broker as a whole, plain and over TLS: how it starts, serves, changes its configuration and ends.
+// The broker as a whole, with and without TLS: how it starts, serves clients, reloads its configuration and shuts down.
 import { createHash, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { copyFileSync, readFileSync } from 'node:fs';
@@ -19,12 +19,12 @@ const tls = verifyingTls(certificates);
 const asClient = clientTls(certificates);
 
 describe.each([
-  ['plain', '', undefined],
-  ['over TLS', tls, asClient],
-] as const)('a broker, %s,', (_, configuration, clientSide) => {
+  ['without TLS', '', undefined],
+  ['with TLS', tls, asClient],
+] as const)('a broker %s', (_, configuration, clientSide) => {
   const start = (more = '') => Running.start(configuration + more, clientSide);
 
-  it('says that it is natspki, where it listens and that it is ready', async () => {
+  it('logs that it is natspki, where it listens and when it is ready', async () => {
     const { log, broker } = await start('server_name: n1');
     expect(log).toMatch(/^\[\d+\] \[INF\] Starting natspki, .* not nats-server\n/);
     expect(log).toContain('  Version:  1.2.3\n');
@@ -35,7 +35,7 @@ describe.each([
     expect(broker.clientUrl).toBe(`${clientSide ? 'tls' : 'nats'}://127.0.0.1:${broker.port}`);
   });
 
-  it('delivers to everybody who listens, and to one of each group', async () => {
+  it('delivers a message to every plain subscriber and to one member of each queue group', async () => {
     const running = await start();
     const [publisher, one, two] = [await running.connect(), await running.connect(), await running.connect()];
     one.send('SUB a.* 1\r\nSUB a.b workers 2\r\n');
@@ -50,7 +50,7 @@ describe.each([
     expect(running.broker.clients).toBe(3);
   });
 
-  it('spreads messages over the members of a group', async () => {
+  it('distributes messages evenly over the members of a queue group', async () => {
     const running = await start();
     const [publisher, worker] = [await running.connect(), await running.connect()];
     worker.send('SUB jobs w 1\r\nSUB jobs w 2\r\nSUB jobs w 3\r\n');
@@ -65,7 +65,7 @@ describe.each([
     }
   });
 
-  it('writes what is pending before it closes, and frees its port', async () => {
+  it('writes pending messages before it closes, and releases its port', async () => {
     const running = await start();
     const [publisher, subscriber] = [await running.connect(), await running.connect()];
     subscriber.send('SUB a 1\r\n');
@@ -81,7 +81,7 @@ describe.each([
     expect(running.log).toMatch(/Initiating Shutdown\.\.\.\n.*Server Exiting\.\.\n$/s);
   });
 
-  it('serves others while one consumer does not read', async () => {
+  it('serves other clients while one subscriber does not read', async () => {
     const running = await start('max_pending: 2MB');
     const [publisher, stuck, healthy] = [
       await running.connect(),
@@ -95,17 +95,17 @@ describe.each([
     stuck.pause();
     const message = `PUB a 1000\r\n${'x'.repeat(1000)}\r\n`.repeat(1000);
     let received = 0;
-    // 24 MB: the system's buffers and the two that may be pending are full long before.
+    // 24 MB overflow the system's buffers and the 2 MB of max_pending.
     for (let round = 0; round < 24; round++) {
       await publisher.drain(message);
-      // Where this takes seconds, the broker asks whether they are still there.
+      // If this takes seconds, the broker sends PINGs too.
       received += (await healthy.drain()).replaceAll('PING\r\n', '').length;
     }
     expect(received).toBe(24_000 * 'MSG a 1 1000\r\n'.concat('x'.repeat(1000), '\r\n').length);
     expect(running.log).toMatch(/\[INF\] .*Slow Consumer Detected: MaxPending of 2097152 Exceeded/);
   });
 
-  it('keeps serving whatever bytes strangers send', async () => {
+  it('keeps serving while unauthenticated clients send random bytes', async () => {
     const running = await start();
     const random = seeded(7);
     const words = [
@@ -138,19 +138,19 @@ describe.each([
     expect(running.log).not.toContain('cannot take the connection');
   });
 
-  it('lets nobody forge a line of the log', async () => {
+  it('escapes control characters from clients, so that no client can forge a log line', async () => {
     const running = await start();
     const evil = 'x"\r\n[1] [INF] Server is ready \u001b[2J\u2028';
     const client = await running.connect({ name: evil, lang: evil, version: evil });
     client.send('NONSENSE \x1b[31m\r\n');
     await client.closed();
     expect(running.log.match(/Server is ready\n/g)).toHaveLength(1);
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what must not be there
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters must not appear in the log
     expect(running.log).not.toMatch(/[\x00-\x09\x0b-\x1f\u2028]/);
     expect(running.log).toMatch(/cid:1 - "vx\\"\\r\\n.*" - Client parser ERROR/);
   });
 
-  it('says who the client is on its lines of the log', async () => {
+  it('names the client and its user in the log lines about the client', async () => {
     const running = await start('authorization { users: [{user: alice, password: a}] }');
     const client = await running.connect({ user: 'alice', pass: 'a', name: 'app', lang: 'ts', version: '1' });
     client.send('OOPS\r\n');
@@ -167,7 +167,7 @@ describe.each([
 });
 
 describe('a broker', () => {
-  it('does not start where something else listens, and says where', async () => {
+  it('fails to start on a port in use, and names the address', async () => {
     const { broker } = await Running.start();
     const options = { ...defaultBrokerOptions, host: '127.0.0.1', port: broker.port };
     const logger = new LineLogger(() => {});
@@ -176,7 +176,7 @@ describe('a broker', () => {
     );
   });
 
-  it('warns of a cluster without a name, of passwords in the clear and of very large payloads', async () => {
+  it('warns of a cluster without a name, of plain-text passwords and of a large max_payload', async () => {
     const { log } = await Running.start(
       'cluster { listen: "127.0.0.1:-1" }\nauthorization {user: a, password: b}\nmax_payload: 10MB',
     );
@@ -185,24 +185,24 @@ describe('a broker', () => {
     expect(log).toMatch(/\[WRN\] Maximum payloads over 8\.00 MB/);
   });
 
-  it('tells its clients another address where it is told to', async () => {
+  it('sends client_advertise to clients in place of its address', async () => {
     const running = await Running.start('client_advertise: "nats.example.com:5222"');
     expect((await running.open()).info).toMatchObject({ host: 'nats.example.com', port: 5222 });
     const other = await Running.start('client_advertise: "nats.example.com"');
     expect((await other.open()).info).toMatchObject({ host: 'nats.example.com', port: other.broker.port });
   });
 
-  it('logs once that it is full, however many come', async () => {
+  it('logs only once that it has reached max_connections, however many clients it rejects', async () => {
     const running = await Running.start('max_connections: 1');
     await running.connect();
     for (let times = 0; times < 5; times++) {
-      const refused = await running.open();
-      await refused.closes("-ERR 'maximum connections exceeded'\r\n");
+      const rejected = await running.open();
+      await rejected.closes("-ERR 'maximum connections exceeded'\r\n");
     }
     expect(running.log.match(/\[ERR\] maximum connections exceeded: 1\n/g)).toHaveLength(1);
   });
 
-  it('drops messages for a consumer far behind where it may not hold publishers up', async () => {
+  it('drops messages for a subscriber with a large backlog under no_fast_producer_stall', async () => {
     const running = await Running.start('max_pending: 4MB, no_fast_producer_stall: true');
     const [publisher, slow] = [await running.connect(), await running.connect()];
     slow.send('SUB a 1\r\n');
@@ -220,7 +220,7 @@ describe('a broker', () => {
     expect(running.log).not.toContain('Slow Consumer');
   });
 
-  it('traces what comes and goes, without secrets', async () => {
+  it('traces incoming and outgoing messages without secrets', async () => {
     const running = await Running.start('trace: true, max_traced_msg_len: 4');
     const client = await running.connect({ pass: 'hunter2', headers: true });
     client.send(
@@ -246,7 +246,7 @@ describe('a broker', () => {
 });
 
 describe('a reload', () => {
-  it('puts limits and users in force for those who are connected and for those who come', async () => {
+  it('applies limits and users to connected clients and to new ones', async () => {
     const running = await Running.start(
       'authorization { users: [{user: a, password: 1x}, {user: b, password: 2x}] }',
     );
@@ -260,15 +260,15 @@ describe('a reload', () => {
     expect(await a.nextInfo()).toMatchObject({ max_payload: 10 });
     a.send('PUB x 11\r\n');
     await a.closes("-ERR 'Maximum Payload Violation'\r\n");
-    const refused = await running.open();
-    refused.send('CONNECT {"user":"b","pass":"2x"}\r\n');
-    await refused.closes("-ERR 'Authorization Violation'\r\n");
+    const rejected = await running.open();
+    rejected.send('CONNECT {"user":"b","pass":"2x"}\r\n');
+    await rejected.closes("-ERR 'Authorization Violation'\r\n");
     expect(running.log).toMatch(
       /Reloaded: max_payload\n.*Reloaded: authorization\n.*Reloaded server configuration\n/s,
     );
   });
 
-  it('names in one line what only a restart changes', async () => {
+  it('logs in one line the options that only a restart changes', async () => {
     const running = await Running.start('server_name: one');
     const { port } = running.broker;
     await running.reload('server_name: two, pid_file: "/tmp/none.pid", max_payload: 100');
@@ -277,7 +277,7 @@ describe('a reload', () => {
     expect(client.info).toMatchObject({ server_name: 'one', port, max_payload: 100 });
   });
 
-  it('changes nothing where the configuration is wrong', async () => {
+  it('changes nothing if the new configuration is invalid', async () => {
     const running = await Running.start('max_payload: 100');
     await expect(running.reload('max_payload: 200, nonsense: 1')).rejects.toThrow(/unknown field "nonsense"/);
     await expect(running.reload('tls { cert_file: "/none", key_file: "/none" }')).rejects.toThrow();
@@ -286,7 +286,7 @@ describe('a reload', () => {
     expect(client.info).not.toHaveProperty('tls_required');
   });
 
-  it('closes those who must say who they are from now on', async () => {
+  it('disconnects anonymous clients when a login becomes required', async () => {
     const running = await Running.start();
     const client = await running.connect();
     await running.reload('authorization { token: t }');
@@ -294,7 +294,7 @@ describe('a reload', () => {
     await running.connect({ auth_token: 't' });
   });
 
-  it('turns TLS on and off for those who come, and leaves the others', async () => {
+  it('turns TLS on and off for new clients, and keeps connected ones', async () => {
     const running = await Running.start('', asClient);
     const before = await running.connect({}, {});
     await running.reload(tls);
@@ -304,7 +304,7 @@ describe('a reload', () => {
     await running.connect({}, {});
   });
 
-  it('lets in a client whose pin was added, who was refused before', async () => {
+  it('accepts a client after its pin is added, which was rejected before', async () => {
     const other = makeLeaf(folder, 'added', certificates.ca, { usage: 'clientAuth' });
     const asOther = { tls: clientTls(certificates, other) };
     const running = await Running.start(withPins(certificates.client), asClient);
@@ -317,7 +317,7 @@ describe('a reload', () => {
     expect(running.log).not.toContain('due to pinned certs reload');
   });
 
-  it('closes a connection whose pin was removed, and no other', async () => {
+  it('disconnects a client whose pin is removed, and no other', async () => {
     const other = makeLeaf(folder, 'other', certificates.ca, { usage: 'clientAuth' });
     const running = await Running.start(withPins(certificates.client, other), asClient);
     const [kept, revoked] = [
@@ -330,7 +330,7 @@ describe('a reload', () => {
     expect(running.log).toContain('Disconnect 1 clients due to pinned certs reload\n');
   });
 
-  it('closes a connection whose pin is missing when TLS comes back after it was off', async () => {
+  it('disconnects a client whose pin is missing when TLS is turned back on', async () => {
     const running = await Running.start(verifyingTls(certificates), asClient);
     const client = await running.connect();
     await running.reload('');
@@ -341,7 +341,7 @@ describe('a reload', () => {
 });
 
 describe('certificates', () => {
-  it('name the users under verify_and_map, each in an account', async () => {
+  it('map clients to users and their accounts under verify_and_map', async () => {
     const alice = makeLeaf(folder, 'alice', certificates.ca, {
       usage: 'clientAuth',
       hosts: ['nobody.invalid'],
@@ -357,13 +357,13 @@ describe('certificates', () => {
     const two = await running.connect({ protocol: 1 });
     expect(await two.nextInfo()).toMatchObject({ remote_account: 'OTHER' });
     const eve = makeLeaf(folder, 'eve', certificates.ca, { usage: 'clientAuth', hosts: ['eve.invalid'] });
-    const refused = await running.open({ tls: clientTls(certificates, eve) });
-    refused.send('CONNECT {"user":"alice"}\r\n');
-    await refused.closes("-ERR 'Authorization Violation'\r\n");
+    const rejected = await running.open({ tls: clientTls(certificates, eve) });
+    rejected.send('CONNECT {"user":"alice"}\r\n');
+    await rejected.closes("-ERR 'Authorization Violation'\r\n");
     expect(running.log).toMatch(/authentication error: .*eve/);
   });
 
-  it('are swapped for new connections while the old ones go on', async () => {
+  it('are reloaded for new connections when their files change, while existing connections continue', async () => {
     const own = {
       ...certificates,
       server: makeLeaf(folder, 'first', certificates.ca, { usage: 'serverAuth' }),
@@ -390,7 +390,7 @@ function pinOf({ cert }: Pair): string {
     .digest('hex');
 }
 
-/** The serial number of the certificate that a new client is shown. */
+/** Returns the serial number of the certificate that the broker presents to a new client. */
 async function serialServed({ broker }: Running): Promise<string> {
   const socket = connect(broker.port, '127.0.0.1');
   await once(socket, 'data');

@@ -1,5 +1,5 @@
-// What `natspki check` says of options and of a tls block beside what nats-server -t says: what the one refuses is wrong,
-// or warned of as such, for the other.
+// Compares `natspki check` with `nats-server -t`: for each configuration that nats-server rejects, check must report an
+// error or a warning that names the rejection; and no error for a configuration that nats-server accepts.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
@@ -16,7 +16,7 @@ const server = makeLeaf(scratch, 'server', ca);
 const pin = 'ab'.repeat(32);
 const nkey = createUser().getPublicKey();
 
-/** Beside files that are right. */
+/** Options of a tls block with valid files. */
 const options = [
   ...['verify: true', 'verify: 1', 'verify: "true"', 'VERIFY: true', 'verify_and_map: yes'],
   ...['verify_cert_and_check_known_urls: true', 'verify_cert_and_check_known_urls: false'],
@@ -76,7 +76,7 @@ const blocks = [
   ...['tls { certificates: [1] }', 'tls { certificates: [{cert_file: a}] }', 'tls { ca_file: 1 }'],
 ];
 
-/** Values that fit and values that do not, for options of each kind. */
+/** Valid and invalid values for options of each type. */
 const ofEachKind: readonly (readonly [names: string, values: readonly string[]])[] = [
   [
     'max_control_line max_payload ping_max max_connections',
@@ -135,7 +135,7 @@ const inCluster = [
     'tls { FILES, verify_cert_and_check_known_urls: true }',
   ],
 ].map((option) => `cluster { port: 6222\n${option} }`);
-/** Who may be called how, and how often. */
+/** Names of accounts and users, and duplicates among them. */
 const inAccounts = [
   ...['[A, A]', '[A, B, A]', '["$G"]', '["$SYS"]', '[1]', '[]', '{}', '{A: {}, A: {}}', '{A: {}, a: {}}'],
   ...['{A: []}', '{A: x}', '{"$G": {}}', '[A, {B: {}}]', '{A: {users: {}}}', '{A: {nkey: A}}'],
@@ -153,7 +153,7 @@ const inAccounts = [
     'authorization { users: [{user: a}, {user: a}] }',
     'system_account: A, accounts: [A, A]',
   );
-/** How a service may be measured. */
+/** The `latency` option of a service. */
 const measured = [
   ...[
     'x',
@@ -219,17 +219,17 @@ const empty = [
   ),
   ...['pinned_certs: [""]', 'pinned_certs: ""', 'timeout: ""'].map((option) => `tls { FILES, ${option} }`),
 ];
-/** Taken by nats-server, where it then keeps nobody out, or does nothing. */
+/** Accepted by nats-server, where the option then rejects no client or has no effect. */
 const stricterAuth = [
   ...['user: ""', 'token: ""', 'user: "", password: ""'].map((option) => `authorization { ${option} }`),
   ...['accounts: A', 'accounts: ""', 'authorization { password: a }', 'no_auth_user: a'],
 ];
-/** Taken by nats-server, which then does something else than was meant. */
+/** Accepted by nats-server, which then does not do what the option says. */
 const stricter = [
   ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
   ...['handshake_first: true, first: false', 'ocsp_peer: true'],
 ].map((option) => `tls { FILES, ${option} }`);
-/** Refused by nats-server as well, and only when it starts, or never reached by it. */
+/** Accepted by `nats-server -t`; nats-server rejects them only at start, or never evaluates them. */
 const stricterCluster = [
   ...[
     'compression: fastest',
@@ -241,11 +241,11 @@ const stricterCluster = [
   ...['authorization { password: p }', 'advertise: "a:b:c"'],
 ].map((option) => `cluster { port: 6222\n${option} }`);
 
-/** What -t fails of, although nats-server itself may only warn of it. */
-const refusedByName = ['nats-server-refuses', 'protocol-version', 'route-twice', 'deprecated'];
+/** Codes of warnings for which `nats-server -t` fails, although nats-server itself may only warn. */
+const rejectionCodes = ['nats-server-refuses', 'protocol-version', 'route-twice', 'deprecated'];
 
-describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
-  async function verdicts(text: string) {
+describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin) => {
+  async function results(text: string) {
     const conf = join(mkdtempSync(join(scratch, 'x-')), 'nats.conf');
     const named = text
       .replaceAll('FILES', 'cert_file: "CERT", key_file: "KEY", ca_file: "CA"')
@@ -256,22 +256,22 @@ describePeer('nats-server', 'of what nats-server -t says, check', (bin) => {
     writeFileSync(conf, `${named}\n`);
     const { code } = await run([bin, '-t', '-c', conf]);
     const found = await checkConfiguration(conf);
-    const warned = found.some((one) => refusedByName.includes(one.code ?? ''));
-    return { taken: code === 0, isError: found.some(({ severity }) => severity === 'error'), warned };
+    const isWarned = found.some((one) => rejectionCodes.includes(one.code ?? ''));
+    return { isAccepted: code === 0, isError: found.some(({ severity }) => severity === 'error'), isWarned };
   }
 
   it.each([...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty])(
-    'says the same, or that nats-server refuses it: %s',
+    'reports an error or a rejection by nats-server exactly if nats-server rejects %j',
     async (text) => {
-      const { taken, isError, warned } = await verdicts(text);
-      expect(isError || warned).toBe(!taken);
+      const { isAccepted, isError, isWarned } = await results(text);
+      expect(isError || isWarned).toBe(!isAccepted);
     },
   );
 
   it.each([...stricter, ...stricterCluster, ...stricterAuth])(
-    'refuses what it takes and does not do: %s',
+    'rejects %j, which nats-server accepts without doing what it says',
     async (text) => {
-      expect(await verdicts(text)).toMatchObject({ taken: true, isError: true });
+      expect(await results(text)).toMatchObject({ isAccepted: true, isError: true });
     },
   );
 });

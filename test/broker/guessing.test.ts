@@ -1,4 +1,4 @@
-// Those who guess passwords over TLS: when they are told that they are not let in, and what they can do until then.
+// Password guessing over TLS: when the broker sends the delayed rejection, and what the client can do until then.
 import { afterEach, expect, it, vi } from 'vitest';
 import { Handshaker } from '../../src/tls/handshake.ts';
 import { testFolder } from '../support/folder.ts';
@@ -14,33 +14,33 @@ afterEach(() => {
 
 async function start() {
   const running = await Running.start(configuration, clientTls(certificates));
-  const tells: (() => void)[] = [];
-  vi.spyOn(Handshaker.prototype, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
-  return { running, tells };
+  const rejections: (() => void)[] = [];
+  vi.spyOn(Handshaker.prototype, 'delayRefusal').mockImplementation((_, reject) => rejections.push(reject));
+  return { running, rejections };
 }
 
-it('says no when it is time for it, and reads nothing until then', async () => {
-  const { running, tells } = await start();
+it('sends the rejection after its delay, and reads nothing more from the client until then', async () => {
+  const { running, rejections } = await start();
   const honest = await running.connect({ user: 'a', pass: 'right' });
   honest.send('SUB s 1\r\n');
   const guesser = await running.open();
   guesser.send('CONNECT {"user":"a","pass":"wrong","verbose":true}\r\nPUB s 1\r\nx\r\nPING\r\n');
-  await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
+  await vi.waitUntil(() => rejections.length === 1, { timeout: 10_000 });
   guesser.send('CONNECT {"user":"a","pass":"right"}\r\nPUB s 1\r\nx\r\n');
   await running.connect({ user: 'a', pass: 'right' });
   await honest.receives('');
-  tells[0]?.();
+  rejections[0]?.();
   await guesser.closes(refusal);
   await honest.receives('');
-  expect(tells).toHaveLength(1);
+  expect(rejections).toHaveLength(1);
 });
 
-it('closes one who waits to be told no, when it ends', async () => {
-  const { running, tells } = await start();
+it('closes the connection of a client whose rejection is still delayed when the broker shuts down', async () => {
+  const { running, rejections } = await start();
   const guesser = await running.open();
   guesser.send('CONNECT {"user":"a","pass":"wrong"}\r\n');
-  await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
+  await vi.waitUntil(() => rejections.length === 1, { timeout: 10_000 });
   await running.broker.close();
-  tells[0]?.();
+  rejections[0]?.();
   await guesser.closes('');
 });

@@ -1,5 +1,5 @@
-// Clients whose passwords are hashed: how long they may wait, what a reload means for them, and that strangers who guess
-// hold up nobody who is connected.
+// Clients whose passwords are hashed: the time limit for the check, the effect of a reload on them, and that password
+// guessing does not delay connected clients.
 import bcrypt from 'bcryptjs';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -11,7 +11,7 @@ const userWith = (hash: string, more = '') =>
 const refusal = "-ERR 'Authorization Violation'\r\n";
 
 describe('a client with a hashed password', () => {
-  it('has the time that every client has, waiting for the verdict included', async () => {
+  it('is disconnected if the check of its password exceeds the authorization timeout', async () => {
     const endless = hashOf('x').replace('$04$', '$24$');
     const running = await Running.start(
       `authorization { timeout: 0.2, users: [ { user: a, password: "${endless}" } ] }`,
@@ -21,7 +21,7 @@ describe('a client with a hashed password', () => {
     await client.closes("-ERR 'Authentication Timeout'\r\n");
   });
 
-  it('has no more time when it becomes somebody else', async () => {
+  it('is subject to the authorization timeout also when it changes its user by a second CONNECT', async () => {
     const endless = hashOf('x').replace('$04$', '$24$');
     const text = userWith(endless).replace('timeout: 60', 'timeout: 0.2');
     const running = await Running.start(text);
@@ -30,7 +30,7 @@ describe('a client with a hashed password', () => {
     await client.closes("-ERR 'Authentication Timeout'\r\n");
   });
 
-  it('stays after a reload that hashes its password anew', async () => {
+  it('stays connected after a reload with a new hash of the same password', async () => {
     const running = await Running.start(userWith(hashOf('x')));
     const client = await running.connect({ user: 'a', pass: 'x' });
     client.send('SUB s 1\r\n');
@@ -40,7 +40,7 @@ describe('a client with a hashed password', () => {
     await client.receives('MSG s 1 0\r\n\r\n');
   });
 
-  it('loses by a reload what it may not do any more, however long that takes to find out', async () => {
+  it('loses subscriptions that its permissions after a reload forbid, once its new hash is checked', async () => {
     const running = await Running.start(userWith(hashOf('x')));
     const client = await running.connect({ user: 'a', pass: 'x' });
     client.send('SUB s 1\r\nSUB t 2\r\n');
@@ -49,7 +49,7 @@ describe('a client with a hashed password', () => {
     await client.receives('-ERR \'Permissions Violation for Subscription to "s" (sid "1")\'\r\n');
   });
 
-  it('is ended by a reload that changes its password', async () => {
+  it('is disconnected by a reload that changes its password', async () => {
     const running = await Running.start(userWith(hashOf('x')));
     const [client, other] = [
       await running.connect({ user: 'a', pass: 'x' }),
@@ -60,7 +60,7 @@ describe('a client with a hashed password', () => {
     await other.receives('');
   });
 
-  describe('of whom a reload comes before the verdict', () => {
+  describe('whose check is interrupted by a reload', () => {
     const slow = bcrypt.hashSync('x', 11);
     const waiting = async () => {
       const running = await Running.start(`trace: true\n${userWith(slow)}`);
@@ -70,7 +70,7 @@ describe('a client with a hashed password', () => {
       return { running, client };
     };
 
-    it('may do what it says', async () => {
+    it('gets the permissions of the new configuration', async () => {
       const { running, client } = await waiting();
       await running.reload(userWith(slow, ', permissions: { publish: ok }'));
       client.send('PUB s 0\r\n\r\n');
@@ -78,15 +78,15 @@ describe('a client with a hashed password', () => {
     });
 
     it.each([
-      ['whose password is another', userWith(hashOf('y'))],
-      ['who is no user any more', 'authorization { users: [ { user: b, password: b } ] }'],
-    ])('is not let in %s', async (_who, next) => {
+      ['changes its password', userWith(hashOf('y'))],
+      ['removes its user', 'authorization { users: [ { user: b, password: b } ] }'],
+    ])('is rejected if the reload %s', async (_change, next) => {
       const { running, client } = await waiting();
       await running.reload(next);
       await client.closes(refusal);
     });
 
-    it('is let in once', async () => {
+    it('is accepted only once after several reloads', async () => {
       const { running, client } = await waiting();
       await running.reload(userWith(slow));
       await running.reload(`max_payload: 1000\n${userWith(slow)}`);
@@ -94,7 +94,7 @@ describe('a client with a hashed password', () => {
     });
   });
 
-  it('is read on after the verdict, over TLS too', async () => {
+  it('has its further messages processed after the check, over TLS too', async () => {
     const certificates = makeCertificates(testFolder('hashed-passwords'));
     const text = verifyingTls(certificates) + userWith(hashOf('x'));
     const running = await Running.start(text, clientTls(certificates));
@@ -107,7 +107,7 @@ describe('a client with a hashed password', () => {
     await client.receives('');
   });
 
-  it('is asked for it beside its certificate, where it says nothing at all too', async () => {
+  it('must send its password in addition to a mapped certificate, even without CONNECT', async () => {
     const certificates = makeCertificates(testFolder('hashed-and-mapped'));
     const running = await Running.start(
       `${verifyingTls(certificates, 'verify_and_map: true')} no_auth_user: b
@@ -115,14 +115,14 @@ describe('a client with a hashed password', () => {
       clientTls(certificates),
     );
     await running.connect({ pass: 'x' });
-    for (const said of ['PING\r\n', 'CONNECT {}\r\n', 'CONNECT {"pass":"y"}\r\n']) {
+    for (const line of ['PING\r\n', 'CONNECT {}\r\n', 'CONNECT {"pass":"y"}\r\n']) {
       const client = await running.open();
-      client.send(said);
+      client.send(line);
       await client.closes(refusal);
     }
   });
 
-  it('may go before the verdict', async () => {
+  it('may disconnect before the check is complete', async () => {
     const running = await Running.start(userWith(bcrypt.hashSync('x', 10)));
     const client = await running.open();
     client.send('CONNECT {"user":"a","pass":"x"}\r\n');
@@ -130,7 +130,7 @@ describe('a client with a hashed password', () => {
     await expect.poll(() => running.broker.clients, { timeout: 10_000 }).toBe(0);
   });
 
-  it('takes no place in its account where the verdict comes too late', async () => {
+  it('does not count against its account after its check has timed out', async () => {
     const slow = bcrypt.hashSync('x', 11);
     const running = await Running.start(
       `authorization { timeout: 0.02 }
@@ -142,20 +142,20 @@ describe('a client with a hashed password', () => {
       return client.line();
     };
     expect(await answer()).toBe("-ERR 'Authentication Timeout'");
-    // A password that was found to be right is known at once.
+    // A password that matched once is accepted at once.
     await expect.poll(answer, { timeout: 10_000 }).toBe('+OK');
   });
 });
 
-it('answers connected clients and plain logins while strangers guess', async () => {
-  // One guess takes a second, so that thirty are under way for as long as the test lasts.
+it('answers connected clients and plain-text logins during password guessing', async () => {
+  // One guess takes a second, so that thirty keep the workers busy for the whole test.
   const slow = hashOf('x').replace('$04$', '$14$');
   const running = await Running.start(userWith(slow));
   const connect = () => running.connect({ user: 'b', pass: 'b' });
   const honest = await Promise.all(Array.from({ length: 10 }, connect));
   for (let index = 0; index < 30; index++) {
-    const stranger = await running.open();
-    stranger.send(`CONNECT ${JSON.stringify({ user: index % 2 ? 'a' : 'nobody', pass: `${index}` })}\r\n`);
+    const guesser = await running.open();
+    guesser.send(`CONNECT ${JSON.stringify({ user: index % 2 ? 'a' : 'nobody', pass: `${index}` })}\r\n`);
   }
   for (let round = 0; round < 3; round++) {
     await Promise.all(honest.map((client) => client.receives('')));

@@ -1,4 +1,4 @@
-// What a reload does to exports and imports that are in use.
+// The effect of a reload on exports and imports that are in use.
 import { expect, it } from 'vitest';
 import { Running } from './running.ts';
 
@@ -23,7 +23,7 @@ async function start(imports: string) {
   return { running, a, b, published };
 }
 
-it('brings a stream to subscriptions that were there before its import, and takes it away again', async () => {
+it('delivers a stream to existing subscriptions once a reload imports it, and no longer than it is imported', async () => {
   const { running, published } = await start('');
   await published('');
   await running.reload(accounts(exports, stream()));
@@ -34,7 +34,7 @@ it('brings a stream to subscriptions that were there before its import, and take
   await published('');
 });
 
-it('keeps an import that stays through any number of reloads, once', async () => {
+it('delivers an unchanged import exactly once after any number of reloads', async () => {
   const { running, published } = await start(stream());
   for (let round = 0; round < 3; round++) {
     await running.reload(accounts(`${exports}, { stream: "n${round}" }`, `${stream()}, ${service}`));
@@ -43,7 +43,7 @@ it('keeps an import that stays through any number of reloads, once', async () =>
   await published('MSG s.x 1 1\r\nx\r\n');
 });
 
-it('leaves nothing of a subscription behind in the account of the stream', async () => {
+it('leaves no shadow of a subscription in the exporting account after the subscription ends', async () => {
   const { running, b, published } = await start(stream());
   b.send('UNSUB 1\r\nSUB s.> 2\r\nUNSUB 2\r\nSUB s.x 3\r\n');
   await b.receives('');
@@ -55,7 +55,7 @@ it('leaves nothing of a subscription behind in the account of the stream', async
   await other.receives('HMSG in 1 35 35\r\nNATS/1.0 503\r\nNats-Subject: s.x\r\n\r\n\r\n');
 });
 
-it('opens and shuts a service, and still brings the answers to what was asked before', async () => {
+it('adds and removes a service, and still delivers the answers to earlier requests', async () => {
   const { running, a, b } = await start('');
   a.send('SUB q.> 7\r\n');
   await a.receives('');
@@ -75,7 +75,7 @@ it('opens and shuts a service, and still brings the answers to what was asked be
   await a.receives('');
 });
 
-it('measures a service, elsewhere or not any more, and tells of what was asked before as it was then', async () => {
+it('changes or ends the latency of a service, and reports earlier requests under the earlier option', async () => {
   const measured = (latency: string) => accounts(`{ service: "q.>" ${latency} }`, service);
   const running = await Running.start(measured(', latency: first'));
   const [a, b] = [await running.connect({ user: 'a' }), await running.connect({ user: 'b' })];
@@ -102,7 +102,7 @@ it('measures a service, elsewhere or not any more, and tells of what was asked b
   expect(await results(after)).toEqual([]);
 });
 
-it('lists an account that a reload has brought before anybody is in it', async () => {
+it('lists an account that a reload adds before any client has joined it', async () => {
   const systemAccounts = (more: string) =>
     `system_account: S\naccounts { S { users: [ { user: s } ] }, A { users: [ { user: a } ] } ${more} }`;
   const running = await Running.start(systemAccounts(''));

@@ -1,4 +1,4 @@
-// What a reload does to those who are connected when permissions change.
+// The effect of a reload on connected clients when their permissions change.
 import { expect, it } from 'vitest';
 import { Running } from './running.ts';
 
@@ -7,7 +7,7 @@ const users = (permissions: string, others = '') =>
 
 const before = users('subscribe: ["a.>", "b q", "c"], publish: { deny: x }, allow_responses: true');
 
-it('ends the subscriptions that are not allowed any more, and says so', async () => {
+it('ends subscriptions that are no longer allowed, with an error to the client and a log line', async () => {
   const running = await Running.start(before);
   const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
   any.send('SUB > 1\r\n');
@@ -28,7 +28,7 @@ it('ends the subscriptions that are not allowed any more, and says so', async ()
   await bob.receives('MSG a.b 4 1\r\nx\r\n');
 });
 
-it('withholds from a wider subscription what is denied from then on', async () => {
+it('withholds newly denied subjects from a wildcard subscription', async () => {
   const running = await Running.start(users('subscribe: "a.>"'));
   const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
   bob.send('SUB a.> 1\r\n');
@@ -45,14 +45,14 @@ it('withholds from a wider subscription what is denied from then on', async () =
   await bob.receives('MSG a.x 1 1\r\nx\r\nMSG a.y 1 1\r\ny\r\n');
 });
 
-it('counts for the next message, in both directions', async () => {
+it('applies publish permissions to the next message, whether they are tightened or relaxed', async () => {
   const running = await Running.start(users(''));
   const bob = await running.connect({ user: 'bob' });
-  const refused = `-ERR 'Permissions Violation for Publish to "x"'\r\n`;
+  const violation = `-ERR 'Permissions Violation for Publish to "x"'\r\n`;
   for (const [permissions, answer] of [
-    ['publish: { deny: x }', refused],
+    ['publish: { deny: x }', violation],
     ['publish: x', ''],
-    ['publish: y', refused],
+    ['publish: y', violation],
     ['', ''],
   ] as const) {
     await running.reload(users(permissions));
@@ -61,7 +61,7 @@ it('counts for the next message, in both directions', async () => {
   }
 });
 
-it('counts for one who goes on publishing to the same subject, too', async () => {
+it('applies publish permissions also to a client that keeps publishing to the same subject', async () => {
   const running = await Running.start(users(''));
   const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
   any.send('SUB x 1\r\n');
@@ -75,7 +75,7 @@ it('counts for one who goes on publishing to the same subject, too', async () =>
   await any.receives('');
 });
 
-it('leaves those alone whose permissions are the same, and the answers that they owe', async () => {
+it('keeps a client with unchanged permissions, and the answers that it may still send', async () => {
   const running = await Running.start(before);
   const [any, bob] = [await running.connect({ user: 'any' }), await running.connect({ user: 'bob' })];
   bob.send('SUB a.> 1\r\n');
@@ -89,7 +89,7 @@ it('leaves those alone whose permissions are the same, and the answers that they
   await any.receives('MSG inbox 1 1\r\nr\r\n');
 });
 
-it('closes one whose password is another, whatever the permissions', async () => {
+it('disconnects a client whose password changes, even with unchanged permissions', async () => {
   const running = await Running.start(before);
   const bob = await running.connect({ user: 'bob' });
   await running.reload(before.replace('user: bob', 'user: bob, password: p'));

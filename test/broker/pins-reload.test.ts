@@ -1,4 +1,4 @@
-// A pin that a reload takes out lets in nobody who has it from then on, however far he has come.
+// A reload that removes a pin rejects every client with that pin, whatever stage its connection has reached.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -22,7 +22,7 @@ const pinning = (...pairs: Pair[]) =>
     `timeout: 20, pinned_certs: [${pairs.map((pair) => `"${pinOf(pair)}"`).join()}]`,
   );
 
-/** Comes as far as its part of the handshake, says the rest when it is told to go on, and gives what it is answered. */
+/** Starts a handshake and halts; the returned function completes it and returns what the broker sent. */
 async function beginHandshake(port: number, pair: Pair) {
   const raw = connect(port, '127.0.0.1');
   await once(raw, 'data');
@@ -35,7 +35,7 @@ async function beginHandshake(port: number, pair: Pair) {
     if (text.includes('PONG\r\n')) end();
   });
   secure.on('error', () => {});
-  // A reset is how a refusal may look.
+  // A rejection may arrive as a reset.
   const closed = new Promise((resolve) => raw.once('close', resolve));
   await halted;
   return async () => {
@@ -45,14 +45,14 @@ async function beginHandshake(port: number, pair: Pair) {
   };
 }
 
-it('holds for those who wait, shake hands and are connected alike', async () => {
+it('rejects clients before, during and after their handshake once their pin is removed', async () => {
   const running = await Running.start(pinning(alice, bob));
   const tls = (pair: Pair) => ({ tls: clientTls(certificates, pair) });
   for (let round = 0; round < 10; round++) {
     const [gone, kept] = [await running.connect({}, tls(alice)), await running.connect({}, tls(bob))];
     const [late, early] = [await running.open({}), await running.open({})];
     const halfway = await Promise.all([alice, bob].map((pair) => beginHandshake(running.broker.port, pair)));
-    // At any moment of the reload, and just before it is done.
+    // This connection is opened during the reload, at any point of it.
     const meanwhile = running.connect({}, tls(alice)).then(
       (wire) => wire,
       () => undefined,
@@ -69,8 +69,8 @@ it('holds for those who wait, shake hands and are connected alike', async () => 
     await late.upgrade(clientTls(certificates, alice));
     late.send('CONNECT {"verbose":false}\r\nPING\r\n');
     expect(await late.closed()).toBe('');
-    const said = await Promise.all([...halfway, ...halfwayAfter].map((goOn) => goOn()));
-    expect(said).toEqual(['', 'PONG\r\n', '', 'PONG\r\n']);
+    const answers = await Promise.all([...halfway, ...halfwayAfter].map((complete) => complete()));
+    expect(answers).toEqual(['', 'PONG\r\n', '', 'PONG\r\n']);
     await running.reload(pinning(alice, bob));
   }
 }, 60_000);

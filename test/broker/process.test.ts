@@ -1,4 +1,4 @@
-// A broker as a process: signals, its log file, its pid and ports files, and a configuration that changes under it.
+// The broker as a process: signals, its log file, its pid and ports files, and changes of its configuration files.
 import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
-/** @param included other files beside nats.conf */
+/** @param included more files to write next to nats.conf, by name */
 async function start(
   configuration: string,
   included: Readonly<Record<string, string>> = {},
@@ -47,7 +47,7 @@ async function open({ port }: ServerProcess): Promise<Wire> {
 }
 
 describe('a broker process', () => {
-  it('stops on SIGTERM after writing what is pending', async () => {
+  it('shuts down on SIGTERM after it has written pending messages', async () => {
     const { server } = await start('');
     const client = await open(server);
     client.send('CONNECT {"verbose":false}\r\n');
@@ -59,7 +59,7 @@ describe('a broker process', () => {
     );
   });
 
-  it('reloads on SIGHUP, and says what is wrong with a configuration it does not take', async () => {
+  it('reloads on SIGHUP, and logs the error if it rejects the new configuration', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('nats.conf'), listening('max_payload: 200'));
     sendSignal(`reload=${server.pid}`);
@@ -73,7 +73,7 @@ describe('a broker process', () => {
     expect((await open(server)).info).toMatchObject({ max_payload: 200 });
   });
 
-  it('warns when a reload weakens what it protects, and only then', async () => {
+  it('logs a warning of the configuration only with the first reload that has it', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(
       path('nats.conf'),
@@ -90,7 +90,7 @@ describe('a broker process', () => {
     expect(server.log().match(/"insecure" has no effect/g)).toHaveLength(1);
   });
 
-  it('does not take an empty file, which is one that is about to be written, for a configuration', async () => {
+  it('rejects a configuration that has become empty, and reloads once it is written again', async () => {
     const { server, path } = await start('authorization { token: t }');
     writeFileSync(path('nats.conf'), '# soon\n');
     sendSignal(`reload=${server.pid}`);
@@ -100,7 +100,7 @@ describe('a broker process', () => {
     await server.logged(/Reloaded: max_payload/);
   });
 
-  it('does not take an included file that was emptied for one that says nothing', async () => {
+  it('rejects an included file that has become empty, and reloads once it is written again', async () => {
     const { server, path } = await start('include who.conf', { 'who.conf': 'authorization { token: t }' });
     writeFileSync(path('who.conf'), '');
     sendSignal(`reload=${server.pid}`);
@@ -110,7 +110,7 @@ describe('a broker process', () => {
     await server.logged(/Reloaded: max_payload/);
   });
 
-  it('says what to do about a lone mistake', async () => {
+  it('logs the hint with a single error of the configuration', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('nats.conf'), listening('max_paylod: 200'));
     sendSignal(`reload=${server.pid}`);
@@ -119,7 +119,7 @@ describe('a broker process', () => {
     );
   });
 
-  it('goes on in another log file when a reload names one, or stays where that one cannot be opened', async () => {
+  it('switches to a log file that a reload names, and keeps the current one if the new one cannot be opened', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('nats.conf'), listening('log_file: "first.log"'));
     sendSignal(`reload=${server.pid}`);
@@ -141,7 +141,7 @@ describe('a broker process', () => {
     expect(first()).toHaveLength(length);
   });
 
-  it('reloads by itself when a file of its configuration changes, included ones too', async () => {
+  it('reloads without a signal when its configuration file or an included file changes', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('more.conf'), 'max_payload: 400');
     writeFileSync(path('nats.conf'), listening('include "more.conf"'));
@@ -149,7 +149,7 @@ describe('a broker process', () => {
     await expect
       .poll(async () => (await open(server)).info, { timeout: 5000 })
       .toMatchObject({ max_payload: 400 });
-    // Only now is the other file watched.
+    // Only from now on does the broker watch the included file.
     await expect
       .poll(
         async () => {
@@ -161,7 +161,7 @@ describe('a broker process', () => {
       .toMatchObject({ max_payload: 500 });
   });
 
-  it('takes a configuration whose files come after it', async () => {
+  it('reloads once a missing included file is created', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('nats.conf'), listening('include "late.conf"'));
     await server.logged(
@@ -172,7 +172,7 @@ describe('a broker process', () => {
     expect((await open(server)).info).toMatchObject({ max_payload: 600 });
   });
 
-  it('writes its process id and its port, and takes both files away', async () => {
+  it('writes its pid file and its ports file, and removes both when it exits', async () => {
     const { server, path } = await start('pid_file: "nats.pid", ports_file_dir: "."');
     expect(readFileSync(path('nats.pid'), 'utf8')).toBe(String(server.pid));
     const ports = path(`natspki_${server.pid}.ports`);
@@ -182,7 +182,7 @@ describe('a broker process', () => {
     await expect.poll(() => existsSync(path('nats.pid')) || existsSync(ports), { timeout: 5000 }).toBe(false);
   });
 
-  it('lets its clients go on SIGUSR2, and is not cut short by SIGTERM', async () => {
+  it('enters lame duck mode on SIGUSR2, and completes it despite SIGTERM', async () => {
     const { server } = await start('lame_duck_duration: "30s", lame_duck_grace_period: "300ms"');
     const client = await open(server);
     client.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');
@@ -197,7 +197,7 @@ describe('a broker process', () => {
     await server.logged(/Closing existing clients\n.*Server Exiting/s);
   });
 
-  it('follows its log file when it is moved away', async () => {
+  it('reopens its log file on a signal after the file was moved', async () => {
     const log = join(mkdtempSync(join(scratch, 'log-')), 'broker.log');
     writeFileSync(log, 'kept\n');
     const child = await startLogging(log);
@@ -208,7 +208,7 @@ describe('a broker process', () => {
   });
 });
 
-/** A broker that logs into a file says nothing on stderr: it tells its readiness there itself. */
+/** Starts a broker that logs to a file and announces on stderr only that it is ready. */
 async function startLogging(log: string): Promise<ServerProcess> {
   const folder = mkdtempSync(join(scratch, 'broker-'));
   writeFileSync(join(folder, 'nats.conf'), listening(`log_file: "${log}"`));
@@ -228,11 +228,11 @@ describe('sendSignal', () => {
     ['reload=0', /"0" names no process/],
     ['reload=/none.pid', /none\.pid/],
     ['reload=999999999', /cannot send reload to process 999999999: there is no such process/],
-  ])('refuses %s', (text, message) => {
+  ])('rejects "%s"', (text, message) => {
     expect(() => sendSignal(text)).toThrow(message);
   });
 
-  it('refuses a file that names a group of processes', () => {
+  it('rejects a pid file that names a process group or no process', () => {
     for (const text of ['-1', '0', 'x', '']) {
       writeFileSync(join(scratch, 'bad.pid'), text);
       expect(() => sendSignal(`stop=${join(scratch, 'bad.pid')}`)).toThrow(/names no process/);

@@ -1,4 +1,4 @@
-// The route port of a broker, with another server of the cluster played by the test, byte for byte.
+// The route protocol of a broker, byte for byte: the test plays another server of the cluster.
 import { afterEach, describe, expect, it } from 'vitest';
 import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
@@ -20,7 +20,7 @@ afterEach(() => {
   for (const wire of wires.splice(0)) wire.end();
 });
 
-/** Another server that has connected and said nothing yet. */
+/** Connects as another server that has sent nothing yet. */
 async function open(running: Running): Promise<Wire> {
   const wire = await Wire.openSilent(routePort(running));
   wires.push(wire);
@@ -32,7 +32,7 @@ const connectLine = (more: object = {}) =>
 const infoLine = (more: object = {}) =>
   `INFO ${JSON.stringify({ server_id: 'NTWO', server_name: 'two', version: '2.15.2', proto: 2, host: '127.0.0.1', port: 6222, headers: true, max_payload: 1048576, cluster: 'c', ...more })}\r\n`;
 
-/** Another server whose route is in use. */
+/** Connects as another server and completes the route. */
 async function join(running: Running, info: object = {}): Promise<Wire> {
   const wire = await open(running);
   const { server_id: name = 'NTWO' } = info as { server_id?: string };
@@ -51,8 +51,8 @@ async function routez(
   return (await answer.json()) as Record<string, unknown> & { routes: Record<string, unknown>[] };
 }
 
-describe('a server that connects', () => {
-  it('is told who is here after its CONNECT', async () => {
+describe('a server that connects to the route port', () => {
+  it('receives INFO after its CONNECT', async () => {
     const one = await Running.start(inCluster());
     const two = await open(one);
     two.send(connectLine());
@@ -69,7 +69,7 @@ describe('a server that connects', () => {
   });
 
   it.each(['PING\r\n', infoLine(), 'RS+ $G a\r\n', 'RMSG $G a 0\r\n\r\n'])(
-    'is refused when it begins with %j',
+    'is rejected if it sends %j before CONNECT',
     async (text) => {
       const one = await Running.start(inCluster());
       const two = await open(one);
@@ -78,14 +78,14 @@ describe('a server that connects', () => {
     },
   );
 
-  it('is refused with another cluster name', async () => {
+  it('is rejected with another cluster name', async () => {
     const one = await Running.start(inCluster());
     const two = await open(one);
     two.send(connectLine({ cluster: 'd' }));
     await two.closes(`-ERR 'Rejecting connection, cluster name "d" does not match "c"'\r\n`);
   });
 
-  it('is refused without the user and the password of the cluster', async () => {
+  it('is rejected without the user and the password of the cluster', async () => {
     const one = await Running.start(inCluster('authorization { user: r, password: s }'));
     for (const login of [{}, { user: 'r' }, { user: 'r', pass: 'x' }, { user: 'x', pass: 's' }]) {
       const two = await open(one);
@@ -98,14 +98,14 @@ describe('a server that connects', () => {
     expect(one.log).not.toMatch(/"s"/);
   });
 
-  it('is refused when it is a client', async () => {
+  it('is rejected if it is a client', async () => {
     const one = await Running.start(inCluster());
     const client = await open(one);
     client.send('CONNECT {"lang":"go","name":"x"}\r\n');
     await client.closes("-ERR 'attempted to connect to route port'\r\n");
   });
 
-  it('is refused under the name of this server', async () => {
+  it('is rejected if it has the name of this server', async () => {
     const one = await Running.start(inCluster());
     const two = await open(one);
     two.send(connectLine());
@@ -115,7 +115,7 @@ describe('a server that connects', () => {
     expect(one.log).toMatch(/\[ERR\] .* Remote server has a duplicate name: "one"/);
   });
 
-  it('is let go when it is this server itself', async () => {
+  it('is disconnected if it is this server itself', async () => {
     const one = await Running.start(inCluster());
     const first = await open(one);
     first.send(connectLine());
@@ -126,7 +126,7 @@ describe('a server that connects', () => {
     await self.closes();
   });
 
-  it('is closed when it does not introduce itself in time', async () => {
+  it('is disconnected if it sends no CONNECT in time', async () => {
     const one = await Running.start(inCluster('authorization { user: r, password: s, timeout: 0.1 }'));
     const two = await open(one);
     await two.closes("-ERR 'Authentication Timeout'\r\n");
@@ -135,9 +135,9 @@ describe('a server that connects', () => {
   it.each([
     ['garbage', 'GET / HTTP/1.1\r\n\r\n', /Authorization Violation/],
     ['an endless line', `CONNECT ${'x'.repeat(70_000)}`, /maximum control line exceeded/],
-    ['a CONNECT that is none', 'CONNECT {"name":\r\n', /^$/],
-    ['a CONNECT of the wrong types', 'CONNECT {"name":7}\r\n', /^$/],
-  ])('is closed after %s', async (_what, text, answer) => {
+    ['a CONNECT with invalid JSON', 'CONNECT {"name":\r\n', /^$/],
+    ['a CONNECT with a value of the wrong type', 'CONNECT {"name":7}\r\n', /^$/],
+  ])('is disconnected after %s', async (_what, text, answer) => {
     const one = await Running.start(inCluster());
     const two = await open(one);
     two.send(text);
@@ -146,10 +146,10 @@ describe('a server that connects', () => {
 
   it.each([
     ['garbage', 'PUB a 1\r\na\r\n', /Unknown Protocol Operation/],
-    ['a message too large', 'RMSG $G a 99999999\r\n', /Maximum Payload Violation/],
-    ['an INFO that is none', 'INFO []\r\n', /^$/],
-    ['a weight that is none and a subject too many', 'RS+ $G a q 1 x\r\n', /^$/],
-  ])('is closed after %s, and its interest with it', async (_what, text, answer) => {
+    ['a message that is too large', 'RMSG $G a 99999999\r\n', /Maximum Payload Violation/],
+    ['an INFO that is not an object', 'INFO []\r\n', /^$/],
+    ['an RS+ with an extra argument', 'RS+ $G a q 1 x\r\n', /^$/],
+  ])('is disconnected after %s, and its interest is removed', async (_what, text, answer) => {
     const one = await Running.start(inCluster());
     const client = await one.connect({ headers: true, no_responders: true });
     const two = await join(one);
@@ -163,7 +163,7 @@ describe('a server that connects', () => {
 });
 
 describe('a route', () => {
-  it('tells of the first and the last that listen to a subject, and of each member of a queue group', async () => {
+  it('announces the first and last subscriber of a subject, and each member of a queue group', async () => {
     const one = await Running.start(inCluster());
     const client = await one.connect();
     client.send('SUB a 1\r\nSUB b q 2\r\nSUB b q 3\r\n');
@@ -177,7 +177,7 @@ describe('a route', () => {
     await two.reads('RS- $G c.*\r\n');
   });
 
-  it('carries messages both ways, and those of a route to clients only', async () => {
+  it('carries messages both ways, and delivers routed messages to clients only', async () => {
     const one = await Running.start(inCluster());
     const client = await one.connect({ headers: true });
     client.send('SUB in 1\r\nSUB in q 2\r\n');
@@ -193,7 +193,7 @@ describe('a route', () => {
     await two.receives('');
   });
 
-  it('keeps accounts apart', async () => {
+  it('keeps the messages and interest of accounts separate', async () => {
     const accounts =
       'accounts { A: { users: [{user: a, password: p}] }, "Ä": { users: [{user: b, password: p}] } }';
     const one = await Running.start(`${accounts}\n${inCluster()}`);
@@ -216,7 +216,7 @@ describe('a route', () => {
     expect(((await answer.json()) as { accounts: string[] }).accounts).not.toContain('C');
   });
 
-  it('asks for and gives out what the permissions let it', async () => {
+  it('imports and exports only the subjects that its permissions allow, also after a reload', async () => {
     const permissions = (more: string) => inCluster(`permissions { import: ["in.>"], export: ${more} }`);
     const one = await Running.start(permissions('{allow: ["out.>"], deny: ["out.secret"]}'));
     const client = await one.connect();
@@ -242,7 +242,7 @@ describe('a route', () => {
     await two.reads('RS+ $G other\r\n');
   });
 
-  it('stays when its server connects once more', async () => {
+  it('stays when the same server connects again, and the second connection is closed', async () => {
     const one = await Running.start(inCluster());
     const two = await join(one);
     await two.receives('');
@@ -255,7 +255,7 @@ describe('a route', () => {
     await two.receives('');
   });
 
-  it('has its server told of the others, and the others of it', async () => {
+  it('receives the INFO of another server that joins', async () => {
     const one = await Running.start(inCluster());
     const two = await join(one, { port: 6001 });
     await two.receives('');
@@ -272,7 +272,7 @@ describe('a route', () => {
 });
 
 describe('clients', () => {
-  it('are told of other servers as they come, take leave and go', async () => {
+  it('receive the addresses of other servers as those join, enter lame duck mode and leave', async () => {
     const one = await Running.start(inCluster());
     const own = `127.0.0.1:${one.broker.port}`;
     const client = await one.connect({ protocol: 1 });
@@ -291,7 +291,7 @@ describe('clients', () => {
     await client.receives('');
   });
 
-  it('are told of nobody with no_advertise', async () => {
+  it('receive no addresses of other servers with no_advertise', async () => {
     const one = await Running.start(inCluster('no_advertise: true'));
     const client = await one.connect({ protocol: 1 });
     await client.nextInfo();
@@ -303,7 +303,7 @@ describe('clients', () => {
     await client.receives('');
   });
 
-  it('are told of the others only when their server takes leave, as the others are', async () => {
+  it('receive only the addresses of other servers when their server enters lame duck mode', async () => {
     const one = await Running.start(`${inCluster()}\nlame_duck_duration: 30s\nlame_duck_grace_period: 1s`);
     const client = await one.connect({ protocol: 1 });
     await client.nextInfo();

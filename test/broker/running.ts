@@ -1,4 +1,4 @@
-// A broker in this process on a configuration that a test can change, plain or with TLS, and clients for it.
+// Runs a broker in the test's process, on a configuration that the test can reload, and connects clients to it.
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach } from 'vitest';
@@ -10,7 +10,7 @@ import { LineLogger } from '../../src/log.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import { Wire, type WireOptions } from '../support/wire.ts';
 
-/** The files of one authority: a server and a client under it. */
+/** The files of one authority, and of a server and a client certificate that it signed. */
 export interface Certificates {
   readonly ca: Pair;
   readonly server: Pair;
@@ -26,7 +26,7 @@ export function makeCertificates(folder: string): Certificates {
   };
 }
 
-/** A tls block that verifies clients. */
+/** Returns a tls block that verifies clients. */
 export function verifyingTls({ ca, server }: Certificates, more = ''): string {
   return `tls { cert_file: "${server.cert}", key_file: "${server.key}", ca_file: "${ca.cert}", verify: true, ${more} }\n`;
 }
@@ -58,7 +58,10 @@ export class Running {
     this.#tls = tls;
   }
 
-  /** Starts on any free port; it ends after the test. @param tls what its clients bring, where the text has TLS */
+  /**
+   * Starts a broker on any free port; it is closed after the test.
+   * @param tls the clients' options, if the text has TLS
+   */
   static async start(text = '', tls?: ConnectionOptions): Promise<Running> {
     const lines: string[] = [];
     const configuration = { text };
@@ -86,7 +89,7 @@ export class Running {
     return wire;
   }
 
-  /** Opens a connection that is quiet and lenient and has been taken. */
+  /** Opens a connection that is neither verbose nor pedantic, and waits until the broker accepts it. */
   async connect(connect: object = {}, options?: WireOptions): Promise<Wire> {
     const wire = await this.open(options);
     wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connect })}\r\n`);

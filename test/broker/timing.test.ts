@@ -1,4 +1,4 @@
-// What happens by the clock: PINGs to silent clients, and taking leave in lame duck mode.
+// Behaviour that depends on time: PINGs to idle clients, lame duck mode and the rate limit of log lines.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Leaving, takeLeave } from '../../src/broker/clients/lame-duck.ts';
 import { Heartbeat } from '../../src/broker/transport/heartbeat.ts';
@@ -23,7 +23,7 @@ describe('Heartbeat', () => {
     return { heartbeat, seen };
   }
 
-  it('asks once an interval and calls a client stale that did not answer twice', () => {
+  it('sends one PING per interval, and calls a client stale after two unanswered PINGs', () => {
     const { seen } = start();
     vi.advanceTimersByTime(9_999);
     expect(seen).toEqual([]);
@@ -33,7 +33,7 @@ describe('Heartbeat', () => {
     expect(seen).toEqual(['ping', 'ping', 'stale']);
   });
 
-  it('asks for the first time soon after CONNECT, not at the same time for all', () => {
+  it('sends the first PING soon after CONNECT, with a random delay', () => {
     const { heartbeat, seen } = start();
     heartbeat.connected(() => 0.5);
     vi.advanceTimersByTime(2_199);
@@ -42,7 +42,7 @@ describe('Heartbeat', () => {
     expect(seen).toEqual(['ping']);
   });
 
-  it('does not ask a busy client again, and keeps one that answers', () => {
+  it('sends no PING to an active client, and keeps a client that answers', () => {
     const { heartbeat, seen } = start();
     vi.advanceTimersByTime(10_000);
     heartbeat.answered();
@@ -58,7 +58,7 @@ describe('Heartbeat', () => {
     expect(seen).toEqual(['ping', 'ping', 'ping', 'ping', 'ping', 'ping']);
   });
 
-  it('stops', () => {
+  it('sends nothing after stop', () => {
     const { heartbeat, seen } = start();
     heartbeat.stop();
     vi.advanceTimersByTime(100_000);
@@ -69,20 +69,20 @@ describe('Heartbeat', () => {
 describe('takeLeave', () => {
   function clients(count: number) {
     const closed: number[] = [];
-    const told: number[] = [];
+    const informed: number[] = [];
     const all = Array.from(
       { length: count },
       (_, id): Leaving => ({
         takesInfo: id % 2 === 0,
-        sendInfo: () => told.push(id),
+        sendInfo: () => informed.push(id),
         connection: { close: () => closed.push(id) },
       }),
     );
-    return { all, closed, told };
+    return { all, closed, informed };
   }
 
-  it('tells those who can read it, waits, and closes everybody once over the time', async () => {
-    const { all, closed, told } = clients(10);
+  it('informs the clients that support INFO, waits, and then closes every client, spread over time', async () => {
+    const { all, closed, informed } = clients(10);
     let grace = 0;
     const began = performance.now();
     const settings = { lameDuckDurationMs: 300, lameDuckGraceMs: 100 };
@@ -90,7 +90,7 @@ describe('takeLeave', () => {
       grace = performance.now() - began;
     };
     await takeLeave(all, settings, Math.random, announced, new AbortController().signal);
-    expect(told).toEqual([0, 2, 4, 6, 8]);
+    expect(informed).toEqual([0, 2, 4, 6, 8]);
     expect(closed.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(grace).toBeGreaterThanOrEqual(95);
     const spread = performance.now() - began - grace;
@@ -98,7 +98,7 @@ describe('takeLeave', () => {
     expect(spread).toBeLessThan(1000);
   });
 
-  it('closes thousands in time, several at once', async () => {
+  it('closes thousands of clients in time by closing several at once', async () => {
     const { all, closed } = clients(5000);
     const began = performance.now();
     const settings = { lameDuckDurationMs: 200, lameDuckGraceMs: 1 };
@@ -107,7 +107,7 @@ describe('takeLeave', () => {
     expect(performance.now() - began).toBeLessThan(2000);
   });
 
-  it('stops when told to', async () => {
+  it('stops without closing clients when it is aborted', async () => {
     const { all, closed } = clients(10);
     const abort = new AbortController();
     const settings = { lameDuckDurationMs: 60_000, lameDuckGraceMs: 30_000 };
@@ -119,7 +119,7 @@ describe('takeLeave', () => {
 });
 
 describe('LogLimit', () => {
-  it('lets a line through once a second, and not endlessly many different ones', () => {
+  it('allows a line once a second, and limits the number of different lines', () => {
     const limit = new LogLimit();
     expect([limit.allows('a', 5000), limit.allows('a', 5500), limit.allows('b', 5500)]).toEqual([
       true,
@@ -127,7 +127,7 @@ describe('LogLimit', () => {
       true,
     ]);
     expect(limit.allows('a', 6000)).toBe(true);
-    const through = Array.from({ length: 5000 }, (_, n) => limit.allows(`line ${n}`, 6001)).filter(Boolean);
-    expect(through.length).toBeLessThan(1001);
+    const allowed = Array.from({ length: 5000 }, (_, n) => limit.allows(`line ${n}`, 6001)).filter(Boolean);
+    expect(allowed.length).toBeLessThan(1001);
   });
 });

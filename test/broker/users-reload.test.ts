@@ -1,4 +1,4 @@
-// What a reload does to those who are connected when who may connect changes: the same on both servers.
+// The effect of a reload on connected clients when users and accounts change, compared with nats-server.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -22,39 +22,33 @@ const token = 'authorization { token: t }';
 const account = (limits: string, others = '') =>
   `accounts { A { users: [{ user: u, password: p } ${others}], limits { ${limits} } } }`;
 const u = { user: 'u', pass: 'p' };
-const silent = 'closed without a word';
-const stays = 'untouched';
+const silent = 'closed without an error';
+const stays = 'kept';
 
 const cases: readonly (readonly [
   title: string,
   before: string,
   after: string,
   connect: object,
-  told: string,
+  outcome: string,
 ])[] = [
-  ['one whose password is another', users, users.replace('password: p', 'password: x'), u, violation],
-  ['one who is not named any more', users, users.replace('user: u', 'user: w'), u, silent],
-  ['one who is in an account now', users, account(''), u, silent],
-  ['one who is in another account', account(''), account('').replace('A', 'B'), u, silent],
-  ['one in an account that is gone', account(''), open, u, silent],
-  ['one with a name where nobody needs one', users, open, u, silent],
-  ['a single user among users', single, users, u, stays],
-  ['a single user with another password', single, single.replace('password: p', 'password: x'), u, silent],
-  ['one beside whom another comes', users, users.replace('}]', '}, { user: w }]'), u, stays],
-  ['one who said the name before it was asked for', open, users, u, stays],
-  ['one who said another name', open, users, { user: 'x', pass: 'p' }, silent],
-  ['one who said the name with another password', open, users, { user: 'u', pass: 'x' }, violation],
-  ['one who said the name of a user of an account', open, account(''), u, silent],
-  ['one who said nothing', open, users, {}, violation],
-  [
-    'the owner of a token that is no more',
-    token,
-    token.replace('t }', 'x }'),
-    { auth_token: 't' },
-    violation,
-  ],
-  ['the owner of a token that nobody asks for', token, open, { auth_token: 't' }, stays],
-  ['one who said the token before it was asked for', open, token, { auth_token: 't' }, stays],
+  ['whose password has changed', users, users.replace('password: p', 'password: x'), u, violation],
+  ['whose user is removed', users, users.replace('user: u', 'user: w'), u, silent],
+  ['whose user moves to an account', users, account(''), u, silent],
+  ['whose user moves to another account', account(''), account('').replace('A', 'B'), u, silent],
+  ['whose account is removed', account(''), open, u, silent],
+  ['with a user when logins are no longer required', users, open, u, silent],
+  ['whose single user becomes one of several', single, users, u, stays],
+  ['whose single user has another password', single, single.replace('password: p', 'password: x'), u, silent],
+  ['whose list of users gets another user', users, users.replace('}]', '}, { user: w }]'), u, stays],
+  ['that sent the right user before it was required', open, users, u, stays],
+  ['that sent an unknown user before one was required', open, users, { user: 'x', pass: 'p' }, silent],
+  ['that sent a wrong password before one was required', open, users, { user: 'u', pass: 'x' }, violation],
+  ['that sent a user that is now in an account', open, account(''), u, silent],
+  ['that sent no credentials before they were required', open, users, {}, violation],
+  ['whose token has changed', token, token.replace('t }', 'x }'), { auth_token: 't' }, violation],
+  ['whose token is no longer required', token, open, { auth_token: 't' }, stays],
+  ['that sent the right token before it was required', open, token, { auth_token: 't' }, stays],
 ];
 
 function behaves(start: (text: string) => Promise<Reloading>): void {
@@ -72,22 +66,25 @@ function behaves(start: (text: string) => Promise<Reloading>): void {
     return wire;
   }
 
-  it.each(cases)('%s', async (_title, before, after, options, told) => {
-    const server = await start(before);
-    const wire = await connect(server, options);
-    await server.reload(after);
-    if (told === stays) await wire.receives('');
-    else await wire.closes(told === silent ? '' : told);
-  });
+  it.each(cases)(
+    'has the same effect on both servers for a client %s',
+    async (_title, before, after, options, outcome) => {
+      const server = await start(before);
+      const wire = await connect(server, options);
+      await server.reload(after);
+      if (outcome === stays) await wire.receives('');
+      else await wire.closes(outcome === silent ? '' : outcome);
+    },
+  );
 
-  it('a user is given the permissions of the name that it said before it was asked for', async () => {
+  it('applies permissions to a client that sent its user before it was required', async () => {
     const server = await start(open);
     const wire = await connect(server, u, 1);
     await server.reload(users.replace('password: p', 'password: p, permissions: { subscribe: { deny: s } }'));
     await wire.receives('-ERR \'Permissions Violation for Subscription to "s" (sid "1")\'\r\n');
   });
 
-  it('those of an account that may have fewer subscriptions are closed where they have more', async () => {
+  it('disconnects clients with more subscriptions than the new limit of their account', async () => {
     const server = await start(account('max_subs: 3'));
     const [many, few] = [await connect(server, u, 3), await connect(server, u, 1)];
     await server.reload(account('max_subs: 2'));
@@ -98,23 +95,23 @@ function behaves(start: (text: string) => Promise<Reloading>): void {
   it.each([
     ['an account', account('max_conn: 4'), account('max_conn: 2'), 'maximum account active connections'],
     ['the server', `max_connections: 4\n${users}`, `max_connections: 2\n${users}`, 'maximum connections'],
-  ])('of those of %s with room for fewer as many are closed', async (_of, before, after, what) => {
+  ])('disconnects as many clients as exceed the new limit of %s', async (_of, before, after, what) => {
     const server = await start(before);
     const clients: Wire[] = [];
     for (let each = 0; each < 4; each++) clients.push(await connect(server, u));
     await server.reload(after);
-    const told = await Promise.all(clients.map((wire) => wire.drain().catch(() => wire.closed())));
-    expect(told.sort()).toEqual(['', '', `-ERR '${what} exceeded'\r\n`, `-ERR '${what} exceeded'\r\n`]);
+    const received = await Promise.all(clients.map((wire) => wire.drain().catch(() => wire.closed())));
+    expect(received.sort()).toEqual(['', '', `-ERR '${what} exceeded'\r\n`, `-ERR '${what} exceeded'\r\n`]);
   });
 }
 
-describe('after a reload of the bundled broker', () => {
+describe('a reload of the bundled broker', () => {
   behaves(async (text) => {
     const running = await Running.start(text);
     return { port: running.broker.port, reload: (next) => running.reload(next) };
   });
 
-  it('who said nothing becomes the default user that there is now, and loses what that one may not', async () => {
+  it('makes a client without credentials the new no_auth_user, with the permissions of that user', async () => {
     const running = await Running.start(open);
     const wire = await running.connect();
     wire.send('SUB s 1\r\n');
@@ -124,7 +121,7 @@ describe('after a reload of the bundled broker', () => {
     await wire.receives('-ERR \'Permissions Violation for Subscription to "s" (sid "1")\'\r\n');
   });
 
-  it('who has as many subscriptions as may be stays, unlike in nats-server', async () => {
+  it('keeps a client with exactly as many subscriptions as the new limit, unlike nats-server', async () => {
     const running = await Running.start(account('max_subs: 3'));
     const wire = await running.connect(u);
     wire.send('SUB s 1\r\nSUB s 2\r\n');
@@ -133,7 +130,7 @@ describe('after a reload of the bundled broker', () => {
     await wire.receives('');
   });
 
-  it('of those with room for fewer the first stay', async () => {
+  it('keeps the clients that connected first when the limit of their account is lowered', async () => {
     const running = await Running.start(account('max_conn: 3'));
     const [one, two, three] = [await running.connect(u), await running.connect(u), await running.connect(u)];
     await running.reload(account('max_conn: 1'));
@@ -143,7 +140,7 @@ describe('after a reload of the bundled broker', () => {
   });
 });
 
-describePeer('nats-server', 'after a reload of nats-server', (bin) => {
+describePeer('nats-server', 'a reload of nats-server', (bin) => {
   const stops: (() => Promise<void>)[] = [];
   afterEach(async () => {
     await Promise.all(stops.splice(0).map((stop) => stop()));
