@@ -97,10 +97,15 @@ export class RemoteRequests {
     const rttMs = responder.requester?.rttMs ?? 0;
     const service = Math.max(0, nanoseconds(tookMs - rttMs));
     const result = {
-      ...{ type: '', id: '', timestamp: '0001-01-01T00:00:00Z', status: 200 },
+      type: '',
+      id: '',
+      timestamp: '0001-01-01T00:00:00Z',
+      status: 200,
       responder: described,
       start: goTime(start),
-      ...{ service, system: 0, total: service + nanoseconds(rttMs) },
+      service,
+      system: 0,
+      total: service + nanoseconds(rttMs),
     };
     const message = { account: this.#account.name, req_id: reply, m2: result };
     this.#tell(token, Buffer.from(goJson(message)));

@@ -95,13 +95,18 @@ export class LatencyMeter {
     if (!exporter.hasInterest(subject)) return;
     const requester = client.requester;
     const result = {
-      ...{ type: 'io.nats.server.metric.v1.service_latency', id: uniqueId(), timestamp: goTime(this.now()) },
-      ...{ status: status.status, description: status.description },
+      type: 'io.nats.server.metric.v1.service_latency',
+      id: uniqueId(),
+      timestamp: goTime(this.now()),
+      status: status.status,
+      description: status.description,
       requestor: requester && this.describe(client, share),
       responder,
       header: headers,
       start: goTime(start - (requester?.rttMs ?? 0)),
-      ...{ service: Math.max(0, spans.service), system: Math.max(0, spans.system), total: spans.total },
+      service: Math.max(0, spans.service),
+      system: Math.max(0, spans.system),
+      total: spans.total,
     };
     const payload = Buffer.from(goJson(result));
     queueMicrotask(() => this.#publisher.publish(exporter, subject, { payload }));

@@ -1,6 +1,6 @@
 // Links the imports of the configured accounts to the exports of others. Rejects an import that is not exported to the
 // account, and one that would form a cycle (nats-server's accounts.go).
-import type { ConfProblem } from '../../conf/error.ts';
+import { type ConfProblem, confProblem } from '../../conf/error.ts';
 import type { Position } from '../../conf/value.ts';
 import { MappingError, SubjectMapping, withPlaceholders, withWildcards } from '../../subjects/mapping.ts';
 import { covers, isSubscribable, overlap } from '../../subjects/subject.ts';
@@ -190,7 +190,7 @@ class Linker {
   }
 
   #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
+    this.#problems.push(confProblem('error', position, message, hint));
   }
 }
 

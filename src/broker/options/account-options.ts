@@ -1,5 +1,5 @@
 // Reads the exports and imports of an account, entry by entry. Does not check them against other accounts.
-import type { ConfProblem } from '../../conf/error.ts';
+import { type ConfProblem, confProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
 import { longestTimerMs, parseGoDuration } from '../../duration.ts';
@@ -117,7 +117,12 @@ export class LinkReader {
       this.#error(reader.position('account_token_position'), message);
     }
     return {
-      ...{ kind, subject, tokenPosition, responseType, thresholdMs, latency },
+      kind,
+      subject,
+      tokenPosition,
+      responseType,
+      thresholdMs,
+      latency,
       // An empty list counts as absent.
       accounts: accounts.length === 0 ? undefined : accounts,
     };
@@ -200,7 +205,7 @@ export class LinkReader {
   }
 
   #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
+    this.#problems.push(confProblem('error', position, message, hint));
   }
 }
 

@@ -1,6 +1,6 @@
 // Reads the authorization and accounts blocks: which clients may connect, and what each may do. Rejects the options in
 // them that this broker does not support: a restriction that is not enforced would be worse than none.
-import type { ConfProblem } from '../../conf/error.ts';
+import { type ConfProblem, confProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position, Value } from '../../conf/value.ts';
 import { type AccountLimits, readAccountLimits } from './account-limits.ts';
@@ -92,7 +92,8 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
   }
   const options: AuthOptions = {
     single: user === undefined ? undefined : { user, password: flags.pass ?? authorization?.password },
-    ...{ token, users },
+    token,
+    users,
     noAuthUser: root.string('no_auth_user') || undefined,
     admitsSilent: false,
     timeoutMs: authorization?.timeoutMs,
@@ -273,6 +274,6 @@ class AuthReader {
   }
 
   #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push({ severity: 'error', position, message, ...(hint === undefined ? {} : { hint }) });
+    this.#problems.push(confProblem('error', position, message, hint));
   }
 }

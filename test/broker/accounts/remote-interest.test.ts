@@ -66,7 +66,10 @@ class Client {
     this.#receiver = {
       connection,
       statistics: new ConnectionStatistics(0),
-      ...{ echo: true, headers: true, permit: undefined, traceDelivery: undefined },
+      echo: true,
+      headers: true,
+      permit: undefined,
+      traceDelivery: undefined,
       drop: () => {},
     };
   }

@@ -11,17 +11,15 @@ import { compose } from '../../../src/protocol/publication.ts';
 const policy = { random: () => 0, dropForFarBehind: false };
 const responder: Publisher = {
   requester: {
-    ...{
-      account: 'A',
-      rttMs: 0.5,
-      start: 0,
-      host: '127.0.0.1',
-      id: 7,
-      user: 'a',
-      name: '',
-      lang: '',
-      version: '',
-    },
+    account: 'A',
+    rttMs: 0.5,
+    start: 0,
+    host: '127.0.0.1',
+    id: 7,
+    user: 'a',
+    name: '',
+    lang: '',
+    version: '',
   },
   connection: undefined,
   statistics: { readAt: 0 },
@@ -120,21 +118,18 @@ describe("another server's report on a request", () => {
   });
 
   it.each([
-    ...[
-      '',
-      'x',
-      '7',
-      'null',
-      '[]',
-      '{}',
-      '{"account":"A","req_id":"r"}',
-      '{"account":"A","req_id":"r","m2":7}',
-    ],
-    ...['{"account":7,"req_id":"r","m2":{"service":5}}', '{"account":"A","req_id":7,"m2":{"service":5}}'],
-    ...[
-      '{"account":"A","req_id":"r","m2":{"service":"5"}}',
-      '{"account":"A","req_id":"r","m2":{"service":5,"responder":7}}',
-    ],
+    '',
+    'x',
+    '7',
+    'null',
+    '[]',
+    '{}',
+    '{"account":"A","req_id":"r"}',
+    '{"account":"A","req_id":"r","m2":7}',
+    '{"account":7,"req_id":"r","m2":{"service":5}}',
+    '{"account":"A","req_id":7,"m2":{"service":5}}',
+    '{"account":"A","req_id":"r","m2":{"service":"5"}}',
+    '{"account":"A","req_id":"r","m2":{"service":5,"responder":7}}',
     '{"account":"A","req_id":"r","m2":{"service":5,"responder":null}}',
   ])('is ignored if invalid: %j', (json) => {
     expect(readRemoteMessage(Buffer.from(json))).toBeUndefined();

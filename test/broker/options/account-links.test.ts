@@ -221,8 +221,13 @@ describe('exports and imports', () => {
       services: [
         {
           ...between,
-          ...{ from: 'q.*.*', to: 'r.*.*', mapped: 'r.$2.$1', share: true },
-          ...{ export: 'A r.*.*', responseType: 'stream', thresholdMs: 5000 },
+          from: 'q.*.*',
+          to: 'r.*.*',
+          mapped: 'r.$2.$1',
+          share: true,
+          export: 'A r.*.*',
+          responseType: 'stream',
+          thresholdMs: 5000,
         },
       ],
     });

@@ -17,7 +17,10 @@ beforeAll(async () => {
     directory: new PkiDirectory(made),
     hosts: ['localhost'],
     clients: ['client'],
-    ...{ authorityName: 'CA', authorityDays: 30, days: 30, keyType: 'p256' },
+    authorityName: 'CA',
+    authorityDays: 30,
+    days: 30,
+    keyType: 'p256',
   });
 });
 
