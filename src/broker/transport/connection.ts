@@ -1,5 +1,5 @@
-// One TCP or TLS connection as transport: coalesced output with one write in flight, the end of slow consumers, and
-// back-pressure on publishers. Knows bytes only; what they mean is its owner's business.
+// The transport of one TCP or TLS connection: coalesces output with one write in flight, disconnects slow consumers and
+// applies back-pressure to publishers. It handles bytes only; its owner interprets them.
 import type { Socket } from 'node:net';
 import { formatDuration } from '../../duration.ts';
 import { type MessageWriter, messageSize, routedSize } from '../../protocol/message-writer.ts';
@@ -10,45 +10,45 @@ import { formatHostPort } from '../options/host-port.ts';
 import { type BufferPool, OutputQueue } from './output.ts';
 import { type ReadBuffer, readInto } from './read-buffer.ts';
 
-/** What all connections of a broker share. */
+/** Resources and settings that all connections of a broker share. */
 export interface Transport {
   readonly pool: BufferPool;
   readonly flusher: Flusher;
   readonly writer: MessageWriter;
-  /** What every socket is read into. */
+  /** The buffer that every socket is read into. */
   readonly readBuffer: ReadBuffer;
-  /** What compares lines of it. */
+  /** Compares protocol lines within `readBuffer`. */
   readonly lines: LineComparison;
-  /** Bytes a consumer may leave unread. */
+  /** Maximum bytes of pending output per connection. */
   readonly maxPending: number;
-  /** Milliseconds since 1970. */
+  /** Returns milliseconds since 1970. */
   readonly clock: () => number;
-  /** Milliseconds a write may take. */
+  /** Maximum duration of one write, in milliseconds. */
   readonly writeDeadlineMs: number;
 }
 
-/** Who gives the connection its meaning. */
+/** Receives the bytes and events of one connection. Client and route sessions implement it. */
 export interface ConnectionOwner {
   receive(chunk: Buffer): void;
-  /** The consumer did not keep up; `closed` follows. @param text for the log, in nats-server's words */
+  /** The peer is a slow consumer; `closed` follows. @param text log line in nats-server's wording */
   slow(text: string): void;
-  /** Called once; nothing is received afterwards and nothing written is sent. */
+  /** Called once. Afterwards the connection delivers no bytes and drops whatever the owner writes. */
   closed(reason: CloseReason): void;
 }
 
-/** A consumer with more than this many bytes waiting is behind, and one with less than half of it is not any more. */
+/** A consumer falls behind above this many pending bytes, and has caught up below half of it. */
 const behindBytes = 2 * 1024 * 1024;
 
-/** How long one consumer may hold up a publisher (client.go, stallTotalAllowed). */
+/** Longest stall of a publisher, in milliseconds (client.go, stallTotalAllowed). */
 const stallMs = 10;
 
-/** How long a connection that ends may take to write what is pending. */
+/** Time that a closing connection has to write its pending bytes, in milliseconds. */
 const flushMs = 2000;
 
-/** How long the peer may take to hang up after the last byte: hanging up at once could cost it that byte. */
+/** Time that the peer has to close after our last byte, in milliseconds. An immediate close could lose that byte. */
 const lingerMs = 250;
 
-/** Collects the connections that got something to write and flushes them after the current round of reads. */
+/** Collects the connections with new output and flushes them after the current round of reads. */
 export class Flusher {
   #waiting: Connection[] = [];
 
@@ -65,30 +65,30 @@ export class Flusher {
 
 export class Connection {
   readonly remoteAddress: string;
-  /** Address and port of the other side, as logs name it. */
+  /** Address and port of the peer, as log lines name it. */
   readonly peer: string;
   readonly remotePort: number;
-  /** Times that this publisher had to wait for consumers. */
+  /** Number of times that a consumer stalled this publisher. */
   stalls = 0;
   #socket: Socket;
   #state: 'open' | 'closing' | 'closed' = 'open';
   readonly #owner: ConnectionOwner;
   readonly #transport: Transport;
   readonly #queue: OutputQueue;
-  /** Waits for its turn to be flushed. */
+  /** Whether the flusher has this connection in its list. */
   #queued = false;
   #inFlight: { buffer: Buffer; length: number } | undefined;
   #writeStarted = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
   #peerEnded = false;
-  /** Publishers that do not read while this consumer is behind. */
+  /** Publishers that this consumer stalls. */
   readonly #heldUp = new Set<Connection>();
-  /** Consumers for which this publisher does not read. */
+  /** Consumers that stall this publisher. */
   readonly #awaited = new Set<Connection>();
   #stallTimer: NodeJS.Timeout | undefined;
   #isHeld = false;
-  /** Has held a publisher up in vain and written nothing since. */
+  /** Whether a stall for this consumer has timed out since its last completed write. */
   #stuck = false;
 
   constructor(socket: Socket, transport: Transport, owner: ConnectionOwner) {
@@ -102,26 +102,26 @@ export class Connection {
     this.#listen();
   }
 
-  /** Writes at once, past the queue: for what must be out before a TLS handshake begins. */
+  /** Writes immediately, past the queue: for bytes that must precede a TLS handshake. */
   greet(line: Buffer): void {
     this.#socket.write(line);
   }
 
-  /** Hands the socket over to a TLS handshake; `secure` brings back what becomes of it. */
+  /** Releases the socket to a TLS handshake; `secure` takes over the resulting socket. */
   release(): Socket {
     this.#socket.off('end', this.#onEnd).off('error', this.#onError).off('close', this.#onClose);
     return this.#socket;
   }
 
-  /** Goes on over TLS. */
+  /** Continues over TLS. */
   secure(socket: Socket): void {
     this.#socket = socket;
     this.#listen();
-    // It may have closed before anybody listened, or this side has given up meanwhile.
+    // The socket may have closed before these listeners were added, or this side may have ended the connection.
     if (socket.destroyed || this.#state !== 'open') this.abort('Read Error');
   }
 
-  /** Begins to read. */
+  /** Starts reading. */
   open(): void {
     readInto(this.#socket, this.#transport.readBuffer, (chunk) => {
       if (this.#state === 'open') this.#owner.receive(chunk);
@@ -132,12 +132,12 @@ export class Connection {
     return this.#state === 'open';
   }
 
-  /** Bytes waiting to be written or being written. */
+  /** Bytes that are queued or being written. */
   get pending(): number {
     return this.#queue.pending + (this.#inFlight?.length ?? 0);
   }
 
-  /** Queues a copy of `bytes`; false where the connection does not take any more. */
+  /** Queues a copy of `bytes`; returns false if the connection accepts no more output. */
   write(bytes: Buffer): boolean {
     const target = this.#room(bytes.length);
     if (target === undefined) return false;
@@ -146,7 +146,7 @@ export class Connection {
     return true;
   }
 
-  /** Queues a message; false where the connection does not take any more. @param sid in Latin-1 */
+  /** Queues a message; returns false if the connection accepts no more output. @param sid in Latin-1 */
   writeMessage(publication: Publication, sid: string, headers: boolean): boolean {
     const target = this.#room(messageSize(publication, sid));
     if (target === undefined) return false;
@@ -155,7 +155,10 @@ export class Connection {
     return true;
   }
 
-  /** Queues a message for a route; false where the connection does not take any more. @param account and each queue with a space behind it */
+  /**
+   * Queues a message for a route; returns false if the connection accepts no more output.
+   * @param account with a trailing space, as each of `queues`
+   */
   writeRouted(
     publication: Publication,
     account: Buffer,
@@ -169,17 +172,17 @@ export class Connection {
     return true;
   }
 
-  /** Whether publishers should wait for this consumer: it is behind, and waiting was not in vain so far. */
+  /** Whether to stall publishers for this consumer. After a stall has timed out, only `isFarBehind` counts. */
   get isBehind(): boolean {
     return this.isFarBehind || (this.pending > behindBytes && !this.#stuck);
   }
 
-  /** Whether three quarters of what may be pending are (client.go, queueOutbound). */
+  /** Whether pending output exceeds three quarters of its maximum (client.go, queueOutbound). */
   get isFarBehind(): boolean {
     return this.pending > 0.75 * this.#transport.maxPending;
   }
 
-  /** Reads no more until `consumer` has caught up, for some milliseconds at the most. */
+  /** Stalls this publisher: stops reading until `consumer` has caught up, for at most `stallMs`. */
   waitFor(consumer: Connection): void {
     if (this.#awaited.has(consumer) || this.#state !== 'open') return;
     this.stalls++;
@@ -190,25 +193,25 @@ export class Connection {
     this.#stallTimer = setTimeout(() => this.#stopWaiting(), stallMs);
   }
 
-  /** Reads no more until `proceed`. */
+  /** Stops reading until `proceed`. */
   hold(): void {
     this.#isHeld = true;
     this.#socket.pause();
   }
 
-  /** Reads on after `hold`. */
+  /** Resumes reading after `hold`. */
   proceed(): void {
     this.#isHeld = false;
     if (this.#awaited.size === 0) this.#resume();
   }
 
-  /** Writes what is queued, unless a write is under way: its end takes along what came meanwhile. */
+  /** Writes the queued bytes, unless a write is in flight: its completion writes what was queued meanwhile. */
   flush(): void {
     this.#queued = false;
     if (this.#inFlight === undefined && this.#state !== 'closed') this.#writeNext();
   }
 
-  /** Ends the connection after writing what is pending. */
+  /** Ends the connection after writing its pending bytes. */
   close(reason: CloseReason): void {
     if (this.#state !== 'open') return;
     this.#finish(reason, 'closing');
@@ -216,13 +219,13 @@ export class Connection {
     this.flush();
   }
 
-  /** Ends the connection at once. */
+  /** Ends the connection immediately and drops its pending bytes. */
   abort(reason: CloseReason): void {
     if (this.#state === 'open') this.#finish(reason, 'closed');
     this.#destroy();
   }
 
-  /** Room for `size` bytes at `#queue.at`; undefined where the connection does not take any more. */
+  /** Returns a buffer with room for `size` bytes at `#queue.at`; undefined if the connection accepts no more output. */
   #room(size: number): Buffer | undefined {
     if (this.#state !== 'open') return undefined;
     const { maxPending } = this.#transport;
@@ -325,7 +328,7 @@ export class Connection {
     this.abort('Client Closed');
   };
 
-  /** Leaves the open state: nobody waits for this connection any more and its owner is told. */
+  /** Leaves the open state: releases the publishers that it stalls and notifies the owner. */
   #finish(reason: CloseReason, state: 'closing' | 'closed'): void {
     this.#state = state;
     clearTimeout(this.#stallTimer);
@@ -343,7 +346,7 @@ export class Connection {
     }
     clearTimeout(this.#closeTimer);
     this.#closeTimer = setTimeout(() => this.#destroy(), lingerMs);
-    // What the peer still sends is read and dropped: unread bytes would make the kernel reset the connection.
+    // Read and drop what the peer still sends: unread bytes would make the kernel reset the connection.
     this.#socket.resume();
   }
 

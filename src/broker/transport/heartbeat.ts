@@ -1,11 +1,14 @@
-// Asks a silent client whether it is still there, and notices when it does not answer. Sends nothing itself.
+// Schedules PINGs to an idle peer, measures the round-trip time and detects a stale connection. Its callbacks do the
+// sending and closing.
 
-/** The first PING comes early, to measure the way (server.go, firstClientPingInterval). */
+/**
+ * Delay of the first PING in milliseconds: early, to measure the round-trip time (server.go, firstClientPingInterval).
+ */
 const firstMs = 2000;
 
 export interface HeartbeatSettings {
   readonly pingIntervalMs: number;
-  /** PINGs that may be unanswered. */
+  /** Maximum number of unanswered PINGs. */
   readonly pingMax: number;
 }
 
@@ -16,17 +19,17 @@ export class Heartbeat {
   #timer: NodeJS.Timeout | undefined;
   #probe: NodeJS.Timeout | undefined;
   #rttMs = 0;
-  /** When it was asked last; before that, when the connection was made. */
+  /** When the last PING was sent; before the first one, when the connection was made. */
   #askedAt = performance.now();
   #unanswered = 0;
   #asked = false;
-  /** Since the last beat. */
+  /** Whether the peer was active since the last beat. */
   #wasActive = false;
 
   /**
-   * @param settings asked each time, so that a reload counts
+   * @param settings read on each use, so that a reload takes effect
    * @param ping sends a PING
-   * @param stale called once, when too many have not been answered
+   * @param stale called once, when too many PINGs are unanswered
    */
   constructor(settings: () => HeartbeatSettings, ping: () => void, stale: () => void) {
     this.#settings = settings;
@@ -34,7 +37,10 @@ export class Heartbeat {
     this.#stale = stale;
   }
 
-  /** Milliseconds that the last answer took; the first time, those until CONNECT. 0 before. */
+  /**
+   * Round-trip time of the last PING, in milliseconds. Before the first PONG, the time until CONNECT; before CONNECT,
+   * 0.
+   */
   get rttMs(): number {
     return this.#rttMs;
   }
@@ -43,14 +49,14 @@ export class Heartbeat {
     this.#schedule(this.#settings().pingIntervalMs);
   }
 
-  /** The client has said CONNECT. @param random spreads the clients that come at the same time */
+  /** The client has sent CONNECT. @param random in [0, 1); spreads the PINGs of clients that connect together */
   connected(random: () => number): void {
     this.#rttMs = performance.now() - this.#askedAt;
     const delay = Math.min(this.#settings().pingIntervalMs, firstMs);
     this.#schedule(delay * (1 + random() / 5));
   }
 
-  /** The client did something, so it need not be asked for a while. */
+  /** The peer was active, so the next beat may skip its PING. */
   active(): void {
     this.#wasActive = true;
   }
@@ -62,7 +68,7 @@ export class Heartbeat {
     this.#probe = undefined;
   }
 
-  /** Asks at once, whatever the settings say. */
+  /** Sends a PING immediately, whatever the settings say. */
   ask(): void {
     this.#asked = true;
     this.#unanswered++;
@@ -70,7 +76,7 @@ export class Heartbeat {
     this.#ping();
   }
 
-  /** Asks at once, and gives the answer only this many milliseconds to come. */
+  /** Sends a PING immediately and reports the connection stale unless a PONG arrives within `milliseconds`. */
   probe(milliseconds: number): void {
     if (this.#probe !== undefined) return;
     this.#probe = setTimeout(this.#stale, milliseconds);
@@ -89,7 +95,7 @@ export class Heartbeat {
 
   readonly #beat = (): void => {
     const { pingIntervalMs, pingMax } = this.#settings();
-    // Once it is asked in any case: that measures the way.
+    // Ping even an active peer once, to measure the round-trip time.
     if (!this.#asked || !this.#wasActive) {
       if (this.#unanswered + 1 > pingMax) {
         this.#stale();

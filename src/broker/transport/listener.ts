@@ -1,15 +1,14 @@
-// A listening socket: where it listens, what comes of it later, and what its errors mean.
+// A listening TCP socket: opens it, reports its later errors and words them for the operator. It reads no connection.
 import { createServer, type Server, type Socket } from 'node:net';
 import { NatspkiError } from '../../errors.ts';
 import { formatHostPort, type HostPort } from '../options/host-port.ts';
 
 /**
- * How many connections may wait to be accepted: as many as the system allows, as in Go (net, maxListenerBacklog). Who
- * finds no place, because of a flood of others, is not heard of for seconds.
+ * Length of the accept backlog: as long as the system allows, as in Go (net, maxListenerBacklog). Once the backlog is
+ * full, new connections stall for seconds.
  */
 const backlog = 65_535;
 
-/** Accepts TCP connections. */
 export class Listener {
   readonly #server: Server;
   readonly #closed: Promise<void>;
@@ -20,9 +19,9 @@ export class Listener {
   }
 
   /**
-   * Listens; `0.0.0.0` takes IPv6 as well, as in Go. Throws a NatspkiError that names the address.
-   * @param onError called with what goes wrong later, such as too many open files; listening goes on
-   * @param portFlag what the hint says to take another port with
+   * Starts listening; `0.0.0.0` accepts IPv6 as well, as in Go. Throws a NatspkiError that names the address.
+   * @param onError called with later errors, such as too many open files; the socket keeps listening
+   * @param portFlag the flag that the hint names for choosing another port
    */
   static async open(
     where: HostPort,
@@ -30,7 +29,7 @@ export class Listener {
     onError: (error: Error) => void,
     portFlag = '--port',
   ): Promise<Listener> {
-    // Half-open, because the last bytes for a client that has hung up must still be written.
+    // Half-open: a client that has closed its side must still receive its last bytes.
     const server = createServer({ allowHalfOpen: true, noDelay: true }, onSocket);
     try {
       await listen(server, where.host === '0.0.0.0' ? { ...where, host: '::' } : where);
@@ -49,7 +48,7 @@ export class Listener {
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  /** Stops accepting; resolves when every accepted connection has ended too. */
+  /** Stops accepting; resolves once every accepted connection has ended too. */
   close(): Promise<void> {
     this.#server.close();
     return this.#closed;
@@ -71,16 +70,16 @@ function isWithoutIpv6(error: unknown): boolean {
 }
 
 const hints: Partial<Record<string, (portFlag: string) => string>> = {
-  EADDRINUSE: (portFlag) => `stop what listens there already, or take another port with ${portFlag}`,
-  EACCES: (portFlag) => `take a port from 1024 on with ${portFlag}, or have the system allow this one`,
+  EADDRINUSE: (portFlag) => `stop the program that listens there, or choose another port with ${portFlag}`,
+  EACCES: (portFlag) => `choose a port of 1024 or above with ${portFlag}, or allow this one in the system`,
 };
 
-/** Words what a system says to `listen`. */
+/** Turns an error of `listen` into one that names the address and says what to do. */
 export function listenError(where: HostPort, cause: unknown, portFlag: string): NatspkiError {
   const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
   const address = formatHostPort(where);
   return new NatspkiError('listen', `cannot listen on ${address}: ${code}`, {
-    hint: hints[code]?.(portFlag) ?? 'name an address of this machine with --addr',
+    hint: hints[code]?.(portFlag) ?? 'choose an address of this machine with --addr',
     cause,
   });
 }

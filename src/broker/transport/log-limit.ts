@@ -1,16 +1,16 @@
-// Keeps those who do the same wrong over and over from filling the log.
+// Rate limit for log lines: keeps peers that repeat the same mistake from filling the log.
 
-/** How long a line keeps its like out (server.go, startRateLimitLogExpiration). */
+/** Interval in which an identical line is logged once, in milliseconds (server.go, startRateLimitLogExpiration). */
 const intervalMs = 1000;
 
-/** Lines that are remembered at the most; more different ones than that in a second are not logged. */
+/** Maximum number of different lines logged per interval; the rest is dropped. */
 const capacity = 1000;
 
 export class LogLimit {
   readonly #logged = new Set<string>();
   #since = 0;
 
-  /** Whether a line may be logged now: the same text was not, in the last second. @param now milliseconds */
+  /** Whether a line may be logged: not if the same text was logged in this interval. @param now milliseconds */
   allows(text: string, now: number): boolean {
     if (now - this.#since >= intervalMs) {
       this.#logged.clear();

@@ -1,28 +1,28 @@
-// Bytes waiting to be written: encoded in place into buffers that come from a pool and go back after the write, so
-// that an idle connection holds none and a busy one writes large pieces.
+// The output queue of a connection. Bytes are encoded in place into pooled buffers, which return to the pool after the
+// write: an idle connection holds no buffer, and a busy one writes large chunks.
 
 /**
- * The buffers that a pool hands out. Those above the largest that a connection moves to, as it has more to say, are for
- * single messages, up to what one may be by default.
+ * Sizes of pooled buffers in bytes. A busy connection moves up to `largest`; the sizes above it are for single
+ * messages, up to the default max_payload.
  */
 const sizes = [2048, 16_384, 65_536, 262_144, 1_114_112];
 const largest = 65_536;
 
-/** How many bytes of each size a pool keeps for later. */
+/** Maximum bytes of free buffers that a pool retains per size. */
 const kept = 8 * 1024 * 1024;
 
-/** Lends out buffers to all connections of a broker. */
+/** The pool of output buffers of all connections of a broker. */
 export class BufferPool {
   readonly #free = sizes.map((): Buffer[] => []);
 
-  /** A buffer of at least `size` bytes. */
+  /** Returns a buffer of at least `size` bytes. */
   take(size: number): Buffer {
     const index = sizes.findIndex((each) => each >= size);
     if (index < 0) return Buffer.allocUnsafeSlow(size);
     return this.#free[index]?.pop() ?? Buffer.allocUnsafeSlow(sizes[index] as number);
   }
 
-  /** Takes a buffer back; nobody may use it any more. */
+  /** Takes a buffer back; the caller must not use it afterwards. */
   give(buffer: Buffer): void {
     const free = this.#free[sizes.indexOf(buffer.length)];
     if (free !== undefined && free.length * buffer.length < kept) free.push(buffer);
@@ -31,41 +31,41 @@ export class BufferPool {
 
 const none: Buffer = Buffer.alloc(0);
 
-/** What one connection has to write. */
+/** The bytes that one connection has yet to write. */
 export class OutputQueue {
   /** Bytes not yet taken. */
   pending = 0;
-  /** Where in the current buffer the next byte goes. */
+  /** Offset of the next byte in the current buffer. */
   at = 0;
   readonly #pool: BufferPool;
   #current = none;
-  /** Full buffers before the current one, and how much of each is used. */
+  /** Full buffers before the current one, and the number of bytes used in each. */
   #full: { buffer: Buffer; length: number }[] = [];
-  /** What to ask the pool for next. */
+  /** Size in bytes to request from the pool next. */
   #wanted = 0;
 
   constructor(pool: BufferPool) {
     this.#pool = pool;
   }
 
-  /** The buffer with room for `size` bytes from `at` on; say with `advance` how many were written. */
+  /** Returns a buffer with room for `size` bytes from `at` on; report the end of what was written with `advance`. */
   room(size: number): Buffer {
     if (this.at + size > this.#current.length) this.#next(size);
     return this.#current;
   }
 
-  /** Counts the bytes up to `to` as written. */
+  /** Marks the bytes up to offset `to` as written. */
   advance(to: number): void {
     this.pending += to - this.at;
     this.at = to;
   }
 
-  /** Whether a buffer is full, so that waiting for more before a write gains nothing. */
+  /** Whether a buffer is full: delaying the write would gain nothing. */
   get full(): boolean {
     return this.#full.length > 0;
   }
 
-  /** Takes the oldest bytes out; `give` the whole buffer back after the write. */
+  /** Removes the oldest bytes; return their whole buffer with `give` after the write. */
   take(): { buffer: Buffer; length: number } | undefined {
     const oldest = this.#full.shift();
     if (oldest !== undefined) {
@@ -75,7 +75,7 @@ export class OutputQueue {
     if (this.at === 0) return undefined;
     const taken = { buffer: this.#current, length: this.at };
     this.pending -= this.at;
-    // One small flush among large ones says little.
+    // Shrink gradually: one small flush among large ones is no trend.
     this.#wanted = Math.min(largest, Math.max(this.at, this.#wanted / 2));
     this.#current = none;
     this.at = 0;

@@ -1,8 +1,8 @@
-// Reads a socket into a buffer that is used again and again, where Node has a way for that, and by 'data' events where
-// it has not. Node offers the way (`onread`) only for sockets that connect, so it is looked for on such a one.
+// Reads sockets into one reused buffer where Node supports that, and by 'data' events elsewhere. Node offers `onread`
+// only for sockets that connect, so this module finds its internal symbols on such a socket.
 import { Socket } from 'node:net';
 
-/** Called with a view of what was read, valid only during the call. */
+/** Called with a view of the bytes read, valid only during the call. */
 export type OnChunk = (chunk: Buffer) => void;
 
 interface Hook {
@@ -13,26 +13,26 @@ interface Hook {
 
 const hook = findHook();
 
-/** Serves many sockets: a chunk is handed on before the next read. */
+/** One buffer for many sockets: each chunk is consumed before the next read. */
 export class ReadBuffer {
   readonly whole: Buffer;
-  /** Busy sockets fill as much of it again and again, and a view costs as much as some messages. */
+  /** Cached view: busy sockets fill the same length repeatedly, and a new view costs as much as several messages. */
   #view: Buffer;
 
-  /** @param size bytes read at once */
+  /** @param size maximum bytes per read */
   constructor(size: number) {
     this.whole = Buffer.allocUnsafeSlow(size);
     this.#view = this.whole;
   }
 
-  /** The first `length` bytes. */
+  /** Returns the first `length` bytes. */
   first(length: number): Buffer {
     if (this.#view.length !== length) this.#view = this.whole.subarray(0, length);
     return this.#view;
   }
 }
 
-/** Begins to read, what the socket holds already first. */
+/** Starts reading; bytes that the socket already holds come first. */
 export function readInto(socket: Socket, buffer: ReadBuffer, onChunk: OnChunk): void {
   const handle = (socket as unknown as { _handle?: { useUserBuffer?: (buffer: Buffer) => void } })._handle;
   if (hook === undefined || typeof handle?.useUserBuffer !== 'function') {

@@ -1,8 +1,8 @@
-// What is counted where messages pass: plain numbers, added to and nothing else. What they add up to is worked out when
-// somebody asks.
+// Counters on the message path: plain numbers that are only incremented. Totals are computed when monitoring requests
+// them.
 import type { CloseReason } from '../../protocol/violations.ts';
 
-/** Messages and bytes, each way; bytes are those of headers and payload. */
+/** Messages and bytes in each direction; bytes count headers and payload. */
 export interface Traffic {
   inMsgs: number;
   inBytes: number;
@@ -10,16 +10,16 @@ export interface Traffic {
   outBytes: number;
 }
 
-/** What one connection has sent and received, and when, in milliseconds since 1970. */
+/** Counters of one connection, and its times in milliseconds since 1970. */
 export class ConnectionStatistics implements Traffic {
   inMsgs = 0;
   inBytes = 0;
   outMsgs = 0;
   outBytes = 0;
   readonly start: number;
-  /** When bytes came last. */
+  /** When bytes last arrived. */
   readAt: number;
-  /** When it last had a part in messages or in subscriptions (client.go, readLoop and flushClients). */
+  /** When it last handled a message or changed a subscription (client.go, readLoop and flushClients). */
   lastActivity: number;
 
   constructor(start: number) {
@@ -29,7 +29,7 @@ export class ConnectionStatistics implements Traffic {
   }
 }
 
-/** What is left of connections that have ended. */
+/** Totals of connections that have ended. */
 export class EndedConnections implements Traffic {
   inMsgs = 0;
   inBytes = 0;
@@ -37,9 +37,9 @@ export class EndedConnections implements Traffic {
   outBytes = 0;
   slowConsumers = 0;
   staleConnections = 0;
-  /** Times that one of them had to wait for a consumer. */
+  /** Number of times that a consumer stalled one of them. */
   stalls = 0;
-  /** How many ended why. */
+  /** Number of ended connections by reason. */
   readonly reasons = new Map<CloseReason, number>();
 
   add(connection: Traffic, stalls: number, reason: CloseReason): void {

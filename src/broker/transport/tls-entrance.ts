@@ -1,5 +1,5 @@
-// TLS as the broker has it for its clients: the material of one block, watched and swapped, and the handshakes made
-// with it.
+// Server-side TLS of one tls block, for clients or for routes: holds the certificate source, which follows changes of
+// its files, and the handshakers that use it.
 import { isDeepStrictEqual } from 'node:util';
 import type { TlsBlock } from '../../tls/block.ts';
 import { TlsContextSource, type TlsSourceOptions, type TlsSourceStatus } from '../../tls/context-source.ts';
@@ -16,7 +16,7 @@ export class TlsEntrance {
     this.handshaker = new Handshaker(source);
   }
 
-  /** Loads the material; throws a NatspkiError where it cannot be used. */
+  /** Loads the material; throws a NatspkiError if it is unusable. */
   static async open(block: TlsBlock, options: TlsSourceOptions): Promise<TlsEntrance> {
     return new TlsEntrance(await TlsContextSource.open(block, options));
   }
@@ -33,21 +33,21 @@ export class TlsEntrance {
     return this.source.status;
   }
 
-  /** Makes handshakes for monitoring, where nobody is asked for a certificate. */
+  /** The handshaker of monitoring, which requests no client certificate. */
   get monitoring(): Handshaker {
     this.#monitoring ??= new Handshaker(this.source, { requestCertificate: false });
     return this.#monitoring;
   }
 
-  /** What became of handshakes, by who listened: `listener` or monitoring. */
+  /** Handshake outcomes by listener: `listener`, and monitoring if it has made any. */
   outcomes(listener: string): [listener: string, Handshaker['outcomes']][] {
     const own: [string, Handshaker['outcomes']] = [listener, this.handshaker.outcomes];
     return this.#monitoring === undefined ? [own] : [own, ['monitoring', this.#monitoring.outcomes]];
   }
 
   /**
-   * Loads what another block names, and returns what goes over to it; for the same block that looks at its files. Throws,
-   * with everything as it was, as open does.
+   * Loads the material of another block and returns the function that puts it in force. For an unchanged block that
+   * function reloads the files. Throws as `open` does, and keeps the material in force.
    */
   async prepare(block: TlsBlock): Promise<() => Promise<unknown>> {
     if (isDeepStrictEqual(this.block, block)) return () => this.source.reload();
@@ -55,7 +55,7 @@ export class TlsEntrance {
     return () => this.source.adopt(material);
   }
 
-  /** Ends the handshakes under way; connections that were made stay. */
+  /** Aborts handshakes in progress; established connections stay open. */
   close(): void {
     this.handshaker.close();
     this.#monitoring?.close();

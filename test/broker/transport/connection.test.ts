@@ -1,4 +1,4 @@
-// The transport: order, coalescing, slow consumers, publishers that wait for them, and how a connection ends.
+// Connection: order and coalescing of output, slow consumers, stalled publishers and the end of a connection.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -17,11 +17,11 @@ import type { CloseReason } from '../../../src/protocol/violations.ts';
 interface Ends {
   readonly connection: Connection;
   readonly client: Socket;
-  /** What the owner was told. */
+  /** What the owner was told: slow consumer lines and close reasons. */
   readonly told: string[];
-  /** Resolves with the reason. */
+  /** Resolves with the close reason. */
   readonly closed: Promise<CloseReason>;
-  /** The bytes the owner received so far. */
+  /** Returns the bytes that the owner has received so far. */
   received(): string;
 }
 
@@ -37,7 +37,7 @@ afterEach(async () => {
   }
 });
 
-/** Two ends of one TCP connection, the accepted one as a Connection that reads. */
+/** Opens a TCP connection and wraps its accepted end in a Connection that reads. */
 async function pair(settings: Partial<Transport> = {}, own = transport(settings)): Promise<Ends> {
   const server = createServer({ allowHalfOpen: true });
   servers.push(server);
@@ -87,7 +87,7 @@ function transport(settings: Partial<Transport> = {}): Transport {
   };
 }
 
-/** Everything the client reads until the end. */
+/** Returns everything that the client reads until the end. */
 async function readAll(client: Socket): Promise<string> {
   const chunks: Buffer[] = [];
   client.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -100,7 +100,7 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('Connection', () => {
-  it('reads what the client sends, in order', async () => {
+  it('delivers the bytes of the client to its owner in order', async () => {
     const { client, received } = await pair();
     client.write('x'.repeat(10_000));
     client.write('y');
@@ -108,7 +108,7 @@ describe('Connection', () => {
     expect(received()).toBe(`${'x'.repeat(10_000)}y`);
   });
 
-  it('writes everything in order, small and large', async () => {
+  it('writes small and large chunks in order', async () => {
     const { connection, client } = await pair();
     const pieces = Array.from({ length: 500 }, (_, n) => Buffer.from(`${n},`.repeat(n % 7 === 0 ? 3000 : 1)));
     for (const piece of pieces) expect(connection.write(piece)).toBe(true);
@@ -116,7 +116,7 @@ describe('Connection', () => {
     expect(await readAll(client)).toBe(Buffer.concat(pieces).toString());
   });
 
-  it('makes one write of what is queued in one turn', async () => {
+  it('coalesces everything queued in one turn of the event loop into one write', async () => {
     const { connection, client } = await pair();
     const chunks: string[] = [];
     client.on('data', (chunk) => chunks.push(String(chunk)));
@@ -125,7 +125,7 @@ describe('Connection', () => {
     expect(chunks).toEqual(['PONG\r\n'.repeat(100)]);
   });
 
-  it('writes what is pending before it ends, and tells its owner once', async () => {
+  it('writes pending bytes before it closes and notifies its owner once', async () => {
     const { connection, client, told } = await pair();
     connection.write(Buffer.from("-ERR 'Stale Connection'\r\n"));
     connection.close('Stale Connection');
@@ -138,9 +138,9 @@ describe('Connection', () => {
     expect(told).toEqual(['Stale Connection']);
   });
 
-  it('gets the last words through to a client that is still sending', async () => {
+  it('delivers its last bytes to a client that is still sending', async () => {
     const { connection, client } = await pair();
-    // What a server leaves unread makes the kernel reset the connection, and the client lose what it was sent.
+    // Bytes that a server leaves unread make the kernel reset the connection, and the client loses what it was sent.
     for (let n = 0; n < 50; n++) client.write(Buffer.alloc(65_536));
     connection.write(Buffer.from("-ERR 'Maximum Payload Violation'\r\n"));
     connection.close('Maximum Message Payload Exceeded');
@@ -148,7 +148,7 @@ describe('Connection', () => {
     expect(await readAll(client)).toBe("-ERR 'Maximum Payload Violation'\r\n");
   });
 
-  it('answers a client that has half-closed', async () => {
+  it('writes its answer to a client that has closed its sending side', async () => {
     const { connection, client, closed, received } = await pair();
     client.end('PING\r\n');
     await until(() => received() !== '');
@@ -157,13 +157,13 @@ describe('Connection', () => {
     expect(await readAll(client)).toBe('PONG\r\n');
   });
 
-  it('notices that the client is gone', async () => {
+  it('reports a read error when the client resets the connection', async () => {
     const { client, closed } = await pair();
     client.resetAndDestroy();
     expect(await closed).toBe('Read Error');
   });
 
-  it('ends a client that leaves more unread than allowed', async () => {
+  it('disconnects a client whose pending output exceeds max_pending', async () => {
     const { connection, client, told, closed } = await pair({ maxPending: 1_000_000 });
     client.pause();
     const piece = Buffer.alloc(100_000);
@@ -172,7 +172,7 @@ describe('Connection', () => {
     expect(told[0]).toBe('Slow Consumer Detected: MaxPending of 1000000 Exceeded');
   });
 
-  it('ends a client that does not take a write in time', async () => {
+  it('disconnects a client when a write exceeds write_deadline', async () => {
     const { connection, client, told, closed } = await pair({ writeDeadlineMs: 100 });
     client.pause();
     const piece = Buffer.alloc(1_000_000);
@@ -183,7 +183,7 @@ describe('Connection', () => {
     );
   });
 
-  it('does not wait for a client that takes nothing once it is to end', async () => {
+  it('closes within its flush time when the client reads nothing', async () => {
     const { connection, client } = await pair();
     client.pause();
     for (let n = 0; n < 30; n++) connection.write(Buffer.alloc(1_000_000));
@@ -195,7 +195,7 @@ describe('Connection', () => {
 });
 
 describe('a publisher whose consumer is behind', () => {
-  /** A publisher and a consumer that share a transport; the consumer's client does not read and 20 MB wait for it. */
+  /** A publisher and a consumer that share a transport. The consumer's client does not read, and has 20 MB pending. */
   async function behind() {
     const own = transport();
     const publisher = await pair({}, own);
@@ -206,9 +206,9 @@ describe('a publisher whose consumer is behind', () => {
     return { publisher, consumer };
   }
 
-  it('is not read until the consumer has caught up', async () => {
+  it('is not read until that consumer has caught up', async () => {
     const { publisher, consumer } = await behind();
-    // However slow this machine is, the time that a publisher waits at the most must not be over before.
+    // Fake timers keep the stall from timing out first on a slow machine.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     publisher.connection.waitFor(consumer.connection);
     publisher.client.write('PUB');
@@ -219,20 +219,20 @@ describe('a publisher whose consumer is behind', () => {
     expect(consumer.connection.pending).toBeLessThan(2 * 1024 * 1024);
   });
 
-  it('is read again before long when the consumer never reads', async () => {
+  it('is read again after the stall timeout when that consumer never reads', async () => {
     const { publisher, consumer } = await behind();
     const began = performance.now();
     publisher.connection.waitFor(consumer.connection);
     publisher.client.write('PUB');
     await until(() => publisher.received() === 'PUB');
     expect(performance.now() - began).toBeLessThan(1000);
-    // Once was enough: it holds nobody up again until it reads.
+    // After a timeout the consumer stalls no publisher until it reads again.
     expect(consumer.connection.isBehind).toBe(false);
     consumer.client.resume();
     await until(() => consumer.connection.pending === 0);
   });
 
-  it('is read again when the consumer ends', async () => {
+  it('is read again when that consumer disconnects', async () => {
     const { publisher, consumer } = await behind();
     publisher.connection.waitFor(consumer.connection);
     consumer.connection.abort('Write Error');
@@ -240,7 +240,7 @@ describe('a publisher whose consumer is behind', () => {
     await until(() => publisher.received() === 'PUB');
   });
 
-  it('waits for a consumer far behind every time', async () => {
+  it('is stalled repeatedly when that consumer is far behind', async () => {
     const own = transport({ maxPending: 25_000_000 });
     const consumer = await pair({}, own);
     consumer.client.pause();

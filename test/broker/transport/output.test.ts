@@ -1,4 +1,4 @@
-// The output queue: order, sizes, and that buffers come back to the pool and to nobody else.
+// OutputQueue and BufferPool: order of bytes, sizes of buffers, and exclusive use of each buffer.
 import { describe, expect, it } from 'vitest';
 import { BufferPool, OutputQueue } from '../../../src/broker/transport/output.ts';
 import { below, seeded } from '../../support/seeded.ts';
@@ -19,7 +19,7 @@ function takeAll(queue: OutputQueue): Buffer {
 }
 
 describe('OutputQueue', () => {
-  it('gives back every byte in order, whatever the sizes', () => {
+  it('returns every byte in order, whatever the chunk sizes', () => {
     const random = seeded(3);
     const pool = new BufferPool();
     const queues = [new OutputQueue(pool), new OutputQueue(pool), new OutputQueue(pool)];
@@ -40,7 +40,7 @@ describe('OutputQueue', () => {
     }
   });
 
-  it('holds a small buffer for little and a large one for much', () => {
+  it('uses a small buffer for little output and larger buffers for more', () => {
     const queue = new OutputQueue(new BufferPool());
     append(queue, Buffer.alloc(10));
     expect(queue.take()?.buffer.length).toBe(2048);
@@ -51,7 +51,7 @@ describe('OutputQueue', () => {
     expect(lengths).toEqual([2048, 16_384, 65_536, 65_536, 65_536]);
   });
 
-  it('uses the buffer of a large message again, and not for the small ones behind it', () => {
+  it('reuses the buffer of a large message, but not for small messages after it', () => {
     const queue = new OutputQueue(new BufferPool());
     for (const size of [200_000, 1_048_576 + 4096]) {
       append(queue, Buffer.alloc(size));
@@ -64,7 +64,7 @@ describe('OutputQueue', () => {
     }
   });
 
-  it('uses a buffer again once it is given back, and not before', () => {
+  it('reuses a buffer only after it has been given back', () => {
     const pool = new BufferPool();
     const [one, other] = [new OutputQueue(pool), new OutputQueue(pool)];
     append(one, Buffer.from('one'));
