@@ -21,7 +21,7 @@ it('ends subscriptions that are no longer allowed, with an error to the client a
       `-ERR 'Permissions Violation for Subscription to "c" using queue "q" (sid "3")'\r\n`,
   );
   expect(running.log).toContain(
-    'Subscription ended by a reload: Permissions Violation for Subscription to "a.*" (sid "1")\n',
+    'Reload removed a subscription: Permissions Violation for Subscription to "a.*" (sid "1")\n',
   );
   any.send('UNSUB 1\r\nPUB a.b 1\r\nx\r\nPUB b 1\r\nx\r\nPUB c 1\r\nx\r\n');
   await any.receives('');

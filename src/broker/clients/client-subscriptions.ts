@@ -1,5 +1,5 @@
-// What one client listens to by the ids that it chose, each entered in its account, as far as its permissions and the
-// limits of the server and the account let it. Sends nothing.
+// The subscriptions of one client by sid. Registers each in its account, within its permissions and the limits of
+// server and account. Sends nothing.
 import { quote, quoteBytes } from '../../log.ts';
 import {
   subscribeDenied,
@@ -21,8 +21,8 @@ export class ClientSubscriptions {
   readonly #bySid = new Map<string, Subscription>();
 
   /**
-   * @param standing whose account changes only while there are no subscriptions
-   * @param options asked each time, so that a reload counts
+   * @param standing its account changes only while there are no subscriptions
+   * @param options read on each use, so that a reload takes effect
    */
   constructor(client: Receiver, standing: Standing, options: () => BrokerOptions) {
     this.#client = client;
@@ -38,7 +38,7 @@ export class ClientSubscriptions {
     return this.#bySid.values();
   }
 
-  /** Begins one, and says why not where it does not; copies the subject. @param queue the queue group */
+  /** Adds a subscription or returns the violation that prevents it; copies the subject. @param queue the queue group */
   begin(subject: Buffer, queue: Buffer | undefined, sid: string): Violation | undefined {
     const { permit, account } = this.#standing;
     const group = queue?.toString('latin1');
@@ -51,14 +51,14 @@ export class ClientSubscriptions {
     if (this.size >= Math.min(maxSubscriptions, account.limits.maxSubscriptions)) {
       return violations.maxSubscriptions;
     }
-    // An id in use keeps its subscription (client.go, processSubEx).
+    // A sid in use keeps its subscription (client.go, processSubEx).
     if (this.#bySid.has(sid)) return undefined;
     if (!account.subscribe(subscription)) return violations.invalidSubject;
     this.#bySid.set(sid, subscription);
     return undefined;
   }
 
-  /** Ends a subscription, or has it end by itself when it has had that many messages. */
+  /** Ends a subscription, immediately or after it has received `max` messages in total. */
   end(sid: string, max: number | undefined): void {
     const subscription = this.#bySid.get(sid);
     if (subscription === undefined) return;
@@ -75,7 +75,7 @@ export class ClientSubscriptions {
     for (const subscription of this.#bySid.values()) this.drop(subscription);
   }
 
-  /** Has another permit count from now on; drops what it does not admit, and says so of each. */
+  /** Applies changed permissions; drops the subscriptions that they deny and returns a violation for each. */
   review(): Violation[] {
     const { permit } = this.#standing;
     const removed: Subscription[] = [];

@@ -1,5 +1,5 @@
-// One client's session: what its operations mean. Bytes come and go through its Connection; who it may be is decided by
-// the Authenticator, and where its messages go by its account.
+// The session of one client: interprets its operations. Its Connection transports the bytes, the Authenticator decides
+// on its identity, and its account routes its messages.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quoteBytes } from '../../log.ts';
@@ -48,7 +48,7 @@ import { sessionLabel } from './session-label.ts';
 import { Standing } from './standing.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
-/** The broker as a session sees it; what a reload changes is read anew each time. */
+/** The broker as a session sees it. Read each property on use: a reload may change it. */
 export interface ClientEnvironment extends Judges {
   readonly options: BrokerOptions;
   readonly facts: ServerFacts;
@@ -58,11 +58,11 @@ export interface ClientEnvironment extends Judges {
   readonly logger: Logger;
   readonly logLimit: LogLimit;
   readonly now: () => Date;
-  /** Called each time when somebody is let in. */
+  /** Called each time the client is accepted. */
   admitted(session: ClientSession): void;
-  /** Calls `tell` when a client may be told that it is not let in. */
+  /** Calls `tell` once the session may send the rejection to its client. */
   refusing(session: ClientSession, tell: () => void): void;
-  /** Called once, when the session is over and its subscriptions are still there. */
+  /** Called once, when the session has ended and its subscriptions still exist. */
   forget(session: ClientSession, reason: CloseReason): void;
 }
 
@@ -80,7 +80,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #subscriptions: ClientSubscriptions;
   readonly #standing: Standing;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
-  /** Is being read. */
+  /** Whether the session reads its socket. */
   #started = false;
   #connected = false;
   #pongSent = false;
@@ -127,12 +127,12 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     return this.#standing.permit;
   }
 
-  /** How the log names it before it says who it is. */
+  /** Label of its log lines before it is identified. */
   get #name(): string {
     return `${this.connection.peer} - cid:${this.id}`;
   }
 
-  /** Bytes of a message, as the server and the account limit it. */
+  /** Maximum size of a message in bytes: the lower limit of server and account. */
   get #maxPayload(): number {
     return Math.min(this.#environment.options.maxPayload, this.#account.limits.maxPayload);
   }
@@ -145,17 +145,17 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     return this.#connect.headers && this.#environment.options.headers;
   }
 
-  /** The TLS connection, once there is one. */
+  /** Undefined before the handshake and without TLS. */
   get tls(): TLSSocket | undefined {
     return this.#tls;
   }
 
-  /** What a service of another account may learn. */
+  /** What a service of another account may learn about the client. */
   get requester(): Requester {
     return requesterOf(this);
   }
 
-  /** What monitoring shows of it. */
+  /** What monitoring shows of the session. */
   get profile(): SessionProfile {
     return {
       connect: this.#connect,
@@ -167,17 +167,17 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     };
   }
 
-  /** Whether the client can read an INFO in the middle of things. */
+  /** Whether the client accepts an INFO after CONNECT. */
   get takesInfo(): boolean {
     return this.#connected && this.#connect.protocol >= 1;
   }
 
-  /** Sends the first INFO at once: a TLS handshake may begin right behind it. */
+  /** Sends the first INFO immediately: a TLS handshake may follow it. */
   greet(): void {
     this.connection.greet(this.#infoLine({ nonce: this.#admission.challenge() }));
   }
 
-  /** Goes on over TLS. @param isFirst whether the handshake came before INFO */
+  /** Continues over TLS. @param isFirst whether the handshake preceded INFO */
   secured(socket: TLSSocket, isFirst: boolean): void {
     this.#tls = socket;
     const { tls_version, tls_cipher_suite } = describeConnection(socket);
@@ -187,7 +187,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection.secure(socket);
   }
 
-  /** Begins to read what the client says. */
+  /** Starts reading operations. */
   start(): void {
     this.#started = true;
     if (this.#environment.authenticator.isRequired) {
@@ -198,24 +198,24 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection.open();
   }
 
-  /** Tells the client that something has changed. */
+  /** Tells the client what has changed. */
   sendInfo(news: Partial<ClientFacts>): void {
     this.connection.write(this.#infoLine(news));
   }
 
-  /** Takes over what a reload has changed; ends the session of somebody who would not be let in any more. */
+  /** Applies reloaded options; disconnects a client that they reject. */
   applyOptions(): void {
     const { options, authenticator } = this.#environment;
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = this.#maxPayload;
     this.#parser.headers = this.headers;
-    // Who has not begun to speak is asked by the new rules anyway.
+    // A client that has yet to send CONNECT is judged by the new rules anyway.
     if (!this.#started || this.#parser.connectFirst) return;
     if (!authenticator.isRequired && this.#standing.identity === undefined) return;
-    this.#admission.judge(this.#connect, (verdict) => this.#renew(verdict));
+    this.#admission.judge(this.#connect, (result) => this.#renew(result));
   }
 
-  // What the connection says.
+  // Events of the connection.
 
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#environment.transport.clock();
@@ -223,7 +223,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.lastMatch.forget();
   }
 
-  /** Runs what reads: a defect that one client has found must not take the others down. */
+  /** Runs a task that processes input: a defect that one client triggers must not end the broker. */
   #guard(task: () => void): void {
     try {
       task();
@@ -247,7 +247,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.log.debug(`Client connection closed: ${reason}`);
   }
 
-  // What the client says.
+  // Operations of the client.
 
   connect(json: Buffer): void {
     if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
@@ -259,9 +259,9 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.violation(violations.malformed, (error as Error).message);
       return;
     }
-    // Who introduces himself again may become somebody else, in another account (client.go, processConnect).
+    // A second CONNECT may change the user and the account (client.go, processConnect).
     if (this.#connected) this.#subscriptions.clear();
-    this.#admission.judge(this.#connect, (verdict) => this.#introduced(verdict));
+    this.#admission.judge(this.#connect, (result) => this.#introduced(result));
   }
 
   beforeConnect(): boolean {
@@ -344,7 +344,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.violation(violations.peerError, quoteBytes(text));
   }
 
-  /** Answers what the client did wrong. @param detail for the log only */
+  /** Answers a violation by the client. @param detail for the log only */
   violation(violation: Violation, detail?: string): void {
     if (!this.connection.isOpen) return;
     const { text, closes, log } = violation;
@@ -360,20 +360,20 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (closes !== undefined) this.connection.close(closes);
   }
 
-  // What others say of its subscriptions.
+  // Called by accounts.
 
   drop(subscription: Subscription): void {
     this.#subscriptions.drop(subscription);
   }
 
-  #introduced(verdict: Identity | Refused): void {
+  #introduced(result: Identity | Refused): void {
     this.#connected = true;
     this.#parser.connectFirst = false;
     this.#parser.headers = this.headers;
-    if (!this.#enter(verdict)) return;
+    if (!this.#enter(result)) return;
     const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
     if (account !== '' || newAccount) {
-      this.violation(violations.authorization, 'account in CONNECT');
+      this.violation(violations.authorization, 'CONNECT names an account');
     } else if (protocol < 0 || protocol > 1) {
       this.violation(violations.badProtocolVersion);
     } else if (noResponders && !this.headers) {
@@ -383,31 +383,31 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  #renew(verdict: Identity | Refused): void {
+  #renew(result: Identity | Refused): void {
     const { authenticator } = this.#environment;
     const before = this.#standing.identity;
-    const identity = before && authenticator.renew(before, verdict);
+    const identity = before && authenticator.renew(before, result);
     if (identity !== undefined) {
-      if (identity !== before) this.#becomeAnew(identity);
+      if (identity !== before) this.#replaceIdentity(identity);
       this.#keepToLimits();
     } else if (before !== undefined && authenticator.hasMoved(before, this.#connect)) {
-      this.log.info('Not a user of this account any more after a reload');
+      this.log.info('Disconnecting: a reload has moved the user to another account');
       this.connection.close('Client Closed');
     } else {
-      this.violation(violations.authorization, 'not let in any more after a reload');
+      this.violation(violations.authorization, 'the reloaded configuration rejects the client');
     }
   }
 
-  #becomeAnew(identity: Identity): void {
+  #replaceIdentity(identity: Identity): void {
     this.#standing.become(identity);
     this.log.label = sessionLabel(this.#name, this.#connect, identity);
     for (const removed of this.#subscriptions.review()) {
       this.violation(removed);
-      this.log.info(`Subscription ended by a reload: ${removed.text}`);
+      this.log.info(`Reload removed a subscription: ${removed.text}`);
     }
   }
 
-  /** Ends the session where the account may have fewer of its kind by now. */
+  /** Disconnects the client if the account's limits are now lower. */
   #keepToLimits(): void {
     const { clients, limits } = this.#account;
     if (clients > limits.maxConnections) this.violation(violations.maxAccountConnections);
@@ -416,18 +416,18 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  /** Lets somebody in, or says that it does not. */
-  #enter(verdict: Identity | Refused): boolean {
-    if ('refused' in verdict) {
+  /** Accepts the client and returns true, or rejects it. */
+  #enter(result: Identity | Refused): boolean {
+    if ('refused' in result) {
       this.#parser.stop();
       this.connection.hold();
-      const { refused } = verdict;
+      const { refused } = result;
       this.#environment.refusing(this, () => this.violation(violations.authorization, refused));
       return false;
     }
-    this.#standing.become(verdict);
-    this.log.label = sessionLabel(this.#name, this.#connect, verdict);
-    if (!this.#standing.enter(verdict.account)) {
+    this.#standing.become(result);
+    this.log.label = sessionLabel(this.#name, this.#connect, result);
+    if (!this.#standing.enter(result.account)) {
       this.violation(violations.maxAccountConnections);
       return false;
     }

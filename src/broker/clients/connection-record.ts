@@ -1,4 +1,4 @@
-// One connection as monitoring sees it, at one moment: while it is open, or as it was when it ended. Holds no secret.
+// Snapshots of a connection for monitoring: while it is open, or as it ended. They contain no secret.
 import type { CloseReason } from '../../protocol/violations.ts';
 import type { Requester, Subscription } from '../accounts/subscription.ts';
 import type { Identity } from '../auth/auth.ts';
@@ -7,22 +7,22 @@ import { withoutSeed } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
-/** TLS of a connection, in nats-server's names. */
+/** TLS of a connection, in nats-server's field names. */
 export interface TlsFacts {
   readonly tls_version: string;
   readonly tls_cipher_suite: string;
-  /** Whether the handshake came before INFO. */
+  /** Whether the handshake preceded INFO. */
   readonly isFirst: boolean;
 }
 
-/** What a session tells of itself. */
+/** What a session reports about itself. */
 export interface SessionProfile {
   readonly connect: Readonly<ConnectOptions>;
-  /** Undefined before it is let in. */
+  /** Undefined before the client is accepted. */
   readonly identity: Identity | undefined;
   readonly account: string;
   readonly tls: TlsFacts | undefined;
-  /** 0 where it is not known. */
+  /** In milliseconds; 0 if unknown. */
   readonly rttMs: number;
   readonly subscriptions: Iterable<Subscription> & { readonly size: number };
 }
@@ -53,9 +53,9 @@ export interface ConnectionRecord {
   readonly port: number;
   readonly start: number;
   readonly lastActivity: number;
-  /** When this was written down: up time and idle time are those of then. */
+  /** When the snapshot was taken: uptime and idle time refer to it. */
   readonly at: number;
-  /** Undefined while it is open. */
+  /** Undefined while the connection is open. */
   readonly reason: CloseReason | undefined;
   readonly rttMs: number;
   readonly pending: number;
@@ -73,7 +73,7 @@ export interface ConnectionRecord {
   readonly account: string;
 }
 
-/** Writes down what a session is at a time. @param reason why it ends, where it does */
+/** Takes a snapshot of a session. @param reason why it ended; undefined while it is open */
 export function recordConnection(
   session: MonitoredSession,
   at: number,
@@ -81,7 +81,7 @@ export function recordConnection(
 ): ConnectionRecord {
   const { id: cid, connection, statistics, profile } = session;
   const { name, lang, version } = profile.connect;
-  // Written out, for there may be very many: V8 takes ten times as long over an object put together from others.
+  // Written out because there may be very many: V8 takes ten times as long to build an object from spreads.
   return {
     cid,
     start: statistics.start,
@@ -107,7 +107,7 @@ export function recordConnection(
   };
 }
 
-/** What a service of another account, or one who measures services, may learn of a session. */
+/** What a service of another account, or a latency metric, may contain about a session. */
 export function requesterOf({ id, connection, statistics, profile }: MonitoredSession): Requester {
   const { connect, account, rttMs } = profile;
   const { name, lang, version } = connect;
@@ -119,7 +119,7 @@ export function requesterOf({ id, connection, statistics, profile }: MonitoredSe
   };
 }
 
-/** Lists the subscriptions of a session. @param withAccount as in /subsz, and for connections that have ended */
+/** Lists the subscriptions of a session. @param withAccount as in /subsz and for closed connections */
 export function recordSubscriptions(
   { id, profile }: MonitoredSession,
   withAccount: boolean,
@@ -137,14 +137,14 @@ export function recordSubscriptions(
   }));
 }
 
-/** Who it says it is, never how it proves that (client.go, getRawAuthUser). */
+/** The name that the client authenticates with, never the secret (client.go, getRawAuthUser). */
 export function userOf({ connect, identity }: SessionProfile): string {
   const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
   const claimed = withoutSeed(connect.nkey || connect.user);
   return known || claimed || (connect.auth_token === '' ? '' : '[REDACTED]');
 }
 
-/** A session keeps what its client chose a character a byte. */
+/** Decodes what a session keeps as Latin-1, one character per byte. */
 function utf8(latin1: string): string {
   return Buffer.from(latin1, 'latin1').toString();
 }

@@ -1,7 +1,8 @@
-// The INFO a client is greeted with, and the ones that follow: fields and their order are nats-server's (server.go, Info).
+// The INFO that the broker sends to clients, first and later: fields and their order are nats-server's (server.go,
+// Info).
 import { randomBytes } from 'node:crypto';
 
-/** What is the same for all clients. */
+/** The fields that are the same for all clients. */
 export interface ServerFacts {
   id: string;
   name: string;
@@ -14,35 +15,36 @@ export interface ServerFacts {
   tlsVerify: boolean;
   tlsAvailable: boolean;
   maxPayload: number;
-  /** The name of the cluster; undefined for a server that stands alone. */
+  /** The name of the cluster; undefined for a standalone server. */
   cluster: string | undefined;
-  /** `host:port` for clients: those of this server, and with it in a cluster those of the others. */
+  /** `host:port` where clients reach this server. */
   clientUrls: readonly string[];
+  /** `host:port` where clients reach the servers of the cluster, this one included; empty without other servers. */
   connectUrls: readonly string[];
 }
 
-/** What an INFO says to one client. */
+/** The fields for one client. */
 export interface ClientFacts {
   id: number;
   ip: string;
-  /** What the client may sign, in the first INFO. */
+  /** The challenge for the client to sign, in the first INFO. */
   nonce?: string;
-  /** Where it is lower than that of the server. */
+  /** In bytes, if lower than the server's. */
   maxPayload?: number;
-  /** The account, in the answer to the first PING after CONNECT. */
+  /** The account of the client, after the answer to the first PING that follows CONNECT. */
   account?: string;
-  /** Whether that is the system account. */
+  /** Whether `account` is the system account. */
   isSystem?: boolean;
   lameDuck?: boolean;
 }
 
 /**
- * The nats-server that clients are told they talk to. They judge by this number what they may ask for (`nats account info`
- * asks who it is from 2.10.0 on); 2.11.0 would promise message tracing, which is not here.
+ * The nats-server version that clients are told. They choose their requests by it: `nats account info` requests the
+ * user info from 2.10.0 on. 2.11.0 would promise message tracing, which this broker does not have.
  */
 const equivalentVersion = '2.10.0';
 
-/** Makes the JSON; fields that say nothing are left out. */
+/** Builds the JSON; omits fields without a value. */
 export function infoJson(server: ServerFacts, client: ClientFacts): string {
   return JSON.stringify({
     server_id: server.id,
@@ -72,7 +74,7 @@ export function infoJson(server: ServerFacts, client: ClientFacts): string {
 
 const base32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
-/** Makes a server id that looks like nats-server's public keys; here there is no key behind it. */
+/** Generates a server id in the form of nats-server's public keys; no key pair exists for it. */
 export function newServerId(random: (size: number) => Uint8Array = randomBytes): string {
   return `N${Array.from(random(55), (byte) => base32[byte & 31]).join('')}`;
 }

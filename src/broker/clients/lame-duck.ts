@@ -1,7 +1,8 @@
-// Taking leave of clients without a storm of reconnects: all are told, then closed one by one (server.go, lameDuckMode).
+// Lame duck mode: tells all clients, then disconnects them one by one, which avoids a storm of reconnects (server.go,
+// lameDuckMode).
 import { setTimeout as wait } from 'node:timers/promises';
 
-/** A client as the one who takes leave sees it. */
+/** A client as lame duck mode sees it. */
 export interface Leaving {
   readonly takesInfo: boolean;
   sendInfo(news: { lameDuck: true }): void;
@@ -9,21 +10,21 @@ export interface Leaving {
 }
 
 export interface LameDuckSettings {
-  /** From the beginning to the last close. */
+  /** Milliseconds from the start to the last close. */
   readonly lameDuckDurationMs: number;
-  /** Before the first close. */
+  /** Milliseconds before the first close. */
   readonly lameDuckGraceMs: number;
 }
 
-/** The longest pause between two closes. */
+/** Longest pause between two closes, in milliseconds. */
 const longestPauseMs = 1000;
 
-/** The shortest: with very many clients, several are closed between two pauses. */
+/** Shortest pause in milliseconds: with very many clients, several are closed between two pauses. */
 const shortestPauseMs = 10;
 
 /**
- * Tells every client, waits for the grace period, and closes the clients in random order over the rest of the duration.
- * Returns early, leaving the rest to others, when `signal` aborts.
+ * Tells every client, waits for the grace period and closes the clients in random order over the rest of the duration.
+ * When `signal` aborts, returns early and leaves the remaining clients to the caller.
  */
 export async function takeLeave(
   clients: readonly Leaving[],

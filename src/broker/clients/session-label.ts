@@ -1,9 +1,9 @@
-// How log lines name a client that has said who it is (client.go, updateClientLabel).
+// The label of a client's log lines once it is identified (client.go, updateClientLabel).
 import { quote } from '../../log.ts';
 import type { Identity } from '../auth/auth.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 
-/** @param connection its address and id, as before */
+/** @param connection the label before: address and id */
 export function sessionLabel(connection: string, connect: ConnectOptions, identity: Identity): string {
   const { version, lang, name } = connect;
   const client = [version === '' ? '' : `v${version}`, lang, name].filter((part) => part !== '').join(':');

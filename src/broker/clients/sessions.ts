@@ -1,4 +1,4 @@
-// Who is connected, who was, and what all of them together have sent and received.
+// The open sessions, recently closed ones, and the traffic totals of both.
 import { type CloseReason, violations } from '../../protocol/violations.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
 import type { ClientSession } from './client.ts';
@@ -15,7 +15,7 @@ export interface ClosedConnection {
   readonly subscriptions: readonly SubscriptionRecord[];
 }
 
-/** How many connections have this version and suite. */
+/** Number of open connections with one TLS version and cipher suite. */
 export interface TlsCount {
   /** As nats-server names it: `1.3`. */
   readonly version: string;
@@ -23,44 +23,44 @@ export interface TlsCount {
   readonly count: number;
 }
 
-/** As many as nats-server keeps (const.go, DEFAULT_MAX_CLOSED_CLIENTS). */
+/** Maximum number of closed connections retained, as in nats-server (const.go, DEFAULT_MAX_CLOSED_CLIENTS). */
 const maxClosed = 10_000;
 
-/** Subscriptions of connections that have ended: beyond this the oldest connections are forgotten earlier. */
+/** Maximum number of their subscriptions retained: beyond it the oldest connections are evicted early. */
 const maxClosedSubscriptions = 100_000;
 
 export class Sessions {
-  /** Those that are over and done with. */
+  /** Totals of all sessions that have ended. */
   readonly ended = new EndedConnections();
   readonly #endedByAccount = new Map<string, EndedConnections>();
   readonly #open = new Map<number, ClientSession>();
-  /** In the order of their ends. */
+  /** In the order in which they ended. */
   readonly #closed = new Map<number, ClosedConnection>();
   #closedSubscriptions = 0;
   #total = 0;
   #lastId = 0;
 
-  /** How many are open. */
+  /** Number of open sessions. */
   get size(): number {
     return this.#open.size;
   }
 
-  /** How many there ever were. */
+  /** Number of sessions ever opened. */
   get total(): number {
     return this.#total;
   }
 
-  /** Lists those that are open now. */
+  /** Lists the open sessions. */
   list(): ClientSession[] {
     return [...this.#open.values()];
   }
 
-  /** Those that ended, the oldest first. */
+  /** The closed connections retained, oldest first. */
   get closed(): Iterable<ClosedConnection> {
     return this.#closed.values();
   }
 
-  /** Gives the id of a new connection, be it a route's. */
+  /** Returns the id for a new connection, of a client or a route. */
   nextId(): number {
     this.#lastId++;
     return this.#lastId;
@@ -71,7 +71,7 @@ export class Sessions {
     this.#open.set(session.id, session);
   }
 
-  /** Takes a session out that ends, with its subscriptions still there, and remembers it. */
+  /** Removes a session that ends, while its subscriptions still exist, and retains a record of it. */
   end(session: ClientSession, reason: CloseReason, at: number): void {
     this.#open.delete(session.id);
     this.#count(session, reason);
@@ -85,22 +85,22 @@ export class Sessions {
     }
   }
 
-  /** Has those that are open take over what a reload has changed. @param max more than these, the newest, end */
+  /** Applies reloaded options to the open sessions. @param max beyond this number the newest sessions end */
   applyOptions(max: number): void {
     const sessions = this.list();
     for (const session of sessions.slice(max)) session.violation(violations.maxConnections);
-    // Where there are too many in an account those who came first stay.
+    // Newest first: in an account that exceeds its limit the oldest connections stay.
     for (const session of sessions.reverse()) session.applyOptions();
   }
 
-  /** Counts the subscriptions of those that are open. */
+  /** Counts the subscriptions of the open sessions. */
   countSubscriptions(): number {
     let sum = 0;
     for (const { profile } of this.#open.values()) sum += profile.subscriptions.size;
     return sum;
   }
 
-  /** Counts those that are open over TLS by version and cipher suite, the most first. */
+  /** Counts the open TLS connections by version and cipher suite, most frequent first. */
   countTls(): TlsCount[] {
     const counts = new Map<string, TlsCount>();
     for (const { profile } of this.#open.values()) {
@@ -112,12 +112,12 @@ export class Sessions {
     return [...counts.values()].sort((a, b) => b.count - a.count);
   }
 
-  /** Lists those of one account that are open now. */
+  /** Lists the open sessions of one account. */
   of(account: string): ClientSession[] {
     return this.list().filter(({ profile }) => profile.account === account);
   }
 
-  /** Adds up what the connections of one account, ended ones too, have sent and received. */
+  /** Totals the traffic of the open and ended connections of one account. */
   trafficOf(account: string): Traffic & { slowConsumers: number } {
     const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } =
       this.#endedByAccount.get(account) ?? new EndedConnections();
@@ -132,7 +132,7 @@ export class Sessions {
     for (const ended of [this.ended, ofAccount]) ended.add(statistics, connection.stalls, reason);
   }
 
-  /** Adds up what all connections, ended ones too, have sent and received. */
+  /** Totals the traffic of all open and ended connections. */
   traffic(): Traffic & { stalls: number } {
     const { inMsgs, inBytes, outMsgs, outBytes, stalls } = this.ended;
     const sum = { inMsgs, inBytes, outMsgs, outBytes, stalls };

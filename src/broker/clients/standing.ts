@@ -1,4 +1,4 @@
-// Who one client is by now, in which account, and what it may publish.
+// The session identity of one client: its user, its account and what it may publish.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import { Membership } from '../accounts/membership.ts';
@@ -10,10 +10,10 @@ export class Standing {
   readonly #membership: Membership;
   #identity: Identity | undefined;
   #permit: Permit | undefined;
-  /** Whether the last subject may be published, whatever it answers. */
+  /** Whether the publish permissions alone allow the last subject, without a permitted response. */
   #mayRepeat = false;
 
-  /** Begins as nobody, in the global account. */
+  /** Starts without a user, in the global account. */
   constructor(accounts: Accounts) {
     this.#membership = new Membership(accounts);
   }
@@ -26,12 +26,12 @@ export class Standing {
     return this.#identity;
   }
 
-  /** Undefined where everything is permitted. */
+  /** Undefined if everything is permitted. */
   get permit(): Permit | undefined {
     return this.#permit;
   }
 
-  /** Takes over who it is; `enter` takes it to the account. */
+  /** Sets the user and its permissions; `enter` moves the client to the account. */
   become(identity: Identity): void {
     const { permissions } = identity;
     this.#identity = identity;
@@ -39,7 +39,7 @@ export class Standing {
     this.#permit = permissions && new Permit(permissions);
   }
 
-  /** Goes to another account; false where that one is full. */
+  /** Moves to another account; returns false if that account is full. */
   enter(account: string): boolean {
     return this.#membership.enter(account);
   }
@@ -48,7 +48,7 @@ export class Standing {
     this.#membership.leave();
   }
 
-  /** Asks the permissions once for messages in a row that are to the same subject. */
+  /** Evaluates the permissions once for consecutive messages to the same subject. */
   mayPublish(publication: Publication): boolean {
     if (publication.isNoted && this.#mayRepeat) return true;
     const { buffer, subjectStart, subjectEnd } = publication;

@@ -1,8 +1,8 @@
-// Protocol trace lines as nats-server writes them.
+// Protocol trace lines in nats-server's format.
 import { quoteBytes } from '../../log.ts';
 import type { Publication } from '../../protocol/operations.ts';
 
-/** The lines for a message that came in. @param max payload bytes shown */
+/** Formats the lines for a received message. @param max maximum number of payload bytes shown */
 export function tracePublication(publication: Publication, max: number): string[] {
   const { buffer, subjectStart, payloadStart, payloadEnd, headerSize } = publication;
   const line = buffer.toString('latin1', subjectStart, payloadStart - 2);
@@ -13,7 +13,10 @@ export function tracePublication(publication: Publication, max: number): string[
   return [operation, `<<- MSG_PAYLOAD: [${size > max ? `${shown.slice(0, -1)}..."` : shown}]`];
 }
 
-/** The line for a message that went out to the subscription `sid`. @param headers whether the receiver takes them */
+/**
+ * Formats the line for a message sent to the subscription `sid`.
+ * @param headers whether the receiver supports headers
+ */
 export function traceMessage(publication: Publication, sid: string, headers: boolean): string {
   const { buffer, subjectStart, subjectEnd, replyStart, replyEnd, headerSize } = publication;
   const size = publication.payloadEnd - publication.payloadStart;

@@ -1,5 +1,5 @@
-// The way of a new connection to a session that is read: INFO before or after TLS, as the configuration says. TLS itself is
-// made by the Handshaker.
+// Accepts a new client connection, up to the point where its session reads: INFO before or after TLS, as configured.
+// The Handshaker performs the TLS handshake itself.
 import type { Socket } from 'node:net';
 import { violations } from '../../protocol/violations.ts';
 import { firstByte } from '../../tls/first-byte.ts';
@@ -8,16 +8,16 @@ import { HandshakeError } from '../../tls/handshake-error.ts';
 import type { TlsEntrance } from '../transport/tls-entrance.ts';
 import type { ClientSession } from './client.ts';
 
-/** How new connections are let in. */
+/** How the broker accepts new connections. */
 export interface Entrance {
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
   readonly allowNonTls: boolean;
-  /** No more clients than there are. */
+  /** Whether max_connections is reached. */
   readonly isFull: boolean;
 }
 
-/** Takes a new connection to where its session reads (server.go, createClientEx). */
+/** Accepts a new connection (server.go, createClientEx). */
 export async function welcome(session: ClientSession, socket: Socket, entrance: Entrance): Promise<void> {
   const { tls } = entrance;
   let first = tls?.block.handshakeFirst;
@@ -44,7 +44,7 @@ export async function welcome(session: ClientSession, socket: Socket, entrance: 
   session.start();
 }
 
-/** Makes the TLS connection; false where the session has ended over it. */
+/** Performs the TLS handshake; returns false if the session ended during it. */
 async function upgrade(session: ClientSession, handshaker: Handshaker, isFirst: boolean): Promise<boolean> {
   if (!handshaker.admit()) {
     session.violation(violations.throttled);

@@ -1,4 +1,4 @@
-// What is remembered of connections that have ended: so many, the oldest forgotten first.
+// Sessions: how many closed connections it retains, and the order in which it evicts them.
 import { expect, it } from 'vitest';
 import { defaultConnectOptions } from '../../../src/broker/auth/connect-options.ts';
 import type { ClientSession } from '../../../src/broker/clients/client.ts';
@@ -7,7 +7,7 @@ import { ConnectionStatistics } from '../../../src/broker/transport/statistics.t
 
 const subscription = { subject: Buffer.from('s'), queue: undefined, sid: '1', delivered: 0, max: 0 };
 
-/** What Sessions looks at of a session. */
+/** Makes a session with the properties that Sessions reads. */
 function session(id: number, size = 0): ClientSession {
   const list = Array.from({ length: size }, () => subscription);
   const fake = {
@@ -37,16 +37,16 @@ function after(...ends: readonly ClientSession[]): number[] {
   return Array.from(sessions.closed, ({ record }) => record.cid);
 }
 
-it('keeps the last 10,000', () => {
+it('retains the last 10,000 closed connections', () => {
   const kept = after(...Array.from({ length: 10_003 }, (_, index) => session(index + 1)));
   expect([kept.length, kept[0], kept.at(-1)]).toEqual([10_000, 4, 10_003]);
 });
 
-it('keeps fewer where they had many subscriptions', () => {
+it('retains fewer closed connections if they had many subscriptions', () => {
   expect(after(session(1, 60_000), session(2, 30_000), session(3, 20_000))).toEqual([2, 3]);
 });
 
-it('forgets the subscriptions of those that it has forgotten', () => {
+it('no longer counts the subscriptions of evicted connections', () => {
   const ends = [session(1, 90_000), session(2, 90_000), session(3, 5000), session(4, 5000)];
   expect(after(...ends)).toEqual([2, 3, 4]);
 });
