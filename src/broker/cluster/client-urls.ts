@@ -1,8 +1,8 @@
-// Where clients of other servers of the cluster are told to come to (nats-server, server.go, getConnectURLs).
+// The client URLs that a server announces to its cluster (nats-server, server.go, getConnectURLs).
 import { networkInterfaces } from 'node:os';
 import { formatHostPort, type HostPort } from '../options/host-port.ts';
 
-/** Lists `host:port`; for all addresses of this machine, those of its interfaces but the loopback. */
+/** Lists `host:port`; for an unspecified host, the addresses of all interfaces except loopback and link-local ones. */
 export function clientUrlsOf({ host, port }: HostPort, interfaces = networkInterfaces()): string[] {
   if (host !== '0.0.0.0' && host !== '::') return [formatHostPort({ host, port })];
   return Object.values(interfaces)

@@ -1,5 +1,5 @@
-// What this server says of itself to the others of its cluster, whom it takes for one of them, and the name that they have
-// in common. Opens no connection.
+// The identity of this server in its cluster: its INFO and CONNECT, the cluster name, and which servers it accepts as
+// members. Opens no connection.
 import { quote } from '../../log.ts';
 import { clientOnRoutePort, otherCluster, violations } from '../../protocol/violations.ts';
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
@@ -12,12 +12,12 @@ import type { Destination, Refusal } from './route.ts';
 import { type GossipMode, gossip, type RouteConnect, routeConnectLine } from './route-info.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 
-/** What changes while a server runs. */
+/** State of the server that changes while it runs. */
 export interface ClusterState {
   readonly facts: ServerFacts;
   readonly options: ClusterOptions;
   readonly permissions: RoutePermissions | undefined;
-  /** The port that other servers connect to. */
+  /** The port of the route listener. */
   readonly port: number;
   readonly headers: boolean;
   readonly maxPayload: number;
@@ -39,14 +39,14 @@ export class ClusterIdentity {
     return this.#name;
   }
 
-  /** Whether the name is one of the moment, which gives way to any other. */
+  /** Whether the name is generated: it gives way to a configured name and to a greater generated one. */
   get isDynamic(): boolean {
     return this.#isDynamic;
   }
 
   /**
-   * Whether a server with this cluster name is one of ours, be it that we take over its name (route.go,
-   * processRouteConnect). @returns `adopted` where all others are strangers from now on
+   * Whether a server with this cluster name is a member of the cluster. Adopts the name if ours gives way to it
+   * (route.go, processRouteConnect). @returns `adopted` when servers with the previous name are no longer members
    */
   agree(name: string, isDynamic: boolean): boolean | 'adopted' {
     if (name === this.#name) return true;
@@ -56,23 +56,23 @@ export class ClusterIdentity {
     return 'adopted';
   }
 
-  /** Why a server that has connected is not one of ours, apart from its cluster's name. */
+  /** Returns why this server rejects a server that dialled it, other than by cluster name; undefined to accept it. */
   judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined {
     if (connect.lang !== '') return { violation: clientOnRoutePort };
     if (connect.name === '')
       return { violation: violations.malformed, detail: 'CONNECT without a server id' };
-    const detail = this.#stranger(connect, peer);
+    const detail = this.#rejection(connect, peer);
     return detail === undefined ? undefined : { violation: violations.authorization, detail };
   }
 
-  /** Answers a server of another cluster. */
+  /** Returns the rejection of a server of another cluster. */
   refuseCluster(theirs: string): Refusal['violation'] {
     return otherCluster(quote(theirs), quote(this.#name));
   }
 
   /**
-   * Makes the INFO for other servers.
-   * @param isDeferred whether it says that the route may stay: it says so to everybody but to those who are turned away
+   * Builds the INFO for other servers.
+   * @param isDeferred whether it announces that the route may stay; false for a server that is being rejected
    */
   infoLine(mode: GossipMode = gossip.byDefault, isDeferred = true): Buffer {
     const { facts, options, permissions, port, headers, maxPayload, isLeaving } = this.#state;
@@ -82,7 +82,7 @@ export class ClusterIdentity {
       server_id: facts.id,
       server_name: facts.name,
       version: facts.version,
-      // Takes INFO in the middle of things, and knows of accounts (server.go, RouteProtoV2).
+      // Accepts a later INFO, and supports accounts (server.go, RouteProtoV2).
       proto: 2,
       go: `node${process.versions.node}`,
       ...(advertised ?? { host, port }),
@@ -105,10 +105,10 @@ export class ClusterIdentity {
     return Buffer.from(`INFO ${json}\r\n`);
   }
 
-  /** Makes the CONNECT for a server that this one has connected to. */
+  /** Builds the CONNECT for a server that this one dials. */
   connectLine({ url, type }: Destination): Buffer {
     const { facts, options, headers } = this.#state;
-    // Who was only told of comes without a password; the cluster's own is that of all.
+    // A gossiped URL has no password; all servers of a cluster share the configured one.
     const own = type === 'implicit' ? options.authorization : undefined;
     return routeConnectLine({
       user: decodeURIComponent(url.username) || (own?.user ?? ''),
@@ -121,8 +121,8 @@ export class ClusterIdentity {
     });
   }
 
-  /** Why somebody is not let in; undefined where they are (nats-server's auth.go, isRouterAuthorized). */
-  #stranger({ user, pass }: RouteConnect, peer: () => PeerCertificate | undefined): string | undefined {
+  /** Returns why the credentials are rejected; undefined to accept them (nats-server, auth.go, isRouterAuthorized). */
+  #rejection({ user, pass }: RouteConnect, peer: () => PeerCertificate | undefined): string | undefined {
     const { authorization, tls, routes } = this.#state.options;
     if (tls?.verifyAndMap || tls?.verifyKnownUrls) {
       const certificate = peer();
@@ -140,10 +140,12 @@ export class ClusterIdentity {
   }
 }
 
-/** Takes LS+, LS- and LMSG: what is behind the leaf nodes of others is told apart from their clients. */
+/**
+ * Announces support for LS+, LS- and LMSG, which set interest of a peer's leaf nodes apart from that of its clients.
+ */
 const leafNodes = { lnoc: true, lnocu: true, ln: true };
 
-/** Whether a DNS name, with a wildcard for its first label perhaps, is the host of one of the routes. */
+/** Whether a DNS name, possibly with a wildcard as its first label, matches the host of a route. */
 function isKnown(dnsName: string, routes: readonly string[]): boolean {
   const wanted = dnsName.toLowerCase().split('.');
   return routes.some((route) => {

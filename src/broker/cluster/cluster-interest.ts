@@ -1,5 +1,5 @@
-// What the other servers of a cluster are told of what clients here listen to, as far as the permissions of the cluster
-// let it: changes as they come, all of it to a new route, and what a reload of the permissions adds and takes away.
+// Tells the other servers of a cluster what local clients subscribe to, within the permissions of the cluster: each
+// change, the complete interest to a new route, and the differences that a reload of the permissions makes.
 import type { Account } from '../accounts/account.ts';
 import type { Interest } from '../accounts/local-interest.ts';
 import type { RouteSession } from './route.ts';
@@ -7,9 +7,9 @@ import type { RoutePermissions } from './route-permissions.ts';
 
 export interface InterestEnvironment {
   readonly accounts: Iterable<Account>;
-  /** Those in use. */
+  /** The routes in use. */
   readonly routes: readonly RouteSession[];
-  /** Undefined where everything goes over routes. */
+  /** Undefined if everything may pass over routes. */
   readonly permissions: RoutePermissions | undefined;
 }
 
@@ -20,14 +20,14 @@ export class ClusterInterest {
     this.#environment = environment;
   }
 
-  /** Tells all of a change. */
+  /** Sends a change to all routes. */
   announce(account: Account, interest: Interest): void {
     const { permissions, routes } = this.#environment;
     if (permissions?.mayImport(bytesOf(interest)) === false) return;
     for (const route of routes) route.tell(account, interest);
   }
 
-  /** Tells one of everything. */
+  /** Sends the complete interest to one route. */
   tellAll(route: RouteSession): void {
     const { permissions } = this.#environment;
     for (const [account, interest] of this.#all()) {
@@ -35,7 +35,10 @@ export class ClusterInterest {
     }
   }
 
-  /** Takes back what may not be asked for and given out any more, and asks for what may be now. */
+  /**
+   * Applies changed permissions: withdraws interest that is now denied, announces interest that is now permitted, and
+   * drops the peers' interest that is now denied. @param before the previous permissions
+   */
   review(before: RoutePermissions | undefined): void {
     const { permissions, routes } = this.#environment;
     for (const [account, interest] of this.#all()) {

@@ -1,5 +1,5 @@
-// The other servers of the cluster as this one has to do with them: takes and makes routes, tells those that stay what the
-// clients here listen to and of each other, and the clients where the other servers are (nats-server, route.go).
+// The cluster as one of its servers: accepts and dials routes, tells the servers behind them about local interest and
+// about each other, and tells clients where the other servers are (nats-server, route.go).
 import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
@@ -33,9 +33,9 @@ export interface ClusterEnvironment extends SettingsSource {
   readonly logger: Logger;
   readonly now: () => Date;
   readonly facts: ServerFacts;
-  /** Gives the id of a new connection. */
+  /** Returns the id for a new connection. */
   nextId(): number;
-  /** What clients are told of the cluster has changed. */
+  /** Called when what clients are told about the cluster has changed. */
   clusterChanged(): void;
 }
 
@@ -49,7 +49,7 @@ export class Cluster
   readonly logger: Logger;
   readonly random: () => number;
   readonly now: () => Date;
-  /** Routes that are over. */
+  /** Totals of routes that have ended. */
   readonly ended = new EndedConnections();
   readonly #broker: ClusterEnvironment;
   readonly #tls: TlsEntrance | undefined;
@@ -81,7 +81,7 @@ export class Cluster
     this.#interest = new ClusterInterest(this);
   }
 
-  /** Listens; throws a NatspkiError where it cannot. @param tls undefined without TLS */
+  /** Starts listening; throws a NatspkiError if that fails. @param tls undefined without TLS */
   static async open(
     broker: ClusterEnvironment,
     tls: TlsEntrance | undefined,
@@ -111,7 +111,7 @@ export class Cluster
     return cluster;
   }
 
-  /** Connects to the servers that the configuration names. */
+  /** Dials the configured routes. */
   start(): void {
     this.#connector.follow(this.options.routes);
   }
@@ -136,7 +136,7 @@ export class Cluster
     return this.#identity.name;
   }
 
-  /** The port that other servers connect to, the real one where any free one was asked for. */
+  /** The port of the route listener; the actual one if the configuration asks for any free port. */
   get port(): number {
     return this.#port;
   }
@@ -145,7 +145,7 @@ export class Cluster
     return this.#tls;
   }
 
-  /** Adds up what all routes, ended ones too, have sent and received. */
+  /** Totals the traffic of all open and ended routes. */
   traffic(): Traffic {
     const { inMsgs, inBytes, outMsgs, outBytes } = this.ended;
     const sum = { inMsgs, inBytes, outMsgs, outBytes };
@@ -162,19 +162,19 @@ export class Cluster
     return this.#isLeaving;
   }
 
-  /** Where clients may go, as `host:port`, to this server or any other; undefined before there was another one. */
+  /** The `host:port` of every server that clients may connect to; undefined until another server has joined. */
   connectUrls(own: readonly string[]): readonly string[] | undefined {
     if (this.options.noAdvertise || !this.#hadOthers) return undefined;
     const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.connect_urls ?? [])));
     return [...new Set([...(this.#isLeaving ? [] : own), ...others])];
   }
 
-  /** Tells the other servers of a change in what clients here listen to. */
+  /** Tells the other servers about a change in the interest of local clients. */
   announce(account: Account, interest: Interest): void {
     this.#interest.announce(account, interest);
   }
 
-  /** Takes over what a reload has changed in the options. */
+  /** Applies reloaded options. @param before the previous options */
   reload(before: ClusterOptions): void {
     const { options } = this;
     const removed = this.#connector.follow(options.routes);
@@ -197,7 +197,7 @@ export class Cluster
     }
   }
 
-  /** Tells the other servers that this one takes leave, so that clients are not sent here any more. */
+  /** Tells the other servers that this one is in lame duck mode, so that they stop sending clients here. */
   leave(): void {
     this.#isLeaving = true;
     this.#connector.close();
@@ -216,7 +216,7 @@ export class Cluster
     await gone;
   }
 
-  // What routes ask.
+  // Called by routes.
 
   judge(
     route: RouteSession,
@@ -226,7 +226,7 @@ export class Cluster
     const refusal = this.#identity.judge(connect, peer);
     if (refusal !== undefined) return refusal;
     if (this.#agree(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
-    // Who has no name of its own comes again with this one.
+    // A server with a generated cluster name adopts the one in this INFO and dials again.
     if (connect.cluster_dynamic) route.greet(this.#identity.infoLine(gossip.byDefault, false));
     return { violation: this.#identity.refuseCluster(connect.cluster) };
   }
@@ -261,7 +261,7 @@ export class Cluster
       return;
     }
     route.remote = { ...info, ip: remote.ip };
-    // What it gives out may be more than before: it passed over what was asked for.
+    // The peer may now export more, and has ignored the interest that it denied before.
     if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.tellAll(route);
     this.#tellClients();
   }
@@ -278,7 +278,7 @@ export class Cluster
     }
   }
 
-  // What the table decides.
+  // Decisions of the route table.
 
   greet(route: RouteSession): void {
     route.greet(this.#identity.infoLine(route.destination?.gossip));
@@ -302,18 +302,18 @@ export class Cluster
   }
 
   dismiss(route: RouteSession, kept: RouteSession): void {
-    // The one that stays has the reasons of both to be connected again.
+    // The kept route inherits the destinations of both, so that either is dialled again after a loss.
     const known = kept.destinations.map(({ url }) => url.href);
     const others = route.destinations.filter(({ url }) => !known.includes(url.href));
     kept.destinations = [...kept.destinations, ...others];
     route.destinations = [];
     route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
-    // The other side would not come again if it still had that one.
+    // The peer would not dial again if its end of the kept route were alive.
     if (this.#table.keeps(kept) && !route.isDialled) kept.probe();
     this.#turnAway(route);
   }
 
-  // What the connector asks.
+  // Called by the connector.
 
   isReached(id: string): boolean {
     return this.#table.has(id);
@@ -330,7 +330,7 @@ export class Cluster
     this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#blame(error));
   }
 
-  // What the entrance asks.
+  // Called by the entrance.
 
   get isClosed(): boolean {
     return this.#isClosed;
@@ -352,10 +352,12 @@ export class Cluster
     this.#connector.misnamed(destination);
   }
 
-  /** Whether a server is of this cluster; those of the cluster whose name is given up for it are not any more. */
+  /**
+   * Whether a server is a member of this cluster; when its cluster name is adopted, closes the routes to all others.
+   */
   #agree(name: string, isDynamic: boolean, serverId: string): boolean {
-    const verdict = this.#identity.agree(name, isDynamic);
-    if (verdict !== 'adopted') return verdict;
+    const agreed = this.#identity.agree(name, isDynamic);
+    if (agreed !== 'adopted') return agreed;
     for (const route of this.routes) {
       if (route.remoteId !== serverId) route.connection.close('Cluster Name Conflict');
     }
@@ -363,20 +365,23 @@ export class Cluster
     return true;
   }
 
-  /** Closes a route to where there is one already. Who has connected must see whom it has come to, or it comes again. */
+  /**
+   * Closes a duplicate route. A peer that dialled it must first learn from INFO which server this is, or it dials
+   * again.
+   */
   #turnAway(route: RouteSession): void {
     if (!route.isDialled) route.greet(this.#identity.infoLine(gossip.byDefault, false));
     route.connection.close('Duplicate Route');
   }
 
-  /** Connects to a server that another one told of, unless it is known. */
+  /** Dials a server that another one announced, unless there is a route to it. */
   #meet(info: RouteInfo): void {
     if (info.server_id === this.facts.id || this.isReached(info.server_id) || this.#isLeaving) return;
     const url = implicitUrl(info, this.options.routes);
     if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
   }
 
-  /** A defect that one route has found must not take the others down. */
+  /** Logs a defect that one route triggers: it must not end the broker. */
   #blame(error: unknown): void {
     this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
   }
@@ -385,7 +390,7 @@ export class Cluster
     if (!this.#isClosed) this.#broker.clusterChanged();
   }
 
-  /** A pin that was taken out of the configuration is revoked, for routes that are open too. */
+  /** Closes open routes whose pin a reload has removed. */
   #closeUnpinned(): void {
     const pins = this.#tls?.block.pinnedCerts;
     if (pins === undefined) return;

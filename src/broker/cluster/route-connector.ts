@@ -1,5 +1,5 @@
-// Which servers this one connects to, and when again after a loss: those that the configuration names for ever, those
-// that others told of as often as connect_retries says (nats-server, route.go, connectToRoute and client.go, reconnect).
+// Decides which servers this one dials, and when it redials a lost route: configured servers without limit, gossiped
+// ones up to connect_retries times (nats-server, route.go, connectToRoute; client.go, reconnect).
 import { isIP, type Socket } from 'node:net';
 import type { Logger } from '../../log.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
@@ -8,7 +8,10 @@ import type { Destination } from './route.ts';
 import { dialRoute } from './route-dialer.ts';
 import { gossip } from './route-info.ts';
 
-/** Before an explicit route is connected again (const.go, DEFAULT_ROUTE_RECONNECT), and what is added at random. */
+/**
+ * Milliseconds before a configured route is redialled (const.go, DEFAULT_ROUTE_RECONNECT), and the maximum added at
+ * random.
+ */
 const reconnectMs = 1000;
 const reconnectSpreadMs = 100;
 
@@ -17,32 +20,34 @@ export interface ConnectorEnvironment {
   readonly logger: Logger;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Whether a server is reached already. */
+  /** Whether a route to the server exists. */
   isReached(id: string): boolean;
   /** Whether an address is this server's own. */
   isOwn(address: string, port: number): boolean;
-  /** Goes on with a connection. */
+  /** Takes over an established connection. */
   connected(socket: Socket, destination: Destination): void;
 }
 
 export class RouteConnector {
   readonly #environment: ConnectorEnvironment;
   readonly #closing = new AbortController();
-  /** Those that turned out to be this server. */
+  /** `host:port` of destinations that turned out to be this server. */
   readonly #self = new Set<string>();
-  /** Hosts that others told of: those tried right now, and how often each was lost before it was of use. */
+  /** Gossiped `host:port`: those being dialled, and how often the route of each was lost before it was in use. */
   readonly #tried = new Set<string>();
   readonly #failures = new Map<string, number>();
-  /** Ends the tries for each configured URL. */
+  /** Aborts the dialling of each configured URL. */
   readonly #configured = new Map<string, AbortController>();
-  /** The first name among the configured hosts: it stands in for one that is an address (client.go, doTLSHandshake). */
+  /**
+   * The first DNS name among the configured hosts: stands in for a host that is an address (client.go, doTLSHandshake).
+   */
   #standIn: string | undefined;
 
   constructor(environment: ConnectorEnvironment) {
     this.#environment = environment;
   }
 
-  /** Connects to what the configuration names, and gives up what it does not any more. @returns what is given up */
+  /** Dials newly configured routes and abandons removed ones. @returns the URLs of the removed ones */
   follow(routes: readonly string[]): Set<string> {
     const removed = new Set<string>();
     for (const [route, tries] of this.#configured) {
@@ -80,7 +85,7 @@ export class RouteConnector {
       });
   }
 
-  /** A route has ended that this server is to connect again. @param wasKept whether it ever was in use */
+  /** Redials a destination whose route has ended. @param wasKept whether the route was ever in use */
   lost(destination: Destination, remoteId: string, wasKept: boolean): void {
     const { options, random } = this.#environment;
     const { url, type } = destination;
@@ -94,18 +99,18 @@ export class RouteConnector {
     this.connect({ ...destination, gossip: gossip.byDefault }, pause + random() * reconnectSpreadMs);
   }
 
-  /** A destination turned out to be this server. */
+  /** Records that a destination is this server. */
   isSelf({ url }: Destination): void {
     this.#self.add(url.host);
   }
 
-  /** What the certificate of the other side must say. */
+  /** The name that the peer's certificate must contain. */
   nameOf({ url }: Destination): string {
     const host = hostOfRoute(url.href);
     return isIP(host) === 0 ? host : (this.#standIn ?? host);
   }
 
-  /** The certificate did not have the name: an address is called by itself from now on. */
+  /** Called when the certificate lacks that name: from now on an address must be in the certificate itself. */
   misnamed({ url }: Destination): void {
     if (isIP(hostOfRoute(url.href)) !== 0) this.#standIn = undefined;
   }
@@ -114,7 +119,7 @@ export class RouteConnector {
     this.#closing.abort();
   }
 
-  /** Undefined for what the configuration names no more. */
+  /** Returns undefined for a URL that is no longer configured. */
   #signalFor({ url, type }: Destination): AbortSignal | undefined {
     const { signal } = this.#closing;
     if (type === 'implicit') return signal;

@@ -1,33 +1,35 @@
-// Connects to another server of the cluster, again and again until it answers (nats-server, route.go, connectToRoute).
-// What is said over the connection is the RouteSession's business.
+// Dials another server of the cluster until it answers (nats-server, route.go, connectToRoute). The RouteSession speaks
+// the protocol over the connection.
 import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Socket } from 'node:net';
 import { setTimeout as wait } from 'node:timers/promises';
 import type { Logger } from '../../log.ts';
 
-/** How long a connection may take to be made (const.go, DEFAULT_ROUTE_DIAL). */
+/** Timeout of one attempt, in milliseconds (const.go, DEFAULT_ROUTE_DIAL). */
 const dialMs = 1000;
 
-/** Between two tries, and with back-off at the most (const.go). */
+/** Milliseconds between two attempts, and the maximum with back-off (const.go). */
 const firstDelayMs = 1000;
 const lastDelayMs = 30_000;
 
-/** The first try that failed is said aloud, and then one in this many (opts.go, connect_error_reports). */
+/** The first failed attempt and then every one of this many are logged as errors (opts.go, connect_error_reports). */
 const reportEvery = 3600;
 
 export interface DialSettings {
-  /** How often a failure is tried again; Infinity for ever. */
+  /** Maximum number of retries; Infinity for no limit. */
   readonly retries: number;
   readonly backoff: boolean;
-  /** Milliseconds before the first try. */
+  /** Milliseconds before the first attempt. */
   readonly delayMs: number;
-  /** In [0, 1): which address of a name is taken. */
+  /** In [0, 1): selects one address of a name. */
   readonly random: () => number;
   /** Whether an address is this server's own. */
   readonly isOwn: (address: string, port: number) => boolean;
 }
 
-/** Connects; resolves with undefined where it gave up, or where `signal` has aborted. */
+/**
+ * Dials; resolves with undefined when its retries are used up, when every address is our own, or when `signal` aborts.
+ */
 export async function dialRoute(
   url: URL,
   settings: DialSettings,
@@ -54,7 +56,7 @@ export async function dialRoute(
   return undefined;
 }
 
-/** Undefined where every address of the name is this server's own. */
+/** Resolves with undefined if every address of the name is this server's own. */
 async function open(
   url: URL,
   { random, isOwn }: DialSettings,
@@ -74,7 +76,7 @@ async function open(
   }
 }
 
-/** One name may stand for all servers of a cluster. */
+/** Resolves a host to all its addresses: one name may stand for all servers of a cluster. */
 async function addressesOf(host: string): Promise<string[]> {
   if (isIP(host) !== 0) return [host];
   return (await lookup(host, { all: true })).map(({ address }) => address);
@@ -83,9 +85,9 @@ async function addressesOf(host: string): Promise<string[]> {
 function connected(host: string, port: number, signal: AbortSignal): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, noDelay: true, allowHalfOpen: true });
-    const abort = () => socket.destroy(new Error('given up'));
+    const abort = () => socket.destroy(new Error('aborted'));
     signal.addEventListener('abort', abort);
-    socket.setTimeout(dialMs, () => socket.destroy(new Error(`no answer in ${dialMs} ms`)));
+    socket.setTimeout(dialMs, () => socket.destroy(new Error(`no answer within ${dialMs} ms`)));
     socket.once('error', reject);
     socket.once('connect', () => {
       signal.removeEventListener('abort', abort);

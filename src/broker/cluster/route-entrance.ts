@@ -1,5 +1,5 @@
-// The way of a new connection between servers, whoever made it, to a session that is read: over TLS where the cluster has
-// it. Holds those that have not introduced themselves, and no more of them than a server should have to do with.
+// Turns a new connection between servers, accepted or dialled, into a route session that reads: over TLS if the cluster
+// uses it. Holds the pending routes, whose peer is not yet known to be a member, and limits their number.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { HandshakeError } from '../../tls/handshake-error.ts';
@@ -7,44 +7,44 @@ import { connectTls } from '../../tls/outgoing.ts';
 import type { TlsEntrance } from '../transport/tls-entrance.ts';
 import { type Destination, type RouteEnvironment, RouteSession } from './route.ts';
 
-/** More are hung up on. */
-const maxStrangers = 256;
+/** Maximum number of pending routes; further connections are closed. */
+const maxPending = 256;
 
 export interface EntranceEnvironment extends RouteEnvironment {
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
   readonly isClosed: boolean;
-  /** Gives the id of a new connection. */
+  /** Returns the id for a new connection. */
   nextId(): number;
-  /** Makes the CONNECT for a server that this one has connected to. */
+  /** Builds the CONNECT for a server that this one has dialled. */
   connectLine(destination: Destination): Buffer;
-  /** What the certificate of the other side must say. */
+  /** The name that the peer's certificate must contain. */
   nameOf(destination: Destination): string;
-  /** It did not say that. */
+  /** Called when the certificate lacks that name. */
   misnamed(destination: Destination): void;
 }
 
 export class RouteEntrance {
   readonly #environment: EntranceEnvironment;
-  readonly #strangers = new Set<RouteSession>();
+  readonly #pending = new Set<RouteSession>();
 
   constructor(environment: EntranceEnvironment) {
     this.#environment = environment;
   }
 
-  /** Those that are not, or not yet, in use. */
+  /** The pending routes: those that are not, or not yet, in use. */
   get strangers(): readonly RouteSession[] {
-    return [...this.#strangers];
+    return [...this.#pending];
   }
 
-  /** The route has ended, or is a stranger no more. */
+  /** Removes a route that has ended or is now in use. */
   forget(route: RouteSession): void {
-    this.#strangers.delete(route);
+    this.#pending.delete(route);
   }
 
-  /** Goes on with a connection that another server has made. */
+  /** Takes over a connection that another server has dialled. */
   async accept(socket: Socket): Promise<void> {
-    if (this.#strangers.size >= maxStrangers) {
+    if (this.#pending.size >= maxPending) {
       socket.destroy();
       return;
     }
@@ -55,7 +55,7 @@ export class RouteEntrance {
     route.start();
   }
 
-  /** Goes on with a connection to another server. */
+  /** Takes over a connection that this server has dialled. */
   async solicit(socket: Socket, destination: Destination): Promise<void> {
     const { tls } = this.#environment;
     const route = this.#session(socket, destination);
@@ -70,13 +70,13 @@ export class RouteEntrance {
 
   #session(socket: Socket, destination: Destination | undefined): RouteSession {
     const route = new RouteSession(this.#environment.nextId(), socket, destination, this.#environment);
-    this.#strangers.add(route);
+    this.#pending.add(route);
     if (this.#environment.isClosed) route.connection.abort('Server Shutdown');
     return route;
   }
 }
 
-/** Waits for a handshake; false where the session has ended over it. */
+/** Waits for a handshake; returns false if the session ended during it. */
 async function secure(
   route: RouteSession,
   handshake: Promise<TLSSocket>,
@@ -89,7 +89,7 @@ async function secure(
     if (!(error instanceof HandshakeError)) throw error;
     if (error.code === 'server-certificate-name') misnamed();
     const line = `TLS route handshake error: ${error.message}`;
-    // Nobody probes this port as that of clients is probed (client.go, doTLSHandshake).
+    // Unlike the client port, this port expects no probes (client.go, doTLSHandshake).
     if (error.code === 'closed') route.log.debug(line);
     else route.log.error(line);
     route.connection.abort('TLS Handshake Failure');

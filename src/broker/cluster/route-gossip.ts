@@ -1,16 +1,19 @@
-// What servers of a cluster tell each other of third ones, so that in the end each has a route to each (nats-server,
+// What servers of a cluster tell each other about third servers, until each has a route to every other (nats-server,
 // route.go, forwardNewRouteInfoToKnownServers and processImplicitRoute). Sends nothing.
 import { formatHostPort } from '../options/host-port.ts';
 import type { RouteSession } from './route.ts';
 import { type GossipMode, gossip, type RouteInfo } from './route-info.ts';
 
-/** Whether others are told of a new route at all: not of one that this server was itself told of, unless it was asked to. */
+/**
+ * Whether to tell other servers about a new route: not about one that this server learnt by gossip, unless the gossip
+ * mode overrides that.
+ */
 export function isNews({ isDialled, destination }: RouteSession, remote: RouteInfo): boolean {
   if (remote.gossip_mode === gossip.disabled) return false;
   return !isDialled || destination?.type !== 'implicit' || destination.gossip === gossip.override;
 }
 
-/** Makes the INFO that tells `other` of the server at the end of a new route. */
+/** Builds the INFO that tells `other` about the server at the end of a new route. */
 export function newsLine(route: RouteSession, remote: RouteInfo, other: RouteSession): Buffer {
   const { isDialled, destination } = route;
   const isConfigured = (isDialled ? destination : other.destination)?.type === 'explicit';
@@ -19,14 +22,14 @@ export function newsLine(route: RouteSession, remote: RouteInfo, other: RouteSes
   return Buffer.from(`INFO ${JSON.stringify(info)}\r\n`);
 }
 
-/** Where a server is reached: what it says, or the address that it comes from. */
+/** The URL of a server: the one that it announces, or the address that it connects from. */
 export function addressOf(route: RouteSession, remote: RouteInfo): string {
   if (remote.ip !== '') return remote.ip;
   const address = formatHostPort({ host: route.connection.remoteAddress, port: remote.port });
   return `nats-route://${address}/`;
 }
 
-/** The URL of a server that another one told of; undefined where the configuration names it, or where it is none. */
+/** The URL of a gossiped server; undefined if the configuration names the server or the URL is invalid. */
 export function implicitUrl(info: RouteInfo, routes: readonly string[]): URL | undefined {
   if (!URL.canParse(info.ip)) return undefined;
   const url = new URL(info.ip);

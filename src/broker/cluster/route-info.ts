@@ -1,7 +1,7 @@
-// The INFO and CONNECT of the route protocol: what servers of a cluster tell each other of themselves (nats-server,
-// server.go, Info; client.go, ClientOpts). Reading believes no type and no size.
+// The INFO and CONNECT of the route protocol, in which servers of a cluster describe themselves (nats-server,
+// server.go, Info; client.go, ClientOpts). Parsing verifies the type of every member.
 
-/** What a server says of itself. */
+/** The INFO of a server. */
 export interface RouteInfo {
   readonly server_id: string;
   readonly server_name: string;
@@ -10,7 +10,7 @@ export interface RouteInfo {
   readonly headers: boolean;
   readonly auth_required: boolean;
   readonly max_payload: number;
-  /** `nats-route://host:port/`: where others reach it; empty for the address that it comes from. */
+  /** `nats-route://host:port/` where other servers reach it; empty for the address that it connects from. */
   readonly ip: string;
   readonly cluster: string;
   readonly cluster_dynamic: boolean;
@@ -18,13 +18,13 @@ export interface RouteInfo {
   readonly connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
-  /** Whether it held this INFO back until it knew that the route may stay, as this broker does and nats-server does not. */
+  /** Whether it deferred this INFO until the route may stay, as this broker does and nats-server does not. */
   readonly info_deferred: boolean;
-  /** All that it said, to be passed on. */
+  /** All members received, for forwarding. */
   readonly all: Readonly<Record<string, unknown>>;
 }
 
-/** What a server that is told of another one does with what it learns from that one in turn (route.go). */
+/** How a server that is told about another one spreads what it then learns from that one (route.go). */
 export const gossip = { byDefault: 0, disabled: 1, override: 2 } as const;
 
 export type GossipMode = (typeof gossip)[keyof typeof gossip];
@@ -46,7 +46,7 @@ const noInfo: Omit<RouteInfo, 'all'> = {
   info_deferred: false,
 };
 
-/** Reads an INFO; throws an Error that says what is wrong. */
+/** Parses an INFO; throws an Error that names the problem. */
 export function parseRouteInfo(json: Buffer): RouteInfo {
   const all = parseObject(json);
   const info = fillIn(all, noInfo);
@@ -54,7 +54,7 @@ export function parseRouteInfo(json: Buffer): RouteInfo {
   return { ...info, all };
 }
 
-/** What the one who connects says first. */
+/** The CONNECT of a server that dials. */
 export interface RouteConnect {
   readonly user: string;
   readonly pass: string;
@@ -76,12 +76,12 @@ const noConnect: RouteConnect = {
   headers: false,
 };
 
-/** Reads a CONNECT; throws an Error whose message carries no value. */
+/** Parses a CONNECT; throws an Error whose message quotes no value. */
 export function parseRouteConnect(json: Buffer): RouteConnect {
   return fillIn(parseObject(json), noConnect);
 }
 
-/** Makes a CONNECT line. */
+/** Builds a CONNECT line. */
 export function routeConnectLine(connect: Omit<RouteConnect, 'lang'> & { readonly tls: boolean }): Buffer {
   const { user, pass, tls, name, headers, cluster, cluster_dynamic } = connect;
   const json = JSON.stringify({
@@ -101,7 +101,7 @@ export function routeConnectLine(connect: Omit<RouteConnect, 'lang'> & { readonl
   return Buffer.from(`CONNECT ${json}\r\n`);
 }
 
-/** The members that there are defaults for, each of the type of its default; null stands for none. */
+/** Reads the members that have defaults; each must have the type of its default, and null counts as absent. */
 function fillIn<T extends object>(all: Readonly<Record<string, unknown>>, defaults: T): T {
   const read = { ...defaults } as Record<string, unknown>;
   for (const [name, byDefault] of Object.entries(defaults)) {
@@ -117,13 +117,15 @@ function fillIn<T extends object>(all: Readonly<Record<string, unknown>>, defaul
 }
 
 function parseObject(json: Buffer): Record<string, unknown> {
-  let given: unknown;
+  let parsed: unknown;
   try {
-    given = JSON.parse(json.toString());
+    parsed = JSON.parse(json.toString());
   } catch {
-    // The parser's own message quotes what it read, which may be a password.
-    throw new Error('no valid JSON');
+    // JSON.parse quotes its input in the error, and the input may contain a password.
+    throw new Error('invalid JSON');
   }
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) throw new Error('no JSON object');
-  return given as Record<string, unknown>;
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new Error('expected a JSON object');
+  }
+  return parsed as Record<string, unknown>;
 }

@@ -1,8 +1,8 @@
-// What one other server listens to, by the names that it takes it back by. Sends nothing.
+// The interest of one other server, by the keys that its unsubscribe operations use. Sends nothing.
 import type { RemoteInterest } from '../accounts/remote-interest.ts';
 
-/** How many are forgotten in one turn of the event loop, in about a millisecond; there may be hundreds of thousands. */
-const piece = 1000;
+/** Entries removed per turn of the event loop, in about a millisecond; there may be hundreds of thousands. */
+const batchSize = 1000;
 
 export class RouteInterest {
   #byKey = new Map<string, RemoteInterest>();
@@ -19,7 +19,7 @@ export class RouteInterest {
     return this.#byKey.get(key);
   }
 
-  /** False where the subject is not valid. */
+  /** Returns false if the subject is invalid. */
   add(key: string, interest: RemoteInterest): boolean {
     if (!interest.enter()) return false;
     this.#byKey.set(key, interest);
@@ -31,14 +31,14 @@ export class RouteInterest {
     this.#byKey.delete(key);
   }
 
-  /** Drops what the other server may not ask for any more. */
+  /** Drops the interest that is no longer permitted. */
   review(mayStay: (interest: RemoteInterest) => boolean): void {
     for (const [key, interest] of this.#byKey) if (!mayStay(interest)) this.remove(key);
   }
 
   /**
-   * Forgets all of a route that has ended: its queue groups at once, since one of their members is chosen before the
-   * message is sent, and the others turn by turn, since a route that has ended takes nothing anyway.
+   * Drops all interest of a route that has ended. Queue groups go immediately, since delivery chooses a member before
+   * it sends; the rest goes in batches, since a route that has ended accepts no message anyway.
    */
   clear(): void {
     const all = this.#byKey;
@@ -48,15 +48,15 @@ export class RouteInterest {
       if (interest.queue === undefined) plain.push(interest);
       else interest.leave();
     }
-    leaveInTurns(plain);
+    leaveInBatches(plain);
   }
 }
 
-function leaveInTurns(interests: RemoteInterest[]): void {
-  for (let count = 0; count < piece; count++) {
+function leaveInBatches(interests: RemoteInterest[]): void {
+  for (let count = 0; count < batchSize; count++) {
     const interest = interests.pop();
     if (interest === undefined) return;
     interest.leave();
   }
-  setImmediate(leaveInTurns, interests);
+  setImmediate(leaveInBatches, interests);
 }

@@ -1,5 +1,5 @@
-// What goes over the routes of a cluster by its permissions: `import` is what this server asks the others for, `export`
-// what it gives to others that ask (nats-server's route.go, canImport and canExport).
+// The permissions of a cluster: `import` is what this server requests from the others, `export` what it sends to others
+// on request (nats-server, route.go, canImport and canExport).
 import type { Publication } from '../../protocol/operations.ts';
 import { Permissions, type SubjectRules } from '../../subjects/permissions.ts';
 import type { ClusterPermissions } from '../options/permission-options.ts';
@@ -17,22 +17,22 @@ export class RoutePermissions {
     this.#export = subscribing(rules.export);
   }
 
-  /** Whether other servers may be asked for a subject, with wildcards or without. */
+  /** Whether this server may request a subject, with or without wildcards, from the others. */
   mayImport(subject: Buffer): boolean {
     return this.#import.maySubscribe(subject, undefined);
   }
 
-  /** Whether other servers may ask for a subject. */
+  /** Whether other servers may request a subject from this one. */
   mayExport(subject: Buffer): boolean {
     return this.#export.maySubscribe(subject, undefined);
   }
 
-  /** Whether a message is kept from a server that has asked for more than it may have. */
+  /** Whether to withhold a message from a server whose interest covers more than `export` permits. */
   withholds({ buffer, subjectStart, subjectEnd }: Publication): boolean {
     return this.#export.withholds(buffer, subjectStart, subjectEnd, undefined);
   }
 
-  /** The rules as an INFO carries them. */
+  /** The rules in the form of an INFO. */
   get announced(): { import?: object; export?: object } {
     return { ...announce('import', this.rules.import), ...announce('export', this.rules.export) };
   }

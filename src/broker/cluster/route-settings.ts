@@ -1,22 +1,22 @@
-// What holds for every route, read anew each time so that a reload counts: limits, times and headers, from the cluster
-// block or, where that says nothing, as for clients.
+// The settings of every route: limits, times and headers, from the cluster block or else those of clients. They are
+// read on each use, so that a reload takes effect.
 import type { ParserLimits } from '../../protocol/operations.ts';
 import { type ClusterOptions, maxRoutePingMs } from '../options/cluster-options.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import type { Transport } from '../transport/connection.ts';
 import type { HeartbeatSettings } from '../transport/heartbeat.ts';
 
-/** The lines of routes carry more than those of clients (parser.go, overMaxControlLineLimit). */
+/** Multiplies max_control_line, since the lines of routes are longer (parser.go, overMaxControlLineLimit). */
 const controlLineFactor = 16;
 
 export interface SettingsSource {
   readonly options: BrokerOptions;
-  /** That of clients. */
+  /** The transport of clients. */
   readonly transport: Transport;
 }
 
 export class RouteSettings {
-  /** That of clients, but for how long a write may take. */
+  /** The transport of clients with the write deadline of routes. */
   readonly transport: Transport;
   readonly #source: SettingsSource;
 
@@ -56,7 +56,7 @@ export class RouteSettings {
     };
   }
 
-  /** How long a server may take to introduce itself (opts.go, getDefaultAuthTimeout). */
+  /** Milliseconds that a peer has to introduce itself (opts.go, getDefaultAuthTimeout). */
   get introductionMs(): number {
     const tls = this.#cluster?.tls;
     return this.#cluster?.authorization?.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);

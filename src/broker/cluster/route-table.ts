@@ -1,38 +1,38 @@
-// Which server of the cluster is reached by which route. Of two routes to one server one stays, and both ends must agree
-// which: a server takes a route for good when it gets the INFO of the other one, so that here INFO is sent only along the
-// route that stays. Who waits for it, and in which order, is decided here; sends nothing itself.
+// Decides which route serves each server of the cluster. Of two routes to one server one is kept, and both ends must
+// agree which. A server commits to a route when it receives the peer's INFO, so this side sends INFO only along the
+// route that it keeps. The table queues the other routes and sends nothing itself.
 import type { RouteSession } from './route.ts';
 import type { RouteInfo } from './route-info.ts';
 
-/** What is to become of routes. */
+/** Carries out the decisions of the table. */
 export interface RouteDecisions {
-  /** Send INFO, for the route may stay. */
+  /** Sends INFO: the route may stay. */
   greet(route: RouteSession): void;
-  /** The route stays: send INFO if that was not done. */
+  /** Keeps the route; sends INFO unless that was done. */
   keep(route: RouteSession, remote: RouteInfo): void;
-  /** There is another one to the same server. @param kept the other one */
+  /** Closes a duplicate route. @param kept the other route to the same server */
   dismiss(route: RouteSession, kept: RouteSession): void;
 }
 
 export class RouteTable {
   readonly #id: string;
   readonly #decisions: RouteDecisions;
-  /** By the id of the server at the other end, as below. */
+  /** The kept routes by the id of the peer, as in the maps below. */
   readonly #kept = new Map<string, RouteSession>();
-  /** Of those that stay, the ones that the other side has taken too. */
+  /** The kept routes that the peer has committed to as well. */
   readonly #confirmed = new WeakSet<RouteSession>();
-  /** Accepted routes that have our INFO and have not said all about themselves. */
+  /** Accepted routes that have received our INFO and have yet to send theirs. */
   readonly #claims = new Map<string, RouteSession>();
-  /** Accepted routes that wait what becomes of another one. */
+  /** Accepted routes that wait for the outcome of another one. */
   readonly #waiting = new Map<string, RouteSession[]>();
 
-  /** @param id that of this server */
+  /** @param id the id of this server */
   constructor(id: string, decisions: RouteDecisions) {
     this.#id = id;
     this.#decisions = decisions;
   }
 
-  /** The routes that stay. */
+  /** The kept routes. */
   get all(): RouteSession[] {
     return [...this.#kept.values()];
   }
@@ -41,17 +41,17 @@ export class RouteTable {
     return this.#kept.size;
   }
 
-  /** Whether the server with this id is reached. */
+  /** Whether a kept route leads to the server with this id. */
   has(id: string): boolean {
     return this.#kept.has(id);
   }
 
-  /** Whether this is the route that stays to its server. */
+  /** Whether this is the kept route to its server. */
   keeps(route: RouteSession): boolean {
     return this.#kept.get(route.remoteId) === route;
   }
 
-  /** The other side has connected and said its id. */
+  /** The peer has dialled and sent its id. */
   accepted(route: RouteSession): void {
     const id = route.remoteId;
     const kept = this.#kept.get(id);
@@ -65,7 +65,7 @@ export class RouteTable {
     }
   }
 
-  /** The other side has said all about itself. */
+  /** The peer has sent its INFO. */
   introduced(route: RouteSession, remote: RouteInfo): void {
     const id = remote.server_id;
     const kept = this.#kept.get(id);
@@ -77,13 +77,13 @@ export class RouteTable {
     }
   }
 
-  /** The other side has answered after it got our INFO, so that it has taken the route as well. */
+  /** The peer has answered after our INFO, so it has committed to the route as well. */
   confirmed(route: RouteSession): void {
     if (!this.keeps(route) || this.#confirmed.has(route)) return;
     this.#confirmed.add(route);
     const waiting = this.#waiting.get(route.remoteId) ?? [];
     this.#waiting.delete(route.remoteId);
-    // INFO along these, had it overtaken the one along the route that stays, would have made the other side take them.
+    // An INFO along these could have overtaken the one along the kept route and made the peer commit to them instead.
     for (const other of waiting) this.#decisions.dismiss(other, route);
   }
 
@@ -106,8 +106,8 @@ export class RouteTable {
   }
 
   /**
-   * Whether a route that was dialled here beats one that was accepted. A nats-server has taken that one already, as it has
-   * our INFO; a server that holds its INFO back as this one does comes to the same answer by comparing the ids.
+   * Whether a dialled route beats an accepted one. A nats-server has already committed to the accepted one, since it
+   * has our INFO. A server that defers its INFO as this one does reaches the same decision by comparing the ids.
    */
   #beats(claim: RouteSession | undefined, remote: RouteInfo): boolean {
     return claim === undefined || (remote.info_deferred && this.#id < remote.server_id);
@@ -120,7 +120,7 @@ export class RouteTable {
     this.#kept.set(id, route);
     this.#decisions.keep(route, remote);
     if (claim !== undefined && claim !== route) this.#decisions.dismiss(claim, route);
-    // Who has connected has our INFO, and has answered it.
+    // A peer that dialled has received our INFO and answered it.
     if (!route.isDialled) this.confirmed(route);
   }
 }

@@ -1,5 +1,5 @@
-// One route's session: what the operations of another server of the cluster mean. Bytes come and go through its
-// Connection; which servers there are, and who may be one, is the Cluster's business.
+// The session of one route: interprets the operations of another server of the cluster. Its Connection transports the
+// bytes; the Cluster decides which servers are members and which routes stay.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../../log.ts';
@@ -30,10 +30,13 @@ import { RouteInterest } from './route-interest.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 import type { RouteSettings } from './route-settings.ts';
 
-/** Whatever another server allows its clients, more than this is not read. */
+/** Maximum payload read from a route in bytes, whatever the peer allows its clients. */
 const maxPayload = 64 * 1024 * 1024;
 
-/** A route that has been silent for this long may be dead, where its server comes by another one; it has to answer then. */
+/**
+ * When a server dials again although it has a route: milliseconds of silence after which the route may be dead, and
+ * milliseconds that it then has to answer a PING.
+ */
 const silentMs = 2000;
 const probeMs = 10_000;
 
@@ -44,40 +47,40 @@ export interface RouteEnvironment {
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
   readonly now: () => Date;
-  /** Undefined where everything goes over routes. */
+  /** Undefined if everything may pass over routes. */
   readonly permissions: RoutePermissions | undefined;
-  /** Why a server that has connected is not let in; undefined where it is. */
+  /** Returns why a server that has dialled is rejected; undefined to accept it. */
   judge(
     route: RouteSession,
     connect: RouteConnect,
     peer: () => PeerCertificate | undefined,
   ): Refusal | undefined;
-  /** A server that has connected is let in, and waits for INFO. */
+  /** A server that has dialled is accepted and waits for INFO. */
   accepted(route: RouteSession): void;
-  /** The first INFO has come. */
+  /** The first INFO has arrived. */
   introduced(route: RouteSession, remote: RouteInfo): void;
-  /** It has answered after it got our INFO. */
+  /** The peer has answered after our INFO. */
   confirmed(route: RouteSession): void;
-  /** Another INFO has come. */
+  /** A later INFO has arrived. */
   informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void;
-  /** Called once, when the session is over. */
+  /** Called once, when the session has ended. */
   forget(route: RouteSession, reason: CloseReason): void;
 }
 
-/** Why somebody is not let in. @param detail for the log */
+/** Why a server is rejected. @param detail for the log */
 export interface Refusal {
   readonly violation: Violation;
   readonly detail?: string;
 }
 
-/** Why there is a route: `explicit` where the configuration names it. */
+/** The origin of a route: `explicit` from the configuration, `implicit` from gossip. */
 export type RouteType = 'explicit' | 'implicit';
 
-/** Where this server connects to. */
+/** A server to dial. */
 export interface Destination {
   readonly url: URL;
   readonly type: RouteType;
-  /** What whoever told of it wants to be done with what is learnt there. */
+  /** How the server that announced it wants what is learnt there to be spread. */
   readonly gossip: GossipMode;
 }
 
@@ -87,13 +90,13 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly statistics: ConnectionStatistics;
   readonly log: LabelledLogger;
   readonly traceDelivery: RouteTarget['traceDelivery'];
-  /** Whether this server has connected, not the other side. */
+  /** Whether this server dialled, not the peer. */
   readonly isDialled: boolean;
-  /** Where this server connects again when the route ends; none where that is for the other side to do. */
+  /** What this server redials when the route ends; empty if the peer redials. */
   destinations: readonly Destination[];
-  /** The id of the other server; empty before it has said it. */
+  /** The server id of the peer; empty until the peer has sent it. */
   remoteId = '';
-  /** What the other server said of itself; undefined before. */
+  /** The INFO of the peer; undefined until it has arrived. */
   remote: RouteInfo | undefined;
   readonly #environment: RouteEnvironment;
   readonly #parser: RouteParser;
@@ -109,7 +112,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
-  /** @param destination where this server has connected to; undefined where the other side has */
+  /** @param destination what this server dialled; undefined if the peer dialled */
   constructor(
     id: number,
     socket: Socket,
@@ -126,7 +129,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
     this.#parser = new RouteParser(this, settings.limits, settings.transport.pool, settings.transport.lines);
     this.#parser.connectFirst = !this.isDialled;
-    // Nobody holds up a route: it carries the messages of many.
+    // Consumers stall no route: it carries the messages of many publishers.
     this.#publisher = {
       connection: undefined,
       statistics: this.statistics,
@@ -144,7 +147,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       : undefined;
   }
 
-  /** The one that says what kind of route this is. */
+  /** The destination that determines the type of the route. */
   get destination(): Destination | undefined {
     return this.destinations.find(({ type }) => type === 'explicit') ?? this.destinations[0];
   }
@@ -165,7 +168,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     return this.#heartbeat.rttMs;
   }
 
-  /** What the other server listens to. */
+  /** The interest of the peer. */
   interests(): Iterable<RemoteInterest> {
     return this.#interest;
   }
@@ -174,14 +177,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     return this.#interest.size;
   }
 
-  /** Goes on over TLS. */
+  /** Continues over TLS. */
   secured(socket: TLSSocket): void {
     this.#tls = socket;
     const { tls_version, tls_cipher_suite } = describeConnection(socket);
     this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst: true };
     this.log.debug('TLS handshake complete');
     this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
-    // Before the connection ends over it: with TLS 1.3 the other side refuses a certificate after the handshake.
+    // With TLS 1.3 the peer rejects a certificate after the handshake. Log that before the connection ends.
     socket.once('error', (error) => {
       const refusal = describeAlert(error);
       if (refusal !== undefined) this.log.error(`TLS route handshake error: ${refusal}`);
@@ -189,10 +192,10 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.connection.secure(socket);
   }
 
-  /** Begins to read. @param connect the CONNECT of this server, where it has connected */
+  /** Starts reading. @param connect the CONNECT of this server if it dialled */
   start(connect?: Buffer): void {
     this.#introduction = setTimeout(
-      () => this.violation(violations.authenticationTimeout, 'no INFO of another server came in time'),
+      () => this.violation(violations.authenticationTimeout, 'received no INFO of a server in time'),
       this.#environment.settings.introductionMs,
     );
     if (connect !== undefined) this.connection.write(connect);
@@ -201,14 +204,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.log.info('Route connection created');
   }
 
-  /** Sends the first INFO, once. */
+  /** Sends the first INFO, at most once. */
   greet(info: Buffer): void {
     if (this.#isGreeted) return;
     this.#isGreeted = true;
     this.connection.write(info);
   }
 
-  /** The route stays; what it asks for counts from now on. */
+  /** Marks the route as kept and sends the PING whose answer confirms it. */
   keep(): void {
     clearTimeout(this.#introduction);
     this.#isKept = true;
@@ -216,13 +219,13 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#heartbeat.ask();
   }
 
-  /** Finds out whether the other side is still there, unless it has just been heard. */
+  /** Checks that the peer is alive, unless bytes have arrived recently. */
   probe(): void {
     const silence = this.#environment.now().getTime() - this.statistics.readAt;
     if (silence >= silentMs) this.#heartbeat.probe(probeMs);
   }
 
-  /** Says what clients of this server listen to. */
+  /** Sends a change in the interest of local clients. */
   tell(account: Account, { subject, queue, weight }: Interest): void {
     if (this.log.tracing) {
       const group = queue === undefined ? '' : ` ${queue}${weight > 0 ? ` ${weight}` : ''}`;
@@ -232,24 +235,24 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.connection.write(interestLine(account.nameBytes, subject, queue, weight));
   }
 
-  /** Takes over what a reload has changed. */
+  /** Applies reloaded limits. */
   applyLimits(): void {
     this.#parser.maxControlLine = this.#environment.settings.limits.maxControlLine;
   }
 
-  /** Drops what the other server may not ask for any more. */
+  /** Drops the peer's interest that changed permissions deny. */
   review(): void {
     const { permissions } = this.#environment;
     if (permissions === undefined) return;
     this.#interest.review(({ subjectBytes }) => permissions.mayExport(subjectBytes));
   }
 
-  /** Whether a message is kept from the other server. */
+  /** Whether to withhold a message from the peer. */
   withholds(publication: Publication): boolean {
     return this.#environment.permissions?.withholds(publication) ?? false;
   }
 
-  // What the connection says.
+  // Events of the connection.
 
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#environment.settings.transport.clock();
@@ -276,7 +279,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.#environment.forget(this, reason);
   }
 
-  // What the other server says.
+  // Operations of the peer.
 
   connect(json: Buffer): void {
     this.log.trace('<<- [CONNECT]');
@@ -284,7 +287,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     try {
       connect = parseRouteConnect(json);
     } catch (error) {
-      this.violation(violations.malformed, `CONNECT with ${(error as Error).message}`);
+      this.violation(violations.malformed, `CONNECT: ${(error as Error).message}`);
       return;
     }
     const refusal = this.#environment.judge(this, connect, () => this.#tls && peerOf(this.#tls));
@@ -302,7 +305,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     try {
       info = parseRouteInfo(json);
     } catch (error) {
-      this.violation(violations.malformed, `INFO with ${(error as Error).message}`);
+      this.violation(violations.malformed, `INFO: ${(error as Error).message}`);
       return;
     }
     this.log.trace(`<<- [INFO ${quote(info.server_name)}]`);
@@ -311,7 +314,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       return;
     }
     if (!this.isDialled && info.server_id !== this.remoteId) {
-      this.violation(violations.malformed, 'INFO of another server than CONNECT');
+      this.violation(violations.malformed, 'INFO and CONNECT have different server ids');
       return;
     }
     this.remoteId = info.server_id;
@@ -385,13 +388,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   peerError(text: Buffer): void {
     const line = `Route Error ${text.toString()}`;
-    // A nats-server with a pool of routes tries to have one for its system account, finds none here and does without.
+    // A nats-server with a route pool first requests a dedicated route for its system account, and then does without
+    // it.
     if (text.includes('Not possible to have a dedicated route')) this.log.debug(line);
     else this.log.error(line);
     this.connection.close('Parse Error');
   }
 
-  /** Answers what the other side did wrong. @param detail for the log only */
+  /** Answers a violation by the peer. @param detail for the log only */
   violation({ text, closes, log }: Violation, detail?: string): void {
     if (!this.connection.isOpen) return;
     const line = [log ?? text, detail].filter((part) => part !== undefined).join(': ');
@@ -402,7 +406,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   #isIntroduced(): boolean {
     if (this.remote !== undefined) return true;
-    this.violation(violations.malformed, 'INFO expected');
+    this.violation(violations.malformed, 'expected INFO before other operations');
     return false;
   }
 
@@ -413,7 +417,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 }
 
-/** As RS- and LS- name it. */
+/** The key by which RS- and LS- name an interest. */
 function keyOf(
   account: Buffer,
   subject: Buffer,

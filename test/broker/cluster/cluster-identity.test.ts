@@ -1,4 +1,4 @@
-// Whom a server takes for one of its cluster: by name, by user and password, and by the certificate.
+// ClusterIdentity: which servers it accepts as members, by cluster name, by user and password, and by certificate.
 import { describe, expect, it } from 'vitest';
 import { ClusterIdentity, type ClusterState } from '../../../src/broker/cluster/cluster-identity.ts';
 import type { RouteConnect } from '../../../src/broker/cluster/route-info.ts';
@@ -18,7 +18,7 @@ const connect: RouteConnect = {
   ...{ cluster_dynamic: false, headers: true },
 };
 
-/** A certificate with these DNS names and this common name. */
+/** Makes a peer certificate with these DNS names and this common name. */
 function peer(dnsNames: string[], commonName = 'none'): () => PeerCertificate {
   const distinguishedName = [[{ type: '2.5.4.3', value: commonName }]];
   return () =>
@@ -27,13 +27,14 @@ function peer(dnsNames: string[], commonName = 'none'): () => PeerCertificate {
     }) as unknown as PeerCertificate;
 }
 
-const nobody = () => undefined;
+const noCertificate = () => undefined;
 const tls = (option: string) => `tls { cert_file: "c", key_file: "k", ca_file: "a", ${option}: true }`;
 
 describe('user and password of a cluster', () => {
-  it('are asked for, both of them, where they are configured', () => {
+  it('are both required once they are configured', () => {
     const one = identity('name: c, authorization { user: r, password: s }');
-    const judged = (user: string, pass: string) => one.judge({ ...connect, user, pass }, nobody)?.detail;
+    const judged = (user: string, pass: string) =>
+      one.judge({ ...connect, user, pass }, noCertificate)?.detail;
     expect(judged('r', 's')).toBeUndefined();
     for (const [user, pass] of [
       ['r', ''],
@@ -43,7 +44,7 @@ describe('user and password of a cluster', () => {
     ] as const) {
       expect(judged(user, pass)).toBe(`wrong user or password for user "${user}"`);
     }
-    expect(identity('name: c').judge(connect, nobody)).toBeUndefined();
+    expect(identity('name: c').judge(connect, noCertificate)).toBeUndefined();
   });
 });
 
@@ -53,21 +54,21 @@ describe('verify_cert_and_check_known_urls', () => {
   );
   const detail = (names: string[]) => one.judge(connect, peer(names))?.detail;
 
-  it('lets in who has the host of a configured route in its certificate, or a wildcard for its first label', () => {
+  it('accepts a certificate with the host of a configured route, or with a wildcard for its first label', () => {
     expect(detail(['other', 'N1.example.com'])).toBeUndefined();
     expect(detail(['*.example.com'])).toBeUndefined();
   });
 
-  it('lets in nobody else', () => {
+  it('rejects a certificate without the host of a configured route', () => {
     for (const names of [[], ['n2.example.com'], ['n1.*.com'], ['*.com'], ['*'], ['example.com']]) {
       expect(detail(names)).toMatch(/^no DNS name of the certificate is the host/);
     }
-    expect(one.judge(connect, nobody)?.detail).toBeDefined();
+    expect(one.judge(connect, noCertificate)?.detail).toBeDefined();
   });
 });
 
 describe('verify_and_map', () => {
-  it('lets in whose certificate names the user of the cluster, whatever CONNECT says', () => {
+  it('accepts a certificate that names the user of the cluster, whatever CONNECT contains', () => {
     const one = identity(
       `name: c, ${tls('verify_and_map')}, authorization { user: "n.example.com", password: s }`,
     );
@@ -80,8 +81,8 @@ describe('verify_and_map', () => {
   });
 });
 
-describe('the name of a cluster', () => {
-  it('must be the same where it is configured', () => {
+describe('a cluster name', () => {
+  it('must match exactly if it is configured', () => {
     const one = identity('name: c');
     expect([one.agree('c', false), one.agree('d', false), one.agree('z', true)]).toEqual([
       true,
@@ -90,7 +91,7 @@ describe('the name of a cluster', () => {
     ]);
   });
 
-  it('gives way to one that is configured, and to a higher one of the moment', () => {
+  it('gives way to a configured name and to a greater generated one if it is generated', () => {
     const one = identity('');
     expect(one.isDynamic).toBe(true);
     expect(one.agree('A', true)).toBe(false);

@@ -1,4 +1,4 @@
-// Brokers that form a cluster within this process, and what a reload of the configuration changes in it.
+// Brokers that form a cluster within this process, and what a configuration reload changes in it.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -33,12 +33,12 @@ function routePort({ log }: Running): number {
 const routes = (...ports: number[]) =>
   `routes: [${ports.map((port) => `"nats://localhost:${port}"`).join(', ')}]`;
 
-/** Resolves when the assertions hold; several servers of a busy machine may take their time. */
+/** Resolves when the assertions hold; several servers on a busy machine need time. */
 function eventually(assertions: () => void | Promise<void>): Promise<void> {
   return vi.waitFor(assertions, { timeout: 8000, interval: 10 });
 }
 
-/** Resolves when what one publishes gets to the other. */
+/** Resolves when a message that `speaker` publishes reaches `listener`. */
 async function reaches(speaker: Wire, listener: Wire, subject: string): Promise<void> {
   listener.send(`SUB ${subject} ${subject}\r\n`);
   await listener.receives('');
@@ -50,7 +50,7 @@ async function reaches(speaker: Wire, listener: Wire, subject: string): Promise<
 }
 
 describe('a cluster of brokers', () => {
-  it('follows the list of routes: makes those that are added, ends those that are removed, and lets them be', async () => {
+  it('dials routes that a reload adds and closes those that a reload removes', async () => {
     const [one, two] = [await Running.start(server('one')), await Running.start(server('two'))];
     const [a, b] = [await one.connect(), await two.connect()];
     await one.reload(server('one', routes(routePort(two))));
@@ -66,7 +66,7 @@ describe('a cluster of brokers', () => {
     expect(one.log).toMatch(/Reloaded: cluster connect_retries/);
   });
 
-  it('ends a route only when no URL for its server is left', async () => {
+  it('closes a route only when a reload removes the last URL of its server', async () => {
     const [one, two] = [await Running.start(server('one')), await Running.start(server('two'))];
     const [a, b] = [await one.connect(), await two.connect()];
     const byName = `nats://localhost:${routePort(two)}`;
@@ -81,7 +81,7 @@ describe('a cluster of brokers', () => {
     expect(one.log.match(/Registering remote route/g)).toHaveLength(1);
   });
 
-  it('keeps what only a start can change', async () => {
+  it('keeps its name, port and existence in a reload, and says that only a restart changes them', async () => {
     const one = await Running.start(server('one'));
     await one.reload(`${server('one', '', '127.0.0.1:1')}`.replace('name: c', 'name: d'));
     expect(one.log).toMatch(/Only a restart changes these options: cluster name, cluster port/);
@@ -89,7 +89,7 @@ describe('a cluster of brokers', () => {
     expect(one.log).toMatch(/Only a restart changes these options: cluster$/m);
   });
 
-  it('keeps one route where both connect to each other, and nothing is lost over it', async () => {
+  it('keeps one route between two servers that dial each other, without losing a message', async () => {
     const [one, two] = [await Running.start(server('one')), await Running.start(server('two'))];
     const [a, b] = [await one.connect(), await two.connect()];
     await one.reload(server('one', routes(routePort(two))));
@@ -105,7 +105,7 @@ describe('a cluster of brokers', () => {
     expect(two.log.match(/Registering remote route/g)).toHaveLength(1);
   });
 
-  it('notices a route to itself, and does not make it again', async () => {
+  it('detects a route to itself and does not dial it again', async () => {
     const one = await Running.start(server('one'));
     await one.reload(server('one', routes(routePort(one))));
     await eventually(() =>
@@ -115,7 +115,7 @@ describe('a cluster of brokers', () => {
     expect(one.log.match(/Trying to connect to route/g)).toHaveLength(1);
   });
 
-  it('takes over the name of a server that has one of its own', async () => {
+  it('adopts the cluster name of a server that has a configured one', async () => {
     const one = await Running.start(server('one'));
     const nameless = await Running.start(server('two', routes(routePort(one))).replace('name: c, ', ''));
     await reaches(await one.connect(), await nameless.connect(), 'first');
@@ -123,7 +123,7 @@ describe('a cluster of brokers', () => {
     expect(await client.nextInfo()).toMatchObject({ cluster: 'c' });
   });
 
-  it('learns of a third server from the second', async () => {
+  it('connects two servers that each know only a third one', async () => {
     const one = await Running.start(server('one'));
     const two = await Running.start(server('two', routes(routePort(one))));
     const three = await Running.start(server('three', routes(routePort(one))));
@@ -133,7 +133,7 @@ describe('a cluster of brokers', () => {
 });
 
 describe('a cluster of brokers over TLS', () => {
-  it('ends routes whose pin is taken out, and says why it makes no new one', async () => {
+  it('closes routes whose pin a reload removes, and logs why it rejects a new one', async () => {
     const { pin } = readPeer(new X509Certificate(readFileSync(certificateOfTwo.cert)).raw);
     const pinned = (more: string) => server('one', routeTls(certificateOfOne, `pinned_certs: [${more}]`));
     const other = '0'.repeat(64);
@@ -147,7 +147,7 @@ describe('a cluster of brokers over TLS', () => {
     await eventually(() => expect(one.log).toMatch(/TLS route handshake error: .*two is not pinned/));
   });
 
-  it('makes no route to a server with another name than it is called by', async () => {
+  it('rejects a server certificate that lacks the host of the route', async () => {
     const elsewhere = makeLeaf(folder, 'elsewhere', ca, { hosts: ['elsewhere.example'] });
     const one = await Running.start(server('one', routeTls(elsewhere)));
     const two = await Running.start(
@@ -157,8 +157,8 @@ describe('a cluster of brokers over TLS', () => {
   });
 });
 
-describe('a route that its server does not read', () => {
-  it('holds nobody up, and is ended at max_pending', async () => {
+describe('a route whose peer does not read', () => {
+  it('stalls no publisher and is closed at max_pending', async () => {
     const limits = 'max_pending: 1MB\nmax_payload: 64KB\n';
     const one = await Running.start(`${limits}${server('one')}`);
     const [publisher, subscriber] = [await one.connect(), await one.connect()];
@@ -178,7 +178,7 @@ describe('a route that its server does not read', () => {
   });
 });
 
-/** Another server that asks for a subject and reads nothing after that. */
+/** A server that subscribes to a subject and then stops reading. */
 async function stuckServer() {
   let asked = () => {};
   const hasAsked = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-// How a broker forgets what a server listened to whose route has ended: nobody waits for it, and nothing goes there.
+// RouteInterest: dropping the interest of a route that has ended, without blocking the event loop.
 import { setImmediate } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
@@ -12,7 +12,7 @@ function listen(interest: RouteInterest, account: Account, subject: string, queu
   return interest.add(`${subject} ${queue}`, asked);
 }
 
-it('forgets queue groups at once and very many others in turns, between which there is time for other things', async () => {
+it('drops queue groups immediately and plain interest in batches that leave time for other work', async () => {
   const [account, interest] = [new Account('A'), new RouteInterest()];
   for (let number = 0; number < 10_000; number++) listen(interest, account, `a.${number}`);
   for (let number = 0; number < 3000; number++) listen(interest, account, `a.${number}`, 'q');
@@ -28,7 +28,7 @@ it('forgets queue groups at once and very many others in turns, between which th
   expect(left[0]).toBeGreaterThan(8000);
 });
 
-it('lets what the server asks for when it is back alone', async () => {
+it('keeps the new interest of a server that returns while its old interest is being dropped', async () => {
   const [account, before, after] = [new Account('A'), new RouteInterest(), new RouteInterest()];
   for (let number = 0; number < 5000; number++) listen(before, account, `a.${number}`);
   before.clear();
@@ -39,7 +39,7 @@ it('lets what the server asks for when it is back alone', async () => {
   expect(new Set(account.remote)).toEqual(new Set(after));
 });
 
-it('takes in nothing that is no subject, and takes back what it has', () => {
+it('rejects an invalid subject and removes an interest by its key', () => {
   const [account, interest] = [new Account('A'), new RouteInterest()];
   expect([listen(interest, account, 'a..b'), listen(interest, account, 'a.b')]).toEqual([false, true]);
   interest.remove('a.b undefined');

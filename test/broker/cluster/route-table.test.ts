@@ -1,11 +1,11 @@
-// Which of several routes to one server stays, for two servers at once where both must agree.
+// RouteTable: which of several routes to one server is kept, simulated on both servers, which must agree.
 import { describe, expect, it } from 'vitest';
 import type { RouteSession } from '../../../src/broker/cluster/route.ts';
 import type { RouteInfo } from '../../../src/broker/cluster/route-info.ts';
 import { RouteTable } from '../../../src/broker/cluster/route-table.ts';
 import { seeded } from '../../support/seeded.ts';
 
-/** `INFO!` is for somebody who is turned away. */
+/** `INFO!` is the INFO to a peer whose route is being closed. */
 type Message = 'CONNECT' | 'INFO' | 'INFO!' | 'PING' | 'PONG';
 
 /** One end of a connection between two servers. */
@@ -13,14 +13,14 @@ interface End {
   readonly isDialled: boolean;
   remoteId: string;
   remote: RouteInfo | undefined;
-  /** What the other end does with what this one sends. */
+  /** Sends a message to the other end. */
   send: (what: Message) => void;
   isOpen: boolean;
   isGreeted: boolean;
   close: () => void;
 }
 
-/** A server that speaks only of itself, with messages that arrive when the test lets them. */
+/** A broker without gossip, whose messages arrive when the test delivers them. */
 class Server {
   readonly table: RouteTable;
   readonly id: string;
@@ -66,7 +66,9 @@ class Server {
   }
 }
 
-/** Takes the first route that it gets INFO along, whoever has connected; greets at once who has connected to it. */
+/**
+ * Commits to the first route that delivers an INFO, dialled or accepted; sends its own INFO on accepting a connection.
+ */
 class NatsServer {
   readonly id: string;
   #kept: End | undefined;
@@ -100,7 +102,7 @@ class NatsServer {
   }
 }
 
-/** Messages under way; each connection keeps its order, and which one moves next is up to `random`. */
+/** Messages in transit: each connection keeps its order, and `random` selects which one delivers next. */
 class Network {
   readonly #queues: (() => void)[][] = [];
 
@@ -144,8 +146,8 @@ class Network {
   }
 }
 
-describe('two servers that connect to each other at the same time', () => {
-  it('keep one route, and the same one, in whatever order things arrive', () => {
+describe('two brokers that dial each other at the same time', () => {
+  it('keep the same single route, whatever the order in which messages arrive', () => {
     for (let seed = 1; seed <= 1000; seed++) {
       const [a, b] = seed % 2 === 0 ? [new Server('A'), new Server('B')] : [new Server('B'), new Server('A')];
       const network = new Network();
@@ -160,8 +162,8 @@ describe('two servers that connect to each other at the same time', () => {
   });
 });
 
-describe('a broker and a nats-server that connect to each other at the same time', () => {
-  it('keep one route, and the same one, in whatever order things arrive', () => {
+describe('a broker and a nats-server that dial each other at the same time', () => {
+  it('keep the same single route, whatever the order in which messages arrive', () => {
     for (let seed = 1; seed <= 1000; seed++) {
       const [broker, server] = [new Server('M'), new NatsServer(seed % 2 === 0 ? 'A' : 'Z')];
       const network = new Network();
@@ -176,14 +178,14 @@ describe('a broker and a nats-server that connect to each other at the same time
   });
 });
 
-describe('a server that connects twice', () => {
+describe('a server that dials twice', () => {
   function accept(table: RouteTable, id: string): RouteSession {
     const end = { isDialled: false, remoteId: id, remote: undefined } as unknown as RouteSession;
     table.accepted(end);
     return end;
   }
 
-  it('waits with the second until the first is settled', () => {
+  it('has its second route queued until the outcome of the first is known', () => {
     const events: string[] = [];
     const names = new Map<RouteSession, string>();
     const say = (what: string) => (route: RouteSession) => events.push(`${what} ${names.get(route) ?? '?'}`);
