@@ -1,4 +1,5 @@
-// The broker put together: what listens, who is connected, what a reload changes, and how it ends.
+// Assembles a running broker from its parts: listeners, sessions, accounts, TLS, cluster and monitoring. Orders its
+// start, its reloads and its shutdown.
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
@@ -37,14 +38,14 @@ import { TlsEntrance } from './transport/tls-entrance.ts';
 
 export interface BrokerDependencies {
   readonly logger: Logger;
-  /** A number in [0, 1). */
+  /** Returns a number in [0, 1). */
   readonly random?: () => number;
   readonly now?: () => Date;
-  /** What the log and monitoring say; by default that of a development version. */
+  /** The version in the log and in monitoring; by default that of a development build. */
   readonly version?: string;
-  /** Reads the configuration again, for `reload`; throws where it cannot be used. */
+  /** Reads the configuration again, for `reload`; throws if it is unusable. */
   readonly reread?: () => BrokerOptions;
-  /** Told of the options that a reload put in force. */
+  /** Called with the options that a reload has put in force. */
   readonly onReload?: (options: BrokerOptions) => void;
 }
 
@@ -52,30 +53,30 @@ export interface BrokerDependencies {
 export interface Broker {
   /** The host as configured. */
   readonly address: string;
-  /** The port that clients connect to, the real one where any free one was asked for. */
+  /** The port of the client listener; the actual one if the configuration asks for any free port. */
   readonly port: number;
-  /** What a client on this machine connects to. */
+  /** The URL for a client on this machine. */
   readonly clientUrl: string;
-  /** Where monitoring is; undefined without. */
+  /** The URL of monitoring; undefined without it. */
   readonly monitorUrl: string | undefined;
-  /** Where other servers of the cluster connect to; undefined without. */
+  /** The URL for other servers of the cluster; undefined without a cluster. */
   readonly routeUrl: string | undefined;
-  /** How many clients are connected. */
+  /** Number of connected clients. */
   readonly clients: number;
-  /** Resolves when the broker has ended, however that came. */
+  /** Resolves when the broker has ended, for whatever reason. */
   readonly ended: Promise<void>;
-  /** Reads the configuration again and applies what can be applied; a configuration that is wrong changes nothing. */
+  /** Reads the configuration again and applies what a running broker can change; an invalid one changes nothing. */
   reload(): Promise<void>;
-  /** Lets the clients go one by one and ends; resolves when it has. */
+  /** Disconnects the clients one by one and then ends the broker; resolves when it has ended. */
   lameDuck(): Promise<void>;
-  /** Ends all connections after what is pending for them is written. */
+  /** Ends all connections after writing their pending bytes. */
   close(): Promise<void>;
 }
 
-/** Bytes read from a socket at once. */
+/** Maximum bytes per read from a socket. */
 const readSize = 128 * 1024;
 
-/** Starts a broker; throws a NatspkiError where it cannot listen or its TLS material cannot be used. */
+/** Starts a broker; throws a NatspkiError if it cannot listen or its TLS material is unusable. */
 export async function startBroker(options: BrokerOptions, deps: BrokerDependencies): Promise<Broker> {
   const broker = new RunningBroker(options, deps);
   try {
@@ -117,7 +118,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   #port = 0;
   #closing: Promise<void> | undefined;
   #isLeaving = false;
-  /** Reloads take turns. */
+  /** Serializes reloads. */
   #reloading: Promise<void> = Promise.resolve();
   #markEnded: () => void = () => {};
 
@@ -152,7 +153,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.facts = this.#describe();
     this.#watcher = new FileWatcher({
       onError: (error) =>
-        this.logger.warn(`Watching files: ${error instanceof Error ? error.message : error}`),
+        this.logger.warn(`Error watching files: ${error instanceof Error ? error.message : error}`),
     });
     this.#tls = new ClientTls(this.sessions, this.logger, this.#tlsSettings('tls'));
   }
@@ -201,7 +202,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const { options, logger } = this;
     sayHello(options, this.facts, logger);
     await this.#tls.open(options.tls);
-    // Before anybody can ask.
+    // Before a client can send a request.
     this.#imports.listen();
     this.#system = new SystemAccount(this);
     await this.#openMonitor();
@@ -219,7 +220,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     logger.info('Server is ready');
   }
 
-  /** Takes back what a failed start has opened. */
+  /** Closes what a failed start has opened. */
   async abandon(): Promise<void> {
     await this.#shut();
     this.#markEnded();
@@ -307,7 +308,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.logger.info('Reloaded server configuration');
   }
 
-  /** Puts what the configuration says of accounts into force. */
+  /** Applies the accounts of the configuration. */
   #applyAccounts(): void {
     const { limits, accounts } = this.options.auth;
     for (const { name } of accounts) this.accounts.get(name);
@@ -325,7 +326,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#markEnded();
   }
 
-  /** Ends what listens, watches and waits. */
+  /** Closes the listeners, the file watcher and the workers. */
   async #shut(): Promise<void> {
     this.#tls.close();
     this.#imports.close();
@@ -345,17 +346,17 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
     this.sessions.add(session);
     welcome(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
-      session.log.error(`cannot take the connection: ${error instanceof Error ? error.stack : error}`);
+      session.log.error(`cannot accept the connection: ${error instanceof Error ? error.stack : error}`);
       session.connection.abort('Client Closed');
     });
   }
 
-  /** @param where the block is */
+  /** @param where the path of the block in the configuration */
   #tlsSettings(where: string): TlsSourceOptions {
     return { where, log: this.logger, watcher: this.#watcher, now: this.now };
   }
 
-  /** Logs what may happen very often. */
+  /** Logs an error at a limited rate. */
   #complain(text: string): void {
     if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
   }

@@ -1,4 +1,4 @@
-// TLS of the clients of a broker: there or not, as the options say, and something else after a reload.
+// TLS of the client listener: present or absent as the options say, and replaced by a reload.
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
@@ -24,24 +24,24 @@ export class ClientTls {
     return this.#entrance;
   }
 
-  /** Throws a NatspkiError where the material cannot be used. @param block undefined for no TLS */
+  /** Loads the material; throws a NatspkiError if it is unusable. @param block undefined for no TLS */
   async open(block: TlsBlock | undefined): Promise<void> {
     this.#entrance = block && (await TlsEntrance.open(block, this.#settings));
   }
 
-  /** Goes over to another block; throws, with everything as it was, where its material cannot be used. */
+  /** Switches to another block; throws if its material is unusable, and keeps the block in force. */
   async reload(block: TlsBlock | undefined): Promise<void> {
     const previous = this.#entrance;
     if (previous !== undefined && block !== undefined) {
-      const goOver = await previous.prepare(block);
-      await goOver();
+      const adopt = await previous.prepare(block);
+      await adopt();
     } else {
       await this.open(block);
       previous?.close();
     }
   }
 
-  /** A pin that was taken out of the configuration is revoked, for connections that are open too. */
+  /** Closes open connections whose pin a reload has removed. */
   closeUnpinned(): void {
     const pins = this.#entrance?.block.pinnedCerts;
     if (pins === undefined) return;
@@ -52,18 +52,18 @@ export class ClientTls {
     for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
   }
 
-  /** Tells one that it is not let in, when it is time for that; without TLS at once. */
+  /** Calls `tell` when a rejected client may be told so: after a delay over TLS, immediately without. */
   refusing({ tls }: ClientSession, tell: () => void): void {
     if (tls === undefined || this.#entrance === undefined) tell();
     else this.#entrance.handshaker.delayRefusal(tls, tell);
   }
 
-  /** One that was not let in has gone. */
+  /** Records that a rejected client has disconnected. */
   refused({ tls }: ClientSession): void {
     if (tls !== undefined) this.#entrance?.handshaker.refused(tls);
   }
 
-  /** Ends the handshakes under way; connections that were made stay. */
+  /** Aborts handshakes in progress; established connections stay open. */
   close(): void {
     this.#entrance?.close();
   }

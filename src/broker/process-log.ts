@@ -1,11 +1,11 @@
-// Where a broker's process logs: stderr or a file, as the configuration says, and says anew when it is reloaded.
+// The log of a broker process: stderr or a file, as configured; a reload may switch it.
 import { LineLogger, LogFile } from '../log.ts';
 import type { LogOptions } from './options/options.ts';
 
 export interface LogSettings {
-  /** Lines for stderr, where no log file is configured. */
+  /** Writes a line to stderr if no log file is configured. */
   readonly writeLine?: (line: string) => void;
-  /** Whether stderr shows colours. */
+  /** Whether stderr supports colours. */
   readonly colors?: boolean;
 }
 
@@ -15,7 +15,7 @@ export class ProcessLog {
   readonly #colors: boolean;
   #file: LogFile | undefined;
 
-  /** Throws a NatspkiError where the log file cannot be opened. */
+  /** Throws a NatspkiError if the log file cannot be opened. */
   constructor(options: LogOptions, { writeLine, colors = false }: LogSettings) {
     this.#stderr = writeLine ?? ((line) => process.stderr.write(line));
     this.#colors = colors;
@@ -25,7 +25,7 @@ export class ProcessLog {
     this.#use(options);
   }
 
-  /** Does as a reloaded configuration says; a file that cannot be opened is an error in the log in use, which stays. */
+  /** Applies reloaded options. If the new file cannot be opened, logs the error and keeps the current log. */
   follow(options: LogOptions): void {
     try {
       this.#use(options);
@@ -34,7 +34,7 @@ export class ProcessLog {
     }
   }
 
-  /** Opens the log file anew, for a rotation that moved it away. */
+  /** Reopens the log file after a log rotation has moved it. */
   reopen(): void {
     if (this.#file === undefined) {
       this.logger.info('File log re-open ignored, not a file logger');

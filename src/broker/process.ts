@@ -1,4 +1,4 @@
-// Runs a broker as a process: its log, its pid and ports files, the signals it obeys, until it has ended.
+// Runs a broker as a process until it has ended: with its log, its pid and ports files and its signal handlers.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files.ts';
@@ -13,17 +13,17 @@ import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
 
 export interface ProcessSettings extends LogSettings {
-  /** What INFO and the log say. */
+  /** The version in the log and in monitoring. */
   readonly version: string;
-  /** What the ports file is named after, as nats-server's is after its program; by default natspki. */
+  /** The prefix of the ports file's name, as nats-server uses its program name; by default natspki. */
   readonly program?: string | undefined;
-  /** Called once clients can connect and signals are obeyed. */
+  /** Called once clients can connect and signals are handled. */
   readonly onReady?: (broker: Broker) => void;
 }
 
 /**
- * Runs a broker until a signal or lame duck mode has ended it. Throws a NatspkiError, before anything listens, where the
- * configuration, the TLS material or the address cannot be used.
+ * Runs a broker until a signal or lame duck mode has ended it. Throws a NatspkiError before it listens if the
+ * configuration, the TLS material or the address is unusable.
  */
 export async function runBroker(source: ConfigurationSource, settings: ProcessSettings): Promise<void> {
   let configuration = loadBrokerConfiguration(source);
@@ -41,9 +41,9 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
   const started = new Promise<Broker>((resolve) => {
     start = resolve;
   });
-  // Before anything says that it is ready: whoever waits for that may signal or change a file at once.
+  // Before the broker reports that it is ready: a supervisor may then send a signal or change a file immediately.
   const reloader = new Reloader(started, () => configuration.files, logger);
-  const stopObeying = obeySignals(started, reloader, log);
+  const stopHandling = handleSignals(started, reloader, log);
   await reloader.watch();
   const written: string[] = [];
   let broker: Broker | undefined;
@@ -63,7 +63,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     });
     start(broker);
     if (options.portsFileDir !== undefined) {
-      // As with nats-server, clients can do without.
+      // As in nats-server, clients can do without a ports file.
       const path = await writePortsFile(options.portsFileDir, broker, settings.program).catch((error) => {
         logger.error(`Error writing ports file: ${(error as Error).message}`);
       });
@@ -72,22 +72,25 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     settings.onReady?.(broker);
     await broker.ended;
   } finally {
-    // A start that fails behind it must not leave it running.
+    // An error after the start must not leave the broker running.
     await broker?.close();
     for (const path of written) rmSync(path, { force: true });
     await reloader.close();
-    stopObeying();
+    stopHandling();
     log.close();
   }
 }
 
-/** Does what nats-server does on signals (signal.go), once there is a broker; returns what undoes it. */
-function obeySignals(started: Promise<Broker>, reloader: Reloader, log: ProcessLog): () => void {
+/**
+ * Handles signals as nats-server does (signal.go), once the broker has started. Returns the function that removes the
+ * handlers.
+ */
+function handleSignals(started: Promise<Broker>, reloader: Reloader, log: ProcessLog): () => void {
   const { logger } = log;
   let leaving = false;
   const reactions: Partial<Record<NodeJS.Signals, (broker: Broker) => Promise<void> | void>> = {
     SIGINT: (broker) => broker.close(),
-    // A service manager's stop must not cut the leave-taking short.
+    // A service manager's stop must not cut lame duck mode short.
     SIGTERM: (broker) => (leaving ? undefined : broker.close()),
     SIGHUP: () => reloader.reload(),
     SIGUSR1: () => log.reopen(),
@@ -112,7 +115,7 @@ async function writePidFile(path: string): Promise<string> {
   return path;
 }
 
-/** Writes what nats-server writes for those who let it choose its port (server.go, logPorts). */
+/** Writes the ports file, from which other programs learn a port that the broker chose (server.go, logPorts). */
 async function writePortsFile(
   folder: string,
   { clientUrl, monitorUrl, routeUrl, address: host, port }: Broker,

@@ -1,5 +1,5 @@
-// Keeps a running broker to its configuration: reloads when told and whenever one of the files changes, and goes on
-// trying while it cannot be used, since what it lacks may be a file that nobody watches yet.
+// Keeps a running broker up to date with its configuration: reloads on request and when one of the files changes.
+// Retries while the configuration is unusable, since the missing file may be one that is not watched yet.
 import { isDeepStrictEqual } from 'node:util';
 import { NatspkiError } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -16,22 +16,22 @@ export class Reloader {
   readonly #watcher = new FileWatcher();
   #watched: readonly string[] | undefined;
   #watch: FileWatch | undefined;
-  /** Attempts take turns. */
+  /** Serializes attempts. */
   #running: Promise<void> = Promise.resolve();
   #retry: NodeJS.Timeout | undefined;
   #retryMs = firstRetryMs;
-  /** The failure that the log tells of already. */
-  #said = '';
+  /** The failure logged last, which is not logged again. */
+  #logged = '';
   #isClosed = false;
 
-  /** @param files those of the configuration in use; a reload may bring others (include) */
+  /** @param files returns the files of the configuration in use; a reload may add some (include) */
   constructor(started: Promise<Broker>, files: () => readonly string[], logger: Logger) {
     this.#started = started;
     this.#files = files;
     this.#logger = logger;
   }
 
-  /** Begins to watch; resolves once no change can be missed any more. */
+  /** Starts watching; resolves once no change can be missed. */
   async watch(): Promise<void> {
     const files = this.#files();
     if (isDeepStrictEqual(files, this.#watched)) return;
@@ -40,14 +40,14 @@ export class Reloader {
     this.#watch = await this.#watcher.watch(files, () => void this.reload());
   }
 
-  /** Reloads; a configuration that cannot be used is an error in the log and changes nothing. */
+  /** Reloads; logs an unusable configuration as an error and keeps the one in force. */
   reload(): Promise<void> {
     this.#retryMs = firstRetryMs;
-    this.#said = '';
+    this.#logged = '';
     return this.#enqueue();
   }
 
-  /** Watches and tries no more. */
+  /** Stops watching and retrying. */
   async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
@@ -72,12 +72,12 @@ export class Reloader {
 
   #fail(message: string): void {
     if (this.#isClosed) return;
-    if (message !== this.#said) {
+    if (message !== this.#logged) {
       for (const line of message.split('\n')) {
         this.#logger.error(`Failed to reload server configuration: ${line}`);
       }
     }
-    this.#said = message;
+    this.#logged = message;
     this.#retry = setTimeout(() => void this.#enqueue(), this.#retryMs).unref();
     this.#retryMs = Math.min(2 * this.#retryMs, lastRetryMs);
   }

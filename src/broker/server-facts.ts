@@ -1,22 +1,21 @@
-// What the broker says of itself to everybody, from its options and from what has become of them.
+// What the broker tells all clients and servers about itself, from its options and its run-time state.
 import type { Authenticator } from './auth/auth.ts';
 import type { ServerFacts } from './clients/info.ts';
 import { clientUrlsOf } from './cluster/client-urls.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import type { BrokerOptions } from './options/options.ts';
 
-/** What the options do not say. */
+/** Run-time state that the options do not contain. */
 export interface Circumstances {
   readonly id: string;
   readonly version: string;
-  /** The port that clients connect to; 0 while there is none. */
+  /** The port of the client listener; 0 before it listens. */
   readonly port: number;
   readonly authenticator: Authenticator;
-  /** Undefined for a server that stands alone, and before its cluster is there. */
+  /** Undefined for a standalone server, and before the cluster listens. */
   readonly cluster: Cluster | undefined;
 }
 
-/** Puts the facts together. */
 export function describeServer(options: BrokerOptions, circumstances: Circumstances): ServerFacts {
   const { id, version, authenticator, cluster } = circumstances;
   const { tls, allowNonTls, clientAdvertise } = options;

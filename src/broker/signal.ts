@@ -1,4 +1,4 @@
-// Signals to a running broker by nats-server's names for them (-sl reload=PIDFILE).
+// Sends signals to a running broker by nats-server's names for them (-sl reload=PIDFILE).
 import { NatspkiError, UsageError } from '../errors.ts';
 import { readFileSync } from '../files.ts';
 
@@ -11,12 +11,14 @@ const signals: Readonly<Record<string, NodeJS.Signals>> = {
   ldm: 'SIGUSR2',
 };
 
-/** Sends `COMMAND=PID` or `COMMAND=PIDFILE`; throws a UsageError for anything else, a NatspkiError where nobody is there. */
+/**
+ * Sends `COMMAND=PID` or `COMMAND=PIDFILE`; throws a UsageError for other text, a NatspkiError without such a process.
+ */
 export function sendSignal(text: string): void {
   const [, command = '', target = ''] = /^([^=]*)(?:=(.*))?$/s.exec(text) ?? [];
   const signal = signals[command];
   const known = Object.keys(signals).join(', ');
-  if (signal === undefined) throw new UsageError(`unknown signal "${command}"`, `one of ${known}`);
+  if (signal === undefined) throw new UsageError(`unknown signal "${command}"`, `use one of ${known}`);
   const pid = processId(target, command);
   try {
     process.kill(pid, signal);
@@ -31,7 +33,8 @@ function processId(target: string, command: string): number {
   const hint = `--signal ${command}=PID or --signal ${command}=PIDFILE`;
   if (target === '') throw new UsageError(`signal "${command}" needs a process`, hint);
   const text = /^\d+$/.test(target) ? target : readFileSync(target).toString('latin1').trim();
-  // 0 and negative numbers would be whole groups of processes.
-  if (!/^[1-9]\d*$/.test(text)) throw new NatspkiError('pid-file', `"${target}" names no process`, { hint });
+  // 0 and negative numbers would address process groups.
+  if (!/^[1-9]\d*$/.test(text))
+    throw new NatspkiError('pid-file', `no valid process id in "${target}"`, { hint });
   return Number(text);
 }

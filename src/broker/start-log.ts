@@ -1,12 +1,12 @@
-// What a broker logs when it starts: who it is, and what somebody who reads the log should know of its options.
+// What a broker logs when it starts: its identity, and warnings about its options.
 import type { Logger } from '../log.ts';
 import type { ServerFacts } from './clients/info.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { isBcrypt } from './options/password.ts';
 
-/** Says what starts, and what of its options is unwise. */
+/** Logs the identity of the broker and warns about unwise options. */
 export function sayHello(options: BrokerOptions, facts: ServerFacts, logger: Logger): void {
-  logger.info('Starting natspki, a broker for the NATS protocol that is not nats-server');
+  logger.info('Starting natspki, a NATS broker (not nats-server)');
   logger.info(`  Version:  ${facts.version}`);
   logger.info(`  Node:     ${process.versions.node}`);
   logger.info(`  Name:     ${facts.name}`);
@@ -21,7 +21,7 @@ export function sayHello(options: BrokerOptions, facts: ServerFacts, logger: Log
   }
 }
 
-/** Says whether clients come over TLS. */
+/** Logs whether clients connect over TLS. */
 export function sayHowClientsCome({ tls, allowNonTls }: BrokerOptions, logger: Logger): void {
   if (tls === undefined) return;
   const only = tls.handshakeFirst !== undefined && tls.handshakeFirst.fallbackMs === undefined;

@@ -225,7 +225,7 @@ describe('sendSignal', () => {
   it.each([
     ['dance=1', /unknown signal "dance"/],
     ['reload', /signal "reload" needs a process/],
-    ['reload=0', /"0" names no process/],
+    ['reload=0', /no valid process id in "0"/],
     ['reload=/none.pid', /none\.pid/],
     ['reload=999999999', /cannot send reload to process 999999999: there is no such process/],
   ])('rejects "%s"', (text, message) => {
@@ -235,7 +235,7 @@ describe('sendSignal', () => {
   it('rejects a pid file that names a process group or no process', () => {
     for (const text of ['-1', '0', 'x', '']) {
       writeFileSync(join(scratch, 'bad.pid'), text);
-      expect(() => sendSignal(`stop=${join(scratch, 'bad.pid')}`)).toThrow(/names no process/);
+      expect(() => sendSignal(`stop=${join(scratch, 'bad.pid')}`)).toThrow(/no valid process id in /);
     }
   });
 });
