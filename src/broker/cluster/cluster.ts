@@ -101,7 +101,7 @@ export class Cluster
     }
     cluster.#listener = await Listener.open(
       { host, port: port === -1 ? 0 : port },
-      (socket) => cluster.#entrance.accept(socket).catch((error: unknown) => cluster.#blame(error)),
+      (socket) => cluster.#entrance.accept(socket).catch((error: unknown) => cluster.#logDefect(error)),
       onError,
       '--cluster',
     );
@@ -327,7 +327,7 @@ export class Cluster
   }
 
   connected(socket: Socket, destination: Destination): void {
-    this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#blame(error));
+    this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#logDefect(error));
   }
 
   // Called by the entrance.
@@ -382,7 +382,7 @@ export class Cluster
   }
 
   /** Logs a defect that one route triggers: it must not end the broker. */
-  #blame(error: unknown): void {
+  #logDefect(error: unknown): void {
     this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
   }
 

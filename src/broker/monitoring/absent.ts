@@ -1,5 +1,6 @@
-// What a server that has no gateways, leaf nodes, JetStream, operator and Go runtime says of them: none, in the fields of
-// nats-server's Gatewayz, Leafz, JSInfo and ExpvarzStatus (monitor.go). Tools that ask all servers of a system count on an answer from each.
+// Responses about what this broker lacks: gateways, leaf nodes, JetStream, an operator and the Go runtime. They report
+// none, in the fields of nats-server's Gatewayz, Leafz, JSInfo and ExpvarzStatus (monitor.go). Tools that query all
+// servers of a system expect a response from each.
 import { goTime } from '../../go-time.ts';
 import { quote } from '../../log.ts';
 import { BadQuery, type Query } from './monitor-query.ts';
@@ -9,18 +10,18 @@ import type { Monitored } from './monitored.ts';
 export function gatewayz(query: Query, broker: Monitored): object {
   query.subscriptions('subs');
   query.boolean('accs');
-  return { ...askedNow(broker), outbound_gateways: {}, inbound_gateways: {} };
+  return { ...serverAndTime(broker), outbound_gateways: {}, inbound_gateways: {} };
 }
 
 /** Answers /leafz; throws BadQuery. */
 export function leafz(query: Query, broker: Monitored): object {
   query.boolean('subs');
-  return { ...askedNow(broker), leafnodes: 0, leafs: [] };
+  return { ...serverAndTime(broker), leafnodes: 0, leafs: [] };
 }
 
 const jszFlags = ['accounts', 'streams', 'consumers', 'direct-consumers', 'config'];
 
-/** Answers /jsz; throws BadQuery, also where only a leader is to answer. */
+/** Answers /jsz; throws BadQuery, also when the request is for a leader only. */
 export function jsz(query: Query, broker: Monitored): object {
   for (const name of jszFlags) query.boolean(name);
   for (const name of ['offset', 'limit']) query.integer(name);
@@ -30,7 +31,7 @@ export function jsz(query: Query, broker: Monitored): object {
   return {
     ...{ memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, accounts: 0, ha_assets: 0 },
     api: { level: 0, total: 0, errors: 0 },
-    ...askedNow(broker),
+    ...serverAndTime(broker),
     disabled: true,
     config: { max_memory: 0, max_storage: 0 },
     ...{ streams: 0, consumers: 0, messages: 0, bytes: 0, total: 0 },
@@ -43,7 +44,9 @@ export function profilez(name: string): object {
   return { profile: null, error };
 }
 
-/** What Node knows of what Go says of its memory, and the program without its arguments, which may hold a password. */
+/**
+ * Go's memory statistics as far as Node has them, and the program without its arguments, which may contain a password.
+ */
 export function expvarz(): object {
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   const memstats = {
@@ -53,7 +56,7 @@ export function expvarz(): object {
   return { memstats, cmdline: process.argv.slice(0, 2) };
 }
 
-/** Refuses to take what an operator says of an account (accounts.go, respondToUpdate). */
+/** The rejection of an account update by an operator (accounts.go, respondToUpdate). */
 export function claims(account: string, isEmpty: boolean): object {
   const description = isEmpty
     ? 'jwt update error - request body is empty'
@@ -61,6 +64,6 @@ export function claims(account: string, isEmpty: boolean): object {
   return { account, code: 500, description };
 }
 
-function askedNow({ facts, now }: Monitored) {
+function serverAndTime({ facts, now }: Monitored) {
   return { server_id: facts.id, now: goTime(now()) };
 }

@@ -1,4 +1,4 @@
-// /accountz: the accounts by name, or one of them in detail (monitor.go, Accountz).
+// /accountz: the names of all accounts, or the details of one (monitor.go, Accountz).
 
 import { goTime } from '../../go-time.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
@@ -19,7 +19,7 @@ export function accountz(query: Query, broker: Monitored): object {
   };
 }
 
-/** One account in the fields of nats-server's AccountInfo; throws BadQuery where there is none. */
+/** Describes one account in the fields of nats-server's AccountInfo; throws BadQuery if it does not exist. */
 export function accountDetail(name: string, broker: Monitored): object {
   const account = [...broker.accounts].find((each) => each.name === name);
   if (account === undefined) throw new BadQuery(`Account ${name} does not exist`);
@@ -41,10 +41,10 @@ export function accountDetail(name: string, broker: Monitored): object {
   };
 }
 
-/** As nats-server prints them (accounts.go, ServiceRespType). */
+/** Response types as nats-server prints them (accounts.go, ServiceRespType). */
 const responseTypes = { single: 'Singleton', stream: 'Streamed', chunked: 'Chunked' } as const;
 
-/** What the account exports, in the fields of nats-server's ExtExport; undefined for nothing. */
+/** Lists what the account exports, in the fields of nats-server's ExtExport; undefined if nothing. */
 function exportsOf(name: string, { options }: Monitored): object[] | undefined {
   const exports = options.auth.accounts.find((account) => account.name === name)?.exports ?? [];
   if (exports.length === 0) return undefined;
@@ -57,7 +57,7 @@ function exportsOf(name: string, { options }: Monitored): object[] | undefined {
   }));
 }
 
-/** What the account imports, in the fields of nats-server's ExtImport; undefined for nothing. */
+/** Lists what the account imports, in the fields of nats-server's ExtImport; undefined if nothing. */
 function importsOf(name: string, { options }: Monitored): object[] | undefined {
   const { streams, services } = options.auth.links;
   const own = ({ account }: { account: string }) => account === name;
@@ -74,7 +74,7 @@ function importsOf(name: string, { options }: Monitored): object[] | undefined {
   return found.length === 0 ? undefined : found;
 }
 
-/** As nats-server's jwt package prints it (ServiceLatency). */
+/** Describes latency sampling as nats-server's jwt package prints it (ServiceLatency). */
 function describeLatency({ sampling, subject }: LatencyOptions): object {
   return { sampling: sampling === 0 ? 'headers' : sampling, results: subject };
 }

@@ -1,10 +1,10 @@
-// /accstatz: how many connections and messages each account has (monitor.go, AccountStatz).
+// /accstatz: the connection and message counts of each account (monitor.go, AccountStatz).
 
 import { goTime } from '../../go-time.ts';
 import type { Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 
-/** Answers a request; throws BadQuery. @param only of these accounts; undefined for all */
+/** Answers a request; throws BadQuery. @param only the accounts to list; undefined for all */
 export function accstatz(query: Query, broker: Monitored, only?: readonly string[]): AccountStatz {
   const isUnusedWanted = query.boolean('unused');
   const names = [...broker.accounts].map(({ name }) => name);
@@ -24,7 +24,7 @@ export interface AccountStatz {
   readonly account_statz: readonly AccountStatistics[];
 }
 
-/** One account in the fields of nats-server's AccountStat (events.go). */
+/** The statistics of one account, in the fields of nats-server's AccountStat (events.go). */
 export type AccountStatistics = ReturnType<typeof accountStatistics>;
 
 export function accountStatistics(broker: Monitored, name: string) {

@@ -1,5 +1,6 @@
-// What the server tells in the system account unasked: clients that come, go and are refused, how many each account has,
-// how the server does, and that it leaves (nats-server, events.go). It costs next to nothing where nobody listens.
+// The advisories that the server publishes in the system account: clients that connect, disconnect or are rejected, the
+// connections of each account, server statistics, lame duck mode and shutdown (nats-server, events.go). Without a
+// subscriber an advisory costs next to nothing.
 
 import type { ClientSession } from '../clients/client.ts';
 import { userOf } from '../clients/connection-record.ts';
@@ -9,18 +10,18 @@ import type { Monitored } from './monitored.ts';
 import { statsz } from './statsz.ts';
 import type { System } from './system.ts';
 
-/** How often the server says how it does, and how many connections an account has (events.go). */
+/** Milliseconds between two server statistics, and between two connection counts of an account (events.go). */
 const statisticsMs = 10_000;
 const connectionsMs = 30_000;
 
-/** How long the number of connections may lag behind. */
-const togetherMs = 50;
+/** Maximum delay of a connection count, in milliseconds: one advisory covers all changes in that time. */
+const coalesceMs = 50;
 
 export class Advisories {
   readonly #system: System;
   readonly #broker: Monitored;
   readonly #timers: NodeJS.Timeout[];
-  /** By account. */
+  /** Timers of delayed connection counts, by account. */
   readonly #pending = new Map<string, NodeJS.Timeout>();
 
   constructor(system: System, broker: Monitored) {
@@ -41,14 +42,14 @@ export class Advisories {
     this.#tellConnectionsOf(account);
   }
 
-  /** @param reason in the words of monitoring */
+  /** @param reason in the wording of monitoring */
   disconnected(session: ClientSession, reason: string): void {
     const { account } = session.profile;
     this.#system.tell(`$SYS.ACCOUNT.${account}.DISCONNECT`, () => this.#ended(session, reason));
     this.#tellConnectionsOf(account);
   }
 
-  /** Somebody was not let in, who is of the global account until then: its clients are told as well (events.go). */
+  /** A client was rejected. It belongs to the global account until then, so that account is told too (events.go). */
   refused(session: ClientSession, reason: string): void {
     const { id } = this.#broker.facts;
     this.#system.tellGlobal('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () => this.#ended(session, reason));
@@ -74,7 +75,7 @@ export class Advisories {
         rtt: Math.round(rttMs * 1e6) || undefined,
         stop: this.#broker.now().toISOString(),
       },
-      // From the client's point of view.
+      // From the client's point of view, as in nats-server.
       sent: { msgs: inMsgs, bytes: inBytes },
       received: { msgs: outMsgs, bytes: outBytes },
       reason,
@@ -93,10 +94,10 @@ export class Advisories {
     for (const account of accounts) this.#tellConnectionsOf(account);
   }
 
-  /** Soon, once for all that come and go together. Of the global account nothing is told. */
+  /** Schedules one count for all connections that open and close together. The global account has no counts. */
   #tellConnectionsOf(account: string): void {
     if (account === globalAccountName || this.#pending.has(account)) return;
-    const timer = setTimeout(() => this.#tellConnectionsNow(account), togetherMs).unref();
+    const timer = setTimeout(() => this.#tellConnectionsNow(account), coalesceMs).unref();
     this.#pending.set(account, timer);
   }
 
@@ -112,7 +113,7 @@ export class Advisories {
   }
 }
 
-/** Who a client is (events.go, ClientInfo). */
+/** Describes a client (events.go, ClientInfo). */
 function describe(session: ClientSession): object {
   const { profile, connection, statistics, id } = session;
   const { name, lang, version } = profile.connect;

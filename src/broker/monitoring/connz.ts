@@ -1,4 +1,4 @@
-// /connz: the connections, open and ended, chosen, sorted and cut to a page as nats-server does it (monitor.go, Connz).
+// /connz: open and closed connections, filtered, sorted and paged as in nats-server (monitor.go, Connz).
 import { formatGoSpan } from '../../duration.ts';
 import { goTime, uptime } from '../../go-time.ts';
 import { overlap, tokens } from '../../subjects/subject.ts';
@@ -16,7 +16,7 @@ import type { Monitored } from './monitored.ts';
 
 const defaultLimit = 1024;
 
-/** One that is listed: a session that is open, or what is left of one. */
+/** A listed connection: an open session, or the record of a closed one. */
 interface Listed {
   readonly record: ConnectionRecord;
   readonly source: ClientSession | ClosedConnection;
@@ -28,7 +28,7 @@ function descending(key: (record: ConnectionRecord) => number): Order {
   return (a, b) => key(b) - key(a);
 }
 
-/** The orders by their names (monitor_sort_opts.go). */
+/** The sort orders by name (monitor_sort_opts.go). */
 const orders: Readonly<Record<string, Order>> = {
   cid: (a, b) => a.cid - b.cid,
   start: (a, b) => a.cid - b.cid,
@@ -48,7 +48,7 @@ const orders: Readonly<Record<string, Order>> = {
 
 const ofClosedOnly = ['stop', 'reason'];
 
-/** Answers a request; throws BadQuery. @param matches narrows down what is chosen from */
+/** Answers a request; throws BadQuery. @param matches an additional filter, which also reduces `total` */
 export function connz(
   query: Query,
   broker: Monitored,
@@ -67,7 +67,7 @@ export function connz(
       (cid === 0 || record.cid === cid) &&
       (interest === undefined || !('connection' in source) || isInterested(source, interest)),
   );
-  // Sorting is stable: those that are equal stay as they are, the open ones first.
+  // Sorting is stable: equal connections keep their order, open ones first.
   chosen.sort((a, b) => sort(a.record, b.record));
   const connections = chosen.slice(offset, offset + limit).map((listed) => ({
     ...describe(listed),
@@ -99,7 +99,7 @@ function readQuery(query: Query) {
     throw new BadQuery(`sort by ${sortName} only valid on closed connections`);
   }
   if (query.text('mqtt_client') !== '')
-    throw new BadQuery('mqtt_client is not supported: there is no MQTT here');
+    throw new BadQuery('mqtt_client is not supported: this server has no MQTT');
   const account = query.text('acc');
   const filter = query.text('filter_subject');
   const isFiltered = filter !== '' && filter !== '>';
@@ -115,7 +115,7 @@ function readQuery(query: Query) {
   };
 }
 
-/** Whether a session listens to something that the subject, with or without wildcards, stands for. */
+/** Whether a session subscribes to a subject that overlaps with `interest`, which may contain wildcards. */
 function isInterested({ profile }: ClientSession, interest: readonly string[]): boolean {
   return [...profile.subscriptions].some(({ subject }) => overlap(subject.split('.'), interest));
 }
@@ -136,7 +136,7 @@ function listClosed(closed: ClosedConnection): Listed {
   return { record: closed.record, source: closed };
 }
 
-/** The fields of nats-server's ConnInfo, in its order; those that are undefined are left out. */
+/** The fields of nats-server's ConnInfo in its order; undefined ones are omitted. */
 function describe({ record }: Listed) {
   const { at, reason, tls } = record;
   return {
@@ -177,7 +177,9 @@ function describeUser({ record: { user, account }, source }: Listed) {
   };
 }
 
-/** Node gives the certificate of the client itself, nats-server also lists the authorities that it sent along. */
+/**
+ * Describes the client's own certificate. nats-server also lists the rest of the chain, which Node does not provide.
+ */
 function describePeer({ tls }: ClientSession) {
   const peer = tls === undefined ? undefined : peerOf(tls);
   if (peer === undefined) return undefined;

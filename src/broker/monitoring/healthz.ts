@@ -1,11 +1,11 @@
-// /healthz: whether the server takes connections (monitor.go, healthz). There are no streams here that could be ill; what
-// makes no sense to ask of them is refused all the same.
+// /healthz: whether the server accepts connections (monitor.go, healthz). It has no streams whose health could be
+// checked, but rejects invalid parameters for them as nats-server does.
 import type { Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 
 export interface Health {
   readonly status: 'ok' | 'error';
-  /** That of HTTP. */
+  /** The HTTP status. */
   readonly code: number;
   readonly error?: string;
   readonly errors?: readonly { readonly type: string; readonly error: string }[];

@@ -1,15 +1,15 @@
-// What /metrics tells, as a table: name, meaning, and where the value comes from. Knows nothing of the format. Names and
-// units are as Prometheus asks for them; labels have values from sets that no stranger can enlarge.
+// The metrics of /metrics as a table: name, help text and source of the value. It knows nothing of the output format.
+// Names and units follow the Prometheus conventions; label values come from sets that no client can enlarge.
 import type { CertificateFacts } from '../../tls/material.ts';
 import type { Traffic } from '../transport/statistics.ts';
 import type { TlsEntrance } from '../transport/tls-entrance.ts';
 import type { Monitored } from './monitored.ts';
 import { tlsBlocks } from './tlsz.ts';
 
-/** One value; labels are those of the row. */
+/** One value with the labels of its metric. */
 export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
-/** What all rows are read from, gathered once for an answer. */
+/** The source of all values, gathered once per response. */
 export interface Observation {
   readonly broker: Monitored;
   readonly traffic: Traffic & { readonly stalls: number };
@@ -23,17 +23,17 @@ export interface Metric {
   readonly help: string;
   readonly type: 'counter' | 'gauge';
   readonly labels?: readonly string[];
-  /** Undefined for what is not known here. */
+  /** Returns undefined if the value is unknown on this system. */
   read(observation: Observation): number | undefined | readonly Sample[];
 }
 
-/** Of the authorities of one block, those that expire first. */
+/** Maximum number of authorities per block: those that expire first. */
 const maxAuthorities = 64;
 
 const connections: readonly Metric[] = [
   {
     name: 'natspki_client_connections',
-    help: 'Client connections that are open.',
+    help: 'Open client connections.',
     type: 'gauge',
     read: ({ broker }) => broker.sessions.size,
   },
@@ -45,14 +45,14 @@ const connections: readonly Metric[] = [
   },
   {
     name: 'natspki_client_connections_closed_total',
-    help: 'Client connections that have ended, by reason.',
+    help: 'Closed client connections, by reason.',
     type: 'counter',
     labels: ['reason'],
     read: ({ broker }) => Array.from(broker.sessions.ended.reasons, ([reason, count]) => [{ reason }, count]),
   },
   {
     name: 'natspki_client_tls_connections',
-    help: 'Client connections that are open over TLS, by version and cipher suite.',
+    help: 'Open client connections over TLS, by version and cipher suite.',
     type: 'gauge',
     labels: ['version', 'cipher_suite'],
     read: ({ broker }) =>
@@ -62,19 +62,19 @@ const connections: readonly Metric[] = [
   },
   {
     name: 'natspki_slow_consumers_total',
-    help: 'Client connections ended because they did not read what was sent to them.',
+    help: 'Client connections closed because the client read its messages too slowly.',
     type: 'counter',
     read: ({ broker }) => broker.sessions.ended.slowConsumers,
   },
   {
     name: 'natspki_stale_connections_total',
-    help: 'Client connections ended because they answered no PING.',
+    help: 'Client connections closed because the client did not answer PING.',
     type: 'counter',
     read: ({ broker }) => broker.sessions.ended.staleConnections,
   },
   {
     name: 'natspki_stalled_publishers_total',
-    help: 'Times that a publisher was not read from for a moment because its consumers were behind.',
+    help: 'Times that reading from a publisher was paused because a consumer was behind.',
     type: 'counter',
     read: ({ traffic }) => traffic.stalls,
   },
@@ -124,49 +124,49 @@ const certificateLabels = ['block', 'role', 'file', 'subject', 'serial', 'pin'];
 const certificates: readonly Metric[] = [
   {
     name: 'natspki_tls_certificate_not_after_timestamp_seconds',
-    help: 'When a certificate in use expires; role is server, or authority for what ca_file holds.',
+    help: 'Expiry time of a certificate in use; role is server, or authority for certificates in ca_file.',
     type: 'gauge',
     labels: certificateLabels,
     read: ({ broker }) => certificateTimes(broker, ({ notAfter }) => notAfter),
   },
   {
     name: 'natspki_tls_certificate_not_before_timestamp_seconds',
-    help: 'When a certificate in use begins to be valid.',
+    help: 'Time from which a certificate in use is valid.',
     type: 'gauge',
     labels: certificateLabels,
     read: ({ broker }) => certificateTimes(broker, ({ notBefore }) => notBefore),
   },
   {
     name: 'natspki_tls_swaps_total',
-    help: 'Times that other certificates or options were taken into use.',
+    help: 'Reloads that put other certificates or options in force.',
     type: 'counter',
     labels: ['block'],
     read: ({ broker }) => perBlock(broker, ({ status }) => status.swaps),
   },
   {
     name: 'natspki_tls_refused_swaps_total',
-    help: 'Times that changed files could not be used and the old certificates stayed.',
+    help: 'Reloads that kept the previous certificates because the changed files are unusable.',
     type: 'counter',
     labels: ['block'],
     read: ({ broker }) => perBlock(broker, ({ status }) => status.refused),
   },
   {
     name: 'natspki_tls_files_current',
-    help: 'Whether the files are what is served: 1, or 0 while they cannot be used.',
+    help: 'Whether the broker serves the certificates in the files: 1, or 0 while the files are unusable.',
     type: 'gauge',
     labels: ['block'],
     read: ({ broker }) => perBlock(broker, ({ status }) => (status.current ? 1 : 0)),
   },
   {
     name: 'natspki_tls_last_swap_timestamp_seconds',
-    help: 'When other certificates or options were last taken into use.',
+    help: 'Time of the last reload that put other certificates or options in force.',
     type: 'gauge',
     labels: ['block'],
     read: ({ broker }) => perBlock(broker, ({ status: { lastSwap } }) => lastSwap && seconds(lastSwap)),
   },
   {
     name: 'natspki_tls_handshakes_total',
-    help: 'TLS handshakes by result: ok, or why they failed.',
+    help: 'TLS handshakes by result: ok, or the reason of the failure.',
     type: 'counter',
     labels: ['block', 'listener', 'result'],
     read: ({ broker }) =>
@@ -183,7 +183,7 @@ const certificates: readonly Metric[] = [
 const server: readonly Metric[] = [
   {
     name: 'natspki_build_info',
-    help: 'Always 1; the labels say what runs.',
+    help: 'Always 1; the labels identify the program and the server.',
     type: 'gauge',
     labels: ['version', 'node_version', 'server_name'],
     read: ({ broker: { facts } }) => [
@@ -198,7 +198,7 @@ const server: readonly Metric[] = [
   },
   {
     name: 'natspki_config_last_load_timestamp_seconds',
-    help: 'When the configuration in use was read.',
+    help: 'Time at which the configuration in use was read.',
     type: 'gauge',
     read: ({ broker: { configuredAt } }) => seconds(configuredAt),
   },
@@ -211,13 +211,13 @@ const server: readonly Metric[] = [
   },
   {
     name: 'natspki_event_loop_active_seconds_total',
-    help: 'Time in which the one thread that serves clients was busy.',
+    help: 'Time for which the thread that serves clients was busy.',
     type: 'counter',
     read: () => performance.eventLoopUtilization().active / 1000,
   },
 ];
 
-/** Under the names that they have in every process that Prometheus knows. */
+/** Process metrics under the names that Prometheus client libraries use. */
 const processBasics: readonly Metric[] = [
   {
     name: 'process_cpu_seconds_total',
@@ -260,7 +260,7 @@ const processBasics: readonly Metric[] = [
   },
 ];
 
-/** Every metric, in the order of the answer. */
+/** All metrics, in the order of the response. */
 export const metricTable: readonly Metric[] = [
   ...certificates,
   ...connections,

@@ -1,5 +1,5 @@
-// /metrics: the table of metrics in the text format of Prometheus. The one importer of prom-client, loaded only where
-// there is monitoring; it has a registry of its own, so that brokers in one process do not share their numbers.
+// /metrics: the table of metrics in the Prometheus text format. This is the only importer of prom-client, and is loaded
+// only with monitoring. Each instance has its own registry, so that brokers in one process do not share values.
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type Metric, metricTable } from './metric-table.ts';
 import type { Monitored } from './monitored.ts';
@@ -11,7 +11,7 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #rows: readonly (readonly [Metric, Counter | Gauge])[];
 
-  /** @param requests how many monitoring has answered, by path */
+  /** @param requests number of requests that monitoring has answered, by path */
   constructor(broker: Monitored, requests: ReadonlyMap<string, number>) {
     this.#broker = broker;
     this.#requests = requests;
@@ -26,7 +26,7 @@ export class Metrics {
     return this.#registry.contentType;
   }
 
-  /** Prints every metric as it is now. */
+  /** Prints the current value of every metric. */
   async print(): Promise<string> {
     const files = await openFiles();
     const traffic = this.#broker.sessions.traffic();
@@ -36,10 +36,13 @@ export class Metrics {
   }
 }
 
-/** Totals are kept elsewhere: each answer starts anew, and what is gone, a replaced certificate, goes with it. */
+/**
+ * Replaces all values of an instrument. The broker keeps the totals; starting anew drops the series of what is gone,
+ * such as a replaced certificate.
+ */
 function fill(instrument: Counter | Gauge, values: ReturnType<Metric['read']>): void {
   instrument.reset();
-  // A value without labels is 0 after that, where it is not known too.
+  // After the reset a value without labels is 0, even an unknown one.
   if (values === undefined) instrument.remove();
   for (const [labels, value] of typeof values === 'number' ? [[{}, values] as const] : (values ?? [])) {
     if (instrument instanceof Gauge) instrument.set(labels, value);

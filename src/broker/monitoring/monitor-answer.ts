@@ -1,4 +1,5 @@
-// An answer of monitoring, and how it is sent: never kept, never guessed at, never shown within another page.
+// A response of monitoring and the headers that it is sent with: no caching, no content sniffing, no embedding in
+// another page.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
@@ -6,11 +7,11 @@ export interface Answer {
   readonly status: number;
   readonly type: string;
   readonly body: string;
-  /** What a browser may load for it (Content-Security-Policy); by default nothing. */
+  /** The Content-Security-Policy; by default a browser may load nothing. */
   readonly policy?: string;
 }
 
-/** As Go prints it: two spaces, and nothing that a browser could take for HTML. */
+/** Formats JSON as Go does: indented by two spaces, with the characters that HTML could interpret escaped. */
 export function json(value: object): Answer {
   const body = JSON.stringify(value, null, 2).replace(
     /[<>&\u2028\u2029]/g,
@@ -23,7 +24,7 @@ export function text(status: number, body: string): Answer {
   return { status, type: 'text/plain; charset=utf-8', body };
 }
 
-/** The headers that every answer has. */
+/** The headers of every response. */
 const safeguards = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
@@ -32,7 +33,7 @@ const safeguards = {
   'X-Content-Type-Options': 'nosniff',
 } as const;
 
-/** Sends an answer, to HEAD without its body. */
+/** Sends a response; for HEAD without its body. */
 export function send(answer: Answer, { method }: IncomingMessage, response: ServerResponse): void {
   const { status, type, body, policy } = answer;
   response.writeHead(status, {
@@ -45,7 +46,10 @@ export function send(answer: Answer, { method }: IncomingMessage, response: Serv
   response.end(method === 'HEAD' ? undefined : body);
 }
 
-/** Answers what is not even a request, and ends the connection. @param isAnswering whether an answer is under way on it */
+/**
+ * Rejects bytes that are no HTTP request and closes the connection.
+ * @param isAnswering whether a response is in progress on it
+ */
 export function refuse(error: NodeJS.ErrnoException, socket: Duplex, isAnswering: boolean): void {
   if (isAnswering || !socket.writable) {
     socket.destroy();

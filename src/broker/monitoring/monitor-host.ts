@@ -1,12 +1,12 @@
-// Keeps web sites from reading monitoring through a browser on this machine: a site can give its own name the address
+// Keeps web sites from reading monitoring through a browser on this machine. A site can resolve its own name to
 // 127.0.0.1 (DNS rebinding), but it cannot keep that name out of the Host header.
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 
 /**
- * Returns the name that a request over the loopback interface is for, where it is no name of this machine; undefined
- * where the request may be answered. Over other interfaces any name may be one of this machine.
- * @param named those that the configuration gives it
+ * Returns the Host of a request over the loopback interface if it is not a name of this machine; undefined if the
+ * request may be answered. Over other interfaces any name may belong to this machine.
+ * @param named the names of this machine in the configuration
  */
 export function foreignHost(
   localAddress: string | undefined,

@@ -1,14 +1,14 @@
-// The query of a monitoring request, read as nats-server reads it: what it refuses is refused here, in its words.
+// The query of a monitoring request, parsed as nats-server does: rejects what nats-server rejects, in the same words.
 import { quote } from '../../log.ts';
 
-/** What the requester got wrong; the message is the answer. */
+/** An invalid request; the message is the response. */
 export class BadQuery extends Error {}
 
 const trueWords = ['1', 't', 'T', 'TRUE', 'true', 'True'];
 const falseWords = ['0', 'f', 'F', 'FALSE', 'false', 'False'];
 const integerLimit = 2n ** 63n;
 
-/** The parameters of one request; each is read with its Go type (monitor.go, decodeBool and the like). */
+/** The parameters of one request; each is parsed as its Go type (monitor.go, decodeBool and similar functions). */
 export class Query {
   readonly #parameters: URLSearchParams;
 
@@ -16,14 +16,14 @@ export class Query {
     this.#parameters = parameters;
   }
 
-  /** The same query with another value of one parameter. */
+  /** Returns the same query with another value for one parameter. */
   with(name: string, value: string): Query {
     const parameters = new URLSearchParams(this.#parameters);
     parameters.set(name, value);
     return new Query(parameters);
   }
 
-  /** Empty where it is absent. */
+  /** Returns an empty string if it is absent. */
   text(name: string): string {
     return this.#parameters.get(name) ?? '';
   }
@@ -35,13 +35,13 @@ export class Query {
     throw refusal('boolean', name, 'ParseBool', text, 'invalid syntax');
   }
 
-  /** Whether subscriptions are listed, and how. */
+  /** Whether and how to list subscriptions. */
   subscriptions(name: string): 'none' | 'list' | 'detail' {
     if (this.text(name).toLowerCase() === 'detail') return 'detail';
     return this.boolean(name) ? 'list' : 'none';
   }
 
-  /** 0 where it is absent. */
+  /** Returns 0 if it is absent. */
   integer(name: string): number {
     const text = this.text(name);
     if (text === '') return 0;
@@ -53,7 +53,7 @@ export class Query {
     return Number(value);
   }
 
-  /** 0 where it is absent. */
+  /** Returns 0 if it is absent. */
   unsigned(name: string): number {
     const text = this.text(name);
     if (text === '') return 0;

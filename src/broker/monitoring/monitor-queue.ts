@@ -1,14 +1,14 @@
-// The order in which monitoring answers: on each connection one request after the other, and over all connections one
-// answer at a time with as long a pause after it, so that nobody who asks a lot holds up those who send and receive
-// messages. Also how much of the answers is held in memory for those who read slowly.
+// The order in which monitoring answers: one request after the other per connection, and one response at a time over
+// all connections. A pause as long as the work took follows each response, so that monitoring cannot starve messaging.
+// The queue also limits the memory for responses to slow readers.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { type Answer, text } from './monitor-answer.ts';
 
-/** Bytes of long answers that may be on their way at once. */
+/** Maximum bytes of long responses in progress. */
 const maxBytes = 64 * 1024 * 1024;
 
-/** Shorter ones, a health check above all, are always sent. */
+/** Responses up to this many bytes, health checks above all, are exempt from the limit. */
 const longBytes = 64 * 1024;
 
 export class AnswerQueue {
@@ -16,14 +16,14 @@ export class AnswerQueue {
   readonly #latest = new WeakMap<object, { response: ServerResponse; closed: Promise<void> }>();
   #turn: Promise<void> = Promise.resolve();
 
-  /** Whether a connection has a request that is not answered to its end. */
+  /** Whether a connection has a request whose response is incomplete. */
   isBusy(connection: object): boolean {
     return this.#latest.get(connection)?.response.writableFinished === false;
   }
 
   /**
-   * Works an answer out when it is its turn; undefined where nobody waits for it any more.
-   * @param isUrgent whether it takes no time, and waits for its own connection only
+   * Computes a response when it is its turn; resolves with undefined if the requester has disconnected.
+   * @param isUrgent whether the response takes no time, and waits for its own connection only
    */
   async answer(
     socket: Socket,
@@ -32,7 +32,7 @@ export class AnswerQueue {
     isUrgent = false,
   ): Promise<Answer | undefined> {
     const before = this.#latest.get(socket)?.closed;
-    // Where the connection ends first, nobody is called, and all of it is forgotten with the connection.
+    // If the connection ends first, this never resolves and is collected together with the connection.
     const closed = new Promise<void>((resolve) => response.once('close', () => resolve()));
     this.#latest.set(socket, { response, closed });
     await before;
@@ -47,19 +47,19 @@ export class AnswerQueue {
     try {
       return socket.destroyed ? undefined : this.admit(await work(), response);
     } finally {
-      // Half of the time is for everybody else.
+      // Half of the time is left to messaging.
       const took = performance.now() - from;
       if (took < 1) setImmediate(giveTurn);
       else setTimeout(giveTurn, took);
     }
   }
 
-  /** Returns the answer, or the refusal of one that would be too much beside those under way. */
+  /** Returns the response, or a rejection if it exceeds the limit together with those in progress. */
   admit(answer: Answer, response: Pick<ServerResponse, 'once'>): Answer {
     const length = Buffer.byteLength(answer.body);
     if (length <= longBytes) return answer;
     if (this.#bytes > 0 && this.#bytes + length > maxBytes) {
-      return text(503, 'too many long answers are being read: ask again, or for less with limit\n');
+      return text(503, 'too many long responses in progress: retry, or request less with limit\n');
     }
     this.#bytes += length;
     response.once('close', () => {

@@ -1,5 +1,5 @@
-// Monitoring over HTTP or HTTPS: which path is answered by what, and limits on what strangers can ask for. It reads the
-// broker and changes nothing. TLS is made by the Handshaker; here clients are never asked for a certificate.
+// Monitoring over HTTP or HTTPS: the endpoints by path, and limits on connections and requests. It reads the broker and
+// changes nothing. The Handshaker performs TLS, and requests no client certificate here.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { quote } from '../../log.ts';
@@ -23,23 +23,23 @@ import { subsz } from './subsz.ts';
 import { tlsz } from './tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from './varz.ts';
 
-/** Connections at once, those in a handshake included. */
+/** Maximum number of open connections, including those in a handshake. */
 const maxConnections = 128;
 const maxRequestsPerConnection = 1000;
 const maxHeaderBytes = 8192;
 
-/** How long a request may take to come in, from the connection on or from the answer before it. */
+/** Milliseconds for a request to arrive, from the connection or from the previous response on. */
 const requestMs = 5000;
 
-/** How long an answer may take to be read. */
+/** Milliseconds for the client to read a response. */
 const answerMs = 30_000;
 
-/** The page itself, and what only says that there is none. */
+/** Endpoints without a link on the page: the page itself, and those that report what this broker lacks. */
 const unlisted = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
 
 type MetricsClass = typeof import('./metrics.ts').Metrics;
 
-/** @param base leads from the address that was asked for to the endpoints */
+/** @param base the relative URL from the requested path to the endpoints */
 type Endpoint = (query: Query, base: string) => Answer | Promise<Answer>;
 
 export class Monitor {
@@ -48,7 +48,7 @@ export class Monitor {
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #requests = new Map<string, number>();
-  /** Every connection, with the timer that ends it. */
+  /** Every connection with its timeout. */
   readonly #sockets = new Map<Socket, NodeJS.Timeout>();
   readonly #queue = new AnswerQueue();
   readonly #cpu = new CpuMeter();
@@ -63,7 +63,7 @@ export class Monitor {
     this.#endpoints = new Map<string, Endpoint>([
       ['/', (_query, base) => page.fill(broker, base, this.#listed)],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
-      // The filter by subject is one of requests over NATS only.
+      // Only requests over NATS may filter by subject.
       ['/connz', (query) => json(connz(query.with('filter_subject', ''), broker))],
       ['/routez', (query) => json(routez(query, broker))],
       ['/subsz', (query) => json(subsz(query, broker))],
@@ -72,7 +72,7 @@ export class Monitor {
       ['/jsz', (query) => json(jsz(query, broker))],
       ['/accountz', (query) => json(accountz(query, broker))],
       ['/accstatz', (query) => json(accstatz(query, broker))],
-      ['/healthz', (query) => sayHealth(healthz(query, broker))],
+      ['/healthz', (query) => healthAnswer(healthz(query, broker))],
       ['/tlsz', () => json(tlsz(broker))],
       ['/page.json', (query) => json(pageDocument(query, broker))],
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
@@ -81,22 +81,22 @@ export class Monitor {
       { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false, requireHostHeader: false },
       (request, response) => void this.#answer(request, response),
     );
-    // Who sends Expect is answered like everybody.
+    // Answer a request with Expect like any other.
     this.#server.on('checkExpectation', (request, response) => void this.#answer(request, response));
     this.#server.on('clientError', (error, socket) => refuse(error, socket, this.#queue.isBusy(socket)));
     this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
   }
 
   /**
-   * Listens; throws a NatspkiError that names the address where it cannot.
-   * @param onError called with what goes wrong with the listening socket later
+   * Starts listening; throws a NatspkiError that names the address if that fails.
+   * @param onError called with later errors of the listening socket
    */
   static async open(
     options: MonitorOptions,
     broker: Monitored,
     onError: (error: Error) => void,
   ): Promise<Monitor> {
-    // A broker that nobody monitors does without it.
+    // Loaded here, so that a broker without monitoring does not load prom-client.
     const { Metrics } = await import('./metrics.ts');
     const monitor = new Monitor(options, broker, Metrics);
     const { host, port } = monitor.#where;
@@ -127,12 +127,12 @@ export class Monitor {
     await this.#listener?.close();
   }
 
-  /** The endpoints that people and tools look for. */
+  /** The endpoints with a link on the page. */
   get #listed(): string[] {
     return [...this.#endpoints.keys()].filter((path) => !unlisted.includes(path));
   }
 
-  /** What the configuration calls this machine. */
+  /** The names of this machine in the configuration. */
   get #names(): string[] {
     const { options } = this.#broker;
     return [options.host, this.#options.host ?? '', options.clientAdvertise?.host ?? ''];
@@ -152,14 +152,14 @@ export class Monitor {
       socket.destroy();
       return;
     }
-    this.#allow(socket, requestMs);
+    this.#restartTimeout(socket, requestMs);
     socket.once('close', () => this.#forget(socket));
     if (!this.#options.secure) {
       this.#server.emit('connection', socket);
       return;
     }
     const handshaker = this.#broker.tls?.monitoring;
-    // A reload has taken the tls block away.
+    // A reload has removed the tls block.
     if (handshaker === undefined) {
       socket.destroy();
       return;
@@ -168,17 +168,19 @@ export class Monitor {
       const secure = await handshaker.accept(socket);
       secure.once('close', () => this.#forget(secure));
       this.#forget(socket);
-      this.#allow(secure, requestMs);
+      this.#restartTimeout(secure, requestMs);
       this.#server.emit('connection', secure);
     } catch (error) {
-      // Who cannot even shake hands is nothing to fill a log with.
-      if (!(error instanceof HandshakeError)) this.#blame(error);
+      // Do not log failed handshakes: port scans would fill the log.
+      if (!(error instanceof HandshakeError)) this.#logDefect(error);
       socket.destroy();
     }
   }
 
-  /** Ends the connection unless something moves on in this time; a byte now and then does not count. */
-  #allow(socket: Socket, milliseconds: number): void {
+  /**
+   * Restarts the timeout of a connection. Only a complete step restarts it, so slow single bytes do not keep it open.
+   */
+  #restartTimeout(socket: Socket, milliseconds: number): void {
     clearTimeout(this.#sockets.get(socket));
     if (socket.destroyed) return;
     this.#sockets.set(
@@ -194,15 +196,15 @@ export class Monitor {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { socket } = request;
-    this.#allow(socket, answerMs);
+    this.#restartTimeout(socket, answerMs);
     response.once('finish', () => {
-      this.#allow(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
+      this.#restartTimeout(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
     });
     const work = () => {
-      this.#allow(socket, answerMs);
+      this.#restartTimeout(socket, answerMs);
       return this.#find(request);
     };
-    // Whoever watches over this process may end it for the want of this one.
+    // Orchestrators restart the process when /healthz is slow.
     const isUrgent = this.#nameOf(request.url ?? '') === '/healthz';
     const answer = await this.#queue.answer(socket, response, work, isUrgent);
     if (answer !== undefined) send(answer, request, response);
@@ -212,12 +214,12 @@ export class Monitor {
     if (headers.host === undefined && httpVersion !== '1.0') {
       return text(400, '400 Bad Request: missing required Host header');
     }
-    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are answered\n');
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are allowed\n');
     const { secure } = this.#options;
-    // Over TLS the certificate tells a site from this broker.
+    // Over TLS the certificate already distinguishes this broker from a web site.
     const foreign = secure ? undefined : foreignHost(socket.localAddress, headers.host, this.#names);
     if (foreign !== undefined) {
-      return text(421, `${quote(foreign)} is no name of this server: ask for localhost or for an address\n`);
+      return text(421, `${quote(foreign)} is not a name of this server: use localhost or an IP address\n`);
     }
     const [path = '', ...query] = url.split('?');
     const name = this.#nameOf(path);
@@ -228,32 +230,32 @@ export class Monitor {
       return await endpoint(new Query(new URLSearchParams(query.join('?'))), folderOf(path));
     } catch (error) {
       if (error instanceof BadQuery) return text(400, error.message);
-      // A defect here must not take the broker down.
-      this.#blame(error);
+      // A defect in monitoring must not end the broker.
+      this.#logDefect(error);
       return text(500, 'internal error\n');
     }
   }
 
-  /** The path of a URL without what all paths begin with. */
+  /** The path of a URL without http_base_path; empty for a path outside it. */
   #nameOf(url: string): string {
     const [path = ''] = url.split('?', 1);
     const { basePath } = this.#options;
     const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
-    // Its name of old, as in nats-server.
+    // The old name of /subsz, as in nats-server.
     return below === '/subscriptionsz' ? '/subsz' : below;
   }
 
-  #blame(error: unknown): void {
+  #logDefect(error: unknown): void {
     this.#broker.logger.error(`monitoring: ${error instanceof Error ? error.stack : error}`);
   }
 }
 
-/** What leads from a path to its neighbours: nothing, or from `/a` to `/a/varz` the step `a/`. */
+/** The relative URL from a path to the endpoints below it: `a/` leads from `/a` to `/a/varz`; empty after a slash. */
 function folderOf(path: string): string {
   const name = path.slice(path.lastIndexOf('/') + 1);
   return name === '' ? '' : `${name}/`;
 }
 
-function sayHealth({ code, ...health }: Health): Answer {
+function healthAnswer({ code, ...health }: Health): Answer {
   return { status: code, type: 'application/json', body: JSON.stringify(health) };
 }

@@ -1,4 +1,4 @@
-// What monitoring may look at in a broker. Changes nothing.
+// The broker as monitoring sees it, which reads it and changes nothing.
 
 import type { Logger } from '../../log.ts';
 import type { Accounts } from '../accounts/account.ts';
@@ -17,7 +17,7 @@ export interface Monitored {
   readonly systemAccount: string | undefined;
   /** Undefined without TLS. */
   readonly tls: TlsEntrance | undefined;
-  /** Undefined for a server that stands alone. */
+  /** Undefined for a standalone server. */
   readonly cluster: Cluster | undefined;
   /** Whether clients can connect. */
   readonly isReady: boolean;

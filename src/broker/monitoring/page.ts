@@ -1,5 +1,5 @@
-// The monitoring page for people: its files, which stand in `templates/page`, and the one document that it shows again
-// and again. Nothing in it comes from elsewhere, and a browser is told so.
+// The monitoring page for browsers: its files in `templates/page`, and the JSON document that it polls. The page loads
+// nothing from other origins, which its Content-Security-Policy enforces.
 import { readFileSync } from 'node:fs';
 import { goTime } from '../../go-time.ts';
 import { packageFile } from '../../package-files.ts';
@@ -10,7 +10,7 @@ import type { Query } from './monitor-query.ts';
 import type { Monitored } from './monitored.ts';
 import { tlsBlocks, tlsz } from './tlsz.ts';
 
-/** What the page may do: load from this broker, and nothing else. */
+/** The Content-Security-Policy of the page: it may load from this broker only. */
 const policy = [
   "default-src 'none'",
   ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
@@ -35,7 +35,7 @@ const assets = [
   'icon.svg',
 ];
 
-/** Reads the files that the page needs, by their paths. */
+/** Reads the files of the page; returns them by URL path. */
 export function readAssets(): ReadonlyMap<string, Answer> {
   return new Map(
     assets.map((name) => {
@@ -48,11 +48,11 @@ export function readAssets(): ReadonlyMap<string, Answer> {
   );
 }
 
-/** Makes the page itself. */
+/** The HTML template of the page. */
 export class PageTemplate {
   readonly #text = readFileSync(packageFile('templates/page/index.html'), 'utf8');
 
-  /** @param base what leads from the address of the page to the endpoints; empty, or with a slash at its end */
+  /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
   fill({ facts }: Monitored, base: string, endpoints: readonly string[]): Answer {
     const links = endpoints.map((path) => {
       const name = path.slice(1);
@@ -69,10 +69,13 @@ export class PageTemplate {
   }
 }
 
-/** What /page.json answers. */
+/** The response of /page.json. */
 export type PageDocument = ReturnType<typeof pageDocument>;
 
-/** Gathers what the page shows; throws BadQuery. @param query that of /connz, and `filter`, a text to be found in it */
+/**
+ * Gathers the data of the page; throws BadQuery.
+ * @param query the parameters of /connz, and `filter`, a text to search for
+ */
 export function pageDocument(query: Query, broker: Monitored) {
   const { facts, sessions, cluster, startedAt, isReady } = broker;
   const now = broker.now();
@@ -88,7 +91,7 @@ export function pageDocument(query: Query, broker: Monitored) {
       start: goTime(startedAt),
       ready: isReady,
       memory: process.memoryUsage.rss(),
-      /** Undefined for a server that stands alone. */
+      /** Undefined for a standalone server. */
       routes: cluster?.routes.length,
     },
     traffic: { in_msgs: inMsgs, in_bytes: inBytes, out_msgs: outMsgs, out_bytes: outBytes },
@@ -107,7 +110,7 @@ export function pageDocument(query: Query, broker: Monitored) {
   };
 }
 
-/** Those that happened, the most first. */
+/** Counts handshakes by listener and result, most frequent first; omits results that did not occur. */
 function handshakes(broker: Monitored) {
   return tlsBlocks(broker)
     .flatMap(({ listener: own, entrance }) => entrance.outcomes(own))

@@ -1,14 +1,14 @@
-// How many connections each account has on the other servers of a cluster: they count towards its limit, and where that
-// is exceeded all the same the newest here end (accounts.go, updateRemoteServer; events.go, remoteConnsUpdate). The other
-// servers tell when it changes, and from time to time.
+// The connections of each account on the other servers of a cluster, which report them on changes and periodically.
+// They count towards the limit of the account; if it is exceeded nevertheless, this server closes its newest
+// connections (accounts.go, updateRemoteServer; events.go, remoteConnsUpdate).
 import { violations } from '../../protocol/violations.ts';
 import type { Handler } from '../accounts/subscription.ts';
 import type { Monitored } from './monitored.ts';
 import { payloadOf } from './request-options.ts';
 import type { System } from './system.ts';
 
-/** What a server tells of one account. */
-interface Told {
+/** A report by another server about one account. */
+interface Report {
   readonly serverId: string;
   readonly account: string;
   readonly connections: number;
@@ -16,18 +16,18 @@ interface Told {
 
 export class RemoteConnections {
   readonly #broker: Monitored;
-  /** By the id of the server and the account. */
+  /** Number of connections by server id and account. */
   readonly #byServer = new Map<string, Map<string, number>>();
-  /** The servers that there were routes to. */
+  /** The ids of the servers with a route at the last `reconcile`. */
   #routed: ReadonlySet<string> = new Set();
 
-  /** Listens as long as the system account is there. */
+  /** Subscribes in the system account, for as long as that exists. */
   constructor({ account }: System, broker: Monitored) {
     this.#broker = broker;
     const listen = (subject: string, handler: Handler) => account.handle(subject, handler);
     for (const subject of ['$SYS.SERVER.ACCOUNT.*.CONNS', `$SYS._INBOX_.${broker.facts.id}`]) {
       listen(subject, (publication) => {
-        this.#take(readTold(payloadOf(publication)));
+        this.#apply(parseReport(payloadOf(publication)));
         return true;
       });
     }
@@ -39,7 +39,7 @@ export class RemoteConnections {
     }
   }
 
-  /** Forgets the servers to which there are no routes any more. @param ids of those to which there are */
+  /** Drops the counts of servers whose route has ended. @param ids of the servers with a route */
   reconcile(ids: readonly string[]): void {
     const routed = new Set(ids);
     for (const id of this.#routed) {
@@ -48,19 +48,21 @@ export class RemoteConnections {
     this.#routed = routed;
   }
 
-  #take(told: Told | undefined): void {
-    const account = [...this.#broker.accounts].find(({ name }) => name === told?.account);
-    if (told === undefined || account === undefined || told.serverId === this.#broker.facts.id) return;
-    const known = this.#byServer.get(told.serverId) ?? new Map<string, number>();
-    this.#byServer.set(told.serverId, known);
-    account.remoteClients += told.connections - (known.get(account.name) ?? 0);
-    if (told.connections > 0) known.set(account.name, told.connections);
+  #apply(report: Report | undefined): void {
+    const account = [...this.#broker.accounts].find(({ name }) => name === report?.account);
+    if (report === undefined || account === undefined || report.serverId === this.#broker.facts.id) return;
+    const known = this.#byServer.get(report.serverId) ?? new Map<string, number>();
+    this.#byServer.set(report.serverId, known);
+    account.remoteClients += report.connections - (known.get(account.name) ?? 0);
+    if (report.connections > 0) known.set(account.name, report.connections);
     else known.delete(account.name);
     const over = account.clients + account.remoteClients - account.limits.maxConnections;
     if (over > 0) this.#end(account.name, over);
   }
 
-  /** Others that have too many do the same, so that more may end than must: they come again. */
+  /**
+   * Closes the newest connections. Other servers may do the same, so more may end than must; those clients reconnect.
+   */
   #end(account: string, count: number): void {
     const newestFirst = this.#broker.sessions.of(account).sort((a, b) => b.id - a.id);
     for (const session of newestFirst.slice(0, count)) session.violation(violations.maxAccountConnections);
@@ -74,8 +76,8 @@ export class RemoteConnections {
   }
 }
 
-/** Undefined where it is not what a server tells. */
-function readTold(json: Buffer): Told | undefined {
+/** Returns undefined if the payload is not a report of a server. */
+function parseReport(json: Buffer): Report | undefined {
   try {
     const { server, acc: account, conns: connections } = JSON.parse(json.toString());
     if (typeof server.id !== 'string' || typeof account !== 'string') return undefined;

@@ -1,11 +1,11 @@
-// The options of a request in the system account, which servers it is for and what it asks of them, read as nats-server's
-// JSON decoder reads them (events.go, zReq). Answers nothing.
+// The options of a request in the system account: which servers it addresses and what it requests. They are decoded as
+// by nats-server's JSON decoder (events.go, zReq). This module answers nothing.
 import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import { Query } from './monitor-query.ts';
 
-/** Why a request was not understood (events.go, ApiError). */
+/** Why a request is invalid (events.go, ApiError). */
 export interface Failure {
   readonly code: number;
   readonly description: string;
@@ -17,11 +17,11 @@ const words: Readonly<Record<OptionType, string>> = {
   string: 'a string',
   boolean: 'true or false',
   integer: 'an integer',
-  unsigned: 'an integer that is not negative',
+  unsigned: 'a non-negative integer',
   strings: 'an array of strings',
 };
 
-/** Those that every request may have (events.go, EventFilterOptions). */
+/** The options that every request may have (events.go, EventFilterOptions). */
 const filters = {
   server_name: 'string',
   cluster: 'string',
@@ -34,7 +34,7 @@ const filters = {
 const listing = { subscriptions: 'boolean', subscriptions_detail: 'boolean' } as const;
 const page = { offset: 'integer', limit: 'integer' } as const;
 
-/** Those that one kind of request has besides (monitor.go, ConnzOptions and the like). */
+/** The additional options of each kind of request (monitor.go, ConnzOptions and similar types). */
 const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>> = {
   CONNZ: {
     ...{ ...page, ...listing, sort: 'string', auth: 'boolean', cid: 'unsigned', mqtt_client: 'string' },
@@ -63,7 +63,7 @@ const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>>
   LDM: { cid: 'unsigned' },
 };
 
-/** Connection states by their numbers (monitor.go, ConnState). */
+/** Connection states by number (monitor.go, ConnState). */
 const states = ['open', 'closed', 'any'];
 
 export class RequestOptions {
@@ -76,8 +76,8 @@ export class RequestOptions {
   }
 
   /**
-   * Reads the payload of a request, which may be empty.
-   * @param kind the last token of its subject; options that this kind does not have are passed over
+   * Parses the payload of a request, which may be empty.
+   * @param kind the last token of its subject; options that this kind does not have are ignored
    */
   static read(kind: string, payload: Buffer): RequestOptions | Failure {
     const given = new Map<string, unknown>();
@@ -85,7 +85,7 @@ export class RequestOptions {
     try {
       members = payload.length === 0 ? [] : readMembers(payload);
     } catch {
-      return { code: 400, description: 'the request is no JSON object' };
+      return { code: 400, description: 'the request is not a JSON object' };
     }
     const types: Readonly<Record<string, OptionType>> = { ...filters, ...particular[kind] };
     for (const { name, text } of members) {
@@ -101,7 +101,7 @@ export class RequestOptions {
     return new RequestOptions(kind, given);
   }
 
-  /** Whether the filters let this server answer (events.go, filterRequest). */
+  /** Whether this server matches the filters of the request (events.go, filterRequest). */
   isFor({ name, host, cluster = '' }: ServerFacts): boolean {
     const fits = (wanted: unknown, own: string) => {
       if (wanted === undefined || wanted === '') return true;
@@ -117,13 +117,13 @@ export class RequestOptions {
     );
   }
 
-  /** The accounts that are asked for by name; undefined for all. */
+  /** The names of the requested accounts; undefined for all. */
   get accounts(): readonly string[] | undefined {
     const accounts = this.#strings('accounts');
     return accounts.length === 0 ? undefined : accounts;
   }
 
-  /** The account that is named in the request besides. */
+  /** The account that the payload names in addition to the subject. */
   get account(): string | undefined {
     return this.#given.get('acc') as string | undefined;
   }
@@ -136,12 +136,12 @@ export class RequestOptions {
     return this.#given.get('include_unused') === true;
   }
 
-  /** The connection that is asked for; 0 for none. */
+  /** The id of the requested connection; 0 for none. */
   get cid(): number {
     return Number(this.#given.get('cid') ?? 0);
   }
 
-  /** The same options as monitoring over HTTP takes them. */
+  /** The same options as parameters of monitoring over HTTP. */
   get query(): Query {
     const parameters = new URLSearchParams();
     for (const [name, value] of this.#given) parameters.set(name, String(value));
@@ -166,12 +166,15 @@ function isOfType(value: unknown, text: string, type: OptionType): boolean {
   return typeof value === type;
 }
 
-/** Where the answer goes; a copy, as the publication is gone when the answer is made. Undefined for no answer. */
+/**
+ * Copies the reply subject, since the publication is gone when the response is ready. Undefined without a reply
+ * subject.
+ */
 export function replyOf({ buffer, replyStart, replyEnd }: Publication): Buffer | undefined {
   return replyEnd > replyStart ? Buffer.from(buffer.subarray(replyStart, replyEnd)) : undefined;
 }
 
-/** What a request says, apart from its headers. */
+/** Returns the payload of a request, without its headers. */
 export function payloadOf({ buffer, payloadStart, payloadEnd, headerSize }: Publication): Buffer {
   return buffer.subarray(payloadStart + headerSize, payloadEnd);
 }

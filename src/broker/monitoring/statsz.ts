@@ -1,4 +1,4 @@
-// How the server does, in the fields of nats-server's ServerStats (events.go).
+// STATSZ: the statistics of the server, in the fields of nats-server's ServerStats (events.go).
 import { availableParallelism } from 'node:os';
 import { goTime } from '../../go-time.ts';
 import type { RouteSession } from '../cluster/route.ts';

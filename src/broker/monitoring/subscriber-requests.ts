@@ -1,5 +1,5 @@
-// How many listen to a subject: what a server answers for itself when another one asks, and for the whole cluster when a
-// user does (events.go, nsubsRequest and debugSubscribers).
+// Requests for the number of subscribers of a subject: a server counts its own when another server asks, and those of
+// the whole cluster when a user asks (events.go, nsubsRequest and debugSubscribers).
 import type { Publication } from '../../protocol/operations.ts';
 import { covers, hasWildcard } from '../../subjects/subject.ts';
 import type { Account } from '../accounts/account.ts';
@@ -15,18 +15,18 @@ const toServers = '$SYS.REQ.ACCOUNT.NSUBS';
 const fromUsers = '$SYS.DEBUG.SUBSCRIBERS';
 const inboxPrefix = '$SYS._INBOX.';
 
-/** How long the other servers may take. */
+/** Milliseconds that the other servers have to answer. */
 const answerMs = 500;
 
-/** What is asked for. */
+/** The subscribers to count. */
 interface Asked {
   readonly account: string;
   readonly subject: string;
-  /** Undefined for those of every group, and of none. */
+  /** Undefined to count members of every queue group and plain subscribers. */
   readonly queue: string | undefined;
 }
 
-/** Answers both requests in the system account; users of other accounts ask by way of an import. */
+/** Answers both requests in the system account; users of other accounts reach it through an import. */
 export function serveSubscriberRequests(system: System, broker: Monitored): void {
   new SubscriberRequests(system, broker).listen();
 }
@@ -34,7 +34,7 @@ export function serveSubscriberRequests(system: System, broker: Monitored): void
 class SubscriberRequests {
   readonly #system: System;
   readonly #broker: Monitored;
-  /** What this server itself asks with. */
+  /** The prefix of the reply subjects of this server's own requests. */
   readonly #inbox = `${inboxPrefix}${randomName(8)}.`;
 
   constructor(system: System, broker: Monitored) {
@@ -49,7 +49,7 @@ class SubscriberRequests {
     );
   }
 
-  /** Tells another server of the clients here; without any in the account it does not wait for this one. */
+  /** Answers another server. It expects no answer from a server without clients in the account. */
   #answerServer(publication: Publication): boolean {
     const reply = replyOf(publication);
     const asked = readAsked(payloadOf(publication));
@@ -65,7 +65,7 @@ class SubscriberRequests {
     const reply = replyOf(publication);
     if (publisher.isRoute || reply === undefined) return true;
     const info = requestInfo(publication);
-    // Headers that do not say where they come from are none of those that a service gets.
+    // A service import adds headers that name the requester. Ignore requests with headers from elsewhere.
     if (info === undefined && publication.headerSize > 0) return true;
     const account = this.#account(info?.svc || info?.acc || this.#system.account.name);
     if (account === undefined) return true;
@@ -73,13 +73,13 @@ class SubscriberRequests {
     const asked = { account: account.name, subject, queue };
     const here = countSubscribers(account, asked);
     const others = this.#broker.cluster?.routes.length ?? 0;
-    // Of the global account servers tell one another nothing.
+    // Servers tell each other nothing about the global account.
     if (others === 0 || account.name === globalAccountName) this.#say(reply, here);
     else this.#askOthers(asked, others, (there) => this.#say(reply, here + there));
     return true;
   }
 
-  /** Adds up what the other servers answer; those that have nobody in the account do not. */
+  /** Totals the answers of the other servers; servers without clients in the account do not answer. */
   #askOthers({ account, subject, queue }: Asked, others: number, then: (count: number) => void): void {
     let sum = 0;
     let missing = others;
@@ -110,7 +110,7 @@ class SubscriberRequests {
   }
 }
 
-/** Counts those that clients of this server have, one for each subscription. */
+/** Counts the subscriptions of this server's clients. */
 function countSubscribers({ subscriptions }: Account, { subject, queue }: Asked): number {
   const bytes = Buffer.from(subject);
   const group = queue === undefined ? undefined : Buffer.from(queue).toString('latin1');
@@ -123,12 +123,12 @@ function countSubscribers({ subscriptions }: Account, { subject, queue }: Asked)
   return [...subscriptions].filter((each) => counts(each) && covers(wanted, each.subject.split('.'))).length;
 }
 
-/** Not one of the broker itself, which has no id. */
+/** Whether a subscription is a client's; those of the broker itself have no sid. */
 function isClients({ sid }: Subscription): boolean {
   return sid !== '';
 }
 
-/** Undefined where it is not what servers ask each other. */
+/** Returns undefined if the payload is not such a request of a server. */
 function readAsked(json: Buffer): Asked | undefined {
   try {
     const { acc: account = '', subject = '', queue } = JSON.parse(json.toString());

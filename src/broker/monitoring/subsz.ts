@@ -1,4 +1,4 @@
-// /subsz: the subscriptions of all accounts, counted, and listed where that is asked for (monitor.go, Subsz).
+// /subsz: counts the subscriptions of all accounts, and lists them on request (monitor.go, Subsz).
 
 import { goTime } from '../../go-time.ts';
 import { isLiteral } from '../../subjects/subject.ts';
@@ -32,7 +32,7 @@ export function subsz(query: Query, broker: Monitored): object {
   };
 }
 
-/** Counts what was done with the subscriptions of one account; of all for an empty name (sublist.go, SublistStats). */
+/** The sublist statistics of one account; of all accounts for an empty name (sublist.go, SublistStats). */
 export function sublistSummary({ accounts }: Monitored, account: string) {
   const chosen = [...accounts].filter(({ name }) => account === '' || name === account);
   const sum = { size: 0, inserts: 0, removes: 0, matches: 0, hits: 0, cached: 0, fanout: 0, maxFanout: 0 };

@@ -1,5 +1,5 @@
-// The system account of a running broker as a whole: what is answered there, what is told unasked, and what other servers
-// tell. Without a system account nothing of that is done.
+// Assembles the services of the system account: answers to requests, advisories, and the connection counts of other
+// servers. Without a system account it does nothing.
 import type { ClientSession } from '../clients/client.ts';
 import { Advisories } from './advisories.ts';
 import { RemoteConnections } from './remote-connections.ts';
@@ -11,7 +11,7 @@ export class SystemAccount {
   readonly #advisories: Advisories | undefined;
   readonly #elsewhere: RemoteConnections | undefined;
 
-  /** Listens from now on. */
+  /** Subscribes in the system account. */
   constructor(broker: Requested & SystemEnvironment) {
     const { systemAccount, options } = broker;
     this.#broker = broker;
@@ -22,18 +22,18 @@ export class SystemAccount {
     if (options.cluster !== undefined) this.#elsewhere = new RemoteConnections(system, broker);
   }
 
-  /** Somebody was let in. */
+  /** A client was accepted. */
   connected(session: ClientSession): void {
     this.#advisories?.connected(session);
   }
 
-  /** A session is over. @param reason in the words of monitoring */
+  /** A session has ended. @param reason in the wording of monitoring */
   ended(session: ClientSession, reason: string): void {
     if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
     if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
   }
 
-  /** Routes have come or gone. */
+  /** The routes in use have changed. */
   clusterChanged(): void {
     this.#elsewhere?.reconcile(this.#broker.cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
   }

@@ -1,5 +1,6 @@
-// What the server answers in the system account, and of their own account to everybody (nats-server, events.go,
-// initEventTracking): monitoring as over HTTP, a reload, the end of one client.
+// The requests that the server answers in the system account, and those that clients of any account may send about
+// their own account (nats-server, events.go, initEventTracking): monitoring as over HTTP, a reload, disconnecting a
+// client.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Account } from '../accounts/account.ts';
 import { requestInfo } from '../accounts/request-info.ts';
@@ -23,25 +24,25 @@ import { subsz } from './subsz.ts';
 import type { System } from './system.ts';
 import { CpuMeter, varz } from './varz.ts';
 
-/** The broker as requests may act on it. */
+/** The broker, as requests read it and act on it. */
 export interface Requested extends Monitored {
   reload(): Promise<void>;
 }
 
-/** A request, as far as it is understood. */
+/** A parsed request. */
 interface Request {
   readonly options: RequestOptions;
-  /** Of the subject. */
+  /** The account in the subject. */
   readonly account: string;
 }
 
-/** Says that it is done, in an answer without data. */
+/** Marks success in a response without data. */
 const done = {};
 
-/** Answers with the data; undefined for no answer at all. */
+/** Returns the data of the response; undefined for no response. */
 type Answer = (request: Request) => object | undefined | Promise<object | undefined>;
 
-/** Listens for the requests; they are answered as long as the account is there. */
+/** Subscribes to the requests and answers them for as long as the account exists. */
 export function serveSystemRequests(system: System, broker: Requested): void {
   new SystemRequests(system, broker).listen();
 }
@@ -61,7 +62,7 @@ class SystemRequests {
     const { account } = this.#system;
     const { id } = broker.facts;
     for (const [name, answer] of Object.entries(this.#aboutServer())) {
-      for (const who of ['PING', id]) this.#serve(account, `$SYS.REQ.SERVER.${who}.${name}`, answer);
+      for (const target of ['PING', id]) this.#serve(account, `$SYS.REQ.SERVER.${target}.${name}`, answer);
     }
     for (const [name, answer] of Object.entries(this.#toServer())) {
       this.#serve(account, `$SYS.REQ.SERVER.${id}.${name}`, answer);
@@ -70,29 +71,29 @@ class SystemRequests {
       this.#serve(account, `$SYS.REQ.ACCOUNT.*.${name}`, answer);
     }
     for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
-      account.handle(`$SYS.REQ.SERVER.${subject}`, (publication) => this.#sayHowItDoes(publication));
+      account.handle(`$SYS.REQ.SERVER.${subject}`, (publication) => this.#answerStatsz(publication));
     }
-    account.handle('$SYS.REQ.ACCOUNT.*.CONNS', (publication) => this.#countConnections(publication));
-    for (const who of ['PING', id]) {
-      account.handle(`$SYS.REQ.SERVER.${who}.IDZ`, (publication) => this.#sayWhoItIs(publication));
+    account.handle('$SYS.REQ.ACCOUNT.*.CONNS', (publication) => this.#answerConns(publication));
+    for (const target of ['PING', id]) {
+      account.handle(`$SYS.REQ.SERVER.${target}.IDZ`, (publication) => this.#answerIdz(publication));
     }
     this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ options }) =>
       this.#count(options, options.accounts),
     );
     for (const subject of ['$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE', '$SYS.ACCOUNT.*.CLAIMS.UPDATE']) {
-      account.handle(subject, (publication) => this.#refuseClaims(publication));
+      account.handle(subject, (publication) => this.#rejectClaims(publication));
     }
     account.intercept('$SYS.REQ.USER.*.INFO', (publication, publisher) =>
-      this.#sayWhoAsks(publication, publisher),
+      this.#answerImportedUserInfo(publication, publisher),
     );
     serveSubscriberRequests(this.#system, broker);
     broker.accounts.onEach((each) => this.#serveAccount(each));
   }
 
-  /** Lets the clients of an account ask about themselves. */
+  /** Answers requests of an account's clients about themselves. */
   #serveAccount(account: Account): void {
     account.intercept('$SYS.REQ.USER.INFO', (publication, publisher) =>
-      this.#sayWhoTheyAre(account, publication, publisher),
+      this.#answerUserInfo(account, publication, publisher),
     );
     if (account === this.#system.account) return;
     const { CONNZ, STATZ } = this.#aboutAccount();
@@ -166,12 +167,12 @@ class SystemRequests {
       },
       INFO: ({ account }: Request) => accountDetail(account, broker),
       STATZ: ({ options, account }: Request) =>
-        // The same subject asks for all accounts.
+        // With PING as its account, the same subject requests all accounts.
         account === 'PING' ? undefined : this.#count(options, [account]),
     };
   }
 
-  /** Undefined for no answer: of accounts that nobody uses, servers say nothing unless they are asked to. */
+  /** Returns undefined for no response: servers omit unused accounts unless the request includes them. */
   #count(options: RequestOptions, only: readonly string[] | undefined): object | undefined {
     const counted = accstatz(options.query, this.#broker, only);
     return counted.account_statz.length === 0 && !options.includesUnused ? undefined : counted;
@@ -181,7 +182,7 @@ class SystemRequests {
     account.handle(subject, this.#answering(account, answer));
   }
 
-  /** Answers with the server beside the data, or beside what was wrong. */
+  /** Makes the handler that responds with the server and either the data or the error. */
   #answering(account: Account, answer: Answer): Handler {
     return (publication) => {
       const reply = replyOf(publication);
@@ -194,7 +195,7 @@ class SystemRequests {
           account,
           reply,
           { server: this.#system.server(), ...body },
-          // Of what went wrong nats-server tells in plain words.
+          // nats-server does not encode errors.
           'error' in body ? undefined : encoding,
         );
       if (options !== undefined) void this.#respond(say, options, asked, answer);
@@ -218,12 +219,12 @@ class SystemRequests {
       if (data !== undefined) say(data === done ? {} : { data });
     } catch (error) {
       const failure = { code: 500, description: error instanceof Error ? error.message : String(error) };
-      // As nats-server prints the data that monitoring did not make.
+      // nats-server prints null for data that a monitoring endpoint failed to produce.
       say(error instanceof BadQuery ? { data: null, error: failure } : { error: failure });
     }
   }
 
-  /** Reads the options of a request; undefined where it is meant for other servers, or too wrong for an answer. */
+  /** Parses the options of a request; undefined if it addresses other servers or is too malformed for a response. */
   #read(kind: string, publication: Publication): RequestOptions | Failure | undefined {
     const payload = payloadOf(publication);
     const options = RequestOptions.read(kind, payload);
@@ -232,7 +233,7 @@ class SystemRequests {
     return 'code' in options || options.isFor(this.#broker.facts) ? options : undefined;
   }
 
-  #sayHowItDoes(publication: Publication): boolean {
+  #answerStatsz(publication: Publication): boolean {
     const options = this.#read('STATSZ', publication);
     const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`);
     if (options === undefined) return true;
@@ -242,8 +243,11 @@ class SystemRequests {
     return true;
   }
 
-  /** Tells of an account that has connections here what is also told unasked (events.go, connsRequest). */
-  #countConnections(publication: Publication): boolean {
+  /**
+   * Answers with the same connection count that advisories contain, for an account with connections (events.go,
+   * connsRequest).
+   */
+  #answerConns(publication: Publication): boolean {
     const reply = replyOf(publication);
     const [, , , name = ''] = subjectOf(publication).split('.');
     const options = RequestOptions.read('CONNS', payloadOf(publication));
@@ -255,15 +259,15 @@ class SystemRequests {
     return true;
   }
 
-  #sayWhoItIs(publication: Publication): boolean {
+  #answerIdz(publication: Publication): boolean {
     const reply = replyOf(publication);
     const { name, host, id } = this.#broker.facts;
     if (reply !== undefined) this.#system.answer(this.#system.account, reply, { name, host, id });
     return true;
   }
 
-  /** An account is what the configuration says; nobody can put another in its place. */
-  #refuseClaims(publication: Publication): boolean {
+  /** Rejects account updates: accounts come from the configuration only. */
+  #rejectClaims(publication: Publication): boolean {
     const reply = replyOf(publication);
     const [, kind, first = '', second = ''] = subjectOf(publication).split('.');
     const name = kind === 'REQ' ? second : first;
@@ -273,8 +277,8 @@ class SystemRequests {
     return true;
   }
 
-  /** Tells of whom a request from another account says that it is from. */
-  #sayWhoAsks(publication: Publication, publisher: Publisher): boolean {
+  /** Answers with the user and account that a request from another account names in its headers. */
+  #answerImportedUserInfo(publication: Publication, publisher: Publisher): boolean {
     const reply = replyOf(publication);
     if (reply === undefined || !(publisher instanceof ClientSession)) return true;
     const { user = '', acc = '' } = requestInfo(publication) ?? {};
@@ -284,7 +288,7 @@ class SystemRequests {
     return true;
   }
 
-  #sayWhoTheyAre(account: Account, publication: Publication, publisher: Publisher): boolean {
+  #answerUserInfo(account: Account, publication: Publication, publisher: Publisher): boolean {
     const reply = replyOf(publication);
     if (reply === undefined || !(publisher instanceof ClientSession)) return true;
     const { profile } = publisher;

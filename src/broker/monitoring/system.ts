@@ -1,5 +1,5 @@
-// The system account of a running broker: what is said in it of the server, and who listens. Which questions there are
-// is system-requests.ts's, what is told unasked advisories.ts's.
+// Publishing in the system account of a running broker: responses, advisories and requests, and how they describe the
+// server. system-requests.ts defines the requests, and advisories.ts the advisories.
 import { goJson } from '../../go-json.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
@@ -22,35 +22,35 @@ export class System {
   readonly #publisher: InternalPublisher;
   #sequence = 0;
 
-  /** @param name of the system account */
+  /** @param name the name of the system account */
   constructor(name: string, broker: SystemEnvironment) {
     this.#broker = broker;
     this.account = broker.accounts.get(name);
     this.#publisher = new InternalPublisher(broker.delivery, broker.now);
   }
 
-  /** Answers a request in the account that it was made in. @param encoding what the request wants; undefined for none */
+  /** Publishes a JSON response in the account of the request. @param encoding as requested; undefined for none */
   answer(account: Account, reply: Buffer, body: object, encoding?: Encoding): void {
     this.#publisher.publish(account, reply, encode(Buffer.from(goJson(body)), encoding));
   }
 
-  /** Answers a request in the system account with this text. */
+  /** Publishes a text response in the system account. */
   say(reply: Buffer, text: string): void {
     this.#publisher.publish(this.account, reply, { payload: Buffer.from(text) });
   }
 
-  /** Asks the other servers. */
+  /** Sends a request to the other servers. */
   ask(subject: string, inbox: string, body: object): void {
     const content = { payload: Buffer.from(goJson(body)), reply: Buffer.from(inbox) };
     this.#publisher.publish(this.account, Buffer.from(subject), content);
   }
 
-  /** Tells whoever listens in the system account; the body is made only where somebody does. */
+  /** Publishes an advisory in the system account; builds its body only if it has a subscriber. */
   tell(subject: string, body: () => object): void {
     this.#tellIn(this.account, subject, body);
   }
 
-  /** Tells whoever listens in the account of those who have no other. */
+  /** Publishes an advisory in the global account. */
   tellGlobal(subject: string, body: () => object): void {
     this.#tellIn(this.#broker.accounts.get(globalAccountName), subject, body);
   }
@@ -60,7 +60,7 @@ export class System {
     if (account.hasInterest(bytes)) this.answer(account, bytes, body());
   }
 
-  /** The server as every message of the system account names it (events.go, ServerInfo). */
+  /** Describes the server for every message of the system account (events.go, ServerInfo). */
   server(): object {
     const { facts, now } = this.#broker;
     this.#sequence++;
@@ -77,7 +77,7 @@ export class System {
     };
   }
 
-  /** What every advisory begins with. @param type of the schema */
+  /** Builds the fields that every advisory begins with. @param type the name of its schema */
   event(type: string): object {
     return {
       type: `io.nats.server.advisory.v1.${type}`,

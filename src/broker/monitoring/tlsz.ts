@@ -1,4 +1,4 @@
-// /tlsz: what each tls block serves and what became of its files. nats-server has no such thing.
+// /tlsz: the certificates that each tls block serves, and the state of its files. nats-server has no such endpoint.
 
 import { goTime } from '../../go-time.ts';
 import type { CertificateFacts } from '../../tls/material.ts';
@@ -19,9 +19,9 @@ export function tlsz(broker: Monitored) {
 
 /** A tls block in use. */
 export interface NamedEntrance {
-  /** As the log has it: `tls`, `cluster.tls`. */
+  /** As in the log: `tls`, `cluster.tls`. */
   readonly name: string;
-  /** Who connects there. */
+  /** What connects there. */
   readonly listener: 'client' | 'route';
   readonly entrance: TlsEntrance;
 }
@@ -42,7 +42,7 @@ function describe({ name, entrance: { block, material, status } }: NamedEntrance
     name,
     ca_file: block.caFile,
     verify: block.verify,
-    // Whether the files are what is served.
+    // Whether the broker serves the certificates in the files.
     current: status.current,
     generation: status.generation,
     swaps: status.swaps,
@@ -66,7 +66,7 @@ function describeCertificate(certificate: CertificateFacts, now: Date) {
     ...{ subject, sans, issuer, serial, pin },
     not_before: goTime(notBefore),
     not_after: goTime(notAfter),
-    // Whole ones, as people count them; negative once it has expired.
+    // Whole days, rounded down; negative after expiry.
     days_left: Math.floor((notAfter.getTime() - now.getTime()) / dayMs),
   };
 }

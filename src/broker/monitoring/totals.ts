@@ -1,7 +1,7 @@
-// What a server counts over all its connections, clients and routes together, as nats-server does.
+// Totals over all connections of a server, clients and routes together, as in nats-server.
 import type { Monitored } from './monitored.ts';
 
-/** Messages and bytes: of clients, and of all. */
+/** Totals messages and bytes, of clients alone and of all connections. */
 export function totalTraffic({ sessions, cluster }: Monitored) {
   const clients = sessions.traffic();
   const routes = cluster?.traffic() ?? { inMsgs: 0, inBytes: 0, outMsgs: 0, outBytes: 0 };
@@ -14,12 +14,12 @@ export function totalTraffic({ sessions, cluster }: Monitored) {
   };
 }
 
-/** The subscriptions of clients, and what other servers of the cluster asked for. */
+/** Counts the subscriptions of clients and the interest of other servers of the cluster. */
 export function totalSubscriptions({ accounts }: Monitored): number {
   return [...accounts].reduce((sum, { subscriptions, remote }) => sum + subscriptions.size + remote.size, 0);
 }
 
-/** How many connections were ended for being slow or stale, by what they were. */
+/** Counts the connections closed as slow consumers or as stale, by kind of connection. */
 export function endedByKind({ sessions, cluster }: Monitored, why: 'slowConsumers' | 'staleConnections') {
   return { clients: sessions.ended[why], routes: cluster?.ended[why] ?? 0, gateways: 0, leafs: 0 };
 }

@@ -1,16 +1,16 @@
-// /varz: the broker as a whole, in the fields of nats-server's Varz (monitor.go) and in its order.
+// /varz: the state of the broker as a whole, in the fields and the order of nats-server's Varz (monitor.go).
 import { availableParallelism } from 'node:os';
 import { goTime, uptime } from '../../go-time.ts';
 import { authTimeoutMs } from '../options/options.ts';
 import type { Monitored } from './monitored.ts';
 import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
 
-/** Measures how busy the process was since it was last asked. */
+/** Measures the CPU usage of the process since the last measurement. */
 export class CpuMeter {
   #usage = process.cpuUsage();
   #at = performance.now();
 
-  /** Percent of one core, to a tenth. */
+  /** Returns the percentage of one core, to a tenth. */
   percent(): number {
     const elapsedUs = (performance.now() - this.#at) * 1000;
     const { user, system } = process.cpuUsage(this.#usage);
@@ -20,7 +20,7 @@ export class CpuMeter {
   }
 }
 
-/** Where monitoring itself listens. */
+/** The address of monitoring itself. */
 export interface MonitorAddress {
   readonly host: string;
   readonly port: number;
@@ -28,7 +28,7 @@ export interface MonitorAddress {
   readonly basePath: string;
 }
 
-/** Answers a request. @param requests how many each path had */
+/** Answers a request. @param requests number of requests by path */
 export function varz(
   broker: Monitored,
   monitor: MonitorAddress,
@@ -83,7 +83,7 @@ export function varz(
     subscriptions: totalSubscriptions(broker),
     http_req_stats: Object.fromEntries(requests),
     config_load_time: goTime(broker.configuredAt),
-    // A digest of a configuration with passwords would let them be guessed.
+    // A digest would allow offline guessing of the passwords in the configuration.
     config_digest: '',
     system_account: broker.systemAccount,
     slow_consumer_stats: slow,
@@ -93,7 +93,7 @@ export function varz(
   };
 }
 
-/** The fields of nats-server's ClusterOptsVarz; none for a server that stands alone. */
+/** The fields of nats-server's ClusterOptsVarz; none for a standalone server. */
 function describeCluster({ cluster }: Monitored) {
   if (cluster === undefined) return {};
   const { name, options, port, tls } = cluster;
@@ -132,7 +132,7 @@ function traffic(broker: Monitored, slow: Kinds, stale: Kinds) {
 
 type Kinds = ReturnType<typeof endedByKind>;
 
-/** Go's durations are numbers of nanoseconds in JSON. */
+/** Go prints durations in JSON as nanoseconds. */
 function nanoseconds(milliseconds: number): number {
   return Math.round(milliseconds * 1e6);
 }

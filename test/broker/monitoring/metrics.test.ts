@@ -1,4 +1,4 @@
-// /metrics: valid in the format, true in its numbers, and bounded whatever strangers do.
+// /metrics: the validity of its format, its values, and the bound on its size whatever clients send.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -26,7 +26,7 @@ function seriesOf(families: Map<string, Family>, name: string, labels = ''): num
 }
 
 describe('/metrics', () => {
-  it('tells of certificates, handshakes, connections and messages in the format of Prometheus', async () => {
+  it('reports certificates, handshakes, connections and messages in the Prometheus format', async () => {
     const running = await Running.start(http + verifyingTls(certificates), clientTls(certificates));
     const subscriber = await running.connect();
     subscriber.send('SUB a 1\r\nSUB b 2\r\n');
@@ -35,10 +35,10 @@ describe('/metrics', () => {
     publisher.send('PUB a 5\r\nhello\r\nPUB c 2\r\nhi\r\n');
     await publisher.receives('');
     // Without a certificate the handshake fails.
-    const stranger = await running.open({
+    const rejected = await running.open({
       tls: { ca: readFileSync(certificates.ca.cert), host: 'localhost' },
     });
-    await stranger.closed();
+    await rejected.closed();
     await expect.poll(() => running.broker.clients).toBe(2);
 
     const reply = await ask(`${running.broker.monitorUrl}/metrics`);
@@ -50,12 +50,12 @@ describe('/metrics', () => {
     expect(labels).toContain(`serial="${serialNumber.toLowerCase()}"`);
     expect(labels).toContain(`file="${certificates.server.cert}"`);
     expect(notAfter).toBe(Date.parse(validTo) / 1000);
-    const told = Object.fromEntries(
+    const values = Object.fromEntries(
       [...families.values()].flatMap(({ name, series }) =>
         [...series].map(([label, value]) => [label === '' ? name : `${name}{${label}}`, value]),
       ),
     );
-    expect(told).toMatchObject({
+    expect(values).toMatchObject({
       natspki_client_connections: 2,
       natspki_client_connections_accepted_total: 3,
       'natspki_client_connections_closed_total{reason="TLS Handshake Failure"}': 1,
@@ -80,11 +80,11 @@ describe('/metrics', () => {
     expect([...(families.get('natspki_client_tls_connections')?.series ?? [])]).toEqual([
       [expect.stringMatching(/^cipher_suite="TLS_\w+",version="1\.3"$/), 2],
     ]);
-    expect(told.process_start_time_seconds).toBeLessThan(Date.now() / 1000);
+    expect(values.process_start_time_seconds).toBeLessThan(Date.now() / 1000);
     expect([...families.values()].filter(({ help }) => !/^[A-Z].*\.$/.test(help))).toEqual([]);
   });
 
-  it('has the series of the certificates in use only, however often they change', async () => {
+  it('contains series of the certificates in use only, however often they are reloaded', async () => {
     const server = { cert: `${folder}/live.pem`, key: `${folder}/live.key` };
     const install = (pair: { cert: string; key: string }) =>
       renameOver({
@@ -110,7 +110,7 @@ describe('/metrics', () => {
     expect(seriesOf(await scrape(running), 'natspki_tls_files_current', 'block="tls"')).toBe(0);
   });
 
-  it('has one series for an authority that stands twice in ca_file', async () => {
+  it('contains one series for an authority that ca_file contains twice', async () => {
     const others = Array.from({ length: 3 }, (_, i) =>
       readFileSync(makeAuthority(folder, `ca-${i}`).cert, 'utf8'),
     );
@@ -122,7 +122,7 @@ describe('/metrics', () => {
     expect(families.get('natspki_tls_certificate_not_after_timestamp_seconds')?.series.size).toBe(5);
   });
 
-  it('tells of the certificates of routes as well', async () => {
+  it('reports the certificates of routes', async () => {
     const { cert, key } = certificates.server;
     const cluster = `cluster { name: c, listen: "127.0.0.1:-1", tls { cert_file: "${cert}", key_file: "${key}", ca_file: "${certificates.ca.cert}" } }`;
     const families = await scrape(await Running.start(`${http}${verifyingTls(certificates)}${cluster}`));
@@ -134,7 +134,7 @@ describe('/metrics', () => {
     expect(seriesOf(families, 'natspki_tls_handshakes_total', handshakes)).toBe(0);
   });
 
-  it('has no more authorities than 64 of a block, those that expire first', () => {
+  it('contains at most 64 authorities per block, those that expire first', () => {
     const authorities = Array.from({ length: 100 }, (_, i) => ({
       ...{
         certFile: 'ca.pem',
@@ -150,7 +150,7 @@ describe('/metrics', () => {
     expect(samples.map(([, value]) => value)).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
   });
 
-  it('takes no label from what a client or a requester says', async () => {
+  it('takes no label value from a client or a request', async () => {
     const running = await Running.start(http);
     await running.connect({ name: 'evil"} 1\n', user: 'x\n# TYPE y gauge' });
     await ask(`${running.broker.monitorUrl}/nothing"here`);
@@ -159,7 +159,7 @@ describe('/metrics', () => {
     expect(body).not.toMatch(/evil|# TYPE y|nothing/);
   });
 
-  it('prints names of files and servers that need escapes', async () => {
+  it('escapes names of files and servers in label values', async () => {
     const server = { cert: `${folder}/a"b\\c.pem`, key: `${folder}/a"b\\c.key` };
     renameOver({
       [server.cert]: readFileSync(certificates.server.cert, 'utf8'),
@@ -175,7 +175,7 @@ describe('/metrics', () => {
     );
   });
 
-  it('loads its library only where there is monitoring', () => {
+  it('loads prom-client only with monitoring', () => {
     const loads = (text: string) =>
       execFileSync(process.execPath, ['--input-type=module', '--eval', script(text)], { encoding: 'utf8' });
     expect(loads('')).toBe('false');
@@ -183,7 +183,7 @@ describe('/metrics', () => {
   });
 });
 
-/** Starts and ends a broker in a process of its own and prints whether prom-client was loaded for it. */
+/** A script that starts and closes a broker and prints whether that loaded prom-client. */
 function script(text: string): string {
   return `
     import { createRequire } from 'node:module';

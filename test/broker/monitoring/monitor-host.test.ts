@@ -1,4 +1,4 @@
-// Which names a request over the loopback interface may be for.
+// foreignHost: which Host headers a request over the loopback interface may have.
 import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
 import { foreignHost } from '../../../src/broker/monitoring/monitor-host.ts';
@@ -16,13 +16,13 @@ it.each([
   ['::ffff:127.0.0.1', '[::ffff:127.0.0.1]:8222'],
   ['127.0.0.1', hostname()],
   ['127.0.0.1', 'broker.example:8222'],
-  // Without a Host it is no browser.
+  // A browser always sends Host.
   ['127.0.0.1', undefined],
   ['127.0.0.1', ''],
-  // What reaches another interface may be called anything.
+  // A request over another interface may have any name.
   ['10.1.2.3', 'evil.example:8222'],
   [undefined, 'evil.example:8222'],
-])('over %s lets %s in', (address, header) => {
+])('accepts a request to %s with Host %s', (address, header) => {
   expect(foreignHost(address, header, named)).toBeUndefined();
 });
 
@@ -36,6 +36,6 @@ it.each([
   ['127.0.0.1', '127.0.0.1.evil.example'],
   ['127.0.0.1', 'evil.example:8222:'],
   ['127.0.0.1', '[evil.example]:1'],
-])('over %s keeps %s out', (address, header) => {
+])('rejects a request to %s with Host %s', (address, header) => {
   expect(foreignHost(address, header, named)).toBe(header);
 });

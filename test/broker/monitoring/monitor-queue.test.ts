@@ -1,4 +1,4 @@
-// Turns of those who ask, and how much of long answers is held for those who read slowly.
+// AnswerQueue: the order of responses, and the limit on the memory of long responses to slow readers.
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
 import { json, text } from '../../../src/broker/monitoring/monitor-answer.ts';
@@ -7,7 +7,7 @@ import { AnswerQueue } from '../../../src/broker/monitoring/monitor-queue.ts';
 const megabyte = 1024 * 1024;
 const long = (megabytes: number) => text(200, 'x'.repeat(megabytes * megabyte));
 
-it('works out one answer at a time, and leaves as long to everybody else', async () => {
+it('computes one response at a time and pauses after it for as long as it took', async () => {
   const queue = new AnswerQueue();
   const times: number[] = [];
   const work = async () => {
@@ -24,19 +24,19 @@ it('works out one answer at a time, and leaves as long to everybody else', async
   expect(Math.min(second - end, third - secondEnd)).toBeGreaterThan(18);
 });
 
-it('goes on after an answer that failed, and works out none for somebody who has left', async () => {
+it('continues after a failed response and computes none for a disconnected requester', async () => {
   const queue = new AnswerQueue();
   const ask = (destroyed: boolean, work: () => Promise<ReturnType<typeof text>>) =>
     queue.answer({ destroyed } as never, new EventEmitter() as never, work);
   const failed = ask(false, () => Promise.reject(new Error('no')));
-  const left = ask(true, () => Promise.reject(new Error('nobody asks')));
+  const left = ask(true, () => Promise.reject(new Error('disconnected')));
   const last = ask(false, () => Promise.resolve(text(200, 'yes')));
   await expect(failed).rejects.toThrow('no');
   expect(await left).toBeUndefined();
   expect((await last)?.body).toBe('yes');
 });
 
-it('lets an urgent answer past all others', async () => {
+it('computes an urgent response ahead of all queued ones', async () => {
   const queue = new AnswerQueue();
   const order: string[] = [];
   const ask = (name: string, isUrgent: boolean) => {
@@ -47,7 +47,7 @@ it('lets an urgent answer past all others', async () => {
   expect(order.indexOf('urgent')).toBeLessThan(2);
 });
 
-it('refuses a long answer beside others that are still being read, and lets it in when they are not', () => {
+it('rejects a long response while others exceed the limit and accepts it when one has been read', () => {
   const queue = new AnswerQueue();
   const readers = Array.from({ length: 4 }, () => new EventEmitter());
   for (const reader of readers) expect(queue.admit(long(16), reader as never).status).toBe(200);
@@ -59,11 +59,11 @@ it('refuses a long answer beside others that are still being read, and lets it i
   expect(queue.admit(long(1), new EventEmitter() as never).status).toBe(200);
 });
 
-it('sends an answer that is longer than all may be where it is alone', () => {
+it('accepts a response above the limit if no other is in progress', () => {
   expect(new AnswerQueue().admit(long(70), new EventEmitter() as never).status).toBe(200);
 });
 
-it('always sends a short one', () => {
+it('always accepts a short response', () => {
   const queue = new AnswerQueue();
   queue.admit(long(70), new EventEmitter() as never);
   expect(queue.admit(json({ status: 'ok' }), new EventEmitter() as never).status).toBe(200);

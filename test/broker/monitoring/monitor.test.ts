@@ -1,5 +1,5 @@
-// Monitoring of a broker in this process: HTTPS beside clients that must show certificates, /tlsz over swaps, the limits
-// on strangers, and what is kept of connections that have ended.
+// Monitoring of a broker in this process: HTTPS beside clients that must present certificates, /tlsz over certificate
+// reloads, limits on untrusted requests, and records of closed connections.
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
@@ -35,7 +35,7 @@ async function sends(url: string, bytes: string): Promise<string> {
 }
 
 describe('monitoring over https', () => {
-  it('serves a client without a certificate where clients of the broker must show one', async () => {
+  it('requests no client certificate, even if the broker requires one of its clients', async () => {
     const running = await Running.start(https);
     expect(urlOf(running)).toMatch(/^https:\/\/127\.0\.0\.1:\d+$/);
     const { tls_verify, https_port, http_port } = await askJson(`${urlOf(running)}/varz`, trusting);
@@ -46,13 +46,13 @@ describe('monitoring over https', () => {
     });
   });
 
-  it('has no pins for those who monitor', async () => {
+  it('does not apply pinned_certs to monitoring clients', async () => {
     const pins = `pinned_certs: ["${'0'.repeat(64)}"]`;
     const running = await Running.start(`https: "127.0.0.1:-1"\n${verifyingTls(certificates, pins)}`);
     expect((await ask(`${urlOf(running)}/healthz`, trusting)).body).toBe('{"status":"ok"}');
   });
 
-  it('shows the new certificate after a swap', async () => {
+  it('serves the new certificate after a certificate reload', async () => {
     const other = testFolderCopy('swapped');
     const running = await Running.start(`https: "127.0.0.1:-1"\n${verifyingTls(other)}`);
     const served = async () => {
@@ -71,14 +71,14 @@ describe('monitoring over https', () => {
     expect(after.certificates[0].serial).not.toBe(before.certificates[0].serial);
   });
 
-  it('talks to nobody in the plain', async () => {
+  it('answers no plaintext request', async () => {
     const running = await Running.start(https);
     expect(await sends(urlOf(running), 'GET /varz HTTP/1.1\r\nHost: a\r\n\r\n')).not.toContain('server_id');
   });
 });
 
 describe('/tlsz', () => {
-  it('tells what is served, since when, and why a swap was refused', async () => {
+  it('reports the served certificates, their reloads and the reason of a rejected reload', async () => {
     const { ca, server, client } = testFolderCopy('refused');
     const running = await Running.start(http + verifyingTls({ ca, server, client }));
     const block = async () => (await askJson(`${urlOf(running)}/tlsz`)).tls[0];
@@ -145,13 +145,13 @@ describe('/tlsz', () => {
     ]);
   });
 
-  it('has nothing to tell without TLS', async () => {
+  it('reports no blocks without TLS', async () => {
     expect(await askJson(`${urlOf(await Running.start(http))}/tlsz`)).toMatchObject({ tls: [] });
   });
 });
 
 describe('monitoring', () => {
-  it('lists its endpoints at the root', async () => {
+  it('links its endpoints on the page at the root path', async () => {
     const { body, headers } = await ask(`${urlOf(await Running.start(http))}/`);
     expect(headers['content-type']).toBe('text/html; charset=utf-8');
     expect(headers['content-security-policy']).toMatch(/^default-src 'none'; script-src 'self'; /);
@@ -170,7 +170,7 @@ describe('monitoring', () => {
     expect(links).toEqual(endpoints);
   });
 
-  it('serves every file of the page, as what it is', async () => {
+  it('serves every file of the page with its content type', async () => {
     const url = urlOf(await Running.start(http));
     const files = readdirSync(pageFolder).filter((name) => !['index.html', 'tsconfig.json'].includes(name));
     const types = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
@@ -183,7 +183,7 @@ describe('monitoring', () => {
     expect(files.length).toBeGreaterThan(5);
   });
 
-  it('puts everything below http_base_path', async () => {
+  it('serves all endpoints below http_base_path', async () => {
     const running = await Running.start(`${http}http_base_path: "a/b/"\nserver_name: "<x>"`);
     const url = urlOf(running);
     expect(new URL(url).pathname).toBe('/a/b');
@@ -196,7 +196,7 @@ describe('monitoring', () => {
     expect((await ask(`${new URL(url).origin}/varz`)).status).toBe(404);
   });
 
-  it('says tls_first of a client whose handshake came first', async () => {
+  it('reports tls_first for a client whose handshake preceded INFO', async () => {
     const tls = verifyingTls(certificates, 'handshake_first: "300ms"');
     const running = await Running.start(http + tls, clientTls(certificates));
     const first = await running.open({ tls: clientTls(certificates), tlsFirst: true });
@@ -211,7 +211,7 @@ describe('monitoring', () => {
     ]);
   });
 
-  it('hides the token that a client came with', async () => {
+  it('redacts the token of a client', async () => {
     const running = await Running.start(`${http}authorization { token: "t0psecret" }`);
     await running.connect({ auth_token: 't0psecret' });
     const { body } = await ask(`${urlOf(running)}/connz?auth=1`);
@@ -219,7 +219,7 @@ describe('monitoring', () => {
     expect(body).not.toContain('t0psecret');
   });
 
-  it.each(['nkey', 'user'])('shows nobody the private key that a client gives as its %s', async (field) => {
+  it.each(['nkey', 'user'])('redacts a private key that a client sends as its %s', async (field) => {
     const pair = createUser();
     const users = `authorization { users: [{ nkey: ${pair.getPublicKey()} }, { user: a }] }`;
     const running = await Running.start(`${http}debug: true\ntrace: true\n${users}`);
@@ -232,7 +232,7 @@ describe('monitoring', () => {
     expect(body + running.log).not.toContain(seed);
   });
 
-  it('counts a slow consumer, and keeps it with its reason', async () => {
+  it('counts a slow consumer and retains its connection with the close reason', async () => {
     const running = await Running.start(`${http}max_pending: 2000\nmax_payload: 1000`);
     const slow = await running.connect();
     slow.send('SUB a 1\r\n');
@@ -250,7 +250,7 @@ describe('monitoring', () => {
     ]);
   });
 
-  it('is not healthy any more once clients are sent away', async () => {
+  it('reports an unhealthy server in lame duck mode', async () => {
     const running = await Running.start(`${http}lame_duck_duration: "30s"`);
     await running.connect();
     void running.broker.lameDuck();
@@ -261,7 +261,7 @@ describe('monitoring', () => {
     ]);
   });
 
-  it('ends with the broker, connections that are kept alive too', async () => {
+  it('closes with the broker, including keep-alive connections', async () => {
     const running = await Running.start(http);
     const url = urlOf(running);
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
@@ -271,7 +271,7 @@ describe('monitoring', () => {
     await expect(ask(`${url}/healthz`)).rejects.toThrow('ECONNREFUSED');
   });
 
-  it('says which address it cannot listen on, and leaves nothing open', async () => {
+  it('fails with the address that it cannot listen on and the flag to change it', async () => {
     const { port } = (await Running.start()).broker;
     await expect(Running.start(`http: "127.0.0.1:${port}"`)).rejects.toThrow(
       expect.objectContaining({
@@ -282,36 +282,43 @@ describe('monitoring', () => {
   });
 });
 
-describe('a stranger at the monitoring port', () => {
-  it('may only read what there is', async () => {
+describe('an untrusted client of the monitoring port', () => {
+  it('may send GET and HEAD only', async () => {
     const url = urlOf(await Running.start(http));
     const { status, headers } = await ask(`${url}/varz`, { method: 'POST' });
     expect([status, headers.allow]).toEqual([405, 'GET, HEAD']);
     expect(await ask(`${url}/varz`, { method: 'HEAD' })).toMatchObject({ status: 200, body: '' });
   });
 
-  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])('cannot %s', async (method) => {
-    const url = urlOf(await Running.start(http));
-    const body = 'Content-Length: 3\r\n\r\nabc';
-    const reply = await sends(url, `${method} /varz HTTP/1.1\r\nHost: localhost\r\n${body}`);
-    expect(reply).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/);
-    expect(reply.match(/HTTP\/1\.1/g)).toHaveLength(1);
-  });
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE', 'PROPFIND'])(
+    'receives status 405 for %s',
+    async (method) => {
+      const url = urlOf(await Running.start(http));
+      const body = 'Content-Length: 3\r\n\r\nabc';
+      const reply = await sends(url, `${method} /varz HTTP/1.1\r\nHost: localhost\r\n${body}`);
+      expect(reply).toMatch(/^HTTP\/1\.1 405 Method Not Allowed\r\n/);
+      expect(reply.match(/HTTP\/1\.1/g)).toHaveLength(1);
+    },
+  );
 
   it.each([
-    ['a proxy', 'CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n', /^$/],
+    ['a proxy request', 'CONNECT evil.example:80 HTTP/1.1\r\nHost: localhost\r\n\r\n', /^$/],
     ['long headers', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(9000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
     ['a long query', `GET /connz?${'subs=1&'.repeat(3000)} HTTP/1.1\r\n\r\n`, /^HTTP\/1\.1 431 /],
-    ['no Host', 'GET /varz HTTP/1.1\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
-    ['no HTTP', '\x16\x03\x01\x02\x00', /^HTTP\/1\.1 400 /],
-    ['two lengths', 'GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n', /^HTTP\/1\.1 400 /],
-  ])('gets nowhere with %s', async (_what, bytes, answer) => {
+    ['a missing Host header', 'GET /varz HTTP/1.1\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
+    ['bytes that are not HTTP', '\x16\x03\x01\x02\x00', /^HTTP\/1\.1 400 /],
+    [
+      'two content lengths',
+      'GET / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
+  ])('is rejected for %s', async (_what, bytes, answer) => {
     const reply = await sends(urlOf(await Running.start(http)), bytes);
     expect(reply).toMatch(answer);
     if (reply !== '') expect(reply).toContain('\r\nX-Content-Type-Options: nosniff\r\n');
   });
 
-  it('is answered with the same safeguards whatever is asked', async () => {
+  it('receives the same security headers with every response', async () => {
     const url = urlOf(await Running.start(http));
     const paths = ['/', '/page/page.js', '/page.json', '/varz', '/metrics', '/none', '/connz?limit=x'];
     const replies = await Promise.all(paths.map((path) => ask(`${url}${path}`)));
@@ -329,18 +336,18 @@ describe('a stranger at the monitoring port', () => {
     }
   });
 
-  it('cannot read it through a browser here by a name of his own', async () => {
+  it('cannot read monitoring through a local browser by DNS rebinding', async () => {
     const url = urlOf(await Running.start(http));
     const { status, body } = await ask(`${url}/connz`, { headers: { Host: 'evil.example:8222' } });
     expect([status, body]).toEqual([
       421,
-      '"evil.example:8222" is no name of this server: ask for localhost or for an address\n',
+      '"evil.example:8222" is not a name of this server: use localhost or an IP address\n',
     ]);
     const { status: own } = await ask(`${url}/connz`, { headers: { Host: 'localhost:8222' } });
     expect(own).toBe(200);
   });
 
-  it('gets answers one after the other, and no more of them than he reads', async () => {
+  it('receives pipelined responses in order, each computed only after the previous one was read', async () => {
     const url = urlOf(await Running.start(http));
     const requests = 900;
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
@@ -360,7 +367,7 @@ describe('a stranger at the monitoring port', () => {
     expect(text).toMatch(/\{"status":"ok"\}$/);
   });
 
-  it('cannot take all connections from the broker, nor more than its share', async () => {
+  it('cannot open more than 128 connections, and blocks no client of the broker with them', async () => {
     const running = await Running.start(http);
     const port = Number(new URL(urlOf(running)).port);
     const sockets = Array.from({ length: 140 }, () => connect(port, '127.0.0.1').on('error', () => {}));
@@ -372,7 +379,7 @@ describe('a stranger at the monitoring port', () => {
     await expect.poll(async () => (await ask(`${urlOf(running)}/healthz`)).status).toBe(200);
   });
 
-  it('is cut off when a request comes too slowly, byte by byte too', async () => {
+  it('is disconnected when its request arrives too slowly, even byte by byte', async () => {
     const url = urlOf(await Running.start(http));
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
     socket.on('error', () => {});
@@ -385,7 +392,7 @@ describe('a stranger at the monitoring port', () => {
   });
 });
 
-/** The certificates in files of their own, for a test that replaces them. */
+/** Copies the server certificate to files of its own, for a test that replaces them. */
 function testFolderCopy(name: string) {
   const { ca, client } = certificates;
   return { ca, client, server: copyOf(name) };
