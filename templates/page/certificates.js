@@ -1,15 +1,16 @@
-// The certificates of each tls block, with what is left of their life.
+// Shows the certificates of each tls block with their remaining life.
 import { make, reconcile, setText } from './document.js';
 import { days, minute } from './format.js';
 
-/** A list of authorities may be that of a whole system. */
+/** Maximum number of authorities shown: a ca_file may contain those of a whole operating system. */
 const maxAuthorities = 12;
 
 /** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument['tls'][number]} Block */
 /** @typedef {Block['authorities'][number] & { file: string | undefined, role: string }} Certificate */
 
 /**
- * How a certificate is: due in the last third of its life, when `natspki watch` renews; critical in the last tenth.
+ * The state of a certificate: due in the last third of its life, when `natspki watch` renews it; critical in the last
+ * tenth.
  * @param {{ not_before: string, not_after: string }} certificate
  * @param {number} now
  */
@@ -26,13 +27,13 @@ export function lifeOf({ not_before, not_after }, now) {
   const text = `${days(left)} left of ${days(end - begin)}, until ${ends}`;
   if (share <= 1 / 10) return { state: 'critical', word: 'about to expire', share, text };
   if (share <= 1 / 3) return { state: 'due', word: 'renewal due', share, text };
-  return { state: 'good', word: 'good', share, text };
+  return { state: 'good', word: 'valid', share, text };
 }
 
 /** @param {Element} parent @param {readonly Block[]} blocks @param {number} now */
 export function showCertificates(parent, blocks, now) {
   if (blocks.length === 0) {
-    parent.replaceChildren(make('p', 'empty', 'There is no TLS: the configuration has no tls block.'));
+    parent.replaceChildren(make('p', 'empty', 'No TLS: the configuration has no tls block.'));
     return;
   }
   reconcile(
@@ -55,13 +56,13 @@ function updateBlock(element, block, now) {
   const [title, facts, badge] = /** @type {HTMLElement[]} */ ([...(head?.children ?? [])]);
   if (!list || !title || !facts || !badge) return;
   setText(title, block.name);
-  const refused = block.refused_swaps === 0 ? '' : `, ${block.refused_swaps} refused`;
-  const swaps = block.swaps === 1 ? '1 swap' : `${block.swaps} swaps`;
+  const rejected = block.refused_swaps === 0 ? '' : `, ${block.refused_swaps} rejected`;
+  const reloads = block.swaps === 1 ? '1 reload' : `${block.swaps} reloads`;
   const { length } = block.authorities;
   const cut =
-    length <= maxAuthorities ? '' : `, ${length} authorities: the first ${maxAuthorities} to expire`;
-  setText(facts, `generation ${block.generation}, ${swaps}${refused}${cut}`);
-  setText(badge, block.current ? 'files in use' : 'files refused, older ones in use');
+    length <= maxAuthorities ? '' : `, ${length} authorities, of which the first ${maxAuthorities} to expire`;
+  setText(facts, `generation ${block.generation}, ${reloads}${rejected}${cut}`);
+  setText(badge, block.current ? 'files in use' : 'files rejected, previous ones in use');
   badge.dataset.state = block.current ? 'good' : 'refused';
   const certificates = [
     ...block.certificates.map((certificate) => ({
@@ -94,7 +95,7 @@ function createCertificate(certificate) {
   bar.setAttribute('role', 'meter');
   bar.setAttribute('aria-valuemin', '0');
   bar.setAttribute('aria-valuemax', '100');
-  bar.setAttribute('aria-label', `Life left of ${certificate.subject}`);
+  bar.setAttribute('aria-label', `Remaining life of ${certificate.subject}`);
   const facts = make('dl', 'facts');
   const rows = [
     ['file', certificate.file ?? ''],

@@ -1,4 +1,4 @@
-// The connections with who they are: searched, sorted and cut to a page by the broker, since there may be thousands.
+// Shows the table of client connections. The broker searches, sorts and pages them, since there may be thousands.
 import { byId, make, setText, showRows } from './document.js';
 import { bytes, count, span } from './format.js';
 
@@ -8,8 +8,9 @@ import { bytes, count, span } from './format.js';
 const pageSize = 50;
 
 /**
- * The columns: title, class, text, and the order of connz that a click asks for.
- * @type {readonly { title: string, className: string, text: (connection: Connection) => string, sort?: string, way?: string }[]}
+ * The columns: title, class, text, and the sort order of /connz that a click requests.
+ * @type {readonly { title: string, className: string, text: (connection: Connection) => string, sort?: string, way?:
+ * string }[]}
  */
 const columns = [
   { title: 'Id', className: 'number', text: ({ cid }) => String(cid), sort: 'cid', way: 'ascending' },
@@ -72,12 +73,12 @@ const columns = [
 const asked = { sort: 'cid', offset: 0, filter: '' };
 let now = 0;
 
-/** What the broker is asked for. */
+/** The parameters of the next request. */
 export function connectionsQuery() {
   return new URLSearchParams({ ...asked, auth: '1', offset: String(asked.offset), limit: String(pageSize) });
 }
 
-/** Makes the head of the table and listens to people. @param {() => void} ask called when others are to be shown */
+/** Builds the table head and handles its controls. @param {() => void} ask called when the parameters have changed */
 export function startConnections(ask) {
   const heads = columns.map(({ title, className, sort }) => {
     const head = make('th', className);
@@ -117,7 +118,7 @@ export function startConnections(ask) {
 /** @param {Connections} connections @param {number} at */
 export function showConnections({ total, offset, connections }, at) {
   now = at;
-  // They became fewer while a later page was shown.
+  // Fewer connections than before: go back to the last page that exists.
   if (offset > 0 && offset >= total)
     asked.offset = Math.max(0, Math.floor((total - 1) / pageSize) * pageSize);
   const [first, last] = [offset + 1, offset + connections.length];
@@ -133,7 +134,7 @@ export function showConnections({ total, offset, connections }, at) {
     connections,
     ({ cid }) => String(cid),
     columns.map(({ className, text }) => /** @type {const} */ ([className, text])),
-    asked.filter === '' ? 'Nobody is connected.' : 'None of those connected.',
+    asked.filter === '' ? 'No clients are connected.' : 'No connection matches.',
   );
 }
 

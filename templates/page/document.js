@@ -1,15 +1,15 @@
-// What the page does to its document: elements are made with text, never with markup, and changed in place, so that
-// neither the focus nor a selection is lost when news come in.
+// How the page changes its document: it creates elements from text, never from markup, and updates them in place, so
+// that an update loses neither the focus nor a selection.
 
 /** Finds an element of index.html. @param {string} id */
 export function byId(id) {
   const element = document.getElementById(id);
-  if (element === null) throw new Error(`index.html has no ${id}`);
+  if (element === null) throw new Error(`index.html has no element with id ${id}`);
   return element;
 }
 
 /**
- * Makes an element.
+ * Creates an element.
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
  * @param {string} [className]
@@ -23,13 +23,14 @@ export function make(tag, className = '', ...children) {
   return element;
 }
 
-/** Sets the text of an element where it is another. @param {Element} element @param {string} text */
+/** Sets the text of an element if it differs. @param {Element} element @param {string} text */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
 /**
- * Makes the children of an element those of a list: what has a key already is changed in place and moved.
+ * Makes the children of an element match a list: updates and moves children whose key is known, adds and removes
+ * others.
  * @template Item
  * @param {Element} parent
  * @param {readonly Item[]} items
@@ -62,7 +63,7 @@ export function reconcile(parent, items, keyOf, create, update) {
 }
 
 /**
- * Shows rows of text in the body of a table, or one row that says that there are none.
+ * Shows rows of text in the body of a table, or a single row with `nothing`.
  * @template Item
  * @param {Element} body
  * @param {readonly Item[]} items

@@ -1,4 +1,4 @@
-// Numbers and times as people read them.
+// Formats numbers and times for display.
 
 const dayMs = 86_400_000;
 
@@ -22,7 +22,7 @@ export function bytes(size) {
   return `${value >= 100 || unit === 0 ? whole.format(value) : value.toFixed(1)} ${units[unit]}`;
 }
 
-/** Prints a span by its two largest units. @param {number} milliseconds */
+/** Formats a span in its two largest units. @param {number} milliseconds */
 export function span(milliseconds) {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const parts = [
@@ -40,7 +40,7 @@ export function span(milliseconds) {
     .join(' ');
 }
 
-/** Says how long something lasts, in days where it is that long. @param {number} milliseconds */
+/** Formats a duration, in days from two days on. @param {number} milliseconds */
 export function days(milliseconds) {
   if (milliseconds < 2 * dayMs) return span(milliseconds);
   return `${whole.format(Math.floor(milliseconds / dayMs))} days`;
@@ -51,7 +51,7 @@ export function moment(at) {
   return dateAndTime.format(new Date(at));
 }
 
-/** Prints a time to the minute. @param {string | number} at */
+/** Formats a time to the minute. @param {string | number} at */
 export function minute(at) {
   return dateAndMinute.format(new Date(at));
 }

@@ -1,4 +1,5 @@
-// Keeps the page true: asks the broker every few seconds while somebody can see it, and says when it does not answer.
+// Keeps the page up to date: polls the broker every few seconds while the page is visible, and shows when the broker
+// does not answer.
 import { showCertificates } from './certificates.js';
 import { connectionsQuery, showConnections, startConnections } from './connections.js';
 import { byId, make, setText } from './document.js';
@@ -7,9 +8,9 @@ import { showHandshakes, showHistory, showSuites, showSummary } from './traffic.
 
 /** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument} Page */
 
-const everyMs = 2000;
-const patienceMs = 5000;
-/** How long it is told that the broker is back. */
+const intervalMs = 2000;
+const timeoutMs = 5000;
+/** Milliseconds for which the page shows that the broker is available again. */
 const newsMs = 20_000;
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -35,23 +36,23 @@ function stop() {
   asking = undefined;
 }
 
-/** Asks at once, instead of what was asked or was going to be. */
+/** Requests the data immediately, in place of any request in progress or scheduled. */
 async function ask() {
   stop();
   const mine = new AbortController();
   asking = mine;
-  const patience = setTimeout(() => mine.abort(), patienceMs);
+  const timeout = setTimeout(() => mine.abort(), timeoutMs);
   try {
     const url = new URL(`../page.json?${connectionsQuery()}`, import.meta.url);
     const response = await fetch(url, { signal: mine.signal, cache: 'no-store' });
-    if (!response.ok) throw new Error(`it answered ${response.status}`);
+    if (!response.ok) throw new Error(`HTTP status ${response.status}`);
     const page = /** @type {Page} */ (await response.json());
     if (asking === mine) show(page);
   } catch (error) {
     if (asking === mine) showGone(error);
   } finally {
-    clearTimeout(patience);
-    if (asking === mine) timer = setTimeout(() => void ask(), everyMs);
+    clearTimeout(timeout);
+    if (asking === mine) timer = setTimeout(() => void ask(), intervalMs);
   }
 }
 
@@ -63,7 +64,7 @@ function show(page) {
   else if (backAt > 0 && Date.now() - backAt > newsMs) tell('');
   answeredAt = Date.now();
   serverId = server.id;
-  setState(server.ready ? 'ready' : 'leaving', server.ready ? 'ready' : 'takes no new clients');
+  setState(server.ready ? 'ready' : 'leaving', server.ready ? 'ready' : 'accepts no new clients');
   setText(byId('updated'), `as of ${clock(now)}`);
   byId('main').dataset.old = 'false';
   showSummary(page, now);
@@ -81,9 +82,12 @@ function showGone(error) {
   setState('gone', 'no answer');
   byId('main').dataset.old = 'true';
   if (!isFirst) return;
-  const why = error instanceof Error && error.message.startsWith('it answered') ? `: ${error.message}` : '';
-  const seen = answeredAt === 0 ? '' : ` What is shown is from ${clock(answeredAt)}.`;
-  tell(`The broker does not answer since ${clock(goneSince)}${why}.${seen} This page goes on asking.`, 'bad');
+  const why = error instanceof Error && error.message.startsWith('HTTP status') ? ` (${error.message})` : '';
+  const seen = answeredAt === 0 ? '' : ` The data shown is from ${clock(answeredAt)}.`;
+  tell(
+    `The broker has been unavailable since ${clock(goneSince)}${why}.${seen} This page keeps trying.`,
+    'bad',
+  );
 }
 
 /** @param {string} id */
@@ -91,11 +95,12 @@ function tellBack(id) {
   const away = span(Date.now() - goneSince);
   goneSince = 0;
   backAt = Date.now();
-  const how = serverId === '' || serverId === id ? '' : ' It was started again: its figures count from then.';
-  tell(`The broker is back since ${clock(backAt)}, after ${away}.${how}`);
+  const how =
+    serverId === '' || serverId === id ? '' : ' It was restarted, so its counters started again from zero.';
+  tell(`The broker has been available again since ${clock(backAt)}, after ${away}.${how}`);
 }
 
-/** @param {string} text empty for nothing @param {'' | 'bad'} [kind] */
+/** Shows a notice. @param {string} text empty to remove it @param {'' | 'bad'} [kind] */
 function tell(text, kind = '') {
   byId('news').replaceChildren(...(text === '' ? [] : [make('p', `notice ${kind}`, text)]));
 }
@@ -104,6 +109,6 @@ function tell(text, kind = '') {
 function setState(state, text) {
   byId('state').dataset.state = state;
   setText(byId('state'), text);
-  // For those who look at the tabs only.
+  // Show it in the browser tab as well.
   document.title = state === 'ready' ? title : `${text}: ${title}`;
 }

@@ -1,4 +1,4 @@
-// The figures at the top, the TLS of the connections, the handshakes and the history of swaps.
+// Shows the summary, the TLS versions of connections, the handshakes and the history of certificate reloads.
 import { byId, make, reconcile, setText, showRows } from './document.js';
 import { bytes, count, minute, moment, span } from './format.js';
 
@@ -9,7 +9,7 @@ let last;
 
 /** @param {Page} page @param {number} now */
 export function showSummary({ server, clients, traffic }, now) {
-  // A server that was started again counts from zero.
+  // A restarted server counts from zero.
   const before = last?.id === server.id ? last : undefined;
   const seconds = before === undefined ? 0 : (now - before.at) / 1000;
   /** @param {'in_msgs' | 'in_bytes' | 'out_msgs' | 'out_bytes'} key */
@@ -21,16 +21,16 @@ export function showSummary({ server, clients, traffic }, now) {
     [
       'Messages in',
       `${count(rate('in_msgs'))}/s`,
-      `${bytes(rate('in_bytes'))}/s, ${count(traffic.in_msgs)} in all`,
+      `${bytes(rate('in_bytes'))}/s, ${count(traffic.in_msgs)} in total`,
     ],
     [
       'Messages out',
       `${count(rate('out_msgs'))}/s`,
-      `${bytes(rate('out_bytes'))}/s, ${count(traffic.out_msgs)} in all`,
+      `${bytes(rate('out_bytes'))}/s, ${count(traffic.out_msgs)} in total`,
     ],
     ...(server.routes === undefined ? [] : [['Routes', count(server.routes), 'to other servers']]),
-    ['Slow consumers', count(clients.slow_consumers), 'ended since the start'],
-    ['Up for', span(now - Date.parse(server.start)), `since ${minute(server.start)}`],
+    ['Slow consumers', count(clients.slow_consumers), 'disconnected since the start'],
+    ['Uptime', span(now - Date.parse(server.start)), `since ${minute(server.start)}`],
     ['Memory', bytes(server.memory), `Node ${server.node}`],
   ];
   const create = () => make('div', '', make('dt'), make('dd'), make('dd'));
@@ -49,7 +49,7 @@ export function showSummary({ server, clients, traffic }, now) {
 /** @param {Page['clients']} clients */
 export function showSuites({ open, plain, tls }) {
   const rows =
-    plain === 0 ? tls : [...tls, { version: 'none', suite: 'not encrypted, or not yet', count: plain }];
+    plain === 0 ? tls : [...tls, { version: 'none', suite: 'unencrypted, or in a handshake', count: plain }];
   const body = byId('suites');
   /** @typedef {Page['clients']['tls'][number]} Row */
   showRows(
@@ -62,7 +62,7 @@ export function showSuites({ open, plain, tls }) {
       ['number', ({ count: value }) => count(value)],
       ['', () => ''],
     ],
-    'Nobody is connected.',
+    'No clients are connected.',
   );
   for (const [index, row] of rows.entries()) {
     const cell = body.children[index]?.lastElementChild;
@@ -87,7 +87,7 @@ export function showHandshakes(handshakes) {
       ['', ({ result }) => result.replaceAll('-', ' ')],
       ['number', ({ count: value }) => count(value)],
     ],
-    'There were none.',
+    'No handshakes yet.',
   );
 }
 
@@ -98,7 +98,7 @@ export function showHistory(blocks) {
       history.map((event, index) => ({ ...event, name, key: `${name} ${index} ${event.at}` })),
     )
     .sort((a, b) => Date.parse(b.at) - Date.parse(a.at));
-  const words = { opened: 'start', swapped: 'swapped', refused: 'refused' };
+  const words = { opened: 'started', swapped: 'reloaded', refused: 'rejected' };
   const body = byId('history');
   /** @typedef {typeof events[number]} Row */
   showRows(
@@ -112,7 +112,7 @@ export function showHistory(blocks) {
       ['nowrap', ({ outcome }) => words[outcome]],
       ['what', ({ changes, reason }) => reason ?? changes.join('; ')],
     ],
-    'There is no TLS.',
+    'No TLS.',
   );
   for (const [index, { outcome }] of events.entries()) {
     const cell = /** @type {HTMLElement} */ (body.children[index]?.children[3]);

@@ -1,5 +1,5 @@
-// The monitoring page in a real browser: what it shows, that it stays true by itself, and that nothing a stranger calls
-// himself does anything in it.
+// The monitoring page in a real browser: what it shows, that it updates itself, and that names chosen by clients cannot
+// run code in it.
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import { type Broker, startBroker } from '../../../src/broker/broker.ts';
@@ -18,7 +18,7 @@ const folder = testFolder('page');
 const certificates = makeCertificates(folder);
 const dayMs = 86_400_000;
 const http = 'http: "127.0.0.1:-1"\n';
-/** Certificates of tests have 30 days. */
+/** The life of test certificates. */
 const whole = { days: 30 };
 
 const running: Broker[] = [];
@@ -53,7 +53,7 @@ function rows({ page }: Tab, body: string): Promise<string[]> {
   return page.locator(`#${body} tr`).allInnerTexts();
 }
 
-/** The texts that contrast too little with what is behind them (WCAG 2.2, 1.4.3), as a script for the page. */
+/** A script that lists the texts with too little contrast to their background (WCAG 2.2, 1.4.3). */
 const pale = `(() => {
   const parse = (color) => color.match(/[\\d.]+/g).map(Number);
   const luminance = ([r, g, b]) => {
@@ -77,24 +77,24 @@ const pale = `(() => {
     .map((element) => element.outerHTML.slice(0, 200));
 })()`;
 
-const colourOfBar = `getComputedStyle(document.querySelector('[aria-label="Life left of CN=server"] span')).backgroundColor`;
+const colourOfBar = `getComputedStyle(document.querySelector('[aria-label="Remaining life of CN=server"] span')).backgroundColor`;
 
 describePeer('chromium', 'the monitoring page', (bin) => {
   const browse = useBrowser(bin);
 
-  it('shows each certificate with its remaining life, which turns amber, then red, and says so in words', async () => {
+  it('shows the remaining life of each certificate in words and as a bar that turns amber, then red', async () => {
     const clock = { ahead: 0 };
     const broker = await open(http + verifyingTls(certificates), clock);
     const tab = await browse({ locale: 'en-GB' });
     await tab.page.goto(`${broker.monitorUrl}/`);
-    const meter = tab.page.getByRole('meter', { name: 'Life left of CN=server' });
+    const meter = tab.page.getByRole('meter', { name: 'Remaining life of CN=server' });
     const state = async () => [
       await meter.getAttribute('data-state'),
       await meter.getAttribute('aria-valuetext'),
       Number(await meter.getAttribute('aria-valuenow')),
     ];
     const steps = [
-      [0, 'good', /^good: 29 days left of 30 days, until /, 100],
+      [0, 'good', /^valid: 29 days left of 30 days, until /, 100],
       [21, 'due', /^renewal due: 8 days left/, 30],
       [28, 'critical', /^about to expire: /, 7],
       [whole.days + 2, 'expired', /^expired: expired 2 days ago/, 0],
@@ -103,7 +103,7 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     const colours = new Set<string>();
     for (const [days, name, text, share] of steps) {
       clock.ahead = days * dayMs;
-      // It asks at once when it is looked at again.
+      // The page requests data immediately when it becomes visible.
       await tab.page.evaluate(`document.dispatchEvent(new Event('visibilitychange'))`);
       await expect
         .poll(state, { timeout: 6000 })
@@ -121,7 +121,7 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     expect(tab.faults).toEqual([]);
   });
 
-  it('shows swaps with what they changed, and those refused with the reason', async () => {
+  it('shows certificate reloads with their changes, and rejected ones with the reason', async () => {
     const server: Pair = { cert: `${folder}/live.pem`, key: `${folder}/live.key` };
     const contents = ({ cert, key }: Pair) => ({
       [server.cert]: readFileSync(cert, 'utf8'),
@@ -133,8 +133,10 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     await tab.page.goto(`${broker.monitorUrl}/`);
     renameOver({ [server.key]: readFileSync(certificates.client.key, 'utf8') });
     await expect.poll(() => rows(tab, 'history'), { timeout: 6000 }).toHaveLength(2);
-    expect((await rows(tab, 'history'))[0]).toMatch(/tls\s+1\s+refused\s+the key in ".*" does not belong/);
-    expect(await tab.page.locator('#certificates').innerText()).toContain('files refused, older ones in use');
+    expect((await rows(tab, 'history'))[0]).toMatch(/tls\s+1\s+rejected\s+the key in ".*" does not belong/);
+    expect(await tab.page.locator('#certificates').innerText()).toContain(
+      'files rejected, previous ones in use',
+    );
     const renewed = makeLeaf(folder, 'renewed', certificates.ca, {
       usage: 'serverAuth',
       subject: '/CN=server',
@@ -142,13 +144,15 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     renameOver(contents(renewed));
     await expect.poll(() => rows(tab, 'history'), { timeout: 6000 }).toHaveLength(3);
     expect((await rows(tab, 'history'))[0]).toMatch(
-      /tls\s+2\s+swapped\s+renewed: CN=server, serial \w+ to \w+/,
+      /tls\s+2\s+reloaded\s+renewed: CN=server, serial \w+ to \w+/,
     );
-    expect(await tab.page.locator('#certificates').innerText()).toContain('generation 2, 1 swap, 1 refused');
+    expect(await tab.page.locator('#certificates').innerText()).toContain(
+      'generation 2, 1 reload, 1 rejected',
+    );
     expect(tab.faults).toEqual([]);
   });
 
-  it('shows who is connected, by certificate and user, and what they call themselves as mere text', async () => {
+  it('shows the certificate and user of each client, and any markup in its names as plain text', async () => {
     const hostile = '<img src=x onerror="document.title=1"><script>document.title=2</script>';
     const users = `accounts { A: { users: [{ user: alice, password: s3cret }] } }\nserver_name: ${JSON.stringify(hostile)}\n`;
     const broker = await open(http + users + verifyingTls(certificates));
@@ -170,7 +174,7 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     expect(tab.faults).toEqual([]);
   });
 
-  it('has a policy that stops what would get into it all the same', async () => {
+  it('blocks injected markup and scripts by its Content-Security-Policy', async () => {
     const broker = await open(http);
     const tab = await browse();
     await tab.page.goto(`${broker.monitorUrl}/`);
@@ -180,7 +184,7 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     expect(await tab.page.evaluate(`try { ${script} } catch { window.hit }`)).toBeUndefined();
   });
 
-  it('asks this broker only, and nobody while nobody can see it', async () => {
+  it('sends requests to its own broker only, and none while it is hidden', async () => {
     const broker = await open(http);
     const tab = await browse();
     await tab.page.clock.install();
@@ -199,7 +203,7 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     expect(tab.requests.filter((url) => !url.startsWith(broker.monitorUrl as string))).toEqual([]);
   });
 
-  it('says that the broker is gone, and that it is back', async () => {
+  it('shows that the broker is unavailable, and that it is available again', async () => {
     const broker = await open(http);
     const { port, origin } = new URL(broker.monitorUrl as string);
     const tab = await browse();
@@ -208,20 +212,22 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     await expect.poll(state).toBe('ready');
     await broker.close();
     await expect.poll(state, { timeout: 8000 }).toBe('no answer');
-    expect(await tab.page.getByRole('status').innerText()).toMatch(/does not answer since .* goes on asking/);
+    expect(await tab.page.getByRole('status').innerText()).toMatch(/been unavailable since .* keeps trying/);
     expect(await tab.page.title()).toMatch(/^no answer: /);
     expect(await tab.page.evaluate(pale)).toEqual([]);
     await open(`http: "127.0.0.1:${port}"`);
     await expect.poll(state, { timeout: 8000 }).toBe('ready');
     const news = await tab.page.getByRole('status').innerText();
-    expect(news).toMatch(/is back since .*, after .*\. It was started again: its figures count from then/);
+    expect(news).toMatch(
+      /available again since .*, after .*\. It was restarted, so its counters started again/,
+    );
   });
 
-  it('pages, sorts and searches many connections, with the keyboard too', async () => {
+  it('pages, sorts and filters many connections, by mouse and by keyboard', async () => {
     const broker = await open(http);
     const tab = await browse();
     await tab.page.goto(`${broker.monitorUrl}/`);
-    await expect.poll(() => rows(tab, 'connections')).toEqual(['Nobody is connected.']);
+    await expect.poll(() => rows(tab, 'connections')).toEqual(['No clients are connected.']);
     await Promise.all(Array.from({ length: 120 }, (_, i) => connect(broker, { name: `worker-${i}` })));
     const busy = await connect(broker, { name: 'busy' });
     busy.send('PUB a 2\r\nhi\r\n');
@@ -238,14 +244,14 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     await expect.poll(async () => (await rows(tab, 'connections'))[0]).toMatch(/\bbusy\b/);
     const column = tab.page.getByRole('columnheader', { name: 'In', exact: true });
     expect(await column.getAttribute('aria-sort')).toBe('descending');
-    await tab.page.getByLabel('Show those with').fill('WORKER-11');
+    await tab.page.getByLabel('Filter by').fill('WORKER-11');
     await expect.poll(matching).toBe('1 to 11 of 11 found');
     for (const wire of wires.splice(0)) wire.end();
     await expect.poll(matching, { timeout: 6000 }).toBe('0 found');
     expect(tab.faults).toEqual([]);
   });
 
-  it('fits a narrow screen, below a base path, with and without a slash at its end', async () => {
+  it('fits a narrow screen below a base path, with and without a trailing slash', async () => {
     const broker = await open(`${http}http_base_path: "a/b"\n${verifyingTls(certificates)}`);
     await connect(broker, { name: 'x'.repeat(2000) }, { tls: clientTls(certificates) });
     for (const url of [`${broker.monitorUrl}`, `${broker.monitorUrl}/`]) {
