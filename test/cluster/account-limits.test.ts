@@ -1,4 +1,4 @@
-// How many connections an account may have on all servers of a cluster together.
+// The connection limit of an account over all servers of a cluster.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Client } from './client.ts';
 import { Cluster, type Node } from './cluster.ts';
@@ -16,10 +16,10 @@ const accounts = `
   no_auth_user: a
 `;
 
-/** Servers tell each other after a while. */
+/** Servers tell each other about connections with a delay. */
 const patience = { timeout: 15_000 };
 
-describeClusters('the connections of an account in a cluster', (kinds) => {
+describeClusters('the connection limit of an account in a cluster', (kinds) => {
   let cluster: Cluster;
   let watchers: Client[];
 
@@ -32,8 +32,8 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
   });
   afterAll(() => cluster.stop());
 
-  /** Does something, and resolves when all servers know how many connections an account then has on these ones. */
-  async function told(
+  /** Runs `act` and resolves when every server knows these connection counts of an account, by server name. */
+  async function counted(
     account: string,
     counts: Record<string, number>,
     act: () => Promise<unknown>,
@@ -54,34 +54,34 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
   const connect = (node: Node | undefined, user: string) =>
     cluster.connect(node as Node, { user, pass: 'p' });
 
-  /** The last word of a server to one who comes too many. */
-  async function refused(node: Node | undefined, user: string): Promise<string[]> {
+  /** Connects a client above the limit; resolves with the errors that it received before the server closed. */
+  async function rejected(node: Node | undefined, user: string): Promise<string[]> {
     const client = await connect(node, user);
     await client.closed;
     return client.errors;
   }
 
-  it('are as many as the limit says on all servers together, and again when some have gone', async () => {
+  it('applies to the connections of all servers together, and admits new ones after others have closed', async () => {
     const [first, second, third] = cluster.nodes;
     const clients: Client[] = [];
-    await told('B', { n1: 2, n2: 1 }, async () => {
+    await counted('B', { n1: 2, n2: 1 }, async () => {
       for (const node of [first, first, second]) clients.push(await connect(node, 'b'));
     });
     for (const node of cluster.nodes) {
-      expect(await refused(node, 'b')).toEqual([
+      expect(await rejected(node, 'b')).toEqual([
         expect.stringMatching(/maximum account active connections exceeded/),
       ]);
     }
     for (const client of clients) await client.flush();
     expect(clients.flatMap(({ errors }) => errors)).toEqual([]);
-    await told('B', { n1: 1 }, async () => clients.shift()?.close());
-    await told('B', { n3: 1 }, () => connect(third, 'b'));
-    expect(await refused(second, 'b')).toHaveLength(1);
+    await counted('B', { n1: 1 }, async () => clients.shift()?.close());
+    await counted('B', { n3: 1 }, () => connect(third, 'b'));
+    expect(await rejected(second, 'b')).toHaveLength(1);
   });
 
-  it('leave room for others when a server ends', async () => {
+  it('admits new connections in place of those of a server that has stopped', async () => {
     const [first, , third] = cluster.nodes;
-    expect(await refused(first, 'b')).toHaveLength(1);
+    expect(await rejected(first, 'b')).toHaveLength(1);
     await third?.stop();
     await expect
       .poll(async () => {
@@ -96,7 +96,7 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
     await cluster.settled(watchers);
   });
 
-  it('end where too many have come at the same time', async () => {
+  it('closes the connections above it that were opened at the same time', async () => {
     const clients = await Promise.all(
       cluster.nodes.flatMap((node) => [0, 1].map(() => Client.connect(node.port, { user: 'c', pass: 'p' }))),
     );
@@ -108,14 +108,14 @@ describeClusters('the connections of an account in a cluster', (kinds) => {
     for (const client of clients) client.close();
   });
 
-  // A nats-server waits until it has not heard of the other one for minutes.
+  // A nats-server counts them until it has not heard from the killed server for minutes.
   if (kinds.every((kind) => kind === 'broker')) {
-    it('leave room for others when a server is killed', async () => {
+    it('admits new connections in place of those of a server that was killed', async () => {
       const [first, second] = cluster.nodes;
-      await told('D', { n1: 1, n2: 2 }, async () => {
+      await counted('D', { n1: 1, n2: 2 }, async () => {
         for (const node of [first, second, second]) await connect(node, 'd');
       });
-      expect(await refused(first, 'd')).toHaveLength(1);
+      expect(await rejected(first, 'd')).toHaveLength(1);
       await second?.kill();
       await expect
         .poll(async () => {

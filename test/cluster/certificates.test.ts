@@ -1,5 +1,5 @@
-// Whom the route port of a cluster lets in and whom a server takes for another: wrong certificates on either side, and
-// what the log says of each. The same on nats-server, in its words.
+// Verification of route certificates: wrong certificates on the dialling and on the accepting side, and what the log
+// says about each. nats-server behaves the same, with its own log lines.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
@@ -10,14 +10,14 @@ import { describePairs, type Kind } from './set-ups.ts';
 interface Wrong {
   readonly what: string;
   readonly options?: MadeLeafOptions;
-  /** Under an authority that nobody knows. */
+  /** Issued by an authority that the other server does not trust. */
   readonly foreign?: true;
-  /** What the server says that connects to it, and the server that it connects to; undefined for nothing wrong. */
+  /** What the server that dials it logs, and the server that it dials; undefined where the certificate is accepted. */
   readonly dialing?: Record<'broker' | 'nats-server', RegExp>;
   readonly accepting?: Record<'broker' | 'nats-server', RegExp>;
 }
 
-/** Go's client shows no certificate to a server that does not name its authority. */
+/** Go's client sends no certificate to a server that does not name its authority. */
 const withheld = {
   broker: /client sent no certificate, expected one from an authority in "ca\.pem"/,
   'nats-server': /client didn't provide a certificate/,
@@ -79,13 +79,13 @@ describePairs('a route certificate', (judge, other) => {
     cluster = undefined;
   });
 
-  /** Two servers of which the first is right, and the second as it is given; neither runs. */
+  /** Makes two servers that do not run yet. */
   async function make(): Promise<[Cluster, Node, Node]> {
     cluster = await Cluster.make([judge, other] as Kind[]);
     return [cluster, ...(cluster.nodes as [Node, Node])];
   }
 
-  /** No message comes through. */
+  /** Checks that no message passes between the servers. */
   async function areApart(made: Cluster, nodes: readonly Node[]): Promise<void> {
     for (const node of nodes) {
       const client = await made.connect(node);
@@ -110,33 +110,36 @@ describePairs('a route certificate', (judge, other) => {
     }),
   );
 
-  it.each(cases)('$what is refused by the server that is $role', async ({ options, foreign, role, said }) => {
-    const [made, first, second] = await make();
-    const issuer = foreign ? await TestAuthority.make('Foreign CA') : made.authority;
-    const pair = await issuer.server('n2', { purposes: [...both], ...options });
-    // The second trusts both authorities: it is the first that refuses.
-    if (foreign) writeFileSync(join(second.folder, 'ca.pem'), `${made.authority.pem}${issuer.pem}`);
-    made.configure(second, { pair, routes: role === 'dialing' ? [] : [first.url] });
-    made.configure(first, { routes: role === 'dialing' ? [second.url] : [] });
-    await second.start();
-    await first.start();
-    await first.process.logged(new RegExp(`TLS route handshake error: .*${said.source}`));
-    await areApart(made, [first, second]);
-  });
+  it.each(cases)(
+    'a certificate $what is rejected by the $role server',
+    async ({ options, foreign, role, said }) => {
+      const [made, first, second] = await make();
+      const issuer = foreign ? await TestAuthority.make('Foreign CA') : made.authority;
+      const pair = await issuer.server('n2', { purposes: [...both], ...options });
+      // The second server trusts both authorities, so that only the first one rejects.
+      if (foreign) writeFileSync(join(second.folder, 'ca.pem'), `${made.authority.pem}${issuer.pem}`);
+      made.configure(second, { pair, routes: role === 'dialing' ? [] : [first.url] });
+      made.configure(first, { routes: role === 'dialing' ? [second.url] : [] });
+      await second.start();
+      await first.start();
+      await first.process.logged(new RegExp(`TLS route handshake error: .*${said.source}`));
+      await areApart(made, [first, second]);
+    },
+  );
 
-  it('without a pin is refused, and its route closed when the pin is taken out', async () => {
+  it('is rejected if it is not pinned, and its route is closed when a reload removes its pin', async () => {
     const [made, first, second] = await make();
     const pairs = [await made.routeCertificate('n1'), await made.routeCertificate('n2')] as const;
     const pinning = (...pins: string[]) =>
       `pinned_certs: [ ${pins.map((pin) => JSON.stringify(pin)).join(', ')} ]`;
     const [mine, theirs] = [pairs[0].certificate.pin, pairs[1].certificate.pin];
-    // Each connects to the other, so that whichever route there is, the pins were asked for on both sides of it.
+    // Each server dials the other, so that the pins are checked on both sides, whichever route is kept.
     made.configure(second, { pair: pairs[1] });
     made.configure(first, { pair: pairs[0], inTls: pinning(mine, theirs) });
     await Promise.all([first.start(), second.start()]);
     await made.complete();
 
-    // A reload that takes out another pin leaves the route alone.
+    // A reload that removes another pin keeps the route.
     made.configure(first, { inTls: pinning(theirs) });
     first.process.reload();
     await first.process.logged(/Reloaded server configuration/);
@@ -146,7 +149,7 @@ describePairs('a route certificate', (judge, other) => {
     made.configure(first, { inTls: pinning(mine) });
     first.process.reload();
     if (judge === 'nats-server') {
-      // It leaves the open route alone; the next one is refused.
+      // It keeps the open route and rejects the next one.
       await first.process.logged(/(Reloaded server configuration[\s\S]*){2}/);
       await second.stop();
       await second.start();

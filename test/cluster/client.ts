@@ -1,26 +1,26 @@
-// A client for the tests of clusters: it keeps what it receives, and answers when asked whether it lives. It knows no TLS
-// and reconnects nowhere.
+// A client for the tests of clusters: it keeps what it receives and answers PING. It neither supports TLS nor
+// reconnects.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
 export interface Message {
   readonly subject: string;
   readonly reply: string | undefined;
-  /** The header block as it came; undefined without. */
+  /** The header block as received; undefined without headers. */
   readonly headers: string | undefined;
   readonly payload: string;
 }
 
 export interface Publish {
   readonly reply?: string;
-  /** With its first line and the empty one. */
+  /** The header block, with its version line and the final empty line. */
   readonly headers?: string;
 }
 
-/** How long, in milliseconds, a test waits before it says what has come instead. */
+/** Milliseconds that a test waits before it fails with what has arrived instead. */
 const patience = 15_000;
 
-/** The messages of one subscription, in their order. */
+/** The messages of one subscription in order. */
 export class Inbox {
   readonly messages: Message[] = [];
   readonly sid: number;
@@ -39,7 +39,7 @@ export class Inbox {
     return this.messages.map(({ payload }) => payload);
   }
 
-  /** Resolves with all messages when there are `count`. */
+  /** Resolves with all messages once there are `count`. */
   async has(count: number): Promise<Message[]> {
     const deadline = setTimeout(() => this.#changed(), patience);
     const until = performance.now() + patience;
@@ -59,14 +59,14 @@ export class Inbox {
 export class Client {
   /** The last INFO. */
   info: Record<string, unknown> = {};
-  /** What the server complained of. */
+  /** The -ERR lines of the server. */
   readonly errors: string[] = [];
   readonly #socket: Socket;
   readonly #inboxes = new Map<string, Inbox>();
   readonly #onPong: (() => void)[] = [];
   #chunks: Buffer[] = [];
   #length = 0;
-  /** Bytes that must be there before there is anything to read. */
+  /** Number of bytes needed before the next message is complete. */
   #wanted = 0;
   #sid = 0;
   #onInfo = () => {};
@@ -86,7 +86,10 @@ export class Client {
     });
   }
 
-  /** Connects to a port of this host; resolves when the server has answered. @param options put into CONNECT */
+  /**
+   * Connects to a port of this host; resolves when the server has answered.
+   * @param options additional members of CONNECT
+   */
   static async connect(port: number, options: object = {}): Promise<Client> {
     const socket = connect({ port, host: '127.0.0.1', noDelay: true });
     await once(socket, 'connect');
@@ -105,7 +108,7 @@ export class Client {
     return inbox;
   }
 
-  /** Subscribes to all of these; their messages come into one inbox. */
+  /** Subscribes to several subjects, with one inbox for all their messages. */
   subscribeAll(subjects: readonly string[]): Inbox {
     const inbox = new Inbox(0);
     const lines = subjects.map((subject) => {
@@ -120,7 +123,7 @@ export class Client {
     this.#socket.write(`UNSUB ${sid}\r\n`);
   }
 
-  /** Subscribes and answers every request. */
+  /** Subscribes and responds to every request. */
   respond(subject: string, answer: (request: Message) => string, queue = ''): Inbox {
     const inbox = this.subscribe(subject, queue);
     const add = inbox.add.bind(inbox);
@@ -143,12 +146,12 @@ export class Client {
     this.#socket.write('\r\n');
   }
 
-  /** Sends operations as they stand. */
+  /** Sends operations verbatim. */
   send(operations: string | Buffer): void {
     this.#socket.write(operations);
   }
 
-  /** Asks and resolves with the first answer, which may be that nobody listens. */
+  /** Sends a request and resolves with the first response, which may be a 503 without responders. */
   async request(subject: string, payload = '', options: Publish = {}): Promise<Message> {
     const reply = `_INBOX.${Math.random().toString(36).slice(2)}`;
     const inbox = this.subscribe(reply);
@@ -159,7 +162,7 @@ export class Client {
     return answer as Message;
   }
 
-  /** Resolves when the server has worked through all that was sent, or the connection has ended. */
+  /** Resolves when the server has processed everything sent so far, or the connection has ended. */
   flush(): Promise<void> {
     if (this.#isClosed) return Promise.resolve();
     return new Promise((resolve) => {
@@ -168,7 +171,7 @@ export class Client {
     });
   }
 
-  /** Resolves when an INFO says what is asked for. */
+  /** Resolves when an INFO satisfies a condition. */
   async informed(holds: (info: Record<string, unknown>) => boolean): Promise<void> {
     const until = performance.now() + patience;
     const deadline = setTimeout(() => this.#onInfo(), patience);
@@ -195,7 +198,7 @@ export class Client {
     this.#length = bytes.length - at;
   }
 
-  /** Returns where the first piece that is not whole begins. */
+  /** Returns the offset of the first incomplete operation. */
   #parse(bytes: Buffer): number {
     let at = 0;
     this.#wanted = 0;
@@ -205,7 +208,7 @@ export class Client {
       const line = bytes.toString('latin1', at, end);
       const words = line.split(' ');
       if (words[0] !== 'MSG' && words[0] !== 'HMSG') {
-        this.#said(line);
+        this.#handleLine(line);
         at = end + 2;
         continue;
       }
@@ -232,7 +235,7 @@ export class Client {
     });
   }
 
-  #said(line: string): void {
+  #handleLine(line: string): void {
     if (line.startsWith('INFO ')) {
       this.info = JSON.parse(line.slice(5));
       this.#onInfo();

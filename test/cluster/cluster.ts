@@ -1,5 +1,5 @@
-// A cluster under test: servers in processes of their own, with routes over TLS and certificates made for them. It knows
-// when every server can reach every other one by what clients see, so that it asks no kind of server for more than that.
+// A cluster under test: servers in processes of their own, with routes over TLS and generated certificates. It
+// determines by what clients receive when the servers are connected, so that it works with every kind of server.
 import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,18 +12,18 @@ import { Client } from './client.ts';
 import { commandOf, type Kind } from './set-ups.ts';
 
 export interface NodeOptions {
-  /** More for the top level of its configuration. */
+  /** Additional text for the top level of its configuration. */
   readonly more?: string;
-  /** More for its cluster block, and for the tls block in it. */
+  /** Additional text for its cluster block, and for the tls block in it. */
   readonly inCluster?: string;
   readonly inTls?: string;
-  /** URLs instead of those of all other nodes. */
+  /** Route URLs instead of those of all other nodes. */
   readonly routes?: readonly string[];
-  /** A certificate instead of one that is right. */
+  /** A route certificate instead of the valid one. */
   readonly pair?: MadePair;
 }
 
-/** Interest that has not arrived is asked for again after this. */
+/** Milliseconds between two probe messages. */
 const retryMs = 5;
 const patience = 20_000;
 
@@ -44,13 +44,13 @@ export class Node {
     this.routePort = routePort;
   }
 
-  /** As other nodes name it in their routes. */
+  /** Its URL in the routes of other nodes. */
   get url(): string {
     return `nats://localhost:${this.routePort}`;
   }
 
   get process(): ServerProcess {
-    if (this.#process === undefined) throw new Error(`${this.name} does not run`);
+    if (this.#process === undefined) throw new Error(`${this.name} is not running`);
     return this.#process;
   }
 
@@ -81,7 +81,7 @@ export class Cluster {
     this.#folder = folder;
   }
 
-  /** Makes nodes that do not run yet. */
+  /** Makes nodes without starting them. */
   static async make(kinds: readonly Kind[], options: NodeOptions = {}): Promise<Cluster> {
     const folder = mkdtempSync(join(tmpdir(), 'natspki-cluster-'));
     const cluster = new Cluster(await TestAuthority.make(), folder);
@@ -93,7 +93,7 @@ export class Cluster {
     return cluster;
   }
 
-  /** Starts a cluster of these kinds; resolves when each node reaches each other one. */
+  /** Starts a cluster of these kinds; resolves when every node reaches every other. */
   static async start(kinds: readonly Kind[], options: NodeOptions = {}): Promise<Cluster> {
     const cluster = await Cluster.make(kinds, options);
     try {
@@ -106,7 +106,7 @@ export class Cluster {
     }
   }
 
-  /** Adds a node that does not run yet. */
+  /** Adds a node without starting it. */
   async add(kind: Kind, options: NodeOptions): Promise<Node> {
     const node = await this.#add(kind, (await freePorts(2)) as [number, number]);
     this.configure(node, options);
@@ -146,19 +146,19 @@ cluster {
     writeFileSync(join(folder, 'route-key.pem'), key, { mode: 0o600 });
   }
 
-  /** Makes a certificate that a node may show others. */
+  /** Issues a certificate for routes. */
   async routeCertificate(commonName: string): Promise<MadePair> {
     return this.authority.server(commonName, { purposes: ['serverAuth', 'clientAuth'] });
   }
 
-  /** Connects a client that ends with the cluster. @param options put into CONNECT */
+  /** Connects a client that is closed with the cluster. @param options additional members of CONNECT */
   async connect({ port }: Node, options: object = {}): Promise<Client> {
     const client = await Client.connect(port, options);
     this.#clients.push(client);
     return client;
   }
 
-  /** Resolves when clients of each node hear those of each other one. */
+  /** Resolves when messages pass from every node to every other. */
   async complete(nodes: readonly Node[] = this.nodes): Promise<void> {
     const clients = await Promise.all(nodes.map((node) => this.connect(node)));
     await this.settled(clients);
@@ -166,8 +166,8 @@ cluster {
   }
 
   /**
-   * Resolves when all interest that these clients have told their servers of has come to all servers of these clients,
-   * which must be in one account: a server tells another one of it in its order.
+   * Resolves when the interest of these clients so far has reached all their servers. The clients must be in one
+   * account, since a server sends the interest of an account in order.
    */
   async settled(clients: readonly Client[]): Promise<void> {
     await Promise.all(
@@ -202,7 +202,7 @@ cluster {
     while (inbox.messages.length === 0) {
       if (performance.now() > until) {
         const logs = this.nodes.map((node) => `${node.name} (${node.kind}):\n${node.process.log()}`);
-        throw new Error(`no way for a message in ${patience} ms:\n${logs.join('\n')}`);
+        throw new Error(`no message arrived within ${patience} ms:\n${logs.join('\n')}`);
       }
       speaker.publish(subject);
       await delay(retryMs);
@@ -212,8 +212,8 @@ cluster {
 }
 
 /**
- * Finds ports that nobody listens on, below those that the system gives to whoever connects or asks for any (on Linux from
- * 32768 on): one of them would be taken before it is used now and then.
+ * Finds free ports below the ephemeral range (on Linux from 32768 on). The system could assign a port of that range to
+ * another program before the test uses it.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, listenSomewhere));

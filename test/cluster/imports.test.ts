@@ -1,4 +1,4 @@
-// Imports between accounts whose clients are on different servers of a cluster.
+// Imports between accounts with clients on different servers of a cluster.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
@@ -15,7 +15,7 @@ const accounts = `accounts {
 no_auth_user: a
 `;
 
-describeClusters('accounts of a cluster', (kinds) => {
+describeClusters('imports in a cluster', (kinds) => {
   let cluster: Cluster;
   let a: Client[];
   let b: Client[];
@@ -27,11 +27,11 @@ describeClusters('accounts of a cluster', (kinds) => {
   });
   afterAll(() => cluster.stop());
 
-  it('bring a stream to the clients of every server, once', async () => {
+  it('deliver each message of a stream once to the clients of every server', async () => {
     const inboxes = b.map((client) => client.subscribe('in.news.x.*'));
     await Promise.all(b.map((client) => client.flush()));
     for (const [from, publisher] of a.entries()) {
-      // Until everybody's interest has come to everybody.
+      // Repeat until all interest has reached all servers.
       for (const inbox of inboxes) {
         while (!inbox.payloads.includes(`ready ${from}`)) {
           publisher.publish(`news.x.${from}`, `ready ${from}`);
@@ -55,7 +55,7 @@ describeClusters('accounts of a cluster', (kinds) => {
     }
   });
 
-  it('ask a service on every other server and hear its answer', async () => {
+  it('carry a request to a service on any server and its response back', async () => {
     for (const [at, service] of a.entries()) {
       const asked = service.respond(`ask.s${at}`, ({ payload }) => `${payload}!`);
       await service.flush();
@@ -72,7 +72,7 @@ describeClusters('accounts of a cluster', (kinds) => {
     }
   });
 
-  it('hear a stream of answers from another server until its end', async () => {
+  it('carry a stream of responses from another server until its end', async () => {
     const service = a[0] as Client;
     const client = b[1] as Client;
     const requests = service.subscribe('count');
@@ -90,9 +90,9 @@ describeClusters('accounts of a cluster', (kinds) => {
     await expect.poll(() => answers.payloads.filter((text) => text !== '')).toEqual(['1', '2', '3']);
   });
 
-  it('say that nobody provides a service on any server', async () => {
+  it('answer 503 to a request if no server has a responder', async () => {
     for (const [index, client] of b.entries()) {
-      // Version 2.9 says nothing of a service that it only imports.
+      // Version 2.9 does not answer 503 for a service that it only imports.
       if (kinds[index] === 'old') continue;
       const answer = await client.request('my.nobody');
       expect(answer.headers).toBe('NATS/1.0 503\r\nNats-Subject: my.nobody\r\n\r\n');

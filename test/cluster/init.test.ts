@@ -1,5 +1,5 @@
-// What `natspki init` writes for the nodes of a cluster, started as it stands, on every kind of server; and the certificates
-// of all of them renewed by `natspki rotate` while they run.
+// The cluster configurations of `natspki init`, started unchanged on every kind of server, and `natspki rotate` on all
+// their certificates while they run.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,7 +14,7 @@ import { commandOf, describeClusters } from './set-ups.ts';
 
 const names = ['n1', 'n2', 'n3'];
 
-describeClusters('the nodes of natspki init', (kinds) => {
+describeClusters('the cluster nodes of natspki init', (kinds) => {
   const folder = mkdtempSync(join(tmpdir(), 'natspki-nodes-'));
   const servers: ServerProcess[] = [];
   const fileOf = (name: string) => join(folder, `nats-${name}.conf`);
@@ -23,7 +23,7 @@ describeClusters('the nodes of natspki init', (kinds) => {
     const nodes = names.flatMap((name) => ['--node', `${name}=localhost`]);
     const init = ['init', '--yes', '--template', 'cluster', ...nodes, '--client', 'alice'];
     expect(await natspki(folder, init)).toMatchObject({ code: 0, stderr: '' });
-    // Other ports and this machine alone, or tests would fight for them; all else as it was written.
+    // Change only ports and addresses, so that parallel tests do not conflict.
     const ports = await freePorts(2 * names.length);
     for (const name of names) {
       let text = readFileSync(fileOf(name), 'utf8').replaceAll('0.0.0.0', '127.0.0.1');
@@ -53,8 +53,8 @@ describeClusters('the nodes of natspki init', (kinds) => {
     };
   }
 
-  /** Sees that what is said to each server is heard on each other one. */
-  async function areOne(): Promise<void> {
+  /** Checks that messages pass from every server to every other. */
+  async function areConnected(): Promise<void> {
     const wires = await Promise.all(servers.map(({ port }) => Wire.open(port, { tls: tls() })));
     for (const wire of wires) wire.send('CONNECT {"verbose":false}\r\n');
     for (const [to, listener] of wires.entries()) {
@@ -71,7 +71,7 @@ describeClusters('the nodes of natspki init', (kinds) => {
     for (const wire of wires) wire.end();
   }
 
-  it('find each other, and let the client in', areOne);
+  it('connect to each other and accept the client certificate', areConnected);
 
   it('pass natspki check and natspki verify', async () => {
     for (const name of names) {
@@ -81,7 +81,7 @@ describeClusters('the nodes of natspki init', (kinds) => {
     expect(await natspki(folder, ['verify'])).toMatchObject({ code: 0 });
   });
 
-  it('stay one while natspki rotate renews all of them, and their pins', async () => {
+  it('stay connected while natspki rotate renews all their certificates and pins', async () => {
     const pinned = 'n2-route';
     const pin = (await natspki(folder, ['pin', `certs/${pinned}-cert.pem`])).stdout.trim();
     const others = await Promise.all(
@@ -90,7 +90,7 @@ describeClusters('the nodes of natspki init', (kinds) => {
     const pins = [pin, ...others.map(({ stdout }) => stdout.trim())];
     for (const name of names) {
       const text = readFileSync(fileOf(name), 'utf8');
-      // The block of routes is the one that names the route certificate.
+      // The tls block of the cluster is the one that names the route certificate.
       const list = `pinned_certs: [${pins.map((each) => JSON.stringify(each)).join(', ')}]`;
       writeFileSync(fileOf(name), text.replace(/(cert_file: "[^"]*route-cert\.pem")/, `${list}\n    $1`));
     }
@@ -102,16 +102,16 @@ describeClusters('the nodes of natspki init', (kinds) => {
       expect(text).toContain(renewed);
       expect(text).not.toContain(pin);
     }
-    const told = servers.filter((_, index) => kinds[index] !== 'broker');
-    for (const server of told) server.reload();
-    await Promise.all(told.map((server) => server.logged(/Reloaded server configuration/)));
-    await areOne();
-    // And one that starts anew is let in by the others, with its new certificate.
+    const signalled = servers.filter((_, index) => kinds[index] !== 'broker');
+    for (const server of signalled) server.reload();
+    await Promise.all(signalled.map((server) => server.logged(/Reloaded server configuration/)));
+    await areConnected();
+    // The others accept a restarted server with its new certificate.
     await servers[0]?.stop();
     servers[0] = await startProcess(
       [...commandOf(kinds[0] as never), '-a', '127.0.0.1', '-c', 'nats-n1.conf'],
       folder,
     );
-    await areOne();
+    await areConnected();
   });
 });

@@ -1,4 +1,4 @@
-// Servers that come to a cluster and go from it: killed, new, cut off by the network, taking leave.
+// Servers that join and leave a cluster: killed, new, separated by the network, or in lame duck mode.
 import { afterEach, expect, it } from 'vitest';
 import { Cluster, type Node } from './cluster.ts';
 import { TcpProxy } from './proxy.ts';
@@ -21,7 +21,7 @@ describeClusters('a cluster', (kinds) => {
       (told as string[]).sort().join() === expected;
   };
 
-  it.each([0, 2])('goes on without server %i that is killed, and takes it back', async (at) => {
+  it.each([0, 2])('keeps delivering messages when server %i is killed, and accepts it back', async (at) => {
     cluster = await Cluster.start(kinds);
     const { nodes } = cluster;
     const victim = nodes[at] as Node;
@@ -55,32 +55,35 @@ describeClusters('a cluster', (kinds) => {
     expect([inbox.payloads, again.payloads]).toEqual([['there', 'and back'], ['and back']]);
   });
 
-  it.each([...new Set(kinds)])('finds a new %s that knows one of them only', async (kind) => {
-    cluster = await Cluster.start(kinds);
-    const { nodes } = cluster;
-    const clients = await Promise.all(nodes.map((node) => (cluster as Cluster).connect(node)));
-    const known = nodes[0] as Node;
-    const newcomer = await cluster.add(kind, { routes: [known.url] });
-    await newcomer.start();
-    await cluster.complete();
-    const four = [...clients, await cluster.connect(newcomer)];
-    await Promise.all(four.map((client) => client.informed(isTold(nodes))));
-    const inboxes = four.map((client) => client.subscribe('news'));
-    await cluster.settled(four);
-    for (const client of four) client.publish('news');
-    await Promise.all(inboxes.map((inbox) => inbox.has(4)));
-    await cluster.settled(four);
-    expect(inboxes.map(({ messages }) => messages.length)).toEqual([4, 4, 4, 4]);
+  it.each([...new Set(kinds)])(
+    'connects a new %s that knows only one member to all members',
+    async (kind) => {
+      cluster = await Cluster.start(kinds);
+      const { nodes } = cluster;
+      const clients = await Promise.all(nodes.map((node) => (cluster as Cluster).connect(node)));
+      const known = nodes[0] as Node;
+      const newcomer = await cluster.add(kind, { routes: [known.url] });
+      await newcomer.start();
+      await cluster.complete();
+      const four = [...clients, await cluster.connect(newcomer)];
+      await Promise.all(four.map((client) => client.informed(isTold(nodes))));
+      const inboxes = four.map((client) => client.subscribe('news'));
+      await cluster.settled(four);
+      for (const client of four) client.publish('news');
+      await Promise.all(inboxes.map((inbox) => inbox.has(4)));
+      await cluster.settled(four);
+      expect(inboxes.map(({ messages }) => messages.length)).toEqual([4, 4, 4, 4]);
 
-    // And without it, and without the one it knew, the others still have each other.
-    await newcomer.stop();
-    await known.stop();
-    const [, second, third] = clients as [never, (typeof four)[0], (typeof four)[0]];
-    await Promise.all([second, third].map((client) => client.informed(isTold(nodes.slice(1, 3)))));
-    await cluster.settled([second, third]);
-  });
+      // The other two stay connected without the new server and the one that it knew.
+      await newcomer.stop();
+      await known.stop();
+      const [, second, third] = clients as [never, (typeof four)[0], (typeof four)[0]];
+      await Promise.all([second, third].map((client) => client.informed(isTold(nodes.slice(1, 3)))));
+      await cluster.settled([second, third]);
+    },
+  );
 
-  it('is two while the network is split, and one again when it has healed', async () => {
+  it('splits when the network is partitioned and reunites when it heals', async () => {
     cluster = await Cluster.make(kinds);
     const [first, second, third] = cluster.nodes as [Node, Node, Node];
     const through = async (node: Node) => {
@@ -88,14 +91,14 @@ describeClusters('a cluster', (kinds) => {
       proxies.push(proxy);
       return proxy;
     };
-    // All that the third dials, and all that others dial it by: it tells them of its proxy.
+    // The third server dials through proxies, and advertises a proxy to the others.
     const outgoing = [await through(first), await through(second)];
     const incoming = await through(third);
     const routes = outgoing.map(({ port }) => `nats://localhost:${port}`);
     cluster.configure(third, { routes, inCluster: `advertise: "localhost:${incoming.port}"` });
     cluster.configure(first, { routes: [second.url] });
     cluster.configure(second, { routes: [first.url] });
-    // The third comes last: whoever comes later than it would be told of to it, with an address that is no proxy.
+    // Start the third server last: gossip would tell it about a later one, by an address without a proxy.
     await Promise.all([first.start(), second.start()]);
     await cluster.complete([first, second]);
     await third.start();
@@ -113,7 +116,7 @@ describeClusters('a cluster', (kinds) => {
     await Promise.all(inboxes.map((inbox) => inbox.has(1)));
     await cluster.settled([one, two]);
     expect(inboxes.map(({ payloads }) => payloads.join())).toEqual(['of two', 'of two', 'of one']);
-    // What is subscribed to, and no more, while nobody on the other side can hear of it.
+    // Change subscriptions while the other side cannot learn about it.
     const late = three.subscribe('late');
     three.unsubscribe(inboxes[2] as never);
     await three.flush();
@@ -131,7 +134,7 @@ describeClusters('a cluster', (kinds) => {
     expect([...inboxes, late].map(({ messages }) => messages.length)).toEqual([3, 3, 1, 1]);
   });
 
-  it('sends nobody any more to a server that takes leave', async () => {
+  it('no longer announces a server in lame duck mode to clients', async () => {
     cluster = await Cluster.start(kinds, {
       more: 'lame_duck_duration: "30s", lame_duck_grace_period: "20s"',
     });
@@ -142,7 +145,7 @@ describeClusters('a cluster', (kinds) => {
     third.process.lameDuck();
     await Promise.all(clients.map((client) => client.informed(isTold([first, second]))));
     await staying.informed(({ ldm }) => ldm === true);
-    // Until it goes, what its clients and others say still goes both ways.
+    // Until that server stops, messages still pass in both directions.
     await cluster.settled([...clients, staying]);
     await third.kill();
   });

@@ -1,4 +1,4 @@
-// What clients of one server of a cluster hear from those of another: the same on nats-servers, on brokers and on both.
+// Messages between clients of different servers of a cluster: the same on nats-servers, on brokers and on both.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import type { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
@@ -44,7 +44,7 @@ describeClusters('clients of a cluster', (kinds) => {
   /** A subject that no other case uses. */
   const subject = () => `s${++subjects}`;
 
-  it('hear what they subscribed to from every server, once and in its order', async () => {
+  it('receive the messages of every server once and in order', async () => {
     const three = await everywhere();
     const s = subject();
     const inboxes = three.map((client) => client.subscribe(`${s}.*`));
@@ -64,7 +64,7 @@ describeClusters('clients of a cluster', (kinds) => {
     expect(inboxes.map(({ messages }) => messages.length)).toEqual([150, 150, 150]);
   });
 
-  it('are sent nothing that they have not subscribed to, or do not any more', async () => {
+  it('receive nothing without a subscription, or after they have unsubscribed', async () => {
     const [first, second, third] = await everywhere();
     const s = subject();
     const [gone, stays] = [second.subscribe(s), third.subscribe(s)];
@@ -79,7 +79,7 @@ describeClusters('clients of a cluster', (kinds) => {
     expect(stays.payloads).toEqual(['x']);
   });
 
-  it('hear by wildcards, each subscription once', async () => {
+  it('receive a message once for each subscription that matches, with or without wildcards', async () => {
     const [first, second, third] = await everywhere();
     const s = subject();
     const patterns = [
@@ -102,7 +102,7 @@ describeClusters('clients of a cluster', (kinds) => {
     expect(twice.map(({ messages }) => messages.length)).toEqual([1, 1]);
   });
 
-  it('get headers, replies and payloads as they were sent', async () => {
+  it('receive headers, reply subjects and payloads unchanged', async () => {
     const three = await everywhere();
     const s = subject();
     const large = 'ü'.repeat(32 * 1024);
@@ -128,7 +128,7 @@ describeClusters('clients of a cluster', (kinds) => {
     }
   });
 
-  it('are cut off over too large a payload, and nobody hears it', async () => {
+  it('are disconnected for a payload above max_payload, which is not delivered', async () => {
     const three = await everywhere();
     const s = subject();
     for (const [at, listener] of three.entries()) {
@@ -137,7 +137,7 @@ describeClusters('clients of a cluster', (kinds) => {
       await cluster.settled([listener, speaker]);
       expect(speaker.info.max_payload).toBe(64 * 1024);
       speaker.publish(s, 'x'.repeat(64 * 1024));
-      // The payload itself stays here: unread bytes would make the close a reset, which takes the answer along.
+      // Do not send the payload: unread bytes would turn the close into a reset, which loses the answer.
       speaker.send(`PUB ${s} ${64 * 1024 + 1}\r\n`);
       await speaker.closed;
       expect(speaker.errors).toEqual(["-ERR 'Maximum Payload Violation'"]);
@@ -146,7 +146,7 @@ describeClusters('clients of a cluster', (kinds) => {
     }
   });
 
-  it('are answered across servers', async () => {
+  it('receive responses from responders on any server', async () => {
     const three = await everywhere();
     const s = subject();
     for (const [at, client] of three.entries()) {
@@ -160,7 +160,7 @@ describeClusters('clients of a cluster', (kinds) => {
     }
   });
 
-  it('are told when nobody in the cluster listens', async () => {
+  it('receive 503 for a request if no server has a responder', async () => {
     const three = await everywhere();
     const s = subject();
     const service = three[2].respond(s, () => 'here');
@@ -175,7 +175,7 @@ describeClusters('clients of a cluster', (kinds) => {
     for (const client of three) expect((await client.request(s)).headers).toMatch(/^NATS\/1\.0 503/);
   });
 
-  it('share the work of a queue group, each message for one member', async () => {
+  it('receive each message once per queue group, evenly distributed over its members', async () => {
     const three = await everywhere();
     const s = subject();
     const members = [0, 1, 1, 2, 2, 2].map((at) => (three[at] as Client).subscribe(s, 'workers'));
@@ -191,12 +191,13 @@ describeClusters('clients of a cluster', (kinds) => {
     await cluster.settled(three);
     const shares = members.map(({ messages }) => messages.length);
     expect(shares.reduce((sum, share) => sum + share)).toBe(3 * total);
-    // All members weigh the same, wherever they are: each gets 150, and fewer than 80 once in 10^9 runs.
+    // All members have the same weight on every server: each receives 150 on average, and fewer than 80 once in 10^9
+    // runs.
     expect(Math.min(...shares)).toBeGreaterThan(80);
     expect([plain.messages.length, other.messages.length]).toEqual([3 * total, 3 * total]);
   });
 
-  it('are no members of a queue group any more when they are gone', async () => {
+  it('leave their queue group when they disconnect', async () => {
     const three = await everywhere();
     const [first] = three;
     const s = subject();
@@ -205,7 +206,7 @@ describeClusters('clients of a cluster', (kinds) => {
     const stays = three[2].subscribe(s, 'workers');
     await cluster.settled([...three, leaver]);
     leaver.close();
-    // The server of the one that left says so in its order, behind which a message of another client of it comes.
+    // The server withdraws the interest in order, before it sends a later message of another of its clients.
     await expect
       .poll(async () => {
         const count = stays.messages.length;
@@ -216,7 +217,7 @@ describeClusters('clients of a cluster', (kinds) => {
       .toBe(20);
   });
 
-  it('do not hear those of other accounts', async () => {
+  it('receive nothing from other accounts', async () => {
     const inA = await everywhere();
     const inB = await everywhere(b);
     const s = subject();
@@ -233,7 +234,7 @@ describeClusters('clients of a cluster', (kinds) => {
     expect((await inA[0].request(`${s}.service`)).payload).toBe('of A');
   });
 
-  it('keep to their permissions, wherever the others are', async () => {
+  it('are restricted by their permissions on every server', async () => {
     const three = await everywhere();
     const restricted = await everywhere(limited);
     const all = three.map((client) => client.subscribe('>'));
@@ -264,7 +265,7 @@ describeClusters('clients of a cluster', (kinds) => {
     }
   });
 
-  it('are told of all servers', async () => {
+  it('receive the URLs of all servers in INFO', async () => {
     const urls = cluster.nodes.map(({ port }) => `127.0.0.1:${port}`).sort();
     for (const client of await everywhere()) {
       await client.informed(

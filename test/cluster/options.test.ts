@@ -1,5 +1,5 @@
-// The options of a cluster block, and nats-server's cluster flags, between two servers: what each lets in, asks for and
-// gives out, and that what the broker has not does not stand in the way of a nats-server that has it.
+// The options of a cluster block and nats-server's cluster flags, between two servers: what each accepts, imports and
+// exports, and that options which the broker lacks do not keep it from working with a nats-server that has them.
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -27,20 +27,20 @@ describePairs('a cluster', (kind, other) => {
   }
 
   it.each([
-    ['compression on both sides', 'compression: s2_fast', 'compression: s2_fast'],
+    ['compression on both servers', 'compression: s2_fast', 'compression: s2_fast'],
     [
-      'compression that one accepts',
+      'compression that one server only accepts',
       'compression: accept',
       'compression { mode: "s2_auto", rtt_thresholds: ["5ms"] }',
     ],
-    ['a pool and none', 'pool_size: -1', 'pool_size: 5'],
-    ['accounts with routes of their own', 'accounts: [A, B]', 'accounts: [A, B]'],
+    ['a route pool on one server only', 'pool_size: -1', 'pool_size: 5'],
+    ['dedicated routes for accounts', 'accounts: [A, B]', 'accounts: [A, B]'],
     [
-      'pings and deadlines',
+      'ping and deadline options',
       'ping_interval: "50ms", ping_max: 50',
       'ping_interval: "50ms", write_deadline: "2s"',
     ],
-  ])('with %s is one', async (_, first, second) => {
+  ])('delivers messages with %s', async (_, first, second) => {
     const more = `accounts { A { users: [{user: a, password: a}] }, B { users: [{user: b, password: b}] } }
       no_auth_user: a`;
     const [made, one, two] = await make({ more, inCluster: first }, { more, inCluster: second });
@@ -49,7 +49,7 @@ describePairs('a cluster', (kind, other) => {
     await made.settled(inB);
   });
 
-  it('with user and password lets in who has them, and says who has not', async () => {
+  it('accepts a server with the configured user and password, and logs the rejection of others', async () => {
     const login = (password: string) => `authorization { user: routes, password: ${password}, timeout: 2 }`;
     const [made, one, two] = await make({ inCluster: login('right'), routes: [] });
     await two.process.logged(/Authorization Violation/i);
@@ -62,7 +62,7 @@ describePairs('a cluster', (kind, other) => {
     expect(two.process.log()).not.toContain('right@');
   });
 
-  it('with verify_and_map lets in whom the certificate names', async () => {
+  it('accepts a server by the name in its certificate with verify_and_map', async () => {
     const inCluster = 'authorization { user: "n2.example.com", password: x }';
     const [made, one, two] = await make({ inCluster, inTls: 'verify_and_map: true', routes: [] });
     await one.process.logged(/Authorization Violation|authentication error/i);
@@ -74,7 +74,7 @@ describePairs('a cluster', (kind, other) => {
     await made.complete();
   });
 
-  it('with verify_cert_and_check_known_urls lets in whose certificate has the host of a route', async () => {
+  it('accepts a certificate with the host of a route with verify_cert_and_check_known_urls', async () => {
     const inTls = 'verify_cert_and_check_known_urls: true';
     const [made, one, two] = await make({ inTls, routes: ['nats://known.example.com:6222'] });
     await one.process.logged(/Authorization Violation|authentication error/i);
@@ -86,7 +86,7 @@ describePairs('a cluster', (kind, other) => {
     await made.complete();
   });
 
-  it('without verification of the certificates of others is one, and says so', async () => {
+  it('accepts any server certificate with insecure, and warns about it in the log', async () => {
     const [made, one, two] = await make({ inTls: 'insecure: true' }, { routes: [] });
     await one.process.logged(/will not be verified\. DO NOT USE IN PRODUCTION!/);
     await two.stop();
@@ -97,7 +97,7 @@ describePairs('a cluster', (kind, other) => {
     await made.complete();
   });
 
-  it('with permissions asks for what it may, and gives out what it may', async () => {
+  it('imports and exports only subjects that its permissions allow', async () => {
     const inCluster =
       'permissions { import: {deny: "in.>"}, export: {allow: ["out.>", "probe.>", "_INBOX.>"]} }';
     const [made, one, two] = await make({ inCluster });
@@ -111,11 +111,11 @@ describePairs('a cluster', (kind, other) => {
     for (const subject of ['out.x', 'other']) here.publish(subject);
     await made.settled([here, there]);
     await Promise.all([inboxes[1]?.has(2), inboxes[2]?.has(2), inboxes[3]?.has(2)]);
-    // Each hears its own; what may not come over is not there.
+    // Each client receives its own messages, and none that the permissions deny.
     expect(inboxes.map(({ messages }) => messages.length)).toEqual([0, 2, 2, 2, 1]);
   });
 
-  it('that says nothing to clients of the others keeps them to itself', async () => {
+  it('does not announce a server to clients with no_advertise', async () => {
     const [made, one, two] = await make({ inCluster: 'no_advertise: true' });
     await made.complete();
     const [here, there] = [await made.connect(one), await made.connect(two)];
@@ -126,7 +126,7 @@ describePairs('a cluster', (kind, other) => {
     ]);
   });
 
-  it('is made by flags alone', async () => {
+  it('forms by flags alone, without a configuration', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'natspki-flags-'));
     const [port] = (await freePorts(1)) as [number];
     const servers: ServerProcess[] = [];

@@ -1,4 +1,4 @@
-// A TCP proxy that a test can cut and heal: a network between two servers.
+// A TCP proxy that stands for the network between two servers; a test can cut and heal it.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 
@@ -25,7 +25,7 @@ export class TcpProxy {
     return (this.#server.address() as AddressInfo).port;
   }
 
-  /** Ends what goes through, and lets nobody else through. */
+  /** Closes all connections and rejects new ones. */
   cut(): void {
     this.#isCut = true;
     for (const socket of this.#sockets) socket.destroy();

@@ -1,5 +1,5 @@
-// Route certificates that are renewed on all servers, one after the other, while every server talks to every other one.
-// CLUSTER_ROTATIONS says how many times; it is a few unless told otherwise.
+// Rotation of route certificates on all servers, one after the other, while messages pass between all of them.
+// CLUSTER_ROTATIONS sets the number of rotations; by default a few.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -13,8 +13,8 @@ import { Cluster, type Node } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 
 const rotations = Number(process.env.CLUSTER_ROTATIONS ?? 3);
-/** A message of each server every so many milliseconds. */
-const everyMs = 2;
+/** Milliseconds between two messages of each server. */
+const intervalMs = 2;
 
 describeClusters('new route certificates', (kinds) => {
   let cluster: Cluster;
@@ -25,34 +25,37 @@ describeClusters('new route certificates', (kinds) => {
     await cluster.stop();
   });
 
-  /** Has each server's client tell all others a number more each time; gives what ends it and looks at what was heard. */
-  async function talk(): Promise<() => Promise<number>> {
+  /**
+   * Has a client of each server publish consecutive numbers to all others. Returns the function that stops it, checks
+   * what was received and resolves with the number of messages per client.
+   */
+  async function exchange(): Promise<() => Promise<number>> {
     const clients = await Promise.all(cluster.nodes.map((node) => cluster.connect(node)));
     const inboxes: Inbox[] = clients.map((client: Client) => client.subscribe('numbers.*'));
     await cluster.settled(clients);
-    let said = 0;
+    let sent = 0;
     timer = setInterval(() => {
-      for (const [from, client] of clients.entries()) client.publish(`numbers.${from}`, String(said));
-      said++;
-    }, everyMs);
+      for (const [from, client] of clients.entries()) client.publish(`numbers.${from}`, String(sent));
+      sent++;
+    }, intervalMs);
     return async () => {
       clearInterval(timer);
       await cluster.settled(clients);
-      const expected = Array.from({ length: said }, (_, number) => String(number));
+      const expected = Array.from({ length: sent }, (_, number) => String(number));
       for (const inbox of inboxes) {
-        await inbox.has(said * clients.length);
+        await inbox.has(sent * clients.length);
         for (const from of clients.keys()) {
-          const heard = inbox.messages.filter(({ subject }) => subject === `numbers.${from}`);
-          // Nothing lost, doubled or out of its order.
-          expect(heard.map(({ payload }) => payload)).toEqual(expected);
+          const received = inbox.messages.filter(({ subject }) => subject === `numbers.${from}`);
+          // No message is lost, duplicated or out of order.
+          expect(received.map(({ payload }) => payload)).toEqual(expected);
         }
       }
-      return said;
+      return sent;
     };
   }
 
-  /** Resolves when a server uses what lies in its folder. */
-  async function taken(node: Node, change: () => void, logged: RegExp): Promise<void> {
+  /** Runs `change` and resolves when the server has reloaded the files in its folder. */
+  async function reloaded(node: Node, change: () => void, logged: RegExp): Promise<void> {
     if (node.kind === 'broker') {
       const before = node.process.log().length;
       change();
@@ -70,11 +73,11 @@ describeClusters('new route certificates', (kinds) => {
 
   function renew(node: Node, pair: MadePair): Promise<void> {
     const give = () => cluster.giveRouteCertificate(node, pair);
-    return taken(node, give, new RegExp(`cluster\\.tls serves .*${pair.certificate.serial}`));
+    return reloaded(node, give, new RegExp(`cluster\\.tls serves .*${pair.certificate.serial}`));
   }
 
-  /** The serial number of the certificate that the route port of a server shows. */
-  async function shown({ routePort: port }: Node, { cert, key }: MadePair): Promise<string> {
+  /** Returns the serial number of the certificate that the route port of a server serves. */
+  async function servedSerial({ routePort: port }: Node, { cert, key }: MadePair): Promise<string> {
     const socket = connect({ port, host: '127.0.0.1', cert, key, rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     const { raw } = socket.getPeerCertificate();
@@ -82,7 +85,7 @@ describeClusters('new route certificates', (kinds) => {
     return new Certificate(raw).serial;
   }
 
-  /** Every route of every server, by the number it has there. */
+  /** Lists every route of every server with its id. */
   async function routes(): Promise<string[]> {
     const all = await Promise.all(
       cluster.nodes.map(async ({ name, process }) => {
@@ -96,10 +99,10 @@ describeClusters('new route certificates', (kinds) => {
   }
 
   it(
-    `are taken ${rotations} times by all servers, one after the other, and nothing is lost`,
+    `are reloaded ${rotations} times by all servers, one after the other, without losing a message or a route`,
     async () => {
       cluster = await Cluster.start(kinds, { more: 'http: "127.0.0.1:-1"' });
-      const finish = await talk();
+      const finish = await exchange();
       const before = await routes();
       expect(before.length).toBeGreaterThanOrEqual(6);
       let last: MadePair[] = [];
@@ -114,9 +117,9 @@ describeClusters('new route certificates', (kinds) => {
       expect(await finish()).toBeGreaterThan(10);
       expect(await routes()).toEqual(expect.arrayContaining(before));
       for (const [at, node] of cluster.nodes.entries()) {
-        expect(await shown(node, last[0] as MadePair)).toBe(last[at]?.certificate.serial);
+        expect(await servedSerial(node, last[0] as MadePair)).toBe(last[at]?.certificate.serial);
       }
-      // And a server that comes now is one of them, with what the others have by now.
+      // A restarted server joins the others with the new certificates.
       const [first] = cluster.nodes as [Node];
       await first.kill();
       await first.start();
@@ -125,15 +128,15 @@ describeClusters('new route certificates', (kinds) => {
     30_000 + rotations * 3_000,
   );
 
-  it('of another authority are taken while both are trusted, and the old one is forgotten', async () => {
+  it('of a new authority are reloaded while both are trusted, before the old one is removed', async () => {
     cluster = await Cluster.start(kinds, { more: 'http: "127.0.0.1:-1"' });
     const { nodes } = cluster;
-    const finish = await talk();
+    const finish = await exchange();
     const before = await routes();
     const next = await TestAuthority.make('Next CA');
     const trust = async (pem: string, wait: RegExp) => {
       for (const node of nodes)
-        await taken(node, () => writeFileSync(join(node.folder, 'ca.pem'), pem), wait);
+        await reloaded(node, () => writeFileSync(join(node.folder, 'ca.pem'), pem), wait);
     };
     await trust(next.pem + cluster.authority.pem, /cluster\.tls serves /);
     for (const node of nodes) {
@@ -146,7 +149,7 @@ describeClusters('new route certificates', (kinds) => {
     await first.kill();
     await first.start();
     await cluster.complete();
-    // Who still has the old certificate is out.
+    // A server that still has a certificate of the old authority is rejected.
     await first.stop();
     cluster.giveRouteCertificate(first, await cluster.routeCertificate('n1'));
     await first.start();

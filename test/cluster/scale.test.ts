@@ -1,5 +1,5 @@
-// Many subscriptions, told of from server to server, and forgotten again. CLUSTER_SUBSCRIPTIONS says how many; a large
-// system has 200,000.
+// Many subscriptions that servers announce to each other and drop again. CLUSTER_SUBSCRIPTIONS sets their number; a
+// large system has 200,000.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import type { Client } from './client.ts';
@@ -7,11 +7,11 @@ import { Cluster, type Node } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 
 const total = Number(process.env.CLUSTER_SUBSCRIPTIONS ?? 50_000);
-/** One in so many is published to. */
+/** One in this many subjects receives a message. */
 const every = 100;
 
 describeClusters(`${total} subscriptions`, (kinds) => {
-  it('are known to every server, also to one that comes later, and to none when they are gone', async () => {
+  it('become known to every server, including one that joins later, and are dropped when they end', async () => {
     const cluster = await Cluster.start(kinds);
     try {
       const [first, second, third] = cluster.nodes as [Node, Node, Node];
@@ -21,7 +21,7 @@ describeClusters(`${total} subscriptions`, (kinds) => {
       const inbox = listener.subscribeAll(subjects);
       await listener.flush();
       await cluster.settled([listener, near]);
-      // A server that was not there when they came.
+      // A server that was not running when they were announced.
       await third.kill();
       await third.start();
       const far = await cluster.connect(third);
@@ -36,7 +36,7 @@ describeClusters(`${total} subscriptions`, (kinds) => {
       }
       expect((await far.request('many.none')).headers).toMatch(/^NATS\/1\.0 503/);
       listener.close();
-      // A request from before the last word of it has come goes to nobody, and is not answered.
+      // Before a server learns that the interest has ended, it sends a request that no responder receives.
       const isKnown = async (client: Client) => {
         const answer = client.request(subjects.at(-1) as string).catch(() => undefined);
         return (await Promise.race([answer, delay(100)]))?.headers === undefined;

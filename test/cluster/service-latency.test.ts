@@ -1,4 +1,4 @@
-// Services that are measured where whoever asks, whoever answers and whoever reads the results are on different servers.
+// Latency metrics of services with the requester, the responder and the subscriber of the results on different servers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Client, Inbox } from './client.ts';
 import { Cluster } from './cluster.ts';
@@ -13,7 +13,7 @@ const accounts = (latency: string) => `
 `;
 const everywhere = ', latency: { subject: results, sampling: 100 }';
 
-describeClusters('the latency of a service in a cluster', (kinds) => {
+describeClusters('a latency metric in a cluster', (kinds) => {
   let cluster: Cluster;
   let services: Client[];
   let clients: Client[];
@@ -34,7 +34,7 @@ describeClusters('the latency of a service in a cluster', (kinds) => {
   });
   afterAll(() => cluster.stop());
 
-  it('is told wherever the service, the client and the reader are', async () => {
+  it('is published once for every request, wherever service, client and subscriber are', async () => {
     let told = 0;
     for (const [at, service] of services.entries()) {
       const asked = service.respond(`ask.s${at}`, () => 'ok');
@@ -54,7 +54,7 @@ describeClusters('the latency of a service in a cluster', (kinds) => {
         });
         const { service: took, system, total, requestor, responder } = result;
         const ways = total - requestor.rtt - responder.rtt;
-        // What the measured times of the ways leave over cannot be negative.
+        // The rest after the measured round-trip times is never negative.
         if (took > 0 && system > 0 && from !== at) expect(took + system).toBe(ways);
         else expect(total).toBeGreaterThanOrEqual(took);
       }
@@ -63,7 +63,7 @@ describeClusters('the latency of a service in a cluster', (kinds) => {
     expect(results.map(({ messages }) => messages.length)).toEqual([told, told, told]);
   });
 
-  it('is told of a member of a queue group on another server', async () => {
+  it('names the responding member of a queue group on another server', async () => {
     const [first, second, third] = services as [Client, Client, Client];
     const before = results[2]?.messages.length ?? 0;
     for (const service of [first, second]) service.respond('ask.group', () => 'ok', 'workers');
@@ -76,7 +76,7 @@ describeClusters('the latency of a service in a cluster', (kinds) => {
     }
   });
 
-  it('is told no more when no server is to measure it any more', async () => {
+  it('is no longer published after a reload has removed it on all servers', async () => {
     for (const node of cluster.nodes) {
       cluster.configure(node, { more: accounts('') });
       node.process.reload();

@@ -1,9 +1,9 @@
-// The clusters that one description runs on: bundled brokers, real nats-servers, and both together.
+// The cluster set-ups that each test runs on: bundled brokers, real nats-servers, and both together.
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
 import { describePeer, findPeer, missing, type PeerName } from '../support/peers.ts';
 
-/** What a node runs; `old` is nats-server 2.9. */
+/** The program of a node; `old` is nats-server 2.9. */
 export type Kind = 'broker' | 'nats-server' | 'old';
 
 const launcher = fileURLToPath(new URL('../../bin/nats-server', import.meta.url));
@@ -20,14 +20,14 @@ const setUps: readonly (readonly [title: string, kinds: readonly Kind[]])[] = [
   ['a broker, a nats-server and one of version 2.9', ['broker', 'nats-server', 'old']],
 ];
 
-/** The program of a node and what stands before its arguments. */
+/** Returns the command of a node, to which its arguments are appended. */
 export function commandOf(kind: Kind): readonly string[] {
   return kind === 'broker' ? [process.execPath, launcher] : [findPeer(peers[kind]) ?? ''];
 }
 
 /**
- * Describes the behaviour of a cluster of three on every set-up. Where a current nats-server is missing its set-ups are
- * skipped, or fail with REQUIRE_PEERS=1; the old one is had where it can be, and skipped elsewhere.
+ * Describes the behaviour of a cluster of three servers on every set-up. Without a current nats-server its set-ups are
+ * skipped, or fail with REQUIRE_PEERS=1. Without the old one its set-up is always skipped.
  */
 export function describeClusters(title: string, body: (kinds: readonly Kind[]) => void): void {
   for (const [name, kinds] of setUps) {
@@ -44,13 +44,13 @@ export function describeClusters(title: string, body: (kinds: readonly Kind[]) =
   }
 }
 
-/** Describes what one server does with another: brokers with each kind of server, and nats-servers with each other. */
+/** Describes the behaviour between two servers: a broker with each kind of server, and two nats-servers. */
 export function describePairs(
   title: string,
   body: (judge: 'broker' | 'nats-server', other: Kind) => void,
 ): void {
   describe(`${title}, between brokers`, () => body('broker', 'broker'));
-  describePeer('nats-server', `${title}, on a broker from a nats-server`, () =>
+  describePeer('nats-server', `${title}, between a broker and a nats-server`, () =>
     body('broker', 'nats-server'),
   );
   describePeer('nats-server', `${title}, between nats-servers`, () => body('nats-server', 'nats-server'));

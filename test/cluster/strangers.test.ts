@@ -1,5 +1,5 @@
-// Who comes to the route port of a broker and is no server of the cluster: garbage, too much, too slowly, too many. Each is
-// closed, the log says why, memory stays where it was, and servers of the cluster still come in.
+// Untrusted connections to the route port of a broker: garbage, too much input, slow input, too many connections. The
+// broker closes each and logs why, its memory does not grow, and it still accepts servers of the cluster.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,10 +8,10 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { askJson, monitorUrlOf } from '../support/monitoring.ts';
 import { Cluster, type Node } from './cluster.ts';
 
-/** More than garbage may leave behind in a process of a hundred megabytes. */
+/** Maximum growth in bytes that garbage collection may leave behind, in a process of a hundred megabytes. */
 const mostGrowth = 64 * 1024 * 1024;
 
-describe('strangers on the route port', () => {
+describe('untrusted connections to the route port', () => {
   let cluster: Cluster;
   let node: Node;
   const sockets: Socket[] = [];
@@ -38,9 +38,9 @@ describe('strangers on the route port', () => {
     return socket;
   }
 
-  /** Comes with a certificate that is right. */
+  /** Connects with a valid certificate. */
   async function openSecure(): Promise<Socket> {
-    const { cert, key } = await cluster.routeCertificate('stranger');
+    const { cert, key } = await cluster.routeCertificate('untrusted');
     const socket = connectTls({
       socket: await open(),
       cert,
@@ -54,7 +54,7 @@ describe('strangers on the route port', () => {
     return socket;
   }
 
-  /** Resolves with what was answered when the broker has closed. */
+  /** Resolves with the broker's answer once it has closed the connection. */
   async function closed(socket: Socket): Promise<string> {
     let answer = '';
     socket.on('data', (chunk) => {
@@ -72,14 +72,14 @@ describe('strangers on the route port', () => {
 
   it.each([
     ['another protocol', Buffer.from('GET / HTTP/1.1\r\n\r\n'), /does not speak TLS/],
-    ['the greeting of a client', Buffer.from('CONNECT {}\r\nPING\r\n'), /does not speak TLS/],
+    ['the CONNECT of a client', Buffer.from('CONNECT {}\r\nPING\r\n'), /does not speak TLS/],
     ['zeros', Buffer.alloc(64 * 1024), /TLS route handshake error: /],
     [
-      'the beginning of a handshake and then garbage',
+      'the start of a handshake followed by garbage',
       Buffer.concat([hello, Buffer.alloc(2048, 'x')]),
       /TLS route handshake error: /,
     ],
-  ])('are closed over %s', async (_, bytes, said) => {
+  ])('are closed for sending %s', async (_, bytes, said) => {
     const before = node.process.log().length;
     const socket = await open();
     socket.write(bytes);
@@ -87,7 +87,7 @@ describe('strangers on the route port', () => {
     await expect.poll(() => node.process.log().slice(before)).toMatch(said);
   });
 
-  it('are closed when they handshake too slowly', async () => {
+  it('are closed when their TLS handshake exceeds the timeout', async () => {
     const socket = await open();
     const gone = closed(socket);
     let isGone = false;
@@ -95,7 +95,7 @@ describe('strangers on the route port', () => {
       isGone = true;
     });
     const began = performance.now();
-    // A byte at a time never is a handshake.
+    // Single bytes never complete a handshake.
     for (let at = 0; !isGone; at++) {
       socket.write(hello.subarray(at % hello.length, (at % hello.length) + 1));
       await Promise.race([delay(25), gone]);
@@ -105,15 +105,15 @@ describe('strangers on the route port', () => {
   });
 
   it.each([
-    ['say nothing', ''],
-    ['say half of what they are', 'CONNECT {"user":"r","pass":"s","na'],
-  ])('are closed when they have a certificate and %s', async (_, bytes) => {
+    ['send nothing', ''],
+    ['send half of their CONNECT', 'CONNECT {"user":"r","pass":"s","na'],
+  ])('are closed when they present a valid certificate and %s', async (_, bytes) => {
     const socket = await openSecure();
     socket.write(bytes);
     expect(await closed(socket)).toContain("-ERR 'Authentication Timeout'");
   });
 
-  it('are closed at the end of the longest line, and nobody keeps what they sent', async () => {
+  it('are closed for exceeding the longest line, without retaining what they sent', async () => {
     const before = await memory();
     for (let times = 0; times < 20; times++) {
       const socket = await openSecure();
@@ -124,7 +124,7 @@ describe('strangers on the route port', () => {
     expect((await memory()) - before).toBeLessThan(mostGrowth);
   });
 
-  it('are closed over a message that is too large, before it has come', async () => {
+  it('are closed for announcing a message that is too large, before its payload is read', async () => {
     const before = await memory();
     for (let times = 0; times < 20; times++) {
       const socket = await openSecure();
@@ -141,10 +141,10 @@ describe('strangers on the route port', () => {
     expect((await memory()) - before).toBeLessThan(mostGrowth);
   });
 
-  it('are turned away when there are too many, and the cluster has room all the same', async () => {
+  it('are rejected when there are too many, while servers of the cluster are still accepted', async () => {
     const before = await memory();
     const crowd = await Promise.all(Array.from({ length: 600 }, open));
-    // The first ones are waited for until their time is over.
+    // The first ones stay open until their timeout.
     await Promise.all(
       crowd.slice(300).map((socket) => (socket.closed ? undefined : once(socket.resume(), 'close'))),
     );

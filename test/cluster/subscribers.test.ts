@@ -1,4 +1,4 @@
-// How many listen to a subject in a whole cluster, asked at any of its servers.
+// Requests for the number of subscribers of a subject in a whole cluster, sent to any of its servers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Client } from './client.ts';
 import { Cluster } from './cluster.ts';
@@ -16,7 +16,7 @@ const accounts = `
   no_auth_user: a
 `;
 
-describeClusters('the number of those who listen in a cluster', (kinds) => {
+describeClusters('the subscriber count of a cluster', (kinds) => {
   let cluster: Cluster;
   let clients: Client[];
 
@@ -26,7 +26,7 @@ describeClusters('the number of those who listen in a cluster', (kinds) => {
   });
   afterAll(() => cluster.stop());
 
-  it('adds up those of all servers, whichever is asked', async () => {
+  it('totals the subscribers of all servers, whichever server receives the request', async () => {
     for (const [index, client] of clients.entries()) {
       for (let count = 0; count <= index; count++) client.subscribe('x.one');
       client.subscribe('x.one', 'workers');
@@ -41,7 +41,7 @@ describeClusters('the number of those who listen in a cluster', (kinds) => {
         ['x.>', '12'],
         ['y', '0'],
       ]) {
-        // A nats-server waits for those alone of whose clients it has heard.
+        // A nats-server waits only for servers that have reported clients.
         await expect
           .poll(async () => (await client.request('how.many', body)).payload, { timeout: 15_000 })
           .toBe(expected);
@@ -49,7 +49,7 @@ describeClusters('the number of those who listen in a cluster', (kinds) => {
     }
   });
 
-  it('counts in the account that is asked for, at the server that is asked', async () => {
+  it('counts in the account that the request names, on each server that answers', async () => {
     const [first] = cluster.nodes;
     if (first === undefined) throw new Error('no cluster');
     const [sys, watcher] = [

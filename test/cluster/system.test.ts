@@ -1,4 +1,4 @@
-// The system account of a cluster: whoever asks one server hears all of them, and what one tells is heard at the others.
+// The system account of a cluster: a request to one server is answered by all, and advisories of one reach the others.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Cluster } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
@@ -23,7 +23,7 @@ describeClusters('the system account of a cluster', (kinds) => {
 
   const watchers = () => Promise.all(cluster.nodes.map((node) => cluster.connect(node, sys)));
 
-  it('has every server answer a question, whichever was asked', async () => {
+  it('delivers a request to all servers, whichever server receives it', async () => {
     const three = await watchers();
     await cluster.settled(three);
     for (const watcher of three) {
@@ -37,7 +37,7 @@ describeClusters('the system account of a cluster', (kinds) => {
     }
   });
 
-  it('tells at every server of a client that comes to one of them', async () => {
+  it('delivers the advisory about a new client on every server', async () => {
     const three = await watchers();
     const inboxes = three.map((watcher) => watcher.subscribe('$SYS.ACCOUNT.A.CONNECT'));
     await cluster.settled(three);
@@ -50,7 +50,7 @@ describeClusters('the system account of a cluster', (kinds) => {
     }
   });
 
-  it('counts what comes and goes over routes among what a server receives and sends', async () => {
+  it('reports messages over routes in the sent and received totals of a server', async () => {
     const [watcher, other] = await watchers();
     const [first, second] = cluster.nodes;
     if (!watcher || !other || !first || !second) throw new Error('no cluster of three');
@@ -63,7 +63,7 @@ describeClusters('the system account of a cluster', (kinds) => {
     const { subscriptions } = before[0];
     for (let i = 0; i < 20; i++) listener.subscribe(`counted.elsewhere.${i}`);
     await cluster.settled([speaker, listener]);
-    // Those that settling made may be gone by now.
+    // The subscriptions that `settled` made may have ended by now.
     expect((await count(watcher)).subscriptions).toBeGreaterThan(subscriptions + 10);
     for (let i = 0; i < 50; i++) speaker.publish('counted', 'hello');
     await inbox.has(50);
@@ -76,7 +76,7 @@ describeClusters('the system account of a cluster', (kinds) => {
     }
   });
 
-  it('has one server tell of its connections when it is asked by way of another', async () => {
+  it('delivers a request for the connections of one server through another server', async () => {
     const [first, second] = await watchers();
     const [, other] = cluster.nodes;
     if (first === undefined || second === undefined || other === undefined)
