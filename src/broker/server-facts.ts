@@ -23,7 +23,11 @@ export function describeServer(options: BrokerOptions, circumstances: Circumstan
   const port = clientAdvertise?.port || circumstances.port || options.port;
   const clientUrls = clientUrlsOf({ host, port });
   return {
-    ...{ id, version, host, port, clientUrls },
+    id,
+    version,
+    host,
+    port,
+    clientUrls,
     name: options.serverName ?? id,
     headers: options.headers,
     authRequired: authenticator.isRequired && !authenticator.hasDefaultUser,

@@ -112,7 +112,12 @@ export function requesterOf({ id, connection, statistics, profile }: MonitoredSe
   const { connect, account, rttMs } = profile;
   const { name, lang, version } = connect;
   return {
-    ...{ account, rttMs, id, name, lang, version },
+    account,
+    rttMs,
+    id,
+    name,
+    lang,
+    version,
     start: statistics.start,
     host: connection.remoteAddress,
     user: userOf(profile),

@@ -29,12 +29,21 @@ export function jsz(query: Query, broker: Monitored): object {
   for (const name of ['raft', 'stream-leader-only']) query.boolean(name);
   if (onlyLeader) throw new BadQuery('filtered response: not leader');
   return {
-    ...{ memory: 0, storage: 0, reserved_memory: 0, reserved_storage: 0, accounts: 0, ha_assets: 0 },
+    memory: 0,
+    storage: 0,
+    reserved_memory: 0,
+    reserved_storage: 0,
+    accounts: 0,
+    ha_assets: 0,
     api: { level: 0, total: 0, errors: 0 },
     ...serverAndTime(broker),
     disabled: true,
     config: { max_memory: 0, max_storage: 0 },
-    ...{ streams: 0, consumers: 0, messages: 0, bytes: 0, total: 0 },
+    streams: 0,
+    consumers: 0,
+    messages: 0,
+    bytes: 0,
+    total: 0,
   };
 }
 
@@ -50,8 +59,12 @@ export function profilez(name: string): object {
 export function expvarz(): object {
   const { rss, heapTotal, heapUsed, external } = process.memoryUsage();
   const memstats = {
-    ...{ Alloc: heapUsed + external, Sys: rss, HeapAlloc: heapUsed, HeapSys: heapTotal },
-    ...{ HeapIdle: heapTotal - heapUsed, HeapInuse: heapUsed },
+    Alloc: heapUsed + external,
+    Sys: rss,
+    HeapAlloc: heapUsed,
+    HeapSys: heapTotal,
+    HeapIdle: heapTotal - heapUsed,
+    HeapInuse: heapUsed,
   };
   return { memstats, cmdline: process.argv.slice(0, 2) };
 }

@@ -63,12 +63,24 @@ function importsOf(name: string, { options }: Monitored): object[] | undefined {
   const own = ({ account }: { account: string }) => account === name;
   const found = [
     ...streams.filter(own).map(({ exporter, from, to }) => ({
-      ...{ subject: from, account: exporter, local_subject: to, type: 'stream' },
-      ...{ invalid: false, share: false, tracking: false },
+      subject: from,
+      account: exporter,
+      local_subject: to,
+      type: 'stream',
+      invalid: false,
+      share: false,
+      tracking: false,
     })),
     ...services.filter(own).map(({ exporter, from, to, share, latency }) => ({
-      ...{ subject: to, account: exporter, to: from, local_subject: from, type: 'service' },
-      ...{ invalid: false, share, tracking: false, latency: latency && describeLatency(latency) },
+      subject: to,
+      account: exporter,
+      to: from,
+      local_subject: from,
+      type: 'service',
+      invalid: false,
+      share,
+      tracking: false,
+      latency: latency && describeLatency(latency),
     })),
   ];
   return found.length === 0 ? undefined : found;

@@ -107,7 +107,12 @@ function readQuery(query: Query) {
     throw new BadQuery('filter by subject only valid with account filtering');
   }
   return {
-    ...{ sort, auth, offset, cid, state, account },
+    sort,
+    auth,
+    offset,
+    cid,
+    state,
+    account,
     subs,
     limit: cid > 0 ? 1 : limit > 0 ? limit : defaultLimit,
     user: query.text('user'),

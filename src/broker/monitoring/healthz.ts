@@ -16,7 +16,8 @@ export function healthz(query: Query, { isReady }: Monitored): Health {
   for (const name of ['js-enabled', 'js-enabled-only', 'js-server-only', 'js-meta-only']) query.boolean(name);
   const isDetailed = query.boolean('details');
   const fail = (code: number, type: string, error: string): Health => ({
-    ...{ status: 'error', code },
+    status: 'error',
+    code,
     ...(isDetailed ? { errors: [{ type, error }] } : { error }),
   });
   const stream = query.text('stream');

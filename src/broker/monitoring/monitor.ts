@@ -143,7 +143,8 @@ export class Monitor {
     return {
       host: host ?? this.#broker.options.host,
       port: this.#listener?.port ?? port,
-      ...{ secure, basePath },
+      secure,
+      basePath,
     };
   }
 

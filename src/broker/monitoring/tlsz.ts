@@ -63,7 +63,11 @@ function describe({ name, entrance: { block, material, status } }: NamedEntrance
 function describeCertificate(certificate: CertificateFacts, now: Date) {
   const { subject, sans, issuer, serial, pin, notBefore, notAfter } = certificate;
   return {
-    ...{ subject, sans, issuer, serial, pin },
+    subject,
+    sans,
+    issuer,
+    serial,
+    pin,
     not_before: goTime(notBefore),
     not_after: goTime(notAfter),
     // Whole days, rounded down; negative after expiry.

@@ -14,8 +14,13 @@ function identity(cluster: string): ClusterIdentity {
 }
 
 const connect: RouteConnect = {
-  ...{ user: '', pass: '', name: 'NTWO', lang: '', cluster: 'c' },
-  ...{ cluster_dynamic: false, headers: true },
+  user: '',
+  pass: '',
+  name: 'NTWO',
+  lang: '',
+  cluster: 'c',
+  cluster_dynamic: false,
+  headers: true,
 };
 
 /** Makes a peer certificate with these DNS names and this common name. */
@@ -23,7 +28,11 @@ function peer(dnsNames: string[], commonName = 'none'): () => PeerCertificate {
   const distinguishedName = [[{ type: '2.5.4.3', value: commonName }]];
   return () =>
     ({
-      ...{ emails: [], uris: [], dnsNames, subject: `CN=${commonName}`, distinguishedName },
+      emails: [],
+      uris: [],
+      dnsNames,
+      subject: `CN=${commonName}`,
+      distinguishedName,
     }) as unknown as PeerCertificate;
 }
 

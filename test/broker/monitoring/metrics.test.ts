@@ -136,13 +136,11 @@ describe('/metrics', () => {
 
   it('contains at most 64 authorities per block, those that expire first', () => {
     const authorities = Array.from({ length: 100 }, (_, i) => ({
-      ...{
-        certFile: 'ca.pem',
-        subject: `CN=${i}`,
-        serial: `${i}`,
-        pin: '',
-        notAfter: new Date(1000 * (100 - i)),
-      },
+      certFile: 'ca.pem',
+      subject: `CN=${i}`,
+      serial: `${i}`,
+      pin: '',
+      notAfter: new Date(1000 * (100 - i)),
     }));
     const row = metricTable.find(({ name }) => name.endsWith('not_after_timestamp_seconds'));
     const broker = { tls: { material: { certificates: [], authorities } } };
