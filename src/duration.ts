@@ -1,8 +1,8 @@
-// Durations as people and Go programs write them (`1h30m`, `300ms`), to and from milliseconds.
+// Converts durations as users and Go programs write them (`1h30m`, `300ms`) to and from milliseconds.
 
 import { UsageError } from './errors.ts';
 
-/** The longest that a timer of Node takes: a longer one would end at once. */
+/** The longest delay that a Node timer accepts, in milliseconds; a timer with a longer one fires at once. */
 export const longestTimerMs = 2 ** 31 - 1;
 
 const GO_UNITS: Readonly<Record<string, number>> = {
@@ -17,10 +17,10 @@ const GO_UNITS: Readonly<Record<string, number>> = {
 };
 const LONG_UNITS: Readonly<Record<string, number>> = { ...GO_UNITS, d: 86_400_000, w: 604_800_000 };
 
-/** The most that a certificate can be asked to live, a hundred years: what is meant to last longer is meant wrong. */
+/** The longest lifetime that a certificate may be requested for, in days (100 years); more is taken for a mistake. */
 export const maximumDays = 36_525;
 
-/** Parses a duration given on the command line, Go's units and `d` and `w`, to milliseconds; throws UsageError. */
+/** Parses a duration from the command line (Go's units plus `d` and `w`) to milliseconds; throws UsageError. */
 export function parseDuration(text: string): number {
   const milliseconds = sumUnits(text, LONG_UNITS);
   if (milliseconds === undefined) {
@@ -32,7 +32,7 @@ export function parseDuration(text: string): number {
   return milliseconds;
 }
 
-/** Parses exactly what Go's time.ParseDuration takes, to milliseconds; undefined when it would refuse. */
+/** Parses exactly what Go's time.ParseDuration accepts, to milliseconds; returns undefined for anything else. */
 export function parseGoDuration(text: string): number | undefined {
   return sumUnits(text, GO_UNITS);
 }
@@ -42,12 +42,12 @@ export function formatDuration(milliseconds: number): string {
   return spell(milliseconds, ['d', 'h', 'm', 's', 'ms', 'us', 'ns'], LONG_UNITS);
 }
 
-/** Prints milliseconds as a duration that Go and nats-server read: no unit above the hour. */
+/** Prints milliseconds as a duration that Go and nats-server can parse: the largest unit is the hour. */
 export function formatGoDuration(milliseconds: number): string {
   return spell(milliseconds, ['h', 'm', 's', 'ms', 'us', 'ns'], GO_UNITS);
 }
 
-/** Prints a time that was measured, in milliseconds, as Go prints a time.Duration: `0s`, `345µs`, `1.25ms`, `2m1.5s`. */
+/** Prints a measured time in milliseconds as Go prints a time.Duration: `0s`, `345µs`, `1.25ms`, `2m1.5s`. */
 export function formatGoSpan(milliseconds: number): string {
   if (milliseconds <= 0) return '0s';
   if (milliseconds < 1) return `${Math.max(1, Math.trunc(milliseconds * 1000))}µs`;
@@ -58,7 +58,7 @@ export function formatGoSpan(milliseconds: number): string {
   return minutes < 60 ? `${minutes}m${seconds}` : `${Math.floor(minutes / 60)}h${minutes % 60}m${seconds}`;
 }
 
-// Go keeps a duration in a signed 64-bit count of nanoseconds.
+// Go stores a duration as a signed 64-bit count of nanoseconds.
 const GO_LIMIT = 2 ** 63 / 1e6;
 
 function sumUnits(text: string, units: Readonly<Record<string, number>>): number | undefined {

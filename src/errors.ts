@@ -1,5 +1,5 @@
-// The one error that is meant for people: what went wrong, a stable code, and what to type next.
-// Everything else that is thrown is a defect of the program.
+// The one error that is meant for users: what went wrong, a stable code, and what to type next.
+// Any other exception is a defect of the program.
 
 /** A failure the user can act on. Prints as `natspki: error: MESSAGE` and `natspki: hint: HINT`. */
 export class NatspkiError extends Error {
@@ -13,7 +13,7 @@ export class NatspkiError extends Error {
 
   /**
    * @param message one lower-case line without a full stop, naming the object, what was found and what was expected;
-   *   never the content of a file that may hold a secret; several things that are wrong at once are a line each
+   *   never the content of a file that may hold a secret. Several problems are an array with one line each.
    */
   constructor(
     code: string,
@@ -28,7 +28,7 @@ export class NatspkiError extends Error {
     this.exitCode = options.exitCode ?? 1;
   }
 
-  /** What is wrong, a thing each; one may hold line breaks of a stranger's, which begin no line of ours. */
+  /** The problems, one per item. Line breaks inside an item come from untrusted input and must not start an output line. */
   get lines(): readonly string[] {
     return this.#lines ?? [this.message];
   }

@@ -1,6 +1,6 @@
-// The only writer of files: atomic, durable, with the final mode from the first byte. Knows nothing of what it writes.
-// Several files that must change together are staging.ts's. It waits for the disk without holding up the process, and for
-// nothing else: to hand a call to another thread takes longer than all calls but those that reach the disk.
+// The only module that writes files: atomically, durably, with the final mode from the first byte, whatever the content.
+// Several files that must change together are written by staging.ts. Only calls that reach the disk are asynchronous:
+// handing any other call to another thread takes longer than the call itself.
 import { randomBytes } from 'node:crypto';
 import {
   chmodSync,
@@ -24,28 +24,28 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { NatspkiError } from './errors.ts';
 
-/** Reads files up to this many bytes: certificates and configurations are far below it. */
+/** Largest file that is read, in bytes; certificates and configurations are far smaller. */
 const maximumBytes = 64 * 1024 * 1024;
 
-/** Bytes that are read at a time of what does not say how many it has. */
+/** Bytes per read where the size is not known in advance. */
 const chunk = 64 * 1024;
 
-/** A temporary file of a single write that is older than this belongs to a process that died. */
+/** A temporary file of a single write that is older than this, in milliseconds, was left by a process that died. */
 const staleAfterMs = 60_000;
 
 const reachDisk = promisify(fsync);
 
-/** One file of several that are written together. */
+/** One of several files that are written together. */
 export interface FileWrite {
   readonly path: string;
   readonly data: string | Uint8Array;
-  /** Before the umask. */
+  /** Permission bits before the umask is applied. */
   readonly mode: number;
 }
 
 /**
- * Reads a whole file, or a pipe to its end; throws a NatspkiError that names the file (and its mode) when it is missing,
- * closed to us, a folder or larger than `maximum` bytes.
+ * Reads a whole file, or a pipe to its end. Throws a NatspkiError that names the file (and its mode) when it is missing,
+ * not readable, a folder or larger than `maximum` bytes.
  */
 export async function readFile(path: string, maximum = maximumBytes): Promise<Buffer> {
   try {
@@ -56,7 +56,7 @@ export async function readFile(path: string, maximum = maximumBytes): Promise<Bu
       let room = (await handle.stat()).size + 1;
       refuseLarge(path, room - 1, maximum);
       for (;;) {
-        // What is no regular file says nothing of its size.
+        // Pipes and devices do not report a size.
         const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(room), 0, room);
         if (bytesRead === 0) return parts.length === 1 ? (parts[0] as Buffer) : Buffer.concat(parts);
         total += bytesRead;
@@ -72,7 +72,7 @@ export async function readFile(path: string, maximum = maximumBytes): Promise<Bu
   }
 }
 
-/** Reads like readFile what nobody would keep as anything but a file: throws `not-a-file` for a device or a pipe. */
+/** Reads like readFile, but throws `not-a-file` for a device or a pipe: only a regular file makes sense here. */
 export async function readRegularFile(path: string, maximum = maximumBytes): Promise<Buffer> {
   const there = statsNow(path);
   if (!there.isFile() && !there.isDirectory()) {
@@ -89,7 +89,7 @@ function statsNow(path: string): Stats {
   }
 }
 
-/** Reads like readFile, without waiting. */
+/** Reads like readFile, synchronously. */
 export function readFileSync(path: string): Buffer {
   try {
     refuseLarge(path, statSync(path).size, maximumBytes);
@@ -99,7 +99,7 @@ export function readFileSync(path: string): Buffer {
   }
 }
 
-/** Tells whether there is something at this path, a dangling link included. */
+/** Returns whether a path exists; a dangling link counts. */
 export function exists(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
@@ -109,8 +109,8 @@ export function exists(path: string): boolean {
 }
 
 /**
- * Replaces a file in one step: a crash leaves the old content or the new. Follows a symbolic link.
- * @param options.mode before the umask; a file that exists keeps its mode unless this is given. Default 0o644.
+ * Replaces a file in one step: after a crash it has the old content or the new. Follows a symbolic link.
+ * @param options.mode before the umask; by default the mode of the existing file, or 0o644 for a new one
  */
 export async function writeFileAtomic(
   path: string,
@@ -135,7 +135,7 @@ export async function writeFileAtomic(
   }
 }
 
-/** Creates a file that was not there, with its final mode from the first byte, and waits until the disk has it. */
+/** Creates a file that must not exist yet, with its final mode from the first byte, and waits until it is on disk. */
 export async function createFile(path: string, data: string | Uint8Array, mode: number): Promise<void> {
   const file = openSync(path, 'wx', mode);
   try {
@@ -146,50 +146,54 @@ export async function createFile(path: string, data: string | Uint8Array, mode: 
   }
 }
 
-/** Gives a file the owner of the one it is about to replace: root renews what a server reads as somebody else. */
+/** Gives a file the owner of the one it is about to replace: root may renew a file that a server reads as another user. */
 export function inheritOwner(path: string, old: { uid: number; gid: number }): void {
   const fresh = statSync(path);
   if (fresh.uid === old.uid && fresh.gid === old.gid) return;
   try {
     chownSync(path, old.uid, old.gid);
   } catch {
-    // Only root can; for others the file becomes theirs, as with any editor.
+    // Only root can change the owner; for any other user the file becomes their own, as with any editor.
   }
 }
 
-/** Removes a file where it is there and can be removed. */
+/** Removes a file if it exists, and ignores errors. */
 export function removeIfThere(path: string): void {
   try {
     rmSync(path, { force: true });
   } catch {
-    // It is in nobody's way.
+    // A file that stays behind does no harm.
   }
 }
 
-/** Makes a folder and those above it, mode 0700 unless given; one that exists stays as it is. */
+/** Creates a folder and its missing parents, with mode 0700 unless given; does not change an existing folder. */
 export async function makeDirectory(path: string, mode = 0o700): Promise<void> {
   const there = statsOf(path);
   if (there?.isDirectory()) return;
   if (there !== undefined) throw new NatspkiError('not-a-folder', `"${path}" is a file, expected a folder`);
   const above = dirname(path);
-  // Not by mkdir's own recursion, which never ends where a file system takes no folders and says ENOENT, as /proc does.
+  // Not with the `recursive` option of mkdir: it never returns on a file system that answers ENOENT, as /proc does.
   if (above !== path) await makeDirectory(above, mode);
   try {
     mkdirSync(path, { mode });
     await syncFolder(above);
   } catch (error) {
-    // Another process was faster.
+    // Another process has created it meanwhile.
     if (isCode(error, 'EEXIST')) return;
     if (isCode(error, 'ENOENT')) {
-      throw new NatspkiError('no-folders', `cannot make folder "${path}": "${above}" takes none`, {
-        cause: error,
-      });
+      throw new NatspkiError(
+        'no-folders',
+        `cannot create folder "${path}": "${above}" does not accept new folders`,
+        {
+          cause: error,
+        },
+      );
     }
     throw fileError(error, 'write', path);
   }
 }
 
-/** Looks at what is at a path, following links; undefined where nothing is, or nothing that we may see. */
+/** Returns the stats of a path, following links; undefined when it is missing or not accessible. */
 export function statsOf(path: string): Stats | undefined {
   try {
     return statSync(path, { throwIfNoEntry: false });
@@ -198,9 +202,9 @@ export function statsOf(path: string): Stats | undefined {
   }
 }
 
-/** Waits until the disk has the names in a folder. */
+/** Waits until the entries of a folder are on disk. */
 export async function syncFolder(path: string): Promise<void> {
-  // Windows opens no folders.
+  // Windows cannot open folders.
   if (process.platform === 'win32') return;
   const folder = openSync(path, 'r');
   try {
@@ -210,17 +214,17 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Gives the file that a write to `path` replaces: the end of a symbolic link, or the path itself. */
+/** Returns the file that a write to `path` replaces: the target of a symbolic link, or the path itself. */
 export function resolveTarget(path: string): string {
   return realPath(path) ?? resolveEntry(path);
 }
 
-/** Gives a path whose folders are no symbolic links; what it ends in may be one, or missing. */
+/** Resolves the symbolic links in the folders of a path; its last component may be a link, or missing. */
 export function resolveEntry(path: string): string {
   return join(realPath(dirname(path)) ?? resolve(dirname(path)), basename(path));
 }
 
-/** Gives a path without symbolic links; undefined where it leads nowhere, or nowhere that we may see. */
+/** Resolves all symbolic links of a path; undefined when its target is missing or not accessible. */
 function realPath(path: string): string | undefined {
   try {
     return realpathSync.native(path);
@@ -229,27 +233,27 @@ function realPath(path: string): string | undefined {
   }
 }
 
-/** Gives a fresh name in the folder of `target`, hidden and recognizable as ours. */
+/** Returns a fresh, hidden name in the folder of `target`, which isTemporaryName recognizes. */
 export function temporaryName(target: string): string {
   return join(dirname(target), `.${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
 }
 
-/** Tells whether a file name is one of temporaryName's. */
+/** Returns whether a file name is one that temporaryName makes. */
 export function isTemporaryName(name: string): boolean {
   return /^\..+\.[0-9a-f]{12}\.tmp$/.test(name);
 }
 
-/** Tells whether a file name is one that temporaryName gives for a file of this name. */
+/** Returns whether a file name is one that temporaryName makes for the file named `target`. */
 export function isTemporaryOf(name: string, target: string): boolean {
   return name.startsWith(`.${target}.`) && name.length === target.length + 18 && isTemporaryName(name);
 }
 
-/** Tells whether an error is one of the system's with one of these codes. */
+/** Returns whether an error is a system error with one of these codes. */
 export function isCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
-/** Turns an error of the system into one that names the file and, where that helps, its mode; passes others through. */
+/** Converts a system error into one that names the file and, where that helps, its mode; returns other errors as they are. */
 export function fileError(error: unknown, verb: 'read' | 'write', path: string): unknown {
   const code = (error as NodeJS.ErrnoException)?.code;
   if (error instanceof NatspkiError || typeof code !== 'string' || !/^E[A-Z]/.test(code)) return error;
@@ -285,7 +289,7 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
   }
 }
 
-/** Climbs from a path until something is there. */
+/** Returns the path itself if it exists, otherwise its nearest parent that does. */
 function lowestThere(path: string): string {
   const above = dirname(path);
   try {
@@ -295,9 +299,9 @@ function lowestThere(path: string): string {
   }
 }
 
-/** Says which file or folder on the way to `path` has the mode that keeps us out, ` (mode 0600, owner 0)`. */
+/** Describes the file or folder on the way to `path` whose mode denies access: ` (mode 0600, owner 0)`. */
 function closedBy(path: string, verb: 'read' | 'write'): string {
-  // A write needs the folder, since the file itself is replaced.
+  // A write needs access to the folder, because it replaces the file.
   const first = verb === 'read' ? path : dirname(path);
   for (let candidate = first; ; candidate = dirname(candidate)) {
     try {
@@ -305,7 +309,7 @@ function closedBy(path: string, verb: 'read' | 'write'): string {
       const what = candidate === path ? '' : `folder "${candidate}" has `;
       return ` (${what}mode ${formatMode(mode)}, owner ${uid})`;
     } catch {
-      // The folder above it can still tell.
+      // Its stats are not accessible either: continue with the folder above.
       if (candidate === dirname(candidate)) return '';
     }
   }

@@ -1,6 +1,6 @@
-// JSON as Go prints it, for those who compare bytes with what nats-server says.
+// Prints JSON byte for byte as Go does, for clients that compare it with the output of nats-server.
 
-/** Prints a value: Go writes these characters so, wherever they stand. Undefined members are left out. */
+/** Prints a value. Go escapes these characters wherever they occur; undefined members are left out. */
 export function goJson(value: object): string {
   return JSON.stringify(value).replace(
     /[<>&\u2028\u2029]/g,

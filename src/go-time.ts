@@ -1,11 +1,11 @@
-// Times and spans as Go prints them in JSON, for those who read what nats-server says.
+// Prints times and durations as Go does in JSON, for clients that parse the output of nats-server.
 
-/** Prints a time as Go does in JSON: without zeros at its end. */
+/** Prints a time as Go does in JSON: without trailing zeros. */
 export function goTime(time: Date | number): string {
   return new Date(time).toISOString().replace(/\.?0*Z$/, 'Z');
 }
 
-/** Prints a span in whole seconds with years and days (monitor.go, myUptime). */
+/** Prints a duration in whole seconds, with years and days (monitor.go, myUptime). */
 export function uptime(milliseconds: number): string {
   const seconds = Math.max(0, Math.floor(milliseconds / 1000));
   const units: [number, string][] = [

@@ -1,7 +1,7 @@
-// A lock between processes on a path: who holds it, waiting for it, and taking over from one that died.
-// It is a folder with one file named after its holder. A folder is taken by renaming one's own over it, which
-// succeeds only while there is none or an empty one; and removing a dead holder's file cannot hit the next holder,
-// whose file has another name. So there is no moment between looking and acting to race in.
+// A lock between processes on a path: acquires it, waits for its holder, and takes it over from a holder that died.
+// The lock is a folder with one file named after its holder. A process acquires it by renaming its own folder over it,
+// which succeeds only while the lock does not exist or is empty. Removing a dead holder's file cannot affect the next
+// holder, whose file has another name. So there is no race between checking and acting.
 import { createHash, randomBytes } from 'node:crypto';
 import {
   mkdirSync,
@@ -24,15 +24,15 @@ export interface Lock {
 }
 
 /**
- * Takes the lock, in a folder that exists. A holder that died, even by SIGKILL or with its machine, is taken over from.
- * Throws `locked`, which names the holder, when it had to wait longer than `timeoutMs`.
- * @param options.what is locked, for errors; default the folder
+ * Acquires the lock, in a folder that exists. Takes it over from a holder that died, even by SIGKILL or a power failure.
+ * Throws `locked`, which names the holder, after waiting longer than `timeoutMs`.
+ * @param options.what the locked object as errors name it; by default the folder
  */
 export async function acquireLock(
   path: string,
   { timeoutMs = 10_000, what = dirname(path) } = {},
 ): Promise<Lock> {
-  // Not of performance.now(), which loads what measures performance.
+  // Not performance.now(), which loads the whole performance module.
   const elapsedMs = () => process.uptime() * 1000;
   const deadline = elapsedMs() + timeoutMs;
   const holder = `${describeSelf()}-${randomBytes(6).toString('hex')}`;
@@ -53,7 +53,7 @@ export async function acquireLock(
   return { release: async () => release(path, holder) };
 }
 
-/** Runs `work` while nobody else changes a file under its lock, which is beside the file and hidden. */
+/** Runs `work` while holding the lock of a file, a hidden folder beside it, so that no other process changes the file. */
 export async function whileLocked<T>(file: string, work: () => Promise<T>): Promise<T> {
   const target = resolveTarget(file);
   const lock = await acquireLock(join(dirname(target), `.${basename(target)}.lock`), { what: file });
@@ -69,7 +69,7 @@ function take(own: string, path: string): boolean {
     renameSync(own, path);
     return true;
   } catch (error) {
-    // EPERM is how Windows refuses any folder in the way; liveHolder removes an empty one.
+    // EPERM is what Windows reports for any existing folder; liveHolder removes an empty one.
     if (isCode(error, 'ENOTEMPTY', 'EEXIST') || (process.platform === 'win32' && isCode(error, 'EPERM'))) {
       return false;
     }
@@ -81,7 +81,7 @@ function removeOwn(own: string): void {
   try {
     rmSync(own, { recursive: true, force: true });
   } catch {
-    // What kept us from the lock may keep us from this, and is the better error.
+    // The failure that prevented the lock may prevent this too, and is the better error to report.
   }
 }
 
@@ -94,7 +94,7 @@ function removeEmpty(path: string): void {
   ignoring(['ENOENT', 'ENOTEMPTY', 'EEXIST'], () => rmdirSync(path));
 }
 
-/** Names the holder to wait for; makes way where there is none, or a dead one. */
+/** Returns the holder to wait for; removes dead holders, and the folder once it is empty. */
 function liveHolder(path: string): string | undefined {
   const holders = ignoring(['ENOENT'], () => readdirSync(path)) ?? [];
   for (const holder of holders) {
@@ -119,7 +119,7 @@ function locked(path: string, what: string, holder: string): NatspkiError {
   if (Number.isNaN(pid)) {
     return new NatspkiError(
       'locked',
-      `"${what}" is locked by "${join(path, holder)}", which is not of natspki`,
+      `"${what}" is locked by "${join(path, holder)}", which natspki did not create`,
       {
         hint: `remove "${path}"`,
       },
@@ -132,7 +132,7 @@ function locked(path: string, what: string, holder: string): NatspkiError {
   });
 }
 
-/** Reads the host of a holder from its file, empty where that is gone. */
+/** Reads the host name of a holder from its file; empty when the file is gone. */
 function hostOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');
@@ -141,33 +141,33 @@ function hostOf(file: string): string {
   }
 }
 
-/** Names this process so that others can tell whether it lives: process id, its start, and where both count. */
+/** Names this process so that other processes can tell whether it is alive: process id, start time and id namespace. */
 function describeSelf(): string {
   return `${process.pid}-${startOf(process.pid) ?? 0}-${processSpace}`;
 }
 
-/** Tells whether a holder is known to be gone; one of another host or container never is. */
+/** Returns whether a holder is known to be dead; always false for a holder on another host or in another container. */
 function isDead(holder: string): boolean {
   const [pid, start, space] = holder.split('-');
   if (space !== processSpace) return false;
   const current = startOf(Number(pid));
-  if (current === undefined) return !answers(Number(pid));
+  if (current === undefined) return !isRunning(Number(pid));
   return current !== start;
 }
 
-function answers(pid: number): boolean {
+function isRunning(pid: number): boolean {
   try {
     return process.kill(pid, 0);
   } catch (error) {
-    // It exists, and is somebody else's.
+    // It exists, and belongs to another user.
     return isCode(error, 'EPERM');
   }
 }
 
-/** Where a process id has its meaning: this host and, on Linux, this PID namespace (containers share volumes). */
+/** Identifies where a process id is valid: this host and, on Linux, this PID namespace (containers share volumes). */
 const processSpace = shortHash(`${hostname()} ${machineId()} ${pidNamespace()}`);
 
-/** Tells machines of one name apart that share a volume (machine-id(5)); empty where there is none. */
+/** Distinguishes machines with the same host name that share a volume (machine-id(5)); empty where there is no id. */
 function machineId(): string {
   try {
     return readFileSync('/etc/machine-id', 'utf8');
@@ -185,13 +185,13 @@ function pidNamespace(): string {
 }
 
 /**
- * Tells processes of one id apart, across a restart of the machine too; empty for one that has died and was not yet
- * waited for, undefined where /proc cannot say (proc(5)).
+ * Distinguishes processes with the same id, also across a reboot. Empty for a dead process that its parent has not waited
+ * for; undefined where /proc does not say (proc(5)).
  */
 function startOf(pid: number): string | undefined {
   const status = readProc(`${pid}/stat`);
   if (status === undefined) return undefined;
-  // The name of the program, in brackets, may hold spaces and brackets itself.
+  // The program name, in brackets, may itself contain spaces and brackets.
   const fields = status.slice(status.lastIndexOf(')') + 2).split(' ');
   if (fields[0] === 'Z' || fields[0] === 'X') return '';
   return shortHash(`${readProc('sys/kernel/random/boot_id')} ${fields[19]}`);
@@ -209,7 +209,7 @@ function shortHash(text: string): string {
   return createHash('sha256').update(text).digest('hex').slice(0, 12);
 }
 
-/** Does something, and passes over these errors of the system. */
+/** Runs `work`, and ignores these system errors. */
 function ignoring<T>(codes: readonly string[], work: () => T): T | undefined {
   try {
     return work();

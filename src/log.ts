@@ -1,12 +1,12 @@
-// Log lines as nats-server writes them, on stderr or in a file that can be reopened for rotation.
-// Every line stays one line: control characters in it are escaped, whoever sent them.
+// Writes log lines in nats-server's format, to stderr or to a file that can be reopened for rotation.
+// Control characters are escaped, so that no text, whatever its source, can start a line of its own.
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, writeSync } from 'node:fs';
 import { NatspkiError } from './errors.ts';
 
-/** What everything that has something to say is given; never a global. */
+/** The logger that a component gets as a parameter; there is no global one. */
 export interface Logger {
-  /** Ask before building a costly debug or trace text. */
+  /** Check this before building an expensive debug or trace text. */
   readonly debugging: boolean;
   readonly tracing: boolean;
   info(text: string): void;
@@ -20,11 +20,11 @@ export interface Logger {
 export interface LineLoggerOptions {
   debug?: boolean;
   trace?: boolean;
-  /** Each line begins with the date and time, microseconds included; true unless told otherwise. */
+  /** Starts each line with the date and the time, including microseconds; default true. */
   timestamps?: boolean;
-  /** Times in UTC rather than in the local zone. */
+  /** Prints times in UTC instead of the local time zone. */
   utc?: boolean;
-  /** Levels in colour, for a terminal. */
+  /** Prints levels in colour, for a terminal. */
   colors?: boolean;
   pid?: number;
   now?: () => Date;
@@ -52,7 +52,7 @@ export class LineLogger implements Logger {
   readonly #prefix: string;
   readonly #now: () => Date;
 
-  /** @param write takes one whole line, its newline included */
+  /** @param write receives one whole line, including its newline */
   constructor(write: (line: string) => void, options: LineLoggerOptions = {}) {
     this.#write = write;
     this.debugging = options.debug ?? false;
@@ -95,7 +95,7 @@ export class LineLogger implements Logger {
   }
 }
 
-/** Begins every line with a label, for those who are one of many. */
+/** Starts every line with a label, such as the one of a connection, to tell it from the others. */
 export class LabelledLogger implements Logger {
   label: string;
   readonly #logger: Logger;
@@ -138,7 +138,7 @@ export class LabelledLogger implements Logger {
   }
 }
 
-/** A log file; `reopen` follows a rotation that moved it away. */
+/** A log file; call `reopen` after a rotation has moved it away. */
 export class LogFile {
   readonly path: string;
   #descriptor: number;
@@ -149,16 +149,16 @@ export class LogFile {
     this.#descriptor = this.#open();
   }
 
-  /** Loses the line where the disk is full: that must not end whoever has something to say. */
+  /** Drops the line when it cannot be written, such as on a full disk: logging must not end the process. */
   write(line: string): void {
     try {
       writeSync(this.#descriptor, line);
     } catch {
-      // There is nowhere else to say it.
+      // There is no other place to report it.
     }
   }
 
-  /** Opens the path anew; where that fails the file in use stays and the error is thrown. */
+  /** Opens the path again; on failure throws and keeps the current file in use. */
   reopen(): void {
     const previous = this.#descriptor;
     this.#descriptor = this.#open();
@@ -175,19 +175,19 @@ export class LogFile {
     } catch (cause) {
       const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);
       throw new NatspkiError('log-file', `cannot open log file "${this.path}": ${reason}`, {
-        hint: 'check that its folder exists and may be written to',
+        hint: 'check that its folder exists and is writable',
         cause,
       });
     }
   }
 }
 
-/** Quotes what a stranger sent, with Go's escapes (strconv.Quote), as nats-server does with %q. */
+/** Quotes untrusted text with Go's escapes (strconv.Quote), as nats-server does with %q. */
 export function quote(text: string): string {
   return `"${escapeAll(text)}"`;
 }
 
-/** Quotes bytes that should be UTF-8; where they are not, all above ASCII are escaped one by one. */
+/** Quotes bytes that should be UTF-8; if they are not, escapes each byte above ASCII. */
 export function quoteBytes(bytes: Buffer): string {
   if (isUtf8(bytes)) return quote(bytes.toString());
   const escaped = bytes
@@ -213,7 +213,7 @@ const shortEscapes: Record<string, string> = {
 };
 
 function escapeControls(text: string): string {
-  // Besides C0 and C1: line separators, and the marks that turn the direction of writing around.
+  // Besides C0 and C1: line separators, and marks that change the direction of the text.
   return text.replace(/[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     const short = shortEscapes[character];
     if (short !== undefined) return short;
@@ -229,6 +229,6 @@ function hex(code: number, width: number): string {
 function timestamp(now: Date, utc: boolean): string {
   const local = utc ? now : new Date(now.getTime() - now.getTimezoneOffset() * 60_000);
   const iso = local.toISOString();
-  // Dates carry milliseconds; nats-server's format has six digits.
+  // A Date has milliseconds only; nats-server's format has six digits.
   return `${iso.slice(0, 10).replaceAll('-', '/')} ${iso.slice(11, 23)}000`;
 }

@@ -1,9 +1,9 @@
-// Finds the name somebody probably meant, for hints such as `did you mean "ca_file"`.
+// Finds the name that a misspelled word probably stands for, for hints such as `did you mean "ca_file"`.
 import { UsageError } from './errors.ts';
 
 /**
- * Returns the known name with the smallest edit distance to `word` (case ignored), or undefined where none is near:
- * at most one edit in three characters, and at least one for words of two.
+ * Returns the known name with the smallest edit distance to `word`, ignoring case, or undefined when none is near.
+ * Near means at most one edit per three characters; a word of two characters may differ by one.
  */
 export function nearest(word: string, known: Iterable<string>): string | undefined {
   const limit = word.length < 2 ? 0 : Math.max(1, Math.floor(word.length / 3));
@@ -21,9 +21,9 @@ export function nearest(word: string, known: Iterable<string>): string | undefin
 }
 
 /**
- * Reads a word that must be one of several; throws a UsageError that lists them and names the nearest.
+ * Reads a word that must be one of several; throws a UsageError that lists them and suggests the nearest.
  * @param noun what the word is, such as `profile`
- * @param help the hint where none is near
+ * @param help the hint when none is near
  */
 export function readChoice<T extends string>(
   noun: string,
@@ -40,7 +40,7 @@ export function readChoice<T extends string>(
   );
 }
 
-/** Counts insertions, deletions, substitutions and swaps of neighbours (optimal string alignment). */
+/** Counts insertions, deletions, substitutions and transpositions of neighbours (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

@@ -1,11 +1,12 @@
-// Tells a running nats-server to read its files again. It starts and stops nothing.
+// Tells a running nats-server to reload its files. It starts and stops no process.
 import { readFileSync } from 'node:fs';
 import { NatspkiError } from './errors.ts';
 import { isCode, readFile } from './files.ts';
 
 /**
- * Sends SIGHUP to a server, by its process id or the file that holds it (nats-server's pid_file). Throws `no-process`
- * when there is none, and `not-a-server` for a process that SIGHUP would end, as a stale pid file may name one.
+ * Sends SIGHUP to a server, given its process id or the file that holds it (nats-server's pid_file). Throws `no-process`
+ * when there is no such process. Throws `not-a-server` for a process that SIGHUP would terminate: a stale pid file may
+ * name one.
  */
 export async function reloadServer(target: string): Promise<number> {
   const pid = await findServer(target);
@@ -17,13 +18,13 @@ export async function reloadServer(target: string): Promise<number> {
   return pid;
 }
 
-/** Finds the process to reload and checks that it can be told; throws as reloadServer does. */
+/** Finds the process to reload and checks that it handles the signal; throws like reloadServer. */
 export async function findServer(target: string): Promise<number> {
   const text = /^\d+$/.test(target) ? target : (await readFile(target, 1024)).toString().trim();
   const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
   if (pid === 0) {
-    throw new NatspkiError('not-a-pid', `"${target}" holds no process id`, {
-      hint: 'name the file of pid_file, or the process id itself',
+    throw new NatspkiError('not-a-pid', `"${target}" does not contain a process id`, {
+      hint: 'pass the pid_file of the server, or its process id',
     });
   }
   try {
@@ -32,9 +33,13 @@ export async function findServer(target: string): Promise<number> {
     throw processError(error, pid, target);
   }
   if (!catchesHangup(pid)) {
-    throw new NatspkiError('not-a-server', `process ${pid} does not take SIGHUP, which would end it`, {
-      hint: 'name the process of a nats-server',
-    });
+    throw new NatspkiError(
+      'not-a-server',
+      `process ${pid} does not handle SIGHUP, which would terminate it`,
+      {
+        hint: 'pass the process id of a nats-server',
+      },
+    );
   }
   return pid;
 }
@@ -52,7 +57,7 @@ function processError(error: unknown, pid: number, target: string): unknown {
   return error;
 }
 
-/** Reads from proc(5) whether a process has a handler for SIGHUP; where there is no /proc, believes it has. */
+/** Reads from proc(5) whether a process has a handler for SIGHUP; assumes that it has one where /proc is missing. */
 function catchesHangup(pid: number): boolean {
   let status: string;
   try {

@@ -1,36 +1,36 @@
-// Work that comes round again: at the moment it names itself, after a failure with growing pauses, and when the clock
-// was moved. It knows nothing of the work.
+// Repeats work: at the time that the work asks for, after a failure with growing delays, and when the system clock was
+// changed. It does not know what the work is.
 
-/** Where time comes from; a test has its own. */
+/** The source of time; tests pass their own. */
 export interface Timekeeper {
   now(): Date;
-  /** Milliseconds since some moment, which nobody can set. */
+  /** Milliseconds of a monotonic clock, which cannot be set. */
   elapsed(): number;
-  /** Waits, or less when the signal is aborted; never rejects. */
+  /** Waits for `ms` milliseconds, or until the signal is aborted; never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
 export interface RoundsOptions {
-  /** Does the work; returns when it wants to be called again. */
+  /** Does the work; returns the time at which it wants to run again. */
   readonly round: () => Promise<Date | undefined>;
-  /** Called with what a round threw and the pause until the next, in milliseconds. */
+  /** Called with the error that a round threw and the delay until the next round, in milliseconds. */
   readonly onFailure: (error: unknown, pauseMs: number) => void;
   readonly time: Timekeeper;
-  /** Ends it, after the round that is under way. */
+  /** Ends the loop, after the current round. */
   readonly signal: AbortSignal;
 }
 
 const secondMs = 1000;
-/** Work is looked at this often even when it wants nothing: others may have changed what it is about. */
+/** The longest delay between rounds, whatever the work asks for: another process may have changed its input. */
 const longestRestMs = 3600 * secondMs;
 const shortestRestMs = secondMs;
-/** How soon a clock that was moved is noticed. */
+/** How often the loop checks whether the system clock was changed. */
 const napMs = 60 * secondMs;
-/** Clocks are moved by this much all the time (slewing), and timers are late by it. */
+/** A smaller difference is not a clock change: clocks are adjusted all the time (slewing), and timers fire late. */
 const clockToleranceMs = 5 * secondMs;
 const firstPauseMs = 5 * secondMs;
 
-/** Holds rounds until the signal is aborted; no failure of a round ends it. */
+/** Runs rounds until the signal is aborted; a failed round does not end the loop. */
 export async function runRounds(options: RoundsOptions): Promise<void> {
   const { round, onFailure, time, signal } = options;
   let failures = 0;
@@ -48,7 +48,7 @@ export async function runRounds(options: RoundsOptions): Promise<void> {
   }
 }
 
-/** Gives the pause after a number of failures in a row, in milliseconds: 5 seconds doubled each time, up to an hour. */
+/** Returns the delay after this many consecutive failures, in milliseconds: 5 seconds, doubled each time, up to an hour. */
 export function pauseAfter(failures: number): number {
   return Math.min(firstPauseMs * 2 ** (failures - 1), longestRestMs);
 }
@@ -58,7 +58,7 @@ function restUntil(wanted: Date | undefined, now: Date): number {
   return Math.min(Math.max(ms, shortestRestMs), longestRestMs);
 }
 
-/** Waits in naps, and no longer when the clock shows another time than it should after one. */
+/** Waits in short naps, and returns early when the system clock was changed during one of them. */
 async function rest(ms: number, time: Timekeeper, signal: AbortSignal): Promise<void> {
   const start = time.elapsed();
   const offset = time.now().getTime() - start;

@@ -1,29 +1,29 @@
-// Which servers an `init` is for and which configuration files they get: one for a server, one for each node of a
-// cluster. It computes names, paths and texts, and writes nothing.
+// Plans the servers of an `init` and their configuration files: one for a single server, one for each node of a cluster.
+// It computes names, paths and texts, and writes nothing.
 import { existsSync } from 'node:fs';
 import { join, parse } from 'node:path';
 import { NatspkiError, UsageError } from './errors.ts';
 import { isIP } from './ip-address.ts';
 import { renderTemplate, type TemplateName } from './templates.ts';
 
-/** A server, by the name of its certificate pair (of its node in a cluster). */
+/** A server, named after its certificate pair; in a cluster, after its node. */
 export interface ServerNames {
   readonly name: string;
-  /** DNS names and addresses; of a node the first is where the other nodes reach it. */
+  /** DNS names and addresses; for a node, the other nodes connect to the first one. */
   readonly hosts: readonly string[];
 }
 
 export interface ServerPlan {
   readonly template: TemplateName;
-  /** Path of the configuration file, `nats.conf`; nodes get `nats-NODE.conf` beside it. */
+  /** Path of the configuration file, `nats.conf`; nodes get `nats-NODE.conf` in the same folder. */
   readonly file: string;
-  /** Folder of the certificates as the configuration is to name it: absolute, or from where the server starts. */
+  /** Folder of the certificates as the configuration names it: absolute, or relative to where the server starts. */
   readonly directory: string;
   readonly servers: readonly ServerNames[];
-  /** The users of verify-and-map, as a server finds them in the certificates of the clients. */
+  /** The users of verify-and-map, named as a server finds them in client certificates. */
   readonly users: readonly string[];
   readonly clusterName: string;
-  /** Without any, a cluster starts with one server. */
+  /** When empty, a cluster starts with a single server. */
   readonly nodes: readonly ServerNames[];
 }
 
@@ -32,13 +32,13 @@ export interface ConfigurationFile {
   readonly text: string;
 }
 
-/** Writes a value of the configuration language, strings quoted. */
+/** Prints a value in the configuration language, with strings quoted. */
 export type Print = (value: string | number) => string;
 
 const clientPort = 4222;
 const routePort = 6222;
 
-/** Reads `NAME=HOST[,HOST...]`; throws a UsageError when it is not one. */
+/** Parses `NAME=HOST[,HOST...]`; throws a UsageError for anything else. */
 export function parseNode(text: string): ServerNames {
   const [, name, hosts] = /^([^=\s]+)=([^=\s]+)$/.exec(text) ?? [];
   if (name !== undefined && hosts !== undefined) return { name, hosts: hosts.split(',') };
@@ -46,8 +46,8 @@ export function parseNode(text: string): ServerNames {
 }
 
 /**
- * Divides hosts among server pairs. One pair called `server` has them all, except with multi-certificate: there each
- * DNS name has a pair of its own, called like it, and the addresses (which no client can name in SNI) go to the first.
+ * Distributes hosts over certificate pairs. A single pair named `server` has them all, except with multi-certificate.
+ * There each DNS name has a pair named after it, and the first pair also has the addresses, which SNI cannot carry.
  */
 export function serverPairs(template: TemplateName, hosts: readonly string[]): ServerNames[] {
   const domains = hosts.filter((host) => isIP(host) === 0);
@@ -60,9 +60,8 @@ export function serverPairs(template: TemplateName, hosts: readonly string[]): S
 }
 
 /**
- * Returns the configuration files of a plan, in the order of the nodes; throws a UsageError for a name of the cluster that
- * nats-server refuses (server/opts.go).
- * @param print writes a value of the configuration language
+ * Returns the configuration files of a plan, in the order of the nodes. Throws a UsageError for a cluster name that
+ * nats-server rejects (server/opts.go).
  */
 export function serverConfigurations(plan: ServerPlan, print: Print): ConfigurationFile[] {
   refuseClusterName(plan.clusterName);
@@ -70,8 +69,8 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
     return [{ path: plan.file, text: renderTemplate(plan.template, valuesOfOne(plan, print)) }];
   }
   const nodes = plan.nodes.map((node, index) => {
-    // Nodes on one host, as on a laptop, must not fight for a port.
-    const before = plan.nodes.slice(0, index).filter((other) => placeOf(other) === placeOf(node)).length;
+    // Nodes on the same host, such as a laptop, need different ports.
+    const before = plan.nodes.slice(0, index).filter((other) => hostOf(other) === hostOf(node)).length;
     return { ...node, port: clientPort + before, routePort: routePort + before };
   });
   const { dir, name: base, ext } = parse(plan.file);
@@ -85,22 +84,22 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
   });
 }
 
-/** Tells hosts apart, as far as their names do: this machine has several. */
-function placeOf({ name, hosts: [host = name] }: ServerNames): string {
+/** Returns the host of a node by name; the names of this machine count as one host. */
+function hostOf({ name, hosts: [host = name] }: ServerNames): string {
   return ['127.0.0.1', '::1'].includes(host) ? 'localhost' : host.toLowerCase();
 }
 
 function refuseClusterName(name: string): void {
-  if (name === '') throw new UsageError('the name of the cluster is empty');
+  if (name === '') throw new UsageError('the cluster name is empty');
   if (!/\s/.test(name)) return;
   const better = name.trim().replace(/\s+/g, '-');
   throw new UsageError(
-    `the name of the cluster, "${name}", has spaces, which nats-server does not take`,
+    `cluster name "${name}" contains spaces, which nats-server rejects`,
     better === '' ? undefined : `--cluster-name ${better}`,
   );
 }
 
-/** Throws `configuration-exists` when one of the files is there already. */
+/** Throws `configuration-exists` when one of the files already exists. */
 export function refuseExistingConfigurations(files: readonly ConfigurationFile[]): void {
   const existing = files.find(({ path }) => existsSync(path));
   if (existing === undefined) return;
@@ -109,7 +108,7 @@ export function refuseExistingConfigurations(files: readonly ConfigurationFile[]
   });
 }
 
-/** What the template of a lone server wants. */
+/** Returns the template values of a single server. */
 function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
   const ca_file = print(configuredPath(plan.directory, 'ca.pem'));
   const pairs = plan.servers.map(({ name }) => pair(plan, print, name));
@@ -158,13 +157,13 @@ function pair(plan: ServerPlan, print: Print, name: string) {
   };
 }
 
-/** Names a file of a folder as a configuration should: a relative path begins with `./`, which says so at a glance. */
+/** Returns the path of a file as a configuration names it; a relative path starts with `./`, to be recognized as one. */
 export function configuredPath(directory: string, name: string): string {
   const joined = join(directory, name);
   return /^(\/|\.|[a-z]:)/i.test(joined) ? joined : `./${joined}`;
 }
 
-/** An array with one item a line. */
+/** Prints an array with one item per line. */
 function lines(items: readonly string[]): string {
   return items.length === 0 ? '[]' : `[\n${items.map((item) => `  ${item}\n`).join('')}]`;
 }

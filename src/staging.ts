@@ -1,11 +1,11 @@
-// Several files that change together: all of them, or none, whatever the moment of a crash. Nothing here locks; the
-// caller holds the lock of the folder that the journal is in.
+// Changes several files together: after a crash at any moment, either all of them have changed or none. It takes no lock;
+// the caller holds the lock of the folder that contains the journal.
 //
-// All new files are written whole beside the old ones, under temporary names that `staged.json` lists beforehand;
-// renaming that list to `journal.json` is the moment at which the change has happened; then each file is renamed into
-// place. finishStaged, at the start of the next command, throws away what only `staged.json` names and completes what
-// `journal.json` names. Who gives somebody a folder gives a journal with it: one that names anything but our temporary
-// files, and removals elsewhere than in the folder, is not obeyed.
+// All new files are first written in full beside the old ones, under temporary names that `staged.json` lists beforehand.
+// Renaming that list to `journal.json` commits the change; then each file is renamed into place. At the start of the next
+// command, finishStaged discards files that only `staged.json` names and completes what `journal.json` names.
+// A journal in a shared folder is untrusted: entries that name anything but our temporary files are rejected, and so are
+// removals outside the folder.
 import { renameSync, unlinkSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { NatspkiError } from './errors.ts';
@@ -28,25 +28,25 @@ import {
 } from './files.ts';
 
 interface Plan {
-  /** Paths are relative to the folder above the journal's where they are inside it, so that it can be moved. */
+  /** Paths below the parent of the journal folder are relative to that parent, so that it can be moved. */
   readonly renames: readonly Rename[];
-  /** Inside the folder only. */
+  /** Only paths below that parent. */
   readonly removals: readonly string[];
 }
 
 interface Rename {
-  /** A temporary file of ours, beside what it becomes. */
+  /** A temporary file of ours, in the folder of the file that it becomes. */
   readonly from: string;
   readonly to: string;
 }
 
-/** Files that are on their way to the disk at a time: the disk takes many at once, and each is an open file. */
+/** Number of files that are written in parallel: the disk handles many at once, but each one is an open file. */
 const writers = 64;
 
 /**
- * Writes all of `writes`, for the owners that the files have, and removes all of `removals` in one step; a crash can spare a removal outside of the folder.
- * Makes the folders that are missing, 0700. Throws a NatspkiError, and leaves everything as it was, when one of the
- * files cannot be written, and `same-file` when two of all these are one.
+ * Writes all of `writes` and removes all of `removals` in one step. Existing files keep their owner, and missing folders
+ * are created with mode 0700. After a crash, a removal outside of the folder may not have happened. Throws a NatspkiError
+ * and changes nothing when a file cannot be written; throws `same-file` when two of the paths are the same file.
  */
 export async function writeTogether(
   journalFolder: string,
@@ -90,19 +90,19 @@ export async function writeTogether(
   await eachOf(leaving, remove);
 }
 
-/** What was done about a command that was killed. */
+/** What finishStaged did about a killed command. */
 export interface Recovery {
-  /** Files that were put into place because it had decided on them. */
+  /** Number of files that were renamed into place because the command had committed its change. */
   readonly completed: number;
-  /** Whether it had begun to write files that it had not decided on, which are gone now. */
+  /** Whether the command had written files without committing them; they are removed now. */
   readonly undone: boolean;
 }
 
-/** Tidies up after a command that was killed: drops what it had not decided on, completes what it had. */
+/** Cleans up after a killed command: discards a change that was not committed, completes one that was. */
 export async function finishStaged(journalFolder: string): Promise<Recovery> {
   const staged = join(journalFolder, 'staged.json');
   const undone = exists(staged);
-  // Torn while it was written, before any file that it would name.
+  // A torn list was still being written, so none of the files that it would name exists yet.
   if (undone) discard(journalFolder, (await readPlan(staged)) ?? { renames: [], removals: [] });
   const journal = join(journalFolder, 'journal.json');
   if (!exists(journal)) return { completed: 0, undone };
@@ -112,7 +112,7 @@ export async function finishStaged(journalFolder: string): Promise<Recovery> {
   return { completed: decided.renames.length, undone };
 }
 
-/** Tells what a command that was killed, or is at work, has left: undecided (`staged`), or decided and not complete. */
+/** Returns what a killed or running command has left: an uncommitted change (`staged`) or an incomplete one (`decided`). */
 export function unfinishedWork(journalFolder: string): 'staged' | 'decided' | undefined {
   if (exists(join(journalFolder, 'journal.json'))) return 'decided';
   return exists(join(journalFolder, 'staged.json')) ? 'staged' : undefined;
@@ -123,7 +123,7 @@ async function complete(journalFolder: string, plan: Plan): Promise<void> {
   const changed = [...plan.renames.map(({ to }) => to), ...plan.removals].map((path) => resolve(base, path));
   await eachOf(plan.renames, async ({ from, to }) => {
     const target = resolve(base, to);
-    // A missing source was renamed before the crash.
+    // A missing source was already renamed before the crash.
     await attempt(target, () => ignoringMissing(() => renameSync(resolve(base, from), target)));
   });
   await eachOf(plan.removals, (path) => remove(resolve(base, path)));
@@ -144,7 +144,7 @@ async function remove(path: string): Promise<void> {
   await attempt(path, () => ignoringMissing(() => unlinkSync(path)));
 }
 
-/** Reads a plan, undefined where it is torn; throws `damaged-journal` for one that writeTogether would not have made. */
+/** Reads a plan; undefined when it is torn. Throws `damaged-journal` for one that writeTogether would not write. */
 async function readPlan(path: string): Promise<Plan | undefined> {
   let plan: unknown;
   try {
@@ -179,12 +179,12 @@ function isRename(value: unknown): value is Rename {
 }
 
 function damaged(path: string): NatspkiError {
-  return new NatspkiError('damaged-journal', `"${path}" is not one that natspki writes`, {
-    hint: `if the folder is yours, look at it and remove it: rm "${path}"`,
+  return new NatspkiError('damaged-journal', `"${path}" was not written by natspki`, {
+    hint: `if the folder is yours, inspect the file and remove it: rm "${path}"`,
   });
 }
 
-/** Throws `same-file` when two paths, as they were given, lead to one file. */
+/** Throws `same-file` when two of the given paths resolve to the same file. */
 function refuseSame(given: readonly string[], resolved: readonly string[]): void {
   const seen = new Map<string, string>();
   for (const [i, path] of resolved.entries()) {
@@ -240,7 +240,7 @@ function passMissing(error: unknown): void {
   if (!isCode(error, 'ENOENT', 'ENOTDIR')) throw error;
 }
 
-/** Gives a path below `base` relative to it, another one as it is; both are absolute, without links and dots. */
+/** Returns a path below `base` relative to it, any other path unchanged; both are absolute, without links and dots. */
 function within(base: string, path: string): string {
   const inside = base.endsWith(sep) ? base : `${base}${sep}`;
   return path.startsWith(inside) ? path.slice(inside.length) : path;

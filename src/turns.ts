@@ -1,33 +1,33 @@
-// A queue in which everybody has his turn: by where an item comes from, and among those from one place by what it is
-// about. However many come from one place, those of another wait for one of them at most.
+// A fair queue: round-robin by source, and within a source by key. However many items one source adds, an item of
+// another source waits for at most one of them.
 
 export class Turns<T> {
-  readonly #places = new Map<string, Map<string, T[]>>();
+  readonly #sources = new Map<string, Map<string, T[]>>();
 
-  add(place: string, subject: string, item: T): void {
-    const subjects = this.#places.get(place) ?? new Map<string, T[]>();
-    const items = subjects.get(subject) ?? [];
+  add(source: string, key: string, item: T): void {
+    const keys = this.#sources.get(source) ?? new Map<string, T[]>();
+    const items = keys.get(key) ?? [];
     items.push(item);
-    subjects.set(subject, items);
-    this.#places.set(place, subjects);
+    keys.set(key, items);
+    this.#sources.set(source, keys);
   }
 
-  /** Takes out the next one. */
+  /** Removes and returns the next item. */
   take(): T | undefined {
-    const [first] = this.#places;
+    const [first] = this.#sources;
     if (first === undefined) return undefined;
-    const [place, subjects] = first;
-    const [subject, items] = [...subjects][0] as [string, T[]];
+    const [source, keys] = first;
+    const [key, items] = [...keys][0] as [string, T[]];
     const item = items.shift();
-    // Behind the others of its place, and the place behind the others.
-    subjects.delete(subject);
-    if (items.length > 0) subjects.set(subject, items);
-    this.#places.delete(place);
-    if (subjects.size > 0) this.#places.set(place, subjects);
+    // The key moves behind the other keys of its source, and the source behind the other sources.
+    keys.delete(key);
+    if (items.length > 0) keys.set(key, items);
+    this.#sources.delete(source);
+    if (keys.size > 0) this.#sources.set(source, keys);
     return item;
   }
 
-  /** Takes out all. */
+  /** Removes and returns all items, in their order. */
   clear(): T[] {
     const all: T[] = [];
     for (let item = this.take(); item !== undefined; item = this.take()) all.push(item);

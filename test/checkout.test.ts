@@ -1,4 +1,4 @@
-// What a fresh clone promises: `npm start` and `npm test` are all the set-up there is, and the second time is fast.
+// A fresh clone needs no set-up but `npm start` or `npm test`, and the second `npm start` is fast.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const minute = 60_000;
 
-/** Copies what git tracks, as it is in the working tree: what a clone of this commit would hold. */
+/** Copies the files that git tracks as they are in the working tree: the content of a clone of this commit. */
 function cloneWorkingTree(into: string): void {
   const files = execFileSync(
     'git',
@@ -35,13 +35,13 @@ describe('a fresh clone', () => {
   });
 
   afterAll(() => {
-    // npm starts a shell, which starts node: the whole group that this test made.
+    // npm starts a shell, which starts node: kill the whole process group that this test created.
     if (running?.pid !== undefined && running.exitCode === null && running.signalCode === null)
       process.kill(-running.pid, 'SIGKILL');
     rmSync(folder, { recursive: true, force: true });
   });
 
-  /** Runs `npm start` on a free port until the broker is ready, then stops it as Ctrl-C does; gives what it printed. */
+  /** Runs `npm start` on a free port until the broker is ready, then stops it as Ctrl-C does; returns its output. */
   async function startAndStop(): Promise<string> {
     const child = spawn('npm', ['start', '--', '--port', '-1'], { cwd: folder, detached: true });
     running = child;
@@ -63,7 +63,7 @@ describe('a fresh clone', () => {
   }
 
   it(
-    'installs, builds, makes certificates and serves with one `npm start`, and only serves with the next',
+    'installs, builds, creates certificates and serves on the first `npm start`, and only serves on the next',
     async () => {
       const first = await startAndStop();
       expect(first).toContain('npm ci');
@@ -92,7 +92,7 @@ describe('a fresh clone', () => {
   );
 
   it(
-    'runs tests with one `npm test`',
+    'installs, builds and runs the tests with one `npm test`',
     () => {
       rmSync(join(folder, 'node_modules'), { recursive: true, force: true });
       const test = spawnSync('npm', ['test', '--', 'test/duration.test.ts'], {

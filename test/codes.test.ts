@@ -1,4 +1,4 @@
-// docs/codes.md has every code that --json can carry, and none that is gone.
+// docs/codes.md lists every code that --json can carry, and no code that the source no longer has.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const documented = [
   ...readFileSync(join(root, 'docs/codes.md'), 'utf8').matchAll(/^\| `([a-z0-9-]+)` \|/gm),
 ].map(([, code]) => code as string);
 
-/** Where a code stands: first in what makes an error or a finding, `code:` in a value, last in what makes a warning. */
+/** Where the source has a code: the first argument of an error or finding, `code:` in a value, the last of a warning. */
 const places = [
   /(?:NatspkiError|HandshakeError|\bfail|\brefuse|\breport)\(\s*'([a-z0-9-]+)'/g,
   /\bcode: '([a-z0-9-]+)'/g,
@@ -24,7 +24,7 @@ const places = [
   /confProblem\('warning',[^;]*'([a-z]+(?:-[a-z]+)*)'\)/g,
 ];
 
-/** Codes that are put together, by the pieces of which the source has them. */
+/** Codes that the source composes at run time, spelled out from their parts. */
 const kinds = ['certificate', 'request', 'private-key', 'public-key', 'revocation-list'];
 const verdicts = ['expired', 'not-yet-valid', 'untrusted', 'usage', 'name', 'not-pinned', 'invalid'];
 const composed = [
@@ -37,7 +37,7 @@ const composed = [
 ];
 
 describe('docs/codes.md', () => {
-  it('has every code of the source', () => {
+  it('lists every code of the source', () => {
     const found = new Set(
       sources.flatMap((text) => places.flatMap((place) => [...text.matchAll(place)].map(([, code]) => code))),
     );
@@ -45,13 +45,13 @@ describe('docs/codes.md', () => {
     expect([...found, ...composed].filter((code) => !documented.includes(code as string))).toEqual([]);
   });
 
-  it('has none that the source has not', () => {
+  it('lists no code that the source does not have', () => {
     const known = (code: string) =>
       composed.includes(code) || sources.some((text) => text.includes(`'${code}'`));
     expect(documented.filter((code) => !known(code))).toEqual([]);
   });
 
-  it('says what each one means in a sentence, in the order of the alphabet', () => {
+  it('explains each code in a sentence, in alphabetical order', () => {
     const text = readFileSync(join(root, 'docs/codes.md'), 'utf8');
     for (const table of text.split(/^## /m).slice(1)) {
       const rows = [...table.matchAll(/^\| `([a-z0-9-]+)` \| (.*) \|$/gm)];

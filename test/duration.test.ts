@@ -20,7 +20,7 @@ describe('parseGoDuration', () => {
     ['250μs', 0.25],
     ['1000000ns', 1],
     ['1h0m0.5s', hour + 500],
-  ])('reads %s', (text, milliseconds) => {
+  ])('parses %s as Go does', (text, milliseconds) => {
     expect(parseGoDuration(text)).toBe(milliseconds);
   });
 
@@ -40,18 +40,18 @@ describe('parseGoDuration', () => {
     '1e3s',
     '300000000h',
     'toString',
-  ])('refuses %j as Go does', (text) => {
+  ])('rejects %j as Go does', (text) => {
     expect(parseGoDuration(text)).toBeUndefined();
   });
 });
 
 describe('parseDuration', () => {
-  it('reads days and weeks besides', () => {
+  it('accepts days and weeks in addition to the units of Go', () => {
     expect(parseDuration('30d')).toBe(30 * 24 * hour);
     expect(parseDuration('1w2d12h')).toBe((9 * 24 + 12) * hour);
   });
 
-  it('refuses anything else as wrong usage, with an example', () => {
+  it('throws a UsageError with an example for an invalid duration', () => {
     expect(() => parseDuration('30 days')).toThrow(
       expect.objectContaining({
         message: 'invalid duration "30 days"',
@@ -71,7 +71,7 @@ describe('formatDuration', () => {
     [1.5 * hour, '1h30m', '1h30m'],
     [30 * 24 * hour, '30d', '720h'],
     [-2000, '-2s', '-2s'],
-  ])('prints %d in days or without them, and reads both back', (milliseconds, text, goText) => {
+  ])('prints %d milliseconds with and without days, and both parse back', (milliseconds, text, goText) => {
     expect(formatDuration(milliseconds)).toBe(text);
     expect(formatGoDuration(milliseconds)).toBe(goText);
     expect(parseDuration(text)).toBe(milliseconds);

@@ -33,14 +33,14 @@ const mode = (path: string) => statSync(path).mode & 0o777;
 let umask = 0;
 beforeAll(() => {
   umask = process.umask(0o022);
-  // Others must be able to reach what they are then refused.
+  // An unprivileged user must be able to reach the files that it may not read.
   chmodSync(folder, 0o755);
 });
 afterAll(() => {
   process.umask(umask);
 });
 
-/** Runs a statement over the compiled src/files.js as a user without rights; gives what it throws. */
+/** Runs a statement with the compiled src/files.js as an unprivileged user; returns the error it throws. */
 async function asNobody(statement: string): Promise<{ code: string; message: string }> {
   const script = `
 process.setuid(65534);
@@ -52,13 +52,13 @@ try { ${statement} } catch ({ code, message }) { console.log(JSON.stringify({ co
 const root = process.getuid?.() === 0;
 
 describe('reading a file', () => {
-  it('gives its bytes, now or later', async () => {
+  it('returns the bytes of a file, both synchronously and asynchronously', async () => {
     writeFileSync(at('plain'), 'text');
     expect((await readFile(at('plain'))).toString()).toBe('text');
     expect(readNow(at('plain')).toString()).toBe('text');
   });
 
-  it.runIf(existsSync('/dev/zero'))('ends at the limit where there is no end', async () => {
+  it.runIf(existsSync('/dev/zero'))('stops reading an endless device at the size limit', async () => {
     await expect(readFile('/dev/zero', 100_000)).rejects.toMatchObject({
       code: 'file-too-large',
       message: expect.stringMatching(/^"\/dev\/zero" has \d+ bytes, expected at most 100000$/),
@@ -77,7 +77,7 @@ describe('reading a file', () => {
     await writer;
   });
 
-  it.runIf(root)('names the folder above that keeps us out', async () => {
+  it.runIf(root)('names the parent folder that denies access, however deep the file is', async () => {
     mkdirSync(at('shut/inner'), { recursive: true });
     chmodSync(at('shut'), 0o700);
     expect(await asNobody(`await files.readFile(${JSON.stringify(at('shut/inner/file'))})`)).toEqual({
@@ -86,7 +86,7 @@ describe('reading a file', () => {
     });
   });
 
-  it('names a file that does not exist', async () => {
+  it('names a missing file, and hints at its nearest existing folder', async () => {
     const hint = `ls -la "${folder}"`;
     const error = { code: 'file-missing', message: `"${at('none')}" does not exist`, hint };
     await expect(readFile(at('none'))).rejects.toMatchObject(error);
@@ -94,20 +94,20 @@ describe('reading a file', () => {
     expect(() => readNow(at('none'))).toThrow(error.message);
   });
 
-  it('says that a folder is not a file', async () => {
+  it('reports a folder where a file is expected', async () => {
     await expect(readFile(folder)).rejects.toMatchObject({
       code: 'not-a-file',
       message: `"${folder}" is a folder, expected a file`,
     });
   });
 
-  it('refuses a file that is too large to be meant', async () => {
+  it('rejects a file above the size limit', async () => {
     writeFileSync(at('large'), 'x'.repeat(100));
     await expect(readFile(at('large'), 99)).rejects.toMatchObject({ code: 'file-too-large' });
   });
 
-  // Only root can become somebody who may not.
-  it.runIf(root)('names the mode and the owner of a file that is closed to us', async () => {
+  // Only root can switch to an unprivileged user.
+  it.runIf(root)('names the mode and the owner of a file that it may not read', async () => {
     writeFileSync(at('secret'), 'x', { mode: 0o600 });
     expect(await asNobody(`await files.readFile(${JSON.stringify(at('secret'))})`)).toEqual({
       code: 'permission-denied',
@@ -115,7 +115,7 @@ describe('reading a file', () => {
     });
   });
 
-  it.runIf(root)('names the folder that is closed to us', async () => {
+  it.runIf(root)('names the folder that denies access to a file in it', async () => {
     mkdirSync(at('closed'), { mode: 0o700 });
     writeFileSync(at('closed/file'), 'x');
     expect(await asNobody(`files.readFileSync(${JSON.stringify(at('closed/file'))})`)).toEqual({
@@ -126,7 +126,7 @@ describe('reading a file', () => {
 });
 
 describe('writing a file', () => {
-  it('replaces it in one step: a reader has the old file or the new', async () => {
+  it('replaces a file in one step, so that a reader sees the old content or the new', async () => {
     writeFileSync(at('replaced'), 'old');
     const inode = statSync(at('replaced')).ino;
     await writeFileAtomic(at('replaced'), 'new');
@@ -135,14 +135,14 @@ describe('writing a file', () => {
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
 
-  it('gives a new file the mode asked for, less what the umask takes', async () => {
+  it('creates a new file with the requested mode, reduced by the umask', async () => {
     await writeFileAtomic(at('open'), 'x', { mode: 0o666 });
     await writeFileAtomic(at('default'), 'x');
     await writeFileAtomic(at('key'), 'x', { mode: 0o600 });
     expect([at('open'), at('default'), at('key')].map(mode)).toEqual([0o644, 0o644, 0o600]);
   });
 
-  it('keeps the mode of a file that is there, unless another is asked for', async () => {
+  it('keeps the mode of an existing file unless another mode is requested', async () => {
     writeFileSync(at('kept'), 'old', { mode: 0o640 });
     await writeFileAtomic(at('kept'), 'new');
     expect(mode(at('kept'))).toBe(0o640);
@@ -150,7 +150,7 @@ describe('writing a file', () => {
     expect(mode(at('kept'))).toBe(0o600);
   });
 
-  it('writes through a symbolic link and leaves the link', async () => {
+  it('writes to the target of a symbolic link and keeps the link', async () => {
     writeFileSync(at('target'), 'old');
     symlinkSync('target', at('link'));
     await writeFileAtomic(at('link'), 'new');
@@ -162,7 +162,7 @@ describe('writing a file', () => {
     ).toBe(true);
   });
 
-  it('removes what a killed writer of the same file left long ago, and nothing else', async () => {
+  it('removes only old temporary files that a killed writer of the same file left behind', async () => {
     mkdirSync(at('stale'));
     const left = ['.f.0123456789ab.tmp', '.f.0123456789ac.tmp', '.g.0123456789ab.tmp', '.f.x.tmp'];
     for (const name of left) writeFileSync(at(`stale/${name}`), '');
@@ -173,7 +173,7 @@ describe('writing a file', () => {
     expect(readdirSync(at('stale')).sort()).toEqual([...left.slice(1), 'f'].sort());
   });
 
-  it('says which folder is missing', async () => {
+  it('names the folder that is missing', async () => {
     await expect(writeFileAtomic(at('none/file'), 'x')).rejects.toMatchObject({
       code: 'folder-missing',
       message: `cannot write "${at('none/file')}": folder "${at('none')}" does not exist`,
@@ -187,7 +187,7 @@ describe('writing a file', () => {
     expect(readdirSync(at('occupied'))).toEqual(['file']);
   });
 
-  it.runIf(root)('names the mode of a folder that we may not write to', async () => {
+  it.runIf(root)('names the mode of a folder that it may not write to', async () => {
     mkdirSync(at('readonly'), { mode: 0o755 });
     expect(await asNobody(`await files.writeFileAtomic(${JSON.stringify(at('readonly/f'))}, '')`)).toEqual({
       code: 'permission-denied',
@@ -195,7 +195,7 @@ describe('writing a file', () => {
     });
   });
 
-  it.runIf(root)('keeps the owner of a file that root edits', async () => {
+  it.runIf(root)('keeps the owner of a file when root replaces it', async () => {
     writeFileSync(at('owned'), 'old');
     chownSync(at('owned'), 65534, 65534);
     await writeFileAtomic(at('owned'), 'new');
@@ -203,19 +203,19 @@ describe('writing a file', () => {
   });
 });
 
-describe('folders', () => {
-  it('are made with those above them, closed to others', async () => {
+describe('creating a folder', () => {
+  it('creates a folder and its missing parents with mode 0700', async () => {
     await makeDirectory(at('a/b/c'));
     expect([at('a'), at('a/b'), at('a/b/c')].map(mode)).toEqual([0o700, 0o700, 0o700]);
   });
 
-  it('stay as they are when they exist', async () => {
+  it('does not change an existing folder', async () => {
     mkdirSync(at('there'), { mode: 0o755 });
     await makeDirectory(at('there'));
     expect(mode(at('there'))).toBe(0o755);
   });
 
-  it('cannot be where a file is', async () => {
+  it('fails when the folder or one of its parents is a file', async () => {
     writeFileSync(at('file'), '');
     await expect(makeDirectory(at('file'))).rejects.toMatchObject({ code: 'not-a-folder' });
     await expect(makeDirectory(at('file/below'))).rejects.toMatchObject({
@@ -224,20 +224,23 @@ describe('folders', () => {
     });
   });
 
-  it('are made once when several want them', async () => {
+  it('creates a folder once when several callers request it at the same time', async () => {
     expect(await Promise.allSettled([1, 2, 3].map(() => makeDirectory(at('raced/a'))))).toMatchObject(
       [1, 2, 3].map(() => ({ status: 'fulfilled' })),
     );
   });
 
-  it.runIf(process.platform === 'linux')('cannot be where the system takes none', async () => {
-    await expect(makeDirectory('/proc/natspki/certs')).rejects.toMatchObject({
-      code: 'no-folders',
-      message: 'cannot make folder "/proc/natspki": "/proc" takes none',
-    });
-  });
+  it.runIf(process.platform === 'linux')(
+    'fails where the file system does not accept new folders',
+    async () => {
+      await expect(makeDirectory('/proc/natspki/certs')).rejects.toMatchObject({
+        code: 'no-folders',
+        message: 'cannot create folder "/proc/natspki": "/proc" does not accept new folders',
+      });
+    },
+  );
 
-  it('are found, and so is a link to nothing', () => {
+  it('finds existing folders and dangling links, and nothing else', () => {
     symlinkSync('nowhere', at('dangling'));
     expect([folder, at('dangling'), at('nowhere')].map(exists)).toEqual([true, true, false]);
     expect(existsSync(at('dangling'))).toBe(false);

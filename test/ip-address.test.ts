@@ -34,11 +34,11 @@ it.each([
     '1.2.3.4%1',
   ],
   ...['localhost', 'n1.example.com', '*.example.com', '1.example', 'a@example.com', '１.2.3.4'],
-])('tells as node does what %j is', (text) => {
+])('classifies %j as Node does', (text) => {
   expect(isIP(text)).toBe(nodes(text));
 });
 
-it('tells as node does what thousands of addresses are that are nearly right', () => {
+it('classifies thousands of almost valid addresses as Node does', () => {
   const random = seeded(1);
   const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
   for (let i = 0; i < 20_000; i++) {

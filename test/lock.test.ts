@@ -40,13 +40,13 @@ async function kill(child: ChildProcess): Promise<void> {
 }
 
 describe('a lock', () => {
-  it('is free again after its release, and leaves nothing', async () => {
+  it('frees the lock on release and leaves no file behind', async () => {
     const path = place();
     for (let i = 0; i < 3; i++) await (await acquireLock(path)).release();
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  it('lets one in after the other, also within a process', async () => {
+  it('admits one holder at a time, also within a process', async () => {
     const path = place();
     const inside: number[] = [];
     let most = 0;
@@ -63,7 +63,7 @@ describe('a lock', () => {
     expect(most).toBe(1);
   });
 
-  it('names the process that holds it when the wait is too long', async () => {
+  it('names the process that holds the lock when waiting exceeds the timeout', async () => {
     const path = place();
     const holder = await startHolder(path);
     await expect(acquireLock(path, { timeoutMs: 100 })).rejects.toMatchObject({
@@ -75,7 +75,7 @@ describe('a lock', () => {
     await kill(holder);
   });
 
-  it('is taken over from a process that was killed', async () => {
+  it('takes the lock over from a process that was killed', async () => {
     const path = place();
     await kill(await startHolder(path));
     expect(readdirSync(path)).toHaveLength(1);
@@ -84,18 +84,18 @@ describe('a lock', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  it('is taken over when its process id now belongs to another process', async () => {
+  it('takes the lock over when the process id of its holder now belongs to another process', async () => {
     const path = place();
     const lock = await acquireLock(path);
     const [holder = ''] = readdirSync(path);
-    // This process, but as if started at another time.
+    // This process, but with another start time.
     const [pid, , ...rest] = holder.split('-');
     renameSync(join(path, holder), join(path, [pid, '000000000000', ...rest].join('-')));
     await (await acquireLock(path, { timeoutMs: 0 })).release();
     await lock.release();
   });
 
-  it('of another host is not judged from here, and its host is named', async () => {
+  it('does not take the lock over from a holder on another host, and names that host', async () => {
     const path = place();
     mkdirSync(path);
     writeFileSync(join(path, '7-000000000000-000000000000-0123456789ab'), 'elsewhere');
@@ -105,17 +105,17 @@ describe('a lock', () => {
     expect(hostname()).not.toBe('elsewhere');
   });
 
-  it('held by what is not of natspki is named', async () => {
+  it('names a file in the lock that natspki did not create', async () => {
     const path = place();
     mkdirSync(path);
     writeFileSync(join(path, '.DS_Store'), '');
     await expect(acquireLock(path, { timeoutMs: 0, what: 'nats.conf' })).rejects.toMatchObject({
-      message: `"nats.conf" is locked by "${join(path, '.DS_Store')}", which is not of natspki`,
+      message: `"nats.conf" is locked by "${join(path, '.DS_Store')}", which natspki did not create`,
       hint: `remove "${path}"`,
     });
   });
 
-  it('clears away what a process left that was killed before it had the lock', async () => {
+  it('removes the files of a process that was killed before it acquired the lock', async () => {
     const path = place();
     const holder = await startHolder(path);
     await kill(holder);
@@ -125,17 +125,17 @@ describe('a lock', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
-  it('lets in one at a time of many processes, some of which are killed while they hold it', async () => {
+  it('admits one of many processes at a time, even when some are killed while they hold the lock', async () => {
     const path = place();
     const log = join(path, '../log');
     const rounds = 12;
-    const script = (suicide: boolean) => `
+    const script = (killsItself: boolean) => `
 import { appendFileSync } from 'node:fs';
 const { acquireLock } = await import(${lockModule});
 for (let i = 0; i < ${rounds}; i++) {
   const lock = await acquireLock(${JSON.stringify(path)}, { timeoutMs: 60_000 });
   appendFileSync(${JSON.stringify(log)}, 'in ' + process.pid + '\\n');
-  if (${suicide} && i === ${rounds / 2}) process.kill(process.pid, 'SIGKILL');
+  if (${killsItself} && i === ${rounds / 2}) process.kill(process.pid, 'SIGKILL');
   await new Promise(setImmediate);
   appendFileSync(${JSON.stringify(log)}, 'out ' + process.pid + '\\n');
   await lock.release();
@@ -151,7 +151,7 @@ for (let i = 0; i < ${rounds}; i++) {
       else expect(killed).toContain(Number(pid));
     }
     expect(lines.filter((line) => line.startsWith('out'))).toHaveLength(4 * rounds + 4 * (rounds / 2));
-    // The last to hold it may have been one of the killed.
+    // The last holder may have been one of the killed processes.
     await (await acquireLock(path, { timeoutMs: 0 })).release();
     expect(readdirSync(join(path, '..'))).toEqual(['log']);
   });

@@ -1,4 +1,4 @@
-// Log lines: their format, their levels, and that nobody can forge one.
+// Log lines: their format, their levels, and that untrusted text cannot forge one.
 import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ function capture(options: LineLoggerOptions = {}): { logger: LineLogger; lines: 
 }
 
 describe('LineLogger', () => {
-  it("writes nats-server's format", () => {
+  it('writes lines in the format of nats-server', () => {
     const { logger, lines } = capture();
     logger.info('Server is ready');
     logger.warn('w');
@@ -27,7 +27,7 @@ describe('LineLogger', () => {
     ]);
   });
 
-  it('leaves debug and trace out unless they are on', () => {
+  it('drops debug and trace lines unless they are enabled', () => {
     const { logger, lines } = capture();
     logger.debug('d');
     logger.trace('t');
@@ -39,13 +39,13 @@ describe('LineLogger', () => {
     expect(lines.map((line) => line.slice(-8))).toEqual(['[DBG] d\n', '[TRC] t\n']);
   });
 
-  it('leaves the time out when told to', () => {
+  it('omits the time when timestamps are off', () => {
     const { logger, lines } = capture({ timestamps: false });
     logger.info('x');
     expect(lines).toEqual(['[7] [INF] x\n']);
   });
 
-  it('keeps a line one line whatever is in it', () => {
+  it('escapes control characters so that a message stays on one line', () => {
     const { logger, lines } = capture({ timestamps: false });
     logger.info('a\r\n[7] [INF] forged\x1b[2J\u2028\u0085\u202e');
     expect(lines).toEqual(['[7] [INF] a\\r\\n[7] [INF] forged\\x1b[2J\\u2028\\u0085\\u202e\n']);
@@ -53,14 +53,14 @@ describe('LineLogger', () => {
 });
 
 describe('quote', () => {
-  it("escapes as Go's %q does", () => {
+  it("escapes text as Go's %q does", () => {
     expect(quote('plain')).toBe('"plain"');
     expect(quote('a"b\\c\n\x00é')).toBe('"a\\"b\\\\c\\n\\x00é"');
   });
 });
 
 describe('quoteBytes', () => {
-  it('keeps UTF-8 and escapes what is none', () => {
+  it('keeps valid UTF-8 and escapes the bytes of anything else', () => {
     expect(quoteBytes(Buffer.from('é"\x01'))).toBe('"é\\"\\x01"');
     expect(quoteBytes(Buffer.from([0x61, 0x22, 0x01, 0xff, 0x80]))).toBe('"a\\"\\x01\\xff\\x80"');
   });
@@ -70,7 +70,7 @@ describe('LogFile', () => {
   const folder = mkdtempSync(join(tmpdir(), 'natspki-log-'));
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('writes to a new file after a rotation', () => {
+  it('writes to a new file once it is reopened after a rotation', () => {
     const path = join(folder, 'broker.log');
     const file = new LogFile(path);
     file.write('one\n');
@@ -83,7 +83,7 @@ describe('LogFile', () => {
     expect(readFileSync(path, 'utf8')).toBe('three\n');
   });
 
-  it('names the file it cannot open', () => {
+  it('names the log file that it cannot open', () => {
     expect(() => new LogFile(join(folder, 'none', 'broker.log'))).toThrow(
       /cannot open log file ".*none\/broker\.log": ENOENT/,
     );

@@ -8,11 +8,11 @@ describe('nearest', () => {
     ['lsit', ['list', 'init'], 'list'],
     ['VERIFY', ['verify', 'verify_and_map'], 'verify'],
     ['tlss', ['tls'], 'tls'],
-  ])('takes %s among %j for %s', (word, known, expected) => {
+  ])('finds for %s among %j the name %s', (word, known, expected) => {
     expect(nearest(word, known)).toBe(expected);
   });
 
-  it('names nothing where nothing is near', () => {
+  it('returns undefined when no known name is near', () => {
     expect(nearest('frobnicate', ['init', 'issue', 'list'])).toBeUndefined();
     expect(nearest('xy', ['init'])).toBeUndefined();
     expect(nearest('list', [])).toBeUndefined();

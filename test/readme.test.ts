@@ -1,4 +1,4 @@
-// Runs every block of the README as a reader would: top to bottom, in one folder, in a network of its own.
+// Runs every code block of the README as a reader would: top to bottom, in one folder, in its own network namespace.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -13,11 +13,11 @@ interface Block {
   title: string;
   language: string;
   text: string;
-  /** For a block that stays in the foreground: the line it prints when the reader may go on. */
+  /** For a block that stays in the foreground: the line it prints when the reader may continue. */
   readyLine: string | undefined;
 }
 
-/** Blocks that set up a checkout; test/checkout.test.ts runs them in a fresh clone. */
+/** Blocks that set up a checkout, which test/checkout.test.ts runs in a fresh clone. */
 const checkoutBlocks = ['npm start\n', 'npm test\n'];
 
 function readBlocks(markdown: string): Block[] {
@@ -37,7 +37,7 @@ const blocks = readBlocks(readFileSync(join(root, 'README.md'), 'utf8')).filter(
 function asShell({ language, text, readyLine }: Block, index: number): string {
   if (language === 'js') return `node block-${index}.mjs`;
   if (readyLine === undefined) return text;
-  // What stays in the background ends with the script, the first process of its process namespace.
+  // Background processes end with the script, which is the first process of its PID namespace.
   return `{ ${text.trim()}; } > background-${index}.log 2>&1 &
 timeout 20 sh -c 'tail -n +1 -F background-${index}.log 2>/dev/null | grep -q -m 1 "${readyLine}"'`;
 }

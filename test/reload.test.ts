@@ -1,4 +1,4 @@
-// Telling a running server to reload, and never a process that this would end.
+// Signals a running server to reload, and never a process that the signal would terminate.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
@@ -15,7 +15,7 @@ afterEach(() => {
 });
 
 describe('reloading a server', () => {
-  it.each(['its process id', 'its pid file'])('sends SIGHUP by %s', async (by) => {
+  it.each(['its process id', 'its pid file'])('sends SIGHUP to the server named by %s', async (by) => {
     const child = spawn(process.execPath, [
       '-e',
       "process.on('SIGHUP', () => { console.log('told'); process.exit(); }); console.log('ready'); setInterval(() => {}, 1e6);",
@@ -29,7 +29,7 @@ describe('reloading a server', () => {
     expect(String((await told)[0])).toBe('told\n');
   });
 
-  it('refuses a process that SIGHUP would end', async () => {
+  it('rejects a process that SIGHUP would terminate, and leaves it running', async () => {
     const child = spawn('sleep', ['60']);
     started.push(child);
     await once(child, 'spawn');
@@ -42,7 +42,7 @@ describe('reloading a server', () => {
     ['text.pid', 'not-a-pid'],
     ['0', 'not-a-pid'],
     ['4194305', 'no-process'],
-  ])('refuses %s with the code %s', async (target, code) => {
+  ])('rejects the target %s with the code %s', async (target, code) => {
     writeFileSync(join(folder, 'text.pid'), '-1\n');
     const named = target.endsWith('.pid') ? join(folder, target) : target;
     await expect(findServer(named)).rejects.toMatchObject({ code });

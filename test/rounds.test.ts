@@ -1,4 +1,4 @@
-// Rounds on a clock of the test's own: when they are held, and what makes them come sooner or later.
+// Rounds on a simulated clock: when they run, and what makes them run sooner or later.
 import { describe, expect, it } from 'vitest';
 import { pauseAfter, runRounds, type Timekeeper } from '../src/rounds.ts';
 
@@ -6,7 +6,7 @@ const second = 1000;
 const minute = 60 * second;
 const hour = 60 * minute;
 
-/** A clock that moves when somebody sleeps; `jumps` are done to what it shows at an elapsed time. */
+/** A clock that advances during sleep; each of `jumps` changes the system time at an elapsed time. */
 class TestTime implements Timekeeper {
   #elapsed = 0;
   readonly #jumps: [at: number, by: number][];
@@ -29,7 +29,7 @@ class TestTime implements Timekeeper {
   }
 }
 
-/** Holds as many rounds as there are answers; returns when each began, in milliseconds since the first. */
+/** Runs as many rounds as there are answers; returns when each one started, in milliseconds since the first. */
 async function moments(
   answers: readonly (number | undefined | Error)[],
   time = new TestTime(),
@@ -53,17 +53,17 @@ async function moments(
 }
 
 describe('rounds', () => {
-  it('are held at the moment that the work names', async () => {
+  it('runs the next round at the time that the work asks for', async () => {
     expect((await moments([10 * minute, 90 * second, 0])).at).toEqual([0, 10 * minute, 11.5 * minute]);
   });
 
-  it('are held every hour even when the work wants later or nothing, and never without a pause', async () => {
+  it('waits at most an hour and at least a second, whatever time the work asks for', async () => {
     expect((await moments([undefined, 100 * hour, -5 * hour, 0])).at).toEqual([
       ...[0, hour, 2 * hour, 2 * hour + second],
     ]);
   });
 
-  it('go on after failures, with pauses that grow to an hour and begin anew after success', async () => {
+  it('continues after failures, with delays that double up to an hour and start over after a success', async () => {
     const no = new Error('no');
     const { at, pauses } = await moments([no, no, no, minute, no, 0]);
     expect(pauses).toEqual([5, 10, 20, 5].map((seconds) => seconds * second));
@@ -74,18 +74,18 @@ describe('rounds', () => {
   it.each([
     ['forward', 40 * hour],
     ['back', -40 * hour],
-  ])('come within a minute when the clock is set %s', async (_direction, by) => {
+  ])('runs within a minute after the system clock is set %s', async (_direction, by) => {
     const time = new TestTime([[10 * minute + second, by]]);
     expect((await moments([undefined, undefined, 0], time)).at).toEqual([
       ...[0, 11 * minute, 11 * minute + hour],
     ]);
   });
 
-  it('do not come sooner when the clock is merely corrected', async () => {
+  it('does not run early after a small correction of the system clock', async () => {
     expect((await moments([undefined, 0], new TestTime([[minute, 2 * second]]))).at).toEqual([0, hour]);
   });
 
-  it('end in the middle of a rest when they are told to, and the round under way is finished', async () => {
+  it('ends in the middle of a delay when the signal is aborted, after the current round has finished', async () => {
     const controller = new AbortController();
     const time = new TestTime();
     let done = 0;

@@ -1,4 +1,4 @@
-// Several files as one: every moment of a crash leaves all the old ones or all the new ones.
+// Several files are written as one: a crash at any moment leaves all the old files or all the new ones.
 import { execFileSync } from 'node:child_process';
 import {
   chownSync,
@@ -20,7 +20,7 @@ import { contents } from './support/tree.ts';
 
 const scratch = testFolder('staging');
 
-/** A folder with a pair, a file that is to go, and a place for the journal. */
+/** Creates a folder with a pair, a file to be removed, and a folder for the journal. */
 function pairFolder(): { folder: string; journal: string } {
   const folder = mkdtempSync(join(scratch, 'pair-'));
   const journal = join(folder, '.state');
@@ -44,7 +44,7 @@ await writeTogether('.state', [
 `;
 
 describe('writing files together', () => {
-  it('writes and removes all of them, with their modes, and leaves nothing else', async () => {
+  it('writes and removes all files, with their modes, and leaves no other file behind', async () => {
     const { folder, journal } = pairFolder();
     const at = (name: string) => join(folder, name);
     await writeTogether(
@@ -61,7 +61,7 @@ describe('writing files together', () => {
     expect(statSync(at('sub')).mode & 0o777).toBe(0o700);
   });
 
-  it('leaves everything as it was when one of them cannot be written', async () => {
+  it('changes nothing when one of the files cannot be written', async () => {
     const { folder, journal } = pairFolder();
     mkdirSync(join(folder, 'taken'));
     const writes = [
@@ -72,14 +72,14 @@ describe('writing files together', () => {
     expect(contents(folder)).toEqual(before);
   });
 
-  it.runIf(process.getuid?.() === 0)('leaves files to their owners', async () => {
+  it.runIf(process.getuid?.() === 0)('keeps the owner of a file that it replaces', async () => {
     const { folder, journal } = pairFolder();
     chownSync(join(folder, 'key'), 65534, 65534);
     await writeTogether(journal, [{ path: join(folder, 'key'), data: 'new key', mode: 0o600 }]);
     expect(statSync(join(folder, 'key'))).toMatchObject({ uid: 65534, gid: 65534 });
   });
 
-  it('refuses two writes to one file, by whatever names, and a write to what is to go', async () => {
+  it('rejects two writes to the same file under any names, and a write to a file that it also removes', async () => {
     const { folder, journal } = pairFolder();
     const at = (name: string) => join(folder, name);
     symlinkSync('key', at('link'));
@@ -103,7 +103,7 @@ describe('writing files together', () => {
     expect(unfinishedWork(journal)).toBeUndefined();
   });
 
-  it('removes what is outside of the folder as well', async () => {
+  it('also removes a file outside of the folder', async () => {
     const { folder, journal } = pairFolder();
     const outside = join(mkdtempSync(join(scratch, 'outside-')), 'key');
     writeFileSync(outside, 'old key');
@@ -112,7 +112,7 @@ describe('writing files together', () => {
     expect(contents(folder)).toEqual(before);
   });
 
-  it('leaves all old or all new files, and no others, when it is killed at any operation', async () => {
+  it('leaves all old or all new files, and no others, when the process is killed at any operation', async () => {
     const endings: string[] = [];
     for (let n = 1; endings.at(-1) !== 'done'; n++) {
       const { folder, journal } = pairFolder();
@@ -130,7 +130,7 @@ describe('writing files together', () => {
     expect(endings.length).toBeGreaterThan(25);
   });
 
-  it('waits for the disk before each step that counts on the one before', async () => {
+  it('syncs to disk before each step that depends on the previous one', async () => {
     const { folder } = pairFolder();
     const hook = `
 import fs from 'node:fs';
@@ -188,12 +188,12 @@ syncBuiltinESMExports();
     expect(steps.slice(20).map(String)).toEqual(['unlink,.state/journal.json', 'sync,.state']);
   });
 
-  it('completes a decided change when it is killed while completing it', async () => {
+  it('completes a committed change even when the process is killed while completing it', async () => {
     const finish = `
 const { finishStaged } = await import(${JSON.stringify(builtModule('src/staging.js'))});
 await finishStaged('.state');
 `;
-    // The first moment at which the change is decided.
+    // Kills the process at the first operation after the change is committed.
     const decided = async (folder: string, journal: string) => {
       for (let n = 1; unfinishedWork(journal) !== 'decided'; n++) {
         await finishStaged(journal);
@@ -209,7 +209,7 @@ await finishStaged('.state');
   });
 });
 
-describe('a journal that somebody else wrote', () => {
+describe('a journal that natspki did not write', () => {
   const outside = join(mkdtempSync(join(scratch, 'outside-')), 'x');
   const temporary = '.x.0123456789ab.tmp';
 
@@ -226,7 +226,7 @@ describe('a journal that somebody else wrote', () => {
     JSON.stringify({ renames: [{ from: 'cert', to: 'key' }], removals: [] }),
     JSON.stringify({ renames: [{ from: temporary, to: 'key' }], removals: [] }),
     JSON.stringify({ renames: [{ from: temporary, to: 'away/x' }], removals: [] }),
-  ])('moves and removes nothing: %s', async (text) => {
+  ])('is rejected without moving or removing a file: %s', async (text) => {
     const { folder, journal } = pairFolder();
     symlinkSync(join(outside, '..'), join(folder, 'away'));
     writeFileSync(outside, 'precious');
@@ -236,7 +236,7 @@ describe('a journal that somebody else wrote', () => {
       writeFileSync(join(journal, name), text);
       await expect(finishStaged(journal), name).rejects.toMatchObject({
         code: 'damaged-journal',
-        message: `"${join(journal, name)}" is not one that natspki writes`,
+        message: `"${join(journal, name)}" was not written by natspki`,
       });
     }
     expect(contents(join(outside, '..'))).toEqual({ x: 'precious' });

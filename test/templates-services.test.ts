@@ -1,4 +1,4 @@
-// The units and the cron line of the package: what they call must exist.
+// The systemd units and the cron line of the package call commands and flags that exist.
 import { readdirSync, readFileSync } from 'node:fs';
 import type { Command } from '@oclif/core/command';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const files = readdirSync(folder, { withFileTypes: true })
   .filter((entry) => entry.isFile() && !entry.name.endsWith('.conf'))
   .map(({ name }) => name);
 
-/** The command lines in a file, from the command on. */
+/** Returns the natspki command lines in a file, each starting with its command. */
 function commandLines(text: string): string[][] {
   return [...text.matchAll(/^(?:ExecStart=\S+|[\d*].*) natspki (.*)$/gm)].map(([, words = '']) =>
     words.split(' '),
@@ -17,7 +17,7 @@ function commandLines(text: string): string[][] {
 }
 
 describe('the files for systemd and cron', () => {
-  it('are a service that watches, a timer with what it starts, and a line for cron', () => {
+  it('consist of a watching service, a timer with its service, and a cron file', () => {
     expect(files.sort()).toEqual([
       'natspki-rotate.service',
       'natspki-rotate.timer',
@@ -27,7 +27,7 @@ describe('the files for systemd and cron', () => {
   });
 
   it.each(['natspki-watch.service', 'natspki-rotate.service', 'natspki.cron'])(
-    '%s calls a command with flags that it has',
+    '%s calls an existing command with existing flags',
     async (name) => {
       const lines = commandLines(read(name));
       expect(lines).toHaveLength(1);
@@ -42,7 +42,7 @@ describe('the files for systemd and cron', () => {
     },
   );
 
-  it('has a timer that starts the service of its name', () => {
+  it('include a daily timer and the oneshot service of the same name', () => {
     expect(read('natspki-rotate.timer')).toContain('[Timer]\nOnCalendar=daily\n');
     expect(read('natspki-rotate.service')).toContain('Type=oneshot');
   });

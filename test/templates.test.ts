@@ -15,7 +15,7 @@ const plan: ServerPlan = {
 };
 
 describe('templates', () => {
-  it('are the configurations of the folder, no more and no fewer', () => {
+  it('lists exactly the configuration files of the templates folder', () => {
     const files = readdirSync(new URL('../templates', import.meta.url))
       .filter((name) => name.endsWith('.conf'))
       .sort();
@@ -26,15 +26,18 @@ describe('templates', () => {
     );
   });
 
-  it.each(Object.keys(templates) as TemplateName[])('%s is filled without a rest', (template) => {
-    const [file] = serverConfigurations({ ...plan, template }, printValue);
-    expect(file?.path).toBe('nats.conf');
-    expect(file?.text).not.toMatch(/\{\{|\}\}|undefined/);
-    expect(file?.text).toContain('"./certs/server-cert.pem"');
-  });
+  it.each(Object.keys(templates) as TemplateName[])(
+    'leaves no placeholder in the template %s',
+    (template) => {
+      const [file] = serverConfigurations({ ...plan, template }, printValue);
+      expect(file?.path).toBe('nats.conf');
+      expect(file?.text).not.toMatch(/\{\{|\}\}|undefined/);
+      expect(file?.text).toContain('"./certs/server-cert.pem"');
+    },
+  );
 
   it.each(Object.keys(templates) as TemplateName[])(
-    '%s is commented for people and fits a screen',
+    'starts the template %s with a comment and keeps its lines within 120 columns',
     (template) => {
       const text = readFileSync(new URL(`../templates/${template}.conf`, import.meta.url), 'utf8');
       expect(text).toMatch(/^# NATS|^# A NATS|^# One NATS/);
@@ -43,23 +46,23 @@ describe('templates', () => {
     },
   );
 
-  it('refuses a placeholder without a value, and one that has no end', () => {
+  it('rejects a placeholder without a value and an unterminated placeholder', () => {
     expect(() => fillTemplate('a: {{b}}', 't', {})).toThrow('template "t" has the unknown placeholder {{b}}');
     expect(() => fillTemplate('a: {{toString}}', 't', {})).toThrow('unknown placeholder');
-    expect(() => fillTemplate('a: {{b} c', 't', {})).toThrow('template "t" has a placeholder without an end');
+    expect(() => fillTemplate('a: {{b} c', 't', {})).toThrow('template "t" has an unterminated placeholder');
   });
 
-  it('refuses a value that no placeholder asks for', () => {
+  it('rejects a value without a placeholder', () => {
     expect(() =>
       renderTemplate('basic', { cert_file: '""', key_file: '""', ca_file: '""', extra: '1' }),
     ).toThrow('template "basic" has no placeholder {{extra}}');
   });
 
-  it('does not look for placeholders in values, and keeps dollars as they are', () => {
+  it('inserts values literally, including braces and dollar signs', () => {
     expect(fillTemplate('a: {{b}}\n', 't', { b: '"{{c}} $& $1"' })).toBe('a: "{{c}} $& $1"\n');
   });
 
-  it('indents the further lines of a value like its placeholder', () => {
+  it('indents all lines of a value like the line of its placeholder', () => {
     expect(fillTemplate('x {\n  a: {{b}}\n}\n', 't', { b: '[\n  1\n]' })).toBe(
       'x {\n  a: [\n    1\n  ]\n}\n',
     );
@@ -67,7 +70,7 @@ describe('templates', () => {
 });
 
 describe('server configurations', () => {
-  it('gives each node of a cluster a file, and routes to the others', () => {
+  it('gives each node of a cluster a file with routes to the other nodes', () => {
     const nodes = [
       { name: 'n1', hosts: ['a.example.com', '10.0.0.1'] },
       { name: 'n2', hosts: ['::1'] },
@@ -83,7 +86,7 @@ describe('server configurations', () => {
     expect(files[1]?.text).toContain('server_name: "n2"');
   });
 
-  it('gives nodes on one host ports of their own', () => {
+  it('gives nodes on the same host different ports', () => {
     const nodes = ['n1', 'n2', 'n3'].map((name) => ({ name, hosts: ['localhost'] }));
     const files = serverConfigurations({ ...plan, template: 'cluster', nodes }, printValue);
     expect(files.map(({ text }) => /^port: (\d+)/m.exec(text)?.[1])).toEqual(['4222', '4223', '4224']);
@@ -92,7 +95,7 @@ describe('server configurations', () => {
     expect(files[2]?.text).toContain('"nats://localhost:6222"\n    "nats://localhost:6223"');
   });
 
-  it('knows this machine by all its names', () => {
+  it('treats localhost and the loopback addresses as the same host', () => {
     const nodes = ['localhost', '127.0.0.1', 'n3', 'LocalHost', '::1'].map((host) => ({
       name: `at-${host.replaceAll(':', '')}`,
       hosts: [host],
@@ -103,7 +106,7 @@ describe('server configurations', () => {
     expect(files[4]?.text).toContain('advertise: "[::1]:6225"');
   });
 
-  it('makes a user of each client', () => {
+  it('lists a user for each client', () => {
     const [file] = serverConfigurations(
       { ...plan, template: 'verify-and-map', users: ['alice', 'b"o\\b'] },
       printValue,
@@ -111,7 +114,7 @@ describe('server configurations', () => {
     expect(file?.text).toContain('users: [\n      {user: "alice"}\n      {user: "b\\"o\\\\b"}\n    ]');
   });
 
-  it('keeps an absolute folder and marks a relative one', () => {
+  it('keeps an absolute folder and starts a relative one with ./', () => {
     const text = (directory: string) => serverConfigurations({ ...plan, directory }, printValue)[0]?.text;
     expect(text('/etc/nats/certs')).toContain('cert_file: "/etc/nats/certs/server-cert.pem"');
     expect(text('./x/../certs/')).toContain('cert_file: "./certs/server-cert.pem"');

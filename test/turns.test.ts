@@ -1,8 +1,8 @@
-// Turns: nobody waits for more than one of each other place.
+// The fair queue: an item waits for at most one item of each other source.
 import { expect, it } from 'vitest';
 import { Turns } from '../src/turns.ts';
 
-it('takes turns by place, and in one place by subject', () => {
+it('alternates between sources, and within a source between keys', () => {
   const turns = new Turns<string>();
   for (const item of ['a1', 'a2', 'a3']) turns.add('near', 'alice', item);
   turns.add('near', 'bob', 'b1');
@@ -12,7 +12,7 @@ it('takes turns by place, and in one place by subject', () => {
   expect(turns.take()).toBeUndefined();
 });
 
-it('takes what comes later in its turn', () => {
+it('serves a source that is added later in its turn', () => {
   const turns = new Turns<number>();
   for (let item = 0; item < 100; item++) turns.add('near', `${item % 3}`, item);
   expect(turns.take()).toBe(0);

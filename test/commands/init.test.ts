@@ -258,7 +258,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     [
       ['--template', 'cluster', '--cluster-name', 'a b'],
       2,
-      'the name of the cluster, "a b", has spaces, which nats-server does not take',
+      'cluster name "a b" contains spaces, which nats-server rejects',
       '--cluster-name a-b',
     ],
     [['--client', '../x'], 2, '../x', ''],

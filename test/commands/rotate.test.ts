@@ -189,7 +189,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     [['rotate', '--undo', 'alice'], 'the archive of "./certs" has no certificate "alice"'],
     [['rotate', '--config', 'none.conf'], '"none.conf" does not exist'],
     [['rotate', '--reload', 'none.pid'], '"none.pid" does not exist'],
-    [['rotate', '--reload', 'nats.conf'], '"nats.conf" holds no process id'],
+    [['rotate', '--reload', 'nats.conf'], '"nats.conf" does not contain a process id'],
     [['rotate', '--reload', '4194305'], 'there is no process 4194305'],
     [['rotate', '--dir', 'nowhere'], 'no authority in "nowhere"'],
   ])('fails on %j before it changes anything', async (args, message) => {
@@ -207,7 +207,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     try {
       writeFileSync(join(folder, 'nats.pid'), `${bystander.pid}\n`);
       const { code, stderr } = await natspki(folder, ['rotate', '--reload', 'nats.pid']);
-      expect(stderr).toContain(`process ${bystander.pid} does not take SIGHUP, which would end it`);
+      expect(stderr).toContain(`process ${bystander.pid} does not handle SIGHUP, which would terminate it`);
       expect(code).toBe(1);
       expect(bystander.exitCode ?? bystander.signalCode).toBe(null);
     } finally {
