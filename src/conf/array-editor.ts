@@ -1,10 +1,10 @@
-// Adds an item to an array of a configuration, or removes one, in the way the array is written: on one line or on
-// several, with commas or without, with comments. Removing what was just added gives the same text again.
+// Adds an item to an array of a configuration, or removes one, and keeps the style of the array: on one line or several,
+// with or without commas, with comments. Removing an item that was just added restores the text.
 
 import type { Layout } from './layout.ts';
 import type { ArrayNode, Span } from './tree.ts';
 
-/** Answers the text with an item, printed on one line, at the end of the array; `unit` is the text's indentation. */
+/** Returns the text with an item, printed on one line, at the end of the array; `unit` is the indentation of the text. */
 export function insertItem(layout: Layout, array: ArrayNode, item: string, unit: string): string {
   const last = array.items.at(-1);
   if (last === undefined) return insertFirst(layout, array, item, unit);
@@ -31,7 +31,7 @@ function insertFirst(layout: Layout, array: ArrayNode, item: string, unit: strin
   return layout.splice(at, at, lead + item);
 }
 
-/** Answers the text without an item of the array, its line and its comma. */
+/** Returns the text without an item of the array, its line and its comma. */
 export function deleteItem(layout: Layout, array: ArrayNode, index: number): string {
   const item = array.items[index] as Span;
   const before = array.items[index - 1];
@@ -40,12 +40,12 @@ export function deleteItem(layout: Layout, array: ArrayNode, index: number): str
   const commaBefore = before && layout.commaAfter(before.end);
   const { start, end } = spanOf(layout, item, comma ?? item.end, isLast, commaBefore ?? before?.end);
   const edited = layout.splice(start, end, '');
-  // A last item without a comma after it takes along the comma that led to it.
+  // Removing a last item that has no comma after it also removes the comma before it.
   if (!isLast || comma !== undefined || before === undefined || commaBefore === undefined) return edited;
   return edited.slice(0, before.end) + edited.slice(commaBefore);
 }
 
-/** Finds what goes with an item: its whole line where it has one, else the blanks between it and a neighbour. */
+/** Finds the text to remove with an item: its whole line if it has one, otherwise the blanks beside a neighbour. */
 function spanOf(
   layout: Layout,
   item: Span,

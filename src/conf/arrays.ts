@@ -1,5 +1,5 @@
-// Edits arrays of strings wherever they stand in a configuration, whatever they are called: in any block, in a variable
-// that another entry refers to. Every other byte of the text stays. It opens no include, but names them.
+// Edits every array of strings in a configuration, whatever its name: in any block, and in a variable that another entry
+// refers to. Every other byte of the text stays as it was. It lists includes, but does not open them.
 
 import { deleteItem, insertItem } from './array-editor.ts';
 import { readDocument } from './document.ts';
@@ -7,17 +7,17 @@ import { Layout } from './layout.ts';
 import { printValue } from './printer.ts';
 import type { ArrayNode, MemberNode, ValueNode } from './tree.ts';
 
-/** What changes in one array. */
+/** The changes to one array. */
 export interface ArrayEdit {
-  /** Go to the end, in this order. */
+  /** Appended in this order. */
   readonly added: readonly string[];
   readonly removed: readonly string[];
 }
 
 /**
- * Answers the text with each array of strings changed as `edit` says; throws ConfErrors where the text cannot be read.
- * @param edit is given the strings that stand literally in an array
- * @param file is the name of the text in messages
+ * Returns the text with each array of strings changed as `edit` says; throws ConfErrors when the text is invalid.
+ * @param edit receives the strings that an array contains literally
+ * @param file the name of the text in messages
  */
 export function editArrays(
   text: string,
@@ -39,7 +39,7 @@ export function editArrays(
   return edited;
 }
 
-/** Lists what a text includes, as it names it; throws ConfErrors where the text cannot be read. */
+/** Lists the files that a text includes, as it names them; throws ConfErrors when the text is invalid. */
 export function includesOf(text: string, file: string): string[] {
   return everyMember(readDocument(text, file).members).flatMap((member) =>
     member.kind === 'include' ? [member.name] : [],
@@ -57,7 +57,7 @@ function strings(array: ArrayNode) {
   return array.items.filter((item) => item.kind === 'string');
 }
 
-/** Gives an array and those in it; what stands in a map is everyMember's. */
+/** Lists an array and the arrays nested in it; everyMember covers those inside a map. */
 function everyArray(value: ValueNode): ArrayNode[] {
   return value.kind === 'array' ? [value, ...value.items.flatMap(everyArray)] : [];
 }

@@ -1,4 +1,4 @@
-// Reads a text to what it says literally, or throws what is wrong with it; for those that edit.
+// Parses a configuration into its syntax tree for the editors, or throws every problem in it.
 
 import { ConfErrors, confProblem } from './error.ts';
 import { locateIn } from './locate.ts';
@@ -6,8 +6,8 @@ import { parseSyntax } from './syntax.ts';
 import type { DocumentNode } from './tree.ts';
 
 /**
- * Parses a text; throws ConfErrors where it cannot be read.
- * @param file is the name of the text in messages
+ * Parses a text; throws ConfErrors when it is invalid.
+ * @param file the name of the text in messages
  */
 export function readDocument(text: string, file: string): DocumentNode {
   const { document, problems } = parseSyntax(text);

@@ -1,6 +1,6 @@
-// Changes one block of a configuration, or adds to one array, and leaves every other byte as it was: comments, line
-// ends, a byte order mark, a missing last newline. It works on one text and opens no include. Every function throws
-// ConfErrors where the text cannot be read or changed; `file` is the name of the text in messages.
+// Replaces one block of a configuration, or appends to one array, and keeps every other byte: comments, line endings, a
+// byte order mark, a missing last newline. It works on one text and opens no include. Every function throws ConfErrors
+// when the text is invalid or cannot be changed; `file` is the name of the text in messages.
 
 import { insertItem } from './array-editor.ts';
 import { readDocument } from './document.ts';
@@ -12,8 +12,8 @@ import { parseSyntax } from './syntax.ts';
 import type { ArrayNode, DocumentNode, EntryNode, MapNode, MemberNode } from './tree.ts';
 
 /**
- * Replaces the block at a path such as `['cluster', 'tls']`, or adds it, and the blocks around it, where there is none.
- * @param block as printBlock prints it; it takes on the indentation and line ends of the text
+ * Replaces the block at a path such as `['cluster', 'tls']`, or adds it with its missing parent blocks.
+ * @param block as printBlock prints it; it gets the indentation and line endings of the text
  */
 export function setBlock(
   text: string,
@@ -24,18 +24,18 @@ export function setBlock(
   return verify(text, new Editing(text, file).set(path, block.slice(block.indexOf('{'))), file);
 }
 
-/** Lists the strings that stand literally in the array at a path such as `['tls', 'pinned_certs']`. */
+/** Lists the strings that the array at a path such as `['tls', 'pinned_certs']` contains literally. */
 export function items(text: string, path: readonly string[], file = 'configuration'): string[] {
   const array = new Editing(text, file).findArray(path);
   return array?.items.flatMap((item) => (item.kind === 'string' ? [item.value] : [])) ?? [];
 }
 
-/** Adds a string to the end of the array at a path, or adds the array to its block, which must be there. */
+/** Appends a string to the array at a path, or adds the array to its block, which must exist. */
 export function addItem(text: string, path: readonly string[], item: string, file = 'configuration'): string {
   return verify(text, new Editing(text, file).addItem(path, printValue(item)), file);
 }
 
-/** Holds back an edit that would break the syntax, which the language's odder corners allow (`{ a: }` at the top). */
+/** Throws for an edit that would break the syntax, which is possible in unusual constructs (`{ a: }` at the top). */
 function verify(text: string, edited: string, file: string): string {
   if (parseSyntax(edited).problems.length === 0) return edited;
   let offset = 0;
@@ -52,7 +52,7 @@ function verify(text: string, edited: string, file: string): string {
 
 type Body = DocumentNode | MapNode;
 
-/** What printBlock and printValue indent by. */
+/** The indentation that printBlock and printValue use. */
 const PRINTED_INDENT = /^( {2})*/;
 
 class Editing {
@@ -76,7 +76,7 @@ class Editing {
     return this.layout.splice(start, end, this.#reindent(value, this.layout.indentAt(entry.start)));
   }
 
-  /** Answers undefined when the array, or a block on the way to it, is not there. */
+  /** Returns undefined when the array, or a block on the way to it, does not exist. */
   findArray(path: readonly string[]): ArrayNode | undefined {
     const { body, missing } = this.#descend(path.slice(0, -1));
     const entry = missing.length > 0 ? undefined : lastEntry(body.members, path.at(-1) ?? '');
@@ -94,11 +94,11 @@ class Editing {
     throw this.#error(
       'end' in body ? body.start : 0,
       `no block ${parents.join('.')} to edit`,
-      hasIncludes ? 'if it stands in an included file, edit that file' : undefined,
+      hasIncludes ? 'if it is in an included file, edit that file' : undefined,
     );
   }
 
-  /** Goes down a path of blocks as far as it exists; answers the names that do not. */
+  /** Follows a path of blocks as far as it exists; returns the last block and the missing names. */
   #descend(path: readonly string[]): { body: Body; missing: readonly string[] } {
     let body: Body = this.#document;
     for (const [depth, name] of path.entries()) {
@@ -134,7 +134,7 @@ class Editing {
     return text.endsWith('\n') ? text + gap + printed + newline : text + newline + gap + printed;
   }
 
-  /** Gives printed text the line ends and the indentation of the text; its first line follows what is there. */
+  /** Converts printed text to the line endings and indentation of the text; its first line continues an existing line. */
   #reindent(printed: string, base: string): string {
     const unit = this.#indentUnit();
     const [first = '', ...lines] = printed.trimEnd().split('\n');
@@ -144,7 +144,7 @@ class Editing {
     return [first, ...shifted].join(this.layout.newline);
   }
 
-  /** Finds by how much the text indents what is inside of a block; two spaces when it shows nothing. */
+  /** Finds the indentation that the text uses inside a block; two spaces when no block shows it. */
   #indentUnit(): string {
     const pending: MemberNode[] = [...this.#document.members];
     for (const member of pending) {
@@ -169,7 +169,7 @@ class Editing {
   }
 }
 
-/** Finds the last entry of a name, the one that counts; options match in any case. */
+/** Finds the last entry of a name, which is the effective one; options match in any case. */
 function lastEntry(members: readonly MemberNode[], name: string): EntryNode | undefined {
   const wanted = name.toLowerCase();
   return members.findLast(
@@ -177,7 +177,7 @@ function lastEntry(members: readonly MemberNode[], name: string): EntryNode | un
   );
 }
 
-/** Prints `NAME VALUE`, or the blocks that lead to it, without indentation before the first line. */
+/** Prints `NAME VALUE`, wrapped in its parent blocks, without indentation before the first line. */
 function printMember([name = '', ...inner]: readonly string[], value: string): string {
   if (inner.length === 0) return `${printKey(name)}${value.startsWith('{') ? ' ' : ': '}${value}`;
   const content = printMember(inner, value).replaceAll('\n', '\n  ');

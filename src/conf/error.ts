@@ -1,19 +1,19 @@
-// What is wrong in a configuration file and where: collected, then thrown or shown together.
+// The problems of a configuration file and their positions: collected, then thrown or shown together.
 
 import { NatspkiError } from '../errors.ts';
 import type { Position } from './value.ts';
 
-/** One finding; its message never carries a value, which may be a secret. */
+/** One finding; its message never contains a value, which may be a secret. */
 export interface ConfProblem {
   readonly position: Position;
   readonly message: string;
   readonly hint?: string;
   readonly severity: 'error' | 'warning';
-  /** A stable name, of what somebody may want to look for or to leave out: `weak-cipher`. */
+  /** A stable name such as `weak-cipher`, by which a script can select or ignore the finding. */
   readonly code?: string;
 }
 
-/** Makes a problem, leaving hint and code out where there is none. */
+/** Creates a problem, without the members `hint` and `code` when they are undefined. */
 export function confProblem(
   severity: ConfProblem['severity'],
   position: Position,
@@ -33,12 +33,12 @@ export function formatProblem({ position, message }: ConfProblem): string {
   return `${position.file}:${position.line}:${position.column}: ${message}`;
 }
 
-/** Compares places: file by file, from the top of each. */
+/** Compares positions: by file, then from the top of the file. */
 export function byPlace(a: Position, b: Position): number {
   return a.file === b.file ? a.offset - b.offset : a.file < b.file ? -1 : 1;
 }
 
-/** A configuration that cannot be used. Its message has one line per error; the hint is that of a lone error. */
+/** A configuration that cannot be used. Its message has one line per error; a single error also provides the hint. */
 export class ConfErrors extends NatspkiError {
   override readonly name = 'ConfErrors';
   /** Errors and warnings in the order they were found; at least one error. */

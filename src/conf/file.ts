@@ -1,4 +1,4 @@
-// Reads a configuration file as text, with a limit on its size.
+// Reads a configuration file as text, up to a maximum size.
 
 import { statSync } from 'node:fs';
 import { NatspkiError } from '../errors.ts';
@@ -7,12 +7,12 @@ import { readFileSync } from '../files.ts';
 /** The largest configuration file, in bytes. */
 export const MAX_FILE_SIZE = 4 * 1024 * 1024;
 
-/** Reads a configuration; a byte order mark stays, bytes that are not UTF-8 become U+FFFD; throws NatspkiError. */
+/** Reads a configuration; keeps a byte order mark, and turns bytes that are not UTF-8 into U+FFFD. Throws NatspkiError. */
 export function readConfFile(path: string): string {
   return decode(readBytes(path));
 }
 
-/** Reads a configuration that is to be written back: throws NatspkiError when the text would not give the same bytes. */
+/** Reads a configuration that is to be written back; throws NatspkiError when its text would not encode to the same bytes. */
 export function readConfFileToEdit(path: string): string {
   const bytes = readBytes(path);
   const text = decode(bytes);

@@ -1,4 +1,4 @@
-// Answers how a configuration is laid out around an offset: lines, indentation, commas, comments at the end of a line.
+// Describes the layout of a configuration around an offset: lines, indentation, commas, comments at the end of a line.
 
 const BLANKS = /[\t ]*/y;
 const COMMA = /[\t ]*,/y;
@@ -8,7 +8,7 @@ const BYTE_ORDER_MARK = '\ufeff';
 
 export class Layout {
   readonly text: string;
-  /** The line end that the text uses, `\r\n` or `\n`. */
+  /** The line ending of the text, `\r\n` or `\n`. */
   readonly newline: string;
 
   constructor(text: string) {
@@ -16,7 +16,7 @@ export class Layout {
     this.newline = text.includes('\r\n') ? '\r\n' : '\n';
   }
 
-  /** Whether there is nothing in the text but a byte order mark at most. */
+  /** Whether the text is empty except for a byte order mark. */
   get isEmpty(): boolean {
     return this.text === '' || this.text === BYTE_ORDER_MARK;
   }
@@ -26,7 +26,7 @@ export class Layout {
     return start === 0 && offset > 0 && this.text.startsWith(BYTE_ORDER_MARK) ? 1 : start;
   }
 
-  /** Answers the blanks that the line of an offset starts with. */
+  /** Returns the blanks at the start of the line of an offset. */
   indentAt(offset: number): string {
     const start = this.lineStart(offset);
     return this.text.slice(start, this.#end(BLANKS, start));
@@ -36,28 +36,28 @@ export class Layout {
     return this.#end(BLANKS, this.lineStart(offset)) === offset;
   }
 
-  /** Answers the end of the line when nothing but a comment stands before it. */
+  /** Returns the end of the line if only blanks and a comment follow the offset. */
   lineEndAfter(offset: number): number | undefined {
     return this.#end(LINE_TAIL, offset);
   }
 
-  /** Answers the offset after the line end that stands at `lineEnd`. */
+  /** Returns the offset after the line ending at `lineEnd`. */
   nextLine(lineEnd: number): number {
     const newline = this.text.indexOf('\n', lineEnd);
     return newline < 0 ? this.text.length : newline + 1;
   }
 
-  /** Answers the offset after a comma that follows on the same line. */
+  /** Returns the offset after a comma that follows on the same line. */
   commaAfter(offset: number): number | undefined {
     return this.#end(COMMA, offset);
   }
 
-  /** Answers the offset after a comma or a semicolon that follows on the same line. */
+  /** Returns the offset after a comma or semicolon that follows on the same line. */
   separatorAfter(offset: number): number | undefined {
     return this.#end(SEPARATOR, offset);
   }
 
-  /** Answers the offset of the separator that stands before, else of the blanks there. */
+  /** Returns the start of the preceding separator and the blanks around it; without a separator, of the blanks alone. */
   separatorBefore(offset: number): number {
     const blanks = this.beforeBlanks(offset);
     return /[,;]/.test(this.text.charAt(blanks - 1)) ? this.beforeBlanks(blanks - 1) : blanks;
@@ -77,7 +77,7 @@ export class Layout {
     return this.text.slice(start, end).trim() === '';
   }
 
-  /** Answers the text with a piece of it replaced. */
+  /** Returns the text with a part of it replaced. */
   splice(start: number, end: number, replacement: string): string {
     return this.text.slice(0, start) + replacement + this.text.slice(end);
   }

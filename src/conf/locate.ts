@@ -1,11 +1,11 @@
-// Turns offsets of a text into lines and columns.
+// Converts offsets in a text to lines and columns.
 
 import type { Position } from './value.ts';
 
-/** Answers the place of an offset. */
+/** Returns the position of an offset. */
 export type Locate = (offset: number) => Position;
 
-/** Makes the answer for one text; `file` is its name as people should see it. */
+/** Creates the function for one text; `file` is its name in messages. */
 export function locateIn(text: string, file: string): Locate {
   let lineStarts: number[] | undefined;
   return (offset) => {

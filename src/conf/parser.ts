@@ -1,6 +1,6 @@
-// nats-server's configuration language, from text to typed values: opens includes and resolves variables (the rules of
-// nats-server conf/parse.go). It knows no option. It takes what nats-server takes and means the same by it, except
-// where nats-server would lose or change a value without a word: such a text is an error here.
+// Parses nats-server's configuration language into typed values: opens includes and resolves variables (the rules of
+// nats-server conf/parse.go). It knows no option. It accepts what nats-server accepts, with the same meaning, except
+// where nats-server would silently lose or change a value: such a text is an error here.
 
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { NatspkiError } from '../errors.ts';
@@ -11,13 +11,13 @@ import { MAX_DEPTH, parseSyntax, TOO_DEEP } from './syntax.ts';
 import type { ArrayNode, IncludeNode, MapNode, MemberNode, ValueNode } from './tree.ts';
 import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
 
-/** Where a configuration comes from and what surrounds it. */
+/** The origin of a configuration, and its environment. */
 export interface ParseOptions {
-  /** The file's name as people should see it; includes are read relative to its folder. */
+  /** The name of the file in messages; includes are read relative to its folder. */
   readonly file: string;
   /** Reads an included file; the default reads from the disk. */
   readonly readFile?: (path: string) => string;
-  /** Where `$NAME` is looked up when no block in scope has it; the default is `process.env`. */
+  /** Where `$NAME` is looked up when no block in scope defines it; the default is `process.env`. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
@@ -27,8 +27,8 @@ export function parseConf(text: string, options: ParseOptions): MapValue {
 }
 
 /**
- * Reads and parses a configuration file; `files` lists it and everything it includes, for a watcher, and `silent` those
- * of them that say nothing. Throws NatspkiError when the file cannot be read and ConfErrors when it cannot be used.
+ * Reads and parses a configuration file. `files` lists it and all its includes, for a watcher; `silent` lists those of
+ * them without an entry. Throws NatspkiError when the file cannot be read, and ConfErrors when it is invalid.
  */
 export function loadConf(path: string): { root: MapValue; files: string[]; silent: string[] } {
   const parser = new ConfParser({ file: path });
@@ -47,39 +47,39 @@ function readNamed(path: string): string {
   }
 }
 
-/** How far files may include each other, and environment variables refer to each other. */
+/** Maximum depth of includes, and of environment variables that refer to each other. */
 const MAX_CHAIN = 16;
 const MAX_INCLUDES = 256;
 const MAX_PROBLEMS = 50;
-/** How many values a configuration may hold, those counted anew that a variable repeats. */
+/** Maximum number of values in a configuration; the values that a variable repeats count each time. */
 const MAX_VALUES = 1_000_000;
-/** The key that the text of an environment variable is parsed under, as in nats-server. */
+/** The key under which the text of an environment variable is parsed, as in nats-server. */
 const ENVIRONMENT_KEY = 'pk';
 
 type MutableEntry = Entry & { referenced: boolean };
 
-/** The entries seen so far of a block and of those around it, within one file. */
+/** The entries read so far of a block and of the blocks around it, within one file. */
 interface Scope {
   readonly entries: Map<string, MutableEntry>;
   readonly outer: Scope | undefined;
 }
 
-/** One text that is being read: a file or the value of an environment variable. */
+/** A text that is being read: a file or the value of an environment variable. */
 interface Source {
   readonly locate: Locate;
   readonly folder: string;
-  /** The files being read, outermost first, as absolute paths. */
+  /** The files that are being read, outermost first, as absolute paths. */
   readonly openFiles: readonly string[];
-  /** The environment variables being resolved, outermost first. */
+  /** The environment variables that are being resolved, outermost first. */
   readonly openVariables: readonly string[];
 }
 
-/** Says that a limit is reached, after the problem is noted. */
+/** Thrown when a limit is reached, after the problem is recorded. */
 class LimitReached extends Error {}
 
 class ConfParser {
   readonly included: string[] = [];
-  /** Included files in which nothing stands. */
+  /** Included files without an entry. */
   readonly silent: string[] = [];
   readonly #problems: ConfProblem[] = [];
   readonly #readFile: (path: string) => string;
@@ -108,7 +108,7 @@ class ConfParser {
   #readFileText(text: string, file: string, openFiles: readonly string[]): Map<string, MutableEntry> {
     const locate = locateIn(text, file);
     if (text.startsWith('\ufeff')) {
-      // nats-server takes it for a part of the first key.
+      // nats-server makes it part of the first key.
       this.#error(
         locate(0),
         'the file starts with a byte order mark',
@@ -153,7 +153,7 @@ class ConfParser {
     return entries;
   }
 
-  /** Answers undefined where a problem is noted. */
+  /** Returns undefined after recording a problem. */
   #readValue(node: ValueNode, source: Source, scope: Scope): Value | undefined {
     const position = source.locate(node.start);
     if (node.kind === 'variable') return this.#resolve(node.name, position, source, scope);
@@ -182,7 +182,7 @@ class ConfParser {
     return { kind: 'array', items: items.filter((item) => item !== undefined), position };
   }
 
-  /** Resolves `$NAME`: a bcrypt hash as it is, then the blocks from the inside out, then the environment. */
+  /** Resolves `$NAME`: a bcrypt hash stays as it is; then the blocks are searched from the inside out, then the environment. */
   #resolve(name: string, position: Position, source: Source, scope: Scope): Value | undefined {
     if (name.startsWith('2a$')) return { kind: 'string', value: `$${name}`, position };
     for (let at: Scope | undefined = scope; at !== undefined; at = at.outer) {
@@ -193,7 +193,7 @@ class ConfParser {
     }
     const text = Object.hasOwn(this.#environment, name) ? this.#environment[name] : undefined;
     if (text !== undefined) return this.#resolveFromEnvironment(name, text, position, source);
-    // The name is not shown: it may be an unquoted password.
+    // The message does not contain the name: it may be an unquoted password.
     this.#error(
       position,
       'this variable has no value',
@@ -208,7 +208,7 @@ class ConfParser {
       return undefined;
     }
     if (source.openVariables.length >= MAX_CHAIN) {
-      this.#error(position, `environment variables refer to each other over ${MAX_CHAIN} levels`);
+      this.#error(position, `environment variables refer to each other more than ${MAX_CHAIN} levels deep`);
       return undefined;
     }
     const before = this.#problems.length;
@@ -251,11 +251,11 @@ class ConfParser {
 
   #refuseInclude(file: string, { openFiles }: Source): string | undefined {
     if (openFiles.includes(resolve(file))) return `"${file}" includes itself`;
-    if (openFiles.length > MAX_CHAIN) return `files include each other over ${MAX_CHAIN} levels`;
+    if (openFiles.length > MAX_CHAIN) return `files include each other more than ${MAX_CHAIN} levels deep`;
     return this.included.length >= MAX_INCLUDES ? `more than ${MAX_INCLUDES} files are included` : undefined;
   }
 
-  /** Gives a value another place; a block or array keeps its content, which counts and nests as if written again. */
+  /** Copies a value to another position. A block or array keeps its content, which counts and nests as if written again. */
   #repeat(value: Value, position: Position): Value {
     const weight = this.#weights.get(value);
     const repeated = { ...value, position };
@@ -264,7 +264,7 @@ class ConfParser {
     return repeated;
   }
 
-  /** Notes how large and how deep a new block or array is. */
+  /** Records the size and the depth of a new block or array. */
   #weigh(container: ArrayValue | MapValue): Value {
     const isMap = container.kind === 'map';
     const children = isMap ? Array.from(container.entries.values(), ({ value }) => value) : container.items;

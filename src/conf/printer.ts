@@ -1,9 +1,9 @@
 // Prints blocks and values of nats-server's configuration language so that nats-server reads the same back.
 
-/** A value as it is to be printed; undefined leaves the field out. */
+/** A value to print. */
 export type PrintValue = string | number | bigint | boolean | readonly PrintValue[] | Fields;
 
-/** The fields of a block, printed in their order. */
+/** The fields of a block, printed in their order; an undefined field is omitted. */
 export interface Fields {
   readonly [key: string]: PrintValue | undefined;
 }
@@ -11,22 +11,23 @@ export interface Fields {
 const INDENT = '  ';
 const MAX_ARRAY_WIDTH = 80;
 
-/** Prints `NAME {`, one field a line, `}`, indented by two spaces, without a newline at the end. */
+/** Prints `NAME {`, one field per line and `}`, indented by two spaces, without a newline at the end. */
 export function printBlock(name: string, fields: Fields): string {
   return `${printKey(name)} ${printFields(fields, '')}`;
 }
 
-/** Prints a value; an array that is long or holds blocks takes one line per item. */
+/** Prints a value; an array that is long or contains blocks has one line per item. */
 export function printValue(value: PrintValue): string {
   return print(value, '');
 }
 
-/** Prints a key, quoted where it would not read back as it is; throws RangeError when no quote fits. */
+/** Prints a key, with quotes if it would not parse back otherwise; throws RangeError when neither kind of quote works. */
 export function printKey(key: string): string {
   if (/^[A-Za-z_][\w.-]*$/.test(key) && key.toLowerCase() !== 'include') return key;
   const quote = key.includes('"') ? "'" : '"';
-  // Quoted keys know no escapes.
-  if (key.includes(quote) || key.includes('\0')) throw new RangeError('a key with both quotes or a NUL');
+  // Quoted keys have no escapes.
+  if (key.includes(quote) || key.includes('\0'))
+    throw new RangeError('a key cannot contain both kinds of quotes, or a NUL');
   return quote + key + quote;
 }
 
@@ -55,7 +56,7 @@ function printString(value: string): string {
 
 function printNumber(value: number): string {
   const text = String(value);
-  // The language knows no exponent.
+  // The language has no exponents.
   if (!/^-?\d+(\.\d+)?$/.test(text)) throw new RangeError(`${text} cannot be written in a configuration`);
   return text;
 }
@@ -75,7 +76,7 @@ function printArray(items: readonly PrintValue[], indent: string): string {
   const inner = indent + INDENT;
   const printed = items.map((item) => print(item, inner));
   const line = `[${printed.join(', ')}]`;
-  // nats-server takes a number right before a bracket for a string.
+  // nats-server parses a number directly before a bracket as a string.
   const endsInNumber = /[0-9]\]$/.test(line);
   if (line.length <= MAX_ARRAY_WIDTH && !line.includes('\n') && !endsInNumber) return line;
   return `[\n${printed.map((item) => `${inner}${item}\n`).join('')}${indent}]`;

@@ -1,5 +1,5 @@
-// Takes typed options out of a parsed block and collects what is wrong with it: wrong types, unknown fields.
-// It knows no option by itself; the caller asks for each by name.
+// Reads typed options from a parsed block and collects its problems: wrong types, unknown fields.
+// It knows no option itself; the caller reads each one by name.
 
 import { longestTimerMs, parseGoDuration } from '../duration.ts';
 import { nearest } from '../nearest.ts';
@@ -8,12 +8,12 @@ import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
 
 type ValueOf<K extends Value['kind']> = Extract<Value, { kind: K }>;
 
-/** Somebody with more unknown fields than this in one block has not misspelled them. */
+/** With more unknown fields than this in one block, they are not spelling mistakes, and the rest get no suggestion. */
 const maxGuesses = 50;
 
 /**
- * Reads one block. Keys match in any case, as in nats-server. Every getter takes the option's name and its other
- * spellings, answers undefined when the option is absent or wrong, and adds a problem when it is wrong.
+ * Reads one block. Keys match in any case, as in nats-server. Every getter takes the name of the option and its aliases.
+ * It returns undefined when the option is absent or invalid, and adds a problem when it is invalid.
  */
 export class MapReader {
   readonly #map: MapValue;
@@ -43,7 +43,7 @@ export class MapReader {
     return this.#typed('boolean', name, aliases)?.value;
   }
 
-  /** A whole number that JavaScript holds exactly (up to 2^53). */
+  /** A whole number that JavaScript represents exactly (below 2^53). */
   integer(name: string, ...aliases: string[]): number | undefined {
     const found = this.#typed('integer', name, aliases);
     if (found === undefined) return undefined;
@@ -63,8 +63,8 @@ export class MapReader {
   }
 
   /**
-   * Milliseconds: a bare number counts seconds, a string is a Go duration (nats-server's parseDuration). What no timer
-   * can take, more than 24 days, becomes the longest one.
+   * Milliseconds: a bare number counts seconds, a string is a Go duration (nats-server's parseDuration). A duration that
+   * no timer accepts, more than 24 days, becomes the longest delay of a timer.
    */
   durationMs(name: string, ...aliases: string[]): number | undefined {
     const found = this.value(name, ...aliases);
@@ -88,7 +88,7 @@ export class MapReader {
     return Math.min(milliseconds, longestTimerMs);
   }
 
-  /** One string, or an array of strings; absent is undefined, empty is empty. */
+  /** One string, or an array of strings; undefined when absent, an empty array when empty. */
   strings(name: string, ...aliases: string[]): string[] | undefined {
     const found = this.value(name, ...aliases);
     if (found === undefined) return undefined;
@@ -113,7 +113,7 @@ export class MapReader {
     return this.#typed('array', name, aliases);
   }
 
-  /** The value as it stands, for an option that takes several types. */
+  /** The value as parsed, for an option that accepts several types. */
   value(name: string, ...aliases: string[]): Value | undefined {
     return this.#find([name, ...aliases])?.value;
   }
@@ -122,7 +122,7 @@ export class MapReader {
     return this.#find([name, ...aliases]) !== undefined;
   }
 
-  /** Where the option's value stands; where the block stands when the option is absent. */
+  /** The position of the option's value, or of the block when the option is absent. */
   position(name: string, ...aliases: string[]): Position {
     return (this.#find([name, ...aliases])?.value ?? this.#map).position;
   }
@@ -135,7 +135,7 @@ export class MapReader {
     this.#problems.push(confProblem('warning', position, message, hint, code));
   }
 
-  /** Reports every field that nobody asked for and no variable refers to. Call it once, after all getters. */
+  /** Reports every field that no getter has read and no variable refers to. Call it once, after all getters. */
   finish(): void {
     let guesses = 0;
     for (const [name, entry] of this.#entries) {
@@ -177,13 +177,13 @@ export class MapReader {
     );
   }
 
-  // nats-server would take one of the two at random.
+  // nats-server would use one of the two at random.
   #sameOption(entry: Entry, earlier: Entry): void {
     this.error(entry.keyPosition, `"${entry.key}"${this.#where} is the same option as "${earlier.key}"`);
   }
 }
 
-/** Every kind of value as a message names it. */
+/** Each kind of value as messages name it. */
 const NOUNS: Readonly<Record<Value['kind'], string>> = {
   string: 'a string',
   integer: 'an integer',

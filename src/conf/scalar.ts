@@ -1,13 +1,13 @@
 // Reads one scalar of nats-server's configuration language: strings in all their forms, numbers, dates, booleans and
-// variable references (the rules of nats-server conf/lex.go and conf/parse.go). It knows nothing of keys or blocks.
+// variable references (the rules of nats-server conf/lex.go and conf/parse.go). It does not handle keys or blocks.
 
 import type { ScalarNode, Span } from './tree.ts';
 
-/** Refuses the text at an offset; the message never holds what stands there, which may be a secret. */
+/** Rejects the text at an offset; the message never contains that text, which may be a secret. */
 export class Refusal extends Error {
   readonly offset: number;
   readonly hint: string | undefined;
-  /** Whether nothing after this point can be understood. */
+  /** Whether the rest of the text cannot be parsed. */
   readonly final: boolean;
 
   constructor(offset: number, message: string, options: { hint?: string | undefined; final?: boolean } = {}) {
@@ -20,7 +20,7 @@ export class Refusal extends Error {
 
 const BARE_RUN = /[^\\\n\r;,\]}\t ']*/y;
 const QUOTED_RUN = /[^\\"]*/y;
-// Go's unicode.IsDigit: a number may open with any decimal digit, but converts only from ASCII ones.
+// Go's unicode.IsDigit: a number may start with any decimal digit, but only ASCII digits convert to a value.
 const DIGITS = /\p{Nd}+/uy;
 const ADDRESS_RUN = /[\p{Nd}.:-]*/uy;
 const SIZE_SUFFIX = /[kmgtpe][bi]*/iy;
@@ -29,7 +29,7 @@ const NUMBER_END = /[\n\r};,\t ]|$/y;
 
 const UNQUOTED_HINT = 'put quotes around a string that starts like a number';
 
-/** Reads the scalar that starts at `at`, which is neither whitespace nor an opening bracket; throws Refusal. */
+/** Reads the scalar that starts at `at`, where no whitespace or opening bracket is; throws Refusal. */
 export function scanScalar(text: string, at: number): ScalarNode {
   switch (text[at]) {
     case "'":
@@ -40,7 +40,7 @@ export function scanScalar(text: string, at: number): ScalarNode {
       return scanBlockString(text, at);
     case '.':
       throw new Refusal(at, 'a number must start with a digit', {
-        hint: 'put quotes around a string that starts with a point',
+        hint: 'put quotes around a string that starts with a dot',
       });
     case '\n':
     case '\r':
@@ -51,7 +51,7 @@ export function scanScalar(text: string, at: number): ScalarNode {
   return runEnd(DIGITS, text, at) > at ? scanNumber(text, at) : scanBare(text, at, at);
 }
 
-/** Matches a sticky pattern at an offset; answers the end of the match, or the offset itself. */
+/** Matches a sticky pattern at an offset; returns the end of the match, or the offset itself. */
 export function runEnd(pattern: RegExp, text: string, at: number): number {
   pattern.lastIndex = at;
   return pattern.test(text) ? pattern.lastIndex : at;
@@ -73,16 +73,16 @@ function scanDoubleQuoted(text: string, start: number): ScalarNode {
   return { kind: 'string', start, end: end + 1, value: joinParts(parts) };
 }
 
-/** Reads a word without quotes, whose characters before `from` belong to it whatever they are. */
+/** Reads a word without quotes; its characters before `from` belong to it, whatever they are. */
 function scanBare(text: string, start: number, from: number): ScalarNode {
   const { parts, end } = readEscaped(text, start, from, BARE_RUN);
-  // It swallows a closing single quote, and is then a string whatever it looks like, as it is with an escape.
+  // A word that ends with a single quote, or contains an escape, is a string whatever it looks like.
   if (text[end] === "'") return { kind: 'string', start, end: end + 1, value: joinParts(parts) };
   if (parts.length > 1) return { kind: 'string', start, end, value: joinParts(parts) };
   return interpretBare(text.slice(start, end), { start, end });
 }
 
-/** Reads plain text and escapes until neither is left; the numbers among the parts are bytes of `\xHH` escapes. */
+/** Reads plain text and escapes as far as they go; the numbers among the parts are bytes of `\xHH` escapes. */
 function readEscaped(text: string, start: number, from: number, run: RegExp) {
   const parts: (string | number)[] = [];
   let end = runEnd(run, text, from);
@@ -111,11 +111,11 @@ function scanEscape(text: string, at: number): { value: string | number; end: nu
   const digits = letter === 'x' ? text.slice(at + 2, at + 4) : '';
   if (/^[0-9a-f]{2}$/i.test(digits)) return { value: Number.parseInt(digits, 16), end: at + 4 };
   throw new Refusal(at, 'unknown escape', {
-    hint: 'known are \\t, \\n, \\r, \\", \\\\ and \\xHH; single quotes take a backslash as it is',
+    hint: 'use \\t, \\n, \\r, \\", \\\\ or \\xHH; in single quotes a backslash is literal',
   });
 }
 
-/** Joins text and bytes, which may spell UTF-8 together. */
+/** Joins text and bytes; together the bytes may encode UTF-8 characters. */
 function joinParts(parts: readonly (string | number)[]): string {
   if (parts.length === 1) return String(parts[0]);
   return Buffer.concat(
@@ -129,12 +129,12 @@ function scanBlockString(text: string, start: number): ScalarNode {
   const match = close.exec(text);
   if (match === null) {
     throw new Refusal(start, 'this block of text is never closed', {
-      hint: 'it ends with a line that is only ), without a carriage return',
+      hint: 'end it with a line that contains only ")", without a carriage return',
       final: true,
     });
   }
   const end = close.lastIndex;
-  // At the end of the file nats-server counts the parenthesis to the text; so the same file means the same here.
+  // At the end of the file nats-server includes the parenthesis in the text; so does this parser.
   return { kind: 'string', start, end, value: text.slice(start + 1, end < text.length ? end - 1 : end) };
 }
 
@@ -156,11 +156,11 @@ function scanNumber(text: string, start: number): ScalarNode {
   const sized = scanSized(text, start, end);
   if (sized !== undefined) return sized;
   if (endsNumber(text, end)) return integer(text, start, end, '');
-  // The character that shows it is no number belongs to the string whatever it is, a bracket or backslash too.
+  // The first character that a number cannot have belongs to the string whatever it is, even a bracket or backslash.
   return scanBare(text, start, end + 1);
 }
 
-/** Reads `10k`, `64MiB`; a word that only starts like one is a string; undefined without a suffix. */
+/** Reads `10k`, `64MiB`; a word that only starts like one is a string. Returns undefined without a suffix. */
 function scanSized(text: string, start: number, digitsEnd: number): ScalarNode | undefined {
   const end = runEnd(SIZE_SUFFIX, text, digitsEnd);
   if (end === digitsEnd) return undefined;
@@ -177,19 +177,19 @@ function integer(text: string, start: number, digitsEnd: number, suffix: string)
   const digits = text.slice(start, digitsEnd);
   const scale = sizeOf(suffix);
   if (!/^-?[0-9]+$/.test(digits)) throw notPlainDigits(start);
-  // nats-server drops the entry without a word.
+  // nats-server silently drops the entry.
   if (scale === undefined) {
     throw new Refusal(digitsEnd, 'unknown size suffix', {
       hint: 'use k, kb, kib, m, mb, mib and so on up to eib',
     });
   }
   const value = BigInt(digits) * scale;
-  // nats-server lets the multiplication wrap around.
+  // In nats-server the multiplication wraps around.
   if (BigInt.asIntN(64, value) !== value) throw new Refusal(start, 'the integer does not fit into 64 bits');
   return { kind: 'integer', start, end: digitsEnd + suffix.length, value };
 }
 
-/** Answers what a suffix in lower case multiplies by: `k` is 1000, `kb`, `ki` and `kib` are 1024. */
+/** Returns the factor of a lower-case suffix: `k` is 1000; `kb`, `ki` and `kib` are 1024. */
 function sizeOf(suffix: string): bigint | undefined {
   if (suffix === '') return 1n;
   const power = BigInt('kmgtpe'.indexOf(suffix.charAt(0)) + 1);
@@ -199,14 +199,14 @@ function sizeOf(suffix: string): bigint | undefined {
 }
 
 function notPlainDigits(start: number): Refusal {
-  return new Refusal(start, 'a number must be of the digits 0 to 9');
+  return new Refusal(start, 'a number may only contain the digits 0 to 9');
 }
 
 /** Reads a number with a fraction, or an address such as 127.0.0.1:4222 that starts like one. */
 function scanFraction(text: string, start: number, point: number): ScalarNode {
   const end = runEnd(DIGITS, text, point + 1);
   if (end === point + 1) {
-    throw new Refusal(end, 'expected a digit after the point', { hint: UNQUOTED_HINT });
+    throw new Refusal(end, 'expected a digit after the decimal point', { hint: UNQUOTED_HINT });
   }
   if (text[end] === '.') {
     const addressEnd = runEnd(ADDRESS_RUN, text, end);
@@ -226,8 +226,8 @@ function scanDate(text: string, start: number): ScalarNode {
   }
   const written = text.slice(start, end);
   const value = new Date(written);
-  // Date rolls February 30th over into March, and takes 24:00.
+  // Date converts February 30th to a day in March, and accepts 24:00.
   const exists = !Number.isNaN(value.getTime()) && value.toISOString() === written.replace('Z', '.000Z');
-  if (!exists) throw new Refusal(start, 'there is no such date');
+  if (!exists) throw new Refusal(start, 'this date does not exist');
   return { kind: 'datetime', start, end, value };
 }

@@ -1,24 +1,24 @@
-// Reads the syntax of nats-server's configuration language into a tree (the rules of nats-server conf/lex.go). It
-// resolves no variable and opens no include. It keeps its own stack, so that depth of nesting costs no call depth.
+// Parses the syntax of nats-server's configuration language into a tree (the rules of nats-server conf/lex.go). It
+// resolves no variable and opens no include. It keeps its own stack, so that deep nesting cannot exhaust the call stack.
 
 import { Refusal, runEnd, scanScalar } from './scalar.ts';
 import type { DocumentNode, MemberNode, ValueNode } from './tree.ts';
 
-/** Where the text is not of the language, in the order of the text. */
+/** A syntax error in the text. */
 export interface SyntaxProblem {
   readonly offset: number;
   readonly message: string;
   readonly hint: string | undefined;
 }
 
-/** How deep blocks and arrays may nest, that of a variable's value included. */
+/** Maximum nesting of blocks and arrays, including those in the value of a variable. */
 export const MAX_DEPTH = 100;
 export const TOO_DEEP = `nested deeper than ${MAX_DEPTH} levels`;
 const MAX_PROBLEMS = 20;
-// Many can fall on one line, of which only the first is shown.
+// One line can have many errors; only its first is reported.
 const MAX_REFUSALS = 200;
 
-/** Reads a whole text; where there are problems the document holds what could be read around them. */
+/** Parses a whole text. Problems are in the order of the text; the document holds what could be parsed around them. */
 export function parseSyntax(text: string): { document: DocumentNode; problems: SyntaxProblem[] } {
   return new SyntaxReader(text).read();
 }
@@ -29,7 +29,7 @@ interface Key {
   readonly end: number;
 }
 
-/** The inside of the whole text, of a block around all of it, or of a map. */
+/** The content of the whole text, of a block around the whole text, or of a map. */
 interface Body {
   readonly kind: 'top' | 'block' | 'map';
   readonly start: number;
@@ -44,14 +44,14 @@ interface List {
 }
 type Frame = Body | List;
 
-// Go's unicode.IsSpace. JavaScript's \s lacks NEL and has the byte order mark.
+// Go's unicode.IsSpace. JavaScript's \s lacks NEL and includes the byte order mark.
 const SPACE = /[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*/y;
 const BLANK = /[\t ]*/y;
 const COMMENT = /(?:#|\/\/)[^\n\r]*/y;
 const BARE_KEY = /[^\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000=:{]*/y;
 const NUMBER_AND_BRACKET = /(?:\p{Nd}+|-?\p{Nd}+[kmgtpe][bi]*)\]/iuy;
 const BARE_INCLUDE = /[^\n\r;}\t ']*/y;
-// Where reading goes on after something unreadable: at what can end a value in the frame.
+// Where parsing continues after an error: at a character that can end a value in the frame.
 const RESUME = { top: /\n/g, block: /[\n;,}]/g, map: /[\n;,}]/g, array: /[\n,\]]/g };
 const CLOSING = { block: '}', map: '}', array: ']' };
 const BYTE_ORDER_MARK = '\ufeff';
@@ -62,7 +62,7 @@ class SyntaxReader {
   readonly #top: Body = { kind: 'top', start: 0, key: undefined, members: [] };
   readonly #frames: Frame[] = [this.#top];
   #at = 0;
-  // What comes next in the innermost frame; a block within a block leaves its own kind of end behind.
+  // What is expected next in the innermost frame; after a block within a block it is 'end of block'.
   #next: 'member' | 'end of value' | 'end of block' = 'member';
   #closingBrace: number | undefined;
   #lastValue: ValueNode | undefined;
@@ -74,9 +74,9 @@ class SyntaxReader {
   }
 
   read(): { document: DocumentNode; problems: SyntaxProblem[] } {
-    // nats-server takes the character for the end of the file in some places, for text in others.
+    // nats-server treats the character as the end of the file in some places, and as text in others.
     const nul = this.#text.indexOf('\0');
-    if (nul >= 0) this.#report(nul, 'a NUL character', 'save the file as UTF-8');
+    if (nul >= 0) this.#report(nul, 'unexpected NUL character', 'save the file as UTF-8');
     else this.#readAll();
     return {
       document: { members: this.#top.members, closingBrace: this.#closingBrace },
@@ -97,7 +97,7 @@ class SyntaxReader {
     }
   }
 
-  /** Reads the next piece; answers false at the end of the text. */
+  /** Parses the next piece; returns false at the end of the text. */
   #step(): boolean {
     const frame = this.#frame();
     if (this.#next !== 'member') return this.#readEnd(frame);
@@ -118,7 +118,7 @@ class SyntaxReader {
         hint: character === '/' ? 'put quotes around a path' : undefined,
       });
     } else {
-      // nats-server makes a string of such a number, and mostly takes the bracket for a part of it.
+      // nats-server parses such a number as a string, and usually makes the bracket part of it.
       const end = runEnd(NUMBER_AND_BRACKET, this.#text, this.#at);
       if (end > this.#at) throw new Refusal(end - 1, 'expected a space before "]"');
       this.#readValue(undefined);
@@ -152,7 +152,7 @@ class SyntaxReader {
       return;
     }
     this.#skip(SPACE);
-    // A lone brace may end the file (nats-server conf/parse.go allows it for the sake of JSON).
+    // An unmatched brace may end the file (nats-server conf/parse.go allows it for JSON).
     if (this.#at >= this.#text.length) this.#closingBrace ??= brace;
     else this.#report(brace, 'unmatched "}"');
   }
@@ -162,7 +162,7 @@ class SyntaxReader {
     if (frame.kind !== 'map') this.#closingBrace = undefined;
     const first = this.#text[this.#at];
     if (first === '=' || first === ':') throw new Refusal(this.#at, `expected a key, found "${first}"`);
-    // Within a map nats-server loses the slash, and the key is what follows it.
+    // Within a map nats-server drops the slash and uses the rest as the key.
     if (first === '/') {
       throw new Refusal(this.#at, 'expected a key, found "/"', { hint: 'a comment starts with // or #' });
     }
@@ -173,7 +173,7 @@ class SyntaxReader {
     } else this.#readEntry(frame, key);
   }
 
-  /** Reads a quoted key or the quoted name of an include; neither knows escapes. */
+  /** Reads a quoted key or the quoted name of an include; neither has escapes. */
   #readQuoted(): Key {
     const start = this.#at;
     const close = this.#text.indexOf(this.#text.charAt(start), start + 1);
@@ -184,9 +184,9 @@ class SyntaxReader {
 
   #readBareKey(): Key {
     const start = this.#at;
-    // A key's first character may be anything that is not handled before.
+    // The first character of a key may be anything that the callers have not handled.
     this.#at = runEnd(BARE_KEY, this.#text, start + 1);
-    // nats-server takes the brace for a part of the key.
+    // nats-server makes the brace part of the key.
     if (this.#text[this.#at] === '{') this.#report(this.#at, 'expected a space before "{"');
     return { name: this.#text.slice(start, this.#at), start, end: this.#at };
   }
@@ -198,7 +198,7 @@ class SyntaxReader {
     if (frame.kind === 'map') this.#skip(SPACE);
     else this.#skip(BLANK);
     const character = this.#text[this.#at];
-    // In a map nats-server would lose the key before the brace, and give its name to the map.
+    // In a map nats-server would lose a key before the brace, and give its name to the map.
     const isMissing = frame.kind === 'map' && (character === ',' || character === '}');
     const isCutOff = character === undefined && (frame.kind === 'map' || !separated);
     if (isMissing || isCutOff) throw new Refusal(key.start, 'this key has no value');
@@ -247,7 +247,7 @@ class SyntaxReader {
     this.#next = 'member';
   }
 
-  /** Closes the array or map whose bracket is at hand, and hands it to the frame around it. */
+  /** Closes the current array or map at its bracket, and adds it to the frame around it. */
   #close(): void {
     const frame = this.#frames.pop();
     this.#at++;
@@ -269,7 +269,7 @@ class SyntaxReader {
     this.#next = 'end of value';
   }
 
-  /** Reads what may stand between a value and the next member; answers false at the end of the text. */
+  /** Reads what may occur between a value and the next member; returns false at the end of the text. */
   #readEnd(frame: Frame): boolean {
     this.#skip(BLANK);
     const character = this.#text[this.#at];
@@ -280,7 +280,7 @@ class SyntaxReader {
       if (this.#next === 'end of value') this.#next = 'member';
       this.#at++;
     } else if (character === '/') {
-      // A lone slash separates like a comma in maps and arrays, and is nothing elsewhere.
+      // A single slash separates like a comma in maps and arrays, and is ignored elsewhere.
       if (frame.kind === 'map' || frame.kind === 'array') this.#next = 'member';
       this.#at++;
     } else if (character === ',' || (character === ';' && frame.kind !== 'array')) {
@@ -305,16 +305,16 @@ class SyntaxReader {
       `expected ${frame.kind === 'top' ? 'the end of the line' : expected} after the value`,
       {
         hint: spansLines
-          ? 'the string before it spans lines: is a quote missing where it starts'
-          : 'put quotes around a string that holds spaces or punctuation',
+          ? 'the string before it spans several lines: check the quote at its start'
+          : 'put quotes around a string that contains spaces or punctuation',
       },
     );
   }
 
-  /** Ends the text; only the top level, and a block around it after a full line, may end here. Answers false. */
+  /** Handles the end of the text, where only the top level, or a block around it after a full line, may end. Returns false. */
   #finish(frame: Frame): false {
     const mayEnd = frame.kind === 'top' || (frame.kind === 'block' && this.#next === 'member');
-    // After another problem the bracket may well be there.
+    // After another problem the bracket may exist, but have been skipped.
     if (!mayEnd && this.#problems.length === 0) {
       const bracket = frame.kind === 'array' ? '[' : '{';
       this.#report(frame.start, `this "${bracket}" is never closed`);
@@ -322,7 +322,7 @@ class SyntaxReader {
     return false;
   }
 
-  /** Notes a problem, but only the first of a line: the others mostly follow from it. */
+  /** Records a problem, but only the first of a line: the others usually follow from it. */
   #report(offset: number, message: string, hint?: string): void {
     if (offset < this.#quietUntil || this.#problems.length >= MAX_PROBLEMS) return;
     const lineEnd = this.#text.indexOf('\n', offset);
@@ -330,7 +330,7 @@ class SyntaxReader {
     this.#problems.push({ offset, message, hint });
   }
 
-  /** Goes to where the unreadable value may end; answers false when the text ends first. */
+  /** Skips to where the invalid value may end; returns false when the text ends first. */
   #resume(offset: number): boolean {
     const resume = RESUME[this.#frame().kind];
     resume.lastIndex = offset;

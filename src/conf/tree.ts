@@ -1,7 +1,7 @@
-// What a configuration file says, literally: every entry, value and include with the span of text it takes, before
-// variables and includes mean anything. The editor works on this; the parser turns it into values.
+// The syntax tree of a configuration file: every entry, value and include with its span of text, before variables and
+// includes are resolved. The editor works on this tree; the parser turns it into values.
 
-/** A piece of the text, in offsets of UTF-16 code units; `end` is exclusive. */
+/** A part of the text, as offsets in UTF-16 code units; `end` is exclusive. */
 export interface Span {
   readonly start: number;
   readonly end: number;
@@ -29,14 +29,14 @@ export interface MapNode extends Span {
 
 export type ValueNode = ScalarNode | ArrayNode | MapNode;
 
-/** `key value`; the span runs from the key (its quote included) to the end of the value. */
+/** `key value`; the span extends from the key, including its quote, to the end of the value. */
 export interface EntryNode extends Span {
   readonly kind: 'entry';
   readonly key: string;
   readonly value: ValueNode;
 }
 
-/** `include NAME`, which stands where an entry could. */
+/** `include NAME`, in place of an entry. */
 export interface IncludeNode extends Span {
   readonly kind: 'include';
   readonly name: string;
@@ -46,6 +46,6 @@ export type MemberNode = EntryNode | IncludeNode;
 
 export interface DocumentNode {
   readonly members: readonly MemberNode[];
-  /** Where the brace stands that closes the whole document, if it has one; new entries go before it. */
+  /** Offset of the brace that closes the whole document, if it has one; new entries are added before it. */
   readonly closingBrace: number | undefined;
 }

@@ -1,5 +1,5 @@
-// What an edit of a configuration leaves without a use: nats-server refuses a definition that no `$NAME` refers to, as
-// an unknown field. Such definitions become comments: out of the way, and still there for whoever wants them back.
+// Comments out the definitions that an edit of a configuration leaves unused: nats-server rejects a definition that no
+// `$NAME` refers to as an unknown field. As comments they stay available to the operator.
 
 import { readDocument } from './document.ts';
 import { ConfErrors } from './error.ts';
@@ -8,7 +8,7 @@ import { parseConf } from './parser.ts';
 import type { DocumentNode, EntryNode, MapNode } from './tree.ts';
 import type { Entry, MapValue } from './value.ts';
 
-/** A definition that has to be changed by hand, such as one in another file. */
+/** A definition that must be edited by hand, such as one in another file. */
 export interface ForeignDefinition {
   readonly name: string;
   readonly file: string;
@@ -18,16 +18,16 @@ export interface WithoutUnused {
   readonly text: string;
   /** The definitions that became comments. */
   readonly commentedOut: readonly string[];
-  /** Those that are left without a use, in included files or where an edit would break this one. */
+  /** Unused definitions in included files, or where an edit would break this file. */
   readonly elsewhere: readonly ForeignDefinition[];
 }
 
 /**
- * Comments out what was referred to before an edit and is not any more, at the top level and in one block there. A
- * configuration that cannot be read is returned as it is: what is wrong with it is older than the edit.
- * @param block name of the block at the top level that was edited
- * @param isOption tells for an entry whether it means something by itself, and stays
- * @param file name of the text, by which its includes are found
+ * Comments out the definitions that were used before an edit and no longer are, at the top level and in one block there.
+ * Returns an invalid configuration as it is: its errors are older than the edit.
+ * @param block name of the edited block at the top level
+ * @param isOption returns whether an entry is an option, which stays whether it is referred to or not
+ * @param file name of the text; its includes are relative to it
  */
 export function commentOutUnused(
   before: string,
@@ -40,11 +40,11 @@ export function commentOutUnused(
   let text = edited;
   const old = read(before, file);
   if (old === undefined) return { text, commentedOut, elsewhere: [] };
-  // Each one may have been the only use of another.
+  // Each definition may have been the only use of another one.
   for (;;) {
     const root = read(text, file);
     if (root === undefined) {
-      // In one of the language's odder corners: better done by hand.
+      // The edit broke the syntax, in an unusual construct: leave the last definition to the operator.
       const stuck = commentedOut.slice(-1).map((name) => ({ name, file }));
       return { text: edited, commentedOut: [], elsewhere: stuck };
     }
@@ -59,7 +59,7 @@ export function commentOutUnused(
   }
 }
 
-/** Whatever the environment of the server will have. */
+/** An environment that has every variable: that of the server is not known here. */
 const anyEnvironment = new Proxy<Record<string, string>>(
   {},
   {
@@ -90,7 +90,7 @@ function mapAt({ entries }: MapValue, name: string): MapValue | undefined {
   return entry?.value.kind === 'map' ? entry.value : undefined;
 }
 
-/** Makes a comment of the last entry of a name, at the top level or in a block there. */
+/** Comments out the last entry of a name, at the top level or in a block there. */
 function commentOut(text: string, block: string | undefined, name: string, file: string): string {
   const document = readDocument(text, file);
   const body = block === undefined ? document : blockOf(document, block);
@@ -114,16 +114,16 @@ function blockOf({ members }: DocumentNode, name: string): MapNode | undefined {
   return entry?.value.kind === 'map' ? entry.value : undefined;
 }
 
-/** Takes an entry out of a line that has others, and puts it as a comment above what stands on that line. */
+/** Moves an entry from a line that has others to a comment above that line. */
 function moveToComment(layout: Layout, { members }: DocumentNode, { start, end }: EntryNode): string {
   const { text } = layout;
   const separator = layout.separatorAfter(end);
-  // A comment that follows at once would become a part of the value before.
+  // A comment that follows immediately would become part of the preceding value.
   const gap = /[#/]/.test(text.charAt(end)) ? ' ' : '';
   const taken = separator === undefined ? layout.splice(layout.separatorBefore(start), end, gap) : undefined;
   const without = taken ?? layout.splice(start, layout.afterBlanks(separator ?? end), '');
   let above = layout.lineStart(start);
-  // Not into a string over several lines, nor in between a key and its value.
+  // The comment must not be inside a string of several lines, or between a key and its value.
   for (;;) {
     const around = members.find((member) => member.start < above && above < member.end);
     if (around === undefined) break;

@@ -1,6 +1,6 @@
-// What a configuration file means: typed values that remember where they stand.
+// The typed values of a configuration file, each with its position.
 
-/** A place in a configuration file; line and column count from 1, columns and offsets in UTF-16 code units. */
+/** A position in a configuration file; line and column count from 1, columns and offsets in UTF-16 code units. */
 export interface Position {
   readonly file: string;
   readonly line: number;
@@ -9,7 +9,7 @@ export interface Position {
 }
 
 interface Located {
-  /** The first character of the value (of the variable reference, where it came from one). */
+  /** The first character of the value, or of the variable reference that it came from. */
   readonly position: Position;
 }
 
@@ -17,7 +17,7 @@ export interface StringValue extends Located {
   readonly kind: 'string';
   readonly value: string;
 }
-/** An int64, suffix multiplied in (`1k`, `64MB`). */
+/** An int64, multiplied by its suffix (`1k`, `64MB`). */
 export interface IntegerValue extends Located {
   readonly kind: 'integer';
   readonly value: bigint;
@@ -44,7 +44,7 @@ export interface MapValue extends Located {
   readonly entries: ReadonlyMap<string, Entry>;
 }
 
-/** One `key value` of a map, with the place of the key. */
+/** One `key value` of a map, with the position of the key. */
 export interface Entry {
   readonly key: string;
   readonly keyPosition: Position;

@@ -1,5 +1,5 @@
-// Holds the parser to the real nats-server: what both take must mean the same, which the digest that `nats-server -t`
-// prints of the parsed configuration shows.
+// Compares the parser with the real nats-server: what both accept must have the same meaning, as shown by the digest of
+// the parsed configuration that `nats-server -t` prints.
 import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -29,22 +29,22 @@ function parse(text: string): MapValue {
   return parseConf(text, { file: join(folder, 'case.conf'), environment: ENVIRONMENT });
 }
 
-describe('the corpus', () => {
-  it('has more than 300 different configurations', () => {
+describe('the parser on the corpus', () => {
+  it('contains more than 300 different configurations', () => {
     expect(new Set([...ACCEPTED, ...REFUSED, ...stricter]).size).toBeGreaterThan(300);
   });
 
-  it.each(ACCEPTED)('is taken: %j', (text) => {
+  it.each(ACCEPTED)('accepts %j', (text) => {
     expect(parse(text).kind).toBe('map');
   });
 
-  it.each([...REFUSED, ...stricter])('is refused: %j', (text) => {
+  it.each([...REFUSED, ...stricter])('rejects %j', (text) => {
     expect(() => parse(text)).toThrow(ConfErrors);
   });
 });
 
-describePeer('nats-server', 'the corpus on the real nats-server', (bin) => {
-  /** Checks texts, several at a time; answers the digest of each, or undefined where it is refused. */
+describePeer('nats-server', 'the parser compared with the real nats-server', (bin) => {
+  /** Checks texts, several in parallel; returns the digest of each, or undefined where nats-server rejects it. */
   async function check(texts: readonly string[]): Promise<(string | undefined)[]> {
     const digests: (string | undefined)[] = [];
     let next = 0;
@@ -57,7 +57,7 @@ describePeer('nats-server', 'the corpus on the real nats-server', (bin) => {
     return digests;
   }
 
-  // Included into a block that a variable refers to, any entry is allowed, for nats-server looks into none.
+  // Inside a block that a variable refers to, every entry is allowed, because nats-server does not look into it.
   async function digestOf(text: string, index: number): Promise<string | undefined> {
     const main = join(folder, `main-${index}.conf`);
     writeFileSync(join(folder, `case-${index}.conf`), text);
@@ -72,18 +72,18 @@ describePeer('nats-server', 'the corpus on the real nats-server', (bin) => {
     return createHash('sha256').update(json).digest('hex');
   }
 
-  it('is taken with the same meaning', async () => {
+  it('gives accepted configurations the same meaning as nats-server', async () => {
     const theirs = await check(ACCEPTED);
     const different = ACCEPTED.filter((text, index) => theirs[index] !== ourDigest(text));
     expect(different).toEqual([]);
   });
 
-  it('is refused where we refuse it', async () => {
+  it('rejects the configurations that nats-server rejects', async () => {
     const theirs = await check(REFUSED);
     expect(REFUSED.filter((_, index) => theirs[index] !== undefined)).toEqual([]);
   });
 
-  it('is taken where only we refuse it, for what nats-server loses without a word', async () => {
+  it('is stricter than nats-server only where nats-server silently loses or changes a value', async () => {
     const theirs = await check(stricter);
     expect(stricter.filter((_, index) => theirs[index] === undefined)).toEqual([]);
   });

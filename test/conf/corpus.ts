@@ -1,4 +1,4 @@
-// Small configurations, each with what becomes of it, that our parser and the real nats-server are both held to.
+// Small configurations with their expected outcome, for both our parser and the real nats-server.
 
 import { printBlock, printValue } from '../../src/conf/printer.ts';
 
@@ -16,7 +16,7 @@ export const INCLUDED: Readonly<Record<string, string>> = {
   'sees.conf': 'a: $OUTSIDE',
 };
 
-/** Variables of the environment that the configurations refer to. */
+/** Environment variables that the configurations refer to. */
 export const ENVIRONMENT: Readonly<Record<string, string>> = {
   CORPUS_NUMBER: '22',
   CORPUS_STRING: 'xyz',
@@ -34,7 +34,7 @@ export const ENVIRONMENT: Readonly<Record<string, string>> = {
   CORPUS_TWICE: '[ $CORPUS_NUMBER, $CORPUS_NUMBER ]',
 };
 
-/** Taken by both, with the same meaning. */
+/** Accepted by both, with the same meaning. */
 export const ACCEPTED: readonly string[] = [
   // Nothing, comments
   '',
@@ -153,7 +153,7 @@ export const ACCEPTED: readonly string[] = [
   'a: ( x ) y )\n )\n)\nb: 1',
   'a (one\n)\n',
   'm { a: (\n x }\n)\n}',
-  // What we print
+  // Output of our printer
   ...['quote " backslash \\', 'line\r\n\ttab', 'nul \0 \x1b \x7f', '$HOME', '# (', 'é 😀 \u2028', ''].map(
     (text) => `a: ${printValue(text)}`,
   ),
@@ -308,7 +308,7 @@ export const ACCEPTED: readonly string[] = [
   'include one.conf\none: 2',
 ];
 
-/** Refused by both. */
+/** Rejected by both. */
 export const REFUSED: readonly string[] = [
   // Keys and ends
   'a',
@@ -472,12 +472,12 @@ export const REFUSED: readonly string[] = [
   'm { include one.conf',
 ];
 
-/** Taken by nats-server, which loses or changes something; refused by us. */
+/** Accepted by nats-server, which loses or changes something; rejected by our parser. */
 export const STRICTER: Readonly<Record<string, readonly string[]>> = {
   'the entry is dropped': ['a: 5kbb', 'a: 5kii\nb: 1', 'a: [ 5kbib ]'],
   'the number wraps around': ['a: 10e', 'a: 9223372036854775807k', 'a: -10eib'],
-  'the entry is lost and its name goes to the block around it': ['m { a: }', 'm { a }', 'm { a: 1, b: }'],
-  'an open quote ends the file and what was read of it is dropped': [
+  'the entry is lost and its name is given to the block around it': ['m { a: }', 'm { a }', 'm { a: 1, b: }'],
+  'an unterminated quote ends the file and its text is dropped': [
     '"',
     "a: 1\n'",
     'a: [ x, "',
@@ -486,7 +486,7 @@ export const STRICTER: Readonly<Record<string, readonly string[]>> = {
   ],
   'a number before a bracket becomes a string': ['a: [5k]', 'a: [ 1, -2kb]', 'a: [ 1]\n]'],
   'the slash is dropped from the key': ['m { /a: 1 }', 'm { a: 1\n/b: 2 }'],
-  'the brace is taken for a part of the key': ['a{b: 1', 'a{ b', '}: 1', '}\na', 'm { {a: 1 }'],
-  'the byte order mark is taken for a part of the key': ['\ufeffa: 1'],
+  'the brace becomes part of the key': ['a{b: 1', 'a{ b', '}: 1', '}\na', 'm { {a: 1 }'],
+  'the byte order mark becomes part of the key': ['\ufeffa: 1'],
   'the rest of the file is ignored, or the character ends the line': ['a: 1\0b: 2', '}\0 x'],
 };

@@ -9,14 +9,14 @@ const TLS = printBlock('tls', { cert_file: 'c.pem', inner: { x: true } });
 const PINS = ['tls', 'pinned_certs'];
 
 describe('setBlock', () => {
-  it('replaces only what is between the braces, and keeps key, separator and everything around', () => {
+  it('replaces only the text between the braces, and keeps the key, the separator and the rest of the file', () => {
     const text = '# top\nport: 4222 # why\n\n"tls" = { cert_file: old } // after\nhttp: 8222\n';
     expect(setBlock(text, ['tls'], TLS)).toBe(
       '# top\nport: 4222 # why\n\n"tls" = {\n  cert_file: "c.pem"\n  inner {\n    x: true\n  }\n} // after\nhttp: 8222\n',
     );
   });
 
-  it('adds a block to the end, after an empty line', () => {
+  it('adds a missing block at the end, after an empty line', () => {
     expect(setBlock('port: 4222\n', ['tls'], TLS)).toBe(`port: 4222\n\n${TLS}\n`);
     expect(setBlock('port: 4222 # no last newline', ['tls'], TLS)).toBe(
       `port: 4222 # no last newline\n\n${TLS}`,
@@ -25,7 +25,7 @@ describe('setBlock', () => {
     expect(setBlock('\ufeff', ['tls'], TLS)).toBe(`\ufeff${TLS}\n`);
   });
 
-  it('takes on the indentation and the line ends of the file', () => {
+  it('uses the indentation and the line endings of the file', () => {
     expect(setBlock('cluster {\r\n\tport: 6222\r\n\r\n\t# end\r\n}\r\n', ['cluster', 'tls'], TLS)).toBe(
       'cluster {\r\n\tport: 6222\r\n\r\n\t# end\r\n' +
         '\ttls {\r\n\t\tcert_file: "c.pem"\r\n\t\tinner {\r\n\t\t\tx: true\r\n\t\t}\r\n\t}\r\n}\r\n',
@@ -35,13 +35,13 @@ describe('setBlock', () => {
     );
   });
 
-  it('makes the blocks around it where they are missing', () => {
+  it('adds missing parent blocks', () => {
     expect(setBlock('a: 1\n', ['cluster', 'tls'], printBlock('tls', { verify: true }))).toBe(
       'a: 1\n\ncluster {\n  tls {\n    verify: true\n  }\n}\n',
     );
   });
 
-  it('opens up a block that stands on one line', () => {
+  it('breaks a parent block on one line into several lines', () => {
     const block = printBlock('tls', { verify: true });
     expect(setBlock('cluster { port: 1 }\nb: 2\n', ['cluster', 'tls'], block)).toBe(
       'cluster { port: 1\n  tls {\n    verify: true\n  }\n}\nb: 2\n',
@@ -51,7 +51,7 @@ describe('setBlock', () => {
     );
   });
 
-  it('stays within braces around the whole file', () => {
+  it('adds a block inside braces that enclose the whole file', () => {
     const block = printBlock('tls', { verify: true });
     const inner = '  tls {\n    verify: true\n  }\n';
     expect(setBlock('{\n  "port": 4222\n}\n# end\n', ['tls'], block)).toBe(
@@ -62,7 +62,7 @@ describe('setBlock', () => {
     expect(setBlock('  port: 4222\n}', ['tls'], block)).toBe(`  port: 4222\n${inner}}`);
   });
 
-  it('changes the last of several blocks of a name, which is the one that counts, in any case', () => {
+  it('changes the last of several blocks of the same name in any case, which is the effective one', () => {
     expect(setBlock('tls { a: 1 }\nTLS { a: 2 }\n', ['tls'], printBlock('tls', {}))).toBe(
       'tls { a: 1 }\nTLS {\n}\n',
     );
@@ -73,7 +73,7 @@ describe('setBlock', () => {
     expect(setBlock('tls: {a: 1}, b: 2', ['tls'], printBlock('tls', {}))).toBe('tls: {\n}, b: 2');
   });
 
-  it('says where a file cannot be edited', () => {
+  it('reports the position at which a file cannot be edited', () => {
     expect(() => setBlock('a: 1\ncluster: $CLUSTER\n', ['cluster', 'tls'], TLS, 'nats.conf')).toThrow(
       'nats.conf:2:10: expected a block for "cluster", found a variable',
     );
@@ -83,13 +83,13 @@ describe('setBlock', () => {
   });
 });
 
-/** Takes the matching strings out of the arrays of a text. */
+/** Removes the matching strings from the arrays of a text. */
 function removeItems(text: string, matches: (item: string) => boolean): string {
   return editArrays(text, (all) => ({ added: [], removed: all.filter(matches) }), 'f');
 }
 
 describe('array items', () => {
-  // Each text with an item added; removing it again must give the text back.
+  // Each text with an item added; removing the item again must restore the text.
   it.each([
     ['tls { pinned_certs: [] }', 'tls { pinned_certs: ["new"] }'],
     ['tls { pinned_certs: [ ] }', 'tls { pinned_certs: ["new" ] }'],
@@ -110,7 +110,7 @@ describe('array items', () => {
     ['tls { pinned_certs: ["a",\n  "b"] }', 'tls { pinned_certs: ["a",\n  "b",\n  "new"] }'],
     ['tls {\n  pinned_certs: [\n  ]\n}', 'tls {\n  pinned_certs: [\n    "new"\n  ]\n}'],
     ['tls {\n  pinned_certs: [ # none yet\n  ]\n}', 'tls {\n  pinned_certs: ["new" # none yet\n  ]\n}'],
-  ])('adds to %j in its own way', (text, expected) => {
+  ])('adds an item to %j in the style of the array', (text, expected) => {
     const edited = addItem(text, PINS, 'new');
     expect(edited).toBe(expected);
     expect(items(edited, PINS)).toEqual([...items(text, PINS), 'new']);
@@ -129,32 +129,32 @@ describe('array items', () => {
     ['[\n  "a",\n  "x",\n]', '[\n  "a",\n]'],
     ['[\n  "a", "x"\n]', '[\n  "a"\n]'],
     ['[ $x, x, "b" ]', '[ $x, "b" ]'],
-  ])('removes from %j with its comma and its line', (array, expected) => {
+  ])('removes an item from %j together with its comma and its line', (array, expected) => {
     const text = `# x\nx: 1\ntls { pinned_certs: ${array} } # x`;
     expect(removeItems(text, (item) => item.toLowerCase() === 'x')).toBe(
       `# x\nx: 1\ntls { pinned_certs: ${expected} } # x`,
     );
   });
 
-  it('adds the array to its block, but not the block', () => {
+  it('adds a missing array to its block, but does not add a missing block', () => {
     expect(addItem('tls {\n    verify: true\n}\n', PINS, 'p')).toBe(
       'tls {\n    verify: true\n    pinned_certs: ["p"]\n}\n',
     );
     expect(() => addItem('include tls.conf\n', PINS, 'p', 'nats.conf')).toThrow(
       expect.objectContaining({
         message: 'nats.conf:1:1: no block tls to edit',
-        hint: 'if it stands in an included file, edit that file',
+        hint: 'if it is in an included file, edit that file',
       }),
     );
   });
 
-  it('says where there is something else than an array', () => {
+  it('reports the position of a value that is not an array', () => {
     expect(() => addItem('tls { pinned_certs: "a" }', PINS, 'p', 'f')).toThrow(
       'f:1:21: expected an array for "pinned_certs", found something else',
     );
   });
 
-  it('removes nothing where there is nothing', () => {
+  it('finds and removes nothing in a text without arrays', () => {
     expect(removeItems('a: 1', () => true)).toBe('a: 1');
     expect(items('a: 1', PINS)).toEqual([]);
   });
@@ -176,7 +176,7 @@ describe('edits of a large commented file', () => {
     '',
   ].join('\n');
 
-  it('keep every byte outside of what they change', () => {
+  it('keep every byte outside of the edited block and array', () => {
     const block = printBlock('tls', { verify: false });
     const edited = addItem(setBlock(text, ['cluster', 'tls'], block), PINS, 'bb');
     const [before, after] = [

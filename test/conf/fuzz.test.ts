@@ -19,11 +19,11 @@ function parse(text: string) {
   });
 }
 
-function places(value: Value): Position[] {
-  if (value.kind === 'array') return [value.position, ...value.items.flatMap(places)];
+function positions(value: Value): Position[] {
+  if (value.kind === 'array') return [value.position, ...value.items.flatMap(positions)];
   if (value.kind !== 'map') return [value.position];
   const entries = [...value.entries.values()];
-  return [value.position, ...entries.flatMap((entry) => [entry.keyPosition, ...places(entry.value)])];
+  return [value.position, ...entries.flatMap((entry) => [entry.keyPosition, ...positions(entry.value)])];
 }
 
 function expectWithin(text: string, { file, line, column, offset }: Position): void {
@@ -37,25 +37,25 @@ function expectWithin(text: string, { file, line, column, offset }: Position): v
 }
 
 describe('10,000 random configurations', () => {
-  it('are taken, or refused with errors at places within the file, and never take long', () => {
+  it('are accepted, or rejected with errors at positions within the file, in less than five seconds', () => {
     const random = seeded(SEED);
-    const outcomes = { taken: 0, refused: 0 };
+    const outcomes = { accepted: 0, rejected: 0 };
     const start = performance.now();
     for (let round = 0; round < 10_000; round++) {
       const text = anything(random);
       try {
         const root = parse(text);
-        outcomes.taken++;
-        for (const position of places(root)) expectWithin(text, position);
+        outcomes.accepted++;
+        for (const position of positions(root)) expectWithin(text, position);
       } catch (error) {
         if (!(error instanceof ConfErrors))
           throw new Error(`round ${round}: ${JSON.stringify(text)}`, { cause: error });
-        outcomes.refused++;
+        outcomes.rejected++;
         for (const { position } of error.problems) expectWithin(text, position);
       }
     }
     expect(performance.now() - start).toBeLessThan(5000);
-    expect(Math.min(outcomes.taken, outcomes.refused)).toBeGreaterThan(1000);
+    expect(Math.min(outcomes.accepted, outcomes.rejected)).toBeGreaterThan(1000);
   });
 });
 
@@ -72,7 +72,7 @@ describe('edits of random configurations', () => {
     }
   }
 
-  /** Edits a text, or answers undefined where the editor says that it cannot. */
+  /** Edits a text; returns undefined when the editor reports that it cannot. */
   function attempt(edit: () => string): string | undefined {
     try {
       return edit();
@@ -83,7 +83,7 @@ describe('edits of random configurations', () => {
     }
   }
 
-  /** What a text says, keys in lower case, with one entry left out. */
+  /** Returns the values of a text without the entry at a path, whose names match in any case. */
   function without(text: string, path: readonly string[]): unknown {
     const prune = (value: unknown, [name, ...inner]: readonly string[]): unknown => {
       if (typeof value !== 'object' || value === null || Array.isArray(value) || name === undefined)
@@ -96,7 +96,7 @@ describe('edits of random configurations', () => {
     return prune(plain(parse(text)), path);
   }
 
-  it('change the block they mean and no other value', () => {
+  it('change the intended block and no other value', () => {
     const block = printBlock('tls', { verify: true, inner: { x: 'y' } });
     let changed = 0;
     for (const text of texts) {
@@ -112,7 +112,7 @@ describe('edits of random configurations', () => {
     expect(changed).toBeGreaterThan(2000);
   });
 
-  it('give the text back when an added item is removed', () => {
+  it('restore the text when an added item is removed', () => {
     let changed = 0;
     for (const text of texts) {
       for (const path of [['pins'], ['tls', 'pins'], ['a', 'a'], ['b']]) {
@@ -127,7 +127,7 @@ describe('edits of random configurations', () => {
   });
 });
 
-/** Takes the matching strings out of the arrays of a text. */
+/** Removes the matching strings from the arrays of a text. */
 function removeItems(text: string, matches: (item: string) => boolean): string {
   return editArrays(text, (all) => ({ added: [], removed: all.filter(matches) }), 'f');
 }

@@ -19,7 +19,7 @@ function write(name: string, content: string | Buffer): string {
 }
 
 describe('loadConf', () => {
-  it('lists the file and all it includes, those of an included file too', () => {
+  it('lists the file and all its includes, nested ones too', () => {
     mkdirSync(join(folder, 'sub'));
     const path = write('nats.conf', 'include sub/tls.conf\nport: 4222');
     write('sub/tls.conf', 'tls { include pins.conf }');
@@ -29,7 +29,7 @@ describe('loadConf', () => {
     expect(files).toEqual([path, join(folder, 'sub/tls.conf'), join(folder, 'sub/pins.conf')]);
   });
 
-  it('refuses a missing file by its name, an included one at the place that names it', () => {
+  it('names a missing file, and the position of the include for a missing included file', () => {
     const path = write('nats.conf', '\n  include /etc/gone.conf');
     const gone = join(folder, 'gone.conf');
     expect(() => loadConf(gone)).toThrow(`"${gone}" does not exist`);
@@ -41,7 +41,7 @@ describe('loadConf', () => {
     );
   });
 
-  it('takes variables from the environment of the process', () => {
+  it('resolves variables from the environment of the process', () => {
     process.env.NATSPKI_TEST_PORT = '4333';
     try {
       expect(plain(loadConf(write('a.conf', 'port: $NATSPKI_TEST_PORT')).root)).toEqual({ port: 4333n });
@@ -52,7 +52,7 @@ describe('loadConf', () => {
 });
 
 describe('configuration files', () => {
-  it('may hold bytes that are not UTF-8 to be read, but not to be edited', () => {
+  it('are readable, but not editable, with bytes that are not UTF-8', () => {
     const path = write('a.conf', Buffer.from('# gr\xfc\xdfe\na: 1\n', 'latin1'));
     expect(readConfFile(path)).toBe('# gr\ufffd\ufffde\na: 1\n');
     expect(() => readConfFileToEdit(path)).toThrow(
@@ -60,11 +60,11 @@ describe('configuration files', () => {
     );
   });
 
-  it('keep a byte order mark and line ends when read to be edited', () => {
+  it('keep their byte order mark and line endings when read for editing', () => {
     expect(readConfFileToEdit(write('a.conf', '\ufeffa: é\r\n'))).toBe('\ufeffa: é\r\n');
   });
 
-  it('may have 4 MiB and no more', () => {
+  it('are limited to 4 MiB', () => {
     const size = 4 * 1024 * 1024;
     expect(readConfFile(write('a.conf', '#'.repeat(size)))).toHaveLength(size);
     expect(() => readConfFile(write('b.conf', '#'.repeat(size + 1)))).toThrow('is larger than 4194304 bytes');

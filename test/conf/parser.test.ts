@@ -18,7 +18,7 @@ function problems(text: string, options: Partial<ParseOptions> = {}): string[] {
   throw new Error('it was accepted');
 }
 
-/** Serves included files from a table. */
+/** Reads included files from a table. */
 function files(table: Record<string, string>) {
   return (path: string) => {
     const text = table[path];
@@ -74,16 +74,16 @@ describe('values', () => {
     ['[ 1, 2 ]', [1n, 2n]],
     ['{}', {}],
     ['{ a: 1, b 2; c=3\n d { e: f } }', { a: 1n, b: 2n, c: 3n, d: { e: 'f' } }],
-  ])('reads x = %s', (text, expected) => {
+  ])('parses x = %s', (text, expected) => {
     if (expected === undefined) expect(problems(`x = ${text}`)).toHaveLength(1);
     else expect(read(`x = ${text}`)).toEqual({ x: expected });
   });
 
-  it('means by a key given twice the last value', () => {
+  it('uses the last value of a key that is given twice', () => {
     expect(read('a = 1\nb = 2\na = 3')).toEqual({ a: 3n, b: 2n });
   });
 
-  it('takes braces around everything, as JSON has them, and a stray one at the end', () => {
+  it('accepts braces around the whole file, as in JSON, and an unmatched one at the end', () => {
     expect(read('{ "port": 4222, "tls": { "verify": true } }')).toEqual({
       port: 4222n,
       tls: { verify: true },
@@ -92,7 +92,7 @@ describe('values', () => {
     expect(read('tls { verify: true }\n}\n')).toEqual({ tls: { verify: true } });
   });
 
-  it('says where each key and value stands', () => {
+  it('records the position of each key and value', () => {
     const root = parseConf('# one\r\ntls {\r\n  verify: true\r\n}\r\n', { file: 'a/nats.conf' });
     const tls = root.entries.get('tls');
     expect(tls?.keyPosition).toEqual({ file: 'a/nats.conf', line: 2, column: 1, offset: 7 });
@@ -104,12 +104,12 @@ describe('values', () => {
 });
 
 describe('variables', () => {
-  it('finds the innermost block that has the name, up to there', () => {
+  it('resolves a variable to the innermost definition that precedes it', () => {
     const text = 'i = 22\nnest { i = 11, a = $i }\nb = $i\nlist = [ { c: $i } ]\ni = 33\nd = $i';
     expect(read(text)).toMatchObject({ nest: { a: 11n }, b: 22n, list: [{ c: 22n }], d: 33n });
   });
 
-  it('repeats blocks and arrays, at the place of the reference', () => {
+  it('repeats blocks and arrays at the position of the reference', () => {
     const root = parseConf('users = [ { user: a } ]\nA { users = $users }', { file: 'f' });
     expect(plain(root)).toEqual({ users: [{ user: 'a' }], A: { users: [{ user: 'a' }] } });
     const account = root.entries.get('A')?.value;
@@ -117,13 +117,13 @@ describe('variables', () => {
     expect(users?.value.position).toMatchObject({ line: 2, column: 13 });
   });
 
-  it('marks the entries that are referred to', () => {
+  it('marks the entries that a variable refers to', () => {
     const root = parseConf('a = 1\nb = $a', { file: 'f' });
     expect(root.entries.get('a')?.referenced).toBe(true);
     expect(root.entries.get('b')?.referenced).toBe(false);
   });
 
-  it('reads environment variables as values, which may refer to others', () => {
+  it('parses environment variables as values, which may refer to other variables', () => {
     const environment = { PORT: '4222', HOST: '"a b"', BLOCK: '{ x: $PORT }', EMPTY: '' };
     expect(read('a = $PORT\nb = $HOST\nc = $BLOCK\nd = $EMPTY', { environment })).toEqual({
       a: 4222n,
@@ -133,19 +133,19 @@ describe('variables', () => {
     });
   });
 
-  it('refuses environment variables that refer to each other in a circle', () => {
+  it('rejects environment variables that refer to each other in a cycle', () => {
     expect(problems('\na = $A', { environment: { A: '[ $B ]', B: '$A' } })).toEqual([
       'nats.conf:2:5: in the environment variable A: in the environment variable B: ' +
         'the environment variable A refers to itself',
     ]);
   });
 
-  it('takes no property of an object for a variable', () => {
+  it('does not resolve a variable to an inherited property of an object', () => {
     expect(problems('a = $toString\nb = $__proto__')).toHaveLength(2);
     expect(problems('a = $toString', { environment: process.env })).toHaveLength(1);
   });
 
-  it('says where a variable has no value, but not its name, which may be a password without quotes', () => {
+  it('reports the position of an undefined variable, but not its name, which may be an unquoted password', () => {
     const found = problems('password = $ecret\nother = $ecret2');
     expect(found).toEqual([
       'nats.conf:1:12: this variable has no value',
@@ -153,13 +153,13 @@ describe('variables', () => {
     ]);
   });
 
-  it('stops when variables multiply beyond all measure', () => {
+  it('stops when variables repeat more than a million values', () => {
     let text = 'a0 = [ x, x ]\n';
     for (let i = 1; i < 40; i++) text += `a${i} = [ $a${i - 1}, $a${i - 1} ]\n`;
     expect(problems(text)).toEqual([expect.stringContaining('more than 1000000 values')]);
   });
 
-  it('stops when variables nest deeper than anything that is written', () => {
+  it('stops when variables nest values deeper than 100 levels', () => {
     let text = 'a0 = []\n';
     for (let i = 1; i < 110; i++) text += `a${i} = [ $a${i - 1} ]\n`;
     expect(problems(text)).toEqual(['nats.conf:101:8: nested deeper than 100 levels']);
@@ -167,7 +167,7 @@ describe('variables', () => {
 });
 
 describe('include', () => {
-  it('reads a file relative to the one that names it, into the block where it stands', () => {
+  it('reads a file relative to the one that includes it, into the block of the include', () => {
     const readFile = files({
       'etc/tls/main.conf': 'verify: true\ninclude "sub/more.conf"',
       'etc/tls/sub/more.conf': '{ timeout: 2 }',
@@ -179,7 +179,7 @@ describe('include', () => {
     });
   });
 
-  it('gives its variables to what follows, and sees none of the file that includes it', () => {
+  it('defines variables for the rest of the including file, but cannot use those of that file', () => {
     const readFile = files({ 'a.conf': 'PASS: x', 'b.conf': 'c: $PASS' });
     expect(read("include 'a.conf'\nb: $PASS", { readFile })).toEqual({ PASS: 'x', b: 'x' });
     expect(problems('PASS: x; include b.conf', { readFile })).toEqual([
@@ -187,14 +187,14 @@ describe('include', () => {
     ]);
   });
 
-  it('treats include as a key where a separator follows', () => {
+  it('treats include as a key when a separator follows', () => {
     expect(read('include: a\nx { include=b, y: { "include" c } }')).toEqual({
       include: 'a',
       x: { include: 'b', y: { include: 'c' } },
     });
   });
 
-  it('joins the errors of all files, each with its own place', () => {
+  it('reports the errors of all files, each with its own position', () => {
     const readFile = files({ 'a.conf': '\n  x: "open' });
     expect(problems('include a.conf\ny: $NONE\ninclude ./gone.conf', { readFile })).toEqual([
       'a.conf:2:6: this quote is never closed',
@@ -203,19 +203,19 @@ describe('include', () => {
     ]);
   });
 
-  it('refuses a file that includes itself over another', () => {
+  it('rejects a file that includes itself through another file', () => {
     const readFile = files({ 'b/a.conf': 'include ../nats.conf', 'nats.conf': 'include b/a.conf' });
     expect(problems('include b/a.conf', { readFile })).toEqual(['b/a.conf:1:1: "nats.conf" includes itself']);
   });
 
-  it('refuses files that include each other without end', () => {
+  it('rejects includes that are nested without end', () => {
     const readFile = (path: string) => `include x${path}`;
     expect(problems('include a', { readFile })).toEqual([
-      expect.stringMatching(/^x+a:1:1: files include each other over 16 levels$/),
+      expect.stringMatching(/^x+a:1:1: files include each other more than 16 levels deep$/),
     ]);
   });
 
-  it('refuses more files than anybody has', () => {
+  it('rejects more than 256 included files', () => {
     const readFile = () => 'a: 1';
     const text = Array.from({ length: 300 }, (_, i) => `include f${i}\n`).join('');
     expect(problems(text, { readFile })[0]).toBe('nats.conf:257:1: more than 256 files are included');
@@ -247,40 +247,40 @@ describe('errors', () => {
     ['a { ] }', '1:5: expected a key or "}", found "]"'],
     ['a =\nb 1', '1:4: expected a value, found the end of the line'],
     ['a = .5', '1:5: a number must start with a digit'],
-    ['a = 5.', '1:7: expected a digit after the point'],
+    ['a = 5.', '1:7: expected a digit after the decimal point'],
     ['a = -b', '1:5: expected a digit after "-"'],
     ['a = 12-34', '1:5: expected a date such as 2026-01-31T12:00:00Z'],
-    ['a = 2026-02-30T00:00:00Z', '1:5: there is no such date'],
+    ['a = 2026-02-30T00:00:00Z', '1:5: this date does not exist'],
     ['a = 5kbb', '1:6: unknown size suffix'],
     ['a = 10e', '1:5: the integer does not fit into 64 bits'],
     ['a = 9223372036854775808', '1:5: the integer does not fit into 64 bits'],
     [`a = ${'9'.repeat(400)}.0`, '1:5: the number is too large'],
-    ['a = ٣', '1:5: a number must be of the digits 0 to 9'],
+    ['a = ٣', '1:5: a number may only contain the digits 0 to 9'],
     ['a = "\\q"', '1:6: unknown escape'],
     ['include [a]', '1:9: expected the name of a file to include'],
     ['\ufeffport: 1', '1:1: the file starts with a byte order mark'],
-    ['p\0o\0r\0t\0', '1:2: a NUL character'],
-  ])('points at what is wrong in %j', (text, expected) => {
+    ['p\0o\0r\0t\0', '1:2: unexpected NUL character'],
+  ])('reports the position and the problem of %j', (text, expected) => {
     expect(problems(text)).toEqual([`nats.conf:${expected}`]);
   });
 
-  it('shows the errors of several lines together and goes on reading after each', () => {
+  it('continues after an error and reports the errors of several lines together', () => {
     const text = 'a: 1 2\nb: .5, .6\ntls {\n  c: , d: 3kbb\n  e: [ x y, z ]\n}\ncluster{ f: 1 }\n}\ng: 1';
     expect(problems(text).map((problem) => problem.split(':')[1])).toEqual(['1', '2', '4', '5', '7', '8']);
   });
 
-  it('stops after twenty lines with errors', () => {
+  it('stops after twenty lines with syntax errors, or fifty undefined variables', () => {
     expect(problems('a b c\n'.repeat(1000))).toHaveLength(20);
     expect(problems('a: $NONE\n'.repeat(1000))).toHaveLength(50);
   });
 
-  it('never repeats a value', () => {
+  it('never includes a value in an error', () => {
     const text = 'password: s3cret s3cret\nb: "s3cret\\q"\nc: 5s3cret-\nd: -s3cret\ne: $s3cret\nf: 12-s3cret';
     expect(problems(text).join('\n')).not.toContain('s3cret');
     expect(problems('a: $A', { environment: { A: '"s3cret' } }).join()).not.toContain('s3cret');
   });
 
-  it('gives the hint of a lone error to the error, and shows those of several inline', () => {
+  it('uses the hint of a single error as the hint, and prints the hints of several errors inline', () => {
     const thrown = (text: string) => {
       try {
         read(text);
@@ -291,12 +291,12 @@ describe('errors', () => {
     expect(thrown('a = .5')).toMatchObject({
       code: 'invalid-configuration',
       message: 'nats.conf:1:5: a number must start with a digit',
-      hint: 'put quotes around a string that starts with a point',
+      hint: 'put quotes around a string that starts with a dot',
       exitCode: 1,
     });
     expect(thrown('a = .5\nb')).toMatchObject({
       message:
-        'nats.conf:1:5: a number must start with a digit (put quotes around a string that starts with a point)\n' +
+        'nats.conf:1:5: a number must start with a digit (put quotes around a string that starts with a dot)\n' +
         'nats.conf:2:1: this key has no value',
       hint: undefined,
     });
@@ -309,18 +309,18 @@ describe('limits', () => {
     ['', 'a {'],
     ['', '{'],
     ['', 'a [ {'],
-  ])('refuses %j and 200,000 times %j without using up the stack', (start, open) => {
+  ])('rejects %j followed by 200,000 times %j without exhausting the stack', (start, open) => {
     expect(problems(start + open.repeat(200_000))[0]).toMatch(/nested deeper than 100 levels$/);
   });
 
-  it('refuses deep nesting over environment variables', () => {
+  it('rejects deep nesting through environment variables', () => {
     const environment = Object.fromEntries(
       Array.from({ length: 20 }, (_, i) => [`V${i}`, `${'['.repeat(30)}$V${i + 1}${']'.repeat(30)}`]),
     );
     expect(problems('a = $V0', { environment })[0]).toMatch(/nested deeper than 100 levels$/);
   });
 
-  it('refuses a text of more than 4 MiB', () => {
+  it('rejects a text of more than 4 MiB', () => {
     expect(problems('#'.repeat(4 * 1024 * 1024 + 1))).toEqual([
       'nats.conf:1:1: larger than 4194304 characters',
     ]);
@@ -334,7 +334,7 @@ describe('limits', () => {
     ['unfinished numbers', 'a 1.\n'.repeat(800_000)],
     ['keys', 'a 1 '.repeat(1_000_000)],
     ['spaces', `a${' '.repeat(4_000_000)}`],
-  ])('reads four million characters of %s in no time', (_, text) => {
+  ])('parses four million characters of %s in less than two seconds', (_, text) => {
     const start = performance.now();
     expect(problems(text).length).toBeGreaterThan(0);
     expect(performance.now() - start).toBeLessThan(2000);

@@ -4,7 +4,7 @@ import { type PrintValue, printBlock, printKey, printValue } from '../../src/con
 import { plain } from '../support/conf-values.ts';
 
 describe('printBlock', () => {
-  it('prints one field a line, blocks and long arrays over several, and leaves out what is undefined', () => {
+  it('prints one field per line, blocks and long arrays over several lines, and omits undefined fields', () => {
     const pin = 'a'.repeat(64);
     const printed = printBlock('tls', {
       cert_file: './certs/server-cert.pem',
@@ -61,31 +61,34 @@ describe('printBlock', () => {
     '# not a comment',
     '(',
     '',
-  ])('prints the string %j so that it reads back', (text) => {
+  ])('prints the string %j so that it parses back', (text) => {
     expect(plain(parseConf(`a: ${printValue(text)}`, { file: 'f' }))).toEqual({ a: text });
   });
 
   it.each<PrintValue>([0, -5, 4222, 0.25, -0.5, 2n ** 62n, true, [1], [true], [-1.5], ['a', 1]])(
-    'prints %s so that it reads back',
+    'prints the value %s so that it parses back',
     (value) => {
       const read = plain(parseConf(`a: ${printValue(value)}`, { file: 'f' })) as { a: unknown };
       expect(JSON.stringify(read.a, numbers)).toBe(JSON.stringify(value, numbers));
     },
   );
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY, 1e21, 1e-7])('refuses the number %d', (value) => {
-    expect(() => printValue(value)).toThrow(RangeError);
-  });
+  it.each([Number.NaN, Number.POSITIVE_INFINITY, 1e21, 1e-7])(
+    'throws for the number %d, which the language cannot express',
+    (value) => {
+      expect(() => printValue(value)).toThrow(RangeError);
+    },
+  );
 
   it.each(['include', 'a b', 'a"b', "a'b", 'foo.>', '{', '', '9', 'x:y'])(
-    'prints the key %j so that it reads back',
+    'prints the key %j so that it parses back',
     (key) => {
       expect(plain(parseConf(`${printKey(key)} 1`, { file: 'f' }))).toEqual({ [key]: 1n });
       expect(plain(parseConf(`m { ${printKey(key)} 1 }`, { file: 'f' }))).toEqual({ m: { [key]: 1n } });
     },
   );
 
-  it('refuses a key that no quote can hold', () => {
+  it('throws for a key that contains both kinds of quotes', () => {
     expect(() => printKey('\'"')).toThrow(RangeError);
   });
 });

@@ -1,4 +1,4 @@
-// Random configurations from a seed: well-formed ones, mutated ones, and soup.
+// Generates random configurations from a seed: well-formed ones, mutated ones, and random sequences of tokens.
 import { below } from '../support/seeded.ts';
 
 type Random = () => number;
@@ -112,13 +112,13 @@ function pick<T>(random: Random, choices: readonly T[]): T {
   return choices[below(random, choices.length)] as T;
 }
 
-/** A configuration that nats-server takes, mostly. */
+/** Returns a configuration that nats-server usually accepts. */
 export function wellFormed(random: Random): string {
   const text = repeat(random, 5, () => entry(random, 0));
   return random() < 0.2 ? `{\n${text}}` : text;
 }
 
-/** Anything from a configuration with a slip to a heap of pieces. */
+/** Returns anything from a configuration with a few mistakes to a random sequence of tokens. */
 export function anything(random: Random): string {
   if (random() < 0.4) return repeat(random, 14, () => pick(random, PIECES));
   let text = wellFormed(random);
@@ -145,6 +145,6 @@ function value(random: Random, depth: number): string {
   const space = pick(random, ['', ' ', '\n  ', '\r\n\t']);
   if (kind < 0.25) return `{${space}${repeat(random, 3, () => entry(random, depth + 1))}}`;
   if (kind > 0.45) return pick(random, SCALARS);
-  // A space, for a bracket right after a number is part of a string.
+  // With a space, because a bracket directly after a number is part of a string.
   return `[${space}${repeat(random, 3, () => value(random, depth + 1) + pick(random, ITEM_ENDS))} ]`;
 }

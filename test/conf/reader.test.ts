@@ -11,7 +11,7 @@ function open(text: string, where = 'tls') {
 }
 
 describe('MapReader', () => {
-  it('reads every type under the name or another spelling of it, in any case', () => {
+  it('reads every type of option by its name or an alias, in any case', () => {
     const { reader, found } = open(
       'Name: n\nPORT: 4222\nratio: 0.5\nwhole: 2\ndebug: on\nuser: u\nlist: [ a, b ]\none: a\nempty: []\nb { x: 1 }',
     );
@@ -31,7 +31,7 @@ describe('MapReader', () => {
     expect(found()).toEqual([]);
   });
 
-  it('answers undefined for what is absent, and says nothing', () => {
+  it('returns undefined for an absent option without reporting a problem', () => {
     const { reader, found } = open('');
     expect(reader.string('a')).toBeUndefined();
     expect(reader.strings('a')).toBeUndefined();
@@ -42,7 +42,7 @@ describe('MapReader', () => {
     expect(found()).toEqual([]);
   });
 
-  it('counts a bare number as seconds and a string as a duration', () => {
+  it('reads a bare number as seconds and a string as a duration', () => {
     const { reader, found } = open('a: 2\nb: 0.5\nc: "1m30s"\nd: 250ms\ne: soon\nf: true\ng: "1d"');
     expect(reader.durationMs('a')).toBe(2000);
     expect(reader.durationMs('b')).toBe(500);
@@ -56,7 +56,7 @@ describe('MapReader', () => {
     ]);
   });
 
-  it('cuts a duration to what a timer can take, which would end at once for a longer one', () => {
+  it('limits a duration to the longest delay of a timer, because a longer timer would fire at once', () => {
     const { reader } = open('a: "1000h"\nb: 10000000\nc: "-1000h"');
     expect(['a', 'b', 'c'].map((name) => reader.durationMs(name))).toEqual([
       2 ** 31 - 1,
@@ -65,7 +65,7 @@ describe('MapReader', () => {
     ]);
   });
 
-  it('names what it expected and what it found, with the place of the value, and never the value', () => {
+  it('reports the expected and the found type with the position of the value, but never the value', () => {
     const { reader, found } = open(
       'a: s3cret\nb: 1\nc: [ s3cret, 2 ]\nd: { s3cret: 1 }\ne: 99999999999999999',
       '',
@@ -84,7 +84,7 @@ describe('MapReader', () => {
     ]);
   });
 
-  it('reports each field that nobody asked for, with the nearest one that somebody did', () => {
+  it('reports each field that was not read, with the nearest field that was', () => {
     const { reader, problems } = open('ca_fle: x\n"cluster.tls": y\ncert_file: z');
     reader.string('ca_file');
     reader.string('cert_file');
@@ -100,7 +100,7 @@ describe('MapReader', () => {
     expect(problems[1]).not.toHaveProperty('hint');
   });
 
-  it('stops guessing what was meant where nobody can have misspelled so many, and still names them all', () => {
+  it('reports every unknown field, but suggests a name for the first fifty only', () => {
     const { reader, problems } = open(Array.from({ length: 60 }, (_, index) => `port${index}: 1`).join('\n'));
     reader.integer('port');
     reader.finish();
@@ -108,14 +108,14 @@ describe('MapReader', () => {
     expect(problems.filter(({ hint }) => hint !== undefined)).toHaveLength(50);
   });
 
-  it('leaves alone a field that exists for a variable', () => {
+  it('does not report a field that a variable refers to', () => {
     const { reader, found } = open('certs: "./certs"\nca_file: $certs');
     expect(reader.string('ca_file')).toBe('./certs');
     reader.finish();
     expect(found()).toEqual([]);
   });
 
-  it('refuses an option given twice in different spellings, of which nats-server takes any', () => {
+  it('rejects an option given twice in different spellings, of which nats-server uses one at random', () => {
     const { reader, found } = open('Port: 1\nport: 2\nuser: a\nusername: b', '');
     reader.integer('port');
     reader.string('user', 'username');
@@ -127,13 +127,13 @@ describe('MapReader', () => {
     ]);
   });
 
-  it('says where an option stands, or its block when it is absent', () => {
+  it('returns the position of an option, or of its block when the option is absent', () => {
     const { reader } = open('a: 1\n  b: 2');
     expect(reader.position('b')).toMatchObject({ line: 2, column: 6 });
     expect(reader.position('c')).toMatchObject({ line: 1, column: 1 });
   });
 
-  it('takes findings of its caller', () => {
+  it('adds errors and warnings of its caller to the problems', () => {
     const { reader, problems } = open('a: 1');
     reader.error(reader.position('a'), 'must be even', 'use 2');
     reader.warning(reader.position('a'), 'is odd');
