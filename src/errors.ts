@@ -28,7 +28,7 @@ export class NatspkiError extends Error {
     this.exitCode = options.exitCode ?? 1;
   }
 
-  /** The problems, one per item. Line breaks inside an item come from untrusted input and must not start an output line. */
+  /** The problems, one per item. A line break inside an item is untrusted input and must not start an output line. */
   get lines(): readonly string[] {
     return this.#lines ?? [this.message];
   }

@@ -146,7 +146,7 @@ export async function createFile(path: string, data: string | Uint8Array, mode: 
   }
 }
 
-/** Gives a file the owner of the one it is about to replace: root may renew a file that a server reads as another user. */
+/** Gives a file the owner of the one it will replace: root may renew a file that a server reads as another user. */
 export function inheritOwner(path: string, old: { uid: number; gid: number }): void {
   const fresh = statSync(path);
   if (fresh.uid === old.uid && fresh.gid === old.gid) return;
@@ -253,7 +253,7 @@ export function isCode(error: unknown, ...codes: string[]): boolean {
   return codes.includes((error as NodeJS.ErrnoException)?.code ?? '');
 }
 
-/** Converts a system error into one that names the file and, where that helps, its mode; returns other errors as they are. */
+/** Converts a system error into one that names the file and, where that helps, its mode; returns other errors unchanged. */
 export function fileError(error: unknown, verb: 'read' | 'write', path: string): unknown {
   const code = (error as NodeJS.ErrnoException)?.code;
   if (error instanceof NatspkiError || typeof code !== 'string' || !/^E[A-Z]/.test(code)) return error;

@@ -48,7 +48,7 @@ export async function runRounds(options: RoundsOptions): Promise<void> {
   }
 }
 
-/** Returns the delay after this many consecutive failures, in milliseconds: 5 seconds, doubled each time, up to an hour. */
+/** Returns the delay after consecutive failures, in milliseconds: 5 seconds, doubled each time, up to an hour. */
 export function pauseAfter(failures: number): number {
   return Math.min(firstPauseMs * 2 ** (failures - 1), longestRestMs);
 }

@@ -112,7 +112,7 @@ export async function finishStaged(journalFolder: string): Promise<Recovery> {
   return { completed: decided.renames.length, undone };
 }
 
-/** Returns what a killed or running command has left: an uncommitted change (`staged`) or an incomplete one (`decided`). */
+/** Returns what a killed or running command has left: an uncommitted (`staged`) or incomplete (`decided`) change. */
 export function unfinishedWork(journalFolder: string): 'staged' | 'decided' | undefined {
   if (exists(join(journalFolder, 'journal.json'))) return 'decided';
   return exists(join(journalFolder, 'staged.json')) ? 'staged' : undefined;

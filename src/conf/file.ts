@@ -7,12 +7,12 @@ import { readFileSync } from '../files.ts';
 /** The largest configuration file, in bytes. */
 export const MAX_FILE_SIZE = 4 * 1024 * 1024;
 
-/** Reads a configuration; keeps a byte order mark, and turns bytes that are not UTF-8 into U+FFFD. Throws NatspkiError. */
+/** Reads a configuration; keeps a byte order mark, turns bytes that are not UTF-8 into U+FFFD. Throws NatspkiError. */
 export function readConfFile(path: string): string {
   return decode(readBytes(path));
 }
 
-/** Reads a configuration that is to be written back; throws NatspkiError when its text would not encode to the same bytes. */
+/** Reads a configuration for editing; throws NatspkiError when its text would not encode to the same bytes again. */
 export function readConfFileToEdit(path: string): string {
   const bytes = readBytes(path);
   const text = decode(bytes);

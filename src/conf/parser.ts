@@ -182,7 +182,7 @@ class ConfParser {
     return { kind: 'array', items: items.filter((item) => item !== undefined), position };
   }
 
-  /** Resolves `$NAME`: a bcrypt hash stays as it is; then the blocks are searched from the inside out, then the environment. */
+  /** Resolves `$NAME`: keeps a bcrypt hash as it is, then searches the blocks from the inside out, then the environment. */
   #resolve(name: string, position: Position, source: Source, scope: Scope): Value | undefined {
     if (name.startsWith('2a$')) return { kind: 'string', value: `$${name}`, position };
     for (let at: Scope | undefined = scope; at !== undefined; at = at.outer) {
@@ -255,7 +255,7 @@ class ConfParser {
     return this.included.length >= MAX_INCLUDES ? `more than ${MAX_INCLUDES} files are included` : undefined;
   }
 
-  /** Copies a value to another position. A block or array keeps its content, which counts and nests as if written again. */
+  /** Copies a value to another position. The content of a block or array counts and nests as if written again. */
   #repeat(value: Value, position: Position): Value {
     const weight = this.#weights.get(value);
     const repeated = { ...value, position };

@@ -311,7 +311,7 @@ class SyntaxReader {
     );
   }
 
-  /** Handles the end of the text, where only the top level, or a block around it after a full line, may end. Returns false. */
+  /** Handles the end of the text: only the top level, or a block around it after a full line, may end here. Returns false. */
   #finish(frame: Frame): false {
     const mayEnd = frame.kind === 'top' || (frame.kind === 'block' && this.#next === 'member');
     // After another problem the bracket may exist, but have been skipped.

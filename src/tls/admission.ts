@@ -1,20 +1,20 @@
-// How many handshakes may begin: by number in a second, by their bytes in a second, and one after the other. Knows no
-// sockets.
+// Decides when handshakes may start: rate limits by number and by bytes per second, and a fair queue that starts them one
+// at a time. It knows no sockets.
 
-/** Lets a number of handshakes begin in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
+/** Limits the handshakes that start in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
 export class HandshakeCounter {
   readonly #limit: number;
   readonly #now: () => number;
   #end = 0;
   #count = 0;
 
-  /** @param now milliseconds of a clock that only goes forward */
+  /** @param now milliseconds of a monotonic clock */
   constructor(limit: number, now: () => number = () => performance.now()) {
     this.#limit = limit;
     this.#now = now;
   }
 
-  /** Takes one; false when the second has none left. */
+  /** Counts a handshake; returns false when it exceeds the limit of this second. */
   take(): boolean {
     const now = this.#now();
     if (now >= this.#end) {
@@ -27,8 +27,8 @@ export class HandshakeCounter {
 }
 
 /**
- * A budget of handshake bytes a second (rate_limit). A handshake begins while there is some left, and pays in the end
- * for what it took; so the rate is kept over time, and a single one is never too large.
+ * A budget of handshake bytes per second (rate_limit). A handshake may start while budget is left, and its actual size is
+ * charged at its end. So the rate holds over time, and no single handshake is too large to start.
  */
 export class HandshakeBudget {
   readonly #bytesPerSecond: number;
@@ -37,7 +37,7 @@ export class HandshakeBudget {
   #left: number;
   #at: number;
   #timer: NodeJS.Timeout | undefined;
-  /** What a handshake is taken to cost until it is done. */
+  /** Bytes charged for a handshake until its actual size is known. */
   #estimate = 3000;
 
   constructor(bytesPerSecond: number, now: () => number = () => performance.now()) {
@@ -47,7 +47,7 @@ export class HandshakeBudget {
     this.#at = now();
   }
 
-  /** Calls `begin` when a handshake may begin, at once or later; gives a way to give up waiting. */
+  /** Calls `begin` when a handshake may start, now or later; returns a function that cancels the wait. */
   wait(begin: (pay: (bytes: number) => void) => void): () => void {
     const start = () => {
       const estimate = this.#estimate;
@@ -61,12 +61,12 @@ export class HandshakeBudget {
     this.#waiting.push(start);
     this.#admit();
     return () => {
-      const place = this.#waiting.indexOf(start);
-      if (place >= 0) this.#waiting.splice(place, 1);
+      const index = this.#waiting.indexOf(start);
+      if (index >= 0) this.#waiting.splice(index, 1);
     };
   }
 
-  /** Nobody who waits is called any more. */
+  /** Cancels all waits. */
   close(): void {
     clearTimeout(this.#timer);
     this.#waiting.length = 0;
@@ -89,7 +89,7 @@ export class HandshakeBudget {
   }
 }
 
-/** Somebody who waits for his turn. */
+/** A handshake in the queue. */
 interface Waiting {
   readonly begin: () => void;
   readonly since: number;
@@ -97,9 +97,8 @@ interface Waiting {
 }
 
 /**
- * Lets one begin after the other, and the addresses they come from take turns: who is alone with his address begins right
- * behind the first of a crowd. A handshake keeps the process busy for about a millisecond, and those of a crowd would
- * come between the messages of everybody else all at once.
+ * A fair queue of handshakes: they start one at a time, round-robin by address, so that one busy address cannot starve
+ * the rest. A handshake blocks the process for about a millisecond, so a burst of them would delay all messages.
  */
 export class HandshakeTurns {
   /** By address, the oldest first. */
@@ -110,11 +109,11 @@ export class HandshakeTurns {
   #isPausing = false;
 
   /**
-   * @param pause calls what it is given when the next one may begin
-   * @param patienceMs how many milliseconds the first from an address may have waited and still be the next one. Behind
-   *   that comes whoever waits there for the shortest time: the others would be gone soon after their turn, if not before,
-   *   and so would everybody behind them.
-   * @param now milliseconds of a clock that only goes forward
+   * @param pause calls its argument when the next handshake may start
+   * @param patienceMs the wait, in milliseconds, up to which an address is served oldest first. Beyond it the newest
+   *   handshake is next: clients that have waited longer time out soon after their turn, if not before, and so would all
+   *   clients behind them.
+   * @param now milliseconds of a monotonic clock
    */
   constructor(
     pause: (next: () => void) => unknown,
@@ -126,7 +125,7 @@ export class HandshakeTurns {
     this.#now = now;
   }
 
-  /** Calls `begin` when it is its turn, at once where nobody else has just begun; gives a way to give up waiting. */
+  /** Calls `begin` at its turn, or now if no handshake has just started; returns a function that cancels the wait. */
   wait(address: string, begin: () => void): () => void {
     const waiting: Waiting = { begin, since: this.#now(), isWaiting: true };
     const queue = this.#queues.get(address);
@@ -141,7 +140,7 @@ export class HandshakeTurns {
     this.#isPausing = next !== undefined;
     if (next === undefined) return;
     next.isWaiting = false;
-    // Before it begins, which could be anything.
+    // First, because `begin` could do anything.
     this.#pause(this.#next);
     next.begin();
   };
@@ -153,7 +152,7 @@ export class HandshakeTurns {
     const [oldest] = queue as [Waiting];
     const isLate = this.#now() - oldest.since > this.#patienceMs();
     const taken = isLate ? queue.pop() : queue.shift();
-    // Behind the other addresses.
+    // Move the address behind the other addresses.
     this.#queues.delete(address);
     if (queue.length > 0) this.#queues.set(address, queue);
     return taken;
@@ -169,8 +168,8 @@ export class HandshakeTurns {
 }
 
 /**
- * Gives what of an address stands for one place: of IPv6 its first 64 bits, since the others are anybody's to choose who
- * has a network (RFC 4291, section 2.5.4); all of IPv4, mapped into IPv6 or not, and of an address on the link.
+ * Returns the address prefix that identifies a source. It groups IPv6 by /64, because a host chooses its own lower bits
+ * (RFC 4291, section 2.5.4). An IPv4 address, mapped into IPv6 or not, and a link-local address are used whole.
  */
 export function placeOf(address: string): string {
   if (!address.includes(':') || address.includes('.') || address.startsWith('fe80:')) return address;
@@ -179,15 +178,15 @@ export function placeOf(address: string): string {
   return [...left, ...zeros, ...right].slice(0, 4).join(':');
 }
 
-/** How many addresses are remembered, and for how many milliseconds. */
+/** How many rejected addresses are remembered, and for how many milliseconds. */
 const remembered = { addresses: 10_000, milliseconds: 10_000 };
 
-/** Remembers from where somebody was refused lately, by the number of addresses that its memory allows. */
+/** Remembers addresses with recently rejected connections, up to a maximum number. */
 export class RefusedAddresses {
   readonly #until = new Map<string, number>();
   readonly #now: () => number;
 
-  /** @param now milliseconds of a clock that only goes forward */
+  /** @param now milliseconds of a monotonic clock */
   constructor(now: () => number = () => performance.now()) {
     this.#now = now;
   }

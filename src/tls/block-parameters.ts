@@ -1,4 +1,5 @@
-// Reads the cryptographic choices of a tls block: suites, curves, lowest version, pins. Refuses what OpenSSL cannot do.
+// Reads the cryptographic options of a tls block: cipher suites, curves, minimum version, pins. Reports what OpenSSL does
+// not support.
 
 import type { MapReader } from '../conf/reader.ts';
 import type { ArrayValue, Position, StringValue } from '../conf/value.ts';
@@ -23,7 +24,7 @@ export function readCipherSuites(reader: MapReader): string[] | undefined {
       reader.error(
         position,
         `unknown cipher suite "${name}"`,
-        near === undefined ? `use some of ${secureSuiteNames().join(', ')}` : `did you mean "${near}"`,
+        near === undefined ? `use one or more of ${secureSuiteNames().join(', ')}` : `did you mean "${near}"`,
       );
     } else if (suite.insecure && !mayBeInsecure) {
       reader.error(
@@ -36,7 +37,7 @@ export function readCipherSuites(reader: MapReader): string[] | undefined {
     } else if (suite.name !== name) {
       reader.warning(
         position,
-        `nats-server does not know "${name}" and refuses the configuration`,
+        `nats-server does not support "${name}" and rejects the configuration`,
         `write "${suite.name}"`,
         'nats-server-refuses',
       );
@@ -45,12 +46,12 @@ export function readCipherSuites(reader: MapReader): string[] | undefined {
   });
 }
 
-/** Reads curve_preferences as Go names, in their order. */
+/** Reads curve_preferences as Go names, in order of preference. */
 export function readCurves(reader: MapReader): string[] | undefined {
   return readNames(reader, 'curve_preferences', (name, position) => {
     const supported = supportedCurves();
     if (supported.includes(name)) return name;
-    const hint = `use some of ${supported.join(', ')}`;
+    const hint = `use one or more of ${supported.join(', ')}`;
     if (findCurve(name) === undefined) reader.error(position, `unknown curve "${name}"`, hint);
     else reader.error(position, `curve "${name}" is not in OpenSSL ${process.versions.openssl}`, hint);
     return undefined;
@@ -66,7 +67,7 @@ export function readMinVersion(reader: MapReader): TlsVersion | undefined {
     reader.error(
       found.position,
       '"min_version" is not a TLS version',
-      'use "1.2" or "1.3"; "1.0" and "1.1" work too and should not be used',
+      'use "1.2" or "1.3"; "1.0" and "1.1" work too, but are insecure',
     );
     return undefined;
   }
@@ -76,7 +77,7 @@ export function readMinVersion(reader: MapReader): TlsVersion | undefined {
   if (text < '1.2') {
     reader.warning(
       found.position,
-      `TLS ${text} is broken, and nats-server refuses it as min_version`,
+      `TLS ${text} is insecure, and nats-server rejects it as min_version`,
       'write min_version: "1.3", or "1.2" where a client needs it',
       'protocol-version',
     );
@@ -103,7 +104,7 @@ export function readPins(reader: MapReader): Set<Pin> | undefined {
   return pins;
 }
 
-/** Reads an array of names that may not be empty; `check` reports what it does not like. */
+/** Reads an array of names, which must not be empty; `check` reports a wrong name. */
 function readNames(
   reader: MapReader,
   option: string,
@@ -113,7 +114,7 @@ function readNames(
   if (array === undefined) return undefined;
   if (array.items.length === 0) reader.error(array.position, `"${option}" cannot be empty`);
   const names = strings(reader, option, array).flatMap(({ value, position }) => check(value, position) ?? []);
-  // OpenSSL takes no curve twice.
+  // OpenSSL rejects a curve that is listed twice.
   return names.length === 0 ? undefined : [...new Set(names)];
 }
 

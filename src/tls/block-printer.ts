@@ -1,19 +1,19 @@
-// Prints a tls block so that a current nats-server takes it; the other direction of block.ts.
+// Prints a tls block that a current nats-server accepts; the inverse of block.ts.
 
 import { type Fields, printBlock } from '../conf/printer.ts';
 import { formatGoDuration } from '../duration.ts';
 import { automaticFallbackMs, type TlsBlock, type TlsContext } from './block.ts';
 
-/** What somebody asked for; the rest is left to nats-server's defaults. What nats-server does not know is not in it. */
+/** The requested options; nats-server's defaults apply to the rest. Only options that nats-server supports. */
 export type TlsBlockOptions = Partial<Omit<TlsBlock, 'rateLimit' | 'minVersion'>> & {
   readonly minVersion?: '1.2' | '1.3' | undefined;
 };
 
-/** Prints `tls { ... }`, one option a line, without a newline at the end. */
+/** Prints `tls { ... }`, one option per line, without a newline at the end. */
 export function printTlsBlock(options: TlsBlockOptions, context: TlsContext): string {
   const { pairs = [], verifyAndMap, handshakeFirst, pinnedCerts, timeoutMs } = options;
   const [pair] = pairs;
-  // Said although nats-server verifies there without being told.
+  // Printed explicitly, although nats-server always verifies in these contexts.
   const verify = options.verify || context === 'cluster' || context === 'gateway';
   const fields: Fields = {
     ...(pairs.length === 1 ? { cert_file: pair?.certFile, key_file: pair?.keyFile } : {}),

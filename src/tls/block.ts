@@ -1,4 +1,4 @@
-// What a tls {} block says, as a value: reads it from a configuration and places every mistake. Opens no file.
+// Reads a tls {} block from a configuration into a value, and reports every problem with its position. Opens no file.
 
 import { resolve } from 'node:path';
 import type { ConfProblem } from '../conf/error.ts';
@@ -9,7 +9,7 @@ import type { Pin } from '../x509/pin.ts';
 import { readCipherSuites, readCurves, readMinVersion, readPins } from './block-parameters.ts';
 import type { TlsVersion } from './ciphers.ts';
 
-/** The block that a tls {} stands in; `client` is the top level of the file. */
+/** The block that contains a tls {}; `client` is the top level of the file. */
 export type TlsContext = 'client' | 'cluster' | 'gateway' | 'leafnodes' | 'websocket' | 'mqtt' | 'monitor';
 
 /** A certificate file (leaf first, then intermediates) and the file of its private key. */
@@ -18,31 +18,31 @@ export interface CertificatePair {
   readonly keyFile: string;
 }
 
-/** Every option of a tls block, defaults filled in. Names are nats-server's (server/opts.go, parseTLS). */
+/** Every option of a tls block, with defaults filled in. Names are nats-server's (server/opts.go, parseTLS). */
 export interface TlsBlock {
-  /** cert_file with key_file, or every entry of `certificates`; empty for a block that names none. */
+  /** cert_file with key_file, or every entry of `certificates`; empty for a block without certificates. */
   readonly pairs: readonly CertificatePair[];
   readonly caFile: string | undefined;
-  /** True as well with verify_and_map, and always in a cluster or gateway block. */
+  /** Also true with verify_and_map, and always in a cluster or gateway block. */
   readonly verify: boolean;
   readonly verifyAndMap: boolean;
-  /** Only servers whose certificate has the host of a configured route as a DNS name may connect. */
+  /** Accepts only servers whose certificate has the host of a configured route as a DNS name. */
   readonly verifyKnownUrls: boolean;
-  /** Skips the verification of servers that are connected to; never of those who connect. */
+  /** Skips the verification of servers on outgoing connections; never that of incoming ones. */
   readonly insecure: boolean;
   readonly allowInsecureCipherSuites: boolean;
-  /** Go names; undefined for all secure ones. */
+  /** Go names; undefined for all secure suites. */
   readonly cipherSuites: readonly string[] | undefined;
   /** Go names, in order of preference; undefined for OpenSSL's order. */
   readonly curvePreferences: readonly string[] | undefined;
   readonly minVersion: TlsVersion;
-  /** Milliseconds that a handshake may take. */
+  /** Timeout of a handshake, in milliseconds. */
   readonly timeoutMs: number;
-  /** Handshakes that may start in a second; undefined for no limit. */
+  /** Handshakes that may start per second; undefined for no limit. */
   readonly connectionRateLimit: number | undefined;
-  /** Handshake bytes a second (the option rate_limit); undefined for no limit. */
+  /** Handshake bytes per second (the option rate_limit); undefined for no limit. */
   readonly rateLimit: number | undefined;
-  /** Undefined: INFO first. Else TLS first, and INFO after `fallbackMs` of silence (undefined: never). */
+  /** Undefined: INFO first. Otherwise TLS first, and INFO after `fallbackMs` of silence (undefined: never). */
   readonly handshakeFirst: HandshakeFirst | undefined;
   /** Undefined: no pinning. */
   readonly pinnedCerts: ReadonlySet<Pin> | undefined;
@@ -52,7 +52,7 @@ export interface HandshakeFirst {
   readonly fallbackMs: number | undefined;
 }
 
-/** The block that says nothing: nats-server's defaults (server/const.go). */
+/** The value of an empty block: nats-server's defaults (server/const.go). */
 export const defaultTlsBlock: TlsBlock = {
   pairs: [],
   caFile: undefined,
@@ -74,7 +74,7 @@ export const defaultTlsBlock: TlsBlock = {
 /** Milliseconds that `handshake_first: auto` waits for the client (nats-server, server/const.go). */
 export const automaticFallbackMs = 50;
 
-/** What nats-server has and this broker does not. */
+/** Options that nats-server supports and this broker does not. */
 const unsupported = [
   'ocsp_peer',
   'cert_store',
@@ -85,8 +85,8 @@ const unsupported = [
 ];
 
 /**
- * Reads a tls block; what is wrong is added to `problems`, with its position, and the rest is read all the same.
- * @param baseDirectory what relative file names start from; the working directory (as in nats-server) when absent
+ * Reads a tls block; adds its problems to `problems`, with their positions, and reads the rest regardless.
+ * @param baseDirectory folder of relative file names; the working directory (as in nats-server) when absent
  */
 export function readTlsBlock(
   map: MapValue,
@@ -121,7 +121,7 @@ export function readTlsBlock(
     handshakeFirst: readHandshakeFirst(reader),
     pinnedCerts: readPins(reader),
   };
-  warnOfDoors(reader, block);
+  warnOfAccess(reader, block);
   refuseUnsupported(reader, where);
   reader.finish();
   return block;
@@ -173,7 +173,7 @@ function readCertificates(
   });
 }
 
-/** The option verify_cert_and_check_known_urls; who connects elsewhere has no URL that could be known. */
+/** Reads verify_cert_and_check_known_urls, which needs configured route or gateway URLs to compare with. */
 function readVerifyKnownUrls(reader: MapReader, isPeering: boolean): boolean {
   const option = 'verify_cert_and_check_known_urls';
   const isAsked = reader.boolean(option) ?? false;
@@ -193,8 +193,8 @@ function readInsecure(reader: MapReader, isPeering: boolean): boolean {
     reader.warning(
       reader.position('insecure'),
       isPeering
-        ? '"insecure" turns off the verification of servers that are connected to: anybody on the way can read along'
-        : '"insecure" has no effect here: it is for outgoing connections, and clients are verified as "verify" says',
+        ? '"insecure" turns off the verification of remote servers: an attacker on the path can read all traffic'
+        : '"insecure" has no effect here: it is for outgoing connections, and "verify" decides how clients are verified',
       'remove it',
       'skipped-verification',
     );
@@ -204,7 +204,7 @@ function readInsecure(reader: MapReader, isPeering: boolean): boolean {
 
 function readConnectionRateLimit(reader: MapReader): number | undefined {
   const limit = reader.integer('connection_rate_limit');
-  // nats-server takes nothing above zero for no limit.
+  // In nats-server zero and negative numbers mean no limit.
   return limit !== undefined && limit > 0 ? limit : undefined;
 }
 
@@ -213,8 +213,8 @@ function readRateLimit(reader: MapReader): number | undefined {
   if (limit !== undefined) {
     reader.warning(
       reader.position('rate_limit'),
-      'nats-server does not know "rate_limit" and refuses the configuration',
-      'use connection_rate_limit, a number of handshakes a second, where nats-server reads this file too',
+      'nats-server does not support "rate_limit" and rejects the configuration',
+      'use connection_rate_limit, in handshakes per second, if nats-server also reads this file',
       'nats-server-refuses',
     );
   }
@@ -232,8 +232,8 @@ function readHandshakeFirst(reader: MapReader): HandshakeFirst | undefined {
   if (reader.has('handshake_first_fallback')) {
     reader.warning(
       reader.position('handshake_first_fallback'),
-      'nats-server does not know "handshake_first_fallback" and refuses the configuration',
-      'write the duration as the value of handshake_first where nats-server reads this file too',
+      'nats-server does not support "handshake_first_fallback" and rejects the configuration',
+      'write the duration as the value of handshake_first if nats-server also reads this file',
       'nats-server-refuses',
     );
   }
@@ -255,7 +255,7 @@ function readHandshakeFirst(reader: MapReader): HandshakeFirst | undefined {
   return { fallbackMs: fallbackMs ?? (duration > 0 ? Math.min(duration, longestTimerMs) : undefined) };
 }
 
-/** Refuses what is not above zero; zero itself means the default, as in nats-server. */
+/** Reports a negative number; returns undefined for zero, which means the default, as in nats-server. */
 function positive(reader: MapReader, option: string, value: number | undefined): number | undefined {
   if (value !== undefined && value < 0) {
     reader.error(reader.position(option), `"${option}" cannot be negative`);
@@ -264,20 +264,20 @@ function positive(reader: MapReader, option: string, value: number | undefined):
   return value === 0 ? undefined : value;
 }
 
-/** Warns of doors that are open to too many, or to nobody. */
-function warnOfDoors(reader: MapReader, block: TlsBlock): void {
+/** Warns when the block accepts too many clients, or none. */
+function warnOfAccess(reader: MapReader, block: TlsBlock): void {
   if (block.verify && block.caFile === undefined) {
     reader.warning(
       reader.position('verify', 'verify_and_map'),
-      'without "ca_file" every certificate authority that this system trusts can let clients in',
-      'name the file of your own authority with ca_file',
+      'without "ca_file" a client certificate of any authority that this system trusts is accepted',
+      'set ca_file to the file of your own authority',
       'system-authorities',
     );
   }
   if (block.pinnedCerts !== undefined && !block.verify) {
     reader.warning(
       reader.position('pinned_certs'),
-      '"pinned_certs" without "verify" lets nobody in, since clients are not asked for a certificate',
+      'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate',
       'add verify: true',
       'pins-without-verify',
     );

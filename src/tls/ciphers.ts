@@ -1,4 +1,4 @@
-// The names that Go and nats-server use for TLS versions, cipher suites and curves, and what OpenSSL calls them.
+// Maps the names that Go and nats-server use for TLS versions, cipher suites and curves to those of OpenSSL.
 
 import {
   type CipherNameAndProtocol,
@@ -9,22 +9,22 @@ import {
 
 export type TlsVersion = '1.0' | '1.1' | '1.2' | '1.3';
 
-/** A cipher suite that Go knows (crypto/tls, CipherSuites and InsecureCipherSuites). */
+/** A cipher suite of Go (crypto/tls, CipherSuites and InsecureCipherSuites). */
 export interface CipherSuite {
   readonly name: string;
   readonly openssl: string;
-  /** True for those that nats-server takes only with allow_insecure_cipher_suites. */
+  /** True for suites that nats-server accepts only with allow_insecure_cipher_suites. */
   readonly insecure: boolean;
 }
 
-/** Lists the suites of TLS 1.3, the best first. */
+/** The suites of TLS 1.3, the preferred one first. */
 export const tls13Suites: readonly CipherSuite[] = [
   'TLS_AES_128_GCM_SHA256',
   'TLS_AES_256_GCM_SHA384',
   'TLS_CHACHA20_POLY1305_SHA256',
 ].map((name) => ({ name, openssl: name, insecure: false }));
 
-/** Lists the suites of TLS 1.2 and below, the best first. */
+/** The suites of TLS 1.2 and below, the preferred one first. */
 export const tls12Suites: readonly CipherSuite[] = [
   ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256', 'ECDHE-ECDSA-AES128-GCM-SHA256'],
   ['TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256', 'ECDHE-RSA-AES128-GCM-SHA256'],
@@ -52,38 +52,38 @@ export const tls12Suites: readonly CipherSuite[] = [
 
 const suites = new Map([...tls13Suites, ...tls12Suites].map((suite) => [suite.name, suite]));
 
-/** Finds a suite by Go's name; also by the short ChaCha20 names that the documentation of nats-server once had. */
+/** Finds a suite by Go's name, or by the short ChaCha20 names of older nats-server documentation. */
 export function findCipherSuite(name: string): CipherSuite | undefined {
   return suites.get(name) ?? (name.endsWith('_CHACHA20_POLY1305') ? suites.get(`${name}_SHA256`) : undefined);
 }
 
-/** Lists the names of the suites that need no allow_insecure_cipher_suites. */
+/** Lists the names of the suites that do not need allow_insecure_cipher_suites. */
 export function secureSuiteNames(): string[] {
   return [...suites.values()].filter(({ insecure }) => !insecure).map(({ name }) => name);
 }
 
-/** Tells whether this OpenSSL was built with a suite. */
+/** Returns whether this build of OpenSSL includes a suite. */
 export function isSuiteSupported(suite: CipherSuite): boolean {
-  // Node hands TLS 1.3 suites to OpenSSL in a list of their own, and a level alone is no list for the others.
+  // Node passes TLS 1.3 suites to OpenSSL in a separate list; a security level alone would leave the other list empty.
   if (suite.openssl.startsWith('TLS_')) return isContextPossible({ ciphers: suite.openssl });
-  // Security level 0 asks what is there, not what the default policy would let through.
+  // Security level 0 tests what the build includes, not what the default policy allows.
   return isContextPossible({ ciphers: `${suite.openssl}:@SECLEVEL=0` });
 }
 
 /**
- * Gives the `ciphers` of a Node context for a list of Go names; undefined for all secure ones.
- * Without a TLS 1.3 name all of TLS 1.3 stays, as in Go; without a TLS 1.2 name TLS 1.2 is off, as in Go.
+ * Returns the `ciphers` of a Node context for a list of Go names; undefined stands for all secure suites.
+ * As in Go, a list without a TLS 1.3 suite enables all of TLS 1.3, and one without a TLS 1.2 suite disables TLS 1.2.
  */
 export function opensslCiphers(names: readonly string[] | undefined, minVersion: TlsVersion): string {
   const wanted = (names ?? secureSuiteNames()).flatMap((name) => findCipherSuite(name) ?? []);
   const all = wanted.some((suite) => tls13Suites.includes(suite)) ? wanted : [...tls13Suites, ...wanted];
   const list = all.map(({ openssl }) => openssl);
-  // OpenSSL 3 signs TLS 1.0 and 1.1 handshakes, which need SHA-1, at no higher security level.
+  // OpenSSL 3 signs TLS 1.0 and 1.1 handshakes, which need SHA-1, only at this security level.
   if (minVersion < '1.2') list.push('@SECLEVEL=0');
   return list.join(':');
 }
 
-/** The curves of nats-server (server/ciphersuites.go) and the groups of OpenSSL. */
+/** The curves of nats-server (server/ciphersuites.go) with their OpenSSL groups. */
 const curves: ReadonlyMap<string, string> = new Map([
   ['X25519MLKEM768', 'X25519MLKEM768'],
   ['SecP384r1MLKEM1024', 'SecP384r1MLKEM1024'],
@@ -94,24 +94,24 @@ const curves: ReadonlyMap<string, string> = new Map([
   ['CurveP521', 'P-521'],
 ]);
 
-/** Finds OpenSSL's name of a curve; undefined for one that nats-server does not know. */
+/** Finds OpenSSL's name of a curve; undefined for a curve that nats-server does not have. */
 export function findCurve(name: string): string | undefined {
   return curves.get(name);
 }
 
-/** Lists the curves, in nats-server's order of preference, that this OpenSSL has as well. */
+/** Lists the curves that this OpenSSL supports, in nats-server's order of preference. */
 export function supportedCurves(): string[] {
   return [...curves].filter(([, group]) => isContextPossible({ ecdhCurve: group })).map(([name]) => name);
 }
 
-/** Gives Node's name of a TLS version. */
+/** Returns Node's name of a TLS version. */
 export function secureVersion(version: TlsVersion): SecureVersion {
   return version === '1.0' ? 'TLSv1' : `TLSv${version}`;
 }
 
-/** Names the version and suite of a connection as nats-server's connz does: "1.3", "TLS_AES_128_GCM_SHA256". */
+/** Returns the version and suite of a connection as nats-server's connz prints them: "1.3", "TLS_AES_128_GCM_SHA256". */
 export function describeConnection(socket: TLSSocket): { tls_version: string; tls_cipher_suite: string } {
-  // Both are null for a connection that is gone already.
+  // Both are null for a connection that has already closed.
   const protocol = socket.getProtocol() ?? 'unknown';
   const cipher: CipherNameAndProtocol | null = socket.getCipher();
   return {

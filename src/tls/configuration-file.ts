@@ -1,4 +1,4 @@
-// The tls block of a configuration file, changed in place: every other byte of the file stays as it was.
+// Edits the tls block of a configuration file in place; every other byte of the file stays as it was.
 
 import { addItem, items, setBlock } from '../conf/editor.ts';
 import { ConfErrors, type ConfProblem } from '../conf/error.ts';
@@ -13,24 +13,24 @@ import { whileLocked } from '../lock.ts';
 import type { Pin } from '../x509/pin.ts';
 import { readTlsBlock, type TlsContext } from './block.ts';
 
-/** Returns the path of blocks to the tls block of a context; monitoring has none of its own and uses the clients'. */
+/** Returns the path of blocks to the tls block of a context; monitoring uses the block of clients. */
 export function tlsBlockPath(context: TlsContext): string[] {
   return context === 'client' || context === 'monitor' ? ['tls'] : [context, 'tls'];
 }
 
 export interface BlockEdit {
   readonly context: TlsContext;
-  /** As printTlsBlock prints it. */
+  /** The block as printTlsBlock prints it. */
   readonly block: string;
-  /** Tells an option of the configuration from a definition, which is only there for a `$NAME` to refer to. */
+  /** Returns whether an entry is an option, rather than a definition that exists only for a `$NAME` to refer to. */
   readonly isOption: (root: MapValue, entry: Entry) => boolean;
-  /** Sees the whole text before it is written, and throws to keep the file as it is. */
+  /** Receives the whole text before it is written; throws to keep the file unchanged. */
   readonly check?: (text: string) => Promise<unknown>;
 }
 
 /**
- * Puts a printed tls block into a file, in place of the one that is there. Definitions that only the replaced block
- * used become comments; returns their names. Throws `unused-definition` for one in an included file.
+ * Replaces the tls block of a file with a printed one. Definitions that only the old block used are commented out;
+ * returns their names. Throws `unused-definition` for such a definition in an included file.
  */
 export async function writeTlsBlock(
   file: string,
@@ -50,13 +50,13 @@ export async function writeTlsBlock(
 }
 
 function wouldBeUnused({ name, file }: ForeignDefinition): NatspkiError {
-  const message = `the definition "${name}" in "${file}" would be left without a use, which nats-server refuses`;
+  const message = `the definition "${name}" in "${file}" would be unused, which nats-server rejects`;
   return new NatspkiError('unused-definition', message, {
     hint: `comment it out there, unless another file includes it, and try again`,
   });
 }
 
-/** Adds to pinned_certs those pins that are not there yet and returns them; the block itself must be there. */
+/** Adds the missing pins to pinned_certs and returns them; the block must exist. */
 export async function addPins(file: string, context: TlsContext, pins: readonly Pin[]): Promise<Pin[]> {
   const path = [...tlsBlockPath(context), 'pinned_certs'];
   let added: Pin[] = [];
@@ -68,7 +68,7 @@ export async function addPins(file: string, context: TlsContext, pins: readonly 
   return added;
 }
 
-/** Tells whether clients are refused for a certificate that nobody asks them for. */
+/** Returns whether the block rejects every client, because it has pins but does not request client certificates. */
 export function pinsLetNobodyIn(file: string, context: TlsContext): boolean {
   const problems: ConfProblem[] = [];
   try {
@@ -79,16 +79,15 @@ export function pinsLetNobodyIn(file: string, context: TlsContext): boolean {
     );
     if (block !== undefined) readTlsBlock(block, problems, context);
   } catch (error) {
-    // What else is wrong with the file is not the business of who adds a pin.
+    // Other errors in the file do not matter to a command that adds a pin.
     if (!(error instanceof ConfErrors)) throw error;
   }
   return problems.some(({ code }) => code === 'pins-without-verify');
 }
 
 /**
- * Edits a file, without losing what another process puts into it meanwhile; where there is nothing to change it only
- * reads.
- * @param edit gives the new text, and is asked again when somebody else was faster
+ * Edits a file without losing a concurrent change by another process; only reads it when there is nothing to change.
+ * @param edit returns the new text; called again when another process has changed the file meanwhile
  * @returns whether the file changed
  */
 export async function editConfiguration(

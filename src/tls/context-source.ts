@@ -1,5 +1,5 @@
-// The TLS material in use for one tls block: loads it, watches its files, swaps it whole. Whatever becomes of the files,
-// the last good material stays in use, and what is wrong is said once.
+// Provides the TLS material in use for one tls block: loads it, watches its files, and replaces it as a whole. When the
+// files become invalid, the last valid material stays in use and each problem is logged once.
 
 import { EventEmitter } from 'node:events';
 import { NatspkiError } from '../errors.ts';
@@ -10,53 +10,53 @@ import { describeChanges, type SwapEvent, SwapHistory } from './swap-history.ts'
 import type { FileWatch, FileWatcher } from './watcher.ts';
 
 export interface TlsSourceOptions {
-  /** How log lines name the block: `tls`, `cluster.tls`. */
+  /** The block as log lines name it: `tls`, `cluster.tls`. */
   readonly where: string;
   readonly log: Pick<Logger, 'info' | 'warn' | 'error'>;
-  /** Shared by all sources of a process; without one, only `reload` looks at the files. */
+  /** Shared by all sources of a process; without one, only `reload` checks the files. */
   readonly watcher?: FileWatcher;
   readonly now?: () => Date;
 }
 
-/** What happened with a source since it was opened. */
+/** The state of a source, counted since it was opened. */
 export interface TlsSourceStatus {
-  /** 1 for the material it was opened with, one more with each swap. */
+  /** 1 for the initial material, incremented by each swap. */
   readonly generation: number;
   readonly swaps: number;
-  /** Times that changed files were not taken. */
+  /** How often changed files were rejected. */
   readonly refused: number;
   readonly lastSwap: Date | undefined;
   readonly lastRefusal: { readonly at: Date; readonly reason: string } | undefined;
-  /** False while the files cannot be used and older material serves. */
+  /** False while the files are invalid and earlier material is in use. */
   readonly current: boolean;
-  /** The latest events, the oldest first. */
+  /** The most recent events, the oldest first. */
   readonly history: readonly SwapEvent[];
 }
 
 interface TlsSourceEvents {
-  /** Other material is in use; new handshakes get it at once. */
+  /** New material is in use; new handshakes use it immediately. */
   swap: [material: TlsMaterial];
-  /** The files changed and cannot be used; what was in use still is. */
+  /** The changed files are invalid; the previous material stays in use. */
   refused: [reason: string];
 }
 
-/** Files that are replaced one after the other do not fit each other in between: nothing is said of less than this. */
+/** A shorter failure, in milliseconds, is not logged: files that are replaced one by one do not match in between. */
 const graceMs = 250;
 const firstRetryMs = 25;
 const lastRetryMs = 5000;
 
-/** Gives the material for one tls block. */
+/** Provides the material for one tls block. */
 export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   readonly #options: TlsSourceOptions;
   readonly #now: () => Date;
   #material: TlsMaterial;
   #watch: FileWatch | undefined;
-  /** The load under way, and the one that waits for it. */
+  /** The load in progress, and the one queued behind it. */
   #running: Promise<boolean> = Promise.resolve(true);
   #next: Promise<boolean> | undefined;
   #failure: Failure | undefined;
   #retry: NodeJS.Timeout | undefined;
-  /** Somebody waits for the answer: no grace. */
+  /** A caller of `reload` waits for the result, so a failure is logged without the grace period. */
   #isAsked = false;
   #isClosed = false;
   #swaps = 0;
@@ -73,7 +73,7 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
     this.#remember('opened', describeChanges(undefined, material));
   }
 
-  /** Loads and watches; throws a NatspkiError when the material cannot be used. */
+  /** Loads the files and watches them; throws a NatspkiError when the material is invalid. */
   static async open(block: TlsBlock, options: TlsSourceOptions): Promise<TlsContextSource> {
     const material = await loadMaterial(block, (options.now ?? (() => new Date()))());
     const source = new TlsContextSource(material, options);
@@ -103,27 +103,27 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   }
 
   /**
-   * Loads the material of another block (a configuration reload) without using it yet; throws as open does.
-   * Prepare all blocks, then adopt all, and a reload is all or nothing.
+   * Loads the material of another block (a configuration reload) without using it yet; throws like open.
+   * To reload all or nothing, prepare all blocks and then adopt all of them.
    */
   async prepare(block: TlsBlock): Promise<TlsMaterial> {
     return loadMaterial(block, this.#now());
   }
 
-  /** Puts prepared material in use, and watches its files instead. */
+  /** Puts prepared material into use, and watches its files instead. */
   async adopt(material: TlsMaterial): Promise<void> {
     this.#recover();
     this.#swap(material);
     await this.#watchFiles();
   }
 
-  /** Looks at the files now; resolves to false when they cannot be used, which is logged and counted then. */
+  /** Checks the files now; resolves to false when they are invalid, which is also logged and counted. */
   reload(): Promise<boolean> {
     this.#isAsked = true;
     return this.#enqueue();
   }
 
-  /** Watches no more. */
+  /** Stops watching. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);
@@ -139,11 +139,11 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
     const watch = await watcher.watch(files, () => void this.#enqueue());
     if (this.#isClosed) watch.close();
     else this.#watch = watch;
-    // What changed between the load and the watch.
+    // The files may have changed between the load and the watch.
     await this.#enqueue();
   }
 
-  /** Loads after the load under way; a load that has not begun will see what the files are then. */
+  /** Queues a load behind the one in progress; a load that is already queued will see the current files anyway. */
   #enqueue(): Promise<boolean> {
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
@@ -158,7 +158,7 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
     const { block } = this;
     try {
       const material = await loadMaterial(block, this.#now());
-      // Closed, or a reload of the configuration brought another block.
+      // The source was closed, or a configuration reload replaced its block.
       if (this.#isClosed || block !== this.block) return true;
       this.#recover();
       if (material.digest !== this.#material.digest) this.#swap(material);
@@ -193,7 +193,7 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
     for (const { message } of material.warnings) log.warn(`${where}: ${message}`);
   }
 
-  /** Keeps what is in use, says why once, and tries again until the files are right. */
+  /** Keeps the material in use, logs the reason once, and retries until the files are valid. */
   #fail(error: unknown): void {
     this.#failure ??= { since: performance.now(), retryMs: firstRetryMs, reason: undefined };
     const failure = this.#failure;
@@ -211,18 +211,18 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
 
   #recover(): void {
     if (this.#failure?.reason !== undefined) {
-      this.#options.log.info(`${this.#options.where}: the files can be used again`);
+      this.#options.log.info(`${this.#options.where}: the files are valid again`);
     }
     this.#failure = undefined;
     clearTimeout(this.#retry);
   }
 }
 
-/** A time in which the files cannot be used. */
+/** A period in which the files are invalid. */
 interface Failure {
   readonly since: number;
   retryMs: number;
-  /** The last that was said of it; undefined while nothing was. */
+  /** The reason that was logged last; undefined while none was. */
   reason: string | undefined;
 }
 

@@ -1,5 +1,5 @@
-// Verified material as OpenSSL contexts, with the parameters of its tls block: one context by default, and others for
-// the hosts that a block with several certificates serves.
+// Creates OpenSSL contexts from verified material and the parameters of its tls block: a default context, and further
+// ones for the hosts of a block with several certificates.
 
 import { constants, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
@@ -8,27 +8,28 @@ import type { TlsBlock } from './block.ts';
 import { findCurve, opensslCiphers, secureVersion } from './ciphers.ts';
 import type { VerifiedPair } from './pair.ts';
 
-/** No tickets, which nobody here resumes; no renegotiation, in which a verified client could become another. */
+/** No tickets, because no session is resumed; no renegotiation, which could replace a verified client by another one. */
 const secureOptions = constants.SSL_OP_NO_TICKET | constants.SSL_OP_NO_RENEGOTIATION;
 
-/** From version 24 on, Node drops the certificates of other types of key when one is set. */
+/** Since version 24, Node drops the certificates of other key types when one is set. */
 const setReplacesAll = Number.parseInt(process.versions.node, 10) >= 24;
 
 /** The contexts of one block. */
 export class Contexts {
   /**
-   * What a server begins with and sets others then. It trusts nobody where that is possible: from a context with
-   * authorities OpenSSL would complete the chain it shows, up to a root that no client wants to see. It has the
-   * certificate of a block that has one; of several it has none, since what is set for a host may leave others in place.
+   * The context that a server connection starts with, before the final one is set. Where possible it trusts no authority:
+   * otherwise OpenSSL would use them to extend the chain that the server sends, up to a root that no client needs. It has
+   * the certificate of a block with a single one. For several it has none, because setting those of a host could leave
+   * others in place.
    */
   readonly atFirst: SecureContext;
-  /** For a client that names no host, or one that no certificate is for; and for connections to other servers. */
+  /** For a client that names no host, or a host without a certificate; and for connections to other servers. */
   readonly byDefault: SecureContext;
   readonly #single: readonly SingleContext[];
   readonly #default: readonly SingleContext[];
   readonly #optionsOf: (pairs: readonly VerifiedPair[]) => SecureContextOptions;
 
-  /** @param trust authorities as PEM; undefined trusts nobody. Throws a NatspkiError for what OpenSSL refuses. */
+  /** @param trust authorities as PEM; undefined trusts none. Throws a NatspkiError for anything that OpenSSL rejects. */
   constructor(block: TlsBlock, pairs: readonly VerifiedPair[], trust: readonly string[] | undefined) {
     this.#optionsOf = (some) => optionsOf(block, some, trust);
     this.#single = pairs.map((pair) => ({
@@ -46,19 +47,20 @@ export class Contexts {
       : makeContext({ ...(this.dependOnHost ? this.#optionsOf([]) : options), ca: [] }, 'the tls block');
   }
 
-  /** Whether the default certificates cannot be set one by one, so that a connection must begin with them. */
+  /** Whether the default certificates cannot be set one by one, so that a connection must start with them. */
   get #beginsWithDefault(): boolean {
     return setReplacesAll && this.#default.length > 1;
   }
 
-  /** Whether the host that a client names makes a difference. */
+  /** Whether the certificate depends on the host that a client names. */
   get dependOnHost(): boolean {
     return this.#single.length > 1;
   }
 
   /**
-   * Gives the contexts to set for a host, one for each type of key and the first in the block last; the default ones where
-   * the client names no host, or one that no certificate is for; none where the connection has begun with the right ones.
+   * Returns the contexts to set for a host, one for each key type, with the first of the block last. Returns the default
+   * ones when the client names no host, or one without a certificate. Returns none when the connection already started
+   * with the right ones.
    */
   forHost(serverName: string | undefined): readonly SecureContext[] {
     const candidates =
@@ -85,14 +87,14 @@ function optionsOf(
   trust: readonly string[] | undefined,
 ): SecureContextOptions {
   const groups = block.curvePreferences?.flatMap((curve) => findCurve(curve) ?? []);
-  // OpenSSL takes the last for the current one: that is to be the first in the block.
+  // OpenSSL makes the last certificate the current one, which must be the first of the block.
   const loaded = pairs.toReversed();
   return {
     cert: loaded.map(({ chain }) => chain.map((certificate) => certificate.toPem()).join('')),
     key: loaded.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
-    // Without any, Node would load its own list of authorities, which takes it 50 ms the first time.
+    // Without an array, Node would load its own list of authorities, which takes 50 ms the first time.
     ca: [...(trust ?? [])],
-    // As in Go, whatever the ca_file names is trusted, be it an intermediate authority or a lone certificate.
+    // As in Go, everything in the ca_file is trusted, including an intermediate authority or a single leaf certificate.
     allowPartialTrustChain: true,
     ciphers: opensslCiphers(block.cipherSuites, block.minVersion),
     honorCipherOrder: true,
@@ -111,11 +113,11 @@ function makeContext(options: SecureContextOptions, what: string): SecureContext
     return createSecureContext(options);
   } catch (cause) {
     const reason = (cause as Error).message.split(':').at(-1)?.trim();
-    throw new NatspkiError('tls-refused', `OpenSSL does not take ${what}: ${reason}`, { cause });
+    throw new NatspkiError('tls-refused', `OpenSSL rejects ${what}: ${reason}`, { cause });
   }
 }
 
-/** OpenSSL has one place for each type of key, and picks by what the client understands. */
+/** Keeps the first certificate of each key type: OpenSSL has one slot per type, and picks one that the client supports. */
 function firstOfEachKeyType(candidates: readonly SingleContext[]): SingleContext[] {
   const type = ({ pair }: SingleContext) => pair.key.asymmetricKeyType;
   return candidates.filter(

@@ -1,22 +1,22 @@
-// Distinguished names as nats-server compares them with user names (server/auth.go, checkClientTLSCertSubject): as Go
-// prints a subject, and as an LDAP name whose parts may stand in any order.
+// Compares distinguished names with user names as nats-server does (server/auth.go, checkClientTLSCertSubject): in the
+// form in which Go prints a subject, and as an LDAP name whose parts may be in any order.
 
 import { readChildren, readDer, readOid, tags } from '../x509/der.ts';
 import { readString } from '../x509/distinguished-name.ts';
 
-/** `CN=alice`: the type as an object identifier, the value decoded. */
+/** An attribute such as `CN=alice`: the type is an object identifier, the value is decoded. */
 export interface Attribute {
   readonly type: string;
   readonly value: string;
 }
 
-/** The parts in the order of the certificate; each has one attribute, seldom more. */
+/** The parts in the order of the certificate; each has one attribute, rarely more. */
 export type DistinguishedName = readonly (readonly Attribute[])[];
 
 const domainComponent = '0.9.2342.19200300.100.1.25';
 const commonName = '2.5.4.3';
 
-/** The types Go has names for, in the order in which it prints them (crypto/x509/pkix, Name). */
+/** The types that Go has names for, in the order in which it prints them (crypto/x509/pkix, Name). */
 const goTypes: ReadonlyMap<string, string> = new Map([
   ['2.5.4.5', 'SERIALNUMBER'],
   [commonName, 'CN'],
@@ -29,7 +29,7 @@ const goTypes: ReadonlyMap<string, string> = new Map([
   ['2.5.4.6', 'C'],
 ]);
 
-/** Those of nats-server's LDAP names besides (internal/ldap/dn.go). */
+/** The types of nats-server's LDAP names (internal/ldap/dn.go). */
 const ldapTypes: ReadonlyMap<string, string> = new Map([...goTypes, [domainComponent, 'DC']]);
 
 /** Reads a DER Name; throws DerError. */
@@ -42,49 +42,49 @@ export function readDistinguishedName(der: Buffer): DistinguishedName {
   );
 }
 
-/** Prints a name as Go's pkix.Name does without what it has no field for: `CN=alice,OU=NATS,O=Example`. */
+/** Prints a name as Go's pkix.Name does, without the types that it has no field for: `CN=alice,OU=NATS,O=Example`. */
 export function formatAsGo(name: DistinguishedName): string {
   const parts: string[] = [];
   for (const [type, label] of goTypes) {
     const values = valuesOf(name, type);
-    // Of these Go keeps the last one only; of the others it makes one part of several values.
+    // Of these two types Go keeps only the last value; several values of another type become one part.
     const kept = label === 'CN' || label === 'SERIALNUMBER' ? values.slice(-1) : values;
     if (kept.length > 0) parts.push(kept.map((value) => `${label}=${escapeAsGo(value)}`).join('+'));
   }
   return parts.join(',');
 }
 
-/** Gives the values of the domain components as `DC=example,DC=com`, unescaped as in nats-server; empty without any. */
+/** Prints the domain components as `DC=example,DC=com`, unescaped as in nats-server; empty if there are none. */
 export function formatDomainComponents(name: DistinguishedName): string {
   return valuesOf(name, domainComponent)
     .map((value) => `DC=${value}`)
     .join(',');
 }
 
-/** Gives the common name where there is exactly one. */
+/** Returns the common name if there is exactly one. */
 export function soleCommonName(name: DistinguishedName): string | undefined {
   const [only, ...others] = valuesOf(name, commonName);
   return others.length === 0 ? only : undefined;
 }
 
-/** A name in the form in which names are compared: each part as a text of its sorted attributes. */
+/** A name in comparable form: each part is a text of its sorted attributes. */
 export type ComparableName = readonly string[];
 
-/** Gives the form to compare; undefined for a name with a type that nats-server's LDAP names lack, or an empty one. */
+/** Converts a name to comparable form; undefined for an empty name, or a type that nats-server's LDAP names lack. */
 export function comparable(name: DistinguishedName): ComparableName | undefined {
   const parts = name
     .filter((part) => part.length > 0)
     .map((part) => part.map(({ type, value }) => ({ type: ldapTypes.get(type), value })));
   if (parts.length === 0 || parts.flat().some(({ type }) => type === undefined)) return undefined;
-  // A certificate begins with the country, an LDAP name with the common name.
+  // A certificate starts with the country, an LDAP name with the common name.
   return parts.map((part) => joinPart(part as { type: string; value: string }[])).reverse();
 }
 
-/** Parses an LDAP name (RFC 4514) such as a user name; undefined for anything else. */
+/** Parses an LDAP name (RFC 4514), such as a user name; undefined for anything else. */
 export function parseName(text: string): ComparableName | undefined {
   const parts: string[] = [];
   let part: { type: string; value: string }[] = [];
-  // Escapes stand for bytes, so the text is taken as its UTF-8 bytes.
+  // Escapes represent bytes, so the text is processed as its UTF-8 bytes.
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
   const attribute = / *([A-Za-z][\w.-]*|[\d.]+) *=((?:[^\\,+]|\\[ "#+,;<=>\\]|\\[0-9A-Fa-f]{2})*)([,+]|$)/y;
   for (;;) {
@@ -99,7 +99,7 @@ export function parseName(text: string): ComparableName | undefined {
   }
 }
 
-/** Whether two names are the same, their parts in the same order or, if `anyOrder`, in whatever. */
+/** Returns whether two names are equal, with their parts in the same order or, if `anyOrder`, in any order. */
 export function isSameName(a: ComparableName, b: ComparableName, anyOrder: boolean): boolean {
   if (a.length !== b.length) return false;
   if (!anyOrder) return a.every((part, index) => part === b[index]);
@@ -113,7 +113,7 @@ function valuesOf(name: DistinguishedName, wanted: string): string[] {
 }
 
 function joinPart(attributes: readonly { type: string; value: string }[]): string {
-  // As JSON, so that no value passes for two attributes.
+  // As JSON, so that no value can be mistaken for two attributes.
   return JSON.stringify(attributes.map(({ type, value }) => `${type.toLowerCase()}=${value}`).sort());
 }
 

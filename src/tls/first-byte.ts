@@ -1,4 +1,4 @@
-// Looks at the first byte a client sends without taking it: TLS or not. Makes no TLS itself.
+// Detects by the first byte that a client sends whether it speaks TLS, without consuming it. Makes no TLS connection.
 
 import type { Socket } from 'node:net';
 
@@ -7,7 +7,7 @@ const handshakeRecord = 0x16;
 
 /**
  * Waits for the first byte: `tls` for a handshake, `plain` for anything else, `silent` after `timeoutMs` without one,
- * `closed` when the client went away. What came stays in the socket, for whoever reads it next.
+ * `closed` when the client has disconnected. The received bytes stay in the socket for its next reader.
  */
 export function firstByte(socket: Socket, timeoutMs: number): Promise<'tls' | 'plain' | 'silent' | 'closed'> {
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-// Why a handshake failed, in words for the log: the cause, and whose certificate it was.
+// Explains for the log why a handshake failed: the cause, and the certificate involved.
 
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
@@ -9,7 +9,7 @@ import { formatSan } from '../x509/name.ts';
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf, shorten } from './peer.ts';
 
-/** What the other side of a handshake is. */
+/** The role of the peer in a handshake. */
 export type PeerRole = 'client' | 'server';
 
 /** The code of a HandshakeError. */
@@ -25,11 +25,11 @@ export type HandshakeFailure =
   | 'closed'
   | 'handshake-failed';
 
-/** A handshake that failed; its message goes behind `TLS handshake error: ` in the log. */
+/** A handshake that failed; the log prints its message after `TLS handshake error: `. */
 export class HandshakeError extends NatspkiError {
   override readonly name = 'HandshakeError';
   declare readonly code: HandshakeFailure;
-  /** True for what health checks and port scans do; nats-server logs that at debug (server/client.go). */
+  /** True for the behaviour of health checks and port scans, which nats-server logs at debug level (server/client.go). */
   readonly isProbe: boolean;
 
   constructor(
@@ -42,13 +42,13 @@ export class HandshakeError extends NatspkiError {
   }
 }
 
-/** What OpenSSL has to say against a certificate; Node has codes for a part of that only, and UNSPECIFIED for the rest. */
+/** OpenSSL's verification result for a certificate. Node has codes for some errors only, and UNSPECIFIED for the rest. */
 export interface Verdict {
   readonly code?: string | undefined;
   readonly message: string;
 }
 
-/** Explains why a peer that finished the handshake is refused. */
+/** Explains why a peer that completed the handshake is rejected. */
 export function explainVerdict(
   socket: TLSSocket,
   verdict: Verdict,
@@ -61,7 +61,9 @@ export function explainVerdict(
     return new HandshakeError(
       `no-${role}-certificate`,
       `${role} sent no certificate, expected one from an authority in ${trusted}`,
-      { hint: `give the ${role} its certificate and key; natspki issue ${role} NAME makes them` },
+      {
+        hint: `configure the ${role} with a certificate and key, such as those of natspki issue ${role} NAME`,
+      },
     );
   }
   const chain = chainOf(peer);
@@ -72,7 +74,7 @@ export function explainVerdict(
     );
   }
   const certificate = chain[0] as Certificate;
-  const who = `${role} certificate ${nameOf(certificate.subject)}`;
+  const what = `${role} certificate ${nameOf(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
     new HandshakeError(code, message, hint === undefined ? {} : { hint });
   switch (verdict.code) {
@@ -80,28 +82,28 @@ export function explainVerdict(
       return certificate.notAfter < new Date()
         ? refuse(
             `${role}-certificate-expired`,
-            `${who} expired at ${certificate.notAfter.toISOString()}`,
+            `${what} expired at ${certificate.notAfter.toISOString()}`,
             `natspki rotate ${certificate.commonName}`,
           )
-        : refuse(`${role}-certificate-expired`, `an authority above ${who} has expired`);
+        : refuse(`${role}-certificate-expired`, `an authority above ${what} has expired`);
     case 'CERT_NOT_YET_VALID':
       return refuse(
         `${role}-certificate-not-yet-valid`,
-        `${who}, or an authority above it, is not valid yet (not before ${certificate.notBefore.toISOString()})`,
+        `${what}, or an authority above it, is not valid yet (not before ${certificate.notBefore.toISOString()})`,
         'compare the clocks of both hosts',
       );
     case 'INVALID_PURPOSE':
       return refuse(
         `${role}-certificate-usage`,
-        explainPurpose(certificate, who, role),
-        `use a certificate of the profile ${role}, or route, which is for both`,
+        explainPurpose(certificate, what, role),
+        `use a certificate with the profile ${role}, or with route, which covers both usages`,
       );
     case 'DEPTH_ZERO_SELF_SIGNED_CERT':
-      return refuse(`${role}-certificate-untrusted`, `${who} is signed by itself and is not in ${trusted}`);
+      return refuse(`${role}-certificate-untrusted`, `${what} is self-signed and is not in ${trusted}`);
     case 'CERT_SIGNATURE_FAILURE':
       return refuse(
         `${role}-certificate-untrusted`,
-        `${who} is not from an authority in ${trusted}: there ${nameOf(certificate.issuer)} has another key`,
+        `${what} is not from an authority in ${trusted}: ${nameOf(certificate.issuer)} has a different key there`,
       );
     case 'UNABLE_TO_GET_ISSUER_CERT':
     case 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY':
@@ -109,24 +111,24 @@ export function explainVerdict(
     case 'SELF_SIGNED_CERT_IN_CHAIN':
       return refuse(
         `${role}-certificate-untrusted`,
-        `${who} is from an authority that is not trusted: ${nameOf((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
+        `${what} is from an authority that is not trusted: ${nameOf((chain.at(-1) as Certificate).issuer)} is not in ${trusted}`,
       );
     default:
-      return refuse(`${role}-certificate-invalid`, `${who} failed verification: ${verdict.message}`);
+      return refuse(`${role}-certificate-invalid`, `${what} failed verification: ${verdict.message}`);
   }
 }
 
-function explainPurpose({ extendedKeyUsage, keyUsage }: Certificate, who: string, role: PeerRole): string {
+function explainPurpose({ extendedKeyUsage, keyUsage }: Certificate, what: string, role: PeerRole): string {
   if (extendedKeyUsage?.includes(`${role}Auth`) === false) {
-    return `${who} is not for ${role}s: its extended key usage is ${extendedKeyUsage.join(', ')}`;
+    return `${what} is not for ${role}s: its extended key usage is ${extendedKeyUsage.join(', ')}`;
   }
   if (keyUsage?.includes('digitalSignature') === false) {
-    return `${who} is not for ${role}s: its key usage is ${keyUsage.join(', ')}, without digitalSignature`;
+    return `${what} is not for ${role}s: its key usage is ${keyUsage.join(', ')}, without digitalSignature`;
   }
-  return `an authority above ${who} may not issue certificates for ${role}s`;
+  return `an authority above ${what} may not issue certificates for ${role}s`;
 }
 
-/** Explains why a peer is refused whose certificate is in order and not among the pins; undefined where it is pinned. */
+/** Explains why a peer with a valid certificate is rejected by the pins; undefined when the certificate is pinned. */
 export function explainPin(
   socket: TLSSocket,
   pins: TlsMaterial['block']['pinnedCerts'],
@@ -138,13 +140,13 @@ export function explainPin(
   return new HandshakeError(
     `${role}-certificate-not-pinned`,
     peer === undefined
-      ? `${role} sent no certificate that can be read, and pinned_certs asks for one`
+      ? `${role} sent no readable certificate, which pinned_certs requires`
       : `${role} certificate ${shorten(peer.subject)} is not pinned: its pin is ${peer.pin}`,
     { hint: 'natspki pin CERTIFICATE --add CONFIG adds a pin' },
   );
 }
 
-/** Explains what OpenSSL or the connection said before the handshake was finished. */
+/** Explains an error of OpenSSL or of the connection before the handshake was complete. */
 export function explainFailure(
   error: NodeJS.ErrnoException,
   material: TlsMaterial,
@@ -156,7 +158,7 @@ export function explainFailure(
   if (/^(ECONNRESET|EPIPE|ECONNABORTED|ETIMEDOUT)$/.test(code)) {
     return fail(
       'connection-lost',
-      'client closed the connection before the handshake was done',
+      'client closed the connection before the handshake was complete',
       receivedBytes === 0,
     );
   }
@@ -165,10 +167,10 @@ export function explainFailure(
   if (
     /WRONG_VERSION_NUMBER|HTTPS?_(PROXY_)?REQUEST|UNKNOWN_PROTOCOL|BAD_PACKET_LENGTH|PACKET_LENGTH/.test(code)
   ) {
-    return fail('not-tls', 'client does not speak TLS: its first bytes are no handshake', true);
+    return fail('not-tls', 'client does not speak TLS: its first bytes are not a handshake', true);
   }
   if (/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW|NO_PROTOCOLS/.test(code)) {
-    return fail('nothing-in-common', `client speaks no TLS from version ${material.block.minVersion} on`);
+    return fail('nothing-in-common', `client does not support TLS ${material.block.minVersion} or later`);
   }
   if (material.certificates.length === 0) {
     return fail('nothing-in-common', 'this tls block names no certificate, so no handshake can succeed');
@@ -176,20 +178,20 @@ export function explainFailure(
   if (/NO_SHARED_CIPHER|NO_CIPHERS/.test(code)) {
     return fail(
       'nothing-in-common',
-      'client has none of the cipher suites of this server, or none for its type of key',
+      'client supports none of the cipher suites of this server, or none for its key type',
     );
   }
   if (/GROUP|KEY_SHARE|CURVE/.test(code)) {
-    return fail('nothing-in-common', 'client has none of the curves of this server');
+    return fail('nothing-in-common', 'client supports none of the curves of this server');
   }
   if (/SIGNATURE_ALGORITHM|DIGEST_ALGORITHM|SIGALGS/.test(code)) {
-    return fail('nothing-in-common', 'client has none of the signature algorithms of this server');
+    return fail('nothing-in-common', 'client supports none of the signature algorithms of this server');
   }
-  // OpenSSL's own words, without where in its source they come from.
+  // OpenSSL's own text, without the location in its source code.
   return fail('handshake-failed', (error as { reason?: string }).reason ?? error.message);
 }
 
-/** What a client says of this server's certificate before it hangs up. */
+/** Explains the alert with which a client rejects the certificate of this server. */
 function explainAlert(
   alert: string,
   { certificates, names }: TlsMaterial,
@@ -201,24 +203,24 @@ function explainAlert(
     case 'UNKNOWN_CA':
       return fail(
         'refused-by-client',
-        `client does not trust the authority of ${ours}: its list of authorities lacks the issuer`,
+        `client does not trust the authority of ${ours}: its list of authorities does not contain the issuer`,
       );
     case 'BAD_CERTIFICATE':
     case 'CERTIFICATE_UNKNOWN':
       return fail(
         'refused-by-client',
-        `client refused ${ours} (alert ${text}): it may not trust the issuer, or call this server by a name other than ${names.map(formatSan).join(', ') || 'none'}`,
+        `client rejected ${ours} (alert ${text}): it may not trust the issuer, or connect by a name other than ${names.map(formatSan).join(', ') || 'none'}`,
       );
     case 'CERTIFICATE_EXPIRED':
-      return fail('refused-by-client', `client refused ${ours}: expired by its clock`);
+      return fail('refused-by-client', `client rejected ${ours}: expired by the clock of the client`);
     case 'PROTOCOL_VERSION':
-      return fail('nothing-in-common', 'client wants another TLS version');
+      return fail('nothing-in-common', 'client requires another TLS version');
     default:
       return fail('refused-by-client', `client ended the handshake with the alert ${text}`);
   }
 }
 
-/** The certificates a client sent, its own first; undefined where one is not DER to the letter. */
+/** Returns the certificates that the peer sent, its own first; undefined when one of them is not strict DER. */
 function chainOf(peer: X509Certificate): Certificate[] | undefined {
   const sent = [peer];
   for (let next = peer.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
@@ -232,7 +234,7 @@ function chainOf(peer: X509Certificate): Certificate[] | undefined {
   }
 }
 
-/** Prints a name that a stranger chose, as long as a line of the log should have it. */
+/** Prints an untrusted name, shortened for a log line. */
 function nameOf(name: Certificate['subject']): string {
   return shorten(formatName(name));
 }

@@ -1,5 +1,5 @@
-// The only place where server-side TLS is made: an accepted socket becomes a TLS connection whose peer is verified.
-// No tls.Server takes part: it has no way to a connection before its handshake, where it is told what to trust.
+// The only module that makes server-side TLS connections: it turns an accepted socket into one with a verified peer.
+// It uses no tls.Server, which gives no access to a connection before the handshake, when the trust must be set.
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -16,25 +16,25 @@ import {
 } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 
-/** How many milliseconds apart handshakes begin from addresses that somebody was refused from lately. */
+/** Minimum interval between handshakes from recently rejected addresses, in milliseconds. */
 const refusedPauseMs = 2;
 
 /**
- * How many milliseconds apart somebody is told that he is not let in, and how long it is delayed at the most. Those who
- * wait for that begin no other handshakes, which leaves a part of these to others.
+ * Minimum interval between rejections, and the longest delay of one, in milliseconds. A client that waits for its
+ * rejection starts no other handshake meanwhile, which leaves capacity to other clients.
  */
 const refusalPauseMs = 5;
 const longestRefusalMs = 4000;
 
-/** How many milliseconds NATS clients give a connection to be made, unless they are told otherwise. */
+/** Default connection timeout of NATS clients, in milliseconds. */
 const usualPatienceMs = 2000;
 
-/** How an attempt can end; `throttled` is one that connection_rate_limit forbade. */
+/** The result of an attempt; `throttled` means rejected by connection_rate_limit. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
 
-/** Makes TLS connections out of accepted sockets, each with the material in use at that moment. */
+/** Turns accepted sockets into TLS connections, each with the material in use at that moment. */
 export class Handshaker {
-  /** How many ended how, since this was made; those who connect can bring about any of these. */
+  /** Number of attempts by result, since this handshaker was created; clients can cause each of these results. */
   readonly outcomes: Partial<Record<HandshakeOutcome, number>> = {
     ok: 0,
     throttled: 0,
@@ -58,7 +58,7 @@ export class Handshaker {
   readonly #attempts = new Map<Socket, Attempt>();
   readonly #turns = new HandshakeTurns(setImmediate, () => this.#patienceMs);
   readonly #refused = new RefusedAddresses();
-  /** For the addresses that somebody was refused from lately, all together. */
+  /** One queue for all recently rejected addresses together. */
   readonly #slowTurns = new HandshakeTurns(pauseOf(refusedPauseMs), () => this.#patienceMs);
   readonly #refusals = new HandshakeTurns(pauseOf(refusalPauseMs));
   #material: TlsMaterial;
@@ -77,7 +77,7 @@ export class Handshaker {
     this.#limit();
   }
 
-  /** False when connection_rate_limit forbids another handshake now; ask before `accept`, answer with nats-server's -ERR. */
+  /** Returns false when connection_rate_limit forbids a handshake. Call it before `accept`; answer with nats-server's -ERR. */
   admit(): boolean {
     this.#follow();
     const isAdmitted = this.#counter?.take() ?? true;
@@ -86,19 +86,19 @@ export class Handshaker {
   }
 
   /**
-   * Handshakes on a socket that nobody else reads any more; bytes that were read must be unshifted first.
-   * Resolves with a connection whose peer passed every check of the block, pins included, and of which nothing was read.
-   * Rejects with a HandshakeError, and then the socket is destroyed.
+   * Performs a handshake on a socket that has no other reader; bytes that were read must be unshifted first.
+   * Resolves with a connection whose peer passed every check of the block, pins included, and from which nothing was read.
+   * Rejects with a HandshakeError after destroying the socket.
    */
   accept(socket: Socket): Promise<TLSSocket> {
-    // Until there is a TLS connection to carry them.
+    // Errors are ignored until a TLS connection reports them.
     socket.on('error', ignore);
     if (this.#isClosed || socket.destroyed) {
       socket.destroy();
       this.#count('closed');
       return Promise.reject(new HandshakeError('closed', 'the listener was closed', { isProbe: true }));
     }
-    // Who hangs up in the middle of a handshake need not be told anything more.
+    // A client that ends the connection during the handshake needs no further answer.
     const { allowHalfOpen } = socket;
     socket.allowHalfOpen = false;
     return new Promise((resolve, reject) => {
@@ -120,17 +120,17 @@ export class Handshaker {
   }
 
   /**
-   * Tells that somebody was not let in. For ten seconds the handshakes from his address are among the 500 a second that
-   * all such addresses have: guessing costs as much as a handshake, which others are not to pay for.
+   * Records that a client was rejected. For ten seconds, handshakes from its address prefix share 500 handshakes per
+   * second with all other rejected prefixes, so that guessing credentials does not slow down other clients.
    */
   refused({ remoteAddress }: Socket): void {
     this.#refused.add(placeOf(remoteAddress ?? ''));
   }
 
   /**
-   * Calls `tell` when somebody may be told that he is not let in: at once where those are no more than 200 a second, and
-   * after four seconds at the latest where they are. So who guesses waits where it is known what he is. Before his next
-   * handshake everybody else from his address would wait behind him.
+   * Calls `tell` when a client may be told of its rejection: immediately up to 200 rejections per second, and after four
+   * seconds at the latest above that rate. The client is delayed after its rejection, so that it does not hold up other
+   * clients behind its address.
    */
   delayRefusal({ remoteAddress }: Socket, tell: () => void): void {
     let isTold = false;
@@ -148,7 +148,7 @@ export class Handshaker {
     }, longestRefusalMs).unref();
   }
 
-  /** Handshakes under way fail; connections that were handed over stay. */
+  /** Fails all handshakes in progress; established connections stay open. */
   close(): void {
     this.#isClosed = true;
     for (const socket of this.#attempts.keys()) {
@@ -157,7 +157,7 @@ export class Handshaker {
     this.#budget?.close();
   }
 
-  /** Takes the material that is in use now. */
+  /** Switches to the material that is in use now. */
   #follow(): void {
     const { material } = this.#source;
     if (material === this.#material) return;
@@ -172,12 +172,12 @@ export class Handshaker {
     this.#budget = rateLimit === undefined ? undefined : new HandshakeBudget(rateLimit);
   }
 
-  /** How long a client may wait for its turn and still have patience for the rest, whatever this side has. */
+  /** How many milliseconds a client may wait for its turn and still complete the handshake before its own timeout. */
   get #patienceMs(): number {
     return Math.min(this.#material.block.timeoutMs, usualPatienceMs) / 2;
   }
 
-  /** Has it wait for its turn, no longer than the handshake itself may take then. */
+  /** Queues a handshake; it waits for its turn for at most the timeout that also applies to the handshake itself. */
   #queue(socket: Socket, attempt: Attempt): void {
     const address = placeOf(socket.remoteAddress ?? '');
     const isSlow = this.#refused.has(address);
@@ -190,13 +190,13 @@ export class Handshaker {
     });
     if (!isWaiting) return;
     const { timeoutMs } = this.#material.block;
-    timer = setTimeout(() => this.#end(socket, waitedError(timeoutMs, isSlow)), timeoutMs);
+    timer = setTimeout(() => this.#end(socket, queueTimeoutError(timeoutMs, isSlow)), timeoutMs);
     attempt.atEnd.push(giveUp, () => clearTimeout(timer));
   }
 
-  /** Begins as soon as rate_limit lets it; the time runs from here. */
+  /** Starts the handshake when rate_limit allows it; the timeout counts from here. */
   #start(socket: Socket, { atEnd }: Attempt): void {
-    // Its 'close' is on the way.
+    // Its 'close' event follows.
     if (socket.destroyed) return;
     this.#follow();
     const material = this.#material;
@@ -219,7 +219,7 @@ export class Handshaker {
     atEnd.push(giveUp);
   }
 
-  /** Has Node handshake; a material that is swapped meanwhile makes no difference to it. */
+  /** Lets Node perform the handshake, with this material even if it is replaced meanwhile. */
   #begin(raw: Socket, material: TlsMaterial): void {
     const { block, contexts } = material;
     const verifies = block.verify && this.#asksForCertificates;
@@ -227,44 +227,44 @@ export class Handshaker {
       isServer: true,
       secureContext: contexts.atFirst,
       requestCert: verifies,
-      // OpenSSL would send an alert and nothing that explains it. The verdict is the same, and #judge acts on it before
-      // anybody else gets the connection.
+      // OpenSSL would send an alert without an explanation. The verification result is the same, and #checkPeer acts on
+      // it before the connection is handed over.
       rejectUnauthorized: false,
     });
-    // Without a certificate no handshake gets as far as to trust somebody.
+    // Without a certificate, no handshake reaches the verification of the client.
     if (contexts.dependOnHost) chooseByHost(secure as Handshaking, contexts);
     else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
     const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
     raw.once('error', fail);
-    // And later, until the owner of the connection listens: what came behind the handshake may break it at once.
+    // Also ignores errors until the owner of the connection listens: data after the handshake may break it immediately.
     secure.on('error', ignore).once('error', fail);
     secure.once('secure', () => {
-      // They would keep the material as long as the connection.
+      // The listeners would keep the material in memory for the life of the connection.
       raw.off('error', fail);
       secure.off('error', fail);
-      this.#judge(raw, secure, material, verifies);
+      this.#checkPeer(raw, secure, material, verifies);
     });
   }
 
   /**
-   * Hands over a connection whose peer passes, and nobody else's. Pins count as they are by now: one that was taken out
-   * is revoked, for handshakes under way too.
+   * Hands over the connection only if its peer passes all checks. The current pins apply: a pin that was removed during
+   * the handshake is revoked.
    */
-  #judge(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
-    // Errors were for the handshake until now, and are for the owner of the connection from here on.
+  #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
+    // From here on, errors are reported to the owner of the connection instead of the handshake.
     (secure as Handshaking)._releaseControl();
     const refusal =
       (verifies ? explainUnverified(secure as Handshaking, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
-    // Nobody waits for it any more after a timeout.
+    // The attempt has already ended, such as after a timeout.
     if (attempt === undefined) {
       secure.destroy();
     } else if (refusal === undefined) {
       this.#end(raw, secure);
     } else {
       this.refused(raw);
-      // What has been decided is told, whatever becomes of the connection meanwhile.
+      // The rejection is final and is reported, whatever happens to the connection meanwhile.
       letGo(attempt);
       this.delayRefusal(raw, () => this.#end(raw, refusal));
     }
@@ -290,13 +290,13 @@ export class Handshaker {
 }
 
 /**
- * Has the certificates set when it is known which host the client names. An SNICallback would not do: it is not asked for
- * a client that names none, and what it chooses would leave the certificates of other types of key in their places.
+ * Sets the certificates once the host that the client names is known. An SNICallback would not do: it is not called for a
+ * client that names no host, and its choice would leave certificates of other key types in place.
  */
 function chooseByHost(secure: Handshaking, contexts: Contexts): void {
   const { ssl } = secure;
   ssl.oncertcb = ({ servername }) => {
-    // What a client names is anything, and to throw in here would end the process.
+    // The name is untrusted, and an exception in this callback would end the process.
     try {
       for (const context of contexts.forHost(servername || undefined)) secure.setKeyCert(context);
       ssl.certCbDone();
@@ -308,22 +308,22 @@ function chooseByHost(secure: Handshaking, contexts: Contexts): void {
 }
 
 /**
- * Why a client is not let in by OpenSSL's verdict on its certificate; undefined only where there is one, and nothing wrong
- * with it. Of a resumed session without a certificate the verdict would be good too, and none is to be resumed.
+ * Explains why OpenSSL's verification result rejects a client; undefined only when the client has a certificate without
+ * errors. A resumed session is rejected: its result would be good even without a certificate.
  */
 function explainUnverified(secure: Handshaking, material: TlsMaterial): HandshakeError | undefined {
-  const verdict = secure.ssl.verifyError();
-  const isVerified = verdict === null && !secure.isSessionReused();
+  const result = secure.ssl.verifyError();
+  const isVerified = result === null && !secure.isSessionReused();
   return isVerified
     ? undefined
-    : explainVerdict(secure, verdict ?? { message: 'there is no verdict' }, material);
+    : explainVerdict(secure, result ?? { message: 'there is no verification result' }, material);
 }
 
-/** A handshake that waits or is under way. */
+/** A handshake that is queued or in progress. */
 interface Attempt {
   readonly resolve: (socket: TLSSocket) => void;
   readonly reject: (error: HandshakeError) => void;
-  /** Lets go of timers, listeners and places in a queue. */
+  /** Functions that release timers, listeners and queue entries. */
   readonly atEnd: (() => void)[];
 }
 
@@ -335,44 +335,50 @@ function pauseOf(milliseconds: number): (next: () => void) => void {
   return (next) => void setTimeout(next, milliseconds);
 }
 
-function waitedError(timeoutMs: number, isSlow: boolean): HandshakeError {
-  const others = isSlow ? 'others from addresses that somebody was refused from' : 'others';
+function queueTimeoutError(timeoutMs: number, isSlow: boolean): HandshakeError {
+  const source = isSlow ? ' from recently rejected addresses' : '';
   const time = formatGoDuration(timeoutMs);
-  return new HandshakeError('handshake-timeout', `handshake waited ${time} behind ${others}`);
+  return new HandshakeError(
+    'handshake-timeout',
+    `handshake queued for ${time} behind other connections${source}`,
+  );
 }
 
 function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {
   const time = formatGoDuration(timeoutMs);
   if (isWaiting)
-    return new HandshakeError('handshake-timeout', `handshake waited ${time} for rate_limit to let it begin`);
+    return new HandshakeError(
+      'handshake-timeout',
+      `handshake did not start within ${time} because of rate_limit`,
+    );
   return new HandshakeError(
     'handshake-timeout',
     receivedBytes === 0
       ? `client sent nothing for ${time}, expected a TLS handshake`
       : `client did not finish the TLS handshake within ${time}`,
-    { hint: 'raise timeout in the tls block if clients are that slow' },
+    { hint: 'raise timeout in the tls block if clients need longer' },
   );
 }
 
-/** What Node has no types for: tls.Server, whose work this is, calls the same (lib/_tls_wrap.js, onServerSocketSecure). */
+/** Node internals without types, used exactly as tls.Server uses them (lib/_tls_wrap.js, onServerSocketSecure). */
 interface Handshaking extends TLSSocket {
-  /** The verdict on the certificate of the peer: null where nothing is wrong. */
   readonly ssl: {
+    /** The verification result for the certificate of the peer: null if there is no error. */
     verifyError(): NodeJS.ErrnoException | null | undefined;
-    /** Has `oncertcb` called when the client has said what it wants; the handshake waits for certCbDone. */
+    /** Makes OpenSSL call `oncertcb` after the ClientHello; the handshake waits for certCbDone. */
     enableCertCb(): void;
     oncertcb: (hello: { servername?: string | false }) => void;
     certCbDone(): void;
   };
-  /** Has later errors emitted; they would be lost. */
+  /** Makes the socket emit later errors, which would be lost otherwise. */
   _releaseControl(): void;
 }
 
-/** What Node has no error for: the peer closed in good order. */
+/** Stands for an orderly close by the peer, which is no error in Node. */
 class ConnectionClosed extends Error {
   readonly code = 'ECONNRESET';
 }
 
 function ignore(): void {
-  // Whoever waits for the connection is told otherwise; without a listener an error would end the process.
+  // The promise of `accept` reports the error; without a listener it would end the process.
 }

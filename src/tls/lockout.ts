@@ -1,6 +1,6 @@
-// Keeps keys out of the servers of a configuration, by its pins: there is nothing else that NATS servers look at and that
-// says no to a certificate of an authority they trust. A list that pins some loses those keys; where nobody is pinned yet,
-// everybody else is from then on.
+// Locks keys out of the servers of a configuration through its pins, the only means by which a NATS server rejects a
+// certificate of an authority that it trusts. The keys are removed from an existing list of pins; a block without pins
+// gets a list of all other keys.
 
 import { editArrays } from '../conf/arrays.ts';
 import { readDocument } from '../conf/document.ts';
@@ -14,31 +14,31 @@ import { readTlsBlock, type TlsBlock, type TlsContext } from './block.ts';
 import { editConfiguration, tlsBlockPath } from './configuration-file.ts';
 import { configurationFiles } from './pin-succession.ts';
 
-/** What becomes of one tls block. */
+/** The planned change of one tls block. */
 export interface LockoutStep {
   readonly file: string;
   /** `tls`, `cluster.tls`, ... */
   readonly block: string;
   readonly context: TlsContext;
-  /** `remove`: pins go out of a list. `pin`: the block lets in pinned keys only, from now on. `none`: it keeps them out already. */
+  /** `remove`: pins leave a list. `pin`: the block will accept pinned keys only. `none`: it already rejects the keys. */
   readonly action: 'remove' | 'pin' | 'none';
-  /** Those that go out, or those that are let in. */
+  /** The pins that are removed, or those that will be accepted. */
   readonly pins: readonly Pin[];
 }
 
 export interface Lockout {
   readonly configurations: readonly string[];
-  /** The blocks to keep them out of, and who else is let in where nobody is pinned yet, by name. */
+  /** The blocks to lock the keys out of, each with the named keys that a block without pins will accept. */
   readonly contexts: ReadonlyMap<TlsContext, readonly { readonly name: string; readonly pin: Pin }[]>;
   readonly out: ReadonlySet<Pin>;
 }
 
-/** The pin of no key: a list that is empty would let everybody in (nats-server, server/opts.go). */
+/** A pin that no key has: an empty list would accept every key (nats-server, server/opts.go). */
 export const nobody = '0'.repeat(64) as Pin;
 
 /**
- * Plans what each block of each configuration has to say, and changes nothing. Throws `nothing-to-lock` where none of
- * them asks for certificates, ConfErrors where one cannot be read.
+ * Plans the change of each block of each configuration, and changes nothing. Throws `nothing-to-lock` when no block
+ * requests client certificates, and ConfErrors when a configuration is invalid.
  */
 export function planLockout({ configurations, contexts, out }: Lockout): LockoutStep[] {
   const steps: LockoutStep[] = [];
@@ -48,13 +48,13 @@ export function planLockout({ configurations, contexts, out }: Lockout): Lockout
       const block = blockOf(root, context);
       if (block?.verify !== true) continue;
       const { pinnedCerts } = block;
-      const place = { file, context, block: tlsBlockPath(context).join('.') };
+      const location = { file, context, block: tlsBlockPath(context).join('.') };
       if (pinnedCerts === undefined) {
         const pins = others.length === 0 ? [nobody] : others.map(({ pin }) => pin);
-        steps.push({ ...place, action: 'pin', pins });
+        steps.push({ ...location, action: 'pin', pins });
       } else {
         const pins = [...pinnedCerts].filter((pin) => out.has(pin));
-        steps.push({ ...place, action: pins.length === 0 ? 'none' : 'remove', pins });
+        steps.push({ ...location, action: pins.length === 0 ? 'none' : 'remove', pins });
       }
     }
   }
@@ -62,7 +62,7 @@ export function planLockout({ configurations, contexts, out }: Lockout): Lockout
   return steps;
 }
 
-/** Carries out what planLockout plans, and reads it back; throws `still-let-in` where that did not help. */
+/** Executes the plan of planLockout and checks the result; throws `still-let-in` when a block still accepts a key. */
 export async function lockOut(lockout: Lockout): Promise<LockoutStep[]> {
   const steps = planLockout(lockout);
   for (const { file, context, action } of steps) {
@@ -71,12 +71,14 @@ export async function lockOut(lockout: Lockout): Promise<LockoutStep[]> {
   }
   const left = planLockout(lockout).find(({ action }) => action !== 'none');
   if (left === undefined) return steps;
-  throw new NatspkiError('still-let-in', `the pins of ${left.block} in "${left.file}" come from elsewhere`, {
-    hint: `remove them by hand: ${left.pins.join(' ')}`,
-  });
+  throw new NatspkiError(
+    'still-let-in',
+    `cannot remove the pins of ${left.block} in "${left.file}": they are not in the file or its includes`,
+    { hint: `remove them by hand: ${left.pins.join(' ')}` },
+  );
 }
 
-/** Reads the pins that a block of a configuration has; none where it has none or cannot be read. */
+/** Reads the pins of a block of a configuration; an empty set when it has none or the file is invalid. */
 export function pinsThere(file: string, context: TlsContext): ReadonlySet<Pin> {
   try {
     return blockOf(loadConf(file).root, context)?.pinnedCerts ?? new Set();
@@ -96,7 +98,7 @@ function blockOf(root: MapValue, context: TlsContext): TlsBlock | undefined {
 
 const none = { added: [], removed: [] };
 
-/** Puts the list of those who are let in into a block that has none, a line each. */
+/** Adds the list of accepted pins to a block without one, one per line. */
 async function pinOthers(
   file: string,
   context: TlsContext,
@@ -108,7 +110,7 @@ async function pinOthers(
     if (others.length === 0) return begun;
     const list = `["${nobody}"]`;
     const at = begun.indexOf(list);
-    // A list that was there, and empty, is filled the way it is written.
+    // An existing empty list is filled in its own style.
     if (at < 0) {
       const added = others.map(({ pin }) => pin);
       const fill = (items: readonly string[]) => items.includes(nobody);
@@ -123,7 +125,7 @@ async function pinOthers(
   });
 }
 
-/** Removes keys from all lists of a configuration and of what it includes. */
+/** Removes keys from all lists of a configuration and its includes. */
 async function removeEverywhere(configuration: string, out: ReadonlySet<Pin>): Promise<void> {
   for (const file of configurationFiles(configuration)) {
     await editConfiguration(file, (text) =>
@@ -146,9 +148,12 @@ function nothingToLock(configurations: readonly string[], contexts: readonly Tls
   const having = configurations.find((file) => blockOf(loadConf(file).root, context) !== undefined);
   if (having !== undefined) {
     const hint = `natspki tls ${context} --verify --write ${having}`;
-    return fail(`the ${block} block in "${having}" asks nobody for a certificate`, hint);
+    return fail(`the ${block} block in "${having}" does not request client certificates`, hint);
   }
   const files = configurations.map((file) => `"${file}"`).join(', ');
-  const where = configurations.length === 0 ? 'there is no configuration' : `no ${block} block in ${files}`;
-  return fail(`${where} to lock anybody out of`, 'name that of your server with --config FILE');
+  const where = configurations.length === 0 ? 'no configuration' : `no ${block} block in ${files}`;
+  return fail(
+    `there is ${where} to lock keys out of`,
+    'pass the configuration of your server with --config FILE',
+  );
 }

@@ -1,4 +1,4 @@
-// The files of a tls block as verified material, all or nothing; each file is read once.
+// Loads the files of a tls block as verified material, all or nothing; reads each file once.
 
 import { createHash } from 'node:crypto';
 import { readFile } from '../files.ts';
@@ -11,12 +11,12 @@ import { Contexts } from './contexts.ts';
 import { type FileWarning, verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
 import { systemTrust } from './system-trust.ts';
 
-/** The facts of a certificate in use, for logs, checks and monitoring. */
+/** The properties of a certificate in use, for logs, checks and monitoring. */
 export interface CertificateFacts {
   readonly certFile: string;
   readonly subject: string;
   readonly issuer: string;
-  /** With their kinds, `dns:localhost`. */
+  /** Each with its kind, `dns:localhost`. */
   readonly sans: readonly string[];
   /** Lower-case hex. */
   readonly serial: string;
@@ -25,30 +25,30 @@ export interface CertificateFacts {
   readonly pin: Pin;
 }
 
-/** Material that passed every check and was taken by OpenSSL. */
+/** Material that passed every check and that OpenSSL has accepted. */
 export interface TlsMaterial {
   readonly block: TlsBlock;
   readonly contexts: Contexts;
   readonly certificates: readonly CertificateFacts[];
-  /** What ca_file holds. */
+  /** The content of ca_file. */
   readonly authorities: readonly CertificateFacts[];
-  /** The names that the certificates are for. */
+  /** The subject alternative names of the certificates. */
   readonly names: readonly San[];
-  /** The earliest end of a certificate in use; undefined without certificates. */
+  /** The earliest expiry of a certificate in use; undefined without certificates. */
   readonly notAfter: Date | undefined;
-  /** What works and should be known all the same, such as an expired certificate. */
+  /** Problems that do not prevent the use of the material, such as an expired certificate. */
   readonly warnings: readonly FileWarning[];
-  /** Changes with any byte of any file. */
+  /** A digest of all files; differs when any byte differs. */
   readonly digest: string;
 }
 
-/** Lists the files that a block names, each once. */
+/** Lists the files of a block, each once. */
 export function filesOf(block: TlsBlock): string[] {
   const files = block.pairs.flatMap(({ certFile, keyFile }) => [certFile, keyFile]);
   return [...new Set(block.caFile === undefined ? files : [...files, block.caFile])];
 }
 
-/** Reads and verifies the files of a block; throws a NatspkiError that names the file and what is wrong with it. */
+/** Reads and verifies the files of a block; throws a NatspkiError that names the file and the problem. */
 export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMaterial> {
   const names = filesOf(block);
   const contents = await readInOrder(names);
@@ -72,7 +72,7 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
   };
 }
 
-/** Reads all at once; what fails first in the order given is thrown, whichever was noticed first. */
+/** Reads all files in parallel; of several failures, throws that of the first file in the given order. */
 async function readInOrder(names: readonly string[]): Promise<Buffer[]> {
   const outcomes = await Promise.allSettled(names.map((name) => readFile(name)));
   return outcomes.map((outcome) => {
@@ -91,7 +91,7 @@ function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
   };
 }
 
-/** What decides whom to trust, as PEM; undefined when nobody is verified. */
+/** Returns the trusted authorities as PEM; undefined when clients are not verified. */
 async function trustOf(block: TlsBlock, authorities: readonly Certificate[]): Promise<string[] | undefined> {
   if (!block.verify) return undefined;
   return block.caFile === undefined ? systemTrust() : authorities.map((authority) => authority.toPem());

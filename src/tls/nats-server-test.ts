@@ -1,4 +1,4 @@
-// Asks the real nats-server, where there is one, whether it takes a configuration (`nats-server -t`).
+// Tests a configuration with the real nats-server, if it is installed (`nats-server -t`).
 
 import { execFile } from 'node:child_process';
 import { rm } from 'node:fs/promises';
@@ -7,8 +7,8 @@ import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files.ts';
 
 /**
- * Tests a text as if it stood in `file`; includes and relative paths mean what they will mean there.
- * Returns false where there is no nats-server (NATS_SERVER_BIN, else PATH); throws `nats-server-refuses`.
+ * Tests a text as the content of `file`; includes and relative paths resolve as they will there.
+ * Returns false when nats-server is not found (NATS_SERVER_BIN, else PATH); throws `nats-server-refuses`.
  */
 export async function testWithNatsServer(file: string, text: string): Promise<boolean> {
   const draft = join(dirname(file), `.natspki-${process.pid}.conf`);
@@ -26,11 +26,13 @@ function test(draft: string, file: string): Promise<boolean> {
       if (error === null) resolve(true);
       else if (error.code === 'ENOENT') resolve(false);
       else {
-        const said = `${stdout}${stderr}`
+        const output = `${stdout}${stderr}`
           .trim()
           .replaceAll(draft, file)
           .replace(/^nats-server: /gm, '');
-        reject(new NatspkiError('nats-server-refuses', `nats-server refuses it: ${said}`, { cause: error }));
+        reject(
+          new NatspkiError('nats-server-refuses', `nats-server rejects it: ${output}`, { cause: error }),
+        );
       }
     });
   });

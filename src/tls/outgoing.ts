@@ -1,5 +1,5 @@
-// The client side of TLS, for connections to other servers of a cluster: the certificate of the other side is verified
-// as it verifies ours, with the material in use at that moment.
+// The client side of TLS, for connections to other servers of a cluster. Like an incoming handshake, it verifies the
+// certificate of the peer with the material in use at that moment.
 import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
@@ -10,10 +10,10 @@ import type { TlsMaterial } from './material.ts';
 import { rawPeerOf, shorten } from './peer.ts';
 
 /**
- * Handshakes as a client on a connected socket of which nothing was read. Resolves with a connection whose peer is from
- * an authority of the block, is for servers, has the name it is called by and is pinned where pins are; `insecure` skips
- * all of that but the pins. Rejects with a HandshakeError, and then the socket is destroyed.
- * @param host the name or address that the other side was called by
+ * Performs a client handshake on a connected socket from which nothing was read. Resolves with a connection when the
+ * server certificate is from an authority of the block, is for servers, has the name `host` and, with pins, is pinned;
+ * `insecure` skips all checks but the pins. Rejects with a HandshakeError after destroying the socket.
+ * @param host the name or address by which the server was contacted
  */
 export function connectTls(socket: Socket, source: TlsContextSource, host: string): Promise<TLSSocket> {
   const { material } = source;
@@ -24,8 +24,8 @@ export function connectTls(socket: Socket, source: TlsContextSource, host: strin
       host,
       ...(isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {}),
       secureContext: material.contexts.byDefault,
-      // The verdict is the same, and judged below, where there are words for it; so is the name, as Node takes the
-      // common name for one where there is no other, and Go does not.
+      // The verification result is the same, and is checked below, where it can be explained. So is the name: without
+      // SANs Node accepts the common name, and Go does not.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
     });
@@ -46,14 +46,14 @@ export function connectTls(socket: Socket, source: TlsContextSource, host: strin
     const onClose = () => end(lost());
     const timer = setTimeout(() => {
       const text = `server did not finish the TLS handshake within ${formatGoDuration(timeoutMs)}`;
-      const hint = 'raise timeout in the tls block if servers are that slow';
+      const hint = 'raise timeout in the tls block if servers need longer';
       end(new HandshakeError('handshake-timeout', text, { hint }));
     }, timeoutMs);
     secure.on('secureConnect', onSecure).on('error', onError).on('close', onClose);
   });
 }
 
-/** Why a server that finished the handshake is not trusted; undefined where it is. */
+/** Explains why a server that completed the handshake is rejected; undefined when it passes all checks. */
 function refusal(
   socket: TLSSocket,
   material: TlsMaterial,
@@ -63,7 +63,7 @@ function refusal(
   if (!material.block.insecure) {
     const raw = rawPeerOf(socket);
     if (!socket.authorized || raw === undefined) {
-      return explainVerdict(socket, verdictOn(socket), material, 'server');
+      return explainVerdict(socket, verificationResult(socket), material, 'server');
     }
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);
@@ -71,13 +71,13 @@ function refusal(
   return explainPin(socket, pins, 'server');
 }
 
-/** What Node has put into one word, or what that word does not say. */
-function verdictOn(socket: TLSSocket): Verdict {
+/** Returns OpenSSL's verification result, or Node's short form of it when there is none. */
+function verificationResult(socket: TLSSocket): Verdict {
   const { ssl } = socket as TLSSocket & { ssl?: { verifyError(): Verdict | null } };
   return ssl?.verifyError() ?? { message: String(socket.authorizationError) };
 }
 
-/** Whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */
+/** Returns whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */
 function isFor(certificate: X509Certificate, host: string): boolean {
   if (isIP(host) !== 0) return certificate.checkIP(host) !== undefined;
   const name = host.replace(/\.$/, '');
@@ -89,11 +89,11 @@ function otherName({ subjectAltName }: X509Certificate, host: string): Handshake
   return new HandshakeError(
     'server-certificate-name',
     `server certificate is not for "${shorten(host)}": ${names}`,
-    { hint: 'issue a certificate with this name, or connect by one that it has' },
+    { hint: 'issue a certificate with this name, or connect by a name that it has' },
   );
 }
 
-/** What OpenSSL or the connection said before the handshake was done. */
+/** Explains an error of OpenSSL or of the connection before the handshake was complete. */
 function explain(error: NodeJS.ErrnoException, { block }: TlsMaterial): HandshakeError {
   const code = error.code ?? '';
   const fail = (failure: HandshakeError['code'], message: string) =>
@@ -102,24 +102,24 @@ function explain(error: NodeJS.ErrnoException, { block }: TlsMaterial): Handshak
   if (/ALERT_(PROTOCOL_VERSION|HANDSHAKE_FAILURE)/.test(code)) {
     return fail(
       'nothing-in-common',
-      `${refusal}: it has none of the versions, suites or curves of this server`,
+      `${refusal}: it supports none of the versions, suites or curves of this server`,
     );
   }
   if (refusal !== undefined) return fail('refused-by-server', refusal);
   if (/^(ECONNRESET|EPIPE|ECONNABORTED|ETIMEDOUT)$/.test(code)) return lost(error);
   if (/UNSUPPORTED_PROTOCOL|VERSION_TOO_LOW/.test(code)) {
-    return fail('nothing-in-common', `server speaks no TLS from version ${block.minVersion} on`);
+    return fail('nothing-in-common', `server does not support TLS ${block.minVersion} or later`);
   }
   if (/WRONG_VERSION_NUMBER|UNKNOWN_PROTOCOL|PACKET_LENGTH|RECORD_TYPE/.test(code)) {
-    return fail('not-tls', 'server does not speak TLS: its first bytes are no handshake');
+    return fail('not-tls', 'server does not speak TLS: its first bytes are not a handshake');
   }
-  // OpenSSL's own words, without where in its source they come from.
+  // OpenSSL's own text, without the location in its source code.
   return fail('handshake-failed', (error as { reason?: string }).reason ?? error.message);
 }
 
 /**
- * Says that the other side has turned this one away; undefined for other errors. With TLS 1.3 it says so only when the
- * handshake is done for this side: the error comes with what would be read first.
+ * Describes the alert by which the server has rejected this client; undefined for other errors. With TLS 1.3 the alert
+ * arrives after the handshake is complete for this side: the first read reports it as an error.
  */
 export function describeAlert({ code = '' }: NodeJS.ErrnoException): string | undefined {
   const alert = /ALERT_(.+)$/.exec(code)?.[1]?.toLowerCase().replaceAll('_', ' ');
@@ -127,10 +127,10 @@ export function describeAlert({ code = '' }: NodeJS.ErrnoException): string | un
 }
 
 function lost(cause?: Error): HandshakeError {
-  const text = 'server closed the connection before the handshake was done';
+  const text = 'server closed the connection before the handshake was complete';
   return new HandshakeError('connection-lost', text, { cause });
 }
 
 function ignore(): void {
-  // The HandshakeError tells it.
+  // The HandshakeError reports it.
 }

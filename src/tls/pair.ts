@@ -1,4 +1,4 @@
-// A certificate file and its key file, verified against each other. Errors never say what a key file holds.
+// Verifies a certificate file and its key file against each other. Errors never contain the content of a key file.
 
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
@@ -7,7 +7,7 @@ import { formatName } from '../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../x509/key.ts';
 import type { CertificatePair } from './block.ts';
 
-/** A certificate with its key; the first certificate of the chain is the server's own. */
+/** A certificate with its key; the first certificate of the chain is the leaf. */
 export interface VerifiedPair {
   readonly certFile: string;
   readonly leaf: Certificate;
@@ -15,14 +15,14 @@ export interface VerifiedPair {
   readonly key: KeyObject;
 }
 
-/** What works and should be known all the same. */
+/** A problem that does not prevent the use of a file. */
 export interface FileWarning {
   readonly code: 'expired' | 'not-yet-valid' | 'wrong-usage';
   readonly file: string;
   readonly message: string;
 }
 
-/** Verifies a pair; throws a NatspkiError that names the file and what is wrong with it. */
+/** Verifies a pair; throws a NatspkiError that names the file and the problem. */
 export function verifyPair(
   { certFile, keyFile }: CertificatePair,
   bytesOf: (file: string) => Buffer,
@@ -43,7 +43,7 @@ export function verifyPair(
   return { certFile, leaf, chain, key };
 }
 
-/** Says what is odd about a pair that works all the same. */
+/** Lists the problems of a pair that do not prevent its use. */
 export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Date): FileWarning[] {
   const warnings = chain.flatMap((certificate) => warningsOfTime(certificate, certFile, now));
   const purposes = leaf.extendedKeyUsage;
@@ -55,18 +55,18 @@ export function warningsOfPair({ certFile, leaf, chain }: VerifiedPair, now: Dat
     warnings.push({
       code: 'wrong-usage',
       file: certFile,
-      message: `certificate ${formatName(leaf.subject)} in "${certFile}" is not for servers (its extended key usage is ${purposes.join(', ')}): clients refuse it`,
+      message: `certificate ${formatName(leaf.subject)} in "${certFile}" is not for servers (its extended key usage is ${purposes.join(', ')}): clients reject it`,
     });
   }
   return warnings;
 }
 
-/** Says whether a certificate is outside its validity. */
+/** Returns a warning if a certificate is outside its validity period. */
 export function warningsOfTime(certificate: Certificate, file: string, now: Date): FileWarning[] {
   const { subject, notBefore, notAfter } = certificate;
   const name = `certificate ${formatName(subject)} in "${file}"`;
   if (notAfter < now) {
-    const message = `${name} expired at ${notAfter.toISOString()}: whoever verifies it refuses it`;
+    const message = `${name} expired at ${notAfter.toISOString()}: peers that verify it reject it`;
     return [{ code: 'expired', file, message }];
   }
   if (notBefore > now) {
@@ -84,7 +84,7 @@ function readKey(bytes: Buffer, file: string): KeyObject {
     if (!(error instanceof NatspkiError) || error.code !== 'passphrase-needed') throw error;
     throw new NatspkiError(
       'key-encrypted',
-      `${error.message}, and a server has nobody to ask for the passphrase`,
+      `${error.message}, and a server cannot prompt for the passphrase`,
       {
         hint: `openssl pkey -in "${file}" -out server-key.pem`,
       },
@@ -98,15 +98,15 @@ function mismatch(
   certFile: string,
   keyFile: string,
 ): NatspkiError {
-  const place = chain.findIndex((certificate) => belongs(certificate, key)) + 1;
+  const position = chain.findIndex((certificate) => belongs(certificate, key)) + 1;
   const [leaf] = chain as [Certificate];
   return new NatspkiError(
     'key-mismatch',
     `the key in "${keyFile}" does not belong to the certificate in "${certFile}" (${formatName(leaf.subject)}, serial ${leaf.serial})`,
     {
       hint:
-        place > 0
-          ? `it belongs to certificate ${place} of the file: put that one first`
+        position > 0
+          ? `it belongs to certificate ${position} of the file: put that one first`
           : `natspki pin "${certFile}" "${keyFile}" prints the same pin twice for a pair`,
     },
   );

@@ -1,4 +1,4 @@
-// Who the other side of a TLS connection is: its certificate, its pin, and the user it maps to.
+// Identifies the peer of a TLS connection: its certificate, its pin, and the user that it maps to.
 
 import type { TLSSocket } from 'node:tls';
 import { quote } from '../log.ts';
@@ -16,7 +16,7 @@ import {
   soleCommonName,
 } from './distinguished-name.ts';
 
-/** The names in a certificate that a user can be mapped from, and what monitoring shows of it. */
+/** The names in a certificate that can be mapped to a user, and the properties that monitoring shows. */
 export interface PeerCertificate {
   readonly emails: readonly string[];
   readonly dnsNames: readonly string[];
@@ -33,8 +33,8 @@ export interface PeerCertificate {
 }
 
 /**
- * Reads the certificate that the peer proved to hold; undefined when it sent none, or one that OpenSSL reads and that is
- * not DER to the letter. Takes about 0.1 ms: ask when needed.
+ * Reads the certificate whose key the peer has proved to hold; undefined when it sent none, or one that OpenSSL accepts
+ * but that is not strict DER. Takes about 0.1 ms: call it only when needed.
  */
 export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
   const raw = rawPeerOf(socket);
@@ -47,18 +47,18 @@ export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
 }
 
 /**
- * Gives the certificate of the peer as it came. On the side that has connected, getPeerX509Certificate would take it out
- * of what Node keeps of the connection, so that the next who asks gets its issuer or nothing; the other way to it is slower.
+ * Returns the certificate of the peer as it was sent. On the client side, getPeerX509Certificate would remove it from the
+ * state of the connection, so that the next call returns its issuer or nothing; getPeerCertificate is slower.
  */
 export function rawPeerOf(socket: TLSSocket): Buffer | undefined {
   const { _tlsOptions: options } = socket as TLSSocket & { _tlsOptions?: { isServer?: boolean } };
   if (options?.isServer) return socket.getPeerX509Certificate()?.raw;
-  // Empty where there is none, whatever its type says; null for a connection that is gone.
+  // Despite its type, empty when there is no certificate, and null for a closed connection.
   const certificate: { raw?: Buffer } | null = socket.getPeerCertificate();
   return certificate?.raw;
 }
 
-/** Reads a certificate as that of a peer; throws DerError. */
+/** Reads the certificate of a peer; throws DerError. */
 export function readPeer(der: Buffer): PeerCertificate {
   const certificate = new Certificate(der);
   const distinguishedName = readDistinguishedName(certificate.subjectDer);
@@ -77,27 +77,27 @@ export function readPeer(der: Buffer): PeerCertificate {
   };
 }
 
-/** Whether a peer may stay under a set of pins; without a certificate it may not (nats-server, matchesPinnedCert). */
+/** Returns whether a set of pins accepts a peer; it needs a certificate for that (nats-server, matchesPinnedCert). */
 export function isPinned(peer: PeerCertificate | undefined, pins: ReadonlySet<Pin> | undefined): boolean {
   return pins === undefined || (peer !== undefined && pins.has(peer.pin));
 }
 
-/** The user that a certificate is, and which of its names said so. */
+/** The user that a certificate maps to, and the kind of name that matched. */
 export interface MappedUser {
   readonly user: string;
   readonly by: 'email' | 'dns' | 'uri' | 'distinguished-name' | 'common-name';
 }
 
-/** Why a certificate maps to nobody: one line for the log. */
+/** The reason why a certificate maps to no user: one line for the log. */
 export interface Unmapped {
   readonly user: undefined;
   readonly reason: string;
 }
 
 /**
- * Maps a certificate to one of the configured users: e-mail, DNS and URI names first, then the subject in any order of
- * its parts, then as Go prints it with and without domain components (nats-server, server/auth.go,
- * checkClientTLSCertSubject), and last the bare common name, which nats-server does not take.
+ * Maps a certificate to one of the configured users: by e-mail, DNS and URI names first, then by the subject in any order
+ * of its parts, then by the subject as Go prints it, with and without domain components (nats-server, server/auth.go,
+ * checkClientTLSCertSubject). Last comes the bare common name, which nats-server does not use.
  * @param users the user names as the configuration spells them
  */
 export function mapPeer(
@@ -128,7 +128,7 @@ export function mapPeer(
 function byDistinguishedName(name: DistinguishedName, users: ReadonlySet<string>): MappedUser | undefined {
   const wanted = comparable(name);
   if (wanted === undefined) return undefined;
-  // Most user names are none, which this tells without parsing them.
+  // Most user names are not distinguished names; this skips them without parsing.
   const candidates = [...users].filter((user) => user.includes('='));
   for (const anyOrder of [false, true]) {
     for (const user of candidates) {
@@ -146,7 +146,7 @@ function unmapped({ emails, dnsNames, uris, subject }: PeerCertificate): string 
   return `no user for the client certificate ${shorten(names.map(quote).join(', ')) || 'without a name'}`;
 }
 
-/** Cuts what a peer chose, such as its name, to the length that a line of the log should have. */
+/** Shortens untrusted text, such as the name of a peer, for a log line. */
 export function shorten(text: string): string {
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }

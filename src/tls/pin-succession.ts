@@ -1,6 +1,6 @@
-// Keeps the pins of configuration files true while certificates change their keys: the new pin goes in beside the old
-// one before anybody shows the new key, and pins that nobody shows any more go out. Which pins those are, the caller
-// knows.
+// Keeps the pins of configuration files up to date while certificates change their keys. The new pin is added beside the
+// old one before a peer presents the new key, and pins that no peer presents any more are removed. The caller knows which
+// pins those are.
 
 import { dirname, resolve } from 'node:path';
 import { editArrays, includesOf } from '../conf/arrays.ts';
@@ -8,13 +8,13 @@ import { readConfFileToEdit } from '../conf/file.ts';
 import type { Pin } from '../x509/pin.ts';
 import { editConfiguration } from './configuration-file.ts';
 
-/** What was done to one file. */
+/** The change of one file. */
 export interface PinEdit {
   readonly file: string;
   readonly pins: readonly Pin[];
 }
 
-/** Lists a configuration and everything it includes, each file once; throws where one cannot be read. */
+/** Lists a configuration and all its includes, each file once; throws when one cannot be read. */
 export function configurationFiles(path: string): string[] {
   const files: string[] = [];
   const visit = (file: string) => {
@@ -27,9 +27,9 @@ export function configurationFiles(path: string): string[] {
 }
 
 /**
- * Adds to each list that holds the pin of a certificate the pin that it will have; a list without the old pin did not
- * let that certificate in and does not let in the new one.
- * @returns the files that changed, with what was added
+ * Adds the future pin of a certificate to each list that has its current pin. A list without the current pin did not
+ * accept the certificate, and will not accept the new one.
+ * @returns the files that changed, with the added pins
  */
 export async function addSuccessors(
   files: readonly string[],
@@ -44,9 +44,9 @@ export async function addSuccessors(
 }
 
 /**
- * Removes pins from the lists that hold them. A list keeps its last pins, stale or not: an empty one would let everybody
- * in (nats-server, server/opts.go).
- * @returns the files that changed, with what was removed
+ * Removes pins from the lists that have them. A list that would become empty keeps them all: an empty list would accept
+ * every key (nats-server, server/opts.go).
+ * @returns the files that changed, with the removed pins
  */
 export async function removePins(files: readonly string[], stale: ReadonlySet<Pin>): Promise<PinEdit[]> {
   return editFiles(files, (items) => {

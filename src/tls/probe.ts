@@ -1,5 +1,5 @@
-// Finds out whether servers serve the certificate they should, at every address of their name. It trusts nothing and
-// logs in nowhere.
+// Checks whether servers present the expected certificate, at every address of a host name. It trusts no authority and
+// does not log in.
 
 import { lookup as lookUp } from 'node:dns/promises';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +9,7 @@ import { fetchServerCertificate, parseServerUrl } from './server-certificate.ts'
 
 export interface Served {
   readonly address: string;
-  /** As the caller calls the certificate. */
+  /** The caller's name for the certificate. */
   readonly name: string;
   /** Lower-case hex. */
   readonly serial: string;
@@ -18,8 +18,8 @@ export interface Served {
 const betweenTriesMs = 200;
 
 /**
- * Asks each address of a URL's host until all serve one of the expected certificates. Throws `not-served`, with every
- * address that does not and what it serves instead, when that takes longer than `timeoutMs` milliseconds.
+ * Queries each address of the host of a URL until all present one of the expected certificates. Throws `not-served` when
+ * that takes longer than `timeoutMs` milliseconds; it names every wrong address and the certificate there.
  * @param expected names by serial number
  */
 export async function probeServers(
@@ -39,7 +39,7 @@ export async function probeServers(
     if (wrong.length === 0) return results.filter((result) => typeof result !== 'string');
     if (performance.now() > deadline) {
       throw new NatspkiError('not-served', wrong, {
-        hint: 'tell the server with --reload PID or `nats-server --signal reload`',
+        hint: 'reload the server with --reload PID or `nats-server --signal reload`',
       });
     }
     await delay(betweenTriesMs);
@@ -50,7 +50,7 @@ function everyAddress(host: string): Promise<{ address: string }[]> {
   return lookUp(host, { all: true, verbatim: true });
 }
 
-/** Gives what an address serves, or what is wrong with that. */
+/** Returns the certificate that an address presents, or a description of the problem. */
 async function probe(
   url: string,
   server: string,

@@ -1,5 +1,5 @@
-// What servers are told while certificates change under them: new pins before anybody shows the new keys, a signal where
-// a server does not watch its files, and the question in the end whether they serve what they should.
+// Keeps servers up to date while certificates change: adds new pins before a peer presents the new keys, signals servers
+// that do not watch their files, and checks at the end that they present the right certificates.
 
 import { setTimeout as delay } from 'node:timers/promises';
 import { findServer, reloadServer } from '../reload.ts';
@@ -9,17 +9,17 @@ import { probeServers, type Served } from './probe.ts';
 import { parseServerUrl } from './server-certificate.ts';
 
 export interface RolloutOptions {
-  /** Configuration files whose pins are kept true; what they include is as well. */
+  /** Configuration files whose pins are kept up to date, together with their includes. */
   readonly configurations: readonly string[];
   /** Process id of a nats-server, or its pid file. */
   readonly reload?: string;
-  /** URL of the server that is asked in the end what it serves. */
+  /** URL of the server whose certificate is checked at the end. */
   readonly verify?: string;
-  /** How long servers get to take new pins into use before a certificate changes, in milliseconds. */
+  /** How long servers have to apply new pins before a certificate changes, in milliseconds. */
   readonly settleMs?: number;
 }
 
-/** No server answers a signal; both the real one and the bundled broker take a configuration into use well within this. */
+/** Servers do not confirm a signal; nats-server and the bundled broker reload a configuration well within this time. */
 const usualSettleMs = 1000;
 
 export class Rollout {
@@ -42,7 +42,7 @@ export class Rollout {
     this.#settleMs = settleMs;
   }
 
-  /** Throws now what would stop it later: a configuration that cannot be read, a process that is not there, a URL that is none. */
+  /** Checks the options first: throws for an unreadable configuration, a missing process or an invalid URL. */
   static async prepare(options: RolloutOptions): Promise<Rollout> {
     const files = new Set(options.configurations.flatMap(configurationFiles));
     if (options.verify !== undefined) parseServerUrl(options.verify);
@@ -50,7 +50,7 @@ export class Rollout {
     return new Rollout([...files], options);
   }
 
-  /** Lets servers accept keys that are about to be shown; to be called before the swap. */
+  /** Makes servers accept the keys that are about to be used; call it before the certificates change. */
   async announce(changes: readonly { readonly from: Pin; readonly to: Pin }[]): Promise<void> {
     const edits = await addSuccessors(this.#files, changes);
     if (edits.length === 0) return;
@@ -59,17 +59,17 @@ export class Rollout {
     await delay(this.#settleMs);
   }
 
-  /** Takes pins out of the configurations that nobody shows any more. */
+  /** Removes pins from the configurations that no peer presents any more. */
   async prune(stale: ReadonlySet<Pin>): Promise<void> {
     this.removed.push(...(await removePins(this.#files, stale)));
   }
 
-  /** Signals the server, where one was named. */
+  /** Signals the server, if one was given. */
   async reload(): Promise<void> {
     if (this.#reload !== undefined) this.reloaded.push(await reloadServer(this.#reload));
   }
 
-  /** Says what was done so far, a line each: pins in, pins out, processes signalled. */
+  /** Reports what was done so far, one line each: pins added, pins removed, processes signalled. */
   report(): string[] {
     const count = ({ pins }: PinEdit) => (pins.length === 1 ? '1 pin' : `${pins.length} pins`);
     return [
@@ -79,7 +79,7 @@ export class Rollout {
     ];
   }
 
-  /** Throws unless each address of the server, where one was named, serves one of these (names by serial number). */
+  /** Throws unless each address of the server, if one was given, presents one of these (names by serial number). */
   async verify(expected: ReadonlyMap<string, string>): Promise<Served[]> {
     return this.#verify === undefined ? [] : probeServers(this.#verify, expected);
   }

@@ -1,4 +1,4 @@
-// Asks a running server for the certificate it shows, whoever issued it. It logs in nowhere and trusts nothing.
+// Fetches the certificate that a running server presents, whoever issued it. It trusts no authority and does not log in.
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { NatspkiError, UsageError } from '../errors.ts';
@@ -10,16 +10,16 @@ const defaultPorts: Readonly<Record<string, number>> = {
   'wss:': 443,
 };
 
-/** A NATS server speaks first; one that says nothing for this long wants the handshake first. */
+/** A NATS server sends INFO first; one that stays silent for this long, in milliseconds, expects the handshake first. */
 const silenceMs = 500;
 
-/** INFO is one line; whatever is longer before a newline is not NATS. */
+/** INFO is one line; more bytes than this before a newline are not NATS. */
 const greetingLimit = 64 * 1024;
 
 /**
- * Fetches the certificate (DER) that a server shows: nats://, tls:// (INFO first or handshake first), https://, wss://.
+ * Fetches the certificate (DER) of a server: nats://, tls:// (INFO first or handshake first), https://, wss://.
  * Throws `unreachable` or `no-server-certificate`, with the URL, after at most `timeoutMs` milliseconds.
- * @param options.address which of the host's addresses is asked
+ * @param options.address the address of the host to connect to
  */
 export async function fetchServerCertificate(
   url: string,
@@ -49,7 +49,7 @@ export interface ServerAddress {
   readonly name: string;
   readonly host: string;
   readonly port: number;
-  /** Whether it speaks first, in the plain. */
+  /** Whether it sends a plain-text INFO first. */
   readonly greets: boolean;
 }
 
@@ -73,7 +73,7 @@ function connected(socket: Socket): Promise<void> {
   return new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
 }
 
-/** Takes the INFO line off the socket, or nothing where the server waits for the handshake. */
+/** Consumes the INFO line, or nothing when the server waits for the handshake. */
 function greeting(socket: Socket, { name }: ServerAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = '';
@@ -92,7 +92,7 @@ function greeting(socket: Socket, { name }: ServerAddress): Promise<void> {
       else if (text.includes('\n')) finish(offersTls(text) ? undefined : 'is a NATS server without TLS');
     };
     const fail = (cause: Error) => finish(`failed: ${cause.message}`, cause);
-    const end = () => finish('closed the connection before its INFO');
+    const end = () => finish('closed the connection before sending INFO');
     socket.on('data', read).on('error', fail).on('end', end);
   });
 }
@@ -103,7 +103,7 @@ function offersTls(info: string): boolean {
 
 function shownCertificate(socket: Socket, { name, host }: ServerAddress): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    // The certificate is looked at, not trusted; a server that wants one of us sends its own first all the same.
+    // The certificate is only inspected, not trusted; a server that requires a client certificate sends its own first.
     const secured = connectTls({
       socket,
       rejectUnauthorized: false,
@@ -116,7 +116,7 @@ function shownCertificate(socket: Socket, { name, host }: ServerAddress): Promis
       else {
         const reason = cause?.message ?? socket.errored?.message ?? 'the connection was closed';
         reject(
-          new NatspkiError('no-server-certificate', `${name} showed no certificate: ${reason}`, { cause }),
+          new NatspkiError('no-server-certificate', `${name} presented no certificate: ${reason}`, { cause }),
         );
       }
     };

@@ -1,18 +1,18 @@
-// What became of the files of a tls block, in order: taken, swapped, refused, and what a swap has changed. Only the latest
-// events are kept.
+// Records what happened to the files of a tls block, in order: loaded, reloaded or rejected, and what a reload has
+// changed. Only the most recent events are kept.
 import { isDeepStrictEqual } from 'node:util';
 import type { TlsBlock } from './block.ts';
 import type { CertificateFacts, TlsMaterial } from './material.ts';
 
 export interface SwapEvent {
   readonly at: Date;
-  /** `opened` is the first material, the one of the start. */
+  /** `opened` is the initial material, `swapped` a reload, `refused` a rejected reload. */
   readonly outcome: 'opened' | 'swapped' | 'refused';
-  /** Of what is served from then on. */
+  /** Generation of the material in use after the event. */
   readonly generation: number;
-  /** What is different, a line each; empty where it was refused. */
+  /** The differences, one per line; empty for a rejected reload. */
   readonly changes: readonly string[];
-  /** Why it was refused; undefined where it was not. */
+  /** Why the reload was rejected; undefined for other events. */
   readonly reason: string | undefined;
 }
 
@@ -32,10 +32,10 @@ export class SwapHistory {
   }
 }
 
-/** Beyond this, changes are counted. */
+/** Changes beyond this number are only counted. */
 const maxLines = 10;
 
-/** The options as the configuration names them. */
+/** The options by their names in the configuration. */
 const optionNames: Record<keyof TlsBlock, string> = {
   pairs: 'cert_file',
   caFile: 'ca_file',
@@ -54,7 +54,7 @@ const optionNames: Record<keyof TlsBlock, string> = {
   pinnedCerts: 'pinned_certs',
 };
 
-/** Says what is different in the material that comes after, a line each. @param before undefined at the start */
+/** Describes the differences of the new material, one per line. @param before undefined at the start */
 export function describeChanges(before: TlsMaterial | undefined, after: TlsMaterial): string[] {
   const lines = [
     ...compare(before?.certificates ?? [], after.certificates),
@@ -63,8 +63,8 @@ export function describeChanges(before: TlsMaterial | undefined, after: TlsMater
   const options = before === undefined ? [] : changedOptions(before.block, after.block);
   if (options.length > 0) lines.push(`options: ${options.join(', ')}`);
   if (lines.length > maxLines) lines.push(`and ${lines.splice(maxLines).length} more`);
-  // Without a line it is a comment, an intermediate certificate, or a key in another form.
-  return lines.length > 0 || before === undefined ? lines : ['other bytes of the files'];
+  // The remaining possibilities are a comment, an intermediate certificate, or a key in another encoding.
+  return lines.length > 0 || before === undefined ? lines : ['other content of the files'];
 }
 
 function compare(before: readonly CertificateFacts[], after: readonly CertificateFacts[]): string[] {
@@ -79,7 +79,7 @@ function compare(before: readonly CertificateFacts[], after: readonly Certificat
       const key = old.pin === now.pin ? ', same key' : '';
       return `renewed: ${now.subject}, serial ${old.serial} to ${now.serial}, ${until}${key}`;
     });
-  return [...lines, ...gone.map(({ subject, serial }) => `gone: ${subject}, serial ${serial}`)];
+  return [...lines, ...gone.map(({ subject, serial }) => `removed: ${subject}, serial ${serial}`)];
 }
 
 function isSame(a: CertificateFacts, b: CertificateFacts): boolean {

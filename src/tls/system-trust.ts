@@ -1,9 +1,9 @@
-// The authorities that the system trusts, for a block that verifies without a ca_file, as nats-server does then.
+// Reads the authorities that the system trusts, for a block that verifies without a ca_file, as in nats-server.
 
 import * as tls from 'node:tls';
 import { readFile } from '../files.ts';
 
-/** Where systems keep their bundle, in Go's order (crypto/x509, root_linux.go and root_bsd.go). */
+/** Where systems store their bundle, in Go's order (crypto/x509, root_linux.go and root_bsd.go). */
 const bundles = [
   '/etc/ssl/certs/ca-certificates.crt',
   '/etc/pki/tls/certs/ca-bundle.crt',
@@ -14,7 +14,7 @@ const bundles = [
   '/usr/local/etc/ssl/cert.pem',
 ];
 
-/** Gives them as PEM: those of SSL_CERT_FILE, else of the system, else those that came with Node. */
+/** Returns the authorities as PEM: those of SSL_CERT_FILE, else of the system, else those bundled with Node. */
 export async function systemTrust(environment: NodeJS.ProcessEnv = process.env): Promise<string[]> {
   const named = environment.SSL_CERT_FILE;
   if (named !== undefined && named !== '') return [(await readFile(named)).toString('latin1')];
@@ -22,10 +22,10 @@ export async function systemTrust(environment: NodeJS.ProcessEnv = process.env):
     try {
       return [(await readFile(bundle)).toString('latin1')];
     } catch {
-      // The next one, then.
+      // Try the next one.
     }
   }
-  // Node 22.15 and later ask the key stores of macOS and Windows.
+  // Node 22.15 and later query the certificate stores of macOS and Windows.
   const ask = (tls as { getCACertificates?: (type: 'system') => string[] }).getCACertificates;
   const asked = ask?.('system') ?? [];
   return asked.length > 0 ? asked : [...tls.rootCertificates];

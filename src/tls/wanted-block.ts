@@ -1,5 +1,5 @@
-// The tls block that somebody asks for in words: with the files it takes from a certificate folder, checked like one
-// that is read from a configuration.
+// Builds the tls block that a command line requests, with files of a certificate folder, and checks it like a block that
+// is read from a configuration.
 
 import type { ConfProblem } from '../conf/error.ts';
 import { parseConf } from '../conf/parser.ts';
@@ -14,9 +14,9 @@ import { printTlsBlock } from './block-printer.ts';
 
 export interface WantedBlock {
   readonly context: TlsContext;
-  /** The folder of the certificates, as the configuration is to name it. */
+  /** The folder of the certificates, as the configuration will name it. */
   readonly directory: string;
-  /** The certificate to serve; by default the one that its context has. */
+  /** The certificate to serve; by default the one of the context. */
   readonly name?: string;
   readonly verify?: boolean;
   readonly verifyAndMap?: boolean;
@@ -28,11 +28,11 @@ export interface WantedBlock {
   readonly timeout?: string;
   /** `true`, `auto` or a Go duration. */
   readonly handshakeFirst?: string;
-  /** Handshakes a second. */
+  /** Handshakes per second. */
   readonly connectionRateLimit?: number;
 }
 
-/** The profile of the certificate that serves a context; the certificate itself is called like it. */
+/** The profile of the certificate of each context; the certificate is named after its profile. */
 const profiles: Readonly<Record<TlsContext, string>> = {
   client: 'server',
   cluster: 'route',
@@ -43,18 +43,18 @@ const profiles: Readonly<Record<TlsContext, string>> = {
   monitor: 'server',
 };
 
-/** Lists the contexts, the clients' first. */
+/** The contexts, with that of clients first. */
 export const tlsContexts = Object.keys(profiles) as TlsContext[];
 
-/** Reads the name of a context; throws a UsageError with the nearest one. */
+/** Parses the name of a context; throws a UsageError that suggests the nearest one. */
 export function parseContext(text: string): TlsContext {
   return readChoice('context', text, tlsContexts, 'natspki tls --help');
 }
 
-/** Where both sides show a certificate, the authority is needed whether clients are verified or not. */
+/** Contexts in which both sides present a certificate, so that ca_file is needed whether clients are verified or not. */
 const mutual: readonly TlsContext[] = ['cluster', 'gateway', 'leafnodes'];
 
-/** Prints a block; throws `missing-certificate` where its pair is not there, a UsageError for what no server would take. */
+/** Prints a block; throws `missing-certificate` when its pair does not exist, and a UsageError for invalid options. */
 export function printWantedBlock(wanted: WantedBlock): string {
   const { context, directory, verify = false, verifyAndMap = false, pins = [] } = wanted;
   const name = wanted.name ?? profiles[context];
@@ -63,7 +63,10 @@ export function printWantedBlock(wanted: WantedBlock): string {
   if (!exists(pair.certFile)) throw missing(context, directory, name);
   const verifies = verify || verifyAndMap || mutual.includes(context);
   if (pins.length > 0 && !verifies) {
-    throw new UsageError('pins are for certificates of clients, which nobody asks for', 'add --verify');
+    throw new UsageError(
+      'pins apply to client certificates, which this block does not request',
+      'add --verify',
+    );
   }
   const text = printTlsBlock(
     {
@@ -87,7 +90,7 @@ export function printWantedBlock(wanted: WantedBlock): string {
 
 function missing(context: TlsContext, directory: string, name: string): NatspkiError {
   return new NatspkiError('missing-certificate', `no certificate "${name}" in "${directory}"`, {
-    hint: `natspki issue ${profiles[context]} ${name} --san dns:HOST, or name another with --name`,
+    hint: `natspki issue ${profiles[context]} ${name} --san dns:HOST, or choose another one with --name`,
   });
 }
 
@@ -103,12 +106,12 @@ function readHandshakeFirst(text: string | undefined): HandshakeFirst | undefine
   const fallbackMs = text === 'auto' ? automaticFallbackMs : parseGoDuration(text);
   if (fallbackMs !== undefined && fallbackMs > 0) return { fallbackMs };
   throw new UsageError(
-    `--handshake-first is "${text}", expected nothing, auto or a duration`,
+    `--handshake-first is "${text}", expected no value, auto or a duration`,
     '--handshake-first 300ms',
   );
 }
 
-/** Reads the text as a server will, and throws the first thing that is wrong with it. */
+/** Parses the text as a server will, and throws its first error. */
 function refuseWrong(text: string, context: TlsContext): void {
   const block = parseConf(text, { file: 'tls' }).entries.get('tls')?.value;
   const problems: ConfProblem[] = [];

@@ -1,23 +1,23 @@
-// Finds the folder entries that decide what a path leads to: the file, and every symbolic link on the way. Only looks.
+// Finds the folder entries that determine the target of a path: the file, and every symbolic link on the way. Read-only.
 
 import { lstat, readlink, stat } from 'node:fs/promises';
 import { join, parse, resolve, sep } from 'node:path';
 
-/** An entry of a folder; when it is exchanged the path leads elsewhere. */
+/** An entry of a folder; replacing it changes the target of the path. */
 export interface WatchPoint {
-  /** A real folder, no link in its path. */
+  /** A path without symbolic links. */
   readonly folder: string;
   readonly name: string;
-  /** Device and inode of the folder, so that another one under its name is noticed. */
+  /** Device and inode of the folder, to detect another folder of the same name. */
   readonly folderIdentity: string;
 }
 
-/** Follows a path to its end, or to the first name that is missing or closed to us: that is the last point then. */
+/** Follows a path to its end, or to the first name that is missing or not accessible, which is then the last point. */
 export async function watchPoints(path: string): Promise<WatchPoint[]> {
   const points: WatchPoint[] = [];
   let { root: folder } = parse(resolve(path));
   let names = namesBelow(resolve(path));
-  // As many links as Linux follows.
+  // The number of links that Linux follows.
   let links = 40;
   for (let name = names.shift(); name !== undefined; name = names.shift()) {
     const entry = join(folder, name);
@@ -40,7 +40,7 @@ export async function watchPoints(path: string): Promise<WatchPoint[]> {
   return points;
 }
 
-/** Describes what is at the end of a path so that any replacement, rewrite or change of mode makes it another text. */
+/** Returns a signature of the target of a path, which differs after any replacement, rewrite or change of mode. */
 export async function fileSignature(path: string): Promise<string> {
   try {
     const { dev, ino, size, mode, mtimeNs, ctimeNs } = await stat(path, { bigint: true });

@@ -1,27 +1,27 @@
-// Tells when one of some files may have changed, however it was replaced. Knows nothing of what is in the files.
-// Events of their folders are for speed; a look at the files themselves every two seconds is for what raises no
-// event: network file systems, bind mounts, a folder far above that was exchanged.
+// Reports when one of several files may have changed, however it was replaced. It does not know their content.
+// Events of the folders make it fast. Polling the files every two seconds covers changes without an event: network file
+// systems, bind mounts, a replaced folder far above.
 
 import { basename } from 'node:path';
 import { type FSWatcher, watch } from 'chokidar';
 import { fileSignature, type WatchPoint, watchPoints } from './watch-points.ts';
 
 export interface FileWatcherOptions {
-  /** Milliseconds of quiet before a change is told; changes that never end are told after three times that. */
+  /** Milliseconds without events before a change is reported; continuous changes are reported after three times that. */
   readonly settleMs?: number;
-  /** Milliseconds between two looks at the files themselves. */
+  /** Polling interval in milliseconds. */
   readonly pollMs?: number;
-  /** Takes what keeps events from coming, such as a limit of the system; the looks go on all the same. */
+  /** Receives an error that prevents events, such as a system limit; polling continues. */
   readonly onError?: (error: unknown) => void;
 }
 
-/** An interest in some files. */
+/** A subscription to the changes of some files. */
 export interface FileWatch {
-  /** Ends it; `onChange` is not called any more. */
+  /** Ends the subscription; `onChange` is not called any more. */
   close(): void;
 }
 
-/** Watches files for everybody in a process who wants to know of their changes. */
+/** Watches files for all subscribers of a process. */
 export class FileWatcher {
   readonly #settleMs: number;
   readonly #onError: (error: unknown) => void;
@@ -36,8 +36,8 @@ export class FileWatcher {
   }
 
   /**
-   * Calls `onChange` when any of the files may have changed, appeared or gone, whether its content differs or not.
-   * Resolves once no change can be missed any more.
+   * Calls `onChange` when any of the files may have changed, appeared or disappeared, even if its content is the same.
+   * Resolves once no further change can be missed.
    */
   async watch(files: readonly string[], onChange: () => void): Promise<FileWatch> {
     const watched = new WatchedFiles(files, this.#settleMs, onChange, () => void this.#follow());
@@ -53,7 +53,7 @@ export class FileWatcher {
     };
   }
 
-  /** Ends every interest. */
+  /** Ends all subscriptions. */
   async close(): Promise<void> {
     clearInterval(this.#poll);
     for (const watched of this.#watches) watched.close();
@@ -65,7 +65,7 @@ export class FileWatcher {
     for (const watched of this.#watches) void watched.look();
   }
 
-  /** Watches the folders that matter now, and no others; resolves when events come from all of them. */
+  /** Watches exactly the folders that matter now; resolves when all of them deliver events. */
   async #follow(): Promise<void> {
     const wanted = new Map<string, string>();
     for (const { points } of this.#watches) {
@@ -86,22 +86,22 @@ export class FileWatcher {
       );
     }
     await Promise.all([...this.#folders.values()].map(({ ready }) => ready));
-    // What happened before the first event could come.
+    // Detects changes from before the first event.
     this.#look();
   }
 }
 
-/** One folder under chokidar. */
+/** One folder that chokidar watches. */
 class WatchedFolder {
   readonly identity: string;
-  /** True once the folder itself was moved or removed: no more comes of it, even if its inode number comes back. */
+  /** True once the folder itself was moved or removed: it delivers no more events, even if its inode number is reused. */
   isStale = false;
-  /** Resolves when events come, or when none will: after an error, or once it is closed. */
+  /** Resolves when the folder delivers events, or never will: after an error, or once it is closed. */
   readonly ready: Promise<void>;
   readonly #watcher: FSWatcher;
   #isReady = () => {};
 
-  /** @param onEvent gets the name of the entry, or null where the system does not say it */
+  /** @param onEvent receives the name of the entry, or null if the system does not report it */
   constructor(
     folder: string,
     identity: string,
@@ -109,11 +109,11 @@ class WatchedFolder {
     onEvent: (name: string | null) => void,
   ) {
     this.identity = identity;
-    // The entries stay unwatched: what happens to them is an event of the folder too. The 'raw' events come at once,
-    // for links and modes as well, where those that chokidar makes of them are throttled and leave modes out.
+    // The entries are not watched: their changes are events of the folder too. The 'raw' events come immediately, also
+    // for links and modes; the events that chokidar derives from them are throttled and omit modes.
     this.#watcher = watch(folder, { ignored: (path) => path !== folder, persistent: false });
     this.#watcher.on('raw', (_event: string, name: string | null) => {
-      // The folder's own name. Of an entry with the same name it is wrong, and costs no more than a new watch.
+      // The folder itself. If it is an entry with the same name, the only cost is a new watch.
       if (name === basename(folder)) this.isStale = true;
       onEvent(name);
     });
@@ -133,7 +133,7 @@ class WatchedFolder {
   }
 }
 
-/** One interest: the files, what leads to them, and a change that waits to settle. */
+/** One subscription: the files, the folder entries that lead to them, and a change that has not settled yet. */
 class WatchedFiles {
   points: readonly WatchPoint[] = [];
   readonly #files: readonly string[];
@@ -142,11 +142,11 @@ class WatchedFiles {
   readonly #onPoints: () => void;
   #signature = '';
   #timer: NodeJS.Timeout | undefined;
-  /** When a change that waits is told at the latest. */
+  /** The latest time at which a pending change is reported. */
   #deadline = 0;
   #isClosed = false;
 
-  /** @param onPoints told that other folders may matter now */
+  /** @param onPoints called when other folders may matter now */
   constructor(files: readonly string[], settleMs: number, onChange: () => void, onPoints: () => void) {
     this.#files = files;
     this.#settleMs = settleMs;
@@ -154,24 +154,24 @@ class WatchedFiles {
     this.#onPoints = onPoints;
   }
 
-  /** Takes down what the files are now, and what leads to them. */
+  /** Records the current state of the files and the folder entries that lead to them. */
   async begin(): Promise<void> {
     this.#signature = await this.#readSignature();
     await this.#findPoints();
   }
 
-  /** Takes an event of a folder. */
+  /** Handles an event of a folder. */
   touch(folder: string, name: string | null): void {
     const isOurs = this.points.some(
       (point) =>
         point.folder === folder &&
-        // The last is the folder itself.
+        // The last condition matches the folder itself.
         (name === null || name === point.name || name === basename(folder)),
     );
     if (isOurs) this.#settle();
   }
 
-  /** Compares the files with what was taken down. */
+  /** Compares the files with their recorded state. */
   async look(): Promise<void> {
     if (this.#timer === undefined && (await this.#readSignature()) !== this.#signature) this.#settle();
   }
@@ -192,7 +192,7 @@ class WatchedFiles {
 
   async #tell(): Promise<void> {
     this.#timer = undefined;
-    // Before anybody reads the files, so that a change while they do is another change.
+    // Read before `onChange`, so that a change while the subscriber reads the files is detected as another one.
     this.#signature = await this.#readSignature();
     if (this.#isClosed) return;
     this.#onChange();

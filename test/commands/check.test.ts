@@ -64,7 +64,7 @@ nats.conf: 0 errors, 1 warning
 nats.conf:17:3: error: unknown field "ca_fle" in tls
   hint: did you mean "ca_file"
 nats.conf:21:11: error: expected a boolean for "verify" in tls, found a string
-nats.conf:22:16: warning: TLS 1.1 is broken, and nats-server refuses it as min_version [protocol-version]
+nats.conf:22:16: warning: TLS 1.1 is insecure, and nats-server rejects it as min_version [protocol-version]
   hint: write min_version: "1.3", or "1.2" where a client needs it
 nats.conf: 3 errors, 1 warning
 `);

@@ -96,8 +96,8 @@ describe('natspki revoke', () => {
       code: 1,
       stdout: '',
       stderr:
-        'natspki: error: there is no configuration to lock anybody out of\n' +
-        'natspki: hint: name that of your server with --config FILE\n',
+        'natspki: error: there is no configuration to lock keys out of\n' +
+        'natspki: hint: pass the configuration of your server with --config FILE\n',
     });
     writeFileSync(join(folder, 'other.conf'), 'tls { verify: true');
     const { code, stderr } = await natspki(folder, ['revoke', 'bob', '--config', 'other.conf']);

@@ -101,14 +101,14 @@ ${pair('server')}${ca}  verify: true
   it.each([
     [['clinet'], 2, 'unknown context "clinet"', 'did you mean "client"'],
     [['client', '--verify', '--verify-and-map'], 2, 'exclude each other', 'natspki tls --help'],
-    [['client', '--pin', 'certs/client-cert.pem'], 2, 'pins are for certificates of clients', 'add --verify'],
+    [['client', '--pin', 'certs/client-cert.pem'], 2, 'pins apply to client certificates', 'add --verify'],
     [
       ['client', '--cipher-suites', 'TLS_AES_128_GCM_SHA265'],
       2,
       'unknown cipher suite "TLS_AES_128_GCM_SHA265"',
       'did you mean "TLS_AES_128_GCM_SHA256"',
     ],
-    [['client', '--curve-preferences', 'X25520'], 2, 'unknown curve "X25520"', 'use some of X25519'],
+    [['client', '--curve-preferences', 'X25520'], 2, 'unknown curve "X25520"', 'use one or more of X25519'],
     [['client', '--min-version', '1.1'], 2, '--min-version is "1.1", expected one of 1.2, 1.3', ''],
     [
       ['client', '--timeout', 'long'],
@@ -248,7 +248,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     writeFileSync(conf, text);
     const { code, stderr } = await natspki(folder, ['tls', 'client', '--write', 'nats.conf']);
     expect(stderr).toBe(
-      'natspki: error: the definition "CERT" in "vars.conf" would be left without a use, which nats-server refuses\n' +
+      'natspki: error: the definition "CERT" in "vars.conf" would be unused, which nats-server rejects\n' +
         'natspki: hint: comment it out there, unless another file includes it, and try again\n',
     );
     expect(code).toBe(1);
@@ -264,7 +264,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
       environment,
     });
     expect(stderr).toMatch(
-      /^natspki: error: nats-server refuses it: nats\.conf:\d+:\d+: unknown field "no_such_option"/,
+      /^natspki: error: nats-server rejects it: nats\.conf:\d+:\d+: unknown field "no_such_option"/,
     );
     expect(code).toBe(1);
     expect(readFileSync(conf, 'utf8')).toBe(text);

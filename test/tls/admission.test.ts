@@ -1,4 +1,4 @@
-// How many handshakes begin and in which order, by a clock that the test sets.
+// How many handshakes start and in which order, on a clock that the test controls.
 import { describe, expect, it, vi } from 'vitest';
 import {
   HandshakeBudget,
@@ -10,7 +10,7 @@ import {
 import { collectGarbage } from '../support/garbage.ts';
 
 describe('HandshakeCounter', () => {
-  it('admits its number in each second', () => {
+  it('admits the limit of handshakes in each second', () => {
     let now = 0;
     const counter = new HandshakeCounter(2, () => now);
     const take = (count: number) => Array.from({ length: count }, () => counter.take());
@@ -23,7 +23,7 @@ describe('HandshakeCounter', () => {
 });
 
 describe('HandshakeBudget', () => {
-  it('keeps the rate over time, whatever a handshake costs', () => {
+  it('keeps the byte rate over time, whatever the size of a handshake', () => {
     vi.useFakeTimers();
     try {
       const began = performance.now();
@@ -37,11 +37,11 @@ describe('HandshakeBudget', () => {
       }
       vi.advanceTimersByTime(60_000);
       expect(starts).toHaveLength(20);
-      // 100,000 bytes at 10,000 a second, the first second's budget in advance; one handshake may overdraw it.
+      // 100,000 bytes at 10,000 per second, with the first second's budget in advance; one handshake may overdraw it.
       expect(starts.at(-1)).toBeGreaterThan(8000);
       expect(starts.at(-1)).toBeLessThan(9500);
       for (let from = 0; from + 4 < starts.length; from++) {
-        // Four of them cost two seconds' worth.
+        // Four handshakes cost the budget of two seconds.
         expect((starts[from + 4] as number) - (starts[from] as number)).toBeGreaterThan(400);
       }
     } finally {
@@ -49,7 +49,7 @@ describe('HandshakeBudget', () => {
     }
   });
 
-  it('forgets who gave up waiting', () => {
+  it('does not start a handshake whose wait was cancelled', () => {
     const budget = new HandshakeBudget(1);
     const begun: string[] = [];
     budget.wait(() => begun.push('first'));
@@ -61,7 +61,7 @@ describe('HandshakeBudget', () => {
 });
 
 describe('HandshakeTurns', () => {
-  it('begins one at a time, by turns of the addresses, and none who has given up', () => {
+  it('starts one handshake at a time, round-robin by address, and skips cancelled ones', () => {
     const pauses: (() => void)[] = [];
     const turns = new HandshakeTurns((next) => pauses.push(next));
     const begun: string[] = [];
@@ -84,8 +84,8 @@ describe('HandshakeTurns', () => {
   });
 });
 
-describe('HandshakeTurns of people without patience', () => {
-  it('begins the oldest of an address while that has not waited for long, and the newest then', () => {
+describe('HandshakeTurns with a limited wait', () => {
+  it('starts the oldest handshake of an address until it has waited too long, and the newest one after that', () => {
     let now = 0;
     const pauses: (() => void)[] = [];
     const begun: string[] = [];
@@ -110,11 +110,11 @@ describe('HandshakeTurns of people without patience', () => {
     expect(begun).toEqual(['first', 'second', 'fourth', 'third', 'fifth']);
   });
 
-  it('keeps nothing of those who have given up', async () => {
+  it('keeps no reference to a cancelled handshake', async () => {
     const turns = new HandshakeTurns(() => {});
     turns.wait('a', () => {});
     const give = () => {
-      const begin = () => expect.fail('has given up');
+      const begin = () => expect.fail('was cancelled');
       turns.wait('a', begin)();
       return new WeakRef(begin);
     };
@@ -127,7 +127,7 @@ describe('HandshakeTurns of people without patience', () => {
 });
 
 describe('RefusedAddresses', () => {
-  it('forgets an address after ten seconds without a refusal', () => {
+  it('forgets an address after ten seconds without a rejection', () => {
     let now = 0;
     const refused = new RefusedAddresses(() => now);
     refused.add('a');
@@ -141,7 +141,7 @@ describe('RefusedAddresses', () => {
     expect(refused.has('a')).toBe(false);
   });
 
-  it('forgets the oldest of too many', () => {
+  it('forgets the oldest address when there are more than ten thousand', () => {
     const refused = new RefusedAddresses(() => 0);
     for (let index = 0; index <= 10_000; index++) refused.add(`a${index}`);
     expect(refused.has('a0')).toBe(false);
@@ -150,7 +150,7 @@ describe('RefusedAddresses', () => {
   });
 });
 
-describe('a place', () => {
+describe('the prefix of an address', () => {
   it.each([
     ['2001:db8:1:2::5', '2001:db8:1:2'],
     ['2001:db8:1:2:a:b:c:d', '2001:db8:1:2'],
@@ -161,7 +161,7 @@ describe('a place', () => {
     ['192.0.2.1', '192.0.2.1'],
     ['fe80::1%eth0', 'fe80::1%eth0'],
     ['', ''],
-  ])('of %j is %j', (address, place) => {
-    expect(placeOf(address)).toBe(place);
+  ])('of %j is %j', (address, prefix) => {
+    expect(placeOf(address)).toBe(prefix);
   });
 });

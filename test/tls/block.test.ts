@@ -1,5 +1,5 @@
-// What a tls block says and what is wrong with it, by position; and that what is printed reads back the same, here and
-// in the real nats-server.
+// Reading a tls block and its problems with their positions; and printing one so that it parses back the same, here and in
+// the real nats-server.
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ import { describePeer } from '../support/peers.ts';
 const elsewhere = 'remove it, or run this configuration on nats-server';
 const pin = 'ab'.repeat(32) as Pin;
 
-/** Reads the options of a block that begins in line 1; problems as `error 2:3 message`. */
+/** Reads the options of a block that starts in line 1; returns problems as `error 2:3 message`. */
 function read(
   text: string,
   context: TlsContext = 'client',
@@ -36,7 +36,7 @@ function read(
 }
 
 describe('reading', () => {
-  it('gives the defaults of nats-server for an empty block', () => {
+  it('uses the defaults of nats-server for an empty block', () => {
     expect(read('')).toEqual({ block: defaultTlsBlock, problems: [], hints: [] });
   });
 
@@ -86,7 +86,7 @@ describe('reading', () => {
     ['pinned_certs: []', {}],
     ['ocsp_peer: false\nverify_cert_and_check_known_urls: false\ninsecure: false', {}],
     ['CERT_FILE: a.pem\nKey_File: a.key', { pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }] }],
-  ])('understands %s', (text, expected) => {
+  ])('reads %s', (text, expected) => {
     expect(read(text)).toEqual({ block: { ...defaultTlsBlock, ...expected }, problems: [], hints: [] });
   });
 
@@ -94,46 +94,46 @@ describe('reading', () => {
     [
       'rate_limit: 1048576',
       { rateLimit: 1_048_576 },
-      'nats-server does not know "rate_limit" and refuses the configuration',
+      'nats-server does not support "rate_limit" and rejects the configuration',
     ],
     [
       'handshake_first: true\nhandshake_first_fallback: "2s"',
       { handshakeFirst: { fallbackMs: 2000 } },
-      'nats-server does not know "handshake_first_fallback" and refuses the configuration',
+      'nats-server does not support "handshake_first_fallback" and rejects the configuration',
     ],
     [
       'min_version: "1.0"',
       { minVersion: '1.0' },
-      'TLS 1.0 is broken, and nats-server refuses it as min_version',
+      'TLS 1.0 is insecure, and nats-server rejects it as min_version',
     ],
     [
       'cipher_suites: [TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305]',
       { cipherSuites: ['TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256'] },
-      'nats-server does not know "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" and refuses the configuration',
+      'nats-server does not support "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305" and rejects the configuration',
     ],
     [
       'verify: true',
       { verify: true },
-      'without "ca_file" every certificate authority that this system trusts can let clients in',
+      'without "ca_file" a client certificate of any authority that this system trusts is accepted',
     ],
     [
       `pinned_certs: ["${pin}"]`,
       { pinnedCerts: new Set([pin]) },
-      '"pinned_certs" without "verify" lets nobody in, since clients are not asked for a certificate',
+      'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate',
     ],
     [
       'insecure: true',
       { insecure: true },
-      '"insecure" has no effect here: it is for outgoing connections, and clients are verified as "verify" says',
+      '"insecure" has no effect here: it is for outgoing connections, and "verify" decides how clients are verified',
     ],
-  ])('understands %s, with a warning', (text, expected, warning) => {
+  ])('reads %s with a warning', (text, expected, warning) => {
     const { block, problems } = read(text);
     expect(block).toEqual({ ...defaultTlsBlock, ...expected });
     expect(problems).toEqual([expect.stringMatching(/^warning [23]:\d+ /)]);
     expect(problems[0]).toContain(warning);
   });
 
-  it('verifies always between servers', () => {
+  it('always verifies peers in cluster and gateway blocks', () => {
     expect(read('ca_file: ca.pem', 'cluster').block.verify).toBe(true);
     expect(read('ca_file: ca.pem', 'gateway').block.verify).toBe(true);
     expect(read('ca_file: ca.pem', 'leafnodes').block.verify).toBe(false);
@@ -142,7 +142,7 @@ describe('reading', () => {
     ]);
   });
 
-  it('takes relative files from the folder it is given, else as they stand', () => {
+  it('resolves relative file names from the given folder, and keeps them as they are without one', () => {
     const text = 'cert_file: certs/a.pem\nkey_file: /etc/a.key\nca_file: ca.pem';
     expect(read(text, 'client', '/srv').block).toMatchObject({
       pairs: [{ certFile: '/srv/certs/a.pem', keyFile: '/etc/a.key' }],
@@ -206,7 +206,7 @@ describe('reading', () => {
     [
       'min_version: "2"',
       'error 2:14 "min_version" is not a TLS version',
-      'use "1.2" or "1.3"; "1.0" and "1.1" work too and should not be used',
+      'use "1.2" or "1.3"; "1.0" and "1.1" work too, but are insecure',
     ],
     ['timeout: -1', 'error 2:10 "timeout" cannot be negative', undefined],
     [
@@ -232,19 +232,19 @@ describe('reading', () => {
       'error 2:35 "verify_cert_and_check_known_urls" works in cluster and gateway blocks only',
       'use verify: true',
     ],
-  ])('refuses %s', (text, problem, hint) => {
+  ])('reports an error for %s', (text, problem, hint) => {
     const { problems, hints } = read(text);
     expect(problems).toContain(problem);
     expect(hints[problems.indexOf(problem)]).toBe(hint);
   });
 
-  it('refuses a curve that nobody knows, and lists those there are', () => {
+  it('reports an unknown curve, and lists the supported curves', () => {
     const { problems, hints } = read('curve_preferences: [CurveP265]');
     expect(problems).toEqual(['error 2:21 unknown curve "CurveP265"']);
-    expect(hints[0]).toMatch(/^use some of .*X25519, CurveP256, CurveP384, CurveP521$/);
+    expect(hints[0]).toMatch(/^use one or more of .*X25519, CurveP256, CurveP384, CurveP521$/);
   });
 
-  it('finds everything that is wrong at once', () => {
+  it('reports all problems of a block together', () => {
     expect(read('verify: 1\ntimeout: "x"\nmin_version: "9"\nfoo: 1').problems).toHaveLength(4);
   });
 });
@@ -252,7 +252,7 @@ describe('reading', () => {
 const printed: [string, TlsBlockOptions, TlsContext][] = [
   ['a pair', { pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }] }, 'client'],
   [
-    'everything',
+    'all options',
     {
       pairs: [
         { certFile: 'a.pem', keyFile: 'a.key' },
@@ -271,10 +271,10 @@ const printed: [string, TlsBlockOptions, TlsContext][] = [
     },
     'client',
   ],
-  ['a fallback of its own accord', { handshakeFirst: { fallbackMs: 50 } }, 'client'],
+  ['TLS first with the automatic fallback', { handshakeFirst: { fallbackMs: 50 } }, 'client'],
   ['TLS first without a fallback', { handshakeFirst: { fallbackMs: undefined } }, 'client'],
   [
-    'a block between servers',
+    'a cluster block',
     {
       pairs: [{ certFile: 'a.pem', keyFile: 'a.key' }],
       caFile: 'ca.pem',
@@ -286,7 +286,7 @@ const printed: [string, TlsBlockOptions, TlsContext][] = [
 ];
 
 describe('printing', () => {
-  it('puts one option on a line', () => {
+  it('prints one option per line', () => {
     const pairs = [{ certFile: 'certs/a.pem', keyFile: 'certs/a "key".pem' }];
     expect(printTlsBlock({ pairs, caFile: 'certs/ca.pem', verify: true, timeoutMs: 3000 }, 'client')).toBe(
       [
@@ -301,7 +301,7 @@ describe('printing', () => {
     );
   });
 
-  it.each(printed)('%s reads back the same', (_, options, context) => {
+  it.each(printed)('prints %s so that it parses back the same', (_, options, context) => {
     const text = printTlsBlock(options, context).replace(/^tls \{\n|\n\}$/g, '');
     const { block, problems } = read(text, context);
     expect(problems.filter((problem) => !problem.startsWith('warning'))).toEqual([]);
@@ -313,7 +313,7 @@ describe('printing', () => {
 describePeer('nats-server', 'the real nats-server', (bin) => {
   const folder = testFolder('block');
 
-  it.each(printed)('takes %s as it is printed', async (_, options, context) => {
+  it.each(printed)('accepts %s as it is printed', async (_, options, context) => {
     const pair = await (await TestAuthority.make()).server();
     for (const name of ['a', 'b']) {
       writeFileSync(join(folder, `${name}.pem`), pair.cert);

@@ -1,4 +1,4 @@
-// Changes of a configuration file in place, by one process or by many at once.
+// Edits of a configuration file in place, by one process or by many at the same time.
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -17,8 +17,8 @@ function configuration(text: string): string {
   return file;
 }
 
-describe('pins', () => {
-  it('are all there when many processes add theirs at once', async () => {
+describe('addPins', () => {
+  it('loses no pin when many processes add pins to the same file at the same time', async () => {
     const file = configuration('tls {\n  cert_file: a\n}\n');
     const module = JSON.stringify(builtModule('src/tls/configuration-file.js'));
     const script = (n: number) =>
@@ -32,7 +32,7 @@ describe('pins', () => {
     expect(readdirSync(join(file, '..'))).toEqual(['nats.conf']);
   });
 
-  it('that are there already need nothing to be written', async () => {
+  it('does not write the file when all pins are already present', async () => {
     const file = configuration(`tls {\n  pinned_certs: ["${pin(1)}"]\n}\n`);
     const script = `const { addPins } = await import(${JSON.stringify(builtModule('src/tls/configuration-file.js'))});
       process.setuid?.(65534);
@@ -43,14 +43,14 @@ describe('pins', () => {
     });
   });
 
-  it('are told apart from those that are there', async () => {
+  it('returns only the pins that it has added', async () => {
     const file = configuration(`tls {\n  pinned_certs: ["${pin(10).toUpperCase()}"]\n}\n`);
     expect(await addPins(file, 'client', [pin(10), pin(11), pin(11)])).toEqual([pin(11)]);
   });
 });
 
-describe('a tls block', () => {
-  it('is not written when the check of the whole text throws', async () => {
+describe('writeTlsBlock', () => {
+  it('does not write the file when the check of the new text throws', async () => {
     const file = configuration('port: 4222\n');
     const refuse = async () => {
       throw new Error('refused');

@@ -1,4 +1,4 @@
-// What becomes of the material in use when its files change: the swap, and what keeps it from happening.
+// Changes of the files of a source: when they replace the material in use, and when they are rejected.
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ afterAll(() => watcher.close());
 
 let folders = 0;
 
-/** A source over files that can be replaced, and everything it says. */
+/** A source with replaceable files, and everything that it logs. */
 class Rig {
   readonly folder = join(root, String(++folders));
   readonly block: TlsBlock = {
@@ -62,7 +62,7 @@ class Rig {
     return this.source.material.certificates[0]?.serial;
   }
 
-  /** Waits until it has swapped to this pair; other material in between is for the caller to have ruled out. */
+  /** Waits until the source uses this pair; the caller rules out other material in between. */
   async swapped(pair: MadePair): Promise<void> {
     while (this.serial !== pair.certificate.serial) await once(this.source, 'swap');
   }
@@ -87,9 +87,9 @@ describe.each<[string, Replace, boolean]>([
   ['renamed over', renameOver, false],
   ['rewritten in place', rewriteInPlace, false],
   ['deleted and created', deleteAndCreate, false],
-  ['exchanged through a ..data link', swapDataLink, true],
+  ['replaced through a ..data link', swapDataLink, true],
 ])('when the files are %s', (_, replace, isMounted) => {
-  it('swaps, again and again, and says so in one line', async () => {
+  it('reloads them every time, and logs one line per reload', async () => {
     const rig = await Rig.open(await ca.server(), isMounted);
     for (let round = 1; round <= 5; round++) {
       const pair = await ca.server();
@@ -110,32 +110,36 @@ describe.each<[string, Replace, boolean]>([
   });
 });
 
-describe('when the files cannot be used, keeps what it has, says why once, and recovers by itself', () => {
+describe('keeps the material in use, logs the reason once, and recovers by itself', () => {
   it.each<[string, (rig: Rig, pair: MadePair) => void, RegExp]>([
     [
-      'half of the pair is new',
+      'when only half of the pair is new',
       (rig, pair) => writeFileSync(join(rig.folder, 'tls.crt'), pair.cert),
       /the key in "\/tls.key" does not belong to the certificate in "\/tls.crt" \(CN=localhost, serial [0-9a-f]+\)/,
     ],
     [
-      'the certificate is cut off',
+      'when the certificate is truncated',
       (rig, pair) => writeFileSync(join(rig.folder, 'tls.crt'), pair.cert.slice(0, 300)),
       /"\/tls.crt" is truncated/,
     ],
-    ['the key is empty', (rig) => truncateSync(join(rig.folder, 'tls.key')), /"\/tls.key" is empty/],
-    ['the certificate is gone', (rig) => rmSync(join(rig.folder, 'tls.crt')), /"\/tls.crt" does not exist/],
+    ['when the key is empty', (rig) => truncateSync(join(rig.folder, 'tls.key')), /"\/tls.key" is empty/],
     [
-      'the list of authorities is empty',
+      'when the certificate is missing',
+      (rig) => rmSync(join(rig.folder, 'tls.crt')),
+      /"\/tls.crt" does not exist/,
+    ],
+    [
+      'when the list of authorities is empty',
       (rig) => truncateSync(join(rig.folder, 'ca.crt')),
       /"\/ca.crt" is empty/,
     ],
     [
-      'the key is no key',
+      'when the key file contains a certificate',
       (rig, pair) => writeFileSync(join(rig.folder, 'tls.key'), pair.cert),
       /"\/tls.key" holds a certificate, expected a private key/,
     ],
     [
-      'the folder is gone',
+      'when the folder is missing',
       (rig) => rmSync(rig.folder, { recursive: true }),
       /"\/(tls.crt|tls.key|ca.crt)" does not exist/,
     ],
@@ -160,7 +164,7 @@ describe('when the files cannot be used, keeps what it has, says why once, and r
     rig.source.close();
   });
 
-  it('says nothing of files that do not fit for a moment only', async () => {
+  it('logs nothing about files that are mismatched only for a moment', async () => {
     const rig = await Rig.open(await ca.server());
     const pair = await ca.server();
     const [cert, key] = Object.entries(rig.contents(pair)) as [[string, string], [string, string]];
@@ -173,7 +177,7 @@ describe('when the files cannot be used, keeps what it has, says why once, and r
     rig.source.close();
   });
 
-  it('says each trouble once, however often it looks', async () => {
+  it('logs each problem once, however often it retries', async () => {
     const rig = await Rig.open(await ca.server());
     const keyFile = join(rig.folder, 'tls.key');
     truncateSync(keyFile);
@@ -189,20 +193,20 @@ describe('when the files cannot be used, keeps what it has, says why once, and r
     rig.source.close();
   });
 
-  it('says that the old files can be used again when they are put back', async () => {
+  it('logs that the files are valid again when the old files are restored', async () => {
     const pair = await ca.server();
     const rig = await Rig.open(pair);
     truncateSync(join(rig.folder, 'tls.key'));
     await rig.refused();
     writeFileSync(join(rig.folder, 'tls.key'), pair.key);
     expect(await rig.source.reload()).toBe(true);
-    expect(rig.lines.at(-1)).toBe('info tls: the files can be used again');
+    expect(rig.lines.at(-1)).toBe('info tls: the files are valid again');
     expect(rig.source.status).toMatchObject({ swaps: 0, refused: 1, current: true });
     rig.source.close();
   });
 });
 
-it('keeps what it has while a file is closed to it, names the mode, and recovers after a mere chmod', async () => {
+it('keeps its material while a file is not readable, names the mode, and recovers after a chmod', async () => {
   const [first, second, third] = [await ca.server(), await ca.server(), await ca.server()];
   const rig = await Rig.open(first);
   chmodSync(root, 0o755);
@@ -233,7 +237,7 @@ it('keeps what it has while a file is closed to it, names the mode, and recovers
   rig.source.close();
 });
 
-it('does not swap when files are touched, or rewritten with what they had', async () => {
+it('does not reload files that are rewritten with the same content', async () => {
   const pair = await ca.server();
   const rig = await Rig.open(pair);
   renameOver(rig.contents(pair));
@@ -242,7 +246,7 @@ it('does not swap when files are touched, or rewritten with what they had', asyn
   rig.source.close();
 });
 
-it('swaps when the whole folder is exchanged', async () => {
+it('reloads the files when their whole folder is replaced', async () => {
   const rig = await Rig.open(await ca.server());
   for (let round = 0; round < 3; round++) {
     const pair = await ca.server();
@@ -259,7 +263,7 @@ it('swaps when the whole folder is exchanged', async () => {
   rig.source.close();
 });
 
-it('swaps when only the list of authorities changes', async () => {
+it('reloads the files when only the list of authorities changes', async () => {
   const rig = await Rig.open(await ca.server());
   writeFileSync(join(rig.folder, 'ca.crt'), ca.pem + (await TestAuthority.make('Next CA')).pem);
   await once(rig.source, 'swap');
@@ -267,23 +271,23 @@ it('swaps when only the list of authorities changes', async () => {
   rig.source.close();
 });
 
-it('warns loudly of an expired certificate, and serves it as nats-server does', async () => {
+it('logs a warning for an expired certificate, and serves it as nats-server does', async () => {
   const rig = await Rig.open(await ca.server('old', { from: -3, until: -2 }));
   expect(rig.lines).toEqual([
     expect.stringMatching(
-      /^warn tls: certificate CN=old in "\/tls.crt" expired at \d{4}-.*: whoever verifies it refuses it$/,
+      /^warn tls: certificate CN=old in "\/tls.crt" expired at \d{4}-.*: peers that verify it reject it$/,
     ),
   ]);
   rig.source.close();
 });
 
-it('throws at the start when the files cannot be used', async () => {
+it('throws when the files are invalid at the start', async () => {
   const pair = await ca.server();
   const other = await ca.server();
   await expect(Rig.open({ ...pair, key: other.key })).rejects.toThrow(NatspkiError);
 });
 
-it('takes another block whole or not at all', async () => {
+it('adopts another block as a whole or not at all', async () => {
   const first = await ca.server();
   const rig = await Rig.open(first);
   const second = await Rig.open(await ca.server());
@@ -301,7 +305,7 @@ it('takes another block whole or not at all', async () => {
   for (const { source } of [rig, second]) source.close();
 });
 
-it('lets go of files after it was closed', async () => {
+it('does not reload files after it was closed', async () => {
   const rig = await Rig.open(await ca.server());
   rig.source.close();
   renameOver(rig.contents(await ca.server()));

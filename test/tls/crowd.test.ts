@@ -1,4 +1,4 @@
-// Many who want to shake hands at once, honest ones and others: who begins when, and who waits for whom.
+// Many simultaneous handshakes of accepted and rejected clients: which starts when, and which waits for which.
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
@@ -21,7 +21,7 @@ function as({ cert, key }: MadePair, options: ConnectionOptions = {}): Connectio
   return { ca: ca.pem, cert, key, ...options };
 }
 
-it('lets good clients in while bad ones fail beside them', async () => {
+it('accepts valid clients while invalid ones fail at the same time', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tries = Array.from({ length: 40 }, (_, index) =>
     greeting(listener.port, as(index % 2 === 0 ? alice : stranger)),
@@ -33,7 +33,7 @@ it('lets good clients in while bad ones fail beside them', async () => {
   await listener.close();
 });
 
-it('has those from where somebody was refused wait for one another, and nobody else', async () => {
+it('queues connections from a rejected address behind one another, but not those from other addresses', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   expect(await greeting(listener.port, as(stranger))).not.toBe('hello');
   await listener.outcome();
@@ -50,11 +50,11 @@ it('has those from where somebody was refused wait for one another, and nobody e
   await listener.close();
 });
 
-it('takes those who come by IPv6 for others, though the same server listens to both', async () => {
+it('treats IPv6 and IPv4 clients of the same listener as different sources', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true }, { host: '::' });
   const by = (host: string, pair = alice) => greeting(listener.port, as(pair, { host }));
   expect(await by('::1', stranger)).not.toBe('hello');
-  // Those who wait for one another wait for good.
+  // With fake timers, the connections in the slow queue wait forever.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
     expect(await by('::1')).toBe('hello');
@@ -70,7 +70,7 @@ it('takes those who come by IPv6 for others, though the same server listens to b
   await listener.close();
 });
 
-it('gives up one who waits too long behind others that were refused', async () => {
+it('fails a handshake that is queued too long behind connections from rejected addresses', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
   const first = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   await once(first, 'connect');
@@ -82,13 +82,13 @@ it('gives up one who waits too long behind others that were refused', async () =
   );
   const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
   expect(outcomes.map((outcome) => messageOf(outcome))).toContain(
-    'handshake waited 50ms behind others from addresses that somebody was refused from',
+    'handshake queued for 50ms behind other connections from recently rejected addresses',
   );
   await listener.close();
 });
 
-it('gives up one who waits too long behind a crowd that nobody was refused from', async () => {
-  // In which the next handshake would begin.
+it('fails a handshake that is queued too long behind other connections, none of them rejected', async () => {
+  // Without setImmediate, the next handshake does not start.
   vi.useFakeTimers({ toFake: ['setImmediate'] });
   try {
     const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
@@ -98,8 +98,8 @@ it('gives up one who waits too long behind a crowd that nobody was refused from'
     const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
     expect(outcomes.map(messageOf)).toEqual([
       'client sent nothing for 50ms, expected a TLS handshake',
-      'handshake waited 50ms behind others',
-      'handshake waited 50ms behind others',
+      'handshake queued for 50ms behind other connections',
+      'handshake queued for 50ms behind other connections',
     ]);
     await listener.close();
   } finally {
@@ -107,7 +107,7 @@ it('gives up one who waits too long behind a crowd that nobody was refused from'
   }
 });
 
-it('has those wait who are refused, and nobody wait for them', async () => {
+it('delays rejected clients without delaying other clients', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
   vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
@@ -126,7 +126,7 @@ it('has those wait who are refused, and nobody wait for them', async () => {
   await listener.close();
 });
 
-it('refuses one who goes away before he is told', async () => {
+it('rejects a client that disconnects before it is told of its rejection', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
   vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
@@ -139,7 +139,7 @@ it('refuses one who goes away before he is told', async () => {
   await listener.close();
 });
 
-it('tells the first who is not let in so at once, and nobody later than in some seconds', async () => {
+it('reports the first rejection immediately, and every other one within four seconds', async () => {
   const listener = await listenTls({ pairs: [server] });
   const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   await once(socket, 'connect');

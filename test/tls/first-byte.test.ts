@@ -1,4 +1,4 @@
-// Telling TLS clients from plain ones by their first byte, without losing it.
+// Distinguishes TLS clients from plain ones by their first byte, without consuming it.
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -26,7 +26,7 @@ async function ends(): Promise<[client: Socket, accepted: Socket]> {
 it.each([
   ['tls', Buffer.from([0x16, 3, 1, 0, 5])],
   ['plain', Buffer.from('CONNECT {}\r\n')],
-])('tells a client that speaks %s, and leaves the bytes', async (expected, bytes) => {
+])('recognizes a client that speaks %s, and leaves the bytes in the socket', async (expected, bytes) => {
   const [client, accepted] = await ends();
   client.write(bytes);
   expect(await firstByte(accepted, 5000)).toBe(expected);
@@ -35,7 +35,7 @@ it.each([
   client.destroy();
 });
 
-it('tells a silent client after the time it is given, and misses nothing that comes later', async () => {
+it('reports a silent client after the timeout, and leaves later bytes in the socket', async () => {
   const [client, accepted] = await ends();
   expect(await firstByte(accepted, 20)).toBe('silent');
   client.write('late');
@@ -48,7 +48,7 @@ it('tells a silent client after the time it is given, and misses nothing that co
 it.each([
   ['ends', (client: Socket) => client.end()],
   ['resets', (client: Socket) => client.resetAndDestroy()],
-])('tells a client that %s the connection', async (_, leave) => {
+])('reports a client that %s the connection as closed', async (_, leave) => {
   const [client, accepted] = await ends();
   leave(client);
   expect(await firstByte(accepted, 5000)).toBe('closed');
@@ -56,7 +56,7 @@ it.each([
   expect(await firstByte(accepted, 5000)).toBe('closed');
 });
 
-it('comes before a handshake that then succeeds', async () => {
+it('does not disturb the handshake that follows', async () => {
   const pair = await (await TestAuthority.make()).server();
   const { handshaker, close } = await listenTls({ pairs: [pair] });
   const [client, accepted] = await ends();

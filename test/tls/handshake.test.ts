@@ -1,5 +1,5 @@
-// Who gets through a handshake and who does not. In TLS 1.3 a client is done before the server has judged it, so every
-// refusal is asserted on the server, and every admission on the first data.
+// Which clients a handshake accepts and which it rejects. In TLS 1.3 the client is done before the server has verified it,
+// so rejections are asserted on the server, and acceptance on the first data.
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { Duplex } from 'node:stream';
@@ -28,7 +28,7 @@ function as(pair: MadePair | undefined, options: ConnectionOptions = {}): Connec
   return { ca: ca.pem, ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }), ...options };
 }
 
-/** Gives a certificate its last extension twice, which RFC 5280 forbids; the signature does not fit any more. */
+/** Duplicates the last extension of a certificate, which RFC 5280 forbids; the signature is no longer valid. */
 function doubleLastExtension(pair: MadePair): MadePair {
   const [tbs, algorithm, signature] = readChildren(readDer(pair.certificate.der)) as [
     DerValue,
@@ -60,7 +60,7 @@ describe('a listener that verifies', () => {
       ['a client of an intermediate authority', async () => (await ca.intermediate('Sub CA')).leaf('carol')],
       ['a client with an Ed25519 key', () => ca.leaf('dave', { keyType: 'ed25519' })],
       ['a client with an RSA key', () => ca.leaf('erin', { keyType: 'rsa2048' })],
-    ])('lets in %s', async (_, make) => {
+    ])('accepts %s', async (_, make) => {
       expect(await greeting(listener.port, as(await make(), only))).toBe('hello');
       await listener.outcome();
     });
@@ -79,7 +79,7 @@ describe('a listener that verifies', () => {
         /^client certificate CN=mallory is (not )?from an authority .*CN=NATS CA/,
       ],
       [
-        'of an intermediate authority that it does not show',
+        'of an intermediate authority that it does not send',
         async () => {
           const pair = await (await ca.intermediate('Sub CA')).leaf('carol');
           return { ...pair, cert: pair.certificate.toPem() };
@@ -88,10 +88,10 @@ describe('a listener that verifies', () => {
         /^client certificate CN=carol is from an authority that is not trusted: CN=Sub CA is not in "ca.pem"$/,
       ],
       [
-        'that signed its certificate itself',
+        'with a self-signed certificate',
         () => selfSigned('self'),
         'client-certificate-untrusted',
-        /^client certificate CN=self is signed by itself and is not in "ca.pem"$/,
+        /^client certificate CN=self is self-signed and is not in "ca.pem"$/,
       ],
       [
         'whose certificate has expired',
@@ -117,7 +117,7 @@ describe('a listener that verifies', () => {
         'client-certificate-usage',
         /^client certificate CN=n1 is not for clients: its extended key usage is serverAuth$/,
       ],
-    ])('refuses a client %s, and says why', async (_, make, code, message) => {
+    ])('rejects a client %s, and explains why', async (_, make, code, message) => {
       const said = await greeting(listener.port, as(await make(), only));
       const failure = failureOf(await listener.outcome());
       expect(failure.message).toMatch(message);
@@ -127,22 +127,22 @@ describe('a listener that verifies', () => {
       await listener.outcome();
     });
 
-    it('says that a client does not trust its authority', async () => {
+    it('reports a client that does not trust the authority of the server', async () => {
       const strict = { ...only, ca: foreignCa.pem, rejectUnauthorized: true };
       expect(await greeting(listener.port, as(alice, strict))).not.toBe('hello');
       const outcome = await listener.outcome();
-      // Node verifies after the handshake and hangs up without an alert; in TLS 1.3 the server is done by then.
+      // Node verifies after the handshake and disconnects without an alert; in TLS 1.3 the server is done by then.
       if (outcome instanceof HandshakeError)
         expect(outcome.code).toMatch(/refused-by-client|connection-lost/);
     });
   });
 
-  it('says that a client is too old', async () => {
+  it('reports a client whose TLS versions are all too old', async () => {
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
     expect(await greeting(listener.port, as(alice, old))).not.toBe('hello');
     expect(failureOf(await listener.outcome())).toEqual({
       code: 'nothing-in-common',
-      message: 'client speaks no TLS from version 1.2 on',
+      message: 'client does not support TLS 1.2 or later',
     });
   });
 
@@ -150,7 +150,7 @@ describe('a listener that verifies', () => {
     ['NATS', 'CONNECT {}\r\nPING\r\n'],
     ['HTTP', 'GET /healthz HTTP/1.1\r\nHost: n1\r\n\r\n'],
     ['anything else', Buffer.alloc(64, 0x80)],
-  ])('knows a client that speaks %s for one that does not speak TLS', async (_, data) => {
+  ])('recognizes that a client which speaks %s does not speak TLS', async (_, data) => {
     const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
     socket.write(data);
     const outcome = await listener.outcome();
@@ -159,7 +159,7 @@ describe('a listener that verifies', () => {
     socket.destroy();
   });
 
-  it('gives up a client that says nothing', async () => {
+  it('disconnects a client that sends nothing until the timeout', async () => {
     const socket = connectPlain(listener.port, '127.0.0.1');
     expect(failureOf(await listener.outcome())).toEqual({
       code: 'handshake-timeout',
@@ -168,7 +168,7 @@ describe('a listener that verifies', () => {
     await once(socket.resume(), 'close');
   });
 
-  it('gives up a client that stops in the middle, and one that drips', async () => {
+  it('disconnects a client that sends single bytes of its handshake until the timeout', async () => {
     const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
     socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00]));
     const dripping = setInterval(() => socket.write(Buffer.from([1])), 50);
@@ -181,7 +181,7 @@ describe('a listener that verifies', () => {
     socket.destroy();
   });
 
-  it('takes a client that hangs up at once for a probe', async () => {
+  it('classifies a client that disconnects immediately as a probe', async () => {
     const socket = connectPlain(listener.port, '127.0.0.1');
     socket.end();
     const outcome = await listener.outcome();
@@ -189,7 +189,7 @@ describe('a listener that verifies', () => {
     expect((outcome as HandshakeError).isProbe).toBe(true);
   });
 
-  it('survives a reset in the middle of a handshake', async () => {
+  it('reports a connection reset in the middle of a handshake', async () => {
     const socket = connectPlain(listener.port, '127.0.0.1');
     socket.write(Buffer.from([0x16, 0x03, 0x01, 0x02, 0x00, 0x01]), () => socket.resetAndDestroy());
     const outcome = await listener.outcome();
@@ -197,7 +197,7 @@ describe('a listener that verifies', () => {
     expect((outcome as HandshakeError).isProbe).toBe(false);
   });
 
-  it('resumes no session, so that everybody is verified anew', async () => {
+  it('does not resume sessions, so that every connection is verified', async () => {
     const options = { port: listener.port, host: '127.0.0.1', ...as(alice) };
     const first = connect(options);
     const [session] = await once(first, 'session');
@@ -209,7 +209,7 @@ describe('a listener that verifies', () => {
     await listener.outcome();
   });
 
-  it('does not renegotiate, in which a client could become another', async () => {
+  it('does not renegotiate, which could replace a verified client by another one', async () => {
     const only = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
     const socket = connect({ port: listener.port, host: '127.0.0.1', ...as(alice, only) });
     await once(socket, 'data');
@@ -223,7 +223,7 @@ describe('a listener that verifies', () => {
   });
 });
 
-it('refuses a client that resumes a session, should there ever be one', async () => {
+it('rejects a client with a resumed session', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   const spy = vi.spyOn(TLSSocket.prototype, 'isSessionReused').mockReturnValue(true);
   try {
@@ -235,14 +235,14 @@ it('refuses a client that resumes a session, should there ever be one', async ()
   }
 });
 
-it('asks for no certificate where none is verified, and takes one all the same', async () => {
+it('requests no certificate without verification, and accepts a client that has one', async () => {
   const listener = await listenTls({ pairs: [server] });
   expect(await greeting(listener.port, as(undefined))).toBe('hello');
   expect(await greeting(listener.port, as(await foreignCa.leaf('mallory')))).toBe('hello');
   await listener.close();
 });
 
-it('asks for no certificate on a listener that never verifies', async () => {
+it('requests no certificate on a listener that never verifies', async () => {
   const listener = await listenTls(
     { pairs: [server], ca: ca.pem },
     { verify: true },
@@ -252,7 +252,7 @@ it('asks for no certificate on a listener that never verifies', async () => {
   await listener.close();
 });
 
-it('trusts a lone certificate and an intermediate authority that stand in the ca_file, as Go does', async () => {
+it('trusts a single leaf certificate and an intermediate authority in the ca_file, as Go does', async () => {
   const sub = await foreignCa.intermediate('Sub CA');
   const lone = await selfSigned('lone');
   const listener = await listenTls({ pairs: [server], ca: sub.pem + lone.cert }, { verify: true });
@@ -262,7 +262,7 @@ it('trusts a lone certificate and an intermediate authority that stand in the ca
   await listener.close();
 });
 
-it('refuses a certificate that OpenSSL reads and we do not, and lives on', async () => {
+it('rejects a certificate that OpenSSL accepts but our parser does not, and keeps accepting others', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   expect(await greeting(listener.port, as(doubleLastExtension(alice)))).not.toBe('hello');
   expect(failureOf(await listener.outcome()).code).toBe('client-certificate-invalid');
@@ -270,7 +270,7 @@ it('refuses a certificate that OpenSSL reads and we do not, and lives on', async
   await listener.close();
 });
 
-it('hands over connections that are half-open or not, as the accepted sockets were', async () => {
+it('keeps the allowHalfOpen setting of the accepted socket', async () => {
   const listener = await listenTls({ pairs: [server] });
   const socket = connect({ port: listener.port, host: '127.0.0.1', ca: ca.pem });
   const outcome = await listener.outcome();
@@ -279,7 +279,7 @@ it('hands over connections that are half-open or not, as the accepted sockets we
   await listener.close();
 });
 
-it('refuses a client whose pin was taken out while its handshake was under way', async () => {
+it('rejects a client whose pin was removed during its handshake', async () => {
   const pins = (...pairs: MadePair[]) => new Set(pairs.map(({ certificate }) => certificate.pin));
   const bob = await ca.leaf('bob');
   const listener = await listenTls(
@@ -292,7 +292,7 @@ it('refuses a client whose pin was taken out while its handshake was under way',
     goOn = resolve;
   });
   let written = 0;
-  // Lets the first flight through, and holds back the one with the certificate.
+  // Passes the first flight on, and holds back the one with the certificate.
   const halting = new Duplex({
     read: () => {},
     write: (chunk, _encoding, done) => {
@@ -311,7 +311,7 @@ it('refuses a client whose pin was taken out while its handshake was under way',
   await listener.close();
 });
 
-it('keeps nothing of the handshake with a connection that it has handed over', async () => {
+it('keeps no reference from an established connection to the material of its handshake', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   const client = connect({ port: listener.port, host: '127.0.0.1', ...as(alice) });
   await once(client, 'data');
@@ -329,7 +329,7 @@ it('keeps nothing of the handshake with a connection that it has handed over', a
   await listener.close();
 });
 
-it('tells the owner of a connection what breaks it after the handshake', async () => {
+it('reports an error after the handshake to the owner of the connection', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   const raw = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   const client = connect({ ...as(alice), socket: Duplex.from({ readable: raw, writable: raw }) });
@@ -337,7 +337,7 @@ it('tells the owner of a connection what breaks it after the handshake', async (
   await once(client, 'data');
   const secure = (await listener.outcome()) as TLSSocket;
   const broken = once(secure.resume(), 'error');
-  // A record of data that was never encrypted.
+  // An application data record that was never encrypted.
   raw.write(Buffer.from([0x17, 0x03, 0x03, 0x00, 0x20, ...Buffer.alloc(0x20)]));
   expect((await broken)[0]).toMatchObject({ code: expect.stringMatching(/^ERR_SSL_/) });
   client.destroy();
@@ -345,14 +345,14 @@ it('tells the owner of a connection what breaks it after the handshake', async (
   await listener.close();
 });
 
-it('says so when its block names no certificate', async () => {
+it('reports that its block has no certificate', async () => {
   const listener = await listenTls({ pairs: [] });
   expect(await greeting(listener.port, as(undefined))).not.toBe('hello');
   expect(failureOf(await listener.outcome()).message).toMatch(/names no certificate/);
   await listener.close();
 });
 
-it('fails handshakes under way when it is closed, and takes no new ones', async () => {
+it('fails handshakes in progress when it is closed, and rejects new ones', async () => {
   const listener = await listenTls({ pairs: [server] });
   const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   await once(socket, 'connect');

@@ -1,5 +1,5 @@
-// The promise of the bundled broker: certificates are replaced, in every way files get replaced, while clients publish
-// and subscribe without pause; nobody is disconnected, nothing is lost, and whoever comes next is shown the new ones.
+// The guarantee of the bundled broker: certificates are replaced, in every way files can be replaced, while clients publish
+// and subscribe continuously. No client is disconnected, no message is lost, and new clients get the new certificates.
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { connect as connectPlain, type Socket } from 'node:net';
@@ -29,7 +29,7 @@ const folder = testFolder('hot-swap');
 const ca = await TestAuthority.make();
 const client = await ca.leaf('client');
 
-/** A host with its own certificate, and the serials of all it has had, in their order. */
+/** A host with its own certificate, and the serials of all its certificates so far, in order. */
 class Host {
   readonly name: string;
   readonly files: CertificatePair;
@@ -59,7 +59,7 @@ async function dial(port: number, host: string): Promise<TLSSocket> {
   return secure;
 }
 
-/** Everybody publishes numbered messages to the next one in a ring, which looks for each number in its turn. */
+/** A ring of clients: each one publishes numbered messages to the next, which checks the sequence. */
 class Traffic {
   readonly problems: string[] = [];
   readonly sent = Array<number>(clients).fill(0);
@@ -95,7 +95,7 @@ class Traffic {
     }
   }
 
-  /** Stops publishing and waits for what is on its way. */
+  /** Stops publishing and waits for the messages in flight. */
   async stop(): Promise<void> {
     this.#isStopping = true;
     const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
@@ -117,7 +117,7 @@ class Traffic {
   }
 }
 
-/** Which certificate of a host a new client is shown: its place among all it has had. */
+/** Returns which certificate of a host a new client gets, as its index among all certificates of the host. */
 async function shown(port: number, host: Host): Promise<number> {
   const socket = await dial(port, host.name);
   const serial = socket.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? '';
@@ -125,7 +125,7 @@ async function shown(port: number, host: Host): Promise<number> {
   return host.serials.indexOf(serial);
 }
 
-it('replaces all certificates a hundred times under traffic, and nobody notices', async () => {
+it('replaces all certificates a hundred times under traffic without losing a client or a message', async () => {
   const plain = new Host('plain.test');
   const mounted = new Host('mounted.test');
   mkdirSync(join(folder, plain.name));
@@ -143,7 +143,7 @@ it('replaces all certificates a hundred times under traffic, and nobody notices'
     `tls { certificates: [${pairs.join(', ')}], ca_file: "${join(folder, 'ca.pem')}", verify: true }`,
   ].join('\n');
   rewriteInPlace({ [join(folder, 'nats.conf')]: configuration });
-  // In a process of its own, so that the clients do not take the time that is measured.
+  // In a separate process, so that the clients do not distort the measured time.
   const broker = await startProcess([process.execPath, bin, 'broker', '-c', 'nats.conf'], folder);
   const traffic = new Traffic();
   await traffic.start(broker.port, plain.name);
@@ -153,7 +153,7 @@ it('replaces all certificates a hundred times under traffic, and nobody notices'
     swapDataLink(forMounted);
     ways[round % ways.length]?.(forPlain);
     const began = performance.now();
-    // Serial 0 is the one from the start, so round 0 brings serial 1.
+    // Serial 0 is the initial one, so round 0 brings serial 1.
     for (const host of [plain, mounted]) {
       for (let place = round; place !== round + 1; ) {
         place = await shown(broker.port, host);
@@ -179,6 +179,6 @@ it('replaces all certificates a hundred times under traffic, and nobody notices'
     `hot swap: ${rounds} rounds under traffic (${messages} messages): from the last rename to the first handshake with ` +
       `the new certificate median ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms\n`,
   );
-  // Events brought it, and not the looks that are taken every two seconds; how fast depends on the machine.
+  // Faster than the polling every two seconds, so events triggered the reload; the exact time depends on the machine.
   expect(at(0.5)).toBeLessThan(1000);
 }, 120_000);

@@ -1,4 +1,4 @@
-// Keys that are kept out by the pins of configurations: who is let in before and after, and every other byte.
+// Locking keys out through the pins of configurations: which keys are accepted afterwards, and that no other byte changes.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -30,7 +30,7 @@ function outOf(file: string, options: Partial<Lockout> = {}): Lockout {
 }
 
 describe('locking out', () => {
-  it('takes the pins out of a list that has them, and keeps every other byte', async () => {
+  it('removes the pins from a list that has them, and keeps every other byte', async () => {
     const file = written(
       `# ours\r\ntls {\r\n  verify: true\r\n  pinned_certs: ["${alice}", "${bob.toUpperCase()}"] # two\r\n}`,
     );
@@ -41,7 +41,7 @@ describe('locking out', () => {
     expect(await lockOut(outOf(file))).toMatchObject([{ action: 'none', pins: [] }]);
   });
 
-  it('lets in all others where nobody was pinned, a line each', async () => {
+  it('adds a list of all other keys, one per line, to a block without pins', async () => {
     const file = written('tls {\n\tverify: true # yes\n}\n');
     expect(await lockOut(outOf(file))).toMatchObject([{ action: 'pin', pins: [alice, carol] }]);
     expect(read(file)).toBe(
@@ -50,7 +50,7 @@ describe('locking out', () => {
     expect(await lockOut(outOf(file))).toMatchObject([{ action: 'none' }]);
   });
 
-  it('does so in a block on one line, and in a list that is there and empty', async () => {
+  it('adds the other keys to a block on one line, and to an existing empty list', async () => {
     for (const text of [
       'tls { verify: true }',
       'tls { verify: true, pinned_certs: [] }',
@@ -64,7 +64,7 @@ describe('locking out', () => {
     }
   });
 
-  it('lets in nobody where nobody else is left, for an empty list would let in everybody', async () => {
+  it('pins an impossible key when no other key is left, because an empty list would accept every key', async () => {
     const pinned = written(`tls {\n  verify: true\n  pinned_certs: ["${bob}"]\n}\n`);
     const contexts = new Map<TlsContext, typeof others>([['client', []]]);
     await lockOut(outOf(pinned, { contexts }));
@@ -74,7 +74,7 @@ describe('locking out', () => {
     expect(read(open)).toBe(read(pinned));
   });
 
-  it('finds lists in variables and in files that are included', async () => {
+  it('finds lists in variables and in included files', async () => {
     const folder = mkdtempSync(join(scratch, 'included-'));
     const included = written(`PINS: [\n  ${alice}\n  ${bob}\n]\n`, 'pins.conf', folder);
     const file = written(
@@ -86,7 +86,7 @@ describe('locking out', () => {
     expect(read(included)).toBe(`PINS: [\n  ${alice}\n]\n`);
   });
 
-  it('looks after each block that is asked for and there, and leaves the rest alone', async () => {
+  it('changes each requested block that exists, and no other block', async () => {
     const text = (routes: string) =>
       `tls { verify: true }\ncluster {\n  tls {\n    cert_file: x\n    pinned_certs: [${routes}]\n  }\n}\n`;
     const file = written(text(`"${bob}", "${alice}"`));
@@ -103,15 +103,15 @@ describe('locking out', () => {
   it.each([
     [
       'tls { cert_file: x }',
-      'the tls block in "FILE" asks nobody for a certificate',
+      'the tls block in "FILE" does not request client certificates',
       'natspki tls client --verify --write FILE',
     ],
     [
       'port: 4222',
-      'no tls block in "FILE" to lock anybody out of',
-      'name that of your server with --config FILE',
+      'there is no tls block in "FILE" to lock keys out of',
+      'pass the configuration of your server with --config FILE',
     ],
-  ])('fails where no block asks for certificates: %s', async (text, message, hint) => {
+  ])('throws when no block requests client certificates: %s', async (text, message, hint) => {
     const file = written(text);
     const named = (line: string) =>
       line.replace('"FILE"', `"${file}"`).replace('--write FILE', `--write ${file}`);
@@ -121,20 +121,20 @@ describe('locking out', () => {
     expect(read(file)).toBe(text);
   });
 
-  it('fails where there is no configuration', async () => {
+  it('throws when there is no configuration', async () => {
     await expect(lockOut(outOf('', { configurations: [] }))).rejects.toMatchObject({
       code: 'nothing-to-lock',
-      message: 'there is no configuration to lock anybody out of',
+      message: 'there is no configuration to lock keys out of',
     });
   });
 
-  it('says so where the pins come from where it cannot take them away', async () => {
+  it('throws when the pins come from a source that it cannot edit', async () => {
     process.env.NATSPKI_TEST_PIN = bob;
     try {
       const file = written('tls { verify: true, pinned_certs: [$NATSPKI_TEST_PIN] }');
       await expect(lockOut(outOf(file))).rejects.toMatchObject({
         code: 'still-let-in',
-        message: `the pins of tls in "${file}" come from elsewhere`,
+        message: `cannot remove the pins of tls in "${file}": they are not in the file or its includes`,
         hint: `remove them by hand: ${bob}`,
       });
     } finally {

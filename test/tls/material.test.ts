@@ -1,4 +1,4 @@
-// What is verified of the files of a tls block before they are used, and how the error names the file and the reason.
+// The checks on the files of a tls block before they are used; errors name the file and the reason.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ const [certFile, keyFile, caFile] = ['tls.crt', 'tls.key', 'ca.crt'].map((name) 
   string,
 ];
 
-/** Loads a block of these files. */
+/** Loads a block with these files. */
 async function load(files: { cert?: string; key?: string; ca?: string }, options: Partial<TlsBlock> = {}) {
   writeFileSync(certFile, files.cert ?? pair.cert);
   writeFileSync(keyFile, files.key ?? pair.key);
@@ -32,10 +32,10 @@ async function load(files: { cert?: string; key?: string; ca?: string }, options
   return loadMaterial({ ...defaultTlsBlock, pairs: [{ certFile, keyFile }], caFile, ...options }, new Date());
 }
 
-/** The error, its files without their folder. */
+/** Returns the error of a load, with file names relative to the folder. */
 async function refusal(files: Parameters<typeof load>[0], options: Partial<TlsBlock> = {}) {
   const error = await load(files, options).then(
-    () => expect.fail('it was taken'),
+    () => expect.fail('it was accepted'),
     (error: unknown) => error,
   );
   expect(error).toBeInstanceOf(NatspkiError);
@@ -44,7 +44,7 @@ async function refusal(files: Parameters<typeof load>[0], options: Partial<TlsBl
   return { code, message: message.replaceAll(`${folder}/`, ''), hint: hint?.replaceAll(`${folder}/`, '') };
 }
 
-it('gives the facts of what it loaded', async () => {
+it('returns the properties of the certificates that it has loaded', async () => {
   const material = await load({});
   expect(material.certificates).toEqual([
     {
@@ -69,7 +69,7 @@ it('gives the facts of what it loaded', async () => {
   expect(material.warnings).toEqual([]);
 });
 
-it('lists each file once', () => {
+it('lists each file of a block once', () => {
   const block = {
     ...defaultTlsBlock,
     pairs: [
@@ -81,16 +81,16 @@ it('lists each file once', () => {
   expect(filesOf(block)).toEqual(['a', 'b', 'c']);
 });
 
-it('takes a certificate and its key from one file, and whatever else stands in it', async () => {
+it('reads a certificate and its key from one file, and ignores other text in it', async () => {
   const both = `some text\n${pair.key}${pair.cert}`;
   const material = await load({ cert: both, key: both });
   expect(material.certificates[0]?.subject).toBe('CN=n1');
 });
 
-describe('refuses', () => {
+describe('throws for', () => {
   it.each<[string, Parameters<typeof load>[0], Awaited<ReturnType<typeof refusal>>]>([
     [
-      "a key of another certificate's",
+      'the key of another certificate',
       { key: other.key },
       {
         code: 'key-mismatch',
@@ -99,7 +99,7 @@ describe('refuses', () => {
       },
     ],
     [
-      'a chain that begins with the issuer',
+      'a chain that starts with the issuer',
       { cert: sub.pem + leaf },
       {
         code: 'key-mismatch',
@@ -121,7 +121,7 @@ describe('refuses', () => {
       { key: encrypted },
       {
         code: 'key-encrypted',
-        message: 'the key in "tls.key" is encrypted, and a server has nobody to ask for the passphrase',
+        message: 'the key in "tls.key" is encrypted, and a server cannot prompt for the passphrase',
         hint: 'openssl pkey -in "tls.key" -out server-key.pem',
       },
     ],
@@ -138,7 +138,7 @@ describe('refuses', () => {
     expect(await refusal(files)).toEqual(expected);
   });
 
-  it('several missing files by the first that the block names, whichever was noticed first', async () => {
+  it('the first missing file of the block, even if another read fails earlier', async () => {
     const pairs = [{ certFile: join(folder, 'none.crt'), keyFile: join(folder, 'none.key') }];
     const loads = Array.from({ length: 200 }, () => loadMaterial({ ...defaultTlsBlock, pairs }, new Date()));
     const outcomes = await Promise.allSettled(loads);
@@ -150,14 +150,14 @@ describe('refuses', () => {
     }
   });
 
-  it('what OpenSSL does not take, in its words', async () => {
+  it('options that OpenSSL rejects, with its own reason', async () => {
     const unknown = await refusal({}, { cipherSuites: ['TLS_RSA_WITH_RC4_128_SHA'], minVersion: '1.2' });
-    expect(unknown.message).toMatch(/^OpenSSL does not take "tls.crt": no cipher match$/);
+    expect(unknown.message).toMatch(/^OpenSSL rejects "tls.crt": no cipher match$/);
     expect(unknown.code).toBe('tls-refused');
   });
 });
 
-describe('warns of', () => {
+describe('accepts with a warning', () => {
   it.each<[string, () => ReturnType<TestAuthority['leaf']>, string, RegExp]>([
     [
       'an expired certificate',
@@ -166,18 +166,18 @@ describe('warns of', () => {
       /^certificate CN=n1 in ".*tls.crt" expired at /,
     ],
     [
-      'one of the future',
+      'a certificate that is not valid yet',
       () => ca.server('n1', { from: 2, until: 3 }),
       'not-yet-valid',
       /^certificate CN=n1 in ".*" is not valid before /,
     ],
     [
-      'one that is not for servers',
+      'a certificate that is not for servers',
       () => ca.leaf('n1'),
       'wrong-usage',
-      /^certificate CN=n1 in ".*" is not for servers \(its extended key usage is clientAuth\): clients refuse it$/,
+      /^certificate CN=n1 in ".*" is not for servers \(its extended key usage is clientAuth\): clients reject it$/,
     ],
-  ])('%s, and takes it', async (_, make, code, warning) => {
+  ])('%s', async (_, make, code, warning) => {
     const { cert, key } = await make();
     expect((await load({ cert, key })).warnings).toEqual([
       { code, file: expect.stringContaining('tls.crt'), message: expect.stringMatching(warning) },
@@ -196,12 +196,12 @@ describe('warns of', () => {
 });
 
 describe('without a ca_file', () => {
-  it('trusts what SSL_CERT_FILE names', async () => {
+  it('trusts the authorities in SSL_CERT_FILE', async () => {
     writeFileSync(caFile, ca.pem);
     expect(await systemTrust({ SSL_CERT_FILE: caFile })).toEqual([ca.pem]);
   });
 
-  it('trusts the authorities of the system, and nobody else', async () => {
+  it('trusts the authorities of the system, and no others', async () => {
     expect((await systemTrust({})).join('')).toContain('BEGIN CERTIFICATE');
     const listener = await listenTls({ pairs: [pair] }, { verify: true });
     const stranger = await ca.leaf('stranger');

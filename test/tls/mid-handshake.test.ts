@@ -1,4 +1,4 @@
-// What becomes of handshakes in whose middle certificates, keys or pins change.
+// Handshakes during which certificates, keys or pins change.
 import { renameSync, writeFileSync } from 'node:fs';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, it } from 'vitest';
@@ -15,7 +15,7 @@ const bob = await ca.leaf('bob');
 class Client {
   readonly secure: TLSSocket;
   readonly #socket: Awaited<ReturnType<typeof connectHalting>>;
-  /** What the server says first, or `closed`. */
+  /** The first data from the server, or `closed`. */
   readonly said: Promise<string>;
 
   private constructor(socket: Awaited<ReturnType<typeof connectHalting>>, { cert, key }: MadePair) {
@@ -27,7 +27,7 @@ class Client {
     });
   }
 
-  /** Shakes hands up to the certificate. */
+  /** Starts a handshake and stops before the client certificate is sent. */
   static async begin(port: number, pair: MadePair): Promise<Client> {
     const socket = await connectHalting(port);
     const client = new Client(socket, pair);
@@ -59,7 +59,7 @@ async function begin(listener: TlsListener, pairs: readonly MadePair[]): Promise
   return Promise.all(pairs.map((pair) => Client.begin(listener.port, pair)));
 }
 
-it('ends each handshake with the pair it was begun with, whole, while one file after the other is renamed', async () => {
+it('completes each handshake with the whole pair that it started with, while the files are renamed one by one', async () => {
   let current = await ca.server();
   const listener = await listenTls({ pairs: [current], ca: ca.pem }, { verify: true, timeoutMs: 20_000 });
   const { source } = listener;
@@ -87,7 +87,7 @@ it('ends each handshake with the pair it was begun with, whole, while one file a
   await listener.close();
 }, 60_000);
 
-it('lets in everybody whose authority came in the middle of another handshake, and keeps to the old one there', async () => {
+it('applies a new list of authorities to new handshakes, and the old list to those in progress', async () => {
   const other = await TestAuthority.make('Other CA');
   const carol = await other.leaf('carol');
   const pair = await ca.server();
@@ -100,14 +100,14 @@ it('lets in everybody whose authority came in the middle of another handshake, a
     expect(await source.reload()).toBe(true);
     const after = await begin(listener, [alice, carol]);
     const all = [...before, ...after];
-    const verdicts = isBoth ? ['hello', 'closed', 'hello', 'hello'] : ['hello', 'hello', 'hello', 'closed'];
-    expect(await Promise.all(all.map((client) => client.goOn()))).toEqual(verdicts);
+    const answers = isBoth ? ['hello', 'closed', 'hello', 'hello'] : ['hello', 'hello', 'hello', 'closed'];
+    expect(await Promise.all(all.map((client) => client.goOn()))).toEqual(answers);
     for (const client of all) client.end();
   }
   await listener.close();
 }, 60_000);
 
-it('lets in nobody whose pin was taken out before his handshake was over, and everybody else', async () => {
+it('rejects only the clients whose pin was removed before their handshake was complete', async () => {
   const pair = await ca.server();
   const pins = [alice, bob].map(({ certificate }) => certificate.pin);
   const listener = await listenTls(

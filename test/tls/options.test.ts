@@ -1,4 +1,4 @@
-// The options of a tls block at work, as clients see them.
+// The effects of the options of a tls block, as clients observe them.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
@@ -24,7 +24,7 @@ function as(pair: MadePair | undefined, options: ConnectionOptions = {}): Connec
   return { ...(pair === undefined ? {} : { cert: pair.cert, key: pair.key }), ...options };
 }
 
-/** What both sides agreed on, in Go's names, or why they did not. */
+/** Returns the negotiated version and suite in Go's names, or the code of the failure. */
 async function agreement(listener: TlsListener, options: ConnectionOptions): Promise<string> {
   await greeting(listener.port, options);
   const outcome = await listener.outcome();
@@ -44,9 +44,9 @@ describe('min_version', () => {
     ['1.1', 'TLSv1', /^nothing-in-common$/],
     ['1.0', 'TLSv1', /^1\.0 TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA$/],
     ['1.0', 'TLSv1.3', /^1\.3 TLS_AES_128_GCM_SHA256$/],
-  ] as const)('%s answers a client of %s with %s', async (minVersion, version, expected) => {
+  ] as const)('with %s, a client limited to %s gets %s', async (minVersion, version, expected) => {
     const listener = await listenTls({ pairs: [server] }, { minVersion });
-    // Suites in the client's order, which the server overrules; level 0 lets a client speak the old versions at all.
+    // The suites are in the client's order, which the server overrides; level 0 enables the old versions in the client.
     const ciphers =
       'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0';
     const options = { minVersion: version, maxVersion: version, ciphers } as const;
@@ -71,7 +71,7 @@ describe('cipher_suites', () => {
     await listener.close();
   });
 
-  it('leaves TLS 1.3 alone when only suites of TLS 1.2 are named, as nats-server does', async () => {
+  it('keeps TLS 1.3 unrestricted when only TLS 1.2 suites are listed, as nats-server does', async () => {
     const listener = await listenTls(
       { pairs: [server] },
       { cipherSuites: ['TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256'] },
@@ -81,14 +81,14 @@ describe('cipher_suites', () => {
     await listener.close();
   });
 
-  it('leaves no TLS 1.2 when only suites of TLS 1.3 are named, as in nats-server', async () => {
+  it('disables TLS 1.2 when only TLS 1.3 suites are listed, as nats-server does', async () => {
     const listener = await listenTls({ pairs: [server] }, { cipherSuites: ['TLS_AES_256_GCM_SHA384'] });
     expect(await agreement(listener, {})).toBe('1.3 TLS_AES_256_GCM_SHA384');
     expect(await agreement(listener, tls12)).toBe('nothing-in-common');
     await listener.close();
   });
 
-  it('offers no suite by default that nats-server calls insecure', async () => {
+  it('does not offer suites that nats-server considers insecure unless they are allowed', async () => {
     const rsa = await ca.server('localhost', { keyType: 'rsa2048' });
     const listener = await listenTls({ pairs: [rsa] });
     expect(await agreement(listener, { ...tls12, ciphers: 'AES128-GCM-SHA256' })).toBe('nothing-in-common');
@@ -101,7 +101,7 @@ describe('cipher_suites', () => {
     await lax.close();
   });
 
-  it('names the ChaCha20 suites of TLS 1.2 as Go does', async () => {
+  it('reports the ChaCha20 suites of TLS 1.2 by their Go names', async () => {
     const listener = await listenTls({ pairs: [server] });
     expect(await agreement(listener, { ...tls12, ciphers: 'ECDHE-ECDSA-CHACHA20-POLY1305' })).toBe(
       '1.2 TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256',
@@ -111,8 +111,8 @@ describe('cipher_suites', () => {
 });
 
 describe('curve_preferences', () => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('restricts %s', async (version) => {
-    // In TLS 1.2 the curves that a client has are also those of the certificates it takes.
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('restricts the curves of %s', async (version) => {
+    // In TLS 1.2 the curves of a client also limit the certificates that it accepts; hence the RSA certificate.
     const rsa = await ca.server('localhost', { keyType: 'rsa2048' });
     const listener = await listenTls({ pairs: [rsa] }, { curvePreferences: ['CurveP384', 'X25519'] });
     const only = { minVersion: version, maxVersion: version };
@@ -123,7 +123,7 @@ describe('curve_preferences', () => {
     await listener.close();
   });
 
-  it('takes every curve that this OpenSSL has', async () => {
+  it('accepts every curve that this OpenSSL supports', async () => {
     expect(supportedCurves()).toEqual(
       expect.arrayContaining(['X25519', 'CurveP256', 'CurveP384', 'CurveP521']),
     );
@@ -134,7 +134,7 @@ describe('curve_preferences', () => {
 });
 
 describe('certificates', () => {
-  /** The serial number of the certificate that a client is shown, lower-case. */
+  /** Returns the serial number of the certificate that a client gets, in lower case. */
   async function shown(listener: TlsListener, options: ConnectionOptions): Promise<string> {
     const socket = connect({ port: listener.port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
     await once(socket, 'data');
@@ -144,12 +144,12 @@ describe('certificates', () => {
     return serialNumber.toLowerCase();
   }
 
-  // Which type of key a client gets that understands several is up to OpenSSL.
+  // OpenSSL chooses the key type for a client that supports several.
   const ecOnly = { sigalgs: 'ecdsa_secp256r1_sha256' };
   const rsaOnly = { sigalgs: 'rsa_pss_rsae_sha256' };
   const serial = (pair: MadePair) => pair.certificate.serial;
 
-  it('are chosen by the host that the client names', async () => {
+  it('are selected by the host that the client names', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, { servername: 'example.com', ...ecOnly })).toBe(serial(example));
     expect(await shown(listener, { servername: 'n1.example.com' })).toBe(serial(example));
@@ -157,21 +157,21 @@ describe('certificates', () => {
     await listener.close();
   });
 
-  it('are the first for a client that names no host, or another', async () => {
+  it('default to the first one for a client that names no host or an unknown host', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, ecOnly)).toBe(serial(example));
     expect(await shown(listener, { servername: 'other.test', ...ecOnly })).toBe(serial(example));
     await listener.close();
   });
 
-  it('are chosen by the type of key that the client understands', async () => {
+  it('are selected by the key type that the client supports', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, { servername: 'example.com', ...rsaOnly })).toBe(serial(exampleRsa));
     expect(await shown(listener, rsaOnly)).toBe(serial(exampleRsa));
     await listener.close();
   });
 
-  it('come each with their own intermediates', async () => {
+  it('are sent with their own intermediates', async () => {
     const listener = await listenTls({ pairs });
     const strict = { rejectUnauthorized: true, ca: ca.pem };
     expect(await greeting(listener.port, { ...strict, servername: 'api.test' })).toBe('hello');
@@ -180,7 +180,7 @@ describe('certificates', () => {
   });
 
   it.each(['1_2', '1_3'])(
-    'are those of the host alone, whatever the client understands, over TLS %s',
+    'are only those of the requested host, whatever key types the client supports, over TLS %s',
     async (version) => {
       const rsa = await ca.server('rsa', { sans: ['dns:rsa.test'], keyType: 'rsa2048' });
       const bare = await ca.server('bare', { sans: ['dns:bare.test'] });
@@ -206,7 +206,7 @@ describe('certificates', () => {
     },
   );
 
-  it('leave the verification of clients as it is', async () => {
+  it('do not affect the verification of clients', async () => {
     const listener = await listenTls({ pairs, ca: ca.pem }, { verify: true });
     const stranger = await (await TestAuthority.make('Other CA')).leaf('mallory');
     for (const servername of ['api.test', 'example.com', 'other.test']) {
@@ -220,7 +220,7 @@ describe('certificates', () => {
 });
 
 describe('pinned_certs', () => {
-  it('lets in the keys it names, and no other', async () => {
+  it('accepts pinned keys only', async () => {
     const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
     const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, pinnedCerts });
     expect(await greeting(listener.port, as(client))).toBe('hello');
@@ -234,7 +234,7 @@ describe('pinned_certs', () => {
     await listener.close();
   });
 
-  it('lets in nobody without a certificate', async () => {
+  it('rejects clients without a certificate', async () => {
     const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
     const listener = await listenTls({ pairs: [server] }, { pinnedCerts });
     expect(await greeting(listener.port, as(undefined))).not.toBe('hello');
@@ -244,36 +244,36 @@ describe('pinned_certs', () => {
 });
 
 describe('rate limits', () => {
-  it('connection_rate_limit admits that many in a second', async () => {
+  it('connection_rate_limit admits that many handshakes per second', async () => {
     const listener = await listenTls({ pairs: [server] }, { connectionRateLimit: 3 });
     const admitted = Array.from({ length: 5 }, () => listener.handshaker.admit());
     expect(admitted).toEqual([true, true, true, false, false]);
     await listener.close();
   });
 
-  it('rate_limit makes handshakes wait, and lets them all through in the end', async () => {
+  it('rate_limit delays handshakes, and eventually completes them all', async () => {
     const listener = await listenTls({ pairs: [server] }, { rateLimit: 8000, timeoutMs: 10_000 });
     const began = performance.now();
     const said = await Promise.all(Array.from({ length: 12 }, () => greeting(listener.port, {})));
     expect(said).toEqual(Array(12).fill('hello'));
-    // Twelve handshakes of 1.5 to 2.5 kB: the first second's budget, and half a second of waiting at the least.
+    // Twelve handshakes of 1.5 to 2.5 kB take the first second's budget and at least half a second of waiting.
     expect(performance.now() - began).toBeGreaterThan(500);
     await listener.close();
   });
 
-  it('rate_limit counts the wait as part of the time that a handshake has', async () => {
+  it('rate_limit counts the delay towards the timeout of a handshake', async () => {
     const listener = await listenTls({ pairs: [server] }, { rateLimit: 1, timeoutMs: 200 });
     expect(await greeting(listener.port, {})).toBe('hello');
     await listener.outcome();
     expect(await greeting(listener.port, {})).not.toBe('hello');
     expect(await listener.outcome()).toMatchObject({
       code: 'handshake-timeout',
-      message: 'handshake waited 200ms for rate_limit to let it begin',
+      message: 'handshake did not start within 200ms because of rate_limit',
     });
     await listener.close();
   });
 
-  it('a client that hangs up while it waits takes nothing from the budget', async () => {
+  it('rate_limit charges nothing for a client that disconnects while it waits', async () => {
     const listener = await listenTls({ pairs: [server] }, { rateLimit: 4000, timeoutMs: 10_000 });
     await Promise.all([greeting(listener.port, {}), greeting(listener.port, {})]);
     for (let index = 0; index < 20; index++) {
@@ -286,7 +286,7 @@ describe('rate limits', () => {
   });
 });
 
-it('a peer can be asked for its certificate as long as it is there', async () => {
+it('returns the certificate of a connected peer', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   const socket = connect({
     port: listener.port,

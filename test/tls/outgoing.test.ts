@@ -1,5 +1,5 @@
-// The client side of TLS between servers, against servers of node's own: whom it trusts, by what name, and what it says of
-// those it does not.
+// The client side of TLS between servers, tested against Node's own servers: which servers it accepts, under which name,
+// and how it explains a rejection.
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import {
@@ -68,7 +68,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-/** A server with this certificate that asks for one; gives its end of each connection. */
+/** Starts a server with this certificate that requests one from clients; returns its end of each connection. */
 async function serve(pair: MadePair, options: TlsOptions = {}) {
   const accepted: TLSSocket[] = [];
   const server = createServer(
@@ -101,7 +101,7 @@ async function failure(port: number, source: TlsContextSource, host?: string) {
 }
 
 describe('a connection to another server', () => {
-  it('shows the certificate of this one, names the other, and loses nothing that is sent at once', async () => {
+  it('presents its own certificate, names the host, and loses no data that is sent immediately', async () => {
     const { port, accepted } = await serve(await routePair('n2'));
     const secure = await dial(port, await sourceOf());
     expect(String((await once(secure, 'data'))[0])).toBe('hello');
@@ -117,7 +117,7 @@ describe('a connection to another server', () => {
     ['127.0.0.1', undefined],
     ['n7.example.com', ['dns:*.example.com']],
     ['::1', ['ip:::1']],
-  ])('calls the other by %s', async (host, sans) => {
+  ])('accepts a server with a certificate for %s', async (host, sans) => {
     const { port } = await serve(await routePair('n2', sans === undefined ? {} : { sans }));
     expect((await dial(port, await sourceOf(), host)).authorized).toBe(true);
   });
@@ -130,9 +130,9 @@ describe('a connection to another server', () => {
     ],
     ['127.0.0.2', ['ip:127.0.0.1'], 'its names are IP Address:127.0.0.1'],
     ['a.b.example.com', ['dns:*.example.com'], 'its names are DNS:*.example.com'],
-    // The common name is none: so it is for nats-server.
+    // The common name does not count, as in nats-server.
     ['localhost', [], 'it has none'],
-  ])('refuses a certificate that is not for %s', async (host, sans, names) => {
+  ])('rejects a certificate that is not for %s', async (host, sans, names) => {
     const { port } = await serve(await routePair('localhost', { sans }));
     expect(await failure(port, await sourceOf(), host)).toEqual({
       code: 'server-certificate-name',
@@ -140,7 +140,7 @@ describe('a connection to another server', () => {
     });
   });
 
-  it('refuses a certificate of a foreign authority, even one of the same name', async () => {
+  it('rejects a certificate of a foreign authority, even one with the same name', async () => {
     const foreign = await TestAuthority.make('Foreign CA');
     const twin = await TestAuthority.make('Cluster CA');
     const source = await sourceOf();
@@ -161,12 +161,12 @@ describe('a connection to another server', () => {
       'server-certificate-usage',
       /^server certificate CN=n2 is not for servers: its extended key usage is clientAuth$/,
     ],
-  ])('refuses a certificate with %j', async (options, code, message) => {
+  ])('rejects a certificate with %j', async (options, code, message) => {
     const { port } = await serve(await routePair('n2', options as MadeLeafOptions));
     expect(await failure(port, await sourceOf())).toEqual({ code, message: expect.stringMatching(message) });
   });
 
-  it('refuses a certificate that is not pinned, insecure or not', async () => {
+  it('rejects a certificate that is not pinned, with or without insecure', async () => {
     const pair = await routePair('n2');
     const { port } = await serve(pair);
     const pins = new Set(['0'.repeat(64) as Pin]);
@@ -180,13 +180,13 @@ describe('a connection to another server', () => {
     expect((await dial(port, pinned)).authorized).toBe(true);
   });
 
-  it('verifies nobody where it is insecure', async () => {
+  it('accepts any certificate with insecure', async () => {
     const foreign = await TestAuthority.make('Foreign CA');
     const { port } = await serve(await routePair('n2', { sans: [] }, foreign));
     await dial(port, await sourceOf({ insecure: true }), 'other.example.com');
   });
 
-  it('keeps to the versions, suites and curves of the block', async () => {
+  it('uses only the versions, suites and curves of the block', async () => {
     const { port } = await serve(await routePair('n2'));
     const source = await sourceOf({
       cipherSuites: ['TLS_AES_256_GCM_SHA384'],
@@ -202,7 +202,7 @@ describe('a connection to another server', () => {
     expect((await failure(others, source)).code).toBe('nothing-in-common');
   });
 
-  it('has the certificate of the other for whoever asks, more than once', async () => {
+  it('returns the certificate of the server on repeated calls', async () => {
     const pair = await routePair('n2');
     const { port } = await serve(pair);
     const secure = await dial(port, await sourceOf());
@@ -210,20 +210,25 @@ describe('a connection to another server', () => {
   });
 
   it.each<[string, (socket: Socket) => void, string, string]>([
-    ['silent', () => {}, 'handshake-timeout', 'server did not finish the TLS handshake within 100ms'],
     [
-      'of another protocol',
+      'that stays silent',
+      () => {},
+      'handshake-timeout',
+      'server did not finish the TLS handshake within 100ms',
+    ],
+    [
+      'that speaks another protocol',
       (socket) => socket.write('INFO {"server_id":"x"}\r\n'),
       'not-tls',
-      'server does not speak TLS: its first bytes are no handshake',
+      'server does not speak TLS: its first bytes are not a handshake',
     ],
     [
-      'that hangs up',
+      'that disconnects',
       (socket) => socket.end(),
       'connection-lost',
-      'server closed the connection before the handshake was done',
+      'server closed the connection before the handshake was complete',
     ],
-  ])('fails with a server %s', async (_, behave, code, message) => {
+  ])('fails on a server %s', async (_, behave, code, message) => {
     const server = createTcpServer((socket) => {
       ends.push(() => socket.destroy());
       socket.on('error', () => {});
@@ -233,7 +238,7 @@ describe('a connection to another server', () => {
     expect(await failure(await listen(server), await sourceOf({ timeoutMs }))).toEqual({ code, message });
   });
 
-  it('uses other material as soon as it is there, and none that is broken', async () => {
+  it('uses reloaded material immediately, and keeps the previous material when the new files are invalid', async () => {
     const { port, accepted } = await serve(await routePair('n2'));
     const source = await sourceOf();
     const serial = () => new Certificate(accepted.at(-1)?.getPeerX509Certificate()?.raw as Buffer).serial;
@@ -248,7 +253,7 @@ describe('a connection to another server', () => {
     expect(await source.reload()).toBe(false);
     await once(await dial(port, source), 'data');
     expect(serial()).toBe(renewed.certificate.serial);
-    // And whom to trust changes with it.
+    // The trusted authorities are reloaded too.
     const foreign = await TestAuthority.make('Foreign CA');
     writeFileSync(join(folder, 'ca.pem'), foreign.pem);
     write('own', renewed);

@@ -1,4 +1,4 @@
-// The user that a client certificate maps to: the names in their order, and distinguished names in whatever order.
+// Mapping of client certificates to users: the order of the names, and distinguished names with their parts in any order.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -16,7 +16,7 @@ const folder = testFolder('peer');
 const authority = makeAuthority(folder);
 const ca = await TestAuthority.make();
 
-/** A peer whose certificate OpenSSL made, and its files. */
+/** Returns a peer whose certificate OpenSSL has issued, and its files. */
 function subject(text: string, name = 'peer') {
   const pair = makeLeaf(folder, name, authority, {
     usage: 'clientAuth',
@@ -30,12 +30,12 @@ function withoutHosts(peer: PeerCertificate): PeerCertificate {
   return { ...peer, dnsNames: [] };
 }
 
-/** A peer with alternative names. */
+/** Returns a peer with these alternative names. */
 async function named(commonName: string, ...sans: string[]): Promise<PeerCertificate> {
   return readPeer((await ca.leaf(commonName, { sans })).certificate.der);
 }
 
-// What Go's x509 package says of the same subjects.
+// Subjects as Go's x509 package prints them.
 const subjects: [string, string][] = [
   ['/CN=alice', 'CN=alice'],
   [
@@ -64,22 +64,22 @@ describe('a subject', () => {
 });
 
 describe('mapping', () => {
-  const everybody = ['alice@x.test', 'alice.test', 'spiffe://x/alice', 'CN=alice', 'alice'];
+  const allUsers = ['alice@x.test', 'alice.test', 'spiffe://x/alice', 'CN=alice', 'alice'];
 
-  it('takes e-mail names first, then DNS names, then URIs, then the subject, then the bare common name', async () => {
+  it('tries e-mail names first, then DNS names, URIs, the subject, and last the bare common name', async () => {
     const peer = await named('alice', 'uri:spiffe://x/alice', 'dns:alice.test', 'email:alice@x.test');
-    const users = [...everybody];
+    const users = [...allUsers];
     const order = [];
     for (let user = mapPeer(peer, new Set(users)).user; user !== undefined; ) {
       order.push(user);
       users.splice(users.indexOf(user), 1);
       user = mapPeer(peer, new Set(users)).user;
     }
-    expect(order).toEqual(everybody);
+    expect(order).toEqual(allUsers);
   });
 
-  it('tells by which name', async () => {
-    expect(mapPeer(await named('x', 'dns:alice.test'), new Set(everybody))).toEqual({
+  it('reports which kind of name matched', async () => {
+    expect(mapPeer(await named('x', 'dns:alice.test'), new Set(allUsers))).toEqual({
       user: 'alice.test',
       by: 'dns',
     });
@@ -94,7 +94,7 @@ describe('mapping', () => {
     ['with domain components', '/DC=com/DC=example/CN=alice', 'CN=alice,DC=example,DC=com'],
     ['with domain components first', '/DC=com/DC=example/CN=alice', 'DC=com,DC=example,CN=alice'],
     ['with escapes', '/O=Acme, Inc./CN=a\\+b', 'CN=a\\+b,O=Acme\\2C Inc.'],
-    ['with other letters', '/CN=Ålice', 'CN=\\C3\\85lice'],
+    ['with non-ASCII letters', '/CN=Ålice', 'CN=\\C3\\85lice'],
     ['without the types that Go has no name for', '/UID=u1/CN=alice', 'CN=alice'],
   ])('matches a distinguished name %s', (_, text, user) => {
     expect(mapPeer(subject(text).peer, new Set(['bob', 'CN=bob', user]))).toEqual({
@@ -109,24 +109,24 @@ describe('mapping', () => {
   });
 
   it.each<[string, string, string[]]>([
-    ['another value', '/CN=alice', ['CN=bob', 'CN=Alice']],
+    ['a different value', '/CN=alice', ['CN=bob', 'CN=Alice']],
     ['fewer parts', '/O=Acme/CN=alice', ['CN=alice', 'O=Acme']],
     ['more parts', '/CN=alice', ['CN=alice,O=Acme', 'CN=alice+O=Acme']],
-    ['no name', '/CN=alice', ['CN', '=alice', 'CN=#616c696365', 'CN=alice,', '']],
-  ])('does not take %s for a match', (_, text, users) => {
+    ['invalid syntax', '/CN=alice', ['CN', '=alice', 'CN=#616c696365', 'CN=alice,', '']],
+  ])('does not match a user name with %s', (_, text, users) => {
     expect(mapPeer(subject(text).peer, new Set(users)).user).toBeUndefined();
   });
 
-  it('takes no common name where there are two', () => {
+  it('ignores the common name when there are two', () => {
     expect(mapPeer(subject('/CN=alice/CN=bob').peer, new Set(['alice', 'bob'])).user).toBeUndefined();
   });
 
-  it('does not take a value with a NUL for two attributes', () => {
+  it('does not mistake a value with a NUL for two attributes', () => {
     const one = comparable([[{ type: '2.5.4.3', value: 'alice\0o=Acme' }]]);
     expect(isSameName(one ?? [], parseName('CN=alice+O=Acme') ?? [], true)).toBe(false);
   });
 
-  it('says who was not found, quoted', async () => {
+  it('names an unmapped certificate in quotes', async () => {
     expect(mapPeer(await named('mallory', 'dns:m.test'), new Set(['alice']))).toEqual({
       user: undefined,
       reason: 'no user for the client certificate "m.test", "CN=mallory"',
@@ -139,7 +139,7 @@ describe('mapping', () => {
 });
 
 describe('pins', () => {
-  it('let in whom they name, and nobody without a certificate', async () => {
+  it('accept a peer with a pinned key, and reject other peers and those without a certificate', async () => {
     const pair = await ca.leaf('alice');
     const peer = readPeer(pair.certificate.der);
     expect(isPinned(peer, new Set([pinOf(Buffer.from(pair.cert), 'alice')]))).toBe(true);
@@ -169,7 +169,7 @@ describePeer('nats-server', 'the real nats-server', (bin) => {
   });
   afterAll(() => server.stop());
 
-  it.each(cases)('takes %s for the same user, %s', async (text, user) => {
+  it.each(cases)('maps %s to the same user, %s', async (text, user) => {
     const { cert, key, peer } = subject(text, 'client');
     expect(mapPeer(peer, new Set(users)).user).toBe(user);
     const tls = {

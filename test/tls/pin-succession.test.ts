@@ -1,4 +1,4 @@
-// Pins of configuration files through a change of keys: who was let in stays let in, and nobody else.
+// Pins of configuration files during a change of keys: accepted certificates stay accepted, and no others become so.
 import { chmodSync, mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -18,8 +18,8 @@ function written(text: string): string {
 
 const read = (file: string) => readFileSync(file, 'utf8');
 
-describe('adding the pins that are to come', () => {
-  it('adds each beside the one it succeeds, in every block and variable, and keeps every other byte', async () => {
+describe('adding future pins', () => {
+  it('adds each new pin beside its predecessor in every block and variable, and keeps every other byte', async () => {
     const file = written(`# ${a}
 PINS: ["${a}"]
 tls {
@@ -47,7 +47,7 @@ other: ["${stranger}"]`);
     expect(await addSuccessors([file], [{ from: a, to: c }])).toEqual([]);
   });
 
-  it('leaves a file alone where the old pin does not stand, and keeps the mode of one it changes', async () => {
+  it('does not change a file without the old pin, and keeps the mode of a file that it changes', async () => {
     const [without, with_] = [
       written(`tls { pinned_certs: ["${b}"] }\n`),
       written(`tls { pinned_certs: ["${a}"] }\n`),
@@ -58,7 +58,7 @@ other: ["${stranger}"]`);
     expect(statSync(with_).mode & 0o777).toBe(0o640);
   });
 
-  it('changes nothing in a file that cannot be read, and says where', async () => {
+  it('does not change an invalid file, and reports the position of the error', async () => {
     const file = written(`tls { pinned_certs: ["${a}" }\n`);
     await expect(addSuccessors([file], [{ from: a, to: c }])).rejects.toThrow(/nats\.conf:1:\d+: /);
     expect(read(file)).toBe(`tls { pinned_certs: ["${a}" }\n`);
@@ -66,13 +66,13 @@ other: ["${stranger}"]`);
 });
 
 describe('removing pins', () => {
-  it('removes those that are stale', async () => {
+  it('removes stale pins only', async () => {
     const file = written(`tls { pinned_certs: [\n  "${a}"\n  "${stranger}"\n  "${b.toUpperCase()}"\n] }\n`);
     expect(await removePins([file], new Set([a, b, c]))).toEqual([{ file, pins: [a, b] }]);
     expect(read(file)).toBe(`tls { pinned_certs: [\n  "${stranger}"\n] }\n`);
   });
 
-  it('never empties a list, which would let everybody in', async () => {
+  it('never empties a list, because an empty list would accept every key', async () => {
     const file = written(`tls { pinned_certs: ["${a}"] }\n`);
     expect(await removePins([file], new Set([a]))).toEqual([]);
     expect(read(file)).toBe(`tls { pinned_certs: ["${a}"] }\n`);
@@ -80,7 +80,7 @@ describe('removing pins', () => {
 });
 
 describe('the files of a configuration', () => {
-  it('are the file and what it includes, also below a block and around a circle, each once', () => {
+  it('are the file and its includes, also those in blocks and in include cycles, each once', () => {
     const flat = written('');
     const beside = join(flat, '..', 'pins.conf');
     writeFileSync(flat, `port: $PORT\ntls { include pins.conf }\ninclude ${beside}\n`);

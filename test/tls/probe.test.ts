@@ -1,4 +1,4 @@
-// Whether servers serve what they should, asked at every address.
+// Checks at every address whether servers present the expected certificate.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
@@ -19,8 +19,8 @@ async function serving({ cert, key }: MadePair): Promise<{ server: Server; url: 
   return { server, url: `tls://127.0.0.1:${(server.address() as AddressInfo).port}` };
 }
 
-describe('asking servers what they serve', () => {
-  it('answers with the address and the name of the certificate', async () => {
+describe('probing servers', () => {
+  it('returns the address and the name of the certificate', async () => {
     const pair = await (await TestAuthority.make()).server();
     const { url } = await serving(pair);
     const { serial } = pair.certificate;
@@ -29,17 +29,17 @@ describe('asking servers what they serve', () => {
     ]);
   });
 
-  it('waits for a server that takes a moment to reload', async () => {
+  it('waits for a server that needs some time to reload', async () => {
     const authority = await TestAuthority.make();
     const [old, fresh] = [await authority.server(), await authority.server()];
     const { server, url } = await serving(old);
-    // The connection that is there has the old pair, the next one gets the new.
+    // The current connection has the old pair; the next one gets the new pair.
     server.once('connection', () => server.setSecureContext({ cert: fresh.cert, key: fresh.key }));
     const served = await probeServers(url, new Map([[fresh.certificate.serial, 'server']]));
     expect(served).toMatchObject([{ serial: fresh.certificate.serial }]);
   });
 
-  it('says which address serves what instead, without the password of the URL', async () => {
+  it('names the address and its wrong certificate, but not the password in the URL', async () => {
     const pair = await (await TestAuthority.make()).server('n1');
     const { url } = await serving(pair);
     const secret = url.replace('tls://', 'tls://me:secret@');
@@ -49,7 +49,7 @@ describe('asking servers what they serve', () => {
     });
   });
 
-  it('fails when one address of several serves nothing', async () => {
+  it('fails when one of several addresses does not answer', async () => {
     const pair = await (await TestAuthority.make()).server();
     const { url } = await serving(pair);
     const expected = new Map([[pair.certificate.serial, 'server']]);

@@ -1,4 +1,4 @@
-// However a configuration with variables is laid out: after its tls block was replaced nats-server takes it still.
+// Whatever the layout of a configuration with variables: nats-server still accepts it after its tls block was replaced.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -16,7 +16,7 @@ const ca = makeAuthority(folder);
 const [old, fresh] = [makeLeaf(folder, 'old', ca), makeLeaf(folder, 'fresh', ca)];
 const block = `tls {\n  cert_file: "${fresh.cert}"\n  key_file: "${fresh.key}"\n  ca_file: "${ca.cert}"\n}\n`;
 
-/** Makes a configuration whose tls block, in the context, uses two variables; some are none that nats-server takes. */
+/** Returns a configuration whose tls block uses two variables, and its context; nats-server does not accept all of them. */
 function layOut(random: () => number): { text: string; context: TlsContext } {
   const pick = <T>(choices: readonly T[]): T => choices[below(random, choices.length)] as T;
   const newline = pick(['\n', '\n', '\r\n']);
@@ -42,17 +42,17 @@ function layOut(random: () => number): { text: string; context: TlsContext } {
 }
 
 describePeer('nats-server', 'replacing a tls block', (bin) => {
-  it('leaves a file that nats-server takes, with its definitions as comments', async () => {
+  it('produces a file that nats-server accepts, with the unused definitions commented out', async () => {
     const random = seeded(20261125);
     const file = join(folder, 'nats.conf');
-    const isTaken = async () => (await run([bin, '-t', '-c', file])).code === 0;
+    const isAccepted = async () => (await run([bin, '-t', '-c', file])).code === 0;
     let replaced = 0;
     while (replaced < 100) {
       const { text, context } = layOut(random);
       writeFileSync(file, text);
-      if (!(await isTaken())) continue;
+      if (!(await isAccepted())) continue;
       const commentedOut = await writeTlsBlock(file, { context, block, isOption: isKnownOption });
-      expect([text, commentedOut.toSorted(), await isTaken()]).toEqual([text, ['CERT', 'KEY'], true]);
+      expect([text, commentedOut.toSorted(), await isAccepted()]).toEqual([text, ['CERT', 'KEY'], true]);
       replaced++;
     }
   });

@@ -1,4 +1,4 @@
-// When the watcher tells of a change, and that it misses none. What a change does to TLS is context-source.test.ts's.
+// When the watcher reports a change, and that it misses none. context-source.test.ts covers the effect on TLS.
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
@@ -9,16 +9,16 @@ import { testFolder } from '../support/folder.ts';
 const root = testFolder('watcher');
 let folders = 0;
 
-/** A folder of its own for each test. */
+/** Creates a separate folder for each test. */
 function makeFolder(): string {
   const folder = join(root, String(++folders));
   mkdirSync(folder);
   return folder;
 }
 
-/** Watches files; `change` makes one and waits until it is told, `calls` counts. */
+/** Watches files; `change` makes a change and waits until it is reported, `calls` counts the reports. */
 async function watching(files: readonly string[], options: FileWatcherOptions = {}) {
-  // Without looks, so that every change that is told came as an event.
+  // Without polling, so that every reported change came as an event.
   const watcher = new FileWatcher({ pollMs: 600_000, ...options });
   let calls = 0;
   const watch = await watcher.watch(files, () => calls++);
@@ -34,7 +34,7 @@ async function watching(files: readonly string[], options: FileWatcherOptions = 
   };
 }
 
-describe('events tell of', () => {
+describe('events report', () => {
   it.each<[string, (file: string) => void]>([
     ['a rewrite in place', (file) => writeFileSync(file, 'new')],
     [
@@ -80,7 +80,7 @@ describe('events tell of', () => {
     await watcher.close();
   });
 
-  it('a link on the way that leads elsewhere, and then a change there', async () => {
+  it('a changed link on the way to the file, and then a change of its new target', async () => {
     const folder = makeFolder();
     for (const version of ['v1', 'v2']) {
       mkdirSync(join(folder, version));
@@ -100,7 +100,7 @@ describe('events tell of', () => {
     await watcher.close();
   });
 
-  it('a folder that is exchanged, to everybody who watches in it', async () => {
+  it('a replaced folder to all subscribers with files in it', async () => {
     const folder = join(makeFolder(), 'certs');
     mkdirSync(folder);
     const files = ['a', 'b'].map((name) => join(folder, name));
@@ -123,7 +123,7 @@ describe('events tell of', () => {
   });
 });
 
-it('does not wait for changes that never end', async () => {
+it('reports a change even while further changes never stop', async () => {
   const file = join(makeFolder(), 'file');
   writeFileSync(file, '0');
   const { change, watcher } = await watching([file]);
@@ -134,12 +134,12 @@ it('does not wait for changes that never end', async () => {
   await watcher.close();
 });
 
-it('asks for no time in the past when events come late, which newer Nodes warn of', async () => {
+it('never sets a timer with a negative delay when events are late, which newer Node versions warn about', async () => {
   const folder = makeFolder();
   const files = ['a', 'b'].map((name) => join(folder, name));
   const { change, watcher } = await watching(files, { settleMs: 0.1 });
   const timers = vi.spyOn(globalThis, 'setTimeout');
-  // More events than are seen in the time in which they have to be told, and none that is like the one before it.
+  // More events than can be processed before the report is due, each one different from the event before.
   await change(() => {
     for (let count = 0; count < 2000; count++) for (const file of files) writeFileSync(file, String(count));
   });
@@ -150,7 +150,7 @@ it('asks for no time in the past when events come late, which newer Nodes warn o
   await watcher.close();
 });
 
-it('tells of many changes at once a single time', async () => {
+it('reports many simultaneous changes once', async () => {
   const file = join(makeFolder(), 'file');
   const { change, calls, watcher } = await watching([file]);
   await change(() => {
@@ -160,7 +160,7 @@ it('tells of many changes at once a single time', async () => {
   await watcher.close();
 });
 
-it('leaves other files of the folder alone', async () => {
+it('does not report changes of other files in the folder', async () => {
   const folder = makeFolder();
   const file = join(folder, 'file');
   const other = join(folder, 'other');
@@ -175,7 +175,7 @@ it('leaves other files of the folder alone', async () => {
   await watcher.close();
 });
 
-it('looks at the files themselves for what raises no event', async () => {
+it('polls the files to detect changes without an event', async () => {
   const folder = makeFolder();
   const file = join(folder, 'far', 'away', 'file');
   mkdirSync(join(folder, 'far', 'away'), { recursive: true });
@@ -183,7 +183,7 @@ it('looks at the files themselves for what raises no event', async () => {
   const { change, watcher } = await watching([file], { pollMs: 30 });
   mkdirSync(join(folder, 'other', 'away'), { recursive: true });
   writeFileSync(join(folder, 'other', 'away', 'file'), 'new');
-  // The folder of the file stays what it is; only the one above it has another name now.
+  // The folder of the file does not change; only the one above it is renamed.
   await change(() => {
     renameSync(join(folder, 'far'), join(folder, 'old'));
     renameSync(join(folder, 'other'), join(folder, 'far'));
@@ -192,7 +192,7 @@ it('looks at the files themselves for what raises no event', async () => {
   await watcher.close();
 });
 
-it('looks at the files in a folder that it may not list, and says what keeps events from coming', async () => {
+it('polls files in a folder that it may not list, and reports the error that prevents events', async () => {
   const folder = makeFolder();
   const file = join(folder, 'file');
   writeFileSync(file, 'old');
@@ -210,7 +210,7 @@ it('looks at the files in a folder that it may not list, and says what keeps eve
   });
 });
 
-it('tells nothing after it was closed', async () => {
+it('reports nothing after the subscription was closed', async () => {
   const file = join(makeFolder(), 'file');
   const { watch, calls, watcher } = await watching([file]);
   let others = 0;

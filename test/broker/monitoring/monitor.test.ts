@@ -140,7 +140,7 @@ describe('/tlsz', () => {
         at: swapped.last_swap,
         outcome: 'swapped',
         generation: 2,
-        changes: [expect.stringMatching(/^new: CN=client, /), expect.stringMatching(/^gone: CN=server, /)],
+        changes: [expect.stringMatching(/^new: CN=client, /), expect.stringMatching(/^removed: CN=server, /)],
       },
     ]);
   });

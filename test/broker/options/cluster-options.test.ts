@@ -142,7 +142,7 @@ describe('the cluster block', () => {
     ],
     [
       'tls { cert_file: c, key_file: k, ca_file: ca, insecure: true }',
-      '"insecure" turns off the verification of servers that are connected to: anybody on the way can read along',
+      '"insecure" turns off the verification of remote servers: an attacker on the path can read all traffic',
     ],
   ])('with "%s" triggers a warning', (text, message) => {
     const { problems } = inBlock(text);
