@@ -1,19 +1,19 @@
-// Operations to bytes, all but messages: constant lines as ready buffers, and others made when they are needed.
+// Encodes all operations but messages: constant lines as prepared buffers, other lines on demand.
 export const pingLine = Buffer.from('PING\r\n');
 export const pongLine = Buffer.from('PONG\r\n');
 export const okLine = Buffer.from('+OK\r\n');
 
-/** Makes the line that begins a connection; the space before its end is nats-server's. */
+/** Encodes the first line of a connection; the space before its end is nats-server's. */
 export function infoLine(json: string): Buffer {
   return Buffer.from(`INFO ${json} \r\n`);
 }
 
-/** Makes `-ERR 'text'`. */
+/** Encodes `-ERR 'text'`. */
 export function errorLine(text: string): Buffer {
   return Buffer.from(`-ERR '${text}'\r\n`);
 }
 
-/** Makes the message that tells a requester that nobody listens (client.go, processInboundClientMsg). */
+/** Encodes the message that tells a requester that its subject has no subscriber (client.go, processInboundClientMsg). */
 export function noRespondersMessage(reply: Buffer, sid: string, subject: Buffer): Buffer {
   const headers = `NATS/1.0 503\r\nNats-Subject: ${subject.toString('latin1')}\r\n\r\n`;
   const line = `HMSG ${reply.toString('latin1')} ${sid} ${headers.length} ${headers.length}\r\n`;
@@ -21,9 +21,10 @@ export function noRespondersMessage(reply: Buffer, sid: string, subject: Buffer)
 }
 
 /**
- * Makes RS+, or RS- where nobody listens any more (nats-server, route.go, addRouteSubOrUnsubProtoToBuf).
- * @param account with a space behind it
- * @param subject in Latin-1, as the queue group
+ * Encodes RS+, or RS- when the weight is zero (nats-server, route.go, addRouteSubOrUnsubProtoToBuf).
+ * @param account followed by a space
+ * @param subject in Latin-1, like the queue group
+ * @param weight number of subscriptions; zero when none is left
  */
 export function interestLine(
   account: Buffer,

@@ -1,16 +1,16 @@
-// The members of a JSON object one by one, each time they are given and as they are written: what Go's decoder sees and
-// a JavaScript object no longer shows. Knows no names and no types.
+// Lists the members of a JSON object as they are written, including repeated ones: Go's decoder sees them all, but a
+// JavaScript object keeps only the last. It does not interpret names or types.
 
-/** Levels of objects and arrays that Go's decoder goes into (encoding/json, maxNestingDepth). */
+/** Maximum nesting of objects and arrays in Go's decoder (encoding/json, maxNestingDepth). */
 const maxDepth = 10_000;
 
 export interface JsonMember {
   readonly name: string;
-  /** The JSON of the value, without the blanks around it. */
+  /** The JSON text of the value, without surrounding blanks. */
   readonly text: string;
 }
 
-/** Reads an object, or null as one without members; throws a SyntaxError, which may quote the text, on anything else. */
+/** Reads an object, or null as an empty one; throws a SyntaxError, which may quote the text, for anything else. */
 export function readMembers(json: Buffer): JsonMember[] {
   const text = json.toString();
   const whole: unknown = JSON.parse(text);
@@ -20,7 +20,7 @@ export function readMembers(json: Buffer): JsonMember[] {
   let depth = 0;
   let start = 0;
   let colon = 0;
-  // The text is valid by now: outside of strings these characters mean what they look like.
+  // The text is valid JSON at this point, so outside of strings these characters are always syntax.
   for (let at = 0; at < text.length; at++) {
     const character = text[at];
     if (character === '"') {
@@ -42,7 +42,7 @@ export function readMembers(json: Buffer): JsonMember[] {
   return members;
 }
 
-/** Whether Go takes the text of a JSON number for an int: without fraction and exponent, and within 64 bits. */
+/** Returns whether Go decodes a JSON number as an int: without fraction and exponent, and within 64 bits. */
 export function isGoInteger(text: string): boolean {
   return /^-?\d+$/.test(text) && BigInt.asIntN(64, BigInt(text)) === BigInt(text);
 }

@@ -1,9 +1,9 @@
-// The keywords of the protocols, letter by letter, and what may follow each.
+// The keywords of the protocols as tries, and what may follow each keyword.
 
-/** What may stand between a keyword and the end of the line (nats-server, server/parser.go). */
+/** What may follow a keyword up to the end of the line (nats-server, server/parser.go). */
 type Shape = 'arguments' | 'json' | 'ignored';
 
-/** The operations that clients and routes have in common, by their keywords in capitals. */
+/** The operations that clients and routes share, by their upper-case keywords. */
 const common = {
   CONNECT: 'json',
   INFO: 'json',
@@ -13,7 +13,7 @@ const common = {
   '-ERR': 'arguments',
 } as const;
 
-/** How far a keyword has come. */
+/** A node of the trie. */
 export interface Letter<Operation> {
   readonly next: Map<number, Letter<Operation>>;
   operation: Operation | undefined;
@@ -22,7 +22,7 @@ export interface Letter<Operation> {
 /** The operations of one protocol. */
 export interface Grammar<Operation extends string> {
   readonly shapes: Readonly<Record<Operation, Shape>>;
-  /** A trie over the keywords in both cases: a wrong byte is refused when it comes, not at the end of the line. */
+  /** A trie of the keywords in both cases: it rejects a wrong byte on arrival, not at the end of the line. */
   readonly alphabet: Letter<Operation>;
 }
 
@@ -34,7 +34,7 @@ export const clientGrammar = grammar({
   UNSUB: 'arguments',
 });
 
-/** Those with an L tell of leaf nodes of other servers. Without what is for gateways, which nobody has told of here. */
+/** Operations with an L are about leaf nodes of other servers. Operations for gateways are not supported. */
 export const routeGrammar = grammar({
   ...common,
   'RS+': 'arguments',

@@ -1,18 +1,18 @@
-// Where the arguments of one line of a NATS protocol stand, without a string or an array made for any of them.
+// Finds the arguments of one line of a NATS protocol without allocating a string or an array for them.
 
 const LF = 0x0a;
 const CR = 0x0d;
 const TAB = 0x09;
 const SPACE = 0x20;
 
-/** The arguments of the line that was split last. */
+/** The arguments of the most recently split line. */
 export class LineArguments {
-  /** How many there are; of more than the most only this is known. */
+  /** Number of arguments; beyond the maximum, only their number is known. */
   count = 0;
-  /** Whether there is a carriage return somewhere else than before the newline; it is part of an argument. */
+  /** Whether a carriage return occurs anywhere but before the newline; it is part of an argument. */
   hasReturn = false;
   readonly #most: number;
-  /** Start and end of each. */
+  /** Start and end of each argument. */
   readonly #bounds: Int32Array;
 
   constructor(most: number) {
@@ -20,7 +20,7 @@ export class LineArguments {
     this.#bounds = new Int32Array(2 * (most + 1));
   }
 
-  /** Notes where the arguments stand between `at` and the next newline; -1 where there is none before `end`. */
+  /** Records the arguments from `at` to the next newline; returns its offset, or -1 if there is none before `end`. */
   split(buffer: Buffer, at: number, end: number): number {
     const bounds = this.#bounds;
     const most = this.#most;
@@ -43,7 +43,7 @@ export class LineArguments {
       } else if (byte === LF) {
         const stop = start >= 0 && buffer[at - 1] === CR ? at - 1 : at;
         if (start >= 0 && start < stop) {
-          // Beyond the bounds of a typed array nothing is written.
+          // A typed array ignores writes beyond its bounds.
           bounds[2 * count] = start;
           bounds[2 * count + 1] = stop;
           count++;
@@ -59,7 +59,7 @@ export class LineArguments {
     return -1;
   }
 
-  /** Splits the line again with its carriage returns as blanks, which are written over them. */
+  /** Splits the line again, after overwriting its carriage returns with spaces. */
   splitAtReturns(line: Buffer): void {
     const from = this.start(0);
     const newline = line.indexOf(LF, from);
@@ -81,13 +81,13 @@ export class LineArguments {
     return line.subarray(this.start(index), this.end(index));
   }
 
-  /** From the first to the last that is known. */
+  /** Returns the bytes from the first to the last known argument. */
   whole(line: Buffer): Buffer {
     const last = Math.min(this.count, this.#most) - 1;
     return last < 0 ? line.subarray(0, 0) : line.subarray(this.start(0), this.end(last));
   }
 
-  /** The decimal number that an argument is; -1 for anything else and for more than nine digits (util.go, parseSize). */
+  /** Parses an argument as a decimal number; -1 for anything else, and for more than nine digits (util.go, parseSize). */
   number(line: Buffer, index: number): number {
     const end = this.#bounds[2 * index + 1] as number;
     let at = this.#bounds[2 * index] as number;
@@ -101,7 +101,7 @@ export class LineArguments {
     return value;
   }
 
-  /** Whether the arguments from `first` on stand one space apart and end in CRLF. */
+  /** Returns whether the arguments from `first` on are separated by single spaces and end with CRLF. */
   areCanonical(line: Buffer, first: number, next: number): boolean {
     const bounds = this.#bounds;
     let end = bounds[2 * first + 1] as number;
@@ -113,7 +113,7 @@ export class LineArguments {
   }
 }
 
-/** Bytes from `from` to the end of the line, its CR left out. */
+/** Returns the number of bytes from `from` to the end of the line, without its CR. */
 export function lineLength(buffer: Buffer, from: number, newline: number): number {
   return newline - from - (newline > from && buffer[newline - 1] === CR ? 1 : 0);
 }

@@ -1,4 +1,4 @@
-// Messages to bytes, written in place into an output buffer.
+// Encodes messages directly into an output buffer.
 import type { Publication } from './operations.ts';
 
 const MSG = Buffer.from('MSG ');
@@ -9,33 +9,33 @@ const WITHOUT_REPLY = Buffer.from('| ');
 
 const SPACE = 0x20;
 
-/** Up to so many bytes are copied faster one by one than by a call into the runtime. */
+/** Up to this many bytes, copying one by one is faster than a call into the runtime. */
 const short = 24;
 
 const nothing: Buffer = Buffer.alloc(0);
 
-/** Bytes that `writeMessage` may write at the most. */
+/** Returns the maximum number of bytes that `writeMessage` writes. */
 export function messageSize(publication: Publication, sid: string): number {
   return publication.end - publication.subjectStart + sid.length + 7;
 }
 
-/** Bytes that `writeRouted` may write at the most. */
+/** Returns the maximum number of bytes that `writeRouted` writes. */
 export function routedSize(publication: Publication, account: Buffer, queues: readonly Buffer[]): number {
   const marks = queues.reduce((sum, queue) => sum + queue.length, WITH_REPLY.length);
   return publication.end - publication.subjectStart + account.length + marks + 5;
 }
 
-/** Writes the messages of a broker, for all its connections: one publication is mostly written several times. */
+/** Writes the messages of all connections of a broker; one publication is usually written several times. */
 export class MessageWriter {
-  /** What was copied from last, and where that is. */
+  /** The most recent source of a copy, with its memory and its offset there. */
   #source: Buffer = nothing;
   #memory: ArrayBufferLike = nothing.buffer;
   #offset = nothing.byteOffset;
 
   /**
-   * Writes MSG or HMSG for one subscription at `at` and returns the place behind it.
-   * @param sid the subscription's id, in Latin-1
-   * @param headers whether the receiver takes headers; where not, they are cut off
+   * Writes MSG or HMSG for one subscription at `at`; returns the offset after it.
+   * @param sid the id of the subscription, in Latin-1
+   * @param headers whether the receiver supports headers; otherwise they are removed
    */
   writeMessage(target: Buffer, at: number, publication: Publication, sid: string, headers: boolean): number {
     const { buffer, subjectStart, subjectEnd, end } = publication;
@@ -45,14 +45,15 @@ export class MessageWriter {
     at = this.#put(target, at, keyword, 0, keyword.length);
     at = this.#put(target, at, buffer, subjectStart, subjectEnd + 1);
     at = putSid(target, at, sid);
-    // All the rest reads in the publication as it must read in the message.
+    // The rest of the publication is identical to the rest of the message.
     return this.#put(target, at, buffer, subjectEnd + 1, end);
   }
 
   /**
-   * Writes RMSG or HMSG for a route at `at` and returns the place behind it (nats-server, client.go, msgHeaderForRouteOrLeaf).
-   * @param account with a space behind it
-   * @param queues the groups that the other server is to serve, each with a space behind it
+   * Writes RMSG or HMSG for a route at `at`; returns the offset after it (nats-server's client.go, msgHeaderForRouteOrLeaf).
+   * @param account followed by a space
+   * @param queues the queue groups that the other server must serve, each followed by a space
+   * @param headers whether the route supports headers; otherwise they are removed
    */
   writeRouted(
     target: Buffer,
@@ -67,7 +68,7 @@ export class MessageWriter {
     const keyword = headerSize > 0 && headers ? HMSG : RMSG;
     at = this.#put(target, at, keyword, 0, keyword.length);
     at = this.#put(target, at, account, 0, account.length);
-    // Without queue groups all the rest reads in the publication as it must read here.
+    // Without queue groups, the rest of the publication is identical to the rest of the message.
     if (queues.length === 0 && !cutsHeaders) return this.#put(target, at, buffer, subjectStart, end);
     at = this.#put(target, at, buffer, subjectStart, subjectEnd + 1);
     const hasReply = replyEnd > replyStart;
@@ -106,7 +107,7 @@ export class MessageWriter {
         this.#memory = source.buffer;
         this.#offset = source.byteOffset;
       }
-      // What `copy` does, without asking the source for its memory each time: that takes as long as the copying.
+      // Does the same as `copy`, without a lookup of the source's memory each time, which takes as long as the copy.
       target.set(new Uint8Array(this.#memory, this.#offset + from, to - from), at);
       return at + to - from;
     }
@@ -115,7 +116,7 @@ export class MessageWriter {
   }
 }
 
-/** Writes the id and a space. One that is read once in a while is found sooner in a string than in a Buffer. */
+/** Writes the id and a space. An id that is used rarely is read faster from a string than from a Buffer. */
 function putSid(target: Buffer, at: number, sid: string): number {
   const { length } = sid;
   if (length > short) at += target.write(sid, at, 'latin1');

@@ -1,6 +1,6 @@
-// Bytes to operations, for any of the protocols that NATS servers speak: lines and messages are put together, wherever a
-// chunk's end has split them, within limits that are enforced while reading. Knows no socket and no account; which
-// operations there are, and what their arguments mean, is said by a parser made from this one.
+// Parses bytes into operations, for all protocols of a NATS server: assembles lines and messages across chunks, and
+// enforces limits while reading. It knows no sockets and no accounts. A subclass defines the operations and the meaning of
+// their arguments.
 import { quoteBytes } from '../log.ts';
 import type { Grammar, Letter } from './keyword.ts';
 import { LineArguments, lineLength } from './line-arguments.ts';
@@ -20,29 +20,29 @@ type State =
   | 'start'
   /** Inside a keyword. */
   | 'keyword'
-  /** Behind a keyword, before the first byte of its arguments. */
+  /** After a keyword, before the first byte of its arguments. */
   | 'gap'
-  /** Behind a PING: anything goes until the end of the line. */
+  /** After a PING: ignores everything up to the end of the line. */
   | 'ignored'
   /** Inside arguments. */
   | 'line'
-  /** Inside a message that a chunk's end has split. */
+  /** Inside a message that extends beyond the chunk. */
   | 'message'
-  /** Between operations, until the handler has the reading go on. */
+  /** Between operations, until the handler resumes the parser. */
   | 'held'
   | 'stopped';
 
 const nothing: Buffer = Buffer.alloc(0);
 
-/** Reads one peer's byte stream; feed it chunks split anywhere. */
+/** Parses the byte stream of one peer, in chunks of any size. */
 export abstract class OperationParser<Operation extends string, Message extends Publication> {
   maxControlLine: number;
   maxPayload: number;
-  /** The arguments of the line at hand. */
+  /** The arguments of the current line. */
   protected readonly given: LineArguments;
-  /** Written over with each message that is handed on. */
+  /** Overwritten for each message that is delivered. */
   protected readonly message: Message;
-  /** The line of the message before. */
+  /** The line of the previous message. */
   protected readonly before: RepeatedLine;
   readonly #grammar: Grammar<Operation>;
   readonly #peer: PeerHandler;
@@ -52,12 +52,12 @@ export abstract class OperationParser<Operation extends string, Message extends 
   #spaced = false;
   /** The beginning of a split line. */
   readonly #begun = new SplitLine();
-  /** What came while nothing was read. */
+  /** Bytes that arrived while the parser was held. */
   #unread: Buffer = nothing;
-  /** A split message, from its subject to its last CRLF. */
+  /** A message across chunks, from its subject to its last CRLF. */
   readonly #split: SplitMessage;
 
-  /** @param maxArguments of one line; a line with more is malformed */
+  /** @param maxArguments maximum arguments of a line; a line with more is malformed */
   constructor(
     grammar: Grammar<Operation>,
     peer: PeerHandler,
@@ -78,24 +78,24 @@ export abstract class OperationParser<Operation extends string, Message extends 
     this.maxPayload = limits.maxPayload;
   }
 
-  /** Takes an operation before its keyword is read letter by letter; returns the place behind it, or -1 to leave it. */
+  /** May handle an operation before its keyword is read byte by byte; returns the offset after it, or -1 otherwise. */
   protected abstract begin(chunk: Buffer, at: number): number;
 
   /**
-   * Hands on the operation of a whole line and returns where in `chunk` to go on.
-   * @param line holds the arguments in `given`; `chunk` goes on at `next`
+   * Handles the operation of a complete line; returns the offset in `chunk` at which to continue.
+   * @param line contains the arguments in `given`; `chunk` continues at `next`
    */
   protected abstract complete(operation: Operation, line: Buffer, chunk: Buffer, next: number): number;
 
-  /** Hands on `message`. */
+  /** Passes `message` to the handler. */
   protected abstract deliver(): void;
 
-  /** Whether nothing more will be read: after a violation, or because the handler said so. */
+  /** Whether the parser reads no more bytes: after a violation, or a call of `stop`. */
   get stopped(): boolean {
     return this.#state === 'stopped';
   }
 
-  /** Ends the reading; a `parse` under way returns after the operation at hand. */
+  /** Stops the parser; a `parse` in progress returns after the current operation. */
   stop(): void {
     this.#state = 'stopped';
     this.#unread = nothing;
@@ -103,12 +103,12 @@ export abstract class OperationParser<Operation extends string, Message extends 
     this.#split.drop();
   }
 
-  /** Reads nothing behind the operation at hand; what comes is kept until `resume`. For a handler to call. */
+  /** Pauses the parser after the current operation, and keeps further bytes until `resume`. Called by handlers. */
   hold(): void {
     if (!this.stopped) this.#state = 'held';
   }
 
-  /** Goes on after `hold`. */
+  /** Continues after `hold`. */
   resume(): void {
     if (this.#state !== 'held') return;
     const unread = this.#unread;
@@ -117,11 +117,11 @@ export abstract class OperationParser<Operation extends string, Message extends 
     this.parse(unread);
   }
 
-  /** Calls the handler for each operation that `chunk` completes; keeps no view of `chunk` afterwards. */
+  /** Calls the handler for each operation that `chunk` completes; keeps no reference to `chunk` afterwards. */
   parse(chunk: Buffer): void {
     this.before.forget();
     this.#read(chunk);
-    // A buffer that was given back and is not lent again would stay for as long as the peer says nothing.
+    // Otherwise the reference would keep a returned buffer in memory for as long as the peer is idle.
     this.message.buffer = nothing;
   }
 
@@ -156,7 +156,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     }
   }
 
-  /** Goes on behind a keyword that was recognized in `begin`. */
+  /** Continues after a keyword that `begin` has recognized. */
   protected readLine(operation: Operation, chunk: Buffer, at: number): number {
     this.#operation = operation;
     this.#state = 'line';
@@ -164,10 +164,10 @@ export abstract class OperationParser<Operation extends string, Message extends 
   }
 
   /**
-   * Reads the message behind a line that ends in its sizes, and hands it on when it is whole.
-   * @param subject the place of the subject among the arguments
-   * @param reply that of the reply subject; -1 where there is none
-   * @param headers whether the size of the headers stands before that of the whole
+   * Reads the message after a line that ends with its sizes, and delivers it when it is complete.
+   * @param subject index of the subject among the arguments
+   * @param reply index of the reply subject; -1 if there is none
+   * @param headers whether the header size precedes the total size
    */
   protected readMessage(
     line: Buffer,
@@ -200,7 +200,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     const start = given.start(subject);
     const isWhole = end <= chunk.length;
     if (isWhole && (chunk[end - 2] !== CR || chunk[end - 1] !== LF)) return this.unknown(chunk, end - 2);
-    // What is split is moved to the start of a buffer of its own.
+    // An incomplete message is moved to the start of a separate buffer.
     const moved = isWhole ? 0 : start;
     message.buffer = chunk;
     message.subjectStart = start - moved;
@@ -223,12 +223,12 @@ export abstract class OperationParser<Operation extends string, Message extends 
     return this.#fill(chunk, start);
   }
 
-  /** Bytes of a line without its end. */
+  /** Returns the bytes of a line without its line ending. */
   #text(line: Buffer, from: number, newline: number): Buffer {
     return line.subarray(from, from + lineLength(line, from, newline));
   }
 
-  /** Refuses the line at hand. */
+  /** Rejects the current line. */
   protected malformed(line: Buffer, chunk: Buffer): number {
     const snippet = quoteBytes(this.given.whole(line).subarray(0, 128));
     return this.refuse(violations.malformed, `${this.#operation} ${snippet}`, chunk.length);
@@ -236,7 +236,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
 
   protected unknown(chunk: Buffer, at: number): number {
     const near = chunk.subarray(at, at + 32);
-    // Behind a misspelled CONNECT stands JSON with a password in it.
+    // After a misspelled CONNECT follows JSON, which may contain a password.
     const quotation = near.indexOf(0x22);
     const snippet = quoteBytes(quotation < 0 ? near : near.subarray(0, quotation));
     return this.refuse(violations.unknownOperation, `near ${snippet}`, chunk.length);
@@ -248,7 +248,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     return next;
   }
 
-  /** Sets out a message of its own, because a chunk's end splits it or its line is not in canonical form. */
+  /** Assembles the message in a separate buffer, because it is split across chunks or its line is not canonical. */
   #setOut(
     line: Buffer,
     chunk: Buffer,
@@ -261,7 +261,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     const { given } = this;
     const words = [given.bytes(line, subject)];
     if (reply >= 0) words.push(given.bytes(line, reply));
-    // A message with an empty header block is one without headers (client.go, msgHeader).
+    // A message with an empty header block is treated as one without headers (client.go, msgHeader).
     if (headerSize > 0) words.push(given.bytes(line, given.count - 2));
     words.push(given.bytes(line, given.count - 1));
     this.#split.setOut(this.message, words, reply >= 0, headerSize, size);
@@ -331,7 +331,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     return this.#finish(chunk, at, newline, chunk, newline + 1);
   }
 
-  /** Goes on with a line whose beginning came in an earlier chunk. */
+  /** Continues a line that started in an earlier chunk. */
   #goOn(chunk: Buffer, at: number): number {
     const newline = chunk.indexOf(LF, at);
     const after = newline < 0 ? chunk.length : newline + 1;
@@ -370,7 +370,7 @@ export abstract class OperationParser<Operation extends string, Message extends 
     if (missing < 2 && split.bytes[message.end - 2] !== CR) return this.unknown(chunk, at);
     if (missing > 0) return next;
     if (split.bytes[message.end - 1] !== LF) return this.unknown(chunk, at);
-    // Whoever stops the parser meanwhile must not give back what is being handed on.
+    // Taken out first: stopping the parser during delivery must not return the buffer that is being delivered.
     const whole = split.take();
     message.buffer = whole;
     this.#state = 'start';

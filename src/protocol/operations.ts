@@ -1,29 +1,29 @@
-// The operations of the protocols as values: what the parsers hand on, one method an operation.
+// The operations of the protocols as the parsers deliver them: one handler method per operation.
 import type { Violation } from './violations.ts';
 
 /**
- * One PUB or HPUB where it stands in the bytes that were read. Reused from message to message and valid only during
- * the call. Whatever the client wrote, the bytes from `subjectStart` to `end` read
- * `subject [reply ][headerSize ]size\r\npayload\r\n` with single spaces, so that a delivery copies them as they are.
+ * One PUB or HPUB, as offsets into the bytes that were read. The object is reused for every message and valid only during
+ * the call. Whatever the client sent, the bytes from `subjectStart` to `end` have the form
+ * `subject [reply ][headerSize ]size\r\npayload\r\n` with single spaces, so that a delivery can copy them unchanged.
  */
 export interface Publication {
   buffer: Buffer;
   subjectStart: number;
   subjectEnd: number;
-  /** Equal to `replyEnd` where there is no reply subject. */
+  /** Equal to `replyEnd` if there is no reply subject. */
   replyStart: number;
   replyEnd: number;
   /** Bytes of the header block at the start of the payload; 0 for a message without headers. */
   headerSize: number;
   payloadStart: number;
   payloadEnd: number;
-  /** Behind the closing CRLF. */
+  /** Offset after the closing CRLF. */
   end: number;
-  /** Set by whoever takes it and keeps what it found out about the subject; the parser clears it with each other subject. */
+  /** Set by a handler that has cached its result for the subject; the parser clears it when the subject changes. */
   isNoted: boolean;
 }
 
-/** A publication that says nothing yet, for a parser to write over. */
+/** Returns an empty publication, which a parser then overwrites. */
 export function noPublication(): Publication {
   return {
     buffer: Buffer.alloc(0),
@@ -42,11 +42,11 @@ export function noPublication(): Publication {
 export interface ParserLimits {
   /** Bytes between the keyword and the end of the line. */
   maxControlLine: number;
-  /** Bytes, headers included. */
+  /** Bytes of a payload, including headers. */
   maxPayload: number;
 }
 
-/** What the parser of every protocol calls. Buffers are views into what was read: copy what must outlive the call. */
+/** The handler for every protocol. Buffers are views into the bytes that were read: copy what must outlive the call. */
 export interface PeerHandler {
   connect(json: Buffer): void;
   ping(): void;
@@ -54,34 +54,34 @@ export interface PeerHandler {
   info(json: Buffer): void;
   /** The peer sent `-ERR`. */
   peerError(text: Buffer): void;
-  /** The parser met something it cannot go on from and has stopped. @param detail for the log, quoted already */
+  /** The parser has stopped because of a violation. @param detail for the log, already quoted */
   violation(violation: Violation, detail: string): void;
 }
 
-/** What the parser of the client protocol calls. */
+/** The handler for the client protocol. */
 export interface OperationHandler extends PeerHandler {
   publish(publication: Publication): void;
   subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void;
-  /** @param max undefined where none was given; -1 where it was not a number of at most nine digits */
+  /** @param max undefined if not given; -1 if it is not a number of at most nine digits */
   unsubscribe(sid: Buffer, max: number | undefined): void;
-  /** Something other than CONNECT came while `connectFirst` was set; true lets it pass, and clears `connectFirst`. */
+  /** Called for an operation other than CONNECT while `connectFirst` is set; true accepts it and clears `connectFirst`. */
   beforeConnect(): boolean;
 }
 
-/** One RMSG, HMSG or LMSG of a route: the publication, and whom it is for. */
+/** One RMSG, HMSG or LMSG of a route: the publication and its recipients. */
 export interface RoutedPublication extends Publication {
   account: string;
-  /** The queue groups that the sender has chosen this server for, in Latin-1. */
+  /** The queue groups for which the sender has selected this server, in Latin-1. */
   queues: readonly string[];
 }
 
-/** What the parser of the route protocol calls. */
+/** The handler for the route protocol. */
 export interface RouteOperationHandler extends PeerHandler {
   publish(publication: RoutedPublication): void;
   /**
-   * RS+ and LS+: the peer's clients listen.
-   * @param weight the members of the queue group; 1 without a queue group
-   * @param leaf the cluster of leaf nodes that listens behind the peer; undefined for the peer's own clients
+   * RS+ and LS+: the peer has a subscriber.
+   * @param weight number of members of the queue group; 1 without a queue group
+   * @param leaf the cluster of leaf nodes of the peer that subscribes; undefined for clients of the peer itself
    */
   interest(
     account: Buffer,
@@ -90,6 +90,6 @@ export interface RouteOperationHandler extends PeerHandler {
     weight: number,
     leaf: Buffer | undefined,
   ): void;
-  /** RS- and LS-: they do not any more. */
+  /** RS- and LS-: the peer no longer has such a subscriber. */
   noInterest(account: Buffer, subject: Buffer, queue: Buffer | undefined, leaf: Buffer | undefined): void;
 }

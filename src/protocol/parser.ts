@@ -1,4 +1,4 @@
-// Bytes of the client protocol to operations.
+// Parses the bytes of the client protocol into operations.
 import { type ClientOperation, clientGrammar } from './keyword.ts';
 import { CR, OperationParser, SPACE } from './operation-parser.ts';
 import { noPublication, type OperationHandler, type ParserLimits, type Publication } from './operations.ts';
@@ -8,18 +8,18 @@ import { violations } from './violations.ts';
 
 const LF = 0x0a;
 
-/** No operation of a client has more. */
+/** The maximum of all client operations. */
 const maxArguments = 4;
 
-/** Reads one client's byte stream. */
+/** Parses the byte stream of one client. */
 export class Parser extends OperationParser<ClientOperation, Publication> {
-  /** While set, anything but CONNECT is an authorization violation, before its arguments are read. */
+  /** While set, any operation but CONNECT is an authorization violation, even before its arguments are read. */
   connectFirst = false;
   /** Whether HPUB is allowed. */
   headers = false;
   readonly #handler: OperationHandler;
 
-  /** @param lines that of the broker */
+  /** @param lines the comparison that all parsers of the broker share */
   constructor(
     handler: OperationHandler,
     limits: ParserLimits,
@@ -63,8 +63,8 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
   }
 
   /**
-   * Hands on a `PUB subject size` that is whole, canonical and within the limits, in one pass; for anything else it
-   * returns -1 and has done nothing.
+   * Handles a `PUB subject size` in one pass if it is complete, canonical and within the limits; returns the offset after
+   * it. For anything else returns -1 without side effects.
    */
   #plainPublication(chunk: Buffer, from: number): number {
     const { length } = chunk;
@@ -100,7 +100,7 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
 
   protected complete(operation: ClientOperation, line: Buffer, chunk: Buffer, next: number): number {
     const { given } = this;
-    // A carriage return ends an argument of these two, not one of PUB and HPUB (client.go, splitArg and processPub).
+    // A carriage return separates arguments here, but not in PUB and HPUB (client.go, splitArg and processPub).
     if (given.hasReturn && (operation === 'SUB' || operation === 'UNSUB')) given.splitAtReturns(line);
     switch (operation) {
       case 'PUB':

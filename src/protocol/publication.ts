@@ -1,17 +1,17 @@
-// Publications that come from no client: made from their parts, or from another one under another subject.
+// Creates publications that no client has sent: from their parts, or from another publication under a new subject.
 import type { Publication } from './operations.ts';
 
-/** What a message says, and where the answer goes. */
+/** The content of a message and its reply subject. */
 export interface Content {
   readonly payload: Uint8Array;
-  /** The whole block, from `NATS/1.0` to its empty line. */
+  /** The complete header block, from `NATS/1.0` to its empty line. */
   readonly headers?: Uint8Array | undefined;
   readonly reply?: Uint8Array | undefined;
 }
 
 const none = new Uint8Array();
 
-/** Makes a publication with bytes of its own. @param subject of no white space, as the reply subject */
+/** Creates a publication in a new buffer. @param subject without white space, like the reply subject */
 export function compose(
   subject: Uint8Array,
   { payload, headers = none, reply = none }: Content,
@@ -20,7 +20,7 @@ export function compose(
   return assemble(subject, reply, Buffer.from(sizes, 'latin1'), headers.length, [headers, payload, crlf]);
 }
 
-/** Copies a publication under another subject. @param reply empty for none */
+/** Copies a publication with another subject and reply subject. @param reply empty for none */
 export function readdress(publication: Publication, subject: Uint8Array, reply: Uint8Array): Publication {
   const { buffer, subjectEnd, replyStart, replyEnd, payloadStart, end, headerSize } = publication;
   const sizesStart = (replyEnd > replyStart ? replyEnd : subjectEnd) + 1;

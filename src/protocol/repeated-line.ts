@@ -1,5 +1,5 @@
-// Recognizes a message whose line is that of the one before: most of those who publish repeat theirs, and comparing takes
-// less time than reading.
+// Recognizes a message with the same line as the previous one: most publishers repeat their line, and comparing is faster
+// than parsing.
 import type { ParserLimits, Publication } from './operations.ts';
 
 const LF = 0x0a;
@@ -8,24 +8,24 @@ const CR = 0x0d;
 const nothing: Buffer = Buffer.alloc(0);
 
 /**
- * Compares two places of one chunk by words: byte by byte takes twice as long as reading a line. One for all parsers of a
- * broker, since most of what they read stands in the same memory, and looking at memory by words has to be set up.
+ * Compares two parts of one chunk word by word; byte by byte would take twice as long as parsing a line. All parsers of a
+ * broker share one, because most of their chunks are in the same memory, and creating a word view of memory is expensive.
  */
 export class LineComparison {
   #chunk: Buffer = nothing;
   #memory: ArrayBufferLike = nothing.buffer;
   #words: DataView = new DataView(this.#memory);
-  /** Where the chunk stands in the memory that it is a part of. */
+  /** Offset of the chunk in its memory. */
   #offset = 0;
 
-  /** Whether `length` bytes from `one` on are those from `other` on; false for less than four. */
+  /** Returns whether `length` bytes at `one` and at `other` are equal; false for fewer than four. */
   areAlike(chunk: Buffer, one: number, other: number, length: number): boolean {
     if (length < 4) return false;
     if (chunk !== this.#chunk) this.#look(chunk);
     const words = this.#words;
     const first = this.#offset + one;
     const second = this.#offset + other;
-    // From the end, where numbered subjects differ.
+    // From the end, because numbered subjects differ there.
     for (let at = length - 4; at > 0; at -= 4) {
       if (words.getInt32(first + at, true) !== words.getInt32(second + at, true)) return false;
     }
@@ -42,10 +42,10 @@ export class LineComparison {
   }
 }
 
-/** The line of the message that a parser has handed on last. */
+/** The line of the most recent message that a parser has delivered. */
 export class RepeatedLine {
   readonly #lines: LineComparison;
-  /** Where its first argument stands in the chunk at hand; -1 for nowhere. */
+  /** Offset of its first argument in the current chunk; -1 for none. */
   #from = -1;
   #operation = '';
 
@@ -53,7 +53,7 @@ export class RepeatedLine {
     this.#lines = lines;
   }
 
-  /** Takes a line whose message stands whole in the chunk. @param from its first argument */
+  /** Records a line whose message is complete in the chunk. @param from offset of its first argument */
   note(operation: string, from: number): void {
     this.#operation = operation;
     this.#from = from;
@@ -64,8 +64,8 @@ export class RepeatedLine {
   }
 
   /**
-   * Has the message be the next one, where that one's line from its first argument at `from` on is the same; false where it
-   * is not, or the message is not whole in the chunk.
+   * Moves `message` on to the next message if its line, with the first argument at `from`, is the same. Returns false if
+   * the line differs, or if the next message is not complete in the chunk.
    */
   moveOn(
     message: Publication,

@@ -1,4 +1,4 @@
-// Bytes of the route protocol to operations (nats-server, server/route.go and parser.go).
+// Parses the bytes of the route protocol into operations (nats-server, server/route.go and parser.go).
 import { type RouteOperation, routeGrammar } from './keyword.ts';
 import { OperationParser, SPACE } from './operation-parser.ts';
 import {
@@ -11,21 +11,21 @@ import { LineComparison } from './repeated-line.ts';
 import type { MessageBuffers } from './split-message.ts';
 import { violations } from './violations.ts';
 
-/** A message has an argument for each queue group that it is for. */
+/** A message has one argument per queue group. */
 const maxArguments = 4096;
 
 const PLUS = 0x2b;
 const BAR = 0x7c;
 
-/** Reads one route's byte stream. */
+/** Parses the byte stream of one route. */
 export class RouteParser extends OperationParser<RouteOperation, RoutedPublication> {
-  /** While set, anything but CONNECT is an authorization violation, before its arguments are read. */
+  /** While set, any operation but CONNECT is an authorization violation, even before its arguments are read. */
   connectFirst = false;
   readonly #handler: RouteOperationHandler;
-  /** The account of the message before, which is mostly that of the next. */
+  /** The account of the previous message, which is usually also that of the next one. */
   #accountBytes: Buffer = Buffer.alloc(0);
 
-  /** @param lines that of the broker */
+  /** @param lines the comparison that all parsers of the broker share */
   constructor(
     handler: RouteOperationHandler,
     limits: ParserLimits,
@@ -42,7 +42,7 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     if (this.connectFirst && first !== 0x43 && first !== 0x63) {
       return this.refuse(violations.authorization, 'CONNECT expected', chunk.length);
     }
-    // Most of what comes, as it mostly stands; the rest is read letter by letter.
+    // The most frequent operations in their most frequent form; the others are read byte by byte.
     if (
       (first === 0x52 || first === 0x48) &&
       at + 5 < chunk.length &&
@@ -84,18 +84,18 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
       case 'LS-':
         return this.#noInterest(line, chunk, next, 1);
       default:
-        // Whether an account is of interest at all matters to gateways only.
+        // A+ and A-, the interest in a whole account, matter only to gateways.
         return next;
     }
   }
 
-  /** `account subject [queue weight]`. @param first where the account stands: behind the cluster of a leaf node, at 1 */
+  /** `account subject [queue weight]`. @param first index of the account: 1 after the cluster of a leaf node, else 0 */
   #interest(line: Buffer, chunk: Buffer, next: number, first: 0 | 1): number {
     const { given } = this;
     const words = given.count - first;
     if (words !== 2 && words !== 4) return this.malformed(line, chunk);
     const queue = words === 4 ? given.bytes(line, first + 2) : undefined;
-    // A weight that is none counts as one member (route.go, processRemoteSub).
+    // An invalid weight counts as one member (route.go, processRemoteSub).
     const weight = words === 4 ? Math.max(1, given.number(line, first + 3)) : 1;
     const leaf = first === 1 ? given.bytes(line, 0) : undefined;
     this.#handler.interest(given.bytes(line, first), given.bytes(line, first + 1), queue, weight, leaf);
@@ -113,7 +113,7 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     return next;
   }
 
-  /** `account subject [reply] sizes`, or with queue groups `account subject + reply groups sizes`, `| groups` without reply. */
+  /** `account subject [reply] sizes`; with queue groups `account subject + reply groups sizes`, or `| groups sizes`. */
   #publish(line: Buffer, chunk: Buffer, next: number, first: 0 | 1, headers: boolean): number {
     const { given, message } = this;
     const { count } = given;

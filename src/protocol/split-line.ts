@@ -1,23 +1,23 @@
-// Where a line is put together that the ends of chunks have split, within the limit of its length.
+// Assembles a line that is split across chunks, up to a maximum length.
 import { lineLength } from './line-arguments.ts';
 
 const LF = 0x0a;
 
 const nothing: Buffer = Buffer.alloc(0);
 
-/** Used for one line after the other. */
+/** Reused for one line after another. */
 export class SplitLine {
   bytes: Buffer = nothing;
-  /** How many of them have come; 0 between lines. */
+  /** Number of bytes received; 0 between lines. */
   length = 0;
 
   /**
-   * Adds `chunk[at, end)`, which has a newline at its end or none at all.
-   * @returns false where the line is longer than `most` bytes then, its CRLF not counted
+   * Adds `chunk[at, end)`, which has a newline at its end or nowhere.
+   * @returns false if the line is now longer than `most` bytes without its CRLF
    */
   add(chunk: Buffer, at: number, end: number, most: number): boolean {
     const length = this.length + end - at;
-    // More is not even copied; whether the two are CRLF is looked at below.
+    // A longer line is not even copied; the check below tells whether the two extra bytes are CRLF.
     if (length > most + 2) return false;
     if (length > this.bytes.length) {
       const larger = Buffer.allocUnsafe(Math.max(256, 2 * length));
@@ -29,14 +29,14 @@ export class SplitLine {
     return lineLength(this.bytes, 0, chunk[end - 1] === LF ? length - 1 : length) <= most;
   }
 
-  /** Ends the line and gives its length, newline included; `bytes` hold it until something is added. */
+  /** Ends the line and returns its length, including the newline; `bytes` holds it until the next `add`. */
   end(): number {
     const { length } = this;
     this.length = 0;
     return length;
   }
 
-  /** Gives up the line that was begun, if any. */
+  /** Discards an incomplete line. */
   drop(): void {
     this.bytes = nothing;
     this.length = 0;

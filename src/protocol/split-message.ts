@@ -1,12 +1,12 @@
-// Where a message is put together that the ends of chunks have split: in a buffer that is lent for as long, since making
-// one for each costs more than all else that is done for a message.
+// Assembles a message that is split across chunks, in a borrowed buffer: allocating one per message would cost more than
+// all other work on the message.
 import type { Publication } from './operations.ts';
 
-/** Lends out buffers. */
+/** A pool of buffers. */
 export interface MessageBuffers {
-  /** A buffer of at least `size` bytes. */
+  /** Returns a buffer of at least `size` bytes. */
   take(size: number): Buffer;
-  /** Takes a buffer back; nobody may use it any more. */
+  /** Returns a buffer to the pool; the caller must not use it any more. */
   give(buffer: Buffer): void;
 }
 
@@ -18,7 +18,7 @@ const nothing: Buffer = Buffer.alloc(0);
 
 export class SplitMessage {
   bytes: Buffer = nothing;
-  /** How many of them have come. */
+  /** Number of bytes received. */
   length = 0;
   readonly #buffers: MessageBuffers;
 
@@ -26,15 +26,15 @@ export class SplitMessage {
     this.#buffers = buffers;
   }
 
-  /** Begins a message of so many bytes. */
+  /** Starts a message of `size` bytes. */
   begin(size: number): void {
     this.bytes = this.#buffers.take(size);
     this.length = 0;
   }
 
   /**
-   * Begins a message whose line is of these words, one space apart, and says where what will stand.
-   * @param size of the payload, in bytes
+   * Starts a message whose line consists of these words, separated by single spaces, and sets the offsets in `message`.
+   * @param size bytes of the payload
    */
   setOut(
     message: Publication,
@@ -66,7 +66,7 @@ export class SplitMessage {
     this.length = at;
   }
 
-  /** Adds what stands in the chunk from `at` on, as far as it is of the message, and returns how much that was. */
+  /** Adds the bytes of the chunk from `at` on that belong to the message; returns their number. */
   add(chunk: Buffer, at: number, size: number): number {
     const added = Math.min(chunk.length - at, size - this.length);
     chunk.copy(this.bytes, this.length, at, at + added);
@@ -74,19 +74,19 @@ export class SplitMessage {
     return added;
   }
 
-  /** Takes the message out: `drop` does not give it back meanwhile, `finish` does. */
+  /** Takes the buffer of the message out: `drop` does not return it to the pool any more; call `finish` instead. */
   take(): Buffer {
     const { bytes } = this;
     this.bytes = nothing;
     return bytes;
   }
 
-  /** Gives back what `take` took. */
+  /** Returns the buffer of `take` to the pool. */
   finish(bytes: Buffer): void {
     this.#buffers.give(bytes);
   }
 
-  /** Gives up the message that was begun, if any. */
+  /** Discards an incomplete message. */
   drop(): void {
     if (this.bytes !== nothing) this.finish(this.take());
   }

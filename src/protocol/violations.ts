@@ -1,7 +1,7 @@
-// Everything a client can do wrong: the exact -ERR text nats-server answers with, and whether it then
-// closes the connection. Nothing is sent or logged here.
+// All protocol violations: the exact -ERR text of nats-server, and whether the connection is closed. It sends and logs
+// nothing.
 
-/** Why a connection ended, in the words of nats-server's monitoring (monitor.go, ClosedState). */
+/** Why a connection was closed, in the words of nats-server's monitoring (monitor.go, ClosedState). */
 export type CloseReason =
   | 'Client Closed'
   | 'Authentication Timeout'
@@ -30,11 +30,11 @@ export type CloseReason =
   | 'Incorrect Port';
 
 export interface Violation {
-  /** What stands between the quotes of `-ERR '...'`; undefined where nats-server closes without a word. */
+  /** The text in `-ERR '...'`; undefined where nats-server closes the connection without an answer. */
   readonly text: string | undefined;
-  /** Undefined where the connection stays open. */
+  /** Undefined if the connection stays open. */
   readonly closes: CloseReason | undefined;
-  /** What the log says of it; undefined for nothing. */
+  /** The text for the log; undefined for none. */
   readonly log: string | undefined;
 }
 
@@ -46,10 +46,10 @@ function remark(text: string, log?: string): Violation {
   return { text, closes: undefined, log };
 }
 
-/** The fixed ones; the texts are those of nats-server's client.go, parser.go and errors.go. */
+/** The violations without parameters; the texts are those of nats-server's client.go, parser.go and errors.go. */
 export const violations = {
   unknownOperation: closing('Unknown Protocol Operation', 'Protocol Violation', 'Client parser ERROR'),
-  /** A known operation with arguments that make no sense: nats-server logs and hangs up. */
+  /** A known operation with invalid arguments: nats-server logs and closes the connection. */
   malformed: closing(undefined, 'Protocol Violation', 'Client parser ERROR'),
   headersNotSupported: closing(undefined, 'Protocol Violation', 'message headers not supported'),
   peerError: closing(undefined, 'Parse Error', 'Client Error'),
@@ -69,7 +69,7 @@ export const violations = {
     'Maximum Account Connections Exceeded',
     'maximum account active connections exceeded',
   ),
-  /** Of one that has more than a reload leaves it. */
+  /** For a connection that has more subscriptions than a configuration reload allows. */
   maxAccountSubscriptions: closing(
     'maximum subscriptions exceeded',
     'Maximum Subscriptions Exceeded',
@@ -97,25 +97,25 @@ export const violations = {
   invalidPublishSubject: remark('Invalid Publish Subject'),
 } as const satisfies Record<string, Violation>;
 
-/** Answers a client that has come to the port of routes. */
+/** For a client that connects to the route port. */
 export const clientOnRoutePort: Violation = closing(
   'attempted to connect to route port',
   'Incorrect Port',
   'attempted to connect to route port',
 );
 
-/** Answers a server of another cluster; the names come quoted. */
+/** For a server of another cluster; the names are already quoted. */
 export function otherCluster(theirs: string, ours: string): Violation {
   const text = `Rejecting connection, cluster name ${theirs} does not match ${ours}`;
   return closing(text, 'Cluster Name Conflict', text);
 }
 
-/** Answers a publish to a subject the client may not use; `subject` comes quoted. */
+/** For a publish to a subject that the client may not use; `subject` is already quoted. */
 export function publishDenied(subject: string): Violation {
   return remark(`Permissions Violation for Publish to ${subject}`, `Publish Violation - Subject ${subject}`);
 }
 
-/** Answers a publish whose reply subject is reserved; `reply` comes quoted. */
+/** For a publish with a reserved reply subject; `reply` is already quoted. */
 export function replyDenied(reply: string): Violation {
   return remark(
     `Permissions Violation for Publish with Reply of ${reply}`,
@@ -123,7 +123,7 @@ export function replyDenied(reply: string): Violation {
   );
 }
 
-/** Answers a subscription the client may not make; subject and queue group come quoted. */
+/** For a subscription that the client may not make; subject and queue group are already quoted. */
 export function subscribeDenied(subject: string, queue?: string): Violation {
   const text = `Permissions Violation for Subscription to ${subject}`;
   const log = `Subscription Violation - Subject ${subject}`;
@@ -132,13 +132,13 @@ export function subscribeDenied(subject: string, queue?: string): Violation {
     : remark(`${text} using queue ${queue}`, `${log}, Queue: ${queue}`);
 }
 
-/** Tells of a subscription that a reload has ended; subject, queue group and id come quoted. */
+/** For a subscription that a configuration reload has removed; subject, queue group and id are already quoted. */
 export function subscriptionRemoved(subject: string, queue: string | undefined, sid: string): Violation {
   const using = queue === undefined ? '' : ` using queue ${queue}`;
   return remark(`Permissions Violation for Subscription to ${subject}${using} (sid ${sid})`);
 }
 
-/** Answers a subscription with more tokens than max_subscription_tokens allows. */
+/** For a subscription with more tokens than max_subscription_tokens allows. */
 export function tooManyTokens(subject: string): Violation {
   return remark(
     `Permissions Violation for Subscription to ${subject}, too many tokens`,

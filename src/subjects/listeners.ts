@@ -1,10 +1,10 @@
-// Those who subscribed to one subject. There may be very many subjects, nearly all of them with one plain subscription,
-// so that such a one stands for itself and nothing is made around it.
+// The subscriptions to one subject. There may be very many subjects, nearly all with a single plain subscription, so that
+// a single one is stored by itself, without a container.
 
-/** Nobody, one plain subscription, or a crowd. */
+/** No subscription, one plain subscription, or a container of several. */
 export type Listeners<T> = T | Crowd<T> | undefined;
 
-/** What is found for a message: plain subscriptions, and those of queue groups by the names of the groups. */
+/** The subscriptions found for a message: plain ones, and those of queue groups by group name. */
 export interface Collected<T> {
   readonly plain: T[];
   queues: Map<string, T[]> | undefined;
@@ -12,7 +12,7 @@ export interface Collected<T> {
 
 class Crowd<T> {
   readonly plain: Set<T>;
-  /** None of them empty. */
+  /** Contains no empty set. */
   readonly queues = new Map<string, Set<T>>();
 
   constructor(plain: Iterable<T>) {
@@ -20,13 +20,13 @@ class Crowd<T> {
   }
 }
 
-/** Whether a subscription is among them. */
+/** Returns whether a subscription is one of the listeners. */
 export function isAmong<T>(listeners: Listeners<T>, queue: string | undefined, item: T): boolean {
   if (!(listeners instanceof Crowd)) return queue === undefined && listeners === item;
   return (queue === undefined ? listeners.plain : listeners.queues.get(queue))?.has(item) === true;
 }
 
-/** Gives those who listen when one comes who is not among them. */
+/** Returns the listeners with one more subscription, which must be new. */
 export function joined<T>(listeners: Listeners<T>, queue: string | undefined, item: T): Listeners<T> {
   if (listeners === undefined && queue === undefined) return item;
   const crowd = crowdOf(listeners);
@@ -35,7 +35,7 @@ export function joined<T>(listeners: Listeners<T>, queue: string | undefined, it
   return crowd;
 }
 
-/** Gives those who listen when one goes who is among them. */
+/** Returns the listeners without a subscription, which must be one of them. */
 export function left<T>(listeners: Listeners<T>, queue: string | undefined, item: T): Listeners<T> {
   if (!(listeners instanceof Crowd)) return undefined;
   const { plain, queues } = listeners;
@@ -50,7 +50,7 @@ export function left<T>(listeners: Listeners<T>, queue: string | undefined, item
   return last;
 }
 
-/** Adds them to what is found. */
+/** Adds the listeners to the result. */
 export function collect<T>(listeners: Listeners<T>, found: Collected<T>): void {
   if (listeners === undefined) return;
   if (!(listeners instanceof Crowd)) {
@@ -66,7 +66,7 @@ export function collect<T>(listeners: Listeners<T>, found: Collected<T>): void {
   }
 }
 
-/** All of them, in no particular order. */
+/** Iterates over all listeners, in no particular order. */
 export function* each<T>(listeners: Listeners<T>): Generator<T> {
   if (!(listeners instanceof Crowd)) {
     if (listeners !== undefined) yield listeners;

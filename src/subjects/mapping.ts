@@ -1,21 +1,21 @@
-// Maps subjects between accounts: from a pattern with wildcards to one that says with `$1` where each of them goes
+// Maps subjects between accounts: from a pattern with wildcards to one in which placeholders such as `$1` refer to them
 // (nats-server's subject_transform.go, as far as imports use it). Works on strings.
 
-/** A token as it stands, or the place of the token that comes here. */
+/** A literal token, or the index of the source token to insert. */
 type Part = string | number;
 
-/** Says why there is no mapping, in words for a message. */
+/** The reason why a mapping is invalid, worded for a message. */
 export class MappingError extends Error {}
 
 export class SubjectMapping {
   readonly destination: string;
-  /** What the mapped subjects match. */
+  /** The pattern that all mapped subjects match. */
   readonly target: string;
   readonly #source: readonly string[];
   readonly #parts: readonly Part[];
   readonly #hasRest: boolean;
 
-  /** Throws a MappingError. @param destination uses each wildcard of the source */
+  /** Throws a MappingError. @param destination must use each wildcard of the source */
   constructor(source: string, destination: string) {
     const tokens = destination.split('.');
     if (!isPattern(source) || !isPattern(destination) || tokens.includes('*')) {
@@ -35,14 +35,14 @@ export class SubjectMapping {
     this.target = withWildcards(destination);
   }
 
-  /** Maps the tokens of a subject that the source takes in; wildcards in it are tokens like others. */
+  /** Maps the tokens of a subject that the source matches; wildcards in the subject are ordinary tokens. */
   map(subject: readonly string[]): string {
     const mapped = this.#parts.map((part) => (typeof part === 'string' ? part : (subject[part] ?? '')));
     const rest = this.#hasRest ? subject.slice(this.#source.length - 1) : [];
     return [...mapped, ...rest].join('.');
   }
 
-  /** The way back, with the placeholders in their order, as nats-server has it. Throws a MappingError. */
+  /** Returns the reverse mapping, with the placeholders in their order, as in nats-server. Throws a MappingError. */
   reverse(): SubjectMapping {
     const placeholders = this.destination.split('.').filter((token) => placeholder(token) !== undefined);
     const back = this.#source.map((token) => (token === '*' ? (placeholders.shift() ?? token) : token));
@@ -50,7 +50,7 @@ export class SubjectMapping {
   }
 }
 
-/** Puts a placeholder for each wildcard: `a.*` becomes `a.$1`. */
+/** Replaces each wildcard by a placeholder: `a.*` becomes `a.$1`. */
 export function withPlaceholders(subject: string): string {
   let count = 0;
   return mapTokens(subject, (token) => {
@@ -60,7 +60,7 @@ export function withPlaceholders(subject: string): string {
   });
 }
 
-/** Puts a wildcard for each placeholder: `a.$1` becomes `a.*`. */
+/** Replaces each placeholder by a wildcard: `a.$1` becomes `a.*`. */
 export function withWildcards(subject: string): string {
   return mapTokens(subject, (token) => (placeholder(token) === undefined ? token : '*'));
 }
@@ -69,7 +69,7 @@ function mapTokens(subject: string, change: (token: string) => string): string {
   return subject.split('.').map(change).join('.');
 }
 
-/** The number in `$1` or `{{wildcard(1)}}`; undefined for any other token. */
+/** Returns the number in `$1` or `{{wildcard(1)}}`; undefined for any other token. */
 function placeholder(token: string): number | undefined {
   const match = /^\$(\d+)$|^\{\{\s*[wW]ildcard\s*\(\s*(\d+)\s*\)\s*\}\}$/.exec(token);
   const number = match?.[1] ?? match?.[2];
@@ -83,8 +83,7 @@ function partOf(token: string, wildcards: readonly number[]): Part {
     if (index === undefined) throw new MappingError(`it has no wildcard for ${token}`);
     return index;
   }
-  if (/^\{\{.*\}\}$/.test(token))
-    throw new MappingError('of the mapping functions only wildcard is for imports');
+  if (/^\{\{.*\}\}$/.test(token)) throw new MappingError('imports support no mapping function but wildcard');
   return token;
 }
 

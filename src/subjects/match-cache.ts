@@ -1,14 +1,14 @@
-// Remembers which subscriptions a literal subject has, found by its bytes: no string is made for a message.
-// Bounded; subjects that come once do not drive out those that come again.
+// Caches the subscriptions of a literal subject by its bytes, so that no string is created for a message.
+// The cache is bounded, and subjects that occur once do not evict subjects that occur repeatedly.
 
-/** Subjects with the same hash bits share this many places. */
+/** Number of entries for subjects with the same hash bits. */
 const ways = 4;
 const sets = 1024;
 
-/** What matches may weigh together, one for each and one for each of their subscriptions: a few wide ones are many. */
+/** Maximum weight of all matches together: each one counts once, and once more per subscription. */
 const capacity = 1 << 20;
 
-/** Matches of an earlier generation that weigh less than this stay, since letting go of them takes its time as well. */
+/** Below this weight, matches of earlier generations stay in memory, because releasing them takes time as well. */
 const negligible = 4096;
 
 interface Entry<M> {
@@ -16,23 +16,23 @@ interface Entry<M> {
   generation: number;
   subject: Buffer;
   match: M;
-  /** Looked up again since it was last passed over for eviction. */
+  /** Whether it was looked up since it was last spared from eviction. */
   used: boolean;
 }
 
 /** A set-associative cache of subject bytes to matches. */
 export class MatchCache<M> {
   #entries: (Entry<M> | undefined)[] = [];
-  /** Hashes of subjects that found no free place. */
-  #turnedAway: Int32Array | undefined;
-  /** Entries of an earlier generation count for nothing. */
+  /** Hashes of subjects that were not added for want of a free entry. */
+  #rejected: Int32Array | undefined;
+  /** Entries of an earlier generation are invalid. */
   #generation = 0;
-  /** What was found last: most publishers say the same subject again and again. */
+  /** The most recently found entry: most publishers repeat the same subject. */
   #last: Entry<M> | undefined;
-  /** Of all matches that came since the cache was empty. */
+  /** Weight of all matches added since the cache was empty. */
   #weight = 0;
 
-  /** The match of the subject `buffer[start, end)`, or undefined. */
+  /** Returns the match of the subject `buffer[start, end)`, or undefined. */
   find(buffer: Buffer, start: number, end: number): M | undefined {
     const last = this.#last;
     if (last?.generation === this.#generation && same(last.subject, buffer, start, end)) return last.match;
@@ -55,27 +55,27 @@ export class MatchCache<M> {
   }
 
   /**
-   * Remembers a match of `size` subscriptions that `find` did not know; copies the subject. For a subject that comes for
-   * the first time nothing is driven out, and nothing is made that would be garbage by the time it comes again.
+   * Adds a match of `size` subscriptions that `find` did not return; copies the subject. The first occurrence of a subject
+   * evicts no entry, and allocates nothing that would be garbage by its next occurrence.
    */
   add(buffer: Buffer, start: number, end: number, match: M, size: number): void {
     const hash = hashOf(buffer, start, end);
     const first = firstOf(hash);
-    const place = this.#freePlace(first) ?? (this.#comesAgain(hash) ? this.#victim(first) : undefined);
-    if (place === undefined) return;
+    const index = this.#freeIndex(first) ?? (this.#isRepeated(hash) ? this.#victim(first) : undefined);
+    if (index === undefined) return;
     if (this.#weight + 1 + size > capacity) this.#empty();
     this.#weight += 1 + size;
     if (this.#entries.length === 0) this.#entries = new Array(ways * sets).fill(undefined);
     const subject = Buffer.from(buffer.subarray(start, end));
-    this.#entries[place] = { hash, generation: this.#generation, subject, match, used: false };
+    this.#entries[index] = { hash, generation: this.#generation, subject, match, used: false };
   }
 
-  /** Lists what is remembered. */
+  /** Lists the cached matches. */
   matches(): M[] {
     return this.#entries.flatMap((entry) => (entry?.generation === this.#generation ? [entry.match] : []));
   }
 
-  /** Forgets one subject. @param subject in Latin-1 */
+  /** Removes one subject. @param subject in Latin-1 */
   forget(subject: string): void {
     if (this.#entries.length === 0) return;
     this.#last = undefined;
@@ -87,7 +87,7 @@ export class MatchCache<M> {
     }
   }
 
-  /** Forgets everything, at once. */
+  /** Invalidates all entries, in constant time. */
   clear(): void {
     this.#generation++;
     if (this.#weight >= negligible) this.#empty();
@@ -99,23 +99,23 @@ export class MatchCache<M> {
     this.#weight = 0;
   }
 
-  #freePlace(first: number): number | undefined {
+  #freeIndex(first: number): number | undefined {
     for (let index = first; index < first + ways; index++) {
       if (this.#entries[index]?.generation !== this.#generation) return index;
     }
     return undefined;
   }
 
-  /** Whether a subject that finds no free place has not found one before, not long ago. */
-  #comesAgain(hash: number): boolean {
-    this.#turnedAway ??= new Int32Array(ways * sets);
-    const place = mix(hash) & (ways * sets - 1);
-    if (this.#turnedAway[place] === hash) return true;
-    this.#turnedAway[place] = hash;
+  /** Returns whether a subject without a free entry was rejected before, not long ago; records it otherwise. */
+  #isRepeated(hash: number): boolean {
+    this.#rejected ??= new Int32Array(ways * sets);
+    const index = mix(hash) & (ways * sets - 1);
+    if (this.#rejected[index] === hash) return true;
+    this.#rejected[index] = hash;
     return false;
   }
 
-  /** The first place that was not used since it was last passed over. */
+  /** Returns the first index whose entry was not used since it was last spared. */
   #victim(first: number): number {
     for (let index = first; index < first + ways; index++) {
       const entry = this.#entries[index] as Entry<M>;
@@ -140,7 +140,7 @@ function firstOf(hash: number): number {
   return (mix(hash) & (sets - 1)) * ways;
 }
 
-/** Mixes the high bits in: the low ones of numbered subjects follow a pattern. */
+/** Mixes in the high bits, because the low bits of numbered subjects follow a pattern. */
 function mix(hash: number): number {
   const mixed = Math.imul(hash ^ (hash >>> 15), 0x2c1b3c6d);
   return mixed ^ (mixed >>> 12);
@@ -148,7 +148,7 @@ function mix(hash: number): number {
 
 function same(subject: Buffer, buffer: Buffer, start: number, end: number): boolean {
   if (subject.length !== end - start) return false;
-  // Numbered subjects differ at their end.
+  // From the end, because numbered subjects differ there.
   for (let at = end - 1; at >= start; at--) {
     if (subject[at - start] !== buffer[at]) return false;
   }

@@ -1,40 +1,40 @@
-// What a user may publish and subscribe to, as a value that many sessions share (nats-server's client.go, setPermissions
-// and canSubscribe). Knows no connection and keeps no state but its caches.
+// The permissions of a user to publish and subscribe, as a value that many sessions share (nats-server's client.go,
+// setPermissions and canSubscribe). It knows no connection and keeps no state but its caches.
 import { covers, isSubscribable, matches, overlap, tokens } from './subject.ts';
 import { SubjectSet } from './subject-set.ts';
 
 /** One entry of an allow or a deny list, as configured. */
 export interface SubjectRule {
   readonly subject: string;
-  /** The queue group that the rule is about, wildcards included; undefined for a rule about the subject as such. */
+  /** The queue group of the rule, which may contain wildcards; undefined for a rule about the subject itself. */
   readonly queue: string | undefined;
 }
 
 export interface SubjectRules {
-  /** Undefined allows everything, empty nothing. */
+  /** Undefined allows every subject; an empty list allows none. */
   readonly allow: readonly SubjectRule[] | undefined;
   readonly deny: readonly SubjectRule[];
 }
 
-/** How far a user may answer requests at reply subjects that it may not publish to otherwise. */
+/** Limits for responses to requests, at reply subjects that the user may not publish to otherwise. */
 export interface ResponseLimits {
-  /** Answers to one request; Infinity for any number. */
+  /** Maximum responses per request; Infinity for any number. */
   readonly max: number;
-  /** Milliseconds from the request on; Infinity for ever. */
+  /** Milliseconds after the request; Infinity for no limit. */
   readonly expiresMs: number;
 }
 
-/** What the configuration says of a user. */
+/** The permissions in the configuration of a user. */
 export interface PermissionRules {
   readonly publish: SubjectRules;
   readonly subscribe: SubjectRules;
   readonly responses: ResponseLimits | undefined;
 }
 
-/** Reads a subject, or a subject and a queue group with white space between; undefined where it is neither. */
+/** Parses a subject, or a subject and a queue group separated by white space; undefined for anything else. */
 export function parseSubjectRule(text: string): SubjectRule | undefined {
   const parts = text.split(/[\t\n\f\r ]+/);
-  // A queue group may have space around it, a lone subject may not (opts.go, checkPermSubjectArray).
+  // White space may surround a subject with a queue group, but not a single subject (opts.go, checkPermSubjectArray).
   const [subject, queue, more] = parts.length === 1 ? parts : parts.filter((part) => part !== '');
   if (subject === undefined || more !== undefined) return undefined;
   if (parts.length > 1 && queue === undefined) return undefined;
@@ -42,10 +42,10 @@ export function parseSubjectRule(text: string): SubjectRule | undefined {
   return valid ? { subject, queue } : undefined;
 }
 
-/** A rule as it meets subjects. */
+/** A rule in the form that is matched against subjects. */
 interface Pattern {
   readonly bytes: Buffer;
-  /** Of Latin-1, a character a byte, as the queue group. */
+  /** In Latin-1, one character per byte, like the queue group. */
   readonly tokens: readonly string[];
   readonly queue: string | undefined;
 }
@@ -70,28 +70,28 @@ export class Permissions {
     this.#subscribeDeny = this.#denied.length === 0 ? undefined : setOf(this.#denied);
   }
 
-  /** Whether a message may go to the subject `buffer[start, end)`, apart from answers to requests. */
+  /** Returns whether the user may publish to the subject `buffer[start, end)`, apart from responses to requests. */
   mayPublish(buffer: Buffer, start: number, end: number): boolean {
     if (this.#publishAllow?.has(buffer, start, end) === false) return false;
     return this.#publishDeny?.has(buffer, start, end) !== true;
   }
 
   /**
-   * Whether a subscription may be made. One that is wider than a deny may: see `filters`. Unlike nats-server 2.15, a
-   * `>` is not let through by a `*`.
-   * @param queue its queue group in Latin-1
+   * Returns whether the user may make a subscription. A subscription wider than a deny rule is allowed: see `filters`.
+   * Unlike in nats-server 2.15, a rule with `*` does not allow a `>`.
+   * @param queue the queue group, in Latin-1
    */
   maySubscribe(subject: Buffer, queue: string | undefined): boolean {
     return this.#allows(tokens(subject), queue) && !this.withholds(subject, 0, subject.length, queue);
   }
 
-  /** Whether a subscription that may be made must have its messages looked at with `withholds`. */
+  /** Returns whether the messages of an allowed subscription must be checked with `withholds`. */
   filters(subject: Buffer): boolean {
     const wanted = tokens(subject);
     return this.#denied.some((denied) => overlap(denied.tokens, wanted));
   }
 
-  /** Whether a message with the subject `buffer[start, end)` is kept from a subscription with this queue group. */
+  /** Returns whether a subscription with this queue group must not get a message with the subject `buffer[start, end)`. */
   withholds(buffer: Buffer, start: number, end: number, queue: string | undefined): boolean {
     if (this.#subscribeDeny === undefined) return false;
     if (this.#subscribeDeny.has(buffer, start, end)) return true;
@@ -101,7 +101,7 @@ export class Permissions {
     );
   }
 
-  /** Rules about a queue group stand in for those about the subject where there are any that match. */
+  /** Matching rules about a queue group take precedence over those about the subject itself. */
   #allows(subject: readonly string[], queue: string | undefined): boolean {
     if (this.#subscribeAllow === undefined) return true;
     const matching = this.#subscribeAllow.filter((allowed) => covers(allowed.tokens, subject));
@@ -111,12 +111,12 @@ export class Permissions {
   }
 }
 
-/** Whether a rule names the queue group, by its very name or with wildcards. */
+/** Returns whether a rule applies to the queue group, by its exact name or by wildcards. */
 function isGroup(queue: string, { queue: named = '' }: Pattern): boolean {
   return queue === named || covers(named.split('.'), queue.split('.'));
 }
 
-/** The subjects that rules are about as such. */
+/** Returns the subjects of the rules without a queue group. */
 function setOf(patterns: readonly Pattern[]): SubjectSet {
   return new SubjectSet(patterns.flatMap(({ bytes, queue }) => (queue === undefined ? bytes : [])));
 }

@@ -1,9 +1,9 @@
-// Subjects with wildcards as a set that literal subjects are in or not, asked for every message: on bytes, without a
-// string. Short lists are gone through, which costs less than any cache; long ones are remembered by subject.
+// Tests for every message whether a set of subjects with wildcards contains a literal subject, on bytes without creating
+// strings. A short list is searched, which costs less than any cache; for a long one the results are cached by subject.
 import { MatchCache } from './match-cache.ts';
 import { matches } from './subject.ts';
 
-/** Going through this many takes about as long as looking up what is remembered. */
+/** Searching this many patterns takes about as long as a cache lookup. */
 const short = 16;
 
 export class SubjectSet {
@@ -15,7 +15,7 @@ export class SubjectSet {
     this.#known = patterns.length > short ? new MatchCache() : undefined;
   }
 
-  /** Whether one of the patterns matches the subject `buffer[start, end)`. */
+  /** Returns whether one of the patterns matches the subject `buffer[start, end)`. */
   has(buffer: Buffer, start: number, end: number): boolean {
     const known = this.#known?.find(buffer, start, end);
     if (known !== undefined) return known;

@@ -1,18 +1,18 @@
-// The rules of subjects, on bytes: which a subscription may name and which a message may carry
-// (nats-server's sublist.go). Subjects become Latin-1 strings, a character a byte, where a string is needed.
+// The rules for subjects, on bytes: which subjects a subscription and a message may have (nats-server's sublist.go).
+// Where strings are needed, subjects are Latin-1, one character per byte.
 
 const DOT = 0x2e;
 const STAR = 0x2a;
 const REST = 0x3e;
 
-/** Whether a subscription may have this subject: no empty token, and `>` only at the end. */
+/** Returns whether a subscription may have this subject: no empty token, and `>` only at the end. */
 export function isSubscribable(subject: Buffer): boolean {
   return tokens(subject).every(
     (token, index, all) => token !== '' && (token !== '>' || index === all.length - 1),
   );
 }
 
-/** Whether a message may carry this subject, as pedantic clients have it checked: no empty token and no wildcard. */
+/** Returns whether a message of a pedantic client may have this subject: no empty token and no wildcard. */
 export function isLiteral(buffer: Buffer, start: number, end: number): boolean {
   let tokenStart = start;
   for (let at = start; at <= end; at++) {
@@ -25,14 +25,14 @@ export function isLiteral(buffer: Buffer, start: number, end: number): boolean {
   return true;
 }
 
-/** Whether the subject has a token `*` or `>`. */
+/** Returns whether the subject has a token `*` or `>`. */
 export function hasWildcard(subject: Buffer): boolean {
   return tokens(subject).some((token) => token === '*' || token === '>');
 }
 
 /**
- * Whether a message with the subject `buffer[start, end)` is for somebody who subscribed to the pattern. A token `*`
- * or `>` in the subject stands for nothing.
+ * Returns whether a subscription to the pattern receives a message with the subject `buffer[start, end)`. A token `*` or
+ * `>` in the subject of the message has no special meaning.
  */
 export function matches(pattern: Buffer, buffer: Buffer, start: number, end: number): boolean {
   let at = start;
@@ -65,7 +65,7 @@ function hasEmptyToken(buffer: Buffer, start: number, end: number): boolean {
   return previous === DOT;
 }
 
-/** Whether a pattern takes in all that a subject with or without wildcards stands for. */
+/** Returns whether a pattern matches everything that a subject, with or without wildcards, matches. */
 export function covers(pattern: readonly string[], subject: readonly string[]): boolean {
   if (subject.includes('')) return false;
   for (const [index, wanted] of pattern.entries()) {
@@ -77,7 +77,7 @@ export function covers(pattern: readonly string[], subject: readonly string[]): 
   return pattern.length === subject.length;
 }
 
-/** Whether there is a literal subject that both stand for. */
+/** Returns whether there is a literal subject that both patterns match. */
 export function overlap(one: readonly string[], other: readonly string[]): boolean {
   const length = Math.max(one.length, other.length);
   for (let index = 0; index < length; index++) {
@@ -89,7 +89,7 @@ export function overlap(one: readonly string[], other: readonly string[]): boole
   return true;
 }
 
-/** The tokens of a subject, empty ones included. */
+/** Returns the tokens of a subject, including empty ones. */
 export function tokens(subject: Buffer): string[] {
   return subject.toString('latin1').split('.');
 }

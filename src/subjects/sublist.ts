@@ -1,24 +1,24 @@
-// Who listens to what, with queue groups: subscriptions by their subjects, and those with wildcards in a trie of the tokens.
-// Subjects are Latin-1, a character a byte. Knows nothing of those who listen.
+// Finds subscriptions by subject, with queue groups; subscriptions with wildcards are in a trie of tokens.
+// Subjects are Latin-1, one character per byte. It does not know what a subscription is.
 import { type Collected, collect, each, isAmong, joined, type Listeners, left } from './listeners.ts';
 import { MatchCache } from './match-cache.ts';
 
-/** Everything that listens to one literal subject. Not to be changed; may be kept. */
+/** All subscriptions to one literal subject. Immutable; callers may keep it. */
 export interface Match<T> {
   readonly plain: readonly T[];
-  /** One list a queue group, never empty; groups of one name are one group, whatever subjects their members gave. */
+  /** One list per queue group, never empty. Members of the same group name form one group, whatever their subjects. */
   readonly queues: readonly (readonly T[])[];
 }
 
-/** A place in the trie of subjects with wildcards. */
+/** A node in the trie of subjects with wildcards. */
 class Node<T> {
-  /** Who listens to the subject that ends here. */
+  /** Subscriptions to the subject that ends here. */
   here: Listeners<T> = undefined;
-  /** Who listens to all that goes on from here: `>`. */
+  /** Subscriptions that end with `>` here. */
   rest: Listeners<T> = undefined;
-  /** What goes on with any token: `*`. */
+  /** The child for any token: `*`. */
   any: Node<T> | undefined = undefined;
-  /** What goes on with a certain token; most nodes have none, and no map either. */
+  /** The children by token; most nodes have none, and therefore no map. */
   children: Map<string, Node<T>> | undefined = undefined;
 
   get(token: string): Node<T> | undefined {
@@ -47,21 +47,21 @@ class Node<T> {
   }
 }
 
-/** What was done with a sublist so far. */
+/** Counters of a sublist since its creation. */
 export interface SublistStatistics {
   readonly size: number;
   readonly inserts: number;
   readonly removes: number;
   readonly matches: number;
-  /** Matches that were known already. */
+  /** Matches that did not need a search. */
   readonly hits: number;
-  /** How many listen to each subject that is remembered; one for a queue group. */
+  /** Number of subscriptions per cached subject; a queue group counts as one. */
   readonly fanouts: readonly number[];
 }
 
 /**
- * A class and no literal: where the first of them stay, because there is room to remember them, V8 makes all that come
- * from a literal among what is old, and a hundred megabytes of those that do not stay before it looks there.
+ * A class instead of an object literal. The first matches stay in the cache and survive; V8 then allocates all objects of
+ * that literal in the old generation, where a hundred megabytes of short-lived ones accumulate before it collects them.
  */
 class Found<T> implements Match<T> {
   readonly plain: readonly T[];
@@ -74,16 +74,16 @@ class Found<T> implements Match<T> {
 }
 
 const none: readonly never[] = [];
-const nobody: Match<never> = new Found(none, none);
+const noMatch: Match<never> = new Found(none, none);
 
 /** Subscriptions of one account. */
 export class Sublist<T> {
-  /** Those without a wildcard: one look is enough for them, however many there are. */
+  /** Subscriptions without a wildcard: one lookup finds them, however many there are. */
   readonly #literals = new Map<string, Listeners<T>>();
   readonly #wild = new Node<T>();
   #wildSize = 0;
   readonly #cache = new MatchCache<Match<T>>();
-  /** What a search finds, before it is copied at its size. */
+  /** The result of a search, before it is copied to arrays of its size. */
   readonly #found: Collected<T> = { plain: [], queues: undefined };
   #size = 0;
   #inserts = 0;
@@ -92,23 +92,23 @@ export class Sublist<T> {
   #searches = 0;
   #version = 0;
 
-  /** How many subscriptions there are. */
+  /** Number of subscriptions. */
   get size(): number {
     return this.#size;
   }
 
-  /** Another number after each change: as long as it is the same, every match is. */
+  /** Differs after each change: while it is the same, every match is still valid. */
   get version(): number {
     return this.#version;
   }
 
-  /** All subscriptions, in no particular order. */
+  /** Iterates over all subscriptions, in no particular order. */
   *[Symbol.iterator](): Generator<T> {
     for (const listeners of this.#literals.values()) yield* each(listeners);
     yield* itemsOf(this.#wild);
   }
 
-  /** Counts what was done, and looks through what is remembered. */
+  /** Returns the counters, and the fan-outs of the cached matches. */
   statistics(): SublistStatistics {
     return {
       size: this.#size,
@@ -120,7 +120,7 @@ export class Sublist<T> {
     };
   }
 
-  /** Adds a subscription; false where its subject is not valid. Adding the same one again changes nothing. */
+  /** Adds a subscription; returns false if its subject is invalid. Adding the same one again changes nothing. */
   insert(subject: string, queue: string | undefined, item: T): boolean {
     if (hasEmptyToken(subject)) return false;
     const words = wildTokens(subject);
@@ -142,7 +142,7 @@ export class Sublist<T> {
     return true;
   }
 
-  /** Removes a subscription; false where there is no such one. */
+  /** Removes a subscription; returns false if it does not exist. */
   remove(subject: string, queue: string | undefined, item: T): boolean {
     const words = wildTokens(subject);
     if (words === undefined) {
@@ -151,7 +151,7 @@ export class Sublist<T> {
       const others = left(listeners, queue, item);
       if (others === undefined) this.#literals.delete(subject);
       else this.#literals.set(subject, others);
-      // Inboxes come and go all the time: a literal subject must not cost the others their place in the cache.
+      // Inboxes come and go all the time: a change of a literal subject must not invalidate the rest of the cache.
       this.#cache.forget(subject);
     } else {
       if (!this.#removeWild(words, queue, item)) return false;
@@ -164,7 +164,7 @@ export class Sublist<T> {
     return true;
   }
 
-  /** Everything that listens to the literal subject `buffer[start, end)`. */
+  /** Returns all subscriptions to the literal subject `buffer[start, end)`. */
   match(buffer: Buffer, start: number, end: number): Match<T> {
     this.#matches++;
     const known = this.#cache.find(buffer, start, end);
@@ -175,14 +175,14 @@ export class Sublist<T> {
     return match;
   }
 
-  /** Counts a match that the caller has kept. */
+  /** Counts a match that the caller has cached itself. */
   countKept(): void {
     this.#matches++;
   }
 
   #insertWild(words: string[], queue: string | undefined, item: T): boolean {
     const end = endOf(words);
-    const node = words.reduce((place, token) => place.getOrAdd(token), this.#wild);
+    const node = words.reduce((parent, token) => parent.getOrAdd(token), this.#wild);
     if (isAmong(node[end], queue, item)) return false;
     node[end] = joined(node[end], queue, item);
     return true;
@@ -210,7 +210,7 @@ export class Sublist<T> {
     collect(this.#literals.get(subject), found);
     if (this.#wildSize > 0 && !hasEmptyToken(subject)) descend(this.#wild, subject, 0, found);
     const { plain, queues } = found;
-    if (plain.length === 0 && queues === undefined) return nobody;
+    if (plain.length === 0 && queues === undefined) return noMatch;
     const match = new Found(plain.slice(), queues === undefined ? none : [...queues.values()]);
     plain.length = 0;
     found.queues = undefined;
@@ -233,21 +233,21 @@ function hasEmptyToken(subject: string): boolean {
   return subject === '' || subject.startsWith('.') || subject.endsWith('.') || subject.includes('..');
 }
 
-/** The tokens of a subject with a wildcard; undefined for others. */
+/** Returns the tokens of a subject with a wildcard; undefined for other subjects. */
 function wildTokens(subject: string): string[] | undefined {
   if (!subject.includes('*') && !subject.includes('>')) return undefined;
   const words = subject.split('.');
   return words.some((token) => token === '*' || token === '>') ? words : undefined;
 }
 
-/** Takes a `>` off the end, and says where a subscription stands at the node that the others lead to. */
+/** Removes a `>` at the end; returns which listeners of the node for the remaining tokens a subscription belongs to. */
 function endOf(words: string[]): 'here' | 'rest' {
   if (words.at(-1) !== '>') return 'here';
   words.pop();
   return 'rest';
 }
 
-/** Collects who listens to what goes on at `from`. @param subject without empty tokens */
+/** Collects the subscriptions that match the rest of the subject from `from` on. @param subject without empty tokens */
 function descend<T>(node: Node<T>, subject: string, from: number, found: Collected<T>): void {
   if (from > subject.length) {
     collect(node.here, found);
@@ -259,7 +259,7 @@ function descend<T>(node: Node<T>, subject: string, from: number, found: Collect
   const dot = subject.indexOf('.', from);
   const end = dot < 0 ? subject.length : dot;
   if (any !== undefined) descend(any, subject, end + 1, found);
-  // A message may carry a wildcard in its subject; it stands for nothing there, and is nobody's token.
+  // A wildcard in the subject of a message is not special, and is never a key of `children`.
   const named = children?.get(subject.slice(from, end));
   if (named !== undefined) descend(named, subject, end + 1, found);
 }

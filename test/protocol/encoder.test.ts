@@ -1,9 +1,9 @@
-// The lines that go out on the wire.
+// The encoding of lines.
 import { describe, expect, it } from 'vitest';
 import { errorLine, infoLine, noRespondersMessage } from '../../src/protocol/encoder.ts';
 
 describe('lines', () => {
-  it("are nats-server's", () => {
+  it('are encoded as nats-server encodes them', () => {
     expect(infoLine('{}').toString()).toBe('INFO {} \r\n');
     expect(errorLine('Invalid Subject').toString()).toBe("-ERR 'Invalid Subject'\r\n");
     expect(noRespondersMessage(Buffer.from('back'), '1', Buffer.from('none')).toString()).toBe(

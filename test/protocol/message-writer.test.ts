@@ -1,4 +1,4 @@
-// What goes out on the wire for the messages that came in.
+// The bytes that are delivered for published messages.
 import { describe, expect, it } from 'vitest';
 import { MessageWriter, messageSize } from '../../src/protocol/message-writer.ts';
 import { Parser } from '../../src/protocol/parser.ts';
@@ -8,7 +8,7 @@ import { LentBuffers, limits, Recorder } from './recorder.ts';
 
 const writer = new MessageWriter();
 
-/** The message that a subscriber `7` gets for what a publisher sent. */
+/** Returns the message that the subscription `7` receives for the bytes of a publisher. */
 function delivered(published: string, headers: boolean): string {
   const recorder = new Recorder();
   let written = '';
@@ -27,31 +27,31 @@ function delivered(published: string, headers: boolean): string {
 }
 
 describe('writeMessage', () => {
-  it('writes MSG', () => {
+  it('writes MSG for a message without headers', () => {
     expect(delivered('PUB foo 5\r\nhello\r\n', true)).toBe('MSG foo 7 5\r\nhello\r\n');
     expect(delivered('PUB foo bar 0\r\n\r\n', false)).toBe('MSG foo 7 bar 0\r\n\r\n');
   });
 
-  it('writes HMSG to those who take headers', () => {
+  it('writes HMSG for a receiver that supports headers', () => {
     expect(delivered('HPUB foo bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\n', true)).toBe(
       'HMSG foo 7 bar 12 14\r\nNATS/1.0\r\n\r\nhi\r\n',
     );
   });
 
-  it('cuts headers off for those who do not', () => {
+  it('removes headers for a receiver that does not support them', () => {
     expect(delivered('HPUB foo 12 14\r\nNATS/1.0\r\n\r\nhi\r\n', false)).toBe('MSG foo 7 2\r\nhi\r\n');
     expect(delivered('HPUB foo bar 12 12\r\nNATS/1.0\r\n\r\n\r\n', false)).toBe('MSG foo 7 bar 0\r\n\r\n');
   });
 
-  it('writes long messages whole', () => {
+  it('writes long messages completely', () => {
     const body = 'x'.repeat(5000);
     expect(delivered(`PUB foo 5000\r\n${body}\r\n`, false)).toBe(`MSG foo 7 5000\r\n${body}\r\n`);
   });
 
-  it('takes each message from where it stands, whatever was written before', () => {
+  it('copies each message from its own memory, whatever message was written before', () => {
     const random = seeded(1);
     const bytes = (length: number) => Buffer.alloc(length, 97 + below(random, 26));
-    // Small ones share their memory with others, large ones have memory of their own.
+    // Small buffers share their memory with others; large buffers have separate memory.
     const all = Array.from({ length: 50 }, () => {
       const [subject, payload] = [bytes(1 + below(random, 60)), bytes(below(random, 9000))];
       return { subject, payload, publication: compose(subject, { payload }) };

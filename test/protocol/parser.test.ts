@@ -1,4 +1,4 @@
-// The parser: what it makes of the client protocol, its limits, and that the places where chunks end never matter.
+// The parser of the client protocol: its operations, its limits, and that chunk boundaries never matter.
 import { describe, expect, it } from 'vitest';
 import type { ParserLimits, Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
@@ -10,7 +10,7 @@ const withHeaders = (parser: Parser) => {
   parser.headers = true;
 };
 
-/** Parses the stream whole, byte by byte and in random pieces; all must agree. */
+/** Parses the stream as a whole, byte by byte and in random chunks; all results must be the same. */
 function calls(
   stream: string | Buffer,
   prepare?: (parser: Parser, recorder: Recorder) => void,
@@ -30,7 +30,7 @@ const unknown = 'violation Unknown Protocol Operation, Protocol Violation';
 const malformed = 'violation silent, Protocol Violation';
 
 describe('Parser', () => {
-  it('reads nothing while it is held, and then all that came, wherever the chunks end', () => {
+  it('reads nothing while it is held, and then all bytes received so far, whatever the chunk boundaries', () => {
     const stream = Buffer.from('CONNECT {}\r\nPING\r\nCONNECT {}\r\nPUB a 2\r\nhi\r\nPONG\r\n');
     const random = seeded(1);
     const single = Array.from(stream, (byte) => Buffer.of(byte));
@@ -50,7 +50,7 @@ describe('Parser', () => {
     }
   });
 
-  it('stays stopped when it was held before', () => {
+  it('stays stopped after resume when it was stopped while held', () => {
     const recorder = new Recorder();
     const parser = new Parser(recorder, limits, new LentBuffers());
     recorder.onConnect = () => parser.hold();
@@ -61,14 +61,14 @@ describe('Parser', () => {
     expect(recorder.calls).toEqual(['CONNECT "{}"']);
   });
 
-  it('takes a carriage return for a blank in SUB and UNSUB, and for a part of the subject in PUB', () => {
+  it('treats a carriage return as a blank in SUB and UNSUB, and as part of the subject in PUB', () => {
     expect(calls('SUB a\rb 1\r\nUNSUB \r1\r2\r\r\nSUB a 1\r\r\nPUB a\rb 0\r\n\r\n')).toEqual(
       calls('SUB a b 1\r\nUNSUB 1 2\r\nSUB a 1\r\n').concat(calls('PUB a\rb 0\r\n\r\n')),
     );
     expect(calls('PUB a\rb 0\r\n\r\n')[0]).toContain('a\\rb');
   });
 
-  it('does not repeat the password behind a misspelled CONNECT', () => {
+  it('does not quote the password after a misspelled CONNECT', () => {
     const details: (string | undefined)[] = [];
     const violation = (_: Violation, detail?: string) => void details.push(detail);
     new Parser(Object.assign(new Recorder(), { violation }), limits, new LentBuffers()).parse(
@@ -77,7 +77,7 @@ describe('Parser', () => {
     expect(details).toEqual(['near "TC {"']);
   });
 
-  it('reads every operation of a client', () => {
+  it('parses every operation of a client', () => {
     const stream = [
       'CONNECT {"verbose":false}\r\n',
       'PING\r\n',
@@ -111,7 +111,7 @@ describe('Parser', () => {
     ]);
   });
 
-  it('takes keywords in any case, tabs, runs of spaces and a bare newline, and puts messages in order', () => {
+  it('accepts keywords in any case, tabs, repeated spaces and a bare newline, and normalizes messages', () => {
     expect(calls('pUb\tfoo\t \t2\nhi\r\n')).toEqual(['PUB "foo" body="hi" wire="foo 2\\r\\nhi\\r\\n"']);
     expect(calls('PUB   a  b\t2 \r\nhi\r\nsub a\t1\n')).toEqual([
       'PUB "a" reply="b" body="hi" wire="a b 2\\r\\nhi\\r\\n"',
@@ -119,21 +119,21 @@ describe('Parser', () => {
     ]);
   });
 
-  it('ignores what follows PING up to the end of the line', () => {
+  it('ignores the rest of the line after PING, PONG and +OK', () => {
     expect(calls('PINGx y\r\nPoNg \n+ok!\r\nping\n')).toEqual(['PING', 'PONG', 'PING']);
   });
 
-  it('passes on the size as the publisher wrote it', () => {
+  it('keeps the size as the publisher wrote it', () => {
     expect(calls('PUB a 05\r\nhello\r\n')).toEqual(['PUB "a" body="hello" wire="a 05\\r\\nhello\\r\\n"']);
   });
 
-  it('makes a message with an empty header block one without headers', () => {
+  it('treats a message with an empty header block as one without headers', () => {
     expect(calls('HPUB a 0 2\r\nhi\r\n', withHeaders)).toEqual([
       'PUB "a" body="hi" wire="a 2\\r\\nhi\\r\\n"',
     ]);
   });
 
-  it('carries every byte in payloads', () => {
+  it('accepts every byte value in payloads', () => {
     const body = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     const stream = Buffer.concat([Buffer.from('PUB a 256\r\n'), body, Buffer.from('\r\nPING\r\n')]);
     expect(calls(stream)).toEqual([
@@ -142,7 +142,7 @@ describe('Parser', () => {
     ]);
   });
 
-  it('refuses an unknown operation at its first wrong byte', () => {
+  it('rejects an unknown operation at its first wrong byte', () => {
     for (const stream of [
       'X',
       'PUX',
@@ -156,13 +156,13 @@ describe('Parser', () => {
     }
   });
 
-  it('refuses a payload of another length than it says', () => {
+  it('rejects a payload whose length differs from its size', () => {
     expect(calls('PUB foo 5\r\nhello!\r\n')).toEqual([unknown]);
     expect(calls('PUB foo 5\r\nhel\r\nPING\r\n')).toEqual([unknown]);
     expect(calls('PUB foo 2\r\nhi\rx')).toEqual([unknown]);
   });
 
-  it('hangs up on arguments that make no sense', () => {
+  it('reports invalid arguments as a violation without an error text', () => {
     for (const line of [
       'PUB foo',
       'PUB foo bar baz 0',
@@ -183,15 +183,15 @@ describe('Parser', () => {
     }
   });
 
-  it('does not take a number for max that is none', () => {
+  it('reports an invalid max of UNSUB as -1', () => {
     expect(calls('UNSUB 1 x\r\n')).toEqual(['UNSUB "1" -1']);
   });
 
-  it('refuses headers while they are not agreed on', () => {
+  it('rejects HPUB unless headers are enabled', () => {
     expect(calls('HPUB foo 12 12\r\n')).toEqual([malformed]);
   });
 
-  it('refuses a payload over the limit before it comes', () => {
+  it('rejects a payload above the limit before it arrives', () => {
     const small = { ...limits, maxPayload: 10 };
     expect(calls('PUB a 10\r\n0123456789\r\n', undefined, small)).toHaveLength(1);
     expect(calls('PUB a 11\r\n', undefined, small)).toEqual([
@@ -202,7 +202,7 @@ describe('Parser', () => {
     ]);
   });
 
-  it('refuses a line over the limit, ended or not, and takes one exactly at it', () => {
+  it('rejects a line above the limit, complete or not, and accepts one exactly at the limit', () => {
     const small = { ...limits, maxControlLine: 16 };
     const overlong = 'violation maximum control line exceeded, Maximum Control Line Exceeded';
     expect(calls(`SUB ${'a'.repeat(14)} 1\r\n`, undefined, small)).toEqual([`SUB "${'a'.repeat(14)}" "1"`]);
@@ -213,7 +213,7 @@ describe('Parser', () => {
     expect(calls(`CONNECT ${'{'.repeat(17)}`, undefined, small)).toEqual([overlong]);
   });
 
-  it('takes nothing but CONNECT first while told so', () => {
+  it('accepts only CONNECT as the first operation while connectFirst is set', () => {
     const first = (admits: boolean) => (parser: Parser, recorder: Recorder) => {
       parser.connectFirst = true;
       recorder.admits = admits;
@@ -226,7 +226,7 @@ describe('Parser', () => {
     expect(calls('connect {}\r\n', first(false))).toEqual(['CONNECT "{}"']);
   });
 
-  it('reads nothing more once stopped, in the middle of a chunk too', () => {
+  it('reads nothing more once it is stopped, even in the middle of a chunk', () => {
     const recorder = new Recorder();
     const prepare = (parser: Parser, own: Recorder) => {
       own.ping = () => {
@@ -238,7 +238,7 @@ describe('Parser', () => {
     expect(recorder.calls).toEqual([]);
   });
 
-  it('gives the same operations for random streams however they are split', () => {
+  it('parses random streams to the same operations however they are split', () => {
     const seen = new Map<string, number>();
     for (let seed = 1; seed <= 300; seed++) {
       const random = seeded(seed);
@@ -249,12 +249,12 @@ describe('Parser', () => {
         seen.set(name, (seen.get(name) ?? 0) + 1);
       }
     }
-    // The streams must not all end at their first operation.
+    // The streams must not all fail at their first operation.
     for (const name of ['PUB', 'SUB', 'UNSUB', 'CONNECT', 'violation'])
       expect(seen.get(name)).toBeGreaterThan(50);
   });
 
-  it('leaves a publication noted as long as its subject repeats, and no longer, whatever stands between', () => {
+  it('keeps isNoted exactly while the subject repeats, whatever operations come in between', () => {
     let repeats = 0;
     for (let seed = 1; seed <= 300; seed++) {
       const random = seeded(seed);
@@ -273,7 +273,7 @@ describe('Parser', () => {
       };
       const parser = new Parser(recorder, limits, new LentBuffers());
       parser.headers = true;
-      // Read into one buffer again and again, as from a socket.
+      // Always into the same buffer, as from a socket.
       const shared = Buffer.alloc(stream.length);
       for (const chunk of randomSplits(stream, random)) {
         chunk.copy(shared);
@@ -283,7 +283,7 @@ describe('Parser', () => {
     expect(repeats).toBeGreaterThan(500);
   });
 
-  it('does not take HPUB for PUB where the lines read the same behind the keyword', () => {
+  it('does not mistake HPUB for PUB when the lines are equal after the keyword', () => {
     const headers = 'NATS/1.0\r\n\r\n';
     expect(
       calls(
@@ -299,7 +299,7 @@ describe('Parser', () => {
     `);
   });
 
-  it('keeps neither a chunk nor a buffer that it has given back in memory', () => {
+  it('keeps no reference to a chunk or to a returned buffer', () => {
     const streams = ['PUB a 1\r\nx\r\nPUB a 1\r\nx\r\n', 'PUB a  1\r\nx\r\n', 'HPUB a 0 1\r\nx\r\n'];
     for (const stream of streams) {
       for (const split of [stream.length, stream.length - 3]) {
@@ -317,7 +317,7 @@ describe('Parser', () => {
     }
   });
 
-  it('holds a publication to limits that were lowered while the one before was handed on', () => {
+  it('applies limits that were lowered during the delivery of the previous publication', () => {
     const one = 'PUB abc 2\r\nhi\r\n';
     const lower = { maxControlLine: 4, maxPayload: 1 };
     for (const name of ['maxControlLine', 'maxPayload'] as const) {
@@ -334,17 +334,17 @@ describe('Parser', () => {
     }
   });
 
-  it('survives noise', () => {
+  it('parses random bytes without throwing', () => {
     for (let seed = 1; seed <= 300; seed++) {
       const random = seeded(seed);
       const noise = Buffer.from(Array.from({ length: 200 }, () => below(random, 256)));
-      // Behind a keyword noise gets further.
+      // After a keyword, more of the random bytes are parsed.
       calls(Buffer.concat([Buffer.from(random() < 0.5 ? 'PUB ' : 'SUB '), noise]), withHeaders);
     }
   });
 });
 
-/** A publication that mostly reads as the one before, or something that may be taken for one. */
+/** Returns a publication that usually repeats the previous line, or an operation that resembles one. */
 function likePublication(random: () => number): Buffer {
   const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
   const subject = pick(['a', 'abc', 'abc', 'abc', 'abd', 'abcd.efgh']);
@@ -363,7 +363,7 @@ function likePublication(random: () => number): Buffer {
   }
 }
 
-/** One operation, well-formed but for its spacing, its case and, at times, its sizes. */
+/** Returns an operation that is well-formed except for its spacing, its case and sometimes its sizes. */
 function operation(random: () => number): Buffer {
   const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
   const space = () => pick([' ', ' ', ' ', '\t', '  ']);

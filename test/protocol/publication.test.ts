@@ -6,7 +6,7 @@ import { compose, readdress } from '../../src/protocol/publication.ts';
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const headers = bytes('NATS/1.0\r\nA: b\r\n\r\n');
 
-/** The message as a subscriber gets it. */
+/** Returns the message as a subscriber receives it. */
 function written(publication: Publication, takesHeaders = true): string {
   const target = Buffer.alloc(256);
   const end = new MessageWriter().writeMessage(target, 0, publication, '7', takesHeaders);
@@ -15,9 +15,13 @@ function written(publication: Publication, takesHeaders = true): string {
 
 it.each([
   ['a message', { payload: bytes('hi') }, 'MSG a.b 7 2\r\nhi\r\n'],
-  ['an empty one', { payload: bytes('') }, 'MSG a.b 7 0\r\n\r\n'],
+  ['an empty message', { payload: bytes('') }, 'MSG a.b 7 0\r\n\r\n'],
   ['a request', { payload: bytes('hi'), reply: bytes('in.1') }, 'MSG a.b 7 in.1 2\r\nhi\r\n'],
-  ['headers', { payload: bytes('hi'), headers }, 'HMSG a.b 7 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n'],
+  [
+    'a message with headers',
+    { payload: bytes('hi'), headers },
+    'HMSG a.b 7 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n',
+  ],
   [
     'a request with headers',
     { payload: bytes('hi'), headers, reply: bytes('in.1') },
@@ -28,7 +32,7 @@ it.each([
 });
 
 it.each([{}, { reply: bytes('in.1') }, { headers }, { headers, reply: bytes('in.1') }])(
-  'puts a publication under another subject and another reply: %#',
+  'copies a publication with another subject and another reply: %#',
   (parts) => {
     const payload = bytes('pay\r\nload');
     const original = compose(bytes('a.b'), { payload, ...parts });

@@ -1,4 +1,4 @@
-// A handler that writes down what the parser calls it with.
+// A handler that records the calls of the parser.
 import type { OperationHandler, ParserLimits, Publication } from '../../src/protocol/operations.ts';
 import { Parser } from '../../src/protocol/parser.ts';
 import type { MessageBuffers } from '../../src/protocol/split-message.ts';
@@ -6,7 +6,7 @@ import type { Violation } from '../../src/protocol/violations.ts';
 
 export class Recorder implements OperationHandler {
   readonly calls: string[] = [];
-  /** What beforeConnect answers. */
+  /** The result of beforeConnect. */
   admits = false;
   onConnect: () => void = () => {};
 
@@ -57,7 +57,7 @@ export class Recorder implements OperationHandler {
 
 export const limits: ParserLimits = { maxControlLine: 4096, maxPayload: 1024 * 1024 };
 
-/** Overwrites what comes back, and notices what was not lent, or is not given back. */
+/** Overwrites returned buffers, and detects buffers that were not borrowed or are not returned. */
 export class LentBuffers implements MessageBuffers {
   readonly #lent = new Set<Buffer>();
 
@@ -67,7 +67,7 @@ export class LentBuffers implements MessageBuffers {
     return buffer;
   }
   give(buffer: Buffer): void {
-    if (!this.#lent.delete(buffer)) throw new Error('given back what was not lent');
+    if (!this.#lent.delete(buffer)) throw new Error('returned a buffer that was not borrowed');
     buffer.fill(0x7e);
   }
   get count(): number {
@@ -75,7 +75,7 @@ export class LentBuffers implements MessageBuffers {
   }
 }
 
-/** Feeds the chunks to a new parser and returns the calls. Each chunk is overwritten after its turn. */
+/** Feeds the chunks to a new parser and returns the calls. Overwrites each chunk after it was parsed. */
 export function parse(
   chunks: Buffer[],
   prepare: (parser: Parser, recorder: Recorder) => void = () => {},
@@ -91,7 +91,7 @@ export function parse(
     read.fill(0x7e);
   }
   parser.stop();
-  if (buffers.count > 0) throw new Error('buffers are still lent');
+  if (buffers.count > 0) throw new Error('some buffers were not returned');
   return recorder.calls;
 }
 

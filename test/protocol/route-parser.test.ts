@@ -1,4 +1,4 @@
-// The route protocol, whole and split at every byte.
+// The parser of the route protocol, with streams as a whole and split at every byte.
 import { describe, expect, it } from 'vitest';
 import type { RoutedPublication, RouteOperationHandler } from '../../src/protocol/operations.ts';
 import { RouteParser } from '../../src/protocol/route-parser.ts';
@@ -80,14 +80,26 @@ describe.each([
       'A [q] reply=r headers=12 "a r 12 14\\r\\nNATS/1.0\\r\\n\\r\\nhi\\r\\n"',
     ],
   ],
-  ['a weight that is none', 'RS+ A x q zero\r\n', ['RS+ A x q 1']],
+  ['an invalid weight', 'RS+ A x q zero\r\n', ['RS+ A x q 1']],
   ['a message', 'RMSG $G a.b 2\r\nhi\r\n', ['$G [] reply= headers=0 "a.b 2\\r\\nhi\\r\\n"']],
-  ['a reply', 'RMSG $G a r 2\r\nhi\r\n', ['$G [] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
-  ['queue groups', 'RMSG $G a | q1 q2 2\r\nhi\r\n', ['$G [q1,q2] reply= headers=0 "a 2\\r\\nhi\\r\\n"']],
-  ['both', 'RMSG $G a + r q1 2\r\nhi\r\n', ['$G [q1] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
-  ['a bare plus', 'RMSG $G a + 2\r\nhi\r\n', ['$G [] reply=+ headers=0 "a + 2\\r\\nhi\\r\\n"']],
+  ['a message with a reply', 'RMSG $G a r 2\r\nhi\r\n', ['$G [] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"']],
   [
-    'headers',
+    'a message for queue groups',
+    'RMSG $G a | q1 q2 2\r\nhi\r\n',
+    ['$G [q1,q2] reply= headers=0 "a 2\\r\\nhi\\r\\n"'],
+  ],
+  [
+    'a message with a reply for a queue group',
+    'RMSG $G a + r q1 2\r\nhi\r\n',
+    ['$G [q1] reply=r headers=0 "a r 2\\r\\nhi\\r\\n"'],
+  ],
+  [
+    'a message with the reply +',
+    'RMSG $G a + 2\r\nhi\r\n',
+    ['$G [] reply=+ headers=0 "a + 2\\r\\nhi\\r\\n"'],
+  ],
+  [
+    'messages with headers',
     'HMSG A a 12 14\r\nNATS/1.0\r\n\r\nhi\r\nHMSG A a + r q 12 12\r\nNATS/1.0\r\n\r\n\r\n',
     [
       'A [] reply= headers=12 "a 12 14\\r\\nNATS/1.0\\r\\n\\r\\nhi\\r\\n"',
@@ -104,16 +116,16 @@ describe.each([
     ],
   ],
   [
-    'what stands apart',
+    'operations without a subject',
     "INFO {}\r\nCONNECT {} \r\nPING\r\nPONG\r\n+OK\r\nA+ A\r\nA- A\r\n-ERR 'no'\r\n",
     ['INFO {}', 'CONNECT {} ', 'PING', 'PONG', "-ERR 'no'"],
   ],
-])('%s', (_what, text, calls) => {
-  it('is read whole', () => {
+])('%s', (what, text, calls) => {
+  it(`parses ${what} in one chunk`, () => {
     expect(parse([Buffer.from(text, 'latin1')])).toEqual(calls);
   });
 
-  it('is read byte by byte', () => {
+  it(`parses ${what} byte by byte`, () => {
     expect(parse(bytesOf(text))).toEqual(calls);
   });
 });
@@ -122,19 +134,19 @@ describe.each([
   ['an operation of a client', 'PUB a 0\r\n', /^Protocol Violation: near "U/],
   ['a message without an account', 'RMSG a 0\r\n', /^Protocol Violation: RMSG "a 0/],
   ['queue groups without their mark', 'RMSG $G a r q 0\r\n', /^Protocol Violation: RMSG/],
-  ['a size that is none', 'RMSG $G a x\r\n', /^Protocol Violation: RMSG/],
+  ['an invalid size', 'RMSG $G a x\r\n', /^Protocol Violation: RMSG/],
   ['headers longer than the message', 'HMSG $G a 5 4\r\n', /^Protocol Violation: HMSG/],
   ['a message above max_payload', 'RMSG $G a 101\r\n', /^Maximum Message Payload Exceeded: 101 vs 100$/],
-  ['a message longer than it says', 'RMSG $G a 1\r\nhi\r\n', /^Protocol Violation: near/],
+  ['a message longer than its size', 'RMSG $G a 1\r\nhi\r\n', /^Protocol Violation: near/],
   ['interest without a subject', 'RS+ $G\r\n', /^Protocol Violation: RS\+/],
   ['interest of a queue group without a weight', 'RS+ $G a q\r\n', /^Protocol Violation: RS\+/],
   [
-    'an endless line',
+    'a line above the limit',
     `INFO ${'x'.repeat(300)}`,
     /^Maximum Control Line Exceeded: INFO line longer than 200 bytes$/,
   ],
-])('%s', (_what, text, refusal) => {
-  it('ends the reading', () => {
+])('%s', (what, text, refusal) => {
+  it(`stops at ${what}`, () => {
     for (const chunks of [[Buffer.from(text)], bytesOf(text)]) {
       const calls = parse([...chunks, Buffer.from('PING\r\n')]);
       expect(calls).toEqual([expect.stringMatching(refusal)]);
@@ -143,7 +155,7 @@ describe.each([
 });
 
 describe('before CONNECT', () => {
-  it('anything else ends the reading', () => {
+  it('stops at any operation but CONNECT', () => {
     for (const text of ['RS+ $G a\r\n', 'PING\r\n', '\0']) {
       const recorder = new Recorder();
       const parser = new RouteParser(recorder, limits, new LentBuffers());
@@ -154,8 +166,8 @@ describe('before CONNECT', () => {
   });
 });
 
-describe('lines that repeat', () => {
-  it('are read as byte by byte, where nothing is compared with the line before', () => {
+describe('repeated lines', () => {
+  it('are parsed in one chunk as byte by byte, where no line is compared with the previous one', () => {
     const random = seeded(5);
     const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
     const message = () => {
@@ -179,7 +191,7 @@ describe('lines that repeat', () => {
     }
   });
 
-  it('leave a publication noted, and no other does', () => {
+  it('keep isNoted of a publication, and other lines clear it', () => {
     const notes: boolean[] = [];
     const publish = (publication: RoutedPublication) => {
       notes.push(publication.isNoted);
@@ -191,7 +203,7 @@ describe('lines that repeat', () => {
     expect(notes).toEqual([false, true, true, false, false, true]);
   });
 
-  it('are held to limits that were lowered while the one before was handed on', () => {
+  it('are checked against limits that were lowered during the delivery of the previous message', () => {
     for (const lowered of [{ maxPayload: 3 }, { maxControlLine: 5 }]) {
       const recorder = new Recorder();
       const parser = new RouteParser(recorder, limits, new LentBuffers());
@@ -206,7 +218,7 @@ describe('lines that repeat', () => {
   });
 });
 
-describe('whatever comes', () => {
+describe('a random stream', () => {
   const words = [
     ...['RMSG ', 'HMSG ', 'LMSG ', 'RS+ ', 'RS- ', 'LS+ ', 'LS- ', 'INFO ', 'PING', 'PONG', 'A+ ', '-ERR '],
     ...[
@@ -229,7 +241,7 @@ describe('whatever comes', () => {
     ...['\r\n', 'hi\r\n', 'NATS/1.0\r\n\r\n', '\n', '\0', '\xff'],
   ];
 
-  it('is read the same way wherever it is split, and never throws', () => {
+  it('is parsed to the same operations however it is split, without an exception', () => {
     for (let seed = 1; seed <= 2000; seed++) {
       const random = seeded(seed);
       const pick = () => words[Math.floor(random() * words.length)] as string;

@@ -1,4 +1,4 @@
-// How subjects are mapped between accounts, there and back.
+// Mapping of subjects between accounts, in both directions.
 import { describe, expect, it } from 'vitest';
 import { SubjectMapping, withPlaceholders, withWildcards } from '../../src/subjects/mapping.ts';
 
@@ -10,7 +10,7 @@ describe('a subject mapping', () => {
     ['a.*.>', '$1.>', 'a.x.y.z', 'x.y.z'],
     ['>', 'p.>', 'x.y', 'p.x.y'],
     ['a.*', '$.x$1.$1', 'a.1', '$.x$1.1'],
-  ])('maps %s to %s: %s to %s', (source, destination, subject, mapped) => {
+  ])('from %s to %s maps %s to %s', (source, destination, subject, mapped) => {
     expect(new SubjectMapping(source, destination).map(subject.split('.'))).toBe(mapped);
   });
 
@@ -18,11 +18,11 @@ describe('a subject mapping', () => {
     ['a.*.*', 'b.$2.$1', 'b.2.1', 'a.1.2'],
     ['a.>', 'b.c.>', 'b.c.1.2', 'a.1.2'],
     ['a.*.>', 'x.$1.>', 'x.*.>', 'a.*.>'],
-  ])('leads back from %s to %s: %s to %s', (source, destination, subject, mapped) => {
+  ])('from %s to %s maps %s back to %s', (source, destination, subject, mapped) => {
     expect(new SubjectMapping(source, destination).reverse().map(subject.split('.'))).toBe(mapped);
   });
 
-  it('knows what its subjects match', () => {
+  it('has a target pattern that matches all mapped subjects', () => {
     expect(new SubjectMapping('a.*.*.>', 'x.$2.y.$1.>').target).toBe('x.*.y.*.>');
   });
 
@@ -38,11 +38,11 @@ describe('a subject mapping', () => {
     ['a', 'b c'],
     ['a', 'b.$1'],
     ['a.*', '{{split(1,-)}}'],
-  ])('cannot be from %s to %j', (source, destination) => {
+  ])('from %s to %j is invalid', (source, destination) => {
     expect(() => new SubjectMapping(source, destination)).toThrow();
   });
 
-  it('writes wildcards as placeholders and back', () => {
+  it('replaces wildcards by placeholders and vice versa', () => {
     expect(withPlaceholders('a.*.b.*.>')).toBe('a.$1.b.$2.>');
     expect(withWildcards('a.$1.b.{{ Wildcard( 2 ) }}.$x.>')).toBe('a.*.b.*.$x.>');
   });

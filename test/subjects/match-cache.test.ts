@@ -1,4 +1,4 @@
-// What the cache of matches remembers and what it forgets.
+// What the match cache keeps and what it evicts.
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -19,7 +19,7 @@ function add(cache: MatchCache<number>, subject: string, match: number, size = 1
 }
 
 describe('MatchCache', () => {
-  it('keeps nearly all of a thousand subjects that come in turn', () => {
+  it('keeps nearly all of a thousand subjects that occur in turn', () => {
     const cache = new MatchCache<number>();
     let misses = 0;
     for (let round = 0; round < 5; round++) {
@@ -33,7 +33,7 @@ describe('MatchCache', () => {
     expect(misses).toBeLessThan(50);
   });
 
-  it('keeps a subject that comes again while thousands come once', () => {
+  it('keeps a repeated subject while thousands of others occur once', () => {
     const cache = new MatchCache<number>();
     add(cache, 'often', 1);
     let kept = 0;
@@ -45,7 +45,7 @@ describe('MatchCache', () => {
     expect(kept).toBeGreaterThan(49_000);
   });
 
-  it('drives nothing out for subjects that come once, and something for one that comes again', () => {
+  it('evicts no entry for subjects that occur once, and one entry for a subject that occurs again', () => {
     const cache = new MatchCache<number>();
     for (let index = 0; index < 1000; index++) add(cache, `held.${index}`, index);
     const held = Array.from({ length: 1000 }, (_, index) => find(cache, `held.${index}`));
@@ -55,7 +55,7 @@ describe('MatchCache', () => {
     expect(find(cache, 'again')).toBe(1);
   });
 
-  it('forgets one subject, the one found last too, and not its neighbours', () => {
+  it('removes a single subject, even the most recently found one, and keeps its neighbours', () => {
     const cache = new MatchCache<number>();
     add(cache, 'a', 1);
     add(cache, 'b', 2);
@@ -64,7 +64,7 @@ describe('MatchCache', () => {
     expect([find(cache, 'a'), find(cache, 'b')]).toEqual([undefined, 2]);
   });
 
-  it('forgets everything at once', () => {
+  it('removes all subjects with one call', () => {
     const cache = new MatchCache<number>();
     add(cache, 'a', 1);
     expect(find(cache, 'a')).toBe(1);
@@ -72,7 +72,7 @@ describe('MatchCache', () => {
     expect(find(cache, 'a')).toBeUndefined();
   });
 
-  it('holds no more than a million subscriptions, however many a match has', () => {
+  it('holds at most a million subscriptions, however many each match has', () => {
     const cache = new MatchCache<number>();
     for (let index = 0; index < 100; index++) add(cache, `wide.${index}`, index, 100_000);
     const known = Array.from({ length: 100 }, (_, index) => find(cache, `wide.${index}`));
@@ -81,7 +81,7 @@ describe('MatchCache', () => {
     expect(kept).toBeLessThanOrEqual(10);
   });
 
-  it('lets go of matches that count for nothing any more', async () => {
+  it('releases the memory of removed matches', async () => {
     const cache = new MatchCache<object>();
     const subject = Buffer.from('once');
     const remember = () => {

@@ -1,4 +1,4 @@
-// The sublist: what matches what, that the cache never shows, and that nothing is left behind.
+// The sublist: what matches what, that the cache never changes a result, and that removal leaves nothing behind.
 import { describe, expect, it } from 'vitest';
 import { isLiteral, isSubscribable } from '../../src/subjects/subject.ts';
 import { Sublist } from '../../src/subjects/sublist.ts';
@@ -23,7 +23,7 @@ function match(sublist: Sublist<string>, subject: string) {
 }
 
 describe('subjects', () => {
-  it('lets subscriptions name what nats-server lets them', () => {
+  it('accepts the subjects of subscriptions that nats-server accepts', () => {
     for (const subject of ['a', 'a.b', '*', '>', 'a.*.b', 'a.>', '*.>', 'a*', 'a>.b', '>a', '**', 'é']) {
       expect([subject, isSubscribable(Buffer.from(subject))]).toEqual([subject, true]);
     }
@@ -32,7 +32,7 @@ describe('subjects', () => {
     }
   });
 
-  it('takes only literal subjects from pedantic publishers', () => {
+  it('accepts only literal subjects from pedantic publishers', () => {
     const literal = (subject: string) => isLiteral(Buffer.from(`_${subject}`), 1, subject.length + 1);
     for (const subject of ['a', 'a.b', 'a*', 'a>.b', '**'])
       expect([subject, literal(subject)]).toEqual([subject, true]);
@@ -43,7 +43,7 @@ describe('subjects', () => {
 });
 
 describe('Sublist', () => {
-  it('matches tokens, one token by * and one or more by >', () => {
+  it('matches literal tokens, one token by * and one or more tokens by >', () => {
     const sublist = list('foo', 'foo.bar', 'foo.*', '*.bar', '>', 'foo.>', 'foo.*.baz', '*');
     expect(plain(sublist, 'foo')).toEqual(['*', '>', 'foo']);
     expect(plain(sublist, 'foo.bar')).toEqual(['*.bar', '>', 'foo.*', 'foo.>', 'foo.bar']);
@@ -51,7 +51,7 @@ describe('Sublist', () => {
     expect(plain(sublist, 'other.bar.baz')).toEqual(['>']);
   });
 
-  it('gives a wildcard in a published subject no meaning', () => {
+  it('treats a wildcard in a published subject as an ordinary token', () => {
     const sublist = list('foo.*', 'foo.>', 'foo.bar');
     expect(plain(sublist, 'foo.*')).toEqual(['foo.*', 'foo.>']);
     expect(plain(sublist, 'foo.>')).toEqual(['foo.*', 'foo.>']);
@@ -62,14 +62,14 @@ describe('Sublist', () => {
     for (const subject of ['', '.', 'a.', '.a', 'a..b']) expect(plain(sublist, subject)).toEqual([]);
   });
 
-  it('makes one group of the queue subscriptions of one name', () => {
+  it('combines the queue subscriptions of the same name into one group', () => {
     const sublist = list('foo a', 'foo.> a', 'foo.bar a', 'foo.* b', 'foo.bar');
     const { plain: direct, queues } = match(sublist, 'foo.bar');
     expect(direct).toEqual(['foo.bar']);
     expect(queues.map((group) => group.toSorted()).sort()).toEqual([['foo.* b'], ['foo.> a', 'foo.bar a']]);
   });
 
-  it('refuses what is no subject and removes only what is there', () => {
+  it('rejects an invalid subject, and removes only a subscription that exists', () => {
     const sublist = new Sublist<number>();
     expect(sublist.insert('a..b', undefined, 1)).toBe(false);
     expect(sublist.insert('a.b', undefined, 1)).toBe(true);
@@ -80,7 +80,7 @@ describe('Sublist', () => {
     expect(sublist.size).toBe(0);
   });
 
-  it('sees every change at once, cached or not', () => {
+  it('applies every change immediately, even to a cached subject', () => {
     const sublist = list('foo');
     expect(plain(sublist, 'foo')).toEqual(['foo']);
     sublist.insert('*', undefined, '*');
@@ -92,7 +92,7 @@ describe('Sublist', () => {
     expect(plain(sublist, 'foo')).toEqual(['again']);
   });
 
-  it('has another version after each change, and only then', () => {
+  it('changes its version with each change, and only then', () => {
     const sublist = new Sublist<string>();
     const versions = [sublist.version];
     const changes: (() => boolean)[] = [
@@ -114,7 +114,7 @@ describe('Sublist', () => {
     expect(sublist.version).toBe(versions.at(-1));
   });
 
-  it('agrees with a plain search through all subscriptions, whatever comes and goes', () => {
+  it('finds the same subscriptions as a linear search during random changes', () => {
     const random = seeded(11);
     const token = () => ['a', 'b', 'c', '*', '>'][below(random, 5)] as string;
     const subject = (length: number, wild: boolean) =>
@@ -138,7 +138,7 @@ describe('Sublist', () => {
     expect(sublist.size).toBe(present.size);
   });
 
-  it('agrees with a list of all, with queue groups, and however many share a subject', () => {
+  it('finds the same subscriptions as a linear search with queue groups and shared subjects', () => {
     const random = seeded(12);
     const tokens = ['a', 'b', 'c', 'a*', '\xe9', '*', '*', '>'];
     const subject = (choices: number) =>
@@ -150,7 +150,7 @@ describe('Sublist', () => {
       const pattern = subject(tokens.length);
       const queue = ['q', 'r'][below(random, 4)];
       const entry = `${below(random, 3)} ${pattern} ${queue}`;
-      // It grows and shrinks in turns, so that places are left and taken again.
+      // It grows and shrinks alternately, so that nodes are removed and created again.
       if (random() < (step % 1000 < 600 ? 0.8 : 0.2)) {
         expect(sublist.insert(pattern, queue, entry)).toBe(!/>\./.test(pattern));
         if (!/>\./.test(pattern)) present.set(entry, { pattern, queue });
@@ -173,7 +173,7 @@ describe('Sublist', () => {
     expect([sublist.size, ...sublist]).toEqual([0]);
   });
 
-  it('keeps its answers right for more subjects than the cache holds', () => {
+  it('returns correct matches for more subjects than the cache holds', () => {
     const sublist = list('x.>');
     for (let round = 0; round < 2; round++) {
       for (let number = 0; number < 10_000; number++) expect(plain(sublist, `x.${number}`)).toEqual(['x.>']);

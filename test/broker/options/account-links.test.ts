@@ -87,7 +87,7 @@ const rejected: readonly (readonly [text: string, message: string])[] = [
   [pair('{ stream: "a.*" }', stream('a.*', 'to: "x.$2"')), 'it has no wildcard for $2'],
   [
     pair('{ stream: "a.*" }', stream('a.*', 'to: "x.{{partition(3,1)}}"')),
-    'of the mapping functions only wildcard is for imports',
+    'imports support no mapping function but wildcard',
   ],
   [pair('{ stream: a }', `${stream('a')}, ${stream('a', 'to: b')}`), 'it is already imported'],
   [pair('{ service: a }', service('a', 'to: "b..c"')), 'it is not a valid subject'],
