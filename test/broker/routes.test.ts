@@ -1,5 +1,6 @@
 // The route protocol of a broker, byte for byte: the test plays another server of the cluster.
 import { afterEach, describe, expect, it } from 'vitest';
+import { expectedVersions } from '../support/peers.ts';
 import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
 
@@ -30,7 +31,7 @@ async function open(running: Running): Promise<Wire> {
 const connectLine = (more: object = {}) =>
   `CONNECT ${JSON.stringify({ verbose: false, name: 'NTWO', cluster: 'c', headers: true, ...more })}\r\n`;
 const infoLine = (more: object = {}) =>
-  `INFO ${JSON.stringify({ server_id: 'NTWO', server_name: 'two', version: '2.15.2', proto: 2, host: '127.0.0.1', port: 6222, headers: true, max_payload: 1048576, cluster: 'c', ...more })}\r\n`;
+  `INFO ${JSON.stringify({ server_id: 'NTWO', server_name: 'two', version: expectedVersions.get('nats-server'), proto: 2, host: '127.0.0.1', port: 6222, headers: true, max_payload: 1048576, cluster: 'c', ...more })}\r\n`;
 
 /** Connects as another server and completes the route. */
 async function join(running: Running, info: object = {}): Promise<Wire> {

@@ -1,7 +1,7 @@
 // The real programs some tests need beside natspki (nats-server, the `nats` CLI, a browser), and those that the benchmark
 // compares with: where they are, and what a test file does without them. It starts nothing.
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
@@ -17,6 +17,10 @@ const variables: Record<PeerName, string> = {
   chromium: 'CHROMIUM_BIN',
 };
 const found = new Map<PeerName, string | undefined>();
+const versions = new Map<PeerName, string | undefined>();
+
+/** The versions that .ci/run installs, by peer; those that come with the system have none. */
+export const expectedVersions: ReadonlyMap<string, string> = readExpectedVersions();
 
 /** Returns the path of the real nats-server, or undefined where there is none. */
 export function findNatsServer(): string | undefined {
@@ -48,11 +52,19 @@ export function describePeer(peer: PeerName, title: string, body: (bin: string) 
   }
 }
 
-/** Says once for a whole run, on stderr, which peers are missing, so that tests are skipped (vitest's globalSetup). */
-export default function announceMissingPeers(): void {
+/**
+ * Says once for a whole run, on stderr, which peers are missing, so that tests are skipped, and which have another
+ * version than test/peers.json names (vitest's globalSetup).
+ */
+export default function announcePeers(): void {
   if (process.env.REQUIRE_PEERS === '1') return;
   for (const peer of ['nats-server', 'nats', 'chromium'] as const) {
-    if (findPeer(peer) === undefined) process.stderr.write(`tests skipped: ${missing(peer)}\n`);
+    if (findPeer(peer) === undefined) {
+      process.stderr.write(`tests skipped: ${missing(peer)}\n`);
+    } else if (expectedVersions.has(peer) && versionOf(peer) !== expectedVersions.get(peer)) {
+      const expected = `test/peers.json: ${expectedVersions.get(peer)}`;
+      process.stderr.write(`tests run beside ${peer} ${versionOf(peer)} (${expected})\n`);
+    }
   }
 }
 
@@ -65,6 +77,23 @@ export function missing(peer: PeerName): string {
 export function findPeer(peer: PeerName): string | undefined {
   if (!found.has(peer)) found.set(peer, lookUp(peer));
   return found.get(peer);
+}
+
+/** Returns the version that a peer says it has, such as 2.15.3; undefined where there is no such peer. */
+export function versionOf(peer: PeerName): string | undefined {
+  const bin = findPeer(peer);
+  if (!versions.has(peer) && bin !== undefined) {
+    const said = execFileSync(bin, ['--version'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+    versions.set(peer, /\d+\.\d+\.\d+\S*/.exec(said)?.[0]);
+  }
+  return versions.get(peer);
+}
+
+function readExpectedVersions(): Map<string, string> {
+  const peers: Record<string, { version: string }> = JSON.parse(
+    readFileSync(new URL('../peers.json', import.meta.url), 'utf8'),
+  );
+  return new Map(Object.entries(peers).map(([peer, { version }]) => [peer, version]));
 }
 
 function lookUp(peer: PeerName): string | undefined {
