@@ -1,6 +1,7 @@
 // Runs one description of wire behaviour against every server there is: the bundled broker always, the real nats-server
 // where it is found. One server serves a whole description; each case has subjects of its own.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { type ChangeName, natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
 import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../support/server.ts';
 import { Wire, type WireOptions } from '../support/wire.ts';
@@ -25,6 +26,11 @@ export class Suite {
   get server(): ServerUnderTest {
     if (!this.#server) throw new Error('a server runs only while its tests do');
     return this.#server;
+  }
+
+  /** Whether the server has a change of nats-server: the broker has them all. */
+  has(change: ChangeName): boolean {
+    return this.kind === 'broker' || natsServerHas(change);
   }
 
   /** Gives a subject that no other case uses. */

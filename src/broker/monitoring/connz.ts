@@ -24,14 +24,22 @@ interface Listed {
 
 type Order = (a: ConnectionRecord, b: ConnectionRecord) => number;
 
-function descending(key: (record: ConnectionRecord) => number): Order {
-  return (a, b) => key(b) - key(a);
+function ascending(key: (record: ConnectionRecord) => number): Order {
+  return (a, b) => key(a) - key(b) || byCid(a, b);
 }
 
-/** The sort orders by name (monitor_sort_opts.go). */
+function descending(key: (record: ConnectionRecord) => number): Order {
+  return (a, b) => key(b) - key(a) || byCid(b, a);
+}
+
+function byCid(a: ConnectionRecord, b: ConnectionRecord): number {
+  return a.cid - b.cid;
+}
+
+/** The sort orders by name; equal connections are ordered by cid, in the same direction (monitor_sort_opts.go). */
 const orders: Readonly<Record<string, Order>> = {
-  cid: (a, b) => a.cid - b.cid,
-  start: (a, b) => a.cid - b.cid,
+  cid: byCid,
+  start: byCid,
   subs: descending(({ subscriptionCount }) => subscriptionCount),
   pending: descending(({ pending }) => pending),
   msgs_to: descending(({ outMsgs }) => outMsgs),
@@ -39,10 +47,10 @@ const orders: Readonly<Record<string, Order>> = {
   bytes_to: descending(({ outBytes }) => outBytes),
   bytes_from: descending(({ inBytes }) => inBytes),
   last: descending(({ lastActivity }) => lastActivity),
-  idle: (a, b) => a.lastActivity - b.lastActivity,
-  uptime: (a, b) => a.at - a.start - (b.at - b.start),
+  idle: descending(({ lastActivity }) => -lastActivity),
+  uptime: ascending(({ at, start }) => at - start),
   stop: descending(({ at }) => at),
-  reason: (a, b) => compare(a.reason ?? '', b.reason ?? ''),
+  reason: (a, b) => compare(a.reason ?? '', b.reason ?? '') || byCid(a, b),
   rtt: descending(({ rttMs }) => rttMs),
 };
 
@@ -58,16 +66,14 @@ export function connz(
   const now = broker.now().getTime();
   const open = state === 'closed' ? [] : broker.sessions.list().map((session) => listOpen(session, now));
   const closed = state === 'open' ? [] : Array.from(broker.sessions.closed, listClosed);
-  const all = [...open, ...closed].filter(
-    ({ record }) => (account === '' || record.account === account) && matches(record),
-  );
-  const chosen = all.filter(
+  const chosen = [...open, ...closed].filter(
     ({ record, source }) =>
+      (account === '' || record.account === account) &&
+      matches(record) &&
       (user === '' || record.user === user) &&
       (cid === 0 || record.cid === cid) &&
       (interest === undefined || !('connection' in source) || isInterested(source, interest)),
   );
-  // Sorting is stable: equal connections keep their order, open ones first.
   chosen.sort((a, b) => sort(a.record, b.record));
   const connections = chosen.slice(offset, offset + limit).map((listed) => ({
     ...describe(listed),
@@ -78,7 +84,7 @@ export function connz(
     server_id: broker.facts.id,
     now: goTime(now),
     num_connections: connections.length,
-    total: all.length,
+    total: chosen.length,
     offset,
     limit,
     connections,
