@@ -7,6 +7,7 @@ import { expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/options/check.ts';
 import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
+import { natsServerHas } from '../support/nats-server-changes.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 
@@ -222,7 +223,7 @@ const empty = [
 /** Accepted by nats-server, where the option then rejects no client or has no effect. */
 const stricterAuth = [
   ...['user: ""', 'token: ""', 'user: "", password: ""'].map((option) => `authorization { ${option} }`),
-  ...['accounts: A', 'accounts: ""', 'authorization { password: a }', 'no_auth_user: a'],
+  ...['accounts: A', 'accounts: ""', 'authorization { password: a }'],
 ];
 /** Accepted by nats-server, which then does not do what the option says. */
 const stricter = [
@@ -231,15 +232,22 @@ const stricter = [
 ].map((option) => `tls { FILES, ${option} }`);
 /** Accepted by `nats-server -t`; nats-server rejects them only at start, or never evaluates them. */
 const stricterCluster = [
-  ...[
-    'compression: fastest',
-    'pool_size: -1, accounts: [A]',
-    'routes: [""]',
-    'routes: ["nats://a"]',
-    'routes: ["a:1:2"]',
-  ],
+  ...['routes: [""]', 'routes: ["nats://a"]', 'routes: ["a:1:2"]'],
   ...['authorization { password: p }', 'advertise: "a:b:c"'],
 ].map((option) => `cluster { port: 6222\n${option} }`);
+
+/** nats-server rejects them at start; whether `nats-server -t` does too depends on its version. */
+const refusedAtStart = [
+  ...['no_auth_user: a', 'no_auth_user: a, authorization { user: a, password: b }'],
+  ...['no_auth_user: a, accounts { A { users: [{user: b}] } }', 'max_pending: 1000'],
+  ...['lame_duck_grace_period: "3m"', 'lame_duck_duration: "30s", lame_duck_grace_period: "30s"'],
+  ...[
+    ...['compression: fastest', 'pool_size: -1, accounts: [A]', 'accounts: [A, A]'],
+    ...['10ms, 5ms', '1ms, 2ms, 3ms, 4ms, 5ms', '0ms'].map(
+      (rtts) => `compression: {mode: s2_auto, rtts: [${rtts}]}`,
+    ),
+  ].map((option) => `cluster { port: 6222\n${option} }`),
+];
 
 /** Codes of warnings for which `nats-server -t` fails, although nats-server itself may only warn. */
 const rejectionCodes = ['nats-server-refuses', 'protocol-version', 'route-twice', 'deprecated'];
@@ -274,4 +282,9 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
       expect(await results(text)).toMatchObject({ isAccepted: true, isError: true });
     },
   );
+
+  it.each(refusedAtStart)('rejects %j, with which nats-server does not start', async (text) => {
+    const isAccepted = !natsServerHas('test-validates-options');
+    expect(await results(text)).toMatchObject({ isAccepted, isError: true });
+  });
 });

@@ -21,6 +21,11 @@ const changes = {
     what: 'connections that are equal in the order of /connz come by cid',
     why: 'they came in any order, so that a page could repeat some and lack others',
   },
+  'test-validates-options': {
+    since: '2.15.3',
+    what: 'nats-server -t refuses what nats-server does not start with',
+    why: 'it only parsed the file, so that a tested configuration could keep the server from starting',
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;
