@@ -1,22 +1,25 @@
-// A real headless Chromium for the pages of this project, and what it says of them.
+// A headless Chromium for tests of the HTML pages of this project. It records script errors and requested URLs.
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll } from 'vitest';
 
-/** A page that is open, with what went wrong in it. */
+/** An open page, with the errors that it reported. */
 export interface Tab {
   readonly page: Page;
-  /** Errors of scripts, and what the Content-Security-Policy forbade. */
+  /** Script errors and violations of the Content-Security-Policy. */
   readonly faults: string[];
-  /** The URLs that it has asked for. */
+  /** The URLs that the page has requested. */
   readonly requests: string[];
 }
 
-/** Starts a browser for the tests of a describe block; each page is closed after its test. @param bin empty for none */
+/**
+ * Starts one browser for the tests of a describe block and closes each page after its test.
+ * @param bin path of Chromium; empty where there is none and the tests are skipped
+ */
 export function useBrowser(bin: string): (options?: BrowserContextOptions) => Promise<Tab> {
   let browser: Browser;
   const tabs: Tab[] = [];
   beforeAll(async () => {
-    // A container has neither the user namespaces that its sandbox wants nor much shared memory.
+    // A container lacks the user namespaces that the sandbox needs, and has little shared memory.
     browser = await chromium.launch({
       executablePath: bin,
       args: ['--no-sandbox', '--disable-dev-shm-usage'],

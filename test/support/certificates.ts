@@ -1,5 +1,5 @@
-// Certificates for tests that need many, soon: made in this process. Those that must not depend on the code under test
-// are openssl.ts's.
+// Makes certificates in this process, for tests that need many of them quickly. It uses the code under test; a test
+// that must not depend on that code uses openssl.ts.
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../../src/x509/key.ts';
@@ -8,7 +8,7 @@ import { type Purpose, Signer } from '../../src/x509/sign.ts';
 
 const day = 86_400_000;
 
-/** A certificate, the intermediates after it, and its key, in PEM. */
+/** A certificate followed by its intermediates, and its key; both PEM. */
 export interface MadePair {
   readonly cert: string;
   readonly key: string;
@@ -17,7 +17,7 @@ export interface MadePair {
 
 export interface MadeLeafOptions {
   purposes?: Purpose[];
-  /** As `natspki issue --san` takes them. */
+  /** In the form that `natspki issue --san` takes: `dns:localhost`. */
   sans?: string[];
   /** Days from now; negative for the past. */
   from?: number;
@@ -25,10 +25,10 @@ export interface MadeLeafOptions {
   keyType?: KeyType;
 }
 
-/** An authority that signs what it is told to. */
+/** An authority that signs any leaf or intermediate a test asks for. */
 export class TestAuthority {
   readonly certificate: Certificate;
-  /** The certificates between its leaves and the root, in PEM. */
+  /** The certificates between the leaves and the root, in PEM; empty for a root. */
   readonly intermediates: string;
   readonly #signer: Signer;
 
@@ -53,7 +53,7 @@ export class TestAuthority {
     return this.certificate.toPem();
   }
 
-  /** Makes an authority below this one. */
+  /** Makes an intermediate authority signed by this one. */
   async intermediate(commonName: string): Promise<TestAuthority> {
     const key = await generateKey('p256');
     const contents = { commonName, pathLength: 0, publicKey: createPublicKey(key), ...validity(-1, 1) };
@@ -74,7 +74,7 @@ export class TestAuthority {
     return { cert: certificate.toPem() + this.intermediates, key: await encodePrivateKey(key), certificate };
   }
 
-  /** Makes the certificate of a server that is dialed as localhost or 127.0.0.1. */
+  /** Makes a server certificate for localhost and 127.0.0.1. */
   async server(commonName = 'localhost', options: MadeLeafOptions = {}): Promise<MadePair> {
     return this.leaf(commonName, {
       purposes: ['serverAuth'],
@@ -84,7 +84,7 @@ export class TestAuthority {
   }
 }
 
-/** Makes a certificate that its own key signed. */
+/** Makes a self-signed client certificate. */
 export async function selfSigned(commonName: string): Promise<MadePair> {
   const key = await generateKey('p256');
   const contents = {

@@ -1,17 +1,17 @@
-// Runs the built command line as a user does.
+// Runs the built command line in a process of its own, as a user does.
 import { fileURLToPath } from 'node:url';
 import { type Finished, run } from './command.ts';
 
 export const bin = fileURLToPath(new URL('../../bin/run.js', import.meta.url));
 
 export interface CliOptions {
-  /** Of the process's arguments, before the script. */
+  /** Options of node itself, placed before the script. */
   node?: readonly string[];
   environment?: NodeJS.ProcessEnv;
   input?: string | Buffer;
 }
 
-/** Runs `natspki ARGS...` in a folder, without a terminal, to its end. */
+/** Runs `natspki ARGS...` in a folder, without a terminal, and waits until it exits. */
 export function natspki(
   folder: string,
   args: readonly string[],

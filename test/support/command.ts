@@ -1,4 +1,4 @@
-// A command that a test runs: what it says, while it runs and in the end.
+// Runs a command to its end and collects its exit code and output.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
@@ -8,7 +8,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs a command to its end; its input is empty unless given. */
+/** Runs a command and waits until it exits; its stdin is empty unless `input` is given. */
 export async function run(
   [program = '', ...parameters]: readonly string[],
   options: { folder?: string; environment?: NodeJS.ProcessEnv; input?: string | Buffer } = {},
@@ -18,7 +18,7 @@ export async function run(
     env: { ...process.env, ...options.environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   });
-  // A command that reads no input may be gone before it is written.
+  // A command that reads no input may exit before the input is written.
   child.stdin?.on('error', () => {}).end(options.input);
   const said = { stdout: '', stderr: '' };
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {

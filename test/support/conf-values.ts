@@ -1,14 +1,15 @@
-// Configuration values without their places: as plain JavaScript, and as the JSON that nats-server digests.
+// Converts configuration values, without their positions, to plain JavaScript and to the JSON that nats-server
+// digests.
 import type { Value } from '../../src/conf/value.ts';
 
-/** Returns what the value says; a block becomes an object, an integer a bigint. */
+/** Converts a value to plain JavaScript: a block becomes an object, an integer a bigint. */
 export function plain(value: Value): unknown {
   if (value.kind === 'array') return value.items.map(plain);
   if (value.kind !== 'map') return value.value;
   return Object.fromEntries(Array.from(value.entries.values(), (entry) => [entry.key, plain(entry.value)]));
 }
 
-/** Prints the value as Go's encoding/json prints what nats-server parsed: keys sorted by bytes, HTML escaped. */
+/** Prints a value as Go's encoding/json prints what nats-server parsed: keys sorted by bytes, HTML escaped. */
 export function goJson(value: Value): string {
   switch (value.kind) {
     case 'string':

@@ -1,9 +1,9 @@
-// Makes file modes count in a test that runs as root, as it does in CI.
+// Drops root's rights for part of a test, so that file modes take effect where tests run as root, as in CI.
 
-/** No user of the system has it. */
+/** A user id that no account of the system has. */
 const nobody = 65_534;
 
-/** Runs `action` without root's rights; `asOwner` gives them back for the time of a call that does not wait. */
+/** Runs `action` without root's rights. `asOwner` restores them for the duration of one synchronous call. */
 export async function unprivileged(
   action: (asOwner: (change: () => void) => void) => Promise<void>,
 ): Promise<void> {

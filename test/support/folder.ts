@@ -1,4 +1,4 @@
-// A temporary folder for the tests of one file, gone after them, and copies of what was made in it once.
+// Temporary folders for the tests of one file, removed after them.
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ export function testFolder(name: string): string {
   return folder;
 }
 
-/** Copies a folder beside itself, for a test that changes what others start from too. */
+/** Copies a folder next to itself, for a test that modifies what other tests start from. */
 export function freshCopy(folder: string): string {
   const copy = mkdtempSync(join(dirname(folder), 'x-'));
   cpSync(folder, copy, { recursive: true });

@@ -1,4 +1,5 @@
-// What other tools leave in a folder, made by openssl: the files and the certificates as those tools make them.
+// Reproduces, with openssl, the folders and certificates that other tools create: the openssl recipe, mkcert,
+// easy-rsa.
 import {
   copyFileSync,
   mkdirSync,
@@ -62,7 +63,7 @@ export function opensslRecipe(folder: string): void {
   }
 }
 
-/** Makes mkcert's CAROOT and, beside it, what mkcert writes for a server and for a client. */
+/** Makes mkcert's CAROOT and, next to it, the files that mkcert writes for a server and a client. */
 export function mkcertLayout(folder: string): { root: string; leaves: string } {
   const [root, leaves] = [join(folder, 'caroot'), join(folder, 'project')];
   mkdirSync(root, { recursive: true });
@@ -81,7 +82,10 @@ export function mkcertLayout(folder: string): { root: string; leaves: string } {
   return { root, leaves };
 }
 
-/** Makes easy-rsa's pki folder: a server, a client, one revoked, one whose key is elsewhere, and copies by serial number. */
+/**
+ * Makes easy-rsa's pki folder: a server, a client, a revoked client, a client whose key is elsewhere, and copies by
+ * serial number.
+ */
 export function easyRsaLayout(folder: string): void {
   const at = (...parts: string[]) => join(folder, ...parts);
   for (const name of ['private', 'issued', 'reqs', 'certs_by_serial', 'inline'])
@@ -98,7 +102,7 @@ export function easyRsaLayout(folder: string): void {
     const [serial = ''] =
       /[0-9A-F]{6,}/.exec(openssl('x509', '-noout', '-serial', '-in', `${stem}.pem`)) ?? [];
     copyFileSync(`${stem}.pem`, at('certs_by_serial', `${serial}.pem`));
-    // easy-rsa writes the certificate in words above it.
+    // easy-rsa writes the decoded certificate above the PEM block.
     writeFileSync(`${stem}.crt`, openssl('x509', '-text', '-in', `${stem}.pem`));
     if (name === 'mallory') revoke(folder, ca, `${stem}.pem`);
     rmSync(`${stem}.pem`);
@@ -125,7 +129,7 @@ function authority({ cert, key }: Files, subject: string, constraints: string): 
   );
 }
 
-/** Makes `STEM.pem` and `STEM-key.pem`, the key in the form of SEC 1. */
+/** Makes `STEM.pem` and `STEM-key.pem`; the key is in SEC 1 form. */
 function leaf(ca: Files, stem: string, subject: string, extensions: Record<string, string>): void {
   openssl('ecparam', '-name', 'prime256v1', '-genkey', '-noout', '-out', `${stem}-key.pem`);
   const wanted = Object.entries(extensions).flatMap(([name, value]) => ['-addext', `${name}=${value}`]);

@@ -1,8 +1,8 @@
-// Has the garbage collected, for tests of what is kept and what is not.
+// Runs the garbage collector, for tests of what the code keeps alive.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
 setFlagsFromString('--expose-gc');
 
-/** Collects now; what is looked at by a WeakRef stays until the job at hand is over. */
+/** Collects garbage at once. A WeakRef that the current job has read keeps its target until that job ends. */
 export const collectGarbage = runInNewContext('gc') as () => void;

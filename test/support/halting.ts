@@ -1,18 +1,18 @@
-// A client's side of a TLS connection that stops in the middle of the handshake until it is told to go on.
+// The client side of a TLS connection that pauses in the middle of the handshake until the test resumes it.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 export interface HaltingSocket {
-  /** For `connect` of node:tls. */
+  /** Goes into `connect` of node:tls as `socket`. */
   readonly stream: Duplex;
-  /** Resolves when the server has answered the first flight; the next, with the certificate, is held back. */
+  /** Resolves when the server has answered the first flight. The next flight, with the certificate, is held back. */
   readonly halted: Promise<unknown>;
   goOn(): void;
   end(): void;
 }
 
-/** @param raw has nothing to read but what belongs to TLS */
+/** Wraps a connected socket. @param raw a socket on which nothing but TLS records is left to read */
 export function haltingSocket(raw: Socket): HaltingSocket {
   let goOn = () => {};
   const held = new Promise<void>((resolve) => {
@@ -34,7 +34,7 @@ export function haltingSocket(raw: Socket): HaltingSocket {
   return { stream, halted, goOn, end: () => raw.destroy() };
 }
 
-/** Connects to a port of this host where TLS comes first. */
+/** Connects to a port of this host where the TLS handshake comes first. */
 export async function connectHalting(port: number): Promise<HaltingSocket> {
   const raw = connect(port, '127.0.0.1');
   await once(raw, 'connect');

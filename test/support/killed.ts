@@ -1,9 +1,9 @@
-// Runs a script in a process that is killed by SIGKILL at the n-th thing it does to the file system, so that a test can
-// try every moment of a crash and not only those that a timer hits.
+// Runs a script in a process that receives SIGKILL at its n-th operation on the file system. A test can thus try
+// every crash point, not only those that a timer happens to hit.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** How the process ended: killed where it was asked to be, or done before it came to that. */
+/** How the process ended: killed at the requested operation, or finished before it got there. */
 export type Ending = 'killed' | 'done';
 
 const hook = `
@@ -34,7 +34,7 @@ const guardNow = (object, name, last) => {
 };
 const changes = ['mkdirSync', 'openSync', 'renameSync', 'unlinkSync', 'rmSync', 'rmdirSync', 'chownSync', 'chmodSync'];
 for (const name of [...changes, 'fsync']) guardNow(fs, name);
-// A write dies in the middle of its bytes.
+// A killed write leaves half of its bytes.
 guardNow(fs, 'writeFileSync', (original, [file, data, options]) => original(file, data.slice(0, data.length / 2), options));
 const { open } = promises;
 for (const name of ['mkdir', 'open', 'rename', 'unlink', 'rm', 'rmdir', 'writeFile']) guard(promises, name);
@@ -47,7 +47,7 @@ syncBuiltinESMExports();
 `;
 
 /**
- * Runs an ES module in a process of its own until its n-th change to the file system (n from 1), and there kills it.
+ * Runs an ES module in a process of its own and kills it at its n-th change to the file system (n from 1).
  * @param script may import compiled sources by their URL
  */
 export async function killedAt(n: number, script: string, folder: string): Promise<Ending> {

@@ -1,11 +1,11 @@
-// Lists the modules that a run of the command line loads, by hooks in its process.
+// Lists the modules that one run of the command line loads, using loader hooks in its process.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { natspki } from './cli.ts';
 
-/** Runs `natspki ARGS...` in a folder and lists the URLs of what it loaded. */
+/** Runs `natspki ARGS...` in a folder and lists the URLs that it loaded. */
 export async function loadedModules(folder: string, args: readonly string[]): Promise<string[]> {
   const scratch = mkdtempSync(join(tmpdir(), 'natspki-modules-'));
   try {

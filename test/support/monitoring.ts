@@ -1,4 +1,4 @@
-// What a test asks of a server's monitoring port.
+// Queries a server's monitoring port over HTTP or HTTPS.
 import { once } from 'node:events';
 import { get as getHttp, type IncomingMessage } from 'node:http';
 import { get as getHttps, type RequestOptions } from 'node:https';
@@ -9,14 +9,14 @@ export interface Reply {
   readonly body: string;
 }
 
-/** Reads where monitoring listens out of a log that nats-server or the broker wrote. */
+/** Extracts the URL of the monitoring port from a log of nats-server or the broker. */
 export function monitorUrlOf(log: string): string {
   const [, scheme, address] = /Starting (https?) monitor on (\S+)/.exec(log) ?? [];
   if (address === undefined) throw new Error(`no monitoring in this log:\n${log}`);
   return `${scheme}://${address}`;
 }
 
-/** Asks on a connection of its own. */
+/** Sends one GET request on a connection of its own. */
 export async function ask(url: string, options: RequestOptions = {}): Promise<Reply> {
   const get = url.startsWith('https') ? getHttps : getHttp;
   const request = get(url, { agent: false, ...options });
@@ -34,7 +34,7 @@ export async function askJson(url: string, options: RequestOptions = {}): Promis
   return JSON.parse(body);
 }
 
-/** Lists every value of a document by its path, with its JSON type; the elements of an array are one. */
+/** Maps each path of a JSON document to its type; all elements of an array share one path. */
 export function typesOf(document: unknown, path = ''): Map<string, string> {
   const type = document === null ? 'null' : Array.isArray(document) ? 'array' : typeof document;
   const types = new Map([[path, type]]);

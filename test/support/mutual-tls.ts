@@ -1,4 +1,4 @@
-// One handshake over mutual TLS in this process, for judging certificates; not a NATS connection.
+// Performs one mutual TLS handshake in this process, to check certificates. It does not speak NATS.
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { connect, createServer, type TLSSocket } from 'node:tls';
@@ -8,7 +8,10 @@ export interface End {
   readonly key: string;
 }
 
-/** Has two ends that trust `ca` greet each other as localhost; tells whether each accepts the other's certificate. */
+/**
+ * Connects a client to a server as localhost, both trusting `ca`; returns whether each accepts the other's
+ * certificate.
+ */
 export async function handshake(ends: {
   ca: string;
   server: End;

@@ -1,27 +1,30 @@
-// Certificates for tests that must not depend on the code under test: made by the openssl command, in a folder.
+// Makes certificates with the openssl command, for tests that must not depend on the code under test.
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 
-/** The paths of a certificate and its private key, in PEM. */
+/** The paths of a certificate and its private key, both PEM. */
 export interface Pair {
   readonly cert: string;
   readonly key: string;
 }
 
 export interface LeafOptions {
-  /** The extended key usage; by default both, as routes have it. */
+  /** The extended key usage; both by default, as a route has. */
   usage?: 'serverAuth' | 'clientAuth';
-  /** DNS names and IP addresses; by default localhost and 127.0.0.1. */
+  /** DNS names and IP addresses; localhost and 127.0.0.1 by default. */
   hosts?: string[];
-  /** What stands in the place of hosts, as openssl writes it: `email:a@example.com,URI:spiffe://a/b`; empty for none. */
+  /**
+   * Alternative names in openssl's syntax, which replace `hosts`: `email:a@example.com,URI:spiffe://a/b`; empty for
+   * none.
+   */
   names?: string;
-  /** A negative number makes a certificate that has expired. */
+  /** Days of validity from now; a negative number makes an expired certificate. */
   days?: number;
-  /** The subject, by default the name as its common name. */
+  /** The subject; by default the name is its common name. */
   subject?: string;
 }
 
-/** Makes a self-signed certificate authority; all its files begin with `name`. */
+/** Makes a self-signed authority in `NAME.pem` and `NAME.key`. */
 export function makeAuthority(folder: string, name = 'ca'): Pair {
   const pair = paths(folder, name);
   openssl(
@@ -39,7 +42,7 @@ export function makeAuthority(folder: string, name = 'ca'): Pair {
   return pair;
 }
 
-/** Makes an authority below another. */
+/** Makes an intermediate authority signed by `issuer`. */
 export function makeIntermediate(folder: string, name: string, issuer: Pair): Pair {
   const pair = paths(folder, name);
   const request = join(folder, `${name}.csr`);
@@ -51,7 +54,7 @@ export function makeIntermediate(folder: string, name: string, issuer: Pair): Pa
   return pair;
 }
 
-/** Makes a leaf certificate under an authority, or, without one, signed by itself. */
+/** Makes a leaf certificate signed by `issuer`; self-signed without one. */
 export function makeLeaf(
   folder: string,
   name: string,
@@ -90,12 +93,12 @@ function newKey(pair: Pair): string[] {
   return ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', pair.key];
 }
 
-/** Runs the openssl command; returns what it prints, throws what it complains of. */
+/** Runs the openssl command and returns its output as text; throws with its stderr. */
 export function openssl(...arguments_: string[]): string {
   return opensslBytes(...arguments_).toString();
 }
 
-/** Runs the openssl command; returns the bytes it prints, throws what it complains of. */
+/** Runs the openssl command and returns its output as bytes; throws with its stderr. */
 export function opensslBytes(...arguments_: string[]): Buffer {
   return execFileSync('openssl', arguments_, { stdio: ['ignore', 'pipe', 'pipe'] });
 }

@@ -1,5 +1,5 @@
-// The real programs some tests need beside natspki (nats-server, the `nats` CLI, a browser), and those that the benchmark
-// compares with: where they are, and what a test file does without them. It starts nothing.
+// Finds the programs that some tests need besides natspki (nats-server, the `nats` CLI, a browser) and the ones
+// that the benchmark compares with. It skips tests whose program is missing; it starts none.
 import { execFileSync } from 'node:child_process';
 import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -33,9 +33,9 @@ export function findNatsCli(): string | undefined {
 }
 
 /**
- * Opens a describe block for tests that need a real peer and hands its path to `body`. Where the peer is missing the
- * tests are skipped; with REQUIRE_PEERS=1 the block fails instead. `body` only declares tests: it also runs, with an
- * empty path, when they are skipped.
+ * Opens a describe block for tests that need a real peer and passes its path to `body`. Where the peer is missing
+ * the tests are skipped; with REQUIRE_PEERS=1 the block fails instead. `body` must only declare tests: it also
+ * runs, with an empty path, when they are skipped.
  */
 export function describePeer(peer: PeerName, title: string, body: (bin: string) => void): void {
   const bin = findPeer(peer);
@@ -53,7 +53,7 @@ export function describePeer(peer: PeerName, title: string, body: (bin: string) 
 }
 
 /**
- * Says once for a whole run, on stderr, which peers are missing, so that tests are skipped, and which have another
+ * Reports on stderr, once per run, which peers are missing, so that their tests are skipped, and which have another
  * version than test/peers.json names (vitest's globalSetup).
  */
 export default function announcePeers(): void {
@@ -68,7 +68,7 @@ export default function announcePeers(): void {
   }
 }
 
-/** Says where a peer that was not found has been looked for. */
+/** Describes where a missing peer was looked for. */
 export function missing(peer: PeerName): string {
   return `${peer} is not in ${variables[peer]}, on PATH or in $(go env GOPATH)/bin`;
 }

@@ -1,16 +1,16 @@
-// Folders of authorities for tests.
+// Creates authorities in temporary folders for tests.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PkiDirectory } from '../../src/pki/directory.ts';
 import { type InitOptions, initialize } from '../../src/pki/init.ts';
 import { type Certificate, readCertificates } from '../../src/x509/certificate.ts';
 
-/** Names a folder for an authority below `scratch`, not made yet. */
+/** Chooses a folder below `scratch` for an authority, without creating it. */
 export function newDirectory(scratch: string): PkiDirectory {
   return new PkiDirectory(join(mkdtempSync(join(scratch, 'pki-')), 'certs'));
 }
 
-/** What `natspki init --yes` asks for. */
+/** The options that `natspki init --yes` uses. */
 export const initDefaults: Omit<InitOptions, 'directory'> = {
   hosts: ['localhost', '127.0.0.1', '::1'],
   clients: ['client'],
@@ -30,7 +30,7 @@ export async function madeDirectory(
   return directory;
 }
 
-/** Reads the certificate of a name. */
+/** Reads the leaf certificate stored under a name. */
 export function leafOf(directory: PkiDirectory, name: string): Certificate {
   const file = directory.certificateFile(name);
   return readCertificates(readFileSync(file), file)[0];

@@ -1,4 +1,4 @@
-// A program that stays until a test ends it: what it says on stderr can be waited for.
+// Runs a long-lived program until the test ends it. A test can wait for a text on its stderr.
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -19,16 +19,16 @@ export class ProcessUnderTest {
     this.#child.once('exit', () => process.off('exit', kill));
   }
 
-  /** Resolves when stderr has a match; rejects when the program ends before. */
+  /** Resolves when stderr matches; rejects when the program ends first. */
   async said(pattern: RegExp): Promise<void> {
     while (!pattern.test(this.stderr)) {
       const more = once(this.#child.stderr, 'data').then(() => true);
       if (await Promise.race([more, this.#ended.then(() => false)])) continue;
-      throw new Error(`the program ended before it said ${pattern}:\n${this.stderr}`);
+      throw new Error(`the program ended before it printed ${pattern}:\n${this.stderr}`);
     }
   }
 
-  /** Sends a signal; returns the exit code. */
+  /** Sends a signal and waits for the exit; returns the exit code. */
   async end(signal: NodeJS.Signals): Promise<number | null> {
     this.#child.kill(signal);
     const [code] = await this.#ended;

@@ -1,20 +1,20 @@
-// The ways in which files get replaced by those who rotate certificates.
+// Replaces files in each of the ways that certificate rotation tools do.
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 
-/** New contents by path; all in one folder. */
+/** New contents by path; all paths are in one folder. */
 export type Contents = Readonly<Record<string, string>>;
 
-/** Puts the contents in the place of those files. */
+/** Replaces the contents of the given files. */
 export type Replace = (contents: Contents) => void;
 
-/** As atomic writers do: a new file beside, renamed over the old one. */
+/** Atomic writers: writes a new file next to the old one and renames it over. */
 export const renameOver: Replace = (contents) => {
   for (const [path, text] of Object.entries(contents)) writeFileSync(`${path}.new`, text);
   for (const path of Object.keys(contents)) renameSync(`${path}.new`, path);
 };
 
-/** As `cat >` does: the same file, emptied and written. */
+/** `cat >`: truncates and rewrites the same file. */
 export const rewriteInPlace: Replace = (contents) => {
   for (const [path, text] of Object.entries(contents)) writeFileSync(path, text);
 };
@@ -25,8 +25,8 @@ export const deleteAndCreate: Replace = (contents) => {
 };
 
 /**
- * As kubernetes mounts secrets: the files are links through `..data`, itself a link to a folder, and that link is what
- * is exchanged.
+ * Kubernetes secret mounts: the files are links through `..data`, itself a link to a folder. The update exchanges
+ * that link.
  */
 export const swapDataLink: Replace = (contents) => {
   const folder = dirname(Object.keys(contents)[0] as string);

@@ -1,5 +1,6 @@
-// Clients with certificates of their own through a rotation: some stay connected and pass numbered messages around a ring,
-// the others come and go with the newest files, each message of theirs counted. It starts no server and rotates nothing.
+// Clients with individual certificates, kept connected through a rotation. Half of them (stayers) stay connected
+// and pass numbered messages around a ring; the other half (wanderers) reconnect with the newest files. It counts
+// every message, but starts no server and rotates nothing.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -10,7 +11,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { vi } from 'vitest';
 import { below } from './seeded.ts';
 
-/** The files of a client as it reads them. */
+/** The contents of a client's files. */
 export interface ClientFiles {
   readonly ca: Buffer;
   readonly cert: Buffer;
@@ -20,7 +21,10 @@ export interface ClientFiles {
 const messagesPerVisit = 3;
 const ringPauseMs = 50;
 
-/** Reads the files of a client; between two renames key and certificate do not match, and it reads again. */
+/**
+ * Reads a client's files. Between the two renames of a swap the key does not match the certificate; it then reads
+ * again and counts the attempt in `torn`.
+ */
 export async function readClientFiles(
   folder: string,
   name: string,
@@ -36,10 +40,10 @@ export async function readClientFiles(
   }
 }
 
-/** A client that a server has let in. */
+/** A client whose connection the server has accepted. */
 export class RotationClient {
   readonly socket: TLSSocket;
-  /** Serial number that the server has shown, lower-case hex. */
+  /** Serial number of the server's certificate, lower-case hex. */
   readonly serverSerial: string;
   onMessage: (subject: string, number: number) => void = () => undefined;
   onClose: (why: string) => void = () => undefined;
@@ -54,21 +58,21 @@ export class RotationClient {
     socket.on('close', () => this.onClose('closed'));
   }
 
-  /** Connects as NATS clients do and waits for the server's verdict; rejects when either side refuses. */
+  /** Connects as NATS clients do and waits until the server accepts; rejects when either side rejects the other. */
   static async connect(port: number, files: ClientFiles): Promise<RotationClient> {
     const plain = connectPlain({ port, host: '127.0.0.1', noDelay: true });
     await once(plain, 'data');
     const socket = connect({ socket: plain, servername: 'localhost', ...files });
     await once(socket, 'secureConnect');
     const client = new RotationClient(socket);
-    // In TLS 1.3 the server's verdict comes after the handshake of the client.
+    // In TLS 1.3 the client's handshake completes before the server has verified the client's certificate.
     socket.write('CONNECT {"verbose":false}\r\n');
     await client.flush();
     client.onClose = () => undefined;
     return client;
   }
 
-  /** Resolves when the server has worked through all that was sent; rejects when it hangs up. */
+  /** Resolves when the server has processed everything sent so far; rejects when it closes the connection. */
   flush(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.onClose = (why) => reject(new Error(why));
@@ -107,33 +111,33 @@ export class RotationClient {
 }
 
 export interface TrafficOptions {
-  /** Of the certificates: ca.pem and a pair for each name. */
+  /** Folder of the certificates: ca.pem and a pair for each name. */
   readonly folder: string;
-  /** Of the servers; everybody spreads over them. */
+  /** Ports of the servers; the clients spread over them. */
   readonly ports: readonly number[];
-  /** Half of them stay, the others come and go. */
+  /** The first half of the clients stay connected, the others reconnect. */
   readonly names: readonly string[];
   readonly random: () => number;
-  /** The longest that somebody is away, in milliseconds. */
+  /** The longest pause of a wanderer between two connections, in milliseconds. */
   readonly awayMs: number;
 }
 
-/** Traffic of many clients, with what went wrong. */
+/** The traffic of many clients, with a list of what went wrong. */
 export class RotationTraffic {
-  /** A line for each refusal of an honest client, lost or repeated message, and connection that did not stay. */
+  /** One line for each rejected client, lost or repeated message, and dropped connection. */
   readonly problems: string[] = [];
   visits = 0;
   messages = 0;
-  /** How often a client found key and certificate of two generations. */
+  /** How often a client read a key and a certificate of different generations. */
   torn = 0;
   readonly #options: TrafficOptions;
   readonly #stayers: RotationClient[] = [];
   readonly #wanderers: readonly string[];
-  /** By subject: how many were published, and which have arrived how often. */
+  /** By subject: how many messages were published, and the numbers of those that arrived, in order of arrival. */
   readonly #published = new Map<string, number>();
   readonly #arrived = new Map<string, number[]>();
   readonly #visitsOf = new Map<string, number>();
-  /** What servers have shown to the last visitor, by port. */
+  /** The serial number of the certificate that each server presented last, by port. */
   readonly #shown = new Map<number, string>();
   #running = true;
   #pace: NodeJS.Timeout | undefined;
@@ -144,7 +148,7 @@ export class RotationTraffic {
     this.#wanderers = options.names.slice(Math.ceil(options.names.length / 2));
   }
 
-  /** Resolves when everybody who stays hears everybody, and traffic flows. */
+  /** Resolves when every stayer receives from every stayer, and traffic flows. */
   async start(): Promise<void> {
     const { names, ports, folder } = this.#options;
     const staying = names.slice(0, names.length - this.#wanderers.length);
@@ -156,7 +160,7 @@ export class RotationTraffic {
     await this.#subscribe();
     for (const [i, client] of this.#stayers.entries()) {
       client.onMessage = (subject, number) => this.#take(subject, number);
-      client.onClose = (why) => this.problems.push(`${staying[i]} did not stay connected: ${why}`);
+      client.onClose = (why) => this.problems.push(`${staying[i]} was disconnected: ${why}`);
     }
     this.#pace = setInterval(() => {
       for (const [i, client] of this.#stayers.entries()) this.#publish(client, `ring.${i}`);
@@ -164,7 +168,7 @@ export class RotationTraffic {
     this.#wandering = this.#wanderers.map((name, i) => this.#wander(name, i));
   }
 
-  /** Resolves when everybody who comes and goes has done so that many times from now on. */
+  /** Resolves when every wanderer has completed this many further visits. */
   async everybodyVisited(times: number): Promise<void> {
     const until = this.#wanderers.map((name) => (this.#visitsOf.get(name) ?? 0) + times);
     const done = () =>
@@ -172,12 +176,12 @@ export class RotationTraffic {
     await vi.waitUntil(() => done() || this.problems.length > 0, { timeout: 120_000, interval: 5 });
   }
 
-  /** Serial numbers that the servers have shown last. */
+  /** The serial numbers of the certificates that the servers presented last. */
   shown(): Set<string> {
     return new Set(this.#shown.values());
   }
 
-  /** Ends everything at once, whatever is on its way. */
+  /** Disconnects all clients at once and drops messages in flight. */
   async abort(): Promise<void> {
     this.#running = false;
     clearInterval(this.#pace);
@@ -185,7 +189,7 @@ export class RotationTraffic {
     for (const client of this.#stayers) client.end();
   }
 
-  /** Stops publishing, waits for what is on its way, and counts what never came. */
+  /** Stops publishing, waits for messages in flight, and reports those that never arrived. */
   async stop(): Promise<void> {
     this.#running = false;
     await Promise.all(this.#wandering);
@@ -200,7 +204,7 @@ export class RotationTraffic {
     await this.abort();
   }
 
-  /** Each one who stays listens to its neighbour in the ring and to one who comes and goes. */
+  /** Subscribes each stayer to its neighbour in the ring and to one wanderer. */
   async #subscribe(): Promise<void> {
     const count = this.#stayers.length;
     const heard = this.#stayers.map(() => new Set<number>());
@@ -209,7 +213,7 @@ export class RotationTraffic {
       client.subscribe(`ring.${(i + count - 1) % count}`, `visit.${i}`, 'ready');
       await client.flush();
     }
-    // In a cluster interest takes a moment to be known everywhere.
+    // In a cluster, interest takes a moment to reach every node.
     await vi.waitUntil(
       () => {
         for (const [i, client] of this.#stayers.entries()) client.publish('ready', i);
@@ -255,7 +259,7 @@ export class RotationTraffic {
     if (subject === 'ready') return;
     const arrived = this.#arrived.get(subject) ?? [];
     this.#arrived.set(subject, arrived);
-    // Who stays sends on one connection, in order; visits may come over different servers of a cluster.
+    // A stayer publishes on one connection, in order. Visits may cross different servers of a cluster.
     const inOrder = subject.startsWith('ring.') || this.#options.ports.length === 1;
     if (inOrder && number !== arrived.length) {
       this.problems.push(`of ${subject}: ${number} instead of ${arrived.length}`);

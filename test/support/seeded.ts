@@ -1,6 +1,6 @@
-// Random numbers that a failing test can repeat.
+// Random numbers from a seed, so that a failing test can be repeated.
 
-/** Returns numbers in [0, 1) from a seed (mulberry32). */
+/** Returns a generator of numbers in [0, 1) for a seed (mulberry32). */
 export function seeded(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -11,12 +11,12 @@ export function seeded(seed: number): () => number {
   };
 }
 
-/** A whole number in [0, below). */
+/** Returns a whole number in [0, bound). */
 export function below(random: () => number, bound: number): number {
   return Math.floor(random() * bound);
 }
 
-/** Cuts the bytes at random places, empty pieces left out. */
+/** Splits the bytes at random places into non-empty pieces. */
 export function randomSplits(bytes: Buffer, random: () => number): Buffer[] {
   const pieces: Buffer[] = [];
   for (let at = 0; at < bytes.length; ) {

@@ -1,5 +1,5 @@
-// A NATS server that a test starts, uses and stops. One that starts from configuration text listens on a free port of
-// 127.0.0.1; the text says nothing about that.
+// Starts a real nats-server or the bundled broker for a test. A server started from configuration text listens on a
+// free port of 127.0.0.1; the text must not set `listen`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -15,9 +15,9 @@ export interface ServerUnderTest {
   readonly port: number;
   /** Everything logged so far. */
   log(): string;
-  /** Resolves when the log has a match; rejects when the server ends or 10 seconds pass before. */
+  /** Resolves when the log matches; rejects when the server ends, or after 10 seconds. */
   logged(pattern: RegExp): Promise<void>;
-  /** Asks for lame duck mode as an operator does. */
+  /** Requests lame duck mode as an operator does. */
   lameDuck(): void;
   stop(): Promise<void>;
 }
@@ -25,16 +25,16 @@ export interface ServerUnderTest {
 /** A server in a process of its own. */
 export interface ServerProcess extends ServerUnderTest {
   readonly pid: number;
-  /** Asks for a reload of the configuration as an operator does. */
+  /** Requests a reload of the configuration as an operator does. */
   reload(): void;
-  /** Ends it without a word to anybody. */
+  /** Kills the process without a shutdown. */
   kill(): Promise<void>;
 }
 
-/** Starts a server on this configuration text. */
+/** Starts a server with this configuration text. */
 export type StartServer = (configuration: string) => Promise<ServerUnderTest>;
 
-/** Gives the starter for a real nats-server. */
+/** Returns the starter of a real nats-server. */
 export function natsServer(bin: string): StartServer {
   return async (configuration) => {
     const folder = mkdtempSync(join(tmpdir(), 'natspki-server-'));
@@ -64,7 +64,10 @@ export const bundledBroker: StartServer = async (configuration) => {
   };
 };
 
-/** Starts a program that takes signals and logs as nats-server does, in the folder that its files are named from. */
+/**
+ * Starts a program that takes signals and logs as nats-server does. Relative paths in its arguments are below
+ * `folder`.
+ */
 export async function startProcess(
   [program = '', ...parameters]: readonly string[],
   folder: string,
@@ -95,7 +98,7 @@ function listening(configuration: string): string {
   return `listen: "127.0.0.1:-1"\n${configuration}\n`;
 }
 
-// Log text that can be waited for.
+// Log text that a test can wait for.
 class Log {
   text = '';
   #ended = false;

@@ -1,6 +1,6 @@
-// What a command printed, with everything that differs from run to run replaced by what it is.
+// Makes the output of a command comparable between runs.
 
-/** Replaces pins, serial numbers, days and instants. */
+/** Replaces pins, serial numbers, dates, times and days left with placeholders. */
 export function steady(text: string): string {
   return text
     .replace(/\b[0-9a-f]{64}\b/g, 'PIN')

@@ -1,10 +1,10 @@
-// The command line on a real pseudo-terminal (util-linux script), typed at as a person does.
+// Runs the command line on a real pseudo-terminal (util-linux `script`) and types at its prompts.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
 import { bin } from './cli.ts';
 
-/** Keys as a terminal sends them. */
+/** The byte sequences that a terminal sends for these keys. */
 export const keys = {
   enter: '\r',
   down: '\x1b[B',
@@ -38,23 +38,23 @@ export class TerminalSession {
     });
   }
 
-  /** Everything shown so far, colours and cursor movements included. */
+  /** Everything shown so far, including colours and cursor movements. */
   get raw(): string {
     return this.#shown;
   }
 
-  /** Everything shown so far, as text. */
+  /** Everything shown so far, as plain text. */
   get text(): string {
     return stripVTControlCharacters(this.#shown).replaceAll('\r', '');
   }
 
-  /** Waits until something new matches, then types. */
+  /** Waits until new output matches, then types. */
   async answer(pattern: RegExp, ...typed: string[]): Promise<void> {
     await this.sees(pattern);
     this.#child.stdin.write(typed.join(''));
   }
 
-  /** Waits until what was shown since the last wait matches. */
+  /** Waits until the output since the last wait matches. */
   async sees(pattern: RegExp): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(() => settle('20 seconds passed'), 20_000);

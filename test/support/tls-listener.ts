@@ -1,4 +1,4 @@
-// A port that makes TLS of everything that connects, by the Handshaker under test, and remembers what became of it.
+// Listens on a port, runs the Handshaker under test on every connection, and records each outcome.
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
@@ -11,25 +11,25 @@ import { Handshaker } from '../../src/tls/handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import type { MadePair } from './certificates.ts';
 
-/** What became of one accepted socket. */
+/** The outcome of one accepted socket. */
 export type Outcome = TLSSocket | HandshakeError;
 
 export interface TlsListener {
   readonly port: number;
   readonly source: TlsContextSource;
   readonly handshaker: Handshaker;
-  /** Waits for the outcome of the next accepted socket that nobody has asked about yet. */
+  /** Resolves with the outcome of the next accepted socket; each outcome is returned once. */
   outcome(): Promise<Outcome>;
   close(): Promise<void>;
 }
 
-/** The files of a block, as text. */
+/** The contents of the files that a tls block names. */
 export interface ListenerFiles {
   readonly pairs: readonly MadePair[];
   readonly ca?: string;
 }
 
-/** Writes the files and listens; connections that pass get `hello` as their first data. */
+/** Writes the files and listens. After its handshake, each connection receives `hello`. */
 export async function listenTls(
   { pairs, ca }: ListenerFiles,
   options: Partial<TlsBlock> = {},
@@ -55,7 +55,7 @@ export async function listenTls(
   const outcomes: Promise<Outcome>[] = [];
   const waiting: ((outcome: Promise<Outcome>) => void)[] = [];
   const sockets = new Set<Socket>();
-  // Half-open as the broker's listener is.
+  // Half-open, as the broker's listener is.
   const server = createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     const outcome = handshaker.accept(socket).then(
@@ -88,7 +88,7 @@ export async function listenTls(
   };
 }
 
-/** Connects and gives what the server said first, or the error that came instead; the connection is closed then. */
+/** Connects, returns the first data from the server or the error that came instead, and closes the connection. */
 export async function greeting(port: number, options: ConnectionOptions): Promise<string> {
   const socket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
   try {

@@ -1,8 +1,8 @@
-// The files below a folder as `mode path`, for comparing what a command left.
+// Snapshots of the files below a folder, for comparing what a command changed.
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Lists everything below a folder, hidden folders too, as `0600 certs/ca-key.pem`, sorted by path. */
+/** Lists everything below a folder, hidden files included, as `0600 certs/ca-key.pem`, sorted by path. */
 export function tree(folder: string): string[] {
   return paths(folder).map((path) => {
     const { mode } = lstatSync(join(folder, path));
@@ -10,7 +10,7 @@ export function tree(folder: string): string[] {
   });
 }
 
-/** Reads every file below a folder, by its path. */
+/** Reads every file below a folder; keys are paths. */
 export function contents(folder: string): Record<string, string> {
   const files = paths(folder).filter((path) => lstatSync(join(folder, path)).isFile());
   return Object.fromEntries(files.map((path) => [path, readFileSync(join(folder, path), 'latin1')]));

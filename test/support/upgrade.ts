@@ -1,23 +1,23 @@
-// A client of Node's TLS that upgrades as NATS clients do: what both sides agreed on, or that it was refused.
+// A minimal TLS client that upgrades as NATS clients do and reports the negotiated parameters.
 import { once } from 'node:events';
 import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 
 export interface Agreement {
   readonly version: string | null;
-  /** OpenSSL's name. */
+  /** The cipher suite, by OpenSSL's name. */
   readonly suite: string;
-  /** OpenSSL's name of the curve of the key exchange. */
+  /** The curve of the key exchange, by OpenSSL's name. */
   readonly curve: string | undefined;
-  /** The common name of the certificate that the server showed. */
+  /** The common name of the server's certificate. */
   readonly server: string;
-  /** How many certificates the server showed, as far as each is the issuer of the one before. */
+  /** Length of the chain that the server presented, as far as each certificate issued the one before. */
   readonly shown: number;
 }
 
 /**
- * Reads the INFO (not with `first`), upgrades, says CONNECT and waits for the PONG: only then has a server of TLS 1.3
- * let the client in. Rejects when it does not.
+ * Reads the INFO (not with `first`), upgrades, sends CONNECT and waits for the PONG: a server accepts a TLS 1.3
+ * client only then. Rejects when the server rejects the client.
  */
 export async function agree(
   port: number,
@@ -27,7 +27,7 @@ export async function agree(
   const socket = connectPlain({ port, host: '127.0.0.1', noDelay: true });
   try {
     await once(socket, first ? 'connect' : 'readable');
-    if (!first && !String(socket.read()).startsWith('INFO ')) throw new Error('no INFO');
+    if (!first && !String(socket.read()).startsWith('INFO ')) throw new Error('the server sent no INFO');
     const secure = connect({ rejectUnauthorized: false, ...options, socket });
     const refused = once(secure, 'close').then(() => Promise.reject(new Error('closed')));
     await Promise.race([once(secure, 'secureConnect'), refused]);

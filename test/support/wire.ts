@@ -1,5 +1,6 @@
-// A NATS connection as bytes: what a test sends is sent as it stands, what arrives is compared byte for byte. It knows
-// no client behaviour (it answers no PING); a PING of its own is its only way to know that a server is done.
+// A NATS connection at the byte level: it sends bytes unchanged and compares what arrives byte for byte. It has no
+// client behaviour (it answers no PING); it sends a PING of its own to learn that the server has processed
+// everything before it.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { type ConnectionOptions, connect as connectTls } from 'node:tls';
@@ -11,15 +12,15 @@ export interface WireOptions {
   tlsFirst?: boolean;
 }
 
-// How long, in milliseconds, a test waits for bytes before it says what has come instead.
+// How long a test waits for bytes before it fails and prints what arrived instead, in milliseconds.
 const patience = 8_000;
 const barrier = 'PING\r\n';
 const answer = 'PONG\r\n';
 
 export class Wire {
-  /** The last INFO that was read: the greeting, until `nextInfo` reads another. */
+  /** The INFO that was read last. */
   info: Record<string, unknown> = {};
-  /** The greeting as it arrived, with its line ending. */
+  /** The line of that INFO as it arrived, with its line ending. */
   greeting = '';
   #socket: Socket;
   #received = Buffer.alloc(0);
@@ -31,7 +32,10 @@ export class Wire {
     this.#listen();
   }
 
-  /** Connects to a port of this host and reads the INFO; with `tls`, resolves after the client's side of the handshake. */
+  /**
+   * Connects to a port of this host and reads the INFO. With `tls`, resolves once the client's side of the
+   * handshake is done.
+   */
   static async open(port: number, { tls, tlsFirst = false }: WireOptions = {}): Promise<Wire> {
     const wire = await Wire.openSilent(port);
     if (tls && tlsFirst) await wire.upgrade(tls);
@@ -47,7 +51,7 @@ export class Wire {
     return new Wire(socket);
   }
 
-  /** Makes the rest of the connection TLS; rejects when the handshake fails on this side. */
+  /** Continues the connection over TLS; rejects when the handshake fails on this side. */
   async upgrade(options: ConnectionOptions): Promise<void> {
     this.#socket.removeAllListeners('data');
     this.#socket.pause();
@@ -57,12 +61,12 @@ export class Wire {
     this.#listen();
   }
 
-  /** Sends bytes; several arguments leave in as many writes. */
+  /** Sends bytes; each argument is a separate write. */
   send(...chunks: (string | Buffer)[]): void {
     for (const chunk of chunks) this.#socket.write(chunk);
   }
 
-  /** Passes when the next bytes are exactly these. */
+  /** Expects the next bytes to be exactly these. */
   async reads(expected: string | Buffer): Promise<void> {
     const bytes = Buffer.from(expected as string);
     await this.#until(() => this.#received.length >= bytes.length || !this.#beginsLike(bytes));
@@ -71,13 +75,13 @@ export class Wire {
     this.#received = this.#received.subarray(bytes.length);
   }
 
-  /** Passes when the server, having worked through all that was sent, has answered exactly this and nothing more. */
+  /** Sends a PING as a barrier and expects the server to answer exactly this before its PONG. */
   async receives(expected: string | Buffer): Promise<void> {
     this.send(barrier);
     await this.reads(Buffer.concat([Buffer.from(expected as string), Buffer.from(answer)]));
   }
 
-  /** Passes when what the server has answered is exactly these pieces, each whole, in any order. */
+  /** Expects the server's answer to be exactly these pieces, each whole, in any order. */
   async receivesInAnyOrder(...pieces: string[]): Promise<void> {
     let rest = await this.drain();
     const missing = pieces.filter((piece) => {
@@ -88,19 +92,22 @@ export class Wire {
     expect({ missing, rest }).toEqual({ missing: [], rest: '' });
   }
 
-  /** Sends these bytes and returns all that the server has answered so far (it must not contain a PONG of its own). */
+  /**
+   * Sends these bytes and returns everything that the server has answered so far, which must not contain a PONG of
+   * its own.
+   */
   async drain(bytes = ''): Promise<string> {
     this.send(bytes + barrier);
     return (await this.#take(answer)).slice(0, -answer.length);
   }
 
-  /** Passes when exactly this arrives and then the server closes the connection. */
+  /** Expects exactly these bytes, and then that the server closes the connection. */
   async closes(expected = ''): Promise<void> {
     await this.#until(() => this.#ended);
     expect(this.#state()).toBe(state(Buffer.from(expected), true));
   }
 
-  /** Resolves when the server has closed the connection, with what came before. */
+  /** Waits until the server closes the connection; returns what arrived before. */
   async closed(): Promise<string> {
     await this.#until(() => this.#ended);
     if (!this.#ended) expect.fail(`expected a close, received ${this.#state()}`);
@@ -115,13 +122,13 @@ export class Wire {
     return this.info;
   }
 
-  /** Reads one line, without its end; the server may ask in between whether the client is alive. */
+  /** Reads one line without its line ending; skips a PING of the server. */
   async line(): Promise<string> {
     const line = (await this.#take('\r\n')).slice(0, -2);
     return line === 'PING' ? this.line() : line;
   }
 
-  /** Reads this many bytes, a character each. */
+  /** Reads this many bytes; each becomes one character. */
   async bytes(count: number): Promise<string> {
     await this.#until(() => this.#received.length >= count);
     const bytes = this.#received.toString('latin1', 0, count);
@@ -129,7 +136,7 @@ export class Wire {
     return bytes;
   }
 
-  /** Stops reading, so that the server finds a slow consumer. */
+  /** Stops reading, so that the server detects a slow consumer. */
   pause(): void {
     this.#socket.pause();
   }
@@ -151,7 +158,7 @@ export class Wire {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#changed();
     });
-    // A reset is how a close looks when the server left some of our bytes unread.
+    // A close looks like a reset when the server left some of our bytes unread.
     this.#socket.on('error', ended);
     this.#socket.on('end', ended);
     this.#socket.on('close', ended);
@@ -171,7 +178,7 @@ export class Wire {
     return taken;
   }
 
-  // Resolves when the condition holds, the connection has ended or patience has; the caller looks which it was.
+  // Resolves when the condition holds, the connection has ended or `patience` has passed; the caller checks which.
   async #until(holds: () => boolean): Promise<void> {
     let patient = true;
     const timer = setTimeout(() => {
@@ -191,7 +198,7 @@ export class Wire {
   }
 }
 
-// What has arrived as text for a comparison, with the close as its last word.
+// The received bytes as text for a comparison, followed by `<closed>` after a close.
 function state(bytes: Buffer, closed: boolean): string {
   return bytes.toString('latin1') + (closed ? '<closed>' : '');
 }
