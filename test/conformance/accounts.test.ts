@@ -1,4 +1,4 @@
-// Accounts keep their subjects to themselves.
+// Accounts isolate their subjects, queue groups and responders, and limit connections, subscriptions and payloads.
 import { expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -7,12 +7,12 @@ const accounts = `accounts {
   BLUE: { users: [ { user: sky, password: b } ] }
 }`;
 
-conformance('accounts', accounts, (suite) => {
+conformance('isolation of accounts', accounts, (suite) => {
   const rose = (options = {}) => suite.connect({ user: 'rose', pass: 'r', ...options });
   const ruby = () => suite.connect({ user: 'ruby', pass: 'r' });
   const sky = (options = {}) => suite.connect({ user: 'sky', pass: 'b', ...options });
 
-  it('share a subject among the users of one account', async () => {
+  it('delivers a message to another user of the same account', async () => {
     const [publisher, subscriber] = [await rose(), await ruby()];
     const s = suite.subject();
     subscriber.send(`SUB ${s} 1\r\n`);
@@ -22,17 +22,20 @@ conformance('accounts', accounts, (suite) => {
     await subscriber.receives(`MSG ${s} 1 1\r\nx\r\n`);
   });
 
-  it.each(['', '.>', '.*'])('keep it from the users of another, who subscribe to it%s', async (suffix) => {
-    const [publisher, stranger] = [await rose(), await sky()];
-    const s = suite.subject();
-    stranger.send(`SUB ${s}${suffix} 1\r\nSUB > 2\r\n`);
-    await stranger.receives('');
-    publisher.send(`PUB ${s}${suffix === '' ? '' : '.x'} 1\r\nx\r\n`);
-    await publisher.receives('');
-    await stranger.receives('');
-  });
+  it.each(['', '.>', '.*'])(
+    'delivers no message to a user of another account who subscribes to the subject%s',
+    async (suffix) => {
+      const [publisher, stranger] = [await rose(), await sky()];
+      const s = suite.subject();
+      stranger.send(`SUB ${s}${suffix} 1\r\nSUB > 2\r\n`);
+      await stranger.receives('');
+      publisher.send(`PUB ${s}${suffix === '' ? '' : '.x'} 1\r\nx\r\n`);
+      await publisher.receives('');
+      await stranger.receives('');
+    },
+  );
 
-  it('get what a client publishes while it is one of theirs, however often its subject came before', async () => {
+  it('publishes into the account that the client belongs to at the time, even for a cached subject', async () => {
     const [publisher, red, blue] = [await rose(), await ruby(), await sky()];
     const s = suite.subject();
     for (const client of [red, blue]) {
@@ -49,7 +52,7 @@ conformance('accounts', accounts, (suite) => {
     await blue.receives(delivered('b'));
   });
 
-  it('have queue groups of their own', async () => {
+  it('keeps queue groups of one name in two accounts apart', async () => {
     const [red, blue] = [await rose(), await sky()];
     const s = suite.subject();
     for (const client of [red, blue]) {
@@ -61,7 +64,7 @@ conformance('accounts', accounts, (suite) => {
     await blue.receives('');
   });
 
-  it('know no responders of another account', async () => {
+  it('reports no responders when only another account has one', async () => {
     const [responder, requester] = [await sky(), await rose({ headers: true, no_responders: true })];
     const s = suite.subject();
     responder.send(`SUB ${s} 1\r\n`);
@@ -71,7 +74,7 @@ conformance('accounts', accounts, (suite) => {
     await responder.receives('');
   });
 
-  it('are told to the client after CONNECT', async () => {
+  it('names the account in the INFO after CONNECT', async () => {
     for (const [user, pass, account] of [
       ['rose', 'r', 'RED'],
       ['sky', 'b', 'BLUE'],
@@ -83,13 +86,13 @@ conformance('accounts', accounts, (suite) => {
     }
   });
 
-  it('need a user of theirs', async () => {
+  it('rejects a client that names no user', async () => {
     const client = await suite.open();
     client.send('CONNECT {"verbose":true}\r\n');
     await client.closes("-ERR 'Authorization Violation'\r\n");
   });
 
-  it('take the subscriptions along when a client changes its account', async () => {
+  it('drops the subscriptions of a client whose second CONNECT changes its account', async () => {
     const [client, red, blue] = [await rose(), await ruby(), await sky()];
     const s = suite.subject();
     client.send(`SUB ${s} 1\r\nCONNECT {"user":"sky","pass":"b"}\r\n`);
@@ -113,7 +116,7 @@ conformance('limits of accounts', limited, (suite) => {
   const as = (user: string) => suite.connect({ user, pass: user[0] });
   const tooMany = "-ERR 'maximum account active connections exceeded'\r\n";
 
-  it('let in so many clients, and one more when one has gone', async () => {
+  it('accepts clients up to max_connections, and another after one has left', async () => {
     const [first] = [await as('two'), await as('two')];
     const third = await suite.open();
     third.send('CONNECT {"user":"two","pass":"t","verbose":true}\r\nPING\r\n');
@@ -123,7 +126,7 @@ conformance('limits of accounts', limited, (suite) => {
     await as('two');
   });
 
-  it('let in no more when those who were refused have gone', async () => {
+  it('accepts no additional client after rejected clients have left', async () => {
     await Promise.all([as('two'), as('two')]);
     for (const [pass, answer] of [
       ['t', tooMany],
@@ -136,13 +139,13 @@ conformance('limits of accounts', limited, (suite) => {
     }
   });
 
-  it('count one who introduces himself again once', async () => {
+  it('counts a client that repeats its CONNECT once', async () => {
     const client = await suite.connect({ user: 'two', pass: 't' });
     client.send('CONNECT {"user":"two","pass":"t"}\r\n'.repeat(5));
     await client.receives('');
   });
 
-  it('let each client have so many subscriptions', async () => {
+  it('applies max_subs to each client separately', async () => {
     const [one, other] = [await as('few'), await as('few')];
     for (const client of [one, other]) {
       client.send('SUB a 1\r\nSUB b 2\r\nSUB c 3\r\n');
@@ -152,7 +155,7 @@ conformance('limits of accounts', limited, (suite) => {
     }
   });
 
-  it('let messages be so large', async () => {
+  it('rejects a message above the max_payload of the account', async () => {
     const client = await as('small');
     client.send('PUB a 10\r\n0123456789\r\n');
     await client.receives('');
@@ -160,7 +163,7 @@ conformance('limits of accounts', limited, (suite) => {
     await client.closes("-ERR 'Maximum Payload Violation'\r\n");
   });
 
-  it('do not let them be larger than the server does', async () => {
+  it('does not raise the max_payload of the server', async () => {
     const client = await as('large');
     client.send('PUB a 1048577\r\n');
     await client.closes("-ERR 'Maximum Payload Violation'\r\n");
@@ -169,7 +172,7 @@ conformance('limits of accounts', limited, (suite) => {
   it.each([
     ['small', 10],
     ['large', 1_048_576],
-  ])('are told to a client of %s', async (user, size) => {
+  ])('announces the max_payload that applies to user %s in the INFO after CONNECT', async (user, size) => {
     const client = await suite.open();
     expect(client.info.max_payload).toBe(1_048_576);
     const connect = { user, pass: user[0], protocol: 1, verbose: false };

@@ -1,5 +1,5 @@
-// What a server tells in its system account unasked, beside what nats-server tells of the same events: under which
-// subjects, with which keys, and each value that does not depend on the moment or the server.
+// Compares the advisories that the broker and nats-server publish in the system account: subjects, keys, and every
+// value that does not depend on the time or the server.
 import { expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
 import { describePeer } from '../support/peers.ts';
@@ -18,22 +18,22 @@ accounts {
 // biome-ignore lint/suspicious/noExplicitAny: JSON
 type Advisory = any;
 
-interface Told {
+interface Published {
   readonly subject: string;
   readonly advisory: Advisory;
 }
 
 class Watcher {
   readonly #wire: Wire;
-  /** What has come and was not waited for: in which order a server tells things is left to chance. */
-  readonly #others: Told[] = [];
+  /** Advisories read while waiting for another one; a server publishes them in no fixed order. */
+  readonly #others: Published[] = [];
 
   constructor(wire: Wire) {
     this.#wire = wire;
   }
 
-  /** Waits for the next one under a subject that ends like this. */
-  async next(ending: string): Promise<Told> {
+  /** Returns the next advisory whose subject ends with `ending`. */
+  async next(ending: string): Promise<Published> {
     const at = this.#others.findIndex(({ subject }) => subject.endsWith(ending));
     const [waiting] = at < 0 ? [] : this.#others.splice(at, 1);
     if (waiting !== undefined) return waiting;
@@ -52,8 +52,8 @@ async function connect({ port }: ServerUnderTest, options: object): Promise<Wire
   return wire;
 }
 
-/** Has everything happen that a server tells of. */
-async function happen(start: StartServer): Promise<Told[]> {
+/** Triggers every event that a server reports, and returns the advisories. */
+async function triggerAll(start: StartServer): Promise<Published[]> {
   const server = await start(configuration);
   const wires: Wire[] = [];
   let stopped: Promise<void> | undefined;
@@ -63,7 +63,7 @@ async function happen(start: StartServer): Promise<Told[]> {
     sys.send('SUB $SYS.> 1\r\n');
     await sys.drain();
     const watcher = new Watcher(sys);
-    const told: Told[] = [];
+    const published: Published[] = [];
     const guest = await connect(server, {
       user: 'alice',
       pass: 'pw',
@@ -74,49 +74,52 @@ async function happen(start: StartServer): Promise<Told[]> {
     wires.push(guest);
     guest.send('SUB x 1\r\nPUB x 2\r\nhi\r\n');
     await guest.drain();
-    told.push(await watcher.next('.A.CONNECT'), await watcher.next('.ACCOUNT.A.SERVER.CONNS'));
+    published.push(await watcher.next('.A.CONNECT'), await watcher.next('.ACCOUNT.A.SERVER.CONNS'));
     guest.end();
-    told.push(await watcher.next('.A.DISCONNECT'));
+    published.push(await watcher.next('.A.DISCONNECT'));
     const wrong = await connect(server, { user: 'alice', pass: 'wrong' });
     await wrong.closed();
-    told.push(await watcher.next('.CLIENT.AUTH.ERR'));
+    published.push(await watcher.next('.CLIENT.AUTH.ERR'));
     const lost = await connect(server, { user: 'alice', pass: 'pw' });
     lost.send('NONSENSE\r\n');
     await lost.closed();
-    told.push(await watcher.next('.A.CONNECT'), await watcher.next('.A.DISCONNECT'));
-    // The heartbeat, at once: who asks without a reply subject asks for it.
+    published.push(await watcher.next('.A.CONNECT'), await watcher.next('.A.DISCONNECT'));
+    // A request without a reply subject makes the server publish its heartbeat at once.
     sys.send('PUB $SYS.REQ.SERVER.PING 0\r\n\r\n');
-    told.push(await watcher.next('.STATSZ'));
+    published.push(await watcher.next('.STATSZ'));
     stopped = server.stop();
-    told.push(await watcher.next('.SHUTDOWN'));
-    return told;
+    published.push(await watcher.next('.SHUTDOWN'));
+    return published;
   } finally {
     for (const wire of wires) wire.end();
     await (stopped ?? server.stop());
   }
 }
 
-/** The paths of all values, but for what nats-server says of features that only it has. */
-function keysOf({ advisory }: Told): string[] {
+/** The paths and types of all values, except those of features that only nats-server has. */
+function keysOf({ advisory }: Published): string[] {
   return [...typesOf(advisory)]
     .map(([key, type]) => `${key} ${type}`)
     .filter((key) => !key.includes('feature_flags'));
 }
 
-function steadyOf({ advisory: { type, client, reason, sent, received, acc } }: Told) {
+function steadyOf({ advisory: { type, client, reason, sent, received, acc } }: Published) {
   const { start, stop, rtt, id, ...who } = client ?? {};
   return { type, who, reason, sent: sent?.msgs, received: received?.msgs, acc };
 }
 
-describePeer('nats-server', 'advisories', (bin) => {
-  it('say the same of the same events, under the same subjects', async () => {
-    const [mine, real] = await Promise.all([happen(bundledBroker), happen(natsServer(bin))]);
+describePeer('nats-server', 'advisories of the system account, compared with nats-server', (bin) => {
+  it('publishes the same advisories for the same events, under the same subjects', async () => {
+    const [mine, real] = await Promise.all([triggerAll(bundledBroker), triggerAll(natsServer(bin))]);
     expect(mine?.map(({ subject }) => subject)).toEqual(real?.map(({ subject }) => subject));
-    for (const [index, told] of (real ?? []).entries()) {
-      const own = mine?.[index] ?? told;
-      expect([told.subject, ...keysOf(own).sort()]).toEqual([told.subject, ...keysOf(told).sort()]);
-      const isCount = /CONNS|STATSZ/.test(told.subject);
-      if (!isCount) expect(steadyOf(own)).toEqual(steadyOf(told));
+    for (const [index, published] of (real ?? []).entries()) {
+      const own = mine?.[index] ?? published;
+      expect([published.subject, ...keysOf(own).sort()]).toEqual([
+        published.subject,
+        ...keysOf(published).sort(),
+      ]);
+      const isCount = /CONNS|STATSZ/.test(published.subject);
+      if (!isCount) expect(steadyOf(own)).toEqual(steadyOf(published));
     }
     expect(JSON.stringify(mine)).not.toContain('wrong');
   });

@@ -1,9 +1,9 @@
-// What strangers may send to a server to hurt it, or by mistake: no CONNECT or too many, JSON that is none, every byte
-// where a subject should be. Where the two servers differ, the case says why.
+// Malformed and hostile input: a missing or repeated CONNECT, invalid JSON, and every byte value in place of a
+// subject. Where the two servers differ, the test says why.
 import { describe, expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
-const withoutAWord = '';
+const noError = '';
 const violation = "-ERR 'Authorization Violation'\r\n";
 const tooLong = "-ERR 'maximum control line exceeded'\r\n";
 const blanks = ['\t', '\n', '\r', ' '];
@@ -21,7 +21,7 @@ authorization { timeout: 0.5 }
 const alice = { user: 'alice', pass: 'pw' };
 
 conformance('a client without a CONNECT', users, (suite) => {
-  it('gains no time by saying a little now and then', async () => {
+  it('is closed at the authentication timeout even when it sends a byte now and then', async () => {
     const client = await suite.open();
     client.send('CONNECT {"name":"');
     const trickle = setInterval(() => client.send('x'), 20);
@@ -32,17 +32,17 @@ conformance('a client without a CONNECT', users, (suite) => {
     }
   });
 
-  it('keeps nobody else out, be there a hundred of them', async () => {
+  it('does not keep other clients out, even a hundred of them', async () => {
     const silent = await Promise.all(Array.from({ length: 100 }, () => suite.open()));
     await suite.connect(alice);
     await Promise.all(silent.map((client) => client.closes("-ERR 'Authentication Timeout'\r\n")));
   });
 });
 
-conformance('a client that says CONNECT twice', users, (suite) => {
+conformance('a second CONNECT', users, (suite) => {
   const again = (options: object) => `CONNECT ${JSON.stringify({ verbose: false, ...options })}\r\n`;
 
-  it('becomes the other user, in the account of that one', async () => {
+  it('moves the client to the account of the new user', async () => {
     const client = await suite.connect(alice);
     const [a, b] = [await suite.connect(alice), await suite.connect({ user: 'bob', pass: 'pw' })];
     const s = suite.subject();
@@ -56,21 +56,21 @@ conformance('a client that says CONNECT twice', users, (suite) => {
     await b.receives(`MSG ${s} 1 1\r\nx\r\n`);
   });
 
-  it('may do what the other user may, and no more', async () => {
+  it('applies the permissions of the new user', async () => {
     const client = await suite.connect({ user: 'anne', pass: 'pw' });
     client.send(`PUB no 1\r\nx\r\n${again({ user: 'alice' })}PUB no 1\r\nx\r\n`);
     await client.receives(`-ERR 'Permissions Violation for Publish to "no"'\r\n`);
   });
 
-  it('is gone when the second one is wrong, and nothing behind it counts', async () => {
+  it('closes the connection when it is invalid, and ignores what follows it', async () => {
     const listener = await suite.connect(alice);
     const s = suite.subject();
     listener.send(`SUB ${s} 1\r\n`);
     await listener.receives('');
     for (const [second, answer] of [
       ['{"pass":"wrong"}', violation],
-      ['{"pass":7}', withoutAWord],
-      ['{', withoutAWord],
+      ['{"pass":7}', noError],
+      ['{', noError],
     ] as const) {
       const client = await suite.connect(alice);
       client.send(`CONNECT ${second}\r\nPUB ${s} 1\r\nx\r\n`);
@@ -79,7 +79,7 @@ conformance('a client that says CONNECT twice', users, (suite) => {
     await listener.receives('');
   });
 
-  it('may do it two hundred times in one packet', async () => {
+  it('is accepted two hundred times in one packet', async () => {
     const client = await suite.connect(alice);
     client.send('CONNECT {"verbose":true}\r\n'.repeat(200));
     await client.receives('+OK\r\n'.repeat(200));
@@ -89,7 +89,7 @@ conformance('a client that says CONNECT twice', users, (suite) => {
 const named = (length: number) => `CONNECT {"verbose":false,"name":"${'n'.repeat(length)}"}\r\n`;
 
 conformance('a CONNECT of 1 MB', '', (suite) => {
-  // nats-server hangs up with bytes unread; the reset that this makes may overtake its last words.
+  // nats-server closes the connection with bytes unread; the reset that this causes may overtake its error.
   const refuses = async (text: string) => {
     const client = await suite.open();
     client.send(text);
@@ -97,22 +97,22 @@ conformance('a CONNECT of 1 MB', '', (suite) => {
     if (suite.kind === 'broker' || last !== '') expect(last).toBe(tooLong);
   };
 
-  it('is refused', async () => {
+  it('is rejected', async () => {
     await refuses(named(1_048_576));
   });
 
-  it('is refused before its end has come', async () => {
+  it('is rejected before its end has arrived', async () => {
     await refuses(named(1_048_576).slice(0, -3));
   });
 
-  it('leaves the server as it was', async () => {
+  it('does not affect the next client', async () => {
     await refuses(named(1_048_576));
     await suite.connect();
   });
 });
 
 conformance('CONNECT where max_control_line is 2 MB', 'max_control_line: 2000000', (suite) => {
-  it('may be 1 MB long', async () => {
+  it('accepts a line of 1 MB', async () => {
     const client = await suite.open();
     client.send(named(1_048_576));
     await client.receives('');
@@ -124,14 +124,14 @@ conformance('CONNECT where max_control_line is 2 MB', 'max_control_line: 2000000
   it.each([
     ['arrays', '[', ']'],
     ['objects', '{"a":', '}'],
-  ])('may have 10,000 levels of %s, and no more', async (_, open, close) => {
+  ])('accepts 10,000 nested %s and rejects one more', async (_, open, close) => {
     const [deep, deeper, deepest] = [await suite.open(), await suite.open(), await suite.open()];
     deep.send(nested(open, close, 9_999));
     await deep.receives('');
     deeper.send(nested(open, close, 10_000));
-    await deeper.closes(withoutAWord);
+    await deeper.closes(noError);
     deepest.send(nested(open, close, 300_000));
-    await deepest.closes(withoutAWord);
+    await deepest.closes(noError);
   });
 });
 
@@ -158,16 +158,16 @@ conformance('JSON', '', (suite) => {
     '{"verbose":false}\0',
     '{'.repeat(4000),
     '['.repeat(4000),
-    // What is no value of its field, be it given again in its type behind that.
+    // A value of the wrong type, even when a valid value for the same field follows.
     '{"protocol":1.0}',
     '{"protocol":1e0}',
     '{"protocol":9223372036854775808}',
     '{"verbose":1,"verbose":false}',
     '{"user":{},"USER":"u"}',
-  ])('of a CONNECT is wrong: %.40s', async (json) => {
+  ])('is rejected in a CONNECT: %.40s', async (json) => {
     const client = await suite.open();
     client.send(`CONNECT ${json}\r\n`);
-    await client.closes(withoutAWord);
+    await client.closes(noError);
   });
 
   it.each([
@@ -178,38 +178,38 @@ conformance('JSON', '', (suite) => {
     '{"verbose":false,"":1,"a":1e999,"__proto__":{"verbose":true}}',
     `{"verbose":false,"deep":${'['.repeat(1900)}${']'.repeat(1900)}}`,
     ' \t {\t"verbose" :\tfalse } ',
-  ])('of a CONNECT is right: %.40s', async (json) => {
+  ])('is accepted in a CONNECT: %.40s', async (json) => {
     const client = await suite.open();
     client.send(`CONNECT ${json}\r\n`);
     await client.receives('');
   });
 
-  it('need not be UTF-8', async () => {
+  it('is accepted in a CONNECT when it is not valid UTF-8', async () => {
     const client = await suite.open();
     client.send(bytes('CONNECT {"verbose":false,"name":"\xff\xc3"}\r\n'));
     await client.receives('');
   });
 
-  it('of a number too large for a protocol is told as one', async () => {
+  it('reports a protocol number beyond the safe integers as an invalid protocol', async () => {
     const client = await suite.open();
     client.send('CONNECT {"protocol":9007199254740993}\r\n');
     await client.closes("-ERR 'invalid client protocol'\r\n");
   });
 
-  it.each(['[]', '7', '{', '"x"', ''])('of an INFO is wrong: %s', async (json) => {
+  it.each(['[]', '7', '{', '"x"', ''])('is rejected in an INFO: %s', async (json) => {
     const client = await suite.connect();
     client.send(`INFO ${json}\r\n`);
-    await client.closes(withoutAWord);
+    await client.closes(noError);
   });
 });
 
-conformance('every byte', '', (suite) => {
+conformance('bytes in the arguments of operations', '', (suite) => {
   describe.each([
     ['within a token', (byte: string) => `a${byte}b`],
-    // Without those that stand for other tokens, or for none.
+    // Except the bytes that form another token, or an empty one.
     ['as a token', (byte: string) => ('.*>'.includes(byte) ? `x${byte}x` : byte)],
   ])('%s', (_, place) => {
-    it('but white space is part of a subject, a reply, a queue group and an id', async () => {
+    it('accepts every byte except white space in a subject, a reply, a queue group and an id', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const expected: string[] = [];
@@ -224,7 +224,7 @@ conformance('every byte', '', (suite) => {
       await client.receives(bytes(expected.join('')));
     });
 
-    it('but white space is part of the subject in pedantic mode too', async () => {
+    it('accepts every byte except white space in a subject in pedantic mode', async () => {
       const client = await suite.connect({ pedantic: true });
       const s = suite.subject();
       const expected: string[] = [];
@@ -237,14 +237,14 @@ conformance('every byte', '', (suite) => {
     });
   });
 
-  it.each([' ', '\t', '\r', ' \r\t'])('%j parts the arguments of SUB', async (blank) => {
+  it.each([' ', '\t', '\r', ' \r\t'])('accepts %j between the arguments of SUB', async (blank) => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s}${blank}group${blank}7\r\nPUB ${s} 1\r\nx\r\n`);
     await client.receives(`MSG ${s} 7 1\r\nx\r\n`);
   });
 
-  it.each([' ', '\t', '\r'])('%j parts the arguments of UNSUB', async (blank) => {
+  it.each([' ', '\t', '\r'])('accepts %j between the arguments of UNSUB', async (blank) => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s} 7\r\nUNSUB${blank === '\r' ? ' ' : ''}${blank}7${blank}1\r\n`);
@@ -252,26 +252,32 @@ conformance('every byte', '', (suite) => {
     await client.receives(`MSG ${s} 7 1\r\nx\r\n`);
   });
 
-  it.each(['\r 1', ' \r\r\r 1', '1\r'])('"SUB %j" is short of an argument', async (rest) => {
-    const client = await suite.connect();
-    client.send(`SUB ${rest}\r\n`);
-    await client.closes(withoutAWord);
-  });
+  it.each(['\r 1', ' \r\r\r 1', '1\r'])(
+    'closes the connection on "SUB %j", which lacks an argument',
+    async (rest) => {
+      const client = await suite.connect();
+      client.send(`SUB ${rest}\r\n`);
+      await client.closes(noError);
+    },
+  );
 
-  it('of PUB may be a carriage return: only blanks part its arguments', async () => {
+  it('accepts a carriage return within a subject of PUB, whose arguments only blanks separate', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s}.* 1\r\nPUB ${s}.a\rb 1\r\nx\r\n`);
     await client.receives(`MSG ${s}.a\rb 1 1\r\nx\r\n`);
   });
 
-  it.each(['SUB a\nb 1', 'PUB a\nb 1', 'HPUB a\nb 1 1'])('%j ends at its newline', async (line) => {
-    const client = await suite.connect({ headers: true });
-    client.send(`${line}\r\n`);
-    await client.closes(withoutAWord);
-  });
+  it.each(['SUB a\nb 1', 'PUB a\nb 1', 'HPUB a\nb 1 1'])(
+    'ends the line %j at its first newline',
+    async (line) => {
+      const client = await suite.connect({ headers: true });
+      client.send(`${line}\r\n`);
+      await client.closes(noError);
+    },
+  );
 
-  it('as an operation is one nobody knows', async () => {
+  it('rejects every byte that starts no operation', async () => {
     const begins = 'CcHhIiPpSsUuMm+-\r';
     for (const byte of everyByte.filter((one) => !begins.includes(one))) {
       const client = await suite.connect();
@@ -281,18 +287,18 @@ conformance('every byte', '', (suite) => {
   });
 });
 
-conformance('a newline at the head of a published subject', '', (suite) => {
-  it('does not tear the lines of those who listen', async () => {
+conformance('a newline at the start of a published subject', '', (suite) => {
+  it('does not split the MSG line of subscribers', async () => {
     const [listener, client] = [await suite.connect(), await suite.connect()];
     listener.send('SUB > 1\r\n');
     await listener.receives('');
     client.send('PUB \n+OK 1\r\nx\r\n');
-    // nats-server hands such a subject on: what others read are two lines, the second as the stranger likes it.
+    // nats-server delivers such a subject: subscribers read two lines, and the publisher controls the second.
     if (suite.kind === 'nats-server') {
       await client.receives('');
       await listener.receives('MSG \n+OK 1 1\r\nx\r\n');
     } else {
-      await client.closes(withoutAWord);
+      await client.closes(noError);
       await listener.receives('');
     }
   });

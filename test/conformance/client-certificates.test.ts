@@ -1,4 +1,5 @@
-// Client certificates of every odd kind: whom the bundled broker lets in, and whom nats-server does.
+// Unusual client certificates: which ones the bundled broker and nats-server accept, and the reason that the broker
+// logs for a rejection.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
@@ -13,14 +14,14 @@ const server = makeLeaf(folder, 'server', ca, { usage: 'serverAuth' });
 
 interface Issue {
   readonly issuer?: Pair | undefined;
-  /** Lines of an extension section of openssl. */
+  /** Lines of an extension section in the configuration of openssl. */
   readonly extensions?: readonly string[];
   readonly subject?: string;
-  /** What `openssl genpkey` is told. */
+  /** Arguments of `openssl genpkey`. */
   readonly key?: readonly string[];
-  /** What `openssl x509` is told beyond that. */
+  /** Additional arguments of `openssl x509`. */
   readonly signing?: readonly string[];
-  /** What stands behind the certificate in its file. */
+  /** PEM text appended to the certificate file. */
   readonly chain?: string;
 }
 
@@ -29,7 +30,7 @@ const forClients = ['basicConstraints=critical,CA:FALSE', 'extendedKeyUsage=clie
 const forAuthorities = ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'];
 let made = 0;
 
-/** Makes a certificate, by default one that everybody takes. */
+/** Makes a certificate; by default one that both servers accept. */
 function issue(what: Issue = {}): Pair {
   const { issuer = ca, extensions = forClients, subject = '/CN=odd', key = curve('P-256') } = what;
   made++;
@@ -48,13 +49,13 @@ function issue(what: Issue = {}): Pair {
 
 const text = ({ cert }: Pair) => readFileSync(cert, 'latin1');
 
-/** Makes a leaf below an authority that is described. */
+/** Makes a leaf below an intermediate with these extensions. */
 function below(extensions: readonly string[], leaf: Issue = {}, authority: Issue = {}): Pair {
   const middle = issue({ subject: `/CN=middle ${made}`, extensions, ...authority });
   return issue({ ...leaf, issuer: middle, chain: text(middle) });
 }
 
-/** Makes a leaf below so many authorities. */
+/** Makes a leaf below a chain of `count` intermediates. */
 function deep(count: number): Pair {
   let issuer = ca;
   let chain = '';
@@ -68,7 +69,7 @@ function deep(count: number): Pair {
 const dnsNames = (count: number) =>
   `subjectAltName=${Array.from({ length: count }, (_, index) => `DNS:host-${index}.example.com`).join(',')}`;
 
-/** An extension of so many bytes that nobody knows. */
+/** An unknown extension whose value has this many bytes. */
 function blob(bytes: number): string {
   const length = bytes.toString(16).padStart(6, '0').match(/../g)?.join(':');
   return `1.2.3.4=DER:04:83:${length}${':00'.repeat(bytes)}`;
@@ -76,7 +77,7 @@ function blob(bytes: number): string {
 
 const clientWith = (...extensions: string[]) => issue({ extensions: [...forClients, ...extensions] });
 
-/** Makes a leaf with these names below an authority that may not sign for all. */
+/** Makes a leaf with these names below an authority with a name constraint. */
 function constrained(constraint: string, san: string, leaf: Issue = {}): Pair {
   const extensions = [...forAuthorities, `nameConstraints=critical,${constraint}`];
   return below(extensions, { extensions: [...forClients, `subjectAltName=${san}`], ...leaf });
@@ -106,135 +107,166 @@ function belowLeaf(): Pair {
   return issue({ issuer: leaf, chain: text(leaf) });
 }
 
-/** Whom both let in. */
-const welcome: [string, () => Pair][] = [
-  ['with nothing odd about it', () => issue()],
-  ['for no usage in particular', () => issue({ extensions: ['basicConstraints=critical,CA:FALSE'] })],
-  ['of version 1', () => issue({ extensions: [] })],
-  ['for signatures', () => clientWith('keyUsage=critical,digitalSignature')],
-  ['for key agreement', () => clientWith('keyUsage=critical,keyAgreement')],
-  ['with a curve of 521 bits', () => issue({ key: curve('P-521') })],
-  ['signed by SHA-512', () => issue({ signing: ['-sha512'] })],
-  ['with an extension that nobody knows', () => clientWith('1.2.3.4=DER:05:00')],
-  ['with a thousand names', () => clientWith(dnsNames(1000))],
+/** Certificates that both servers accept. */
+const acceptedByBoth: [string, () => Pair][] = [
+  ['of an ordinary kind', () => issue()],
+  ['without an extended key usage', () => issue({ extensions: ['basicConstraints=critical,CA:FALSE'] })],
+  ['of X.509 version 1', () => issue({ extensions: [] })],
+  ['with the key usage digitalSignature', () => clientWith('keyUsage=critical,digitalSignature')],
+  ['with the key usage keyAgreement', () => clientWith('keyUsage=critical,keyAgreement')],
+  ['with a P-521 key', () => issue({ key: curve('P-521') })],
+  ['signed with SHA-512', () => issue({ signing: ['-sha512'] })],
+  ['with an unknown extension', () => clientWith('1.2.3.4=DER:05:00')],
+  ['with 1,000 DNS names', () => clientWith(dnsNames(1000))],
   ['of 60 KB', () => clientWith(blob(60_000))],
   ['without a subject', () => issue({ subject: '/' })],
-  ['ten authorities down', () => deep(10)],
-  ['with a name that its authority may sign', () => constrained('permitted;DNS:a.test', 'DNS:b.a.test')],
-  ['with the root behind it', () => issue({ chain: text(ca) })],
-  ['with the certificates of others behind it', () => issue({ chain: text(server) + text(server) })],
-  ['with its authorities in the wrong order', outOfOrder],
+  ['below ten intermediates', () => deep(10)],
+  [
+    'with a DNS name that the constraints of its authority permit',
+    () => constrained('permitted;DNS:a.test', 'DNS:b.a.test'),
+  ],
+  ['followed by the root', () => issue({ chain: text(ca) })],
+  ['followed by unrelated certificates', () => issue({ chain: text(server) + text(server) })],
+  ['whose intermediates are out of order', outOfOrder],
 ];
 
-/** Whom both refuse, and why. */
-const strangers: [string, () => Pair, RegExp][] = [
-  ['for servers', () => issue({ extensions: ['extendedKeyUsage=serverAuth'] }), /usage is serverAuth$/],
-  ['for code', () => issue({ extensions: ['extendedKeyUsage=codeSigning'] }), /usage is codeSigning$/],
-  ['that has expired', () => issue({ signing: ['-days', '-1'] }), /CN=odd expired at/],
-  ['signed by SHA-1', () => issue({ signing: ['-sha1'] }), /CA signature digest algorithm too weak/],
+/** Certificates that both servers reject, with the reason that the broker logs. */
+const rejectedByBoth: [string, () => Pair, RegExp][] = [
   [
-    'with a critical extension that nobody knows',
+    'with the usage serverAuth only',
+    () => issue({ extensions: ['extendedKeyUsage=serverAuth'] }),
+    /usage is serverAuth$/,
+  ],
+  [
+    'with the usage codeSigning only',
+    () => issue({ extensions: ['extendedKeyUsage=codeSigning'] }),
+    /usage is codeSigning$/,
+  ],
+  ['that has expired', () => issue({ signing: ['-days', '-1'] }), /CN=odd expired at/],
+  ['signed with SHA-1', () => issue({ signing: ['-sha1'] }), /CA signature digest algorithm too weak/],
+  [
+    'with an unknown critical extension',
     () => clientWith('1.2.3.4=critical,DER:05:00'),
     /unhandled critical extension/,
   ],
-  ['of 230 KB, with ten thousand names', () => clientWith(dnsNames(10_000)), /excessive message size/],
+  ['of 230 KB, with 10,000 DNS names', () => clientWith(dnsNames(10_000)), /excessive message size/],
   [
-    'with a name its authority may not sign',
+    'with a DNS name that the constraints of its authority do not permit',
     () => constrained('permitted;DNS:a.test', 'DNS:a.b.test'),
     /permitted subtree violation/,
   ],
   [
-    'with a name its authority must not sign',
+    'with a DNS name that the constraints of its authority exclude',
     () => constrained('excluded;DNS:a.test', 'DNS:a.test'),
     /excluded subtree violation/,
   ],
   [
-    'with an e-mail address its authority may not sign',
+    'with an e-mail address that the constraints of its authority do not permit',
     () => constrained('permitted;email:a.test', 'email:x@b.test'),
     /permitted subtree violation/,
   ],
   [
-    'with a URI its authority may not sign',
+    'with a URI that the constraints of its authority do not permit',
     () => constrained('permitted;URI:a.test', 'URI:spiffe://b.test/x'),
     /permitted subtree violation/,
   ],
   [
-    'with an address its authority may not sign',
+    'with an IP address that the constraints of its authority do not permit',
     () => constrained('permitted;IP:10.0.0.0/255.0.0.0', 'IP:11.0.0.1'),
     /permitted subtree violation/,
   ],
   [
-    'of a certificate that is no authority',
+    'issued by a certificate that is not an authority',
     () => below(['basicConstraints=critical,CA:FALSE']),
     /an authority above client certificate CN=odd may not issue/,
   ],
   [
-    'of one without basic constraints',
+    'issued by an authority without basic constraints',
     () => below(['keyUsage=critical,keyCertSign']),
     /invalid CA certificate/,
   ],
-  ['of one without extensions', () => below([]), /may not issue/],
-  ['of a Netscape authority', () => below(['nsCertType=sslCA']), /invalid CA certificate/],
+  ['issued by an authority without extensions', () => below([]), /may not issue/],
   [
-    'of an authority that may not sign',
+    'issued by an authority that only nsCertType marks as one',
+    () => below(['nsCertType=sslCA']),
+    /invalid CA certificate/,
+  ],
+  [
+    'issued by an authority without the key usage keyCertSign',
     () => below(['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,digitalSignature']),
     /key ?usage does not include certificate signing/i,
   ],
   [
-    'of an authority for servers',
+    'issued by an authority with the usage serverAuth only',
     () => below([...forAuthorities, 'extendedKeyUsage=serverAuth']),
     /may not issue certificates for clients/,
   ],
   [
-    'of an authority that has expired',
+    'issued by an expired authority',
     () => below(forAuthorities, {}, { signing: ['-days', '-1'] }),
     /an authority above .* has expired/,
   ],
   [
-    'of an authority with a critical extension that nobody knows',
+    'issued by an authority with an unknown critical extension',
     () => below([...forAuthorities, '1.2.3.4=critical,DER:05:00']),
     /unhandled critical extension/,
   ],
   [
-    'of an authority signed by SHA-1',
+    'issued by an authority that is signed with SHA-1',
     () => below(forAuthorities, {}, { signing: ['-sha1'] }),
     /CA signature digest algorithm too weak/,
   ],
-  ['of an authority further down than allowed', belowPathLength, /path length constraint exceeded/],
-  ['of an authority that has only the name of a trusted one', namesake, /CN=ca/],
-  ['of another client', belowLeaf, /may not issue/],
+  [
+    'issued by an authority below the permitted path length',
+    belowPathLength,
+    /path length constraint exceeded/,
+  ],
+  ['issued by an untrusted authority with the name of a trusted one', namesake, /CN=ca/],
+  ['issued by another client certificate', belowLeaf, /may not issue/],
 ];
 
-/** Whom only nats-server lets in: OpenSSL wants a usage said in so many words, and takes common names for host names. */
-const onlyThere: [string, () => Pair][] = [
-  ['for any usage', () => issue({ extensions: ['extendedKeyUsage=anyExtendedKeyUsage'] })],
-  ['for the encryption of keys', () => clientWith('keyUsage=critical,keyEncipherment')],
+/**
+ * Certificates that only nats-server accepts: OpenSSL requires clientAuth itself where a usage is given, and checks
+ * common names as host names.
+ */
+const acceptedByNatsServer: [string, () => Pair][] = [
+  [
+    'with the usage anyExtendedKeyUsage',
+    () => issue({ extensions: ['extendedKeyUsage=anyExtendedKeyUsage'] }),
+  ],
+  ['with the key usage keyEncipherment only', () => clientWith('keyUsage=critical,keyEncipherment')],
   [
     'that is an authority itself',
     () => issue({ extensions: [...forAuthorities, 'extendedKeyUsage=clientAuth'] }),
   ],
-  ['of an authority for any usage', () => below([...forAuthorities, 'extendedKeyUsage=anyExtendedKeyUsage'])],
   [
-    'with a common name its authority may not sign',
+    'issued by an authority with the usage anyExtendedKeyUsage',
+    () => below([...forAuthorities, 'extendedKeyUsage=anyExtendedKeyUsage']),
+  ],
+  [
+    'with a common name that the constraints of its authority do not permit',
     () => constrained('permitted;DNS:a.test', 'email:x@a.test', { subject: '/CN=b.test' }),
   ],
 ];
 
-/** Whom only the bundled broker lets in, all of them from a trusted authority: Go does not know their kind. */
-const onlyHere: [string, () => Pair][] = [
+/** Certificates that only the bundled broker accepts, all issued by a trusted authority: Go does not support them. */
+const acceptedByBroker: [string, () => Pair][] = [
   [
-    'with an RSA key for PSS only',
+    'with an RSA-PSS key',
     () => issue({ key: ['-algorithm', 'RSA-PSS', '-pkeyopt', 'rsa_keygen_bits:2048'] }),
   ],
   ['with an Ed448 key', () => issue({ key: ['-algorithm', 'ED448'] })],
-  ['of an authority with an Ed448 key', () => below(forAuthorities, {}, { key: ['-algorithm', 'ED448'] })],
+  [
+    'issued by an authority with an Ed448 key',
+    () => below(forAuthorities, {}, { key: ['-algorithm', 'ED448'] }),
+  ],
   ['with a negative serial number', () => issue({ signing: ['-set_serial', '-5'] })],
   ['of 90 KB', () => clientWith(blob(90_000))],
 ];
 
 function as(pair: Pair, version: 'TLSv1.2' | 'TLSv1.3'): WireOptions {
   const own = { cert: readFileSync(pair.cert), key: readFileSync(pair.key) };
-  // So that this side takes anything.
+  // Accept every algorithm on this side, so that only the server decides.
   const only = { minVersion: version, maxVersion: version, ciphers: 'DEFAULT@SECLEVEL=0' };
   return { tls: { ca: readFileSync(ca.cert), host: '127.0.0.1', ...own, ...only } };
 }
@@ -243,32 +275,33 @@ const versions = ['TLSv1.2', 'TLSv1.3'] as const;
 const files = `cert_file: "${server.cert}", key_file: "${server.key}", ca_file: "${ca.cert}"`;
 
 conformance('a client certificate', `tls { ${files}, verify: true, timeout: 10 }`, (suite) => {
-  const letsIn = async (pair: Pair) => {
+  const isAccepted = async (pair: Pair) => {
     for (const version of versions) await suite.connect({}, as(pair, version));
   };
-  // In TLS 1.3 a client is done before the server has judged it: the verdict shows on the first PING.
-  const refuses = async (pair: Pair) => {
+  // A TLS 1.3 client completes its handshake before the server has verified its certificate; the rejection shows at
+  // the first PING.
+  const isRejected = async (pair: Pair) => {
     for (const version of versions) {
       await expect(suite.connect({}, as(pair, version))).rejects.toThrow();
     }
   };
 
-  it.each(welcome)('%s is let in', (_, make) => letsIn(make()));
+  it.each(acceptedByBoth)('accepts a client certificate %s', (_, make) => isAccepted(make()));
 
-  it.each(strangers)('%s is refused', async (_, make, reason) => {
+  it.each(rejectedByBoth)('rejects a client certificate %s', async (_, make, reason) => {
     const before = suite.server.log().length;
-    await refuses(make());
+    await isRejected(make());
     if (suite.kind === 'broker')
       expect(suite.server.log().slice(before)).toMatch(
         new RegExp(`TLS handshake error: .*${reason.source}`, 'm'),
       );
   });
 
-  it.each(onlyThere)('%s is let in by nats-server only', (_, make) =>
-    suite.kind === 'broker' ? refuses(make()) : letsIn(make()),
+  it.each(acceptedByNatsServer)('is accepted by nats-server only: %s', (_, make) =>
+    suite.kind === 'broker' ? isRejected(make()) : isAccepted(make()),
   );
 
-  it.each(onlyHere)('%s is let in by the bundled broker only', (_, make) =>
-    suite.kind === 'broker' ? letsIn(make()) : refuses(make()),
+  it.each(acceptedByBroker)('is accepted by the bundled broker only: %s', (_, make) =>
+    suite.kind === 'broker' ? isAccepted(make()) : isRejected(make()),
   );
 });

@@ -1,5 +1,5 @@
-// What two servers of one cluster, the broker and a real nats-server, tell in monitoring of each other and of themselves:
-// every key with its JSON type, and what has been sent over the route between them.
+// Compares what the broker and a real nats-server, two nodes of one cluster, report in monitoring about each other
+// and themselves: every key with its JSON type, and the counters of the route between them.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { askJson, monitorUrlOf, typesOf } from '../support/monitoring.ts';
 import { describePeer } from '../support/peers.ts';
@@ -14,7 +14,7 @@ http: "127.0.0.1:-1"
 cluster { name: c, listen: "127.0.0.1:-1", permissions: ${permissions}, routes: [${routes}] }
 `;
 
-describePeer('nats-server', 'monitoring of a cluster, beside nats-server', (bin) => {
+describePeer('nats-server', 'monitoring of a cluster, compared with nats-server', (bin) => {
   let mine: ServerUnderTest;
   let real: ServerUnderTest;
   const wires: Wire[] = [];
@@ -61,21 +61,21 @@ describePeer('nats-server', 'monitoring of a cluster, beside nats-server', (bin)
   });
 
   describe.each(['/routez', '/routez?subs=1', '/routez?subs=detail', '/varz'])('%s', (path) => {
-    it('has the keys of nats-server with their types', async () => {
+    it('has the same keys and types as nats-server', async () => {
       const relevant = (document: Record<string, unknown>) =>
         path === '/varz' ? { cluster: document.cluster, connect_urls: document.connect_urls } : document;
       const [a, b] = (await both(path)).map((document) => typesOf(relevant(document))) as [
         Map<string, string>,
         Map<string, string>,
       ];
-      // Only one of the two is told whom to connect to, and only one has a pool of routes.
+      // Only one node is configured with a route URL, and only nats-server has a pool of routes.
       const own = ['cluster.urls', 'cluster.urls[]', 'cluster.pool_size'];
       const different = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
       expect(different.filter((key) => !own.includes(key))).toEqual([]);
     });
   });
 
-  it('says the same of the route from both ends', async () => {
+  it('reports the same route from both ends', async () => {
     const steady = ['import', 'export', 'subscriptions', 'subscriptions_list_detail', 'compression'] as const;
     const [a, b] = await both('/routez?subs=detail');
     const pick = ({ routes: [route] }: { routes: Record<string, unknown>[] }) =>
@@ -93,7 +93,7 @@ describePeer('nats-server', 'monitoring of a cluster, beside nats-server', (bin)
     expect(a.routes[0].out_bytes).toBe(b.routes[0].in_bytes);
   });
 
-  it('counts routes, servers and what went between them', async () => {
+  it('reports the same routes, remotes, connect URLs and subscriptions, and counts routed messages', async () => {
     const [a, b] = await both('/varz');
     expect(a).toMatchObject({ routes: 1, remotes: 1, cluster: { name: 'c', addr: '127.0.0.1' } });
     expect(b).toMatchObject({ routes: 1, remotes: 1 });

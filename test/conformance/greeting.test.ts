@@ -1,4 +1,4 @@
-// What a server says first, and how it takes CONNECT, PING and PONG.
+// The greeting of a server, and its answers to CONNECT, PING and PONG.
 import { describe, expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -9,12 +9,12 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       expect(greeting).toMatch(/^INFO \{[^\r\n]*\} \r\n$/);
     });
 
-    it('carries what a client needs to know of the server', async () => {
+    it('names the server, its version, its limits and the client', async () => {
       const { info } = await suite.open();
       expect(info).toMatchObject({
         server_id: expect.stringMatching(/^N[A-Z2-7]{55}$/),
         server_name: 'greeter',
-        // Clients judge by it what they may ask for.
+        // Clients derive from the version which features they may use.
         version: expect.stringMatching(/^2\.\d+\.\d+$/),
         proto: 1,
         go: expect.any(String),
@@ -27,7 +27,7 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       });
     });
 
-    it('leaves out what is not so', async () => {
+    it('omits the fields that do not apply', async () => {
       const { info } = await suite.open();
       for (const absent of [
         'auth_required',
@@ -42,7 +42,7 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       }
     });
 
-    it('gives every connection the same server and a higher client_id', async () => {
+    it('gives each connection the same server_id and a higher client_id', async () => {
       const first = await suite.open();
       const second = await suite.open();
       expect(second.info.server_id).toBe(first.info.server_id);
@@ -51,20 +51,20 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
   });
 
   describe('CONNECT', () => {
-    it('with verbose is answered +OK', async () => {
+    it('is answered +OK when verbose is on', async () => {
       const client = await suite.open();
       client.send('CONNECT {"verbose":true}\r\n');
       await client.receives('+OK\r\n');
     });
 
-    it('without verbose is answered nothing', async () => {
+    it('is not answered when verbose is off', async () => {
       const client = await suite.open();
       client.send('CONNECT {"verbose":false}\r\n');
       await client.receives('');
     });
 
     it.each(['{}', '{"verbose":null}', 'null', '{"pedantic":false}'])(
-      'takes verbose for granted in %s',
+      'turns verbose on by default for %s',
       async (options) => {
         const client = await suite.open();
         client.send(`CONNECT ${options}\r\n`);
@@ -80,17 +80,17 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       ['with spaces at the end', 'CONNECT {"verbose":true}  \r\n'],
       ['with a bare line feed', 'CONNECT {"verbose":true}\n'],
       ['with names of options in any case', 'CONNECT {"VERBOSE":true}\r\n'],
-      ['with options nobody knows', 'CONNECT {"verbose":true,"colour":{"deep":[1,2,{}]}}\r\n'],
+      ['with unknown options', 'CONNECT {"verbose":true,"colour":{"deep":[1,2,{}]}}\r\n'],
       [
-        'with what clients say of themselves',
+        'with the name, language and version of the client',
         'CONNECT {"verbose":true,"lang":"ts","version":"3.3.1","name":"ü 1"}\r\n',
       ],
       ['with escapes in its JSON', 'CONNECT {"v\\u0065rbose":true}\r\n'],
       [
-        'with credentials nobody asked for',
+        'with credentials on a server that needs none',
         'CONNECT {"verbose":true,"user":"u","pass":"p","auth_token":"t"}\r\n',
       ],
-    ])('is taken %s', async (_, line) => {
+    ])('is accepted %s', async (_, line) => {
       const client = await suite.connect();
       client.send(line);
       await client.receives('+OK\r\n');
@@ -101,37 +101,40 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       ['a bare word', 'verbose'],
       ['an array', '[]'],
       ['a number', '7'],
-      ['something after the object', '{}x'],
+      ['text after the object', '{}x'],
       ['a number for verbose', '{"verbose":1}'],
       ['a string for protocol', '{"protocol":"1"}'],
       ['a fraction for protocol', '{"protocol":1.5}'],
       ['a number for user', '{"user":1}'],
-      ['nothing', ''],
-    ])('with %s closes the connection without a word', async (_, options) => {
+      ['no JSON', ''],
+    ])('closes the connection without an error when it has %s', async (_, options) => {
       const client = await suite.open();
       client.send(`CONNECT ${options}\r\nPING\r\n`);
       await client.closes('');
     });
 
-    it.each([2, -1, 99])('with protocol %i is refused', async (protocol) => {
+    it.each([2, -1, 99])('is rejected with protocol %i', async (protocol) => {
       const client = await suite.open();
       client.send(`CONNECT {"verbose":true,"protocol":${protocol}}\r\nPING\r\n`);
       await client.closes("-ERR 'invalid client protocol'\r\n");
     });
 
-    it('with no_responders needs headers', async () => {
+    it('is rejected with no_responders but without headers', async () => {
       const client = await suite.open();
       client.send('CONNECT {"no_responders":true}\r\nPING\r\n');
       await client.closes("-ERR 'no responders requires headers support'\r\n");
     });
 
-    it.each(['{"account":"A"}', '{"new_account":true}'])('cannot choose an account: %s', async (options) => {
-      const client = await suite.open();
-      client.send(`CONNECT ${options}\r\nPING\r\n`);
-      await client.closes("-ERR 'Authorization Violation'\r\n");
-    });
+    it.each(['{"account":"A"}', '{"new_account":true}'])(
+      'is rejected when it chooses an account: %s',
+      async (options) => {
+        const client = await suite.open();
+        client.send(`CONNECT ${options}\r\nPING\r\n`);
+        await client.closes("-ERR 'Authorization Violation'\r\n");
+      },
+    );
 
-    it('again changes the options', async () => {
+    it('changes the options of the client when it is repeated', async () => {
       const client = await suite.connect();
       client.send('CONNECT {"verbose":true}\r\n');
       await client.receives('+OK\r\n');
@@ -139,14 +142,14 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       await client.receives('');
     });
 
-    it('again keeps the options it does not name', async () => {
+    it('keeps the options that a repeated CONNECT does not name', async () => {
       const client = await suite.connect({ echo: false });
       const s = suite.subject();
       client.send(`CONNECT {"name":"again"}\r\nSUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`);
       await client.receives('');
     });
 
-    it('again drops the subscriptions so far', async () => {
+    it('drops the subscriptions of the client when it is repeated', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\n`);
@@ -155,7 +158,7 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       await client.receives('');
     });
 
-    it('with protocol 1 is answered an INFO after the first PONG, and only then', async () => {
+    it('triggers a second INFO after the first PONG when the protocol is 1', async () => {
       const client = await suite.open();
       client.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');
       await client.reads('PONG\r\n');
@@ -168,27 +171,27 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       await client.receives('');
     });
 
-    it('with protocol 0 gets no second INFO', async () => {
+    it('triggers no second INFO when the protocol is 0', async () => {
       const client = await suite.connect({ protocol: 0 });
       await client.receives('');
     });
   });
 
   describe('before CONNECT', () => {
-    it('a PING is answered', async () => {
+    it('answers a PING', async () => {
       const client = await suite.open();
       client.send('PING\r\n');
       await client.reads('PONG\r\n');
     });
 
-    it('operations work, in verbose and pedantic mode', async () => {
+    it('processes operations in verbose and pedantic mode', async () => {
       const client = await suite.open();
       const s = suite.subject();
       client.send(`SUB ${s}.* 1\r\nPUB ${s}.* 1\r\nx\r\n`);
       await client.receives(`+OK\r\n-ERR 'Invalid Publish Subject'\r\n+OK\r\nMSG ${s}.* 1 1\r\nx\r\n`);
     });
 
-    it('headers are not taken', async () => {
+    it('closes the connection on HPUB without an error', async () => {
       const client = await suite.open();
       client.send(`HPUB ${suite.subject()} 12 12\r\nNATS/1.0\r\n\r\n\r\nPING\r\n`);
       await client.closes('');
@@ -196,20 +199,23 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
   });
 
   describe('PING and PONG', () => {
-    it.each(['PING\r\n', 'ping\r\n', 'PiNg\n', 'PING  \r\n', 'PINGED\r\n'])('%j is a PING', async (line) => {
-      const client = await suite.connect();
-      client.send(line);
-      await client.receives('PONG\r\n');
-    });
+    it.each(['PING\r\n', 'ping\r\n', 'PiNg\n', 'PING  \r\n', 'PINGED\r\n'])(
+      'answers %j with PONG',
+      async (line) => {
+        const client = await suite.connect();
+        client.send(line);
+        await client.receives('PONG\r\n');
+      },
+    );
 
-    it('answers every PING of a packet', async () => {
+    it('answers each PING of a packet', async () => {
       const client = await suite.connect();
       client.send('PING\r\n'.repeat(50));
       await client.receives('PONG\r\n'.repeat(50));
     });
 
     it.each(['PONG\r\n', 'pong\n', 'PONG PONG\r\n', '+OK\r\n', '+ok then\r\n'])(
-      'takes %j without an answer',
+      'ignores %j',
       async (line) => {
         const client = await suite.connect();
         client.send(line);
@@ -217,19 +223,19 @@ conformance('greeting', 'server_name: "greeter"', (suite) => {
       },
     );
 
-    it('takes an INFO from a client without an answer', async () => {
+    it('ignores an INFO from a client', async () => {
       const client = await suite.connect();
       client.send('INFO {"server_id":"me"}\r\n');
       await client.receives('');
     });
 
-    it('closes on an INFO that is not JSON', async () => {
+    it('closes the connection on an INFO that is not JSON', async () => {
       const client = await suite.connect();
       client.send('INFO me\r\n');
       await client.closes('');
     });
 
-    it('closes on an -ERR from a client', async () => {
+    it('closes the connection on an -ERR from a client', async () => {
       const client = await suite.connect();
       client.send("-ERR 'I give up'\r\n");
       await client.closes('');

@@ -1,4 +1,4 @@
-// What accounts export and import: streams, services and the way back of answers, byte for byte.
+// Imports and exports between accounts: streams, services and the path of replies, compared byte for byte.
 import { describe, expect, it } from 'vitest';
 import type { Wire } from '../support/wire.ts';
 import { conformance, type Suite } from './suite.ts';
@@ -53,7 +53,7 @@ const configuration = `accounts {
   D { users: [ { user: d, password: d } ] }
 }`;
 
-/** Measures are not the same twice. */
+/** Removes measured times, which differ between runs. */
 const withoutMeasures = (text: string) => text.replace(/,"rtt":\d+/g, '');
 
 conformance('imports and exports', configuration, (suite) => {
@@ -77,7 +77,7 @@ conformance('imports and exports', configuration, (suite) => {
     client.end();
   }
 
-  /** The reply subject that a request to a service came with. */
+  /** Reads one request to a service, expects it to be exactly this, and returns its reply subject. */
   async function request(service: Wire, expected: (reply: string) => string): Promise<string> {
     const text = withoutMeasures(await service.drain());
     const reply = /_R_\.[0-9A-Za-z]{6}\.[0-9A-Za-z]{6}/.exec(text)?.[0] ?? 'no reply subject';
@@ -87,54 +87,54 @@ conformance('imports and exports', configuration, (suite) => {
 
   describe('a stream', () => {
     it.each([
-      ['its whole subject', 'in.news.>', 'news.a.b', 'in.news.a.b'],
+      ['the whole import', 'in.news.>', 'news.a.b', 'in.news.a.b'],
       ['everything', '>', 'news.a', 'in.news.a'],
-      ['a part of it', 'in.news.sport.*', 'news.sport.1', 'in.news.sport.1'],
+      ['part of it', 'in.news.sport.*', 'news.sport.1', 'in.news.sport.1'],
       ['one subject of it', 'in.news.one', 'news.one', 'in.news.one'],
-      ['what overlaps it', '*.news.x.>', 'news.x.y.z', 'in.news.x.y.z'],
-      ['a wildcard in the place of the prefix', '*.news.wild', 'news.wild', 'in.news.wild'],
+      ['an overlapping wildcard subject', '*.news.x.>', 'news.x.y.z', 'in.news.x.y.z'],
+      ['a wildcard in place of the prefix', '*.news.wild', 'news.wild', 'in.news.wild'],
       ['the name that the import gives it', 'renamed.exact', 'exact', 'renamed.exact'],
-      ['that name with a wildcard', 'renamed.*', 'exact', 'renamed.exact'],
-      ['what the mapping makes of it', 'door.*.of.*', 'room.1.door.2', 'door.2.of.1'],
-      ['a part of what the mapping makes of it', 'door.2.of.*', 'room.1.door.2', 'door.2.of.1'],
-      ['one subject that the mapping makes', 'door.4.of.3', 'room.3.door.4', 'door.4.of.3'],
-      ['more than the mapping makes', 'door.>', 'room.5.door.6', 'door.6.of.5'],
-      ['an overlap with what the mapping makes', '*.8.*.7', 'room.7.door.8', 'door.8.of.7'],
-      ['one that is private, and exported to it', 'private.>', 'private.one', 'private.one'],
-      ['the subject that has its name', 'team.>', 'team.B.x', 'team.B.x'],
-    ])('comes to who subscribes to %s', async (_, wanted, published, delivered) => {
+      ['that name by a wildcard', 'renamed.*', 'exact', 'renamed.exact'],
+      ['the mapped subject', 'door.*.of.*', 'room.1.door.2', 'door.2.of.1'],
+      ['part of the mapped subject', 'door.2.of.*', 'room.1.door.2', 'door.2.of.1'],
+      ['one mapped subject', 'door.4.of.3', 'room.3.door.4', 'door.4.of.3'],
+      ['a superset of the mapped subjects', 'door.>', 'room.5.door.6', 'door.6.of.5'],
+      ['a wildcard that overlaps the mapped subjects', '*.8.*.7', 'room.7.door.8', 'door.8.of.7'],
+      ['a private stream that is exported to the account', 'private.>', 'private.one', 'private.one'],
+      ['the subject that contains the name of the account', 'team.>', 'team.B.x', 'team.B.x'],
+    ])('is delivered to a subscriber of %s', async (_, wanted, published, delivered) => {
       const subscriber = await subscribed('b', `SUB ${wanted} 1`);
       await publishes('a', [published, 'hi']);
       await subscriber.receives(`MSG ${delivered} 1 2\r\nhi\r\n`);
     });
 
     it.each([
-      ['under its own subject', 'b', 'news.>', 'news.a'],
-      ['which does not overlap', 'b', 'in.news.sport.*', 'news.music.1'],
-      ['of which only a part is imported', 'b', 'private.*', 'private.two'],
-      ['with the name of another account', 'b', 'team.>', 'team.C.x'],
-      ['in an account that imports nothing', 'd', '>', 'news.a'],
-      ['through another account', 'c', 'in.news.>', 'news.us.a'],
-      ['longer than the mapping', 'b', 'door.>', 'room.1.door.2.x'],
-    ])('does not come %s', async (_, user, wanted, published) => {
+      ['under the subject of the export when the import renames it', 'b', 'news.>', 'news.a'],
+      ['for a subject that does not overlap the subscription', 'b', 'in.news.sport.*', 'news.music.1'],
+      ['for a subject outside the imported part', 'b', 'private.*', 'private.two'],
+      ['for a subject that contains the name of another account', 'b', 'team.>', 'team.C.x'],
+      ['to an account that imports nothing', 'd', '>', 'news.a'],
+      ['through the import of another account', 'c', 'in.news.>', 'news.us.a'],
+      ['for a subject longer than the mapping', 'b', 'door.>', 'room.1.door.2.x'],
+    ])('is not delivered %s', async (_, user, wanted, published) => {
       const subscriber = await subscribed(user, `SUB ${wanted} 1`);
       await publishes('a', [published, 'hi']);
       await subscriber.receives('');
     });
 
-    it('comes once to a client, for each subscription that it is for', async () => {
+    it('is delivered once for each matching subscription of a client', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.> 1', 'SUB in.*.a 2', 'SUB in.news.b 3');
       await publishes('a', ['news.a', 'hi']);
       await subscriber.receivesInAnyOrder('MSG in.news.a 1 2\r\nhi\r\n', 'MSG in.news.a 2 2\r\nhi\r\n');
     });
 
-    it('goes one way only', async () => {
+    it('is delivered from the exporting to the importing account only', async () => {
       const subscriber = await subscribed('a', 'SUB news.> 1', 'SUB in.> 2');
       await publishes('b', ['in.news.a', 'hi'], ['news.a', 'hi']);
       await subscriber.receives('');
     });
 
-    it('comes beside what the account publishes itself', async () => {
+    it('is delivered together with messages that the importing account publishes', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.c 1');
       await publishes('b', ['in.news.c', '1']);
       await publishes('a', ['news.c', '2']);
@@ -151,7 +151,7 @@ conformance('imports and exports', configuration, (suite) => {
       await subscriber.receives('HMSG in.news.h 1 back 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n');
     });
 
-    it('is cut of its headers for who takes none', async () => {
+    it('loses its headers for a subscriber that does not enable them', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.> 1');
       const publisher = await as('a');
       publisher.send('HPUB news.h 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n');
@@ -159,7 +159,7 @@ conformance('imports and exports', configuration, (suite) => {
       await subscriber.receives('MSG in.news.h 1 2\r\nhi\r\n');
     });
 
-    it('comes to one member of a queue group', async () => {
+    it('is delivered to one member of a queue group', async () => {
       const [one, two] = [
         await subscribed('b', 'SUB in.news.q g 1'),
         await subscribed('b2', 'SUB in.news.> g 1'),
@@ -170,7 +170,7 @@ conformance('imports and exports', configuration, (suite) => {
       expect(all).toHaveLength(4 * 'MSG in.news.q 1 1\r\n1\r\n'.length);
     });
 
-    it('comes to members of groups of different accounts, one of each name', async () => {
+    it('is delivered to one member of each queue group across accounts', async () => {
       const [own, other] = [
         await subscribed('a', 'SUB news.eu.q g 1'),
         await subscribed('b', 'SUB in.news.eu.q h 1'),
@@ -180,7 +180,7 @@ conformance('imports and exports', configuration, (suite) => {
       await other.receives('MSG in.news.eu.q 1 1\r\nx\r\n');
     });
 
-    it('comes no more after UNSUB', async () => {
+    it('is not delivered after UNSUB', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.> 1');
       subscriber.send('UNSUB 1\r\n');
       await subscriber.receives('');
@@ -188,7 +188,7 @@ conformance('imports and exports', configuration, (suite) => {
       await subscriber.receives('');
     });
 
-    it('does not count for UNSUB after a number of messages', async () => {
+    it('does not count towards the limit of UNSUB', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.a 1', 'UNSUB 1 2');
       await publishes('a', ['news.a', '1'], ['news.a', '2'], ['news.a', '3']);
       await subscriber.receives(
@@ -200,20 +200,20 @@ conformance('imports and exports', configuration, (suite) => {
       await subscriber.receives('');
     });
 
-    it('is withheld from who may not receive it', async () => {
+    it('is withheld from a user without the permission to subscribe', async () => {
       const subscriber = await subscribed('narrow', 'SUB in.news.> 1');
       await publishes('a', ['news.denied', 'x'], ['news.open', 'y']);
       await subscriber.receives('MSG in.news.open 1 1\r\ny\r\n');
     });
 
-    it('counts as delivered for who asks', async () => {
+    it('counts a subscriber in an importing account as a responder', async () => {
       await subscribed('b', 'SUB in.news.ask 1');
       const asking = await as('a', { no_responders: true });
       asking.send('SUB inbox 1\r\nPUB news.ask inbox 0\r\n\r\n');
       await asking.receives('');
     });
 
-    it('is answered at a subject of the account that publishes it, which others do not reach', async () => {
+    it('carries a reply subject that the importing account cannot reach', async () => {
       const subscriber = await subscribed('b', 'SUB in.news.ask 1');
       const asking = await subscribed('a', 'SUB inbox 9');
       asking.send('PUB news.ask inbox 0\r\n\r\n');
@@ -224,7 +224,7 @@ conformance('imports and exports', configuration, (suite) => {
       await asking.receives('');
     });
 
-    it('comes to several accounts, to each as it imports it', async () => {
+    it('is delivered to several accounts, under the subject that each import gives it', async () => {
       const [b, c] = [await subscribed('b', 'SUB > 1'), await subscribed('c', 'SUB > 1')];
       await publishes('a', ['news.eu.x', 'hi']);
       await b.receives('MSG in.news.eu.x 1 2\r\nhi\r\n');
@@ -235,10 +235,10 @@ conformance('imports and exports', configuration, (suite) => {
   describe('a service', () => {
     it.each([
       ['under the name of the import', 'plain', 'own.plain', 'plain'],
-      ['under its own name', 'wide.>', 'wide.a.b', 'wide.a.b'],
-      ['as the mapping has it', 'ask.*.*', 'my.1.2', 'ask.2.1'],
-      ['in private', 'secret', 'secret', 'secret'],
-    ])('is asked %s', async (_, serves, asked, arrives) => {
+      ['under the name of the export', 'wide.>', 'wide.a.b', 'wide.a.b'],
+      ['under a mapped subject', 'ask.*.*', 'my.1.2', 'ask.2.1'],
+      ['when it is private', 'secret', 'secret', 'secret'],
+    ])('receives a request and returns the reply %s', async (_, serves, asked, arrives) => {
       const service = await subscribed('a', `SUB ${serves} 1`);
       const client = await subscribed('b', 'SUB in.* 2');
       client.send(`PUB ${asked} in.1 2\r\nhi\r\n`);
@@ -250,13 +250,13 @@ conformance('imports and exports', configuration, (suite) => {
     });
 
     it.each([
-      ['nobody', 'plain', 'own.plain', 'in.1', ''],
-      ['nobody, of a stream', 'many.x', 'many.x', 'in.1', ''],
-      ['nobody, of more than one subject', 'plain', 'own.plain', 'in.*', ''],
+      ['none', 'plain', 'own.plain', 'in.1', ''],
+      ['none, for a streamed response', 'many.x', 'many.x', 'in.1', ''],
+      ['none, by wildcard', 'plain', 'own.plain', 'in.*', ''],
       ['another one', 'plain', 'own.plain', 'in.1', 'SUB in.1 3\r\n'],
-      ['another one, of more than one subject', 'plain', 'own.plain', 'in.1', 'SUB in.> 3\r\n'],
+      ['another one, by wildcard', 'plain', 'own.plain', 'in.1', 'SUB in.> 3\r\n'],
     ])(
-      'has its answer where somebody waited for it all the time: here %s',
+      'drops the reply unless a subscription to the reply subject has existed since the request: %s',
       async (_, serves, asked, inbox, other) => {
         const service = await subscribed('a', `SUB ${serves} 1`);
         const client = await subscribed('b', `SUB ${inbox} 1`);
@@ -272,7 +272,7 @@ conformance('imports and exports', configuration, (suite) => {
       },
     );
 
-    it('learns which account asks, from a header', async () => {
+    it('learns the account of the client from a header', async () => {
       const service = await as('a');
       service.send('SUB plain 1\r\n');
       await service.receives('');
@@ -285,7 +285,7 @@ conformance('imports and exports', configuration, (suite) => {
       expect(text.slice(text.indexOf('NATS'))).toBe(`${block}hi\r\n`);
     });
 
-    it('learns it besides the headers of the request, of which none can pretend to be this', async () => {
+    it('learns the account from a header that the request cannot forge', async () => {
       const service = await as('a');
       service.send('SUB wide.> 1\r\n');
       await service.receives('');
@@ -299,7 +299,7 @@ conformance('imports and exports', configuration, (suite) => {
       );
     });
 
-    it('learns who asks where the import says so', async () => {
+    it('learns the identity of the client when the import shares it', async () => {
       const service = await as('a');
       service.send('SUB who 1\r\n');
       await service.receives('');
@@ -321,7 +321,7 @@ conformance('imports and exports', configuration, (suite) => {
       );
     });
 
-    it('answers once, where one answer is awaited', async () => {
+    it('returns one reply for a single response type', async () => {
       const service = await subscribed('a', 'SUB plain 1');
       const client = await subscribed('b', 'SUB in.* 2');
       client.send('PUB own.plain in.1 0\r\n\r\n');
@@ -333,9 +333,9 @@ conformance('imports and exports', configuration, (suite) => {
     });
 
     it.each([
-      ['many.1', 'a stream of answers'],
-      ['pieces', 'an answer in pieces'],
-    ])('asked for %s gives %s until an empty one', async (subject) => {
+      ['many.1', 'a streamed response'],
+      ['pieces', 'a chunked response'],
+    ])('named %s returns %s up to the first empty message', async (subject) => {
       const service = await subscribed('a', `SUB ${subject} 1`);
       const client = await subscribed('b', 'SUB in.* 2');
       client.send(`PUB ${subject} in.1 0\r\n\r\n`);
@@ -348,7 +348,7 @@ conformance('imports and exports', configuration, (suite) => {
       await client.receives('MSG in.1 2 1\r\n1\r\nMSG in.1 2 1\r\n2\r\nMSG in.1 2 0\r\n\r\n');
     });
 
-    it('stops answering when nobody listens any more', async () => {
+    it('stops returning replies when the client unsubscribes from the reply subject', async () => {
       const service = await subscribed('a', 'SUB many.* 1');
       const client = await subscribed('b', 'SUB in.* 2');
       client.send('PUB many.1 in.1 0\r\n\r\n');
@@ -365,7 +365,7 @@ conformance('imports and exports', configuration, (suite) => {
       await client.receives('');
     });
 
-    it('may ask back in its answer', async () => {
+    it('can attach a reply subject to its reply, through which the client answers', async () => {
       const service = await subscribed('a', 'SUB many.* 1', 'SUB more 3');
       const client = await subscribed('b', 'SUB in.* 2');
       client.send('PUB many.1 in.1 0\r\n\r\n');
@@ -379,7 +379,7 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('MSG more 3 1\r\n!\r\n');
     });
 
-    it('answers with headers', async () => {
+    it('returns a reply with headers', async () => {
       const service = await subscribed('a', 'SUB plain 1');
       const client = await as('b');
       client.send('SUB in.* 2\r\nPUB own.plain in.1 0\r\n\r\n');
@@ -391,7 +391,7 @@ conformance('imports and exports', configuration, (suite) => {
       await client.receives('HMSG in.1 2 18 20\r\nNATS/1.0\r\nA: b\r\n\r\nhi\r\n');
     });
 
-    it('is asked through an account in between', async () => {
+    it('receives a request through an intermediate account', async () => {
       const service = await as('a');
       service.send('SUB plain 1\r\n');
       await service.receives('');
@@ -407,14 +407,14 @@ conformance('imports and exports', configuration, (suite) => {
     });
 
     it.each([
-      ['the account in between shares', 'who', 'c.who', 'acc svc server'],
+      ['the intermediate account shares', 'who', 'c.who', 'acc svc server'],
       [
         'the first account shares',
         'wide.x',
         'c.wide.x',
         'start host id acc svc user server kind client_type',
       ],
-    ])('learns through an account in between what %s', async (_, serves, asked, fields) => {
+    ])('learns through an intermediate account what %s', async (_, serves, asked, fields) => {
       const service = await as('a');
       service.send(`SUB ${serves} 1\r\n`);
       await service.receives('');
@@ -427,7 +427,7 @@ conformance('imports and exports', configuration, (suite) => {
       expect(info).toMatchObject({ acc: 'C', svc: 'B', server: client.info.server_name });
     });
 
-    it('is not there for an account that does not import it, nor under its name there', async () => {
+    it('has no responders for an account that does not import it under this name', async () => {
       const service = await subscribed('a', 'SUB plain 1');
       for (const user of ['b', 'c', 'd']) {
         const client = await as(user, { no_responders: true });
@@ -437,26 +437,26 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('');
     });
 
-    it('that nobody provides is said to have no responders, under the name that it was asked by', async () => {
+    it('without a subscriber returns no responders, under the subject of the request', async () => {
       const client = await as('b', { no_responders: true });
       client.send('SUB in.* 2\r\nPUB my.1.2 in.1 0\r\n\r\n');
       await client.receives('HMSG in.1 2 38 38\r\nNATS/1.0 503\r\nNats-Subject: my.1.2\r\n\r\n\r\n');
     });
 
-    it('that nobody provides two accounts on is said to have none either', async () => {
+    it('without a subscriber two accounts away returns no responders', async () => {
       const client = await as('c', { no_responders: true });
       client.send('SUB in.* 2\r\nPUB through.b in.1 0\r\n\r\n');
       await client.receives('HMSG in.1 2 41 41\r\nNATS/1.0 503\r\nNats-Subject: through.b\r\n\r\n\r\n');
     });
 
-    it('that somebody provides is not said to have none', async () => {
+    it('with a subscriber does not return no responders', async () => {
       await subscribed('a', 'SUB plain 1');
       const client = await as('b', { no_responders: true });
       client.send('SUB in.* 2\r\nPUB own.plain in.1 0\r\n\r\n');
       await client.receives('');
     });
 
-    it('may be asked beside those who listen in the account that asks', async () => {
+    it('receives a request together with subscribers of the requesting account', async () => {
       const service = await subscribed('a', 'SUB plain 1');
       const listener = await subscribed('b2', 'SUB own.plain 3');
       await publishes('b', ['own.plain', 'x']);
@@ -464,20 +464,20 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('MSG plain 1 1\r\nx\r\n');
     });
 
-    it('is asked without a reply subject', async () => {
+    it('receives a request without a reply subject', async () => {
       const service = await subscribed('a', 'SUB wide.> 1');
       await publishes('b', ['wide.x', 'x']);
       await service.receives('MSG wide.x 1 1\r\nx\r\n');
     });
 
-    it('is one of a queue group', async () => {
+    it('delivers each request to one member of a queue group', async () => {
       const services = [await subscribed('a', 'SUB plain g 1'), await subscribed('a', 'SUB plain g 1')];
       await publishes('b', ['own.plain', '1'], ['own.plain', '2'], ['own.plain', '3']);
       const all = (await Promise.all(services.map((service) => service.drain()))).join('');
       expect(all.match(/MSG plain 1 1\r\n\d\r\n/g)).toHaveLength(3);
     });
 
-    it('is asked by nobody who may not publish under the name of the import', async () => {
+    it('rejects a request from a user without the permission to publish to the name of the import', async () => {
       const service = await subscribed('a', 'SUB plain 1', 'SUB wide.> 2');
       const client = await plain('narrow');
       client.send('PUB wide.x 0\r\n\r\nPUB own.plain 0\r\n\r\n');
@@ -485,7 +485,7 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('MSG plain 1 0\r\n\r\n');
     });
 
-    it('asked in the account that provides it keeps its reply subject', async () => {
+    it('keeps the reply subject of a request from its own account', async () => {
       const service = await subscribed('a', 'SUB plain 1');
       const client = await plain('a');
       client.send('PUB plain in.1 0\r\n\r\n');
@@ -493,7 +493,7 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('MSG plain 1 in.1 0\r\n\r\n');
     });
 
-    it('is asked with a message in a hundred pieces', async () => {
+    it('receives a request that arrives in a hundred pieces', async () => {
       const service = await subscribed('a', 'SUB wide.> 1');
       const client = await plain('b');
       client.send(...Array.from('PUB wide.x 30\r\n012345678901234567890123456789\r\n'));
@@ -501,7 +501,7 @@ conformance('imports and exports', configuration, (suite) => {
       await service.receives('MSG wide.x 1 30\r\n012345678901234567890123456789\r\n');
     });
 
-    it('lets nobody guess a reply subject', async () => {
+    it('does not deliver a message to a guessed reply subject', async () => {
       const client = await subscribed('b', 'SUB in.* 2');
       await publishes('a', ['_R_.AAAAAA.BBBBBB', 'x'], ['in.1', 'x']);
       await client.receives('');
@@ -509,11 +509,11 @@ conformance('imports and exports', configuration, (suite) => {
   });
 });
 
-function refusesReplies(suite: Suite): void {
-  it('takes no reply subject that only services get', async () => {
+function rejectsReplies(suite: Suite): void {
+  it('rejects a published reply subject that is reserved for services', async () => {
     const client = await suite.connect({ user: 'b', pass: 'b' });
     client.send('PUB x _R_.AAAAAA.BBBBBB 0\r\n\r\n');
     await client.receives('-ERR \'Permissions Violation for Publish with Reply of "_R_.AAAAAA.BBBBBB"\'\r\n');
   });
 }
-conformance('reply subjects of services', configuration, refusesReplies);
+conformance('reply subjects of services', configuration, rejectsReplies);

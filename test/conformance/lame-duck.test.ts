@@ -1,4 +1,4 @@
-// How a server takes its leave: it says so, takes no one new, and lets its clients go.
+// Lame duck mode: the server announces it, rejects new connections, and closes its clients after the grace period.
 
 import { once } from 'node:events';
 import { connect } from 'node:net';
@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
 conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period: "1s"', (suite) => {
-  it('tells its clients, serves them for the grace period, refuses new ones, and closes', async () => {
+  it('notifies clients, serves them for the grace period, rejects new connections and closes', async () => {
     const informed = await suite.connect({ protocol: 1 });
     await informed.nextInfo();
     const simple = await suite.connect({ protocol: 0 });
@@ -38,8 +38,8 @@ system_account: SYS
 accounts { SYS { users: [{ user: sys, password: pw }] } }
 `;
 
-conformance('lame duck mode, to those who watch the system account', withSystemUser, (suite) => {
-  it('is told under the id of the server', async () => {
+conformance('lame duck mode in the system account', withSystemUser, (suite) => {
+  it('is announced under the id of the server', async () => {
     const watcher = await suite.connect({ user: 'sys', pass: 'pw' });
     watcher.send('SUB $SYS.SERVER.*.LAMEDUCK 1\r\n');
     await watcher.receives('');

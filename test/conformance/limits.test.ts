@@ -1,48 +1,48 @@
-// What a server does with a client that asks for too much, says nothing, or does not listen.
+// Limits: what a server does with a client that exceeds one, stays silent or does not read.
 import { expect, it } from 'vitest';
 import type { Wire } from '../support/wire.ts';
 import { conformance, type Suite } from './suite.ts';
 
 conformance('max_control_line', 'max_control_line: 256', (suite) => {
-  // The limit counts what follows the name of the operation and the blanks after it.
+  // The limit counts the bytes after the name of the operation and the blanks that follow it.
   const line = (s: string, length: number) => `${s}.${'t'.repeat(length - s.length - 3)} 1`;
 
-  it('lets a line of just that size through', async () => {
+  it('accepts a line of exactly that size', async () => {
     const client = await suite.connect();
     const arguments_ = line(suite.subject(), 256);
     client.send(`SUB ${arguments_}\r\nPUB ${arguments_}\r\nx\r\n`);
     await client.receives(`MSG ${arguments_} 1\r\nx\r\n`);
   });
 
-  it.each(['SUB', 'PUB', 'UNSUB'])('ends the connection over a longer %s', async (operation) => {
+  it.each(['SUB', 'PUB', 'UNSUB'])('closes the connection on a longer %s', async (operation) => {
     const client = await suite.connect();
     client.send(`${operation} ${line(suite.subject(), 257)}\r\nx\r\nPING\r\n`);
     await client.closes("-ERR 'maximum control line exceeded'\r\n");
   });
 
-  it('holds for HPUB', async () => {
+  it('applies to HPUB', async () => {
     const client = await suite.connect({ headers: true });
     client.send(`HPUB ${line(suite.subject(), 255)} 1\r\nx\r\nPING\r\n`);
     await client.closes("-ERR 'maximum control line exceeded'\r\n");
   });
 
-  it('holds for CONNECT', async () => {
+  it('applies to CONNECT', async () => {
     const client = await suite.open();
     client.send(`CONNECT {"name":"${'n'.repeat(256)}"}\r\nPING\r\n`);
     await client.closes("-ERR 'maximum control line exceeded'\r\n");
   });
 
-  it('does not wait for the end of the line', async () => {
+  it('closes the connection before the end of the line has arrived', async () => {
     const client = await suite.connect();
     client.send(`SUB ${'t'.repeat(300)}`);
     await client.closes("-ERR 'maximum control line exceeded'\r\n");
   });
 
-  it('does not wait for the end of a line that comes in pieces', async () => {
+  it('closes the connection before the end of a line that arrives in pieces', async () => {
     const client = await suite.connect();
     const other = await suite.connect();
     client.send('SUB ');
-    // Not a piece too many: a write to a connection that is gone would lose the answer.
+    // Stop before the server closes: a write to a closed connection would lose the error.
     for (let sent = 0; sent <= 256; sent += 10) {
       client.send('t'.repeat(10));
       await other.receives('');
@@ -63,7 +63,7 @@ conformance('max_control_line by default', '', (suite) => {
 });
 
 conformance('max_connections', 'max_connections: 2', (suite) => {
-  it('refuses one more after the INFO, and takes one when there is room again', async () => {
+  it('rejects an additional client after the INFO, and accepts one when another has left', async () => {
     const first = await suite.connect();
     await suite.connect();
     const third = await suite.open();
@@ -77,7 +77,7 @@ conformance('max_connections', 'max_connections: 2', (suite) => {
 conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
   const refusal = "-ERR 'maximum subscriptions exceeded'\r\n";
 
-  it('refuses one more and leaves the others', async () => {
+  it('rejects an additional subscription and keeps the others', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(
@@ -86,7 +86,7 @@ conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
     await client.receives(`${refusal}MSG ${s}.3 3 1\r\nx\r\n`);
   });
 
-  it('has room again after UNSUB', async () => {
+  it('allows another subscription after UNSUB', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(
@@ -95,7 +95,7 @@ conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
     await client.receives(`MSG ${s}.4 4 1\r\nx\r\n`);
   });
 
-  it('has room again after the last delivery of a limited subscription', async () => {
+  it('allows another subscription after the last delivery of a limited one', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nUNSUB 3 1\r\nPUB ${s}.3 1\r\nx\r\n`);
@@ -104,14 +104,14 @@ conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
     await client.receives(`MSG ${s}.4 4 1\r\nx\r\n`);
   });
 
-  it('refuses even an id that is in use', async () => {
+  it('rejects a repeated id when the limit is reached', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s}.1 1\r\nSUB ${s}.2 2\r\nSUB ${s}.3 3\r\nSUB ${s}.1 1\r\n`);
     await client.receives(refusal);
   });
 
-  it('counts for each connection alone', async () => {
+  it('applies to each connection separately', async () => {
     const s = suite.subject();
     for (const client of [await suite.connect(), await suite.connect()]) {
       client.send(`SUB ${s} 1\r\nSUB ${s} 2\r\nSUB ${s} 3\r\n`);
@@ -121,19 +121,19 @@ conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
 });
 
 conformance('ping_interval', 'ping_interval: "150ms"\nping_max: 2', (suite) => {
-  it('is how often a silent client is asked, until it is stale', async () => {
+  it('pings an idle client at this interval until it is stale', async () => {
     const client = await suite.connect();
     await client.closes("PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
   });
 
-  it('asks a client that has not said CONNECT too', async () => {
+  it('pings a client that has not sent CONNECT', async () => {
     const client = await suite.open();
     await client.closes("PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
   });
 });
 
 conformance('ping_max', 'ping_interval: "100ms"\nping_max: 5', (suite) => {
-  it('does not count the PINGs that a client has answered', async () => {
+  it('does not count PINGs that the client has answered', async () => {
     const client = await suite.connect();
     for (let times = 0; times < 8; times += 1) {
       await client.reads('PING\r\n');
@@ -144,7 +144,7 @@ conformance('ping_max', 'ping_interval: "100ms"\nping_max: 5', (suite) => {
 });
 
 conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) => {
-  it('is what a client may leave unread before it is closed as a slow consumer', async () => {
+  it('closes a client as a slow consumer when it leaves more bytes unread', async () => {
     const { slow, publisher } = await overwhelm(
       suite,
       /Slow Consumer Detected: MaxPending of 1000000 Exceeded/,
@@ -156,7 +156,7 @@ conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) 
 });
 
 conformance('write_deadline', 'write_deadline: "200ms"', (suite) => {
-  it('is how long a client may take nothing before it is closed as a slow consumer', async () => {
+  it('closes a client as a slow consumer when it reads nothing for this long', async () => {
     const { slow, publisher } = await overwhelm(
       suite,
       /Slow Consumer Detected: WriteDeadline of 200ms exceeded/,
@@ -167,7 +167,7 @@ conformance('write_deadline', 'write_deadline: "200ms"', (suite) => {
   });
 });
 
-// Publishes to a subscriber that does not read, until the log has this.
+// Publishes to a subscriber that does not read, until the log matches.
 async function overwhelm(suite: Suite, pattern: RegExp): Promise<{ slow: Wire; publisher: Wire }> {
   const [slow, publisher] = [await suite.connect(), await suite.connect()];
   const s = suite.subject();
@@ -179,7 +179,7 @@ async function overwhelm(suite: Suite, pattern: RegExp): Promise<{ slow: Wire; p
     pushing = false;
   });
   const message = `PUB ${s} 250000\r\n${'x'.repeat(250_000)}\r\n`;
-  // The buffers of the system take some of it, 64 of these messages at most.
+  // The buffers of the system hold part of it: at most 64 of these messages.
   for (let sent = 0; pushing && sent < 64; sent += 1) {
     publisher.send(message);
     await publisher.receives('');

@@ -1,5 +1,5 @@
-// Monitoring compared with the real nats-server's under the same traffic: every key with its JSON type, and every value
-// that does not depend on the moment or the machine. What differs is listed with its reason.
+// Compares monitoring with the real nats-server under the same traffic: every key with its JSON type, and every
+// value that does not depend on the time or the machine. Differences are listed with their reasons.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { clientTls, makeCertificates, verifyingTls } from '../broker/running.ts';
@@ -11,12 +11,12 @@ import { bundledBroker, natsServer, type ServerUnderTest } from '../support/serv
 import { Wire } from '../support/wire.ts';
 
 const imports =
-  'nats-server answers for the system account by imports of its own, which the broker needs none of';
+  'nats-server answers for the system account through imports of its own, which the broker does not need';
 
-/** Keys that one of the two has and the other has not, or with another type; what stands below them too. */
+/** Keys, with everything below them, that only one server has or that have another type. */
 const differences: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   '/varz': {
-    git_commit: 'a build of nats-server may know its commit',
+    git_commit: 'a build of nats-server may contain its commit',
     feature_flags: 'feature flags of nats-server',
   },
   '/accountz?acc=A': { 'account_detail.imports': imports },
@@ -110,7 +110,10 @@ async function connect({ server, wires }: Peer, connect: object): Promise<Wire> 
   return wire;
 }
 
-/** The traffic that both see: two accounts, headers, a queue group, and connections that end in several ways. */
+/**
+ * Produces the same traffic on both servers: two accounts, headers, a queue group, and connections that end in
+ * several ways.
+ */
 async function traffic(peer: Peer): Promise<void> {
   const alice = { user: 'alice', pass: 's3cret', lang: 'test', version: '1.2.3' };
   const consumer = await connect(peer, { ...alice, name: 'consumer <one>' });
@@ -146,7 +149,7 @@ async function ended({ url }: Peer, count: number): Promise<void> {
 
 // biome-ignore lint/suspicious/noExplicitAny: JSON
 function steady(connections: any[]): unknown[] {
-  // Pending are, for connections that have ended, the bytes at the beginning of the end here, and at its end there.
+  // For a closed connection, the broker reports the bytes pending when the close began, nats-server when it ended.
   const momentary = [
     'pending_bytes',
     'cid',
@@ -165,7 +168,7 @@ function steady(connections: any[]): unknown[] {
       const own = 'subscriptions_list_detail';
       if (rest[own]) rest[own] = bySid(rest[own]);
       rest.subscriptions_list?.sort();
-      // Node gives the certificate of the client itself only, not the authority that it sent along.
+      // Node provides only the certificate of the client, not the authority that the client sent with it.
       rest.tls_peer_certs = rest.tls_peer_certs?.slice(0, 1);
       return rest;
     })
@@ -179,7 +182,7 @@ function bySid(subscriptions: any[]): unknown[] {
     .sort((a, b) => (`${a.subject} ${a.sid}` < `${b.subject} ${b.sid}` ? -1 : 1));
 }
 
-/** What of an answer of /connz is the same on both. */
+/** The parts of an answer of /connz that must be the same on both servers. */
 function page({
   connections,
   total,
@@ -189,12 +192,14 @@ function page({
 }: Awaited<ReturnType<typeof askJson>>): object {
   return {
     names: connections.map(({ name }: { name: string }) => name),
-    ...{ offset, limit, num_connections },
+    offset,
+    limit,
+    num_connections,
     total: natsServerHas('connz-total-of-chosen') ? total : 'of the state and the account',
   };
 }
 
-describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
+describePeer('nats-server', 'monitoring, compared with nats-server', (bin) => {
   let ours: Peer;
   let theirs: Peer;
   const started: Peer[] = [];
@@ -219,7 +224,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
 
   const both = (path: string) => Promise.all([ours, theirs].map(({ url }) => askJson(`${url}${path}`)));
 
-  it.each(paths)('has the keys of nats-server with their types in %s', async (path) => {
+  it.each(paths)('has the same keys and types as nats-server in %s', async (path) => {
     const [mine, real] = await both(path);
     const [a, b] = [typesOf(mine), typesOf(real)];
     const different = [...new Set([...a.keys(), ...b.keys()])].filter((key) => a.get(key) !== b.get(key));
@@ -229,16 +234,19 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     expect(different.filter((key) => !isExpected(key))).toEqual([]);
   });
 
-  it.each(['open', 'closed', 'any'])('says the same of each connection, state=%s', async (state) => {
-    for (const query of ['auth=1&subs=1', 'auth=1&subs=detail', '']) {
-      const [mine, real] = await both(`/connz?state=${state}&${query}`);
-      expect(mine.total).toBe(real.total);
-      expect(mine.num_connections).toBe(real.num_connections);
-      expect(steady(mine.connections)).toEqual(steady(real.connections));
-    }
-  });
+  it.each(['open', 'closed', 'any'])(
+    'reports each connection as nats-server does, state=%s',
+    async (state) => {
+      for (const query of ['auth=1&subs=1', 'auth=1&subs=detail', '']) {
+        const [mine, real] = await both(`/connz?state=${state}&${query}`);
+        expect(mine.total).toBe(real.total);
+        expect(mine.num_connections).toBe(real.num_connections);
+        expect(steady(mine.connections)).toEqual(steady(real.connections));
+      }
+    },
+  );
 
-  it('counts the same', async () => {
+  it('reports the same counters and settings as nats-server in /varz', async () => {
     const [mine, real] = await both('/varz');
     const keys = [
       ...['in_msgs', 'in_bytes', 'out_msgs', 'in_client_msgs', 'in_client_bytes', 'out_client_msgs'],
@@ -250,7 +258,8 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     ];
     const pick = (document: Record<string, unknown>) => keys.map((key) => [key, document[key]]);
     expect(pick(mine)).toEqual(pick(real));
-    // In its total nats-server counts headers that it cut off, 20 bytes here; for the connection itself it does not.
+    // The total of nats-server includes headers that it removed, 20 bytes here; the count of the connection does
+    // not.
     expect(mine.out_bytes).toBe(real.out_bytes - 20);
     expect(mine.out_client_bytes).toBe(mine.out_bytes);
   });
@@ -259,7 +268,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     'lists the same subscriptions of account %s',
     async (account) => {
       const [mine, real] = await both(`/subsz?subs=1&acc=${account}`);
-      // nats-server puts subscriptions of its own into every account.
+      // nats-server adds subscriptions of its own to every account.
       const others = ({ subject }: { subject: string }) => !subject.startsWith('$');
       const expected = bySid((real.subscriptions_list ?? []).filter(others));
       expect(bySid(mine.subscriptions_list ?? [])).toEqual(expected);
@@ -302,7 +311,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     ...['open', 'any'].flatMap((state) =>
       ['msgs_to', 'subs', 'bytes_to'].map((sort) => `state=${state}&sort=${sort}&limit=1`),
     ),
-  ])('chooses, sorts and cuts the same connections for %s', async (query) => {
+  ])('selects, sorts and pages the same connections for %s', async (query) => {
     const [mine, real] = await both(`/connz?${query}`);
     expect(page(mine)).toEqual(page(real));
   });
@@ -321,7 +330,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
   });
 
   it.each(['stop', 'reason', 'nonsense', 'CID', 'Subs'])(
-    'sorts by %s where nats-server does',
+    'accepts and rejects sort=%s as nats-server does',
     async (sort) => {
       for (const state of ['open', 'closed', 'any']) {
         const [mine, real] = await Promise.all(
@@ -334,7 +343,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
   );
 
   it.each(['start', 'pending', 'msgs_from', 'bytes_from', 'last', 'idle', 'uptime', 'rtt'])(
-    'lists the same connections sorted by %s, whatever that makes of them',
+    'lists the same connections, in any order, with sort=%s',
     async (sort) => {
       for (const state of ['open', 'closed', 'any']) {
         const [mine, real] = await both(`/connz?state=${state}&sort=${sort}`);
@@ -343,17 +352,20 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     },
   );
 
-  it.each(['', 'unused=1', 'unused=false', 'acc=A'])('counts the same of each account, %s', async (query) => {
-    const [mine, real] = await both(`/accstatz?${query}`);
-    const counts = (document: { account_statz: { acc: string }[] }) =>
-      document.account_statz
-        // nats-server counts its own subscriptions, and headers that it cut off among the bytes sent.
-        .map((each) => ({ ...each, num_subscriptions: 0, sent: { ...Object(each).sent, bytes: 0 } }))
-        .sort((a, b) => (a.acc < b.acc ? -1 : 1));
-    expect(counts(mine)).toEqual(counts(real));
-  });
+  it.each(['', 'unused=1', 'unused=false', 'acc=A'])(
+    'reports the same counters of each account, %s',
+    async (query) => {
+      const [mine, real] = await both(`/accstatz?${query}`);
+      const counts = (document: { account_statz: { acc: string }[] }) =>
+        document.account_statz
+          // nats-server counts subscriptions of its own, and counts headers that it removed as bytes sent.
+          .map((each) => ({ ...each, num_subscriptions: 0, sent: { ...Object(each).sent, bytes: 0 } }))
+          .sort((a, b) => (a.acc < b.acc ? -1 : 1));
+      expect(counts(mine)).toEqual(counts(real));
+    },
+  );
 
-  it('knows the same accounts', async () => {
+  it('reports the same accounts', async () => {
     const [mine, real] = await both('/accountz');
     expect(mine.accounts.sort()).toEqual(real.accounts.sort());
     expect(mine.system_account).toBe(real.system_account);
@@ -369,24 +381,24 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
 
   it.each<[string, string, (document: unknown) => unknown, unknown, unknown]>([
     [
-      'an empty list, which scripts can walk through, where it gives none',
+      'an empty list, which scripts can iterate, instead of null',
       'connz?acc=nosuch',
       (document) => Object(document).connections,
       [],
       null,
     ],
     [
-      'those of the global account that have ended, which it forgets to be of that account',
+      'closed connections of the global account, which nats-server no longer assigns to it',
       'connz?state=closed&acc=$G',
       (document) => Object(document).total,
       1,
       0,
     ],
-  ])('differs on purpose: gives %s', async (_, path, pick, mine, real) => {
+  ])('differs deliberately: returns %s', async (_, path, pick, mine, real) => {
     expect((await both(`/${path}`)).map(pick)).toEqual([mine, real]);
   });
 
-  it('differs on purpose: refuses to look for clients of MQTT, which it has none of', async () => {
+  it('differs deliberately: rejects a filter for MQTT clients, which the broker does not support', async () => {
     const [mine, real] = await Promise.all(
       [ours, theirs].map(({ url }) => ask(`${url}/connz?mqtt_client=x`)),
     );
@@ -394,13 +406,13 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     expect(JSON.parse(real?.body ?? '').connections).toEqual([]);
   });
 
-  it.each(refusals)('refuses %s in the same words', async (path) => {
+  it.each(refusals)('rejects %s with the same text', async (path) => {
     const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}${path}`)));
     expect([mine?.status, mine?.body.trim()]).toEqual([real?.status, real?.body.trim()]);
     expect(mine?.headers['content-type']).toBe(real?.headers['content-type']);
   });
 
-  it('prints times and text as nats-server does', async () => {
+  it('formats times and text as nats-server does', async () => {
     const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}/connz?auth=1`)));
     for (const body of [mine?.body ?? '', real?.body ?? '']) {
       expect(body).toMatch(
@@ -412,7 +424,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     }
   });
 
-  it('says nothing that is secret', async () => {
+  it('contains no secret', async () => {
     for (const path of [...paths, '/tlsz', '/']) {
       const { body } = await ask(`${ours.url}${path}`);
       expect(body).not.toContain('s3cret');
@@ -420,7 +432,7 @@ describePeer('nats-server', 'monitoring, beside that of nats-server', (bin) => {
     }
   });
 
-  it('does not let other web sites read it, as nats-server does', async () => {
+  it('does not let other web sites read it, unlike nats-server', async () => {
     const [mine, real] = await Promise.all([ours, theirs].map(({ url }) => ask(`${url}/varz`)));
     expect(real?.headers['access-control-allow-origin']).toBe('*');
     expect(mine?.headers['access-control-allow-origin']).toBeUndefined();

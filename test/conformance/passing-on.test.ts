@@ -1,5 +1,5 @@
-// What passes from account to account and could come round again: nothing takes the same way twice, and no request leaves
-// as a stream the account that it has come to.
+// Loops between accounts: no message crosses the same import twice, and a request that arrives through a service
+// import does not leave the account again through a stream export.
 import { it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -14,8 +14,8 @@ const accounts = `accounts {
   }
 }`;
 
-conformance('between accounts', accounts, (suite) => {
-  it('a request does not leave as a stream the account that it has come to', async () => {
+conformance('imports that could form a loop', accounts, (suite) => {
+  it('does not export a request as a stream from the account that it was imported into', async () => {
     const [service, asker, listener] = [
       await suite.connect({ user: 'a' }),
       await suite.connect({ user: 'b' }),
@@ -35,7 +35,7 @@ conformance('between accounts', accounts, (suite) => {
   });
 
   it.each(['s', 't'])(
-    'what an account imports of its own comes once more, and no more often: %s',
+    'delivers a message exactly once more through an import from the same account: %s',
     async (subject) => {
       const [one, other] = [await suite.connect({ user: 'self' }), await suite.connect({ user: 'self' })];
       one.send(`SUB ${subject} 1\r\n`);
@@ -46,7 +46,7 @@ conformance('between accounts', accounts, (suite) => {
     },
   );
 
-  it('a service that an account imports of its own is answered twice', async () => {
+  it('delivers a request twice, and both replies, when an account imports its own service', async () => {
     const [service, asker] = [await suite.connect({ user: 'self' }), await suite.connect({ user: 'self' })];
     service.send('SUB s 1\r\n');
     asker.send('SUB inbox 1\r\n');

@@ -1,4 +1,4 @@
-// Who may publish and subscribe to what, and what each is told who may not.
+// Permissions to publish and subscribe, allow_responses, and the error for each violation.
 import { it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -13,10 +13,10 @@ const users = `authorization {
   ]
 }`;
 
-conformance('permissions', users, (suite) => {
+conformance('permissions of a user', users, (suite) => {
   const bob = () => suite.connect({ user: 'bob', pass: 'b' });
 
-  it('of each user go with its password', async () => {
+  it('are bound to the password of that user', async () => {
     await suite.connect({ user: 'alice', pass: 'a' });
     const client = await suite.open();
     client.send('CONNECT {"user":"alice","pass":"b"}\r\n');
@@ -24,7 +24,7 @@ conformance('permissions', users, (suite) => {
   });
 
   it.each(['bob.secret', 'alice', 'bob', '>'])(
-    'refuse to publish to %s, and the connection goes on',
+    'reject a publish to %s without closing the connection',
     async (subject) => {
       const client = await bob();
       client.send(`PUB ${subject} 1\r\nx\r\n`);
@@ -32,7 +32,7 @@ conformance('permissions', users, (suite) => {
     },
   );
 
-  it('are asked for each message, however often its subject comes and whoever the client has become', async () => {
+  it('are checked for each message, even for a cached subject and after a change of user', async () => {
     const client = await bob();
     const publish = (...subjects: string[]) =>
       subjects.map((subject) => `PUB ${subject} 1\r\nx\r\n`).join('');
@@ -50,14 +50,14 @@ conformance('permissions', users, (suite) => {
     await client.receives(refusals.map(refused).join(''));
   });
 
-  it('refuse to publish instead of +OK', async () => {
+  it('send the violation in place of +OK', async () => {
     const client = await suite.open();
     client.send('CONNECT {"user":"bob","pass":"b"}\r\nPUB alice 1\r\nx\r\nPUB bob.x 1\r\nx\r\n');
     await client.receives(`+OK\r\n-ERR 'Permissions Violation for Publish to "alice"'\r\n+OK\r\n`);
   });
 
   it.each(['alice', 'bob.a.b', '>', '*'])(
-    'refuse to subscribe to %s, and the connection goes on',
+    'reject a subscription to %s without closing the connection',
     async (subject) => {
       const client = await bob();
       client.send(`SUB ${subject} 1\r\n`);
@@ -65,19 +65,19 @@ conformance('permissions', users, (suite) => {
     },
   );
 
-  it('do not let > through where * is allowed', async () => {
+  it('reject a subscription with > where only * is allowed', async () => {
     const alice = await suite.connect({ user: 'alice', pass: 'a' });
     const client = await bob();
     client.send('SUB bob.> 1\r\n');
     const refused = `-ERR 'Permissions Violation for Subscription to "bob.>"'\r\n`;
-    // nats-server takes the > for a token that * matches, and hands out more than is allowed.
+    // nats-server treats the > as a token that * matches, and so delivers more than is allowed.
     await client.receives(suite.kind === 'nats-server' ? '' : refused);
     alice.send('PUB bob.a.b 1\r\nx\r\n');
     await alice.receives('');
     await client.receives(suite.kind === 'nats-server' ? 'MSG bob.a.b 1 1\r\nx\r\n' : '');
   });
 
-  it('name the queue group of a refused subscription', async () => {
+  it('name the queue group in the violation', async () => {
     const client = await bob();
     client.send('SUB alice group 1\r\nSUB jobs idlers 2\r\nSUB jobs 3\r\nSUB jobs workers 4\r\n');
     await client.receives(
@@ -87,7 +87,7 @@ conformance('permissions', users, (suite) => {
     );
   });
 
-  it('keep what is denied from a wider subscription', async () => {
+  it('withhold denied subjects from a wider subscription', async () => {
     const alice = await suite.connect({ user: 'alice', pass: 'a' });
     const client = await bob();
     client.send('SUB bob.* 1\r\n');
@@ -97,7 +97,7 @@ conformance('permissions', users, (suite) => {
     await client.receives('MSG bob.news 1 1\r\ny\r\n');
   });
 
-  it('given as one subject allow just that', async () => {
+  it('given as one subject allow exactly that subject', async () => {
     const client = await suite.connect({ user: 'eve', pass: 'e' });
     client.send('SUB > 1\r\nPUB eve 1\r\nx\r\nPUB eve.secret 1\r\nx\r\n');
     await client.receives(`MSG eve 1 1\r\nx\r\n-ERR 'Permissions Violation for Publish to "eve.secret"'\r\n`);
@@ -111,7 +111,7 @@ conformance(
   users: [ { user: a, password: a }, { user: b, password: b, permissions: { publish: ">" } } ]
 }`,
   (suite) => {
-    it('hold for a user without any', async () => {
+    it('apply to a user without permissions', async () => {
       const client = await suite.connect({ user: 'a', pass: 'a' });
       client.send('PUB in.x 1\r\nx\r\nSUB out.x 1\r\nSUB in.x 2\r\nPUB out.x 1\r\nx\r\n');
       await client.receives(
@@ -119,7 +119,7 @@ conformance(
       );
     });
 
-    it('do not add to what a user has', async () => {
+    it('are replaced by the permissions of a user', async () => {
       const client = await suite.connect({ user: 'b', pass: 'b' });
       client.send('SUB out.x 1\r\nPUB out.x 1\r\nx\r\n');
       await client.receives('MSG out.x 1 1\r\nx\r\n');
@@ -132,19 +132,19 @@ conformance(
   `no_auth_user: guest
 authorization { users: [ { user: guest, password: g, permissions: { publish: "hall" } }, { user: host, password: h } ] }`,
   (suite) => {
-    it('is whom a client is without a name', async () => {
+    it('is the user of a client that names none', async () => {
       const client = await suite.connect();
       client.send('PUB hall 1\r\nx\r\nPUB kitchen 1\r\nx\r\n');
       await client.receives(`-ERR 'Permissions Violation for Publish to "kitchen"'\r\n`);
     });
 
-    it('is whom a client is that does not say CONNECT', async () => {
+    it('is the user of a client that sends no CONNECT', async () => {
       const client = await suite.open();
       client.send('PUB kitchen 1\r\nx\r\n');
       await client.receives(`-ERR 'Permissions Violation for Publish to "kitchen"'\r\n`);
     });
 
-    it('does not help a client with a wrong password', async () => {
+    it('does not apply to a client with a wrong password', async () => {
       const client = await suite.open();
       client.send('CONNECT {"user":"host","pass":"x"}\r\n');
       await client.closes("-ERR 'Authorization Violation'\r\n");
@@ -160,7 +160,7 @@ conformance(
   } }
   authorization { permissions: { publish: "g" }, users: [ { user: g, password: g } ] }`,
   (suite) => {
-    it('hold for its users, and for nobody else', async () => {
+    it('apply to the users of that account only', async () => {
       const a = await suite.connect({ user: 'a', pass: 'a' });
       a.send('SUB a.secret 1\r\nPUB a.secret 1\r\nx\r\nPUB g 1\r\nx\r\n');
       await a.receives(
@@ -172,7 +172,7 @@ conformance(
       await g.receives(`-ERR 'Permissions Violation for Publish to "x"'\r\n`);
     });
 
-    it('are not for a user with an empty block of its own', async () => {
+    it('do not apply to a user with an empty permissions block', async () => {
       const free = await suite.connect({ user: 'free', pass: 'f' });
       free.send('SUB a.secret 1\r\nPUB a.secret 1\r\nx\r\n');
       await free.receives('MSG a.secret 1 1\r\nx\r\n');
@@ -192,7 +192,7 @@ const lists = `authorization { users: [
   { user: dq, password: p, permissions: { subscribe: { deny: ["jobs.secret", "jobs.one bad", "jobs.two *.bad"] } } }
 ] }`;
 
-conformance('lists of subjects', lists, (suite) => {
+conformance('lists of subjects in permissions', lists, (suite) => {
   const connect = (user: string, more = {}) => suite.connect({ user, pass: 'p', ...more });
   const noPublish = (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`;
   const noSubscribe = (subject: string, queue?: string) =>
@@ -222,16 +222,16 @@ conformance('lists of subjects', lists, (suite) => {
     ['*.in', true],
     ['deep.>.b', true],
     ['deep..b', false],
-  ])('let a publish to %s through: %s', async (subject, allowed) => {
+  ])('allow a publish to %s: %s', async (subject, allowed) => {
     const client = await connect('wild');
     client.send(`PUB ${subject} 1\r\nx\r\n`);
     await client.receives(allowed ? '' : noPublish(subject));
-    // And again, when the answer is remembered.
+    // Once more, for the cached answer.
     client.send(`PUB ${subject} 1\r\nx\r\n`);
     await client.receives(allowed ? '' : noPublish(subject));
   });
 
-  it('may be spelled short, and go beyond ASCII', async () => {
+  it('accept the short spellings and non-ASCII subjects', async () => {
     const client = await connect('short');
     client.send('PUB é.a 1\r\nx\r\nPUB è.a 1\r\nx\r\nSUB a.b 1\r\n');
     await client.receives(Buffer.from(noPublish('è.a')));
@@ -248,7 +248,7 @@ conformance('lists of subjects', lists, (suite) => {
     ['c.b.>', true],
     ['a..b', false],
     ['*.*', false],
-  ])('let a subscription to %s through: %s', async (subject, allowed) => {
+  ])('allow a subscription to %s: %s', async (subject, allowed) => {
     const client = await connect('short');
     client.send(`SUB ${subject} 1\r\n`);
     await client.receives(allowed ? '' : noSubscribe(subject));
@@ -266,20 +266,20 @@ conformance('lists of subjects', lists, (suite) => {
     ['f', false],
     ['*', true],
     ['>', true],
-  ])('let a subscription to %s past what is denied: %s', async (subject, allowed) => {
+  ])('with denied subjects allow a subscription to %s: %s', async (subject, allowed) => {
     const client = await connect('denied');
     client.send(`SUB ${subject} 1\r\n`);
     await client.receives(allowed ? '' : noSubscribe(subject));
   });
 
-  it('answer a refused subscription before anything else about it', async () => {
+  it('report a violation before any other error of a subscription', async () => {
     const client = await suite.open();
     client.send('CONNECT {"user":"short","pass":"p"}\r\n');
     client.send('SUB z..z 1\r\nSUB a.b 1\r\nSUB z 1\r\nUNSUB 1\r\n');
     await client.receives(`+OK\r\n${noSubscribe('z..z')}+OK\r\n${noSubscribe('z')}+OK\r\n`);
   });
 
-  it('withhold from each wildcard subscription what is denied', async () => {
+  it('withhold denied subjects from each wildcard subscription', async () => {
     const client = await connect('denied');
     const other = await connect('any');
     client.send('SUB > 1\r\nSUB *.x.> 2\r\nSUB g.a 3\r\n');
@@ -290,7 +290,7 @@ conformance('lists of subjects', lists, (suite) => {
     await client.receivesInAnyOrder('MSG g.a 1 1\r\ny\r\n', 'MSG g.a 3 1\r\ny\r\n');
   });
 
-  it('count no message that is withheld', async () => {
+  it('do not count withheld messages towards the limit of UNSUB', async () => {
     const client = await connect('denied');
     const other = await connect('any');
     client.send('SUB max.*.> 1\r\nSUB > 2\r\nUNSUB 2 1\r\n');
@@ -300,7 +300,7 @@ conformance('lists of subjects', lists, (suite) => {
     await client.receives('MSG h 2 1\r\nx\r\n');
   });
 
-  it('tell a requester that nobody is there when all that listens may not have it', async () => {
+  it('return no responders when every subscriber is denied the message', async () => {
     const client = await connect('denied');
     const other = await connect('any', { headers: true, no_responders: true });
     client.send('SUB > 1\r\n');
@@ -328,13 +328,13 @@ conformance('lists of subjects', lists, (suite) => {
     ['x', 'b.c', false],
     ['x', 'b.>', true],
     ['y', 'a', false],
-  ])('let a subscription to %s as a member of %s through: %s', async (subject, queue, allowed) => {
+  ])('allow a subscription to %s in the queue group %s: %s', async (subject, queue, allowed) => {
     const client = await connect('queue');
     client.send(`SUB ${subject} ${queue ?? ''} 1\r\n`);
     await client.receives(allowed ? '' : noSubscribe(subject, queue));
   });
 
-  it('withhold what is denied to a queue group, and ask its next member', async () => {
+  it('withhold denied subjects from a queue group and deliver to its next member', async () => {
     const client = await connect('dq');
     const other = await connect('any');
     client.send('SUB jobs.* bad 1\r\nSUB jobs.* x.bad 2\r\nSUB jobs.* good 3\r\nSUB jobs.one bad 4\r\n');
@@ -351,7 +351,7 @@ conformance('lists of subjects', lists, (suite) => {
     );
   });
 
-  it('go with the user whom a second CONNECT names', async () => {
+  it('follow the user of a second CONNECT', async () => {
     const client = await connect('none');
     client.send('CONNECT {"user":"any","pass":"p","verbose":false}\r\nPUB again 1\r\nx\r\n');
     await client.receives('');
@@ -373,7 +373,7 @@ conformance('allow_responses', responders, (suite) => {
   const connect = (user: string) => suite.connect({ user, pass: 'p' });
   const refused = (subject: string) => `-ERR 'Permissions Violation for Publish to "${subject}"'\r\n`;
 
-  /** Sends a request that a user gets, and returns the wires of both. */
+  /** Sends a request to a new client of this user, and returns the connections of both. */
   async function ask(user: string, subject: string, reply: string) {
     const [responder, requester] = [await connect(user), await connect('any')];
     responder.send(`SUB ${subject} 1\r\n`);
@@ -384,21 +384,21 @@ conformance('allow_responses', responders, (suite) => {
     return { responder, requester };
   }
 
-  it('lets a user answer a request once, and publish nothing else', async () => {
+  it('lets a user reply once to a request, and publish nothing else', async () => {
     const { responder, requester } = await ask('one', 'one.a', 'inbox.one');
     responder.send('PUB other 1\r\nx\r\nPUB inbox.one 1\r\nr\r\nPUB inbox.one 1\r\ns\r\n');
     await responder.receives(refused('other') + refused('inbox.one'));
     await requester.receives('MSG inbox.one 1 1\r\nr\r\n');
   });
 
-  it('lets nobody else answer', async () => {
+  it('lets no other client reply', async () => {
     await ask('one', 'one.b', 'inbox.else');
     const other = await connect('one');
     other.send('PUB inbox.else 1\r\nx\r\n');
     await other.receives(refused('inbox.else'));
   });
 
-  it('counts the answers to each request, beside what may be published anyway', async () => {
+  it('limits the replies to each request, but not other permitted subjects', async () => {
     const { responder, requester } = await ask('two', 'two.a', 'inbox.two');
     for (const answer of ['r', 's', 't'])
       responder.send(`PUB inbox.two 1\r\n${answer}\r\nPUB log 1\r\nl\r\n`);
@@ -406,7 +406,7 @@ conformance('allow_responses', responders, (suite) => {
     await requester.receives('MSG inbox.two 1 1\r\nr\r\nMSG inbox.two 1 1\r\ns\r\n');
   });
 
-  it('without a limit goes on, even where publishing is denied, and opens nothing but the reply', async () => {
+  it('without a limit allows any number of replies where publishing is denied, to the reply subject only', async () => {
     const { responder, requester } = await ask('many', 'many.a', 'answer.many');
     for (const answer of ['r', 's', 't']) responder.send(`PUB answer.many 1\r\n${answer}\r\n`);
     responder.send('PUB answer.other 1\r\nx\r\nPUB other 1\r\nx\r\n');
@@ -416,13 +416,13 @@ conformance('allow_responses', responders, (suite) => {
     );
   });
 
-  it('ends when its time is over', async () => {
+  it('expires after its time', async () => {
     const { responder } = await ask('late', 'late', 'inbox.late');
     responder.send('PUB inbox.late 1\r\nr\r\n');
     await responder.receives(refused('inbox.late'));
   });
 
-  it('renews with another request for the same reply', async () => {
+  it('is renewed by another request with the same reply subject', async () => {
     const { responder, requester } = await ask('one', 'one.c', 'inbox.again');
     responder.send('PUB inbox.again 1\r\nr\r\n');
     await responder.receives('');
@@ -444,7 +444,7 @@ conformance('allow_responses', responders, (suite) => {
     ['two', 'qqqqaaa', 'aar'],
     ['many', 'qqqaaa', 'aaa'],
   ])(
-    'takes a request of %s that comes again unanswered for an answer, in %s',
+    'counts a repeated request that user %s has not answered as a reply, in %s',
     async (user, events, fates) => {
       const subject = `${user}.${suite.subject()}`;
       const reply = `answer.${suite.subject()}`;
@@ -466,7 +466,7 @@ conformance('allow_responses', responders, (suite) => {
     },
   );
 
-  it('that is false changes nothing', async () => {
+  it('has no effect when it is false', async () => {
     const client = await connect('open');
     client.send('SUB open 1\r\nPUB open 1\r\nx\r\n');
     await client.receives('MSG open 1 1\r\nx\r\n');

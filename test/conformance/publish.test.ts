@@ -1,4 +1,4 @@
-// PUB and what becomes of it: every form of the line, every way to get it wrong, and where the stream may be cut.
+// PUB: every form of the line, every way to make it invalid, and every position at which the stream may be split.
 import { describe, expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -9,17 +9,25 @@ conformance('publish', 'max_payload: 1024', (suite) => {
     it.each<[string, (s: string) => string, (s: string) => string]>([
       ['a payload', (s) => `PUB ${s} 5\r\nhello\r\n`, (s) => `MSG ${s} 1 5\r\nhello\r\n`],
       ['a reply subject', (s) => `PUB ${s} re.ply 2\r\nhi\r\n`, (s) => `MSG ${s} 1 re.ply 2\r\nhi\r\n`],
-      ['nothing', (s) => `PUB ${s} 0\r\n\r\n`, (s) => `MSG ${s} 1 0\r\n\r\n`],
-      ['nothing but a reply', (s) => `PUB ${s} r 0\r\n\r\n`, (s) => `MSG ${s} 1 r 0\r\n\r\n`],
-      ['line endings', (s) => `PUB ${s} 6\r\na\r\n\r\nb\r\n`, (s) => `MSG ${s} 1 6\r\na\r\n\r\nb\r\n`],
+      ['an empty payload', (s) => `PUB ${s} 0\r\n\r\n`, (s) => `MSG ${s} 1 0\r\n\r\n`],
       [
-        'what looks like an operation',
+        'an empty payload with a reply subject',
+        (s) => `PUB ${s} r 0\r\n\r\n`,
+        (s) => `MSG ${s} 1 r 0\r\n\r\n`,
+      ],
+      [
+        'line endings within the payload',
+        (s) => `PUB ${s} 6\r\na\r\n\r\nb\r\n`,
+        (s) => `MSG ${s} 1 6\r\na\r\n\r\nb\r\n`,
+      ],
+      [
+        'a payload that looks like an operation',
         (s) => `PUB ${s} 6\r\nPING\r\n\r\n`,
         (s) => `MSG ${s} 1 6\r\nPING\r\n\r\n`,
       ],
-      ['UTF-8', (s) => `PUB ${s} 6\r\nžluť\r\n`, (s) => `MSG ${s} 1 6\r\nžluť\r\n`],
-      ['a line of lower case', (s) => `pub ${s} 1\r\nx\r\n`, (s) => `MSG ${s} 1 1\r\nx\r\n`],
-      ['a line of mixed case', (s) => `pUb ${s} 1\r\nx\r\n`, (s) => `MSG ${s} 1 1\r\nx\r\n`],
+      ['a UTF-8 payload', (s) => `PUB ${s} 6\r\nžluť\r\n`, (s) => `MSG ${s} 1 6\r\nžluť\r\n`],
+      ['a line in lower case', (s) => `pub ${s} 1\r\nx\r\n`, (s) => `MSG ${s} 1 1\r\nx\r\n`],
+      ['a line in mixed case', (s) => `pUb ${s} 1\r\nx\r\n`, (s) => `MSG ${s} 1 1\r\nx\r\n`],
       [
         'tabs and spaces in the line',
         (s) => `PUB \t ${s}\t\tr \t1 \t\r\nx\r\n`,
@@ -31,8 +39,16 @@ conformance('publish', 'max_payload: 1024', (suite) => {
         (s) => `PUB ${s} 1 \nx\r\n`,
         (s) => `MSG ${s} 1 1\r\nx\r\n`,
       ],
-      ['leading zeros, which stay', (s) => `PUB ${s} 002\r\nhi\r\n`, (s) => `MSG ${s} 1 002\r\nhi\r\n`],
-      ['nine digits of size', (s) => `PUB ${s} 000000002\r\nhi\r\n`, (s) => `MSG ${s} 1 000000002\r\nhi\r\n`],
+      [
+        'a size with leading zeros unchanged',
+        (s) => `PUB ${s} 002\r\nhi\r\n`,
+        (s) => `MSG ${s} 1 002\r\nhi\r\n`,
+      ],
+      [
+        'a size of nine digits',
+        (s) => `PUB ${s} 000000002\r\nhi\r\n`,
+        (s) => `MSG ${s} 1 000000002\r\nhi\r\n`,
+      ],
     ])('delivers %s', async (_, sent, delivered) => {
       const client = await suite.connect();
       const s = suite.subject();
@@ -40,7 +56,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       await client.receives(delivered(s));
     });
 
-    it('delivers every byte there is', async () => {
+    it('delivers every byte value', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const all = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
@@ -51,7 +67,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       await client.receives(Buffer.concat([Buffer.from(`MSG ${s} 1 256\r\n`), all, Buffer.from('\r\n')]));
     });
 
-    it('delivers in the order of sending', async () => {
+    it('delivers in the order of publishing', async () => {
       const publisher = await suite.connect();
       const subscriber = await suite.connect();
       const s = suite.subject();
@@ -65,7 +81,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       );
     });
 
-    it('delivers what came before a protocol error in the same packet', async () => {
+    it('delivers what precedes a protocol error in the same packet', async () => {
       const publisher = await suite.connect();
       const subscriber = await suite.connect();
       const s = suite.subject();
@@ -86,8 +102,8 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       ['a fraction for a size', 'PUB s 1.0'],
       ['a hexadecimal size', 'PUB s 0x1'],
       ['a size of ten digits', 'PUB s 0000000001'],
-      ['a size beyond all integers', 'PUB s 99999999999999999999'],
-    ])('with %s closes the connection without a word', async (_, line) => {
+      ['a size beyond 64 bits', 'PUB s 99999999999999999999'],
+    ])('closes the connection without an error on PUB with %s', async (_, line) => {
       const client = await suite.connect();
       client.send(`${line}\r\nx\r\nPING\r\n`);
       await client.closes('');
@@ -99,7 +115,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       ['a bare line feed after the payload', 'PUB s 3\r\nabc\nPING\r\n'],
       ['a bare carriage return after the payload', 'PUB s 3\r\nabc\rPING\r\n'],
       ['nothing after the payload', 'PUB s 3\r\nabcPING\r\n'],
-    ])('with %s is a protocol error', async (_, bytes) => {
+    ])('reports a protocol error on PUB with %s', async (_, bytes) => {
       const client = await suite.connect();
       client.send(`${bytes}PING\r\n`);
       await client.closes(unknown);
@@ -107,12 +123,12 @@ conformance('publish', 'max_payload: 1024', (suite) => {
   });
 
   describe('max_payload', () => {
-    it('is told in the INFO', async () => {
+    it('is announced in the INFO', async () => {
       const { info } = await suite.open();
       expect(info.max_payload).toBe(1024);
     });
 
-    it('lets a payload of just that size through', async () => {
+    it('accepts a payload of exactly that size', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const payload = 'x'.repeat(1024);
@@ -120,13 +136,16 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       await client.receives(`MSG ${s} 1 1024\r\n${payload}\r\n`);
     });
 
-    it.each(['1025', '999999999'])('closes on a size of %s before the payload is there', async (size) => {
-      const client = await suite.connect();
-      client.send(`PUB ${suite.subject()} ${size}\r\n`);
-      await client.closes("-ERR 'Maximum Payload Violation'\r\n");
-    });
+    it.each(['1025', '999999999'])(
+      'closes the connection on a size of %s before the payload arrives',
+      async (size) => {
+        const client = await suite.connect();
+        client.send(`PUB ${suite.subject()} ${size}\r\n`);
+        await client.closes("-ERR 'Maximum Payload Violation'\r\n");
+      },
+    );
 
-    it('counts the headers', async () => {
+    it('includes the headers', async () => {
       const client = await suite.connect({ headers: true });
       client.send(`HPUB ${suite.subject()} 12 1025\r\nNATS/1.0\r\n\r\n`);
       await client.closes("-ERR 'Maximum Payload Violation'\r\n");
@@ -156,13 +175,13 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       'RMSG $G s 1\r\nx\r\n',
       'A+ $G\r\n',
       'LS+ s\r\n',
-    ])('such as %j is told and ends the connection', async (bytes) => {
+    ])('such as %j closes the connection with an error', async (bytes) => {
       const client = await suite.connect();
       client.send(`${bytes}PING\r\n`);
       await client.closes(unknown);
     });
 
-    it('is told after the answers to what came before', async () => {
+    it('is reported after the answers to earlier operations', async () => {
       const client = await suite.connect();
       client.send('PING\r\nNOPE\r\nPING\r\n');
       await client.closes(`PONG\r\n${unknown}`);
@@ -170,7 +189,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
   });
 
   describe('verbose', () => {
-    it('answers +OK to SUB, PUB, UNSUB in their order, before the delivery', async () => {
+    it('answers +OK to SUB, PUB and UNSUB in their order, before the delivery', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send('CONNECT {"verbose":true}\r\n');
@@ -185,9 +204,9 @@ conformance('publish', 'max_payload: 1024', (suite) => {
     });
   });
 
-  describe('a subject that is none', () => {
+  describe('an invalid subject', () => {
     it.each(['a..b', '.a', 'a.', '*', '>', 'a.*', 'a.>', 'a.*.b'])(
-      '%j is told in pedantic mode, and the message goes its way',
+      '%j is reported in pedantic mode, and the message is processed',
       async (wrong) => {
         const client = await suite.connect();
         client.send(
@@ -197,13 +216,13 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       },
     );
 
-    it.each(['a..b', '.a', 'a.', 'a.*', 'a.>'])('%j is taken otherwise', async (wrong) => {
+    it.each(['a..b', '.a', 'a.', 'a.*', 'a.>'])('%j is accepted outside pedantic mode', async (wrong) => {
       const client = await suite.connect();
       client.send(`PUB ${suite.subject()}.${wrong} 1\r\nx\r\n`);
       await client.receives('');
     });
 
-    it('with an empty token reaches nobody', async () => {
+    it('with an empty token reaches no subscriber', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s}.> 1\r\nPUB ${s}..b 1\r\nx\r\nPUB ${s}.b. 1\r\nx\r\n`);
@@ -211,33 +230,33 @@ conformance('publish', 'max_payload: 1024', (suite) => {
     });
   });
 
-  describe('the stream', () => {
-    // Every kind of operation with its answer, so that a cut at any place shows.
+  describe('the stream of operations', () => {
+    // Contains every kind of operation together with its answer, so that a wrong split at any position shows.
     const story = (s: string): [string, string] => [
       `CONNECT {"verbose":false,"pedantic":false,"headers":true}\r\nSUB ${s}.* 7\r\nPUB ${s}.a re.ply 5\r\nhe\r\no\r\nHPUB ${s}.b 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPING\r\n` +
         `SUB ${s}.q group 8\r\nUNSUB 8 1\r\nUNSUB 8\r\nPUB ${s}.c 0\r\n\r\nPONG\r\nUNSUB 7\r\nPUB ${s}.a 1\r\nx\r\nPING\r\n`,
       `MSG ${s}.a 7 re.ply 5\r\nhe\r\no\r\nHMSG ${s}.b 7 12 14\r\nNATS/1.0\r\n\r\nhi\r\nPONG\r\nMSG ${s}.c 7 0\r\n\r\nPONG\r\n`,
     ];
 
-    it('may come in one packet', async () => {
+    it('may arrive in one packet', async () => {
       const client = await suite.connect({ headers: true });
       const [sent, answered] = story(suite.subject());
       client.send(sent);
       await client.receives(answered);
     });
 
-    it('may come byte by byte', async () => {
+    it('may arrive byte by byte', async () => {
       const client = await suite.connect({ headers: true });
       const other = await suite.connect();
       const [sent, answered] = story(suite.subject());
       for (const byte of Buffer.from(sent)) {
         client.send(Buffer.of(byte));
-        await other.receives(''); // gives the server its turn with the one byte
+        await other.receives(''); // lets the server process the one byte
       }
       await client.receives(answered);
     });
 
-    it('may be cut at any byte', async () => {
+    it('may be split at any byte', async () => {
       const client = await suite.connect({ headers: true });
       const other = await suite.connect();
       const [sent, answered] = story(suite.subject());
@@ -249,14 +268,14 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       }
     });
 
-    it('may carry a thousand operations at once', async () => {
+    it('may contain a thousand operations in one write', async () => {
       const client = await suite.connect({ headers: true });
       const [sent, answered] = story(suite.subject());
       client.send(sent.repeat(100));
       await client.receives(answered.repeat(100));
     });
 
-    it('may cut a payload into many packets', async () => {
+    it('may split a payload into many packets', async () => {
       const client = await suite.connect();
       const other = await suite.connect();
       const s = suite.subject();
@@ -270,7 +289,7 @@ conformance('publish', 'max_payload: 1024', (suite) => {
       await client.receives(`MSG ${s} 1 1024\r\n${pieces.join('')}\r\n`);
     });
 
-    it('that ends within a message delivers nothing of it', async () => {
+    it('delivers no part of a message that the end of the connection truncates', async () => {
       const publisher = await suite.connect();
       const subscriber = await suite.connect();
       const s = suite.subject();

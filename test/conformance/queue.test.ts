@@ -1,21 +1,21 @@
-// Queue groups: one member of each group gets a message, and every member gets some.
+// Queue groups: each message reaches exactly one member, and the members share the load.
 import { expect, it } from 'vitest';
 import type { Wire } from '../support/wire.ts';
 import { conformance, type Suite } from './suite.ts';
 
 conformance('queue groups', '', (suite) => {
-  it('give each message to exactly one member, and some to every member', async () => {
+  it('deliver each message to exactly one member, and some to every member', async () => {
     const members = await subscribers(suite, 4);
     const publisher = await suite.connect();
     const s = suite.subject();
     await subscribeAll(members, `SUB ${s} workers 1\r\n`);
     const counts = await share(publisher, s, members, 400);
     expect(sum(counts)).toBe(400);
-    // By chance alone a member misses 400 messages once in 10^49 runs, and gets fewer than 40 once in 10^12.
+    // By chance a member misses all 400 messages once in 10^49 runs, and receives fewer than 40 once in 10^12.
     expect(Math.min(...counts)).toBeGreaterThan(40);
   });
 
-  it('share among the subscriptions of one connection', async () => {
+  it('share messages among the subscriptions of one connection', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(
@@ -27,7 +27,7 @@ conformance('queue groups', '', (suite) => {
     expect(Math.min(...counts)).toBeGreaterThan(10);
   });
 
-  it('of different names get a message each', async () => {
+  it('of different names receive one copy of a message each', async () => {
     const [first, second] = await subscribers(suite, 2);
     const publisher = await suite.connect();
     const s = suite.subject();
@@ -41,7 +41,7 @@ conformance('queue groups', '', (suite) => {
     }
   });
 
-  it('of one name on different patterns are one group', async () => {
+  it('with one name and several patterns form one group', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send(`SUB ${s}.a workers 1\r\nSUB ${s}.* workers 2\r\nSUB ${s}.> workers 3\r\n`);
@@ -49,7 +49,7 @@ conformance('queue groups', '', (suite) => {
     expect((await client.drain()).match(/MSG /g)).toHaveLength(30);
   });
 
-  it('leave plain subscribers their copy', async () => {
+  it('do not take messages from plain subscribers', async () => {
     const [plain, one, two] = (await subscribers(suite, 3)) as [Wire, Wire, Wire];
     const publisher = await suite.connect();
     const s = suite.subject();
@@ -62,7 +62,7 @@ conformance('queue groups', '', (suite) => {
     expect(sum(counts)).toBe(20);
   });
 
-  it('deliver in the order of sending to a single member', async () => {
+  it('deliver in the order of publishing to a single member', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     const letters = [...'abcdefghijklmnopqrstuvwxyz'];
@@ -70,14 +70,14 @@ conformance('queue groups', '', (suite) => {
     await client.receives(letters.map((letter) => `MSG ${s} 1 1\r\n${letter}\r\n`).join(''));
   });
 
-  it('carry reply and headers', async () => {
+  it('preserve the reply subject and the headers', async () => {
     const client = await suite.connect({ headers: true });
     const s = suite.subject();
     client.send(`SUB ${s} workers 1\r\nHPUB ${s} re.ply 12 13\r\nNATS/1.0\r\n\r\nx\r\n`);
     await client.receives(`HMSG ${s} 1 re.ply 12 13\r\nNATS/1.0\r\n\r\nx\r\n`);
   });
 
-  it('go on without a member that left', async () => {
+  it('continue without a member that has disconnected', async () => {
     const [leaver, stayer] = (await subscribers(suite, 2)) as [Wire, Wire];
     const publisher = await suite.connect();
     const s = suite.subject();
@@ -89,7 +89,7 @@ conformance('queue groups', '', (suite) => {
     await stayer.receives(`MSG ${s} 1 1\r\nx\r\n`.repeat(20));
   });
 
-  it('go on without a member that has its UNSUB limit', async () => {
+  it('continue without a member that has reached its UNSUB limit', async () => {
     const [limited, other] = (await subscribers(suite, 2)) as [Wire, Wire];
     const publisher = await suite.connect();
     const s = suite.subject();
@@ -101,7 +101,7 @@ conformance('queue groups', '', (suite) => {
     await other.receives(`MSG ${s} 1 1\r\nx\r\n`.repeat(97));
   });
 
-  it('pass over the publisher that wants no echo', async () => {
+  it('skip the publisher when its echo is off', async () => {
     const client = await suite.connect({ echo: false });
     const other = await suite.connect();
     const s = suite.subject();
@@ -111,7 +111,7 @@ conformance('queue groups', '', (suite) => {
     await other.receives(`MSG ${s} 1 1\r\nx\r\n`.repeat(20));
   });
 
-  it('share requests by wildcard subject', async () => {
+  it('share requests to a wildcard subscription', async () => {
     const members = await subscribers(suite, 2);
     const publisher = await suite.connect();
     const s = suite.subject();
@@ -133,7 +133,7 @@ async function subscribeAll(clients: Wire[], lines: string): Promise<void> {
   }
 }
 
-// Publishes to a group and returns how many messages each member got.
+// Publishes to a group and returns how many messages each member received.
 async function share(publisher: Wire, subject: string, members: Wire[], messages: number): Promise<number[]> {
   publisher.send(`PUB ${subject} 1\r\nx\r\n`.repeat(messages));
   await publisher.receives('');

@@ -1,18 +1,18 @@
-// Random streams, right and wrong, to the bundled broker and to the real nats-server: both answer the same.
+// Sends random streams, valid and invalid, to the bundled broker and the real nats-server and compares the answers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describePeer } from '../support/peers.ts';
 import { below, seeded } from '../support/seeded.ts';
 import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
 import { Wire } from '../support/wire.ts';
 
-// Low, so that the streams meet the limits.
+// Low, so that the streams reach the limits.
 const configuration = 'max_payload: 64\nmax_control_line: 96\nmax_subscriptions: 6';
 
-// RANDOM_SEED and RANDOM_STREAMS look further, or at one stream again.
+// RANDOM_SEED and RANDOM_STREAMS choose other streams, or repeat one.
 const firstSeed = Number(process.env.RANDOM_SEED ?? 0);
 const streams = Number(process.env.RANDOM_STREAMS ?? 300);
 
-describePeer('nats-server', 'random streams', (bin) => {
+describePeer('nats-server', 'random streams, compared with nats-server', (bin) => {
   let servers: ServerUnderTest[] = [];
   beforeAll(async () => {
     servers = await Promise.all([bundledBroker(configuration), natsServer(bin)(configuration)]);
@@ -35,7 +35,7 @@ interface Step {
   answer: string[];
 }
 
-// Plays the steps on one connection until the server closes it.
+// Sends the steps on one connection until the server closes it.
 async function play(server: ServerUnderTest, steps: string[]): Promise<Step[]> {
   const wire = await Wire.open(server.port);
   const told: Step[] = [];
@@ -51,16 +51,16 @@ async function play(server: ServerUnderTest, steps: string[]): Promise<Step[]> {
   return told;
 }
 
-// Splits an answer into its messages and takes out what nats-server leaves to chance.
+// Splits an answer into its messages and removes what nats-server does not determine.
 function comparable(answer: string): string[] {
   return (
     answer
-      // Told at the end of the line, and once more when nats-server happens to read the message in two pieces.
+      // Sent at the end of the line, and again when nats-server happens to read the message in two pieces.
       .replaceAll("-ERR 'Invalid Publish Subject'\r\n", '')
-      // Which of several subscriptions to a reply subject gets the answer that nobody is there.
+      // Any of several subscriptions to a reply subject may receive the 503.
       .replace(/^(HMSG \S+) \S+( \d+ \d+\r\nNATS\/1\.0 503)/gm, '$1 *$2')
       .split(/(?=HMSG |(?<!H)MSG |-ERR |\+OK|<closed>)/)
-      // In which order the subscriptions of one message get it.
+      // The subscriptions that match a message may receive it in any order.
       .sort()
   );
 }
@@ -102,7 +102,7 @@ function randomSteps(seed: number): string[] {
   };
   const subscribe = (): string => {
     const id = sid();
-    // A group of one: which of several members gets a message is left to chance.
+    // A group with one member: which of several members receives a message is random.
     return line('SUB', pattern(), chance(0.1) ? `group-${id}` : '', id);
   };
   const fault = () =>

@@ -1,45 +1,46 @@
-// The answer 503 to a request that nobody is there to take.
+// The status 503 in answer to a request without a responder.
 import { it } from 'vitest';
 import { conformance } from './suite.ts';
 
 const asking = { headers: true, no_responders: true };
 
-// The answer to a request on `subject`, as subscription 9 gets it: 32 bytes of headers beside the subject, no payload.
+// The 503 for a request on `subject`, as subscription 9 receives it: 32 bytes of headers besides the subject, no
+// payload.
 function nobody(subject: string, reply: string): string {
   const size = 32 + Buffer.byteLength(subject);
   return `HMSG ${reply} 9 ${size} ${size}\r\nNATS/1.0 503\r\nNats-Subject: ${subject}\r\n\r\n\r\n`;
 }
 
 conformance('no responders', '', (suite) => {
-  it('sends the 503 to the reply subject', async () => {
+  it('sends a 503 to the reply subject', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives(nobody(s, `inbox.${s}`));
   });
 
-  it('names a subject in UTF-8 by its bytes', async () => {
+  it('names a UTF-8 subject and counts its bytes', async () => {
     const client = await suite.connect(asking);
     const s = `${suite.subject()}.žluť`;
     client.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives(nobody(s, `inbox.${s}`));
   });
 
-  it('finds the subscription to the reply by wildcard', async () => {
+  it('sends the 503 to a wildcard subscription of the reply subject', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s}.* 9\r\nPUB ${s} inbox.${s}.42 0\r\n\r\n`);
     await client.receives(nobody(s, `inbox.${s}.42`));
   });
 
-  it('answers a request with headers too', async () => {
+  it('sends the 503 for a request with headers', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s} 9\r\nHPUB ${s} inbox.${s} 12 14\r\nNATS/1.0\r\n\r\nhi\r\n`);
     await client.receives(nobody(s, `inbox.${s}`));
   });
 
-  it('follows the +OK in verbose mode', async () => {
+  it('sends the 503 after +OK in verbose mode', async () => {
     const client = await suite.connect();
     const s = suite.subject();
     client.send('CONNECT {"verbose":true,"headers":true,"no_responders":true}\r\n');
@@ -47,7 +48,7 @@ conformance('no responders', '', (suite) => {
     await client.receives(`+OK\r\n+OK\r\n+OK\r\n${nobody(s, `inbox.${s}`)}`);
   });
 
-  it('says nothing when somebody is there', async () => {
+  it('sends no 503 when there is a subscriber', async () => {
     const client = await suite.connect(asking);
     const responder = await suite.connect();
     const s = suite.subject();
@@ -58,7 +59,7 @@ conformance('no responders', '', (suite) => {
     await responder.receives(`MSG ${s} 1 inbox.${s} 2\r\nhi\r\n`);
   });
 
-  it('counts a queue group as somebody', async () => {
+  it('counts a queue group as a responder', async () => {
     const client = await suite.connect(asking);
     const responder = await suite.connect();
     const s = suite.subject();
@@ -68,21 +69,21 @@ conformance('no responders', '', (suite) => {
     await client.receives('');
   });
 
-  it('does not count the client itself when it wants no echo', async () => {
+  it('does not count the client itself when its echo is off', async () => {
     const client = await suite.connect({ ...asking, echo: false });
     const s = suite.subject();
     client.send(`SUB ${s} 1\r\nSUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives(nobody(s, `inbox.${s}`));
   });
 
-  it('says nothing to a message without a reply', async () => {
+  it('sends no 503 for a message without a reply subject', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s} 9\r\nPUB ${s} 2\r\nhi\r\n`);
     await client.receives('');
   });
 
-  it('says nothing when the client has no subscription to the reply', async () => {
+  it('sends no 503 when the client does not subscribe to the reply subject', async () => {
     const client = await suite.connect(asking);
     const other = await suite.connect(asking);
     const s = suite.subject();
@@ -93,21 +94,21 @@ conformance('no responders', '', (suite) => {
     await other.receives('');
   });
 
-  it('does not take a queue subscription for one to the reply', async () => {
+  it('sends no 503 when the client subscribes to the reply subject only in a queue group', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s} group 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives('');
   });
 
-  it('says nothing to a client that has not asked', async () => {
+  it('sends no 503 to a client that has not enabled no_responders', async () => {
     const client = await suite.connect({ headers: true });
     const s = suite.subject();
     client.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 2\r\nhi\r\n`);
     await client.receives('');
   });
 
-  it('does not count towards the limit of UNSUB', async () => {
+  it('does not count the 503 towards the limit of UNSUB', async () => {
     const client = await suite.connect(asking);
     const s = suite.subject();
     client.send(`SUB inbox.${s} 9\r\nUNSUB 9 1\r\nPUB ${s} inbox.${s} 0\r\n\r\nPUB inbox.${s} 1\r\nx\r\n`);

@@ -1,5 +1,5 @@
-// Services that are measured: what is published of each request in the account of the service, of those that are answered
-// and of those that are not. The same cases run on both servers; a second part compares the results key by key.
+// Latency results of measured services, for requests with and without a reply. The same tests run on both servers;
+// a second part compares the keys and types of the results.
 import { describe, expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
 import type { Wire } from '../support/wire.ts';
@@ -46,14 +46,14 @@ accounts {
 // biome-ignore lint/suspicious/noExplicitAny: JSON
 type Json = any;
 
-/** Waits for the next message and reads its payload as JSON. */
+/** Waits for the next message and parses its payload as JSON. */
 async function nextResult(wire: Wire): Promise<{ subject: string; result: Json }> {
   const [, subject, ...rest] = (await wire.line()).split(' ');
   const payload = await wire.bytes(Number(rest.at(-1)) + 2);
   return { subject: String(subject), result: JSON.parse(payload.slice(0, -2)) };
 }
 
-/** Reads a request to a service. */
+/** Reads one request to a service and returns its reply subject. */
 async function nextRequest(wire: Wire): Promise<string> {
   const [keyword, , , reply, ...sizes] = (await wire.line()).split(' ');
   if (keyword !== 'MSG' && keyword !== 'HMSG') throw new Error(`not a request: ${keyword}`);
@@ -72,7 +72,7 @@ const event = {
 };
 
 conformance('the latency of a service', configuration, (suite) => {
-  /** Somebody who provides services, somebody who asks, and somebody who reads the results. */
+  /** Connects a client that provides services, one that sends requests, and one that reads the results. */
   async function parties(...services: string[]) {
     const [service, client, reader] = await Promise.all([
       suite.connect(a),
@@ -98,7 +98,7 @@ conformance('the latency of a service', configuration, (suite) => {
     return reply;
   }
 
-  it('is published in its account when it has answered', async () => {
+  it('is published in the account of the service after the reply', async () => {
     const { service, client, reader } = await parties('q.x');
     const reply = await answered(service, client, 'q.x');
     expect(reply).toMatch(/^_R_\.\w{6}\.\w{6}\.\w{8}\.T$/);
@@ -135,7 +135,7 @@ conformance('the latency of a service', configuration, (suite) => {
     ]);
   });
 
-  it('says who asked where the import shares that', async () => {
+  it('describes the client when the import shares it', async () => {
     const { service, client, reader } = await parties('q.told');
     await answered(service, client, 'told');
     const { result } = await nextResult(reader);
@@ -146,7 +146,7 @@ conformance('the latency of a service', configuration, (suite) => {
     });
   });
 
-  it('is told once, for the first answer', async () => {
+  it('is published once, for the first reply', async () => {
     const { service, client, reader } = await parties('q.x');
     client.send('SUB in 1\r\nPUB q.x in 0\r\n\r\n');
     const reply = await nextRequest(service);
@@ -158,7 +158,7 @@ conformance('the latency of a service', configuration, (suite) => {
     await client.receives('');
   });
 
-  it('is a status of 400 for a request without a reply, which the service gets', async () => {
+  it('has status 400 for a request without a reply subject, which the service receives', async () => {
     const { service, client, reader } = await parties('q.x');
     client.send('PUB q.x 0\r\n\r\n');
     await service.line();
@@ -169,7 +169,7 @@ conformance('the latency of a service', configuration, (suite) => {
     });
   });
 
-  it('is a status of 503 where nobody provides it', async () => {
+  it('has status 503 when no client provides the service', async () => {
     const { client, reader } = await parties();
     client.send('SUB in 1\r\nPUB q.nobody in 0\r\n\r\n');
     await client.receives('');
@@ -180,7 +180,7 @@ conformance('the latency of a service', configuration, (suite) => {
     });
   });
 
-  it('is a status of 504 where it does not answer in time', async () => {
+  it('has status 504 when the service does not reply in time', async () => {
     const { service, client, reader } = await parties('slow');
     client.send('SUB in 1\r\nPUB slow in 0\r\n\r\n');
     const reply = await nextRequest(service);
@@ -196,11 +196,11 @@ conformance('the latency of a service', configuration, (suite) => {
   it.each([
     ['its subscription ends', 'in', 'UNSUB 1\r\n'],
     ['a subscription with a wildcard ends', 'in.*', 'UNSUB 1\r\n'],
-  ])('is a status of 408 where nobody waits any more, because %s', async (_, inbox, end) => {
+  ])('has status 408 when the client no longer waits because %s', async (_, inbox, end) => {
     const { service, client, reader } = await parties('q.x');
     client.send(`SUB ${inbox} 1\r\nSUB ${inbox} 2\r\nPUB q.x ${inbox.replace('*', 'x')} 0\r\n\r\n`);
     const reply = await nextRequest(service);
-    // As long as one of two subscriptions is left, somebody waits.
+    // The client still waits as long as one of two subscriptions is left.
     client.send('UNSUB 2\r\n');
     await client.receives('');
     await reader.receives('');
@@ -215,7 +215,7 @@ conformance('the latency of a service', configuration, (suite) => {
     await reader.receives('');
   });
 
-  it('is a status of 408 where whoever asked has gone', async () => {
+  it('has status 408 when the client has disconnected', async () => {
     const { service, client, reader } = await parties('q.x');
     client.send('SUB in 1\r\nPUB q.x in 0\r\n\r\n');
     await nextRequest(service);
@@ -223,19 +223,19 @@ conformance('the latency of a service', configuration, (suite) => {
     expect((await nextResult(reader)).result).toMatchObject({ status: 408, requestor: { acc: 'B' } });
   });
 
-  it('is not measured of a service that does not say so', async () => {
+  it('is not measured for a service without latency in its export', async () => {
     const { service, client, reader } = await parties('plain');
     expect(await answered(service, client, 'plain')).toMatch(/^_R_\.\w{6}\.\w{6}$/);
     await reader.receives('');
   });
 
-  it('is measured of about as many requests as it says', async () => {
+  it('is measured for about the configured share of requests', async () => {
     const { service, client, reader } = await parties('half');
     client.send('SUB in 1\r\n');
     client.send('PUB half in 0\r\n\r\n'.repeat(200));
     let measured = 0;
     for (let i = 0; i < 200; i++) if ((await nextRequest(service)).endsWith('.T')) measured++;
-    // Six standard deviations on either side of 51 in a hundred.
+    // Six standard deviations on either side of 51%.
     expect(Math.abs(measured - 102)).toBeLessThan(43);
     client.end();
     for (let i = 0; i < measured; i++) {
@@ -287,7 +287,7 @@ conformance('the latency of a service', configuration, (suite) => {
       { Traceparent: ['00-4-0-01'], Tracestate: ['a b'] },
     ],
     ['Tracestate: <&>ü\r\nTraceparent: 00-4-0-01\r\n', { Traceparent: ['00-4-0-01'], Tracestate: ['<&>ü'] }],
-  ] as const)('is measured where headers ask for it: %j', async (lines, expected) => {
+  ] as const)('is measured when the headers of the request ask for it: %j', async (lines, expected) => {
     const { service, client, reader } = await parties('asked');
     const block = Buffer.from(`NATS/1.0\r\n${lines}\r\n`);
     await answered(service, client, 'asked', `HPUB asked in ${block.length} ${block.length}\r\n${block}`);
@@ -303,7 +303,7 @@ conformance('the latency of a service', configuration, (suite) => {
     else expect(header).toEqual(JSON.parse(Buffer.from(JSON.stringify(expected)).toString('latin1')));
   });
 
-  it('is measured anew in each account that a request passes through', async () => {
+  it('is measured in each account that a request crosses', async () => {
     const { service, reader } = await parties('q.x');
     const [client, other] = [await suite.connect({ ...b, user: 'c' }), await suite.connect(b)];
     other.send('SUB results.b 1\r\n');
@@ -324,14 +324,14 @@ conformance('the latency of a service', configuration, (suite) => {
     }
   });
 
-  it('is measured as the last of several exports of one subject says that says how', async () => {
+  it('is measured as the last export with a latency declares when several exports share a subject', async () => {
     const { service, client, reader } = await parties('twice');
     await answered(service, client, 'twice');
     expect(await nextResult(reader)).toMatchObject({ subject: 'results.twice', result: { status: 200 } });
     await reader.receives('');
   });
 
-  it('goes where the stream of the results is imported', async () => {
+  it('is delivered to an account that imports its stream', async () => {
     const { service, client } = await parties('q.x');
     const other = await suite.connect(b);
     other.send('SUB seen 1\r\n');
@@ -342,7 +342,7 @@ conformance('the latency of a service', configuration, (suite) => {
 });
 
 besideNatsServer('the latency of a service', configuration, (sides) => {
-  /** The keys with the types of their values, in their order. */
+  /** The keys of a result with the types of their values, in order. */
   const resultOf = async (side: Suite, subject: string, answers: boolean) => {
     const [service, client, reader] = [await side.connect(a), await side.connect(b), await side.connect(a)];
     if (answers) service.send('SUB q.* 1\r\n');
@@ -362,8 +362,8 @@ besideNatsServer('the latency of a service', configuration, (sides) => {
     ['q.x', true],
     ['q.x in', false],
     ['told in', false],
-  ])('a request to %s, answered: %s', (subject, answers) => {
-    it('has the same result, key by key', async () => {
+  ])('a request to %s with a reply: %s', (subject, answers) => {
+    it('has a result with the same keys, types and order', async () => {
       const [ours, theirs] = await Promise.all(sides.map((side) => resultOf(side, subject, answers)));
       expect(ours).toEqual(theirs);
     });

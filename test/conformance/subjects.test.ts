@@ -1,4 +1,4 @@
-// Which subscriptions a published subject reaches.
+// Which subscriptions a published subject matches.
 import { describe, it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -25,7 +25,7 @@ conformance('subjects', '', (suite) => {
       ['a.>', 'a', false],
       ['a.*.>', 'a.b.c', true],
       ['a.*.>', 'a.b', false],
-      // A wildcard is a token of its own; within a token the characters are themselves.
+      // A wildcard is a whole token; within a token, * and > are ordinary characters.
       ['a.b*', 'a.bc', false],
       ['a.b*', 'a.b*', true],
       ['a.*b', 'a.xb', false],
@@ -33,14 +33,14 @@ conformance('subjects', '', (suite) => {
       ['a.>>', 'a.b', false],
       ['a.**', 'a.b', false],
       ['a.**', 'a.**', true],
-      // A published wildcard is a literal token: wildcards take it, and so does the same token spelled out.
+      // A published wildcard is a literal token: wildcards match it, and so does the same literal token.
       ['a.*', 'a.*', true],
       ['a.b', 'a.*', false],
       ['a.>', 'a.>', true],
       ['a.b', 'a.>', false],
       ['a.>', 'a.*', true],
       ['*', '>', true],
-      // Everything but dots and white space is a character like any other.
+      // Every character except dots and white space is ordinary.
       ['$x.y', '$x.y', true],
       ['a-b_c', 'a-b_c', true],
       ['a/b', 'a/b', true],
@@ -52,14 +52,14 @@ conformance('subjects', '', (suite) => {
       ['*.主题', '消息.主题', true],
       ['😀.>', '😀.🎉.🎈', true],
       ['é', 'e\u0301', false],
-    ])('to %j on a message to %j: %s', async (pattern, subject, reaches) => {
+    ])('to %j receives a message to %j: %s', async (pattern, subject, reaches) => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s}.${pattern} 1\r\nPUB ${s}.${subject} 1\r\nx\r\n`);
       await client.receives(reaches ? `MSG ${s}.${subject} 1 1\r\nx\r\n` : '');
     });
 
-    it('by many patterns gets a message once for each that matches', async () => {
+    it('to many patterns receives a message once for each that matches', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const patterns = [
@@ -83,7 +83,7 @@ conformance('subjects', '', (suite) => {
       );
     });
 
-    it('made between two messages to the same subject gets the second', async () => {
+    it('receives messages published between its SUB and its UNSUB, even on a cached subject', async () => {
       const publisher = await suite.connect();
       const subscriber = await suite.connect();
       const s = suite.subject();
@@ -109,21 +109,21 @@ conformance('subjects', '', (suite) => {
   });
 
   describe('size', () => {
-    it('of 500 tokens is fine', async () => {
+    it('of 500 tokens is accepted', async () => {
       const client = await suite.connect();
       const s = `${suite.subject()}${'.t'.repeat(500)}`;
       client.send(`SUB ${s} 1\r\nSUB ${s.slice(0, -1)}* 2\r\nPUB ${s} 1\r\nx\r\n`);
       await client.receivesInAnyOrder(`MSG ${s} 1 1\r\nx\r\n`, `MSG ${s} 2 1\r\nx\r\n`);
     });
 
-    it('of 4,000 bytes in one token is fine', async () => {
+    it('of 4,000 bytes in one token is accepted', async () => {
       const client = await suite.connect();
       const s = `${suite.subject()}${'t'.repeat(4000)}`;
       client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`);
       await client.receives(`MSG ${s} 1 1\r\nx\r\n`);
     });
 
-    it('of a subject and a reply of 2,000 bytes each is fine', async () => {
+    it('of a subject and a reply subject of 2,000 bytes each is accepted', async () => {
       const client = await suite.connect();
       const s = `${suite.subject()}${'t'.repeat(2000)}`;
       const reply = 'r'.repeat(2000);
@@ -131,7 +131,7 @@ conformance('subjects', '', (suite) => {
       await client.receives(`MSG ${s} 1 ${reply} 1\r\nx\r\n`);
     });
 
-    it('of 5,000 subjects, each with its own subscriber, is fine', async () => {
+    it('of 5,000 subjects with one subscription each is accepted', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const numbers = Array.from({ length: 5000 }, (_, number) => number);

@@ -1,33 +1,33 @@
-// SUB and UNSUB: every form of the line, limits on deliveries, and what ends a subscription.
+// SUB and UNSUB: every form of the line, delivery limits, and what ends a subscription.
 import { describe, expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
 conformance('subscribe', '', (suite) => {
   describe('SUB', () => {
     it.each<[string, (s: string) => string, string]>([
-      ['a number for its id', (s) => `SUB ${s} 1`, '1'],
-      ['a word for its id', (s) => `SUB ${s} Inbox-7`, 'Inbox-7'],
-      ['leading zeros in its id, which stay', (s) => `SUB ${s} 007`, '007'],
+      ['a number as the id', (s) => `SUB ${s} 1`, '1'],
+      ['a word as the id', (s) => `SUB ${s} Inbox-7`, 'Inbox-7'],
+      ['an id with leading zeros unchanged', (s) => `SUB ${s} 007`, '007'],
       ['a long id', (s) => `SUB ${s} ${'9'.repeat(200)}`, '9'.repeat(200)],
       ['a queue group', (s) => `SUB ${s} group 1`, '1'],
-      ['lower case', (s) => `sub ${s} 1`, '1'],
-      ['mixed case', (s) => `SuB ${s} 1`, '1'],
-      ['tabs and spaces', (s) => `SUB \t${s} \t group\t\t1 \t`, '1'],
-    ])('takes %s', async (_, line, sid) => {
+      ['a line in lower case', (s) => `sub ${s} 1`, '1'],
+      ['a line in mixed case', (s) => `SuB ${s} 1`, '1'],
+      ['a line with tabs and spaces', (s) => `SUB \t${s} \t group\t\t1 \t`, '1'],
+    ])('accepts %s', async (_, line, sid) => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`${line(s)}\r\nPUB ${s} 2\r\nhi\r\n`);
       await client.receives(`MSG ${s} ${sid} 2\r\nhi\r\n`);
     });
 
-    it('takes a bare line feed', async () => {
+    it('accepts a bare line feed', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\nPUB ${s} 2\r\nhi\r\n`);
       await client.receives(`MSG ${s} 1 2\r\nhi\r\n`);
     });
 
-    it('and UNSUB count for the next message, however often its subject came before', async () => {
+    it('takes effect, as UNSUB does, for the next message, even on a cached subject', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       const publish = `PUB ${s} 1\r\nx\r\n`.repeat(3);
@@ -40,7 +40,7 @@ conformance('subscribe', '', (suite) => {
     });
 
     it.each(['SUB s', 'SUB s group 1 more', 'SUB s group more than 1'])(
-      '%j closes the connection without a word',
+      'closes the connection without an error on %j',
       async (line) => {
         const client = await suite.connect();
         client.send(`${line}\r\nPING\r\n`);
@@ -49,24 +49,24 @@ conformance('subscribe', '', (suite) => {
     );
 
     it.each(['a..b', '.a', 'a.', '.', '..', 'a.>.b', '>.a', '*..*'])(
-      'of %j is refused, and the connection goes on',
+      'of %j is rejected without closing the connection',
       async (wrong) => {
         const client = await suite.connect();
         client.send(`SUB ${wrong} 1\r\n`);
         await client.receives("-ERR 'Invalid Subject'\r\n");
         const s = suite.subject();
-        client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`); // the id was not taken
+        client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`); // the id is still free
         await client.receives(`MSG ${s} 1 1\r\nx\r\n`);
       },
     );
 
-    it('is told of a wrong subject in place of +OK', async () => {
+    it('is answered with an error in place of +OK when the subject is invalid', async () => {
       const client = await suite.connect();
       client.send('CONNECT {"verbose":true}\r\nSUB a..b 1\r\nSUB a.>.b 2\r\n');
       await client.receives("+OK\r\n-ERR 'Invalid Subject'\r\n-ERR 'Invalid Subject'\r\n");
     });
 
-    it('with an id in use changes nothing and is still answered +OK', async () => {
+    it('with an id in use has no effect and is answered +OK', async () => {
       const client = await suite.connect();
       const [s, t] = [suite.subject(), suite.subject()];
       client.send('CONNECT {"verbose":true}\r\n');
@@ -74,7 +74,7 @@ conformance('subscribe', '', (suite) => {
       await client.receives(`+OK\r\n+OK\r\n+OK\r\n+OK\r\n+OK\r\nMSG ${s} 1 1\r\ny\r\n`);
     });
 
-    it('the same id on two connections is two subscriptions', async () => {
+    it('with the same id on two connections makes two subscriptions', async () => {
       const first = await suite.connect();
       const second = await suite.connect();
       const [s, t] = [suite.subject(), suite.subject()];
@@ -85,14 +85,14 @@ conformance('subscribe', '', (suite) => {
       await first.receives(`MSG ${s} 1 1\r\nx\r\n`);
     });
 
-    it('twice under two ids delivers twice', async () => {
+    it('with two ids for one subject delivers a message twice', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nSUB ${s} 2\r\nSUB ${s}.* 3\r\nPUB ${s} 1\r\nx\r\n`);
       await client.receivesInAnyOrder(`MSG ${s} 1 1\r\nx\r\n`, `MSG ${s} 2 1\r\nx\r\n`);
     });
 
-    it('delivers to everybody', async () => {
+    it('delivers a message to all subscribers', async () => {
       const clients = await Promise.all(Array.from({ length: 8 }, () => suite.connect()));
       const publisher = await suite.connect();
       const s = suite.subject();
@@ -113,37 +113,40 @@ conformance('subscribe', '', (suite) => {
       'UNSUB 1 -1',
       'UNSUB 1 many',
       'UNSUB 1 9999999999',
-    ])('%j ends the subscription at once', async (line) => {
+    ])('%j ends the subscription immediately', async (line) => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n${line}\r\nPUB ${s} 1\r\ny\r\n`);
       await client.receives(`MSG ${s} 1 1\r\nx\r\n`);
     });
 
-    it('of an id that is not in use is nothing', async () => {
+    it('of an unknown id has no effect', async () => {
       const client = await suite.connect();
       client.send('UNSUB 99\r\nUNSUB 98 5\r\n');
       await client.receives('');
     });
 
-    it('of an id that is not in use is answered +OK in verbose mode', async () => {
+    it('of an unknown id is answered +OK in verbose mode', async () => {
       const client = await suite.connect();
       client.send('CONNECT {"verbose":true}\r\nUNSUB 99\r\nUNSUB 98 5\r\n');
       await client.receives('+OK\r\n+OK\r\n+OK\r\n');
     });
 
-    it('with a limit for an id that is not in use says nothing about a later SUB', async () => {
+    it('with a limit for an unknown id does not affect a later SUB', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`UNSUB 1 1\r\nSUB ${s} 1\r\n${`PUB ${s} 1\r\nx\r\n`.repeat(2)}`);
       await client.receives(`MSG ${s} 1 1\r\nx\r\n`.repeat(2));
     });
 
-    it.each(['UNSUB 1 2 3', 'UNSUB 1 2 3 4'])('%j closes the connection without a word', async (line) => {
-      const client = await suite.connect();
-      client.send(`${line}\r\nPING\r\n`);
-      await client.closes('');
-    });
+    it.each(['UNSUB 1 2 3', 'UNSUB 1 2 3 4'])(
+      'closes the connection without an error on %j',
+      async (line) => {
+        const client = await suite.connect();
+        client.send(`${line}\r\nPING\r\n`);
+        await client.closes('');
+      },
+    );
 
     it('frees the id', async () => {
       const client = await suite.connect();
@@ -152,7 +155,7 @@ conformance('subscribe', '', (suite) => {
       await client.receives(`MSG ${t} 1 1\r\ny\r\n`);
     });
 
-    it('leaves the other subscriptions to the same subject', async () => {
+    it('does not end other subscriptions to the same subject', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nSUB ${s} 2\r\nUNSUB 1\r\nPUB ${s} 1\r\nx\r\n`);
@@ -164,42 +167,42 @@ conformance('subscribe', '', (suite) => {
     const publish = (s: string, times: number) => `PUB ${s} 1\r\nx\r\n`.repeat(times);
     const delivered = (s: string, times: number) => `MSG ${s} 1 1\r\nx\r\n`.repeat(times);
 
-    it('delivers that many and no more', async () => {
+    it('delivers this many messages and no more', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nUNSUB 1 3\r\n${publish(s, 5)}`);
       await client.receives(delivered(s, 3));
     });
 
-    it('counts what was delivered before it', async () => {
+    it('includes earlier deliveries', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\n${publish(s, 2)}UNSUB 1 3\r\n${publish(s, 5)}`);
       await client.receives(delivered(s, 3));
     });
 
-    it.each([1, 2])('of %i after two deliveries ends the subscription at once', async (limit) => {
+    it.each([1, 2])('of %i after two deliveries ends the subscription immediately', async (limit) => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\n${publish(s, 2)}UNSUB 1 ${limit}\r\n${publish(s, 2)}`);
       await client.receives(delivered(s, 2));
     });
 
-    it('may be raised', async () => {
+    it('can be raised', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nUNSUB 1 2\r\n${publish(s, 1)}UNSUB 1 4\r\n${publish(s, 9)}`);
       await client.receives(delivered(s, 4));
     });
 
-    it('may be lowered', async () => {
+    it('can be lowered', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nUNSUB 1 9\r\n${publish(s, 1)}UNSUB 1 3\r\n${publish(s, 9)}`);
       await client.receives(delivered(s, 3));
     });
 
-    it('gives way to UNSUB without one', async () => {
+    it('is overridden by UNSUB without a limit', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nUNSUB 1 9\r\n${publish(s, 1)}UNSUB 1\r\n${publish(s, 3)}`);
@@ -215,7 +218,7 @@ conformance('subscribe', '', (suite) => {
       await client.receives(delivered(s, 1) + delivered(t, 2));
     });
 
-    it('keeps the id while it is not reached', async () => {
+    it('keeps the id in use until it is reached', async () => {
       const client = await suite.connect();
       const [s, t] = [suite.subject(), suite.subject()];
       client.send(
@@ -224,21 +227,21 @@ conformance('subscribe', '', (suite) => {
       await client.receives(delivered(s, 2));
     });
 
-    it('takes leading zeros', async () => {
+    it('accepts leading zeros', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nUNSUB 1 0002\r\n${publish(s, 5)}`);
       await client.receives(delivered(s, 2));
     });
 
-    it('counts per subscription, not per subject', async () => {
+    it('applies to a subscription, not to a subject', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nSUB ${s} 2\r\nUNSUB 1 1\r\n${publish(s, 2)}`);
       await client.receivesInAnyOrder(delivered(s, 1), `MSG ${s} 2 1\r\nx\r\n`, `MSG ${s} 2 1\r\nx\r\n`);
     });
 
-    it('counts what others publish, in one packet or in many', async () => {
+    it('counts messages of other clients, in one packet or in many', async () => {
       const subscriber = await suite.connect();
       const publisher = await suite.connect();
       const s = suite.subject();
@@ -255,7 +258,7 @@ conformance('subscribe', '', (suite) => {
   });
 
   describe('echo', () => {
-    it('off keeps a client from its own messages and gives them to others', async () => {
+    it('when off delivers the messages of a client to other clients only', async () => {
       const client = await suite.connect({ echo: false });
       const other = await suite.connect();
       const s = suite.subject();
@@ -269,7 +272,7 @@ conformance('subscribe', '', (suite) => {
       await client.receives(`MSG ${s} 1 1\r\ny\r\n`);
     });
 
-    it('off does not count towards the limit of UNSUB', async () => {
+    it('when off leaves the messages of the client out of the limit of UNSUB', async () => {
       const client = await suite.connect({ echo: false });
       const other = await suite.connect();
       const s = suite.subject();
@@ -280,7 +283,7 @@ conformance('subscribe', '', (suite) => {
       await client.receives(`MSG ${s} 1 1\r\ny\r\n`);
     });
 
-    it('on is what a client has that does not say', async () => {
+    it('is on by default', async () => {
       const client = await suite.connect();
       const s = suite.subject();
       client.send(`SUB ${s} 1\r\nPUB ${s} 1\r\nx\r\n`);
@@ -288,14 +291,14 @@ conformance('subscribe', '', (suite) => {
     });
   });
 
-  describe('the end of a connection', () => {
-    it('ends its subscriptions', async () => {
+  describe('a closed connection', () => {
+    it('has no subscriptions left', async () => {
       const leaver = await suite.connect();
       const requester = await suite.connect({ headers: true, no_responders: true });
       const s = suite.subject();
       leaver.send(`SUB ${s} 1\r\n`);
       await leaver.receives('');
-      leaver.send('NOPE\r\n'); // the server ends it, so that the end is behind us when we hear of it
+      leaver.send('NOPE\r\n'); // the server closes it, so that it has cleaned up when the client sees the close
       await leaver.closed();
       requester.send(`SUB inbox.${s} 9\r\nPUB ${s} inbox.${s} 0\r\n\r\n`);
       expect(await requester.drain()).toContain('NATS/1.0 503');

@@ -1,5 +1,5 @@
-// Runs one description of wire behaviour against every server there is: the bundled broker always, the real nats-server
-// where it is found. One server serves a whole description; each case has subjects of its own.
+// Runs one set of tests for behaviour on the wire against the bundled broker and, where it is installed, the real
+// nats-server. One server serves a whole set; each test uses subjects of its own.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
 import { type ChangeName, natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
@@ -24,29 +24,32 @@ export class Suite {
   }
 
   get server(): ServerUnderTest {
-    if (!this.#server) throw new Error('a server runs only while its tests do');
+    if (!this.#server) throw new Error('the server runs only during its tests');
     return this.#server;
   }
 
-  /** Whether the server has a change of nats-server: the broker has them all. */
+  /** Returns whether the server has a change of nats-server; the broker has them all. */
   has(change: ChangeName): boolean {
     return this.kind === 'broker' || natsServerHas(change);
   }
 
-  /** Gives a subject that no other case uses. */
+  /** Returns a subject that no other test of this suite uses. */
   subject(): string {
     this.#subjects += 1;
     return `s${this.#subjects}`;
   }
 
-  /** Opens a connection that has read the greeting and sent nothing. */
+  /** Opens a connection, reads the greeting and sends nothing. */
   async open(options: WireOptions = {}): Promise<Wire> {
     const wire = await Wire.open(this.server.port, options);
     this.#wires.push(wire);
     return wire;
   }
 
-  /** Opens a connection, sends a quiet, lenient CONNECT with these options on top and waits until the server has taken it. */
+  /**
+   * Opens a connection, sends CONNECT with these options on top of `verbose` and `pedantic` off, and waits until
+   * the server has processed it.
+   */
   async connect(connect: object = {}, options: WireOptions = {}): Promise<Wire> {
     const wire = await this.open(options);
     wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connect })}\r\n`);
@@ -55,7 +58,7 @@ export class Suite {
   }
 }
 
-/** Describes behaviour on the wire of a server with this configuration. */
+/** Declares the tests `cases` for a server with this configuration, once per server. */
 export function conformance(title: string, configuration: string, cases: (suite: Suite) => void): void {
   describe(`${title}, on the bundled broker`, () => {
     cases(new Suite('broker', bundledBroker, configuration));
@@ -65,13 +68,16 @@ export function conformance(title: string, configuration: string, cases: (suite:
   });
 }
 
-/** Describes in what the two servers are alike with this configuration, where there is a nats-server. */
+/**
+ * Declares tests that compare the broker with nats-server, both with this configuration; skipped without
+ * nats-server.
+ */
 export function besideNatsServer(
   title: string,
   configuration: string,
   cases: (sides: readonly [ours: Suite, theirs: Suite]) => void,
 ): void {
-  describePeer('nats-server', `${title}, beside nats-server`, (bin) => {
+  describePeer('nats-server', `${title}, compared with nats-server`, (bin) => {
     const theirs = new Suite('nats-server', natsServer(bin), configuration);
     cases([new Suite('broker', bundledBroker, configuration), theirs]);
   });

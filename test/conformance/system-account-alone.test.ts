@@ -1,4 +1,5 @@
-// A configuration that names nobody but the users of the system account: everybody else is let in as without it.
+// A configuration that defines no users except those of the system account: clients without credentials connect as
+// if there were no users.
 import { expect, it } from 'vitest';
 import { conformance, type Suite } from './suite.ts';
 
@@ -6,7 +7,7 @@ const violation = "-ERR 'Authorization Violation'\r\n";
 const users = 'users: [{ user: admin, password: pw }]';
 
 function refuses(suite: Suite, title: string, connect: object): void {
-  it(`refuses ${title}`, async () => {
+  it(`rejects ${title}`, async () => {
     const client = await suite.open();
     client.send(`CONNECT ${JSON.stringify(connect)}\r\n`);
     await client.closes(violation);
@@ -14,11 +15,11 @@ function refuses(suite: Suite, title: string, connect: object): void {
 }
 
 function asksForNobody(suite: Suite): void {
-  it('says that it asks who clients are', async () => {
+  it('announces auth_required in the INFO', async () => {
     expect((await suite.open()).info.auth_required).toBe(true);
   });
 
-  it('lets in who says nothing, and has them among themselves', async () => {
+  it('accepts clients without credentials, which share one account', async () => {
     const [one, other] = [await suite.connect(), await suite.connect({ echo: false })];
     one.send('SUB > 1\r\n');
     await one.receives('');
@@ -27,7 +28,7 @@ function asksForNobody(suite: Suite): void {
     await one.receives('MSG a 1 1\r\nx\r\n');
   });
 
-  it('lets in who does not even say CONNECT', async () => {
+  it('accepts a client that sends no CONNECT', async () => {
     const client = await suite.open();
     client.send('SUB a 1\r\nPUB a 1\r\nx\r\n');
     await client.receives('+OK\r\n+OK\r\nMSG a 1 1\r\nx\r\n');
@@ -43,11 +44,11 @@ for (const text of [
   `no_system_account: true, accounts { $SYS { ${users} } }`,
   `system_account: S, accounts { S { ${users} } }`,
 ]) {
-  conformance(`a server with ${text}`, text, (suite) => {
+  conformance(`a configuration of ${text}`, text, (suite) => {
     asksForNobody(suite);
     refuses(suite, 'a user of the system account with a wrong password', { user: 'admin', pass: 'x' });
 
-    it('answers the user of the system account', async () => {
+    it('answers a system request of the system user only', async () => {
       const [admin, silent] = [await suite.connect({ user: 'admin', pass: 'pw' }), await suite.connect()];
       for (const client of [admin, silent]) {
         client.send('SUB inbox 1\r\nPUB $SYS.REQ.SERVER.PING inbox 0\r\n\r\n');
@@ -58,14 +59,14 @@ for (const text of [
   });
 }
 
-conformance('a server with an empty system account', 'accounts { $SYS {} }', asksForNobody);
+conformance('a configuration with an empty system account', 'accounts { $SYS {} }', asksForNobody);
 
 for (const text of [
   `authorization {}, accounts { $SYS { ${users} } }`,
   `accounts { $SYS { ${users} }, A {} }`,
   'accounts { A { users: [{ user: admin, password: pw }] } }',
 ]) {
-  conformance(`a server with ${text}`, text, (suite) => {
-    refuses(suite, 'who says nothing', {});
+  conformance(`a configuration of ${text}`, text, (suite) => {
+    refuses(suite, 'a client without credentials', {});
   });
 }

@@ -1,5 +1,5 @@
-// The options of requests in the system account: what each changes in the answer, beside nats-server's own answer to the
-// same words. Values that depend on the moment or the server are left out.
+// The options of requests in the system account: compares the answers of the broker and nats-server to the same
+// requests. Values that depend on the time or the server are left out.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describePeer } from '../support/peers.ts';
 import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
@@ -16,7 +16,7 @@ accounts {
 
 const sys = { user: 'sys', pass: 'pw', name: 'watcher' };
 
-/** What every request can say of the servers it is for, right and wrong, and what only some know. */
+/** Options that select the servers to answer, valid and invalid, and options that only some requests have. */
 const filters = [
   ...['', '{}', 'null', 'x', '[]', '7', '"x"', '{"server_name":"one"}', '{"SERVER_NAME":"two"}'],
   ...['{"server_name":7}', '{"server_name":null}', '{"server_name":"o"}', '{"server_name":"two"}'],
@@ -84,11 +84,14 @@ const requests: [subject: string, body: string][] = [
   ),
 ];
 
-/** What depends on the moment or on the server, is counted otherwise, or differs with a reason given elsewhere. */
+/**
+ * Keys whose values depend on the time or the server, are counted differently, or differ for a reason given
+ * elsewhere.
+ */
 const unsteady = new Set([
   ...['id', 'server_id', 'ver', 'time', 'seq', 'now', 'start', 'update_time', 'last_activity', 'stop', 'rtt'],
   ...['uptime', 'idle', 'cid', 'port', 'pending_bytes', 'mem', 'cpu', 'cores', 'gomaxprocs', 'feature_flags'],
-  // nats-server counts what its own clients do, too.
+  // nats-server includes its internal clients.
   ...[
     'subscriptions',
     'num_subscriptions',
@@ -110,13 +113,13 @@ function steady(value: unknown): unknown {
   return Object.fromEntries(
     kept.map(([key, each]) => [
       key,
-      // What is wrong with JSON is said in words of Go.
+      // The text of a JSON error is Go's.
       key === 'error' && each.code === 400 ? { code: 400 } : steady(each),
     ]),
   );
 }
 
-/** Asks, and gives all answers that came before the one to a question that is always answered. */
+/** Sends a request and returns all answers that precede the answer to IDZ, which every server gives. */
 async function ask(wire: Wire, subject: string, body: string): Promise<unknown[]> {
   const named = subject.replace('.ID.', `.${wire.info.server_id}.`);
   wire.send(`PUB $SYS.REQ.${named} inbox ${Buffer.byteLength(body)}\r\n${body}\r\n`);
@@ -130,7 +133,7 @@ async function ask(wire: Wire, subject: string, body: string): Promise<unknown[]
   }
 }
 
-describePeer('nats-server', 'requests in the system account, beside those of nats-server', (bin) => {
+describePeer('nats-server', 'requests in the system account, compared with nats-server', (bin) => {
   const wires: Wire[] = [];
   const askers: Wire[] = [];
   let servers: ServerUnderTest[] = [];
@@ -165,7 +168,7 @@ describePeer('nats-server', 'requests in the system account, beside those of nat
     await Promise.all(servers.map((server) => server.stop()));
   });
 
-  it.each(requests)('%s %s', async (subject, body) => {
+  it.each(requests)('%s with %s gets the same answers', async (subject, body) => {
     const [mine, real] = await Promise.all(askers.map((wire) => ask(wire, subject, body)));
     expect(mine).toEqual(real);
   });

@@ -1,4 +1,4 @@
-// Services that the system account exports: what they learn of those who ask from another account.
+// Services that the system account exports: what a request from another account tells them about the client.
 import { expect, it } from 'vitest';
 import { conformance } from './suite.ts';
 
@@ -24,7 +24,7 @@ conformance('a service of the system account', configuration, (suite) => {
     ['b', 'q', { acc: 'B', svc: 'A' }],
     ['c', 'q', { acc: 'C' }],
     ['c', 'shared', { acc: 'C', user: 'c' }],
-  ])('is told where user %s asks %s', async (user, subject, asker) => {
+  ])('receives the account of user %s with a request to %s', async (user, subject, asker) => {
     const [service, client] = [
       await suite.connect({ user: 'sys', headers: true }),
       await suite.connect({ user }),

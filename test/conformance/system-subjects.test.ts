@@ -1,5 +1,5 @@
-// Every subject of events.go that a server may answer: whether it does, and with what keys. What the broker has no answer
-// to, nats-server has none to either, and neither the other way round.
+// Every subject of events.go (nats-server) that a server may answer: the broker and nats-server answer the same
+// ones, with the same keys.
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
@@ -78,31 +78,34 @@ const cases: readonly Case[] = [
   ['bob', '$SYS.DEBUG.SUBSCRIBERS', 'none'],
 ];
 
-/** Where the two differ on purpose: a part of one answer that the other lacks. */
+/** Lines of an answer in which the two servers differ deliberately. */
 const differences = [
   /^server\.feature_flags/,
   /^data\.feature_flags/,
   /^data\.git_commit/,
-  // The broker needs no imports of its own for what it answers, and lists no subscriptions of its own.
+  // The broker needs no imports of its own for these answers, and lists no subscriptions of its own.
   /^data\.imports/,
   /^data\.subscriptions_list/,
-  // An empty list, which scripts can walk through, where nats-server has none: of an account that it does not know.
+  // For an unknown account the broker returns an empty list, which scripts can iterate; nats-server returns null.
   /^data\.connections (array|null)/,
-  // Where Go has names of its own for what Node knows nothing of.
+  // Statistics of the Go runtime that Node does not have.
   /^data\.memstats\.\w/,
 ];
 
 function isDifferent(subject: string, line: string): boolean {
-  // It has no queues of Go.
+  // The broker does not have nats-server's internal queues.
   return (
     differences.some((known) => known.test(line)) || (/IPQUEUESZ$/.test(subject) && /^data\./.test(line))
   );
 }
 
-/** Answered in any case, and not always in the order of the requests. */
+/** Always answered, but not always in the order of the requests. */
 const sure = /PROFILEZ|STATSZ|SERVER\.PING$|SERVER\.ID\.RELOAD/;
 
-/** What comes for a request: `nobody`, `silence`, a number as it stands, or the keys of JSON with their types. */
+/**
+ * The answer to a request: `nobody` for a 503, `silence` for none, a number as it is, or the keys of JSON with
+ * their types.
+ */
 async function outcome(wire: Wire, id: string, [user, subject, body, headers]: Case): Promise<string[]> {
   const block = headers === undefined ? '' : `NATS/1.0\r\n${headers}\r\n\r\n`;
   const sizes = block === '' ? `${body.length}` : `${block.length} ${block.length + body.length}`;
@@ -111,7 +114,7 @@ async function outcome(wire: Wire, id: string, [user, subject, body, headers]: C
   const isSure = sure.test(subject);
   const last =
     user === 'alice' || user === 'bob' ? '$SYS.REQ.ACCOUNT.PING.CONNZ' : '$SYS.REQ.SERVER.PING.IDZ';
-  // Both answer in the order of the requests, and this one always.
+  // Both servers answer in the order of the requests, and this request is always answered.
   if (!isSure) wire.send(`SUB end 2\r\nPUB ${last} end 0\r\n\r\n`);
   const found: string[] = [];
   for (;;) {
@@ -127,8 +130,8 @@ async function outcome(wire: Wire, id: string, [user, subject, body, headers]: C
   return found.length === 0 ? ['silence'] : found;
 }
 
-besideNatsServer('the subjects of the system', configuration, (sides) => {
-  it.each(cases)('%s asks %s %s %s', async (...asked) => {
+besideNatsServer('requests to the system subjects', configuration, (sides) => {
+  it.each(cases)('user %s gets the same answer from %s with %s %s', async (...asked) => {
     const each = asked as unknown as Case;
     const outcomes = await Promise.all(
       sides.map(async (side) => {
@@ -142,7 +145,7 @@ besideNatsServer('the subjects of the system', configuration, (sides) => {
   });
 });
 
-conformance('the number of those who listen', configuration, (suite) => {
+conformance('the number of subscribers', configuration, (suite) => {
   const connect = (user: string) => suite.connect({ user, ...options });
 
   async function ask(wire: Wire, subject: string, body: string): Promise<string> {
@@ -164,8 +167,8 @@ conformance('the number of those who listen', configuration, (suite) => {
     ['s.t', '0'],
     [' x.two\r\n', '1'],
     ['a..b', '0'],
-  ])('is told for %j to a user of the account, and to another server', async (pattern, expected) => {
-    // Those of the case before may not be gone yet.
+  ])('is returned for %j to a user of the account and to another server', async (pattern, expected) => {
+    // Subscriptions of the previous case may still exist.
     const own = (text: string) => text.replace(/\bx\b/g, name);
     const name = suite.subject();
     const listener = await connect('alice');
@@ -182,13 +185,13 @@ conformance('the number of those who listen', configuration, (suite) => {
     expect(await ask(sys, '$SYS.REQ.ACCOUNT.NSUBS', forServers)).toBe(expected);
   });
 
-  it('takes in everything for >, wherever it stands', async () => {
+  it('includes every subscription for >, at any position', async () => {
     const alice = await connect('alice');
     const count = async (pattern: string) => Number(await ask(alice, '$SYS.DEBUG.SUBSCRIBERS', pattern));
     for (const pattern of ['>', '>.x']) expect(await count(pattern)).toBeGreaterThan(0);
   });
 
-  it('counts in the account of a stream those who import it', async () => {
+  it('includes subscribers in accounts that import the stream', async () => {
     const [listener, alice] = [await connect('bob'), await connect('alice')];
     listener.send('SUB s.> 1\r\nSUB s.x q 2\r\n');
     await listener.receives('');
@@ -197,12 +200,12 @@ conformance('the number of those who listen', configuration, (suite) => {
   });
 });
 
-conformance('the encoding of answers', configuration, (suite) => {
+conformance('the encoding of answers from the system account', configuration, (suite) => {
   it.each([
     ['gzip', 'gzip'],
     ['GZip, br', 'gzip'],
     ['br', 'identity'],
-  ])('for who accepts %s is %s', async (accepted, encoding) => {
+  ])('for a request that accepts %s is %s', async (accepted, encoding) => {
     const wire = await suite.connect({ user: 'sys', ...options });
     const block = `NATS/1.0\r\nAccept-Encoding: ${accepted}\r\n\r\n`;
     wire.send(
@@ -221,7 +224,7 @@ conformance('the encoding of answers', configuration, (suite) => {
     ['SERVER.PING.CONNZ', 'x'],
     ['SERVER.PING', ''],
     ['ACCOUNT.SYS.CONNS', ''],
-  ])('is none for %s %s', async (subject, body) => {
+  ])('is not applied for %s with %s', async (subject, body) => {
     const wire = await suite.connect({ user: 'sys', ...options });
     const block = 'NATS/1.0\r\nAccept-Encoding: gzip\r\n\r\n';
     const sizes = `${block.length} ${block.length + body.length}`;

@@ -1,4 +1,4 @@
-// The system account: the server asked about itself over NATS, and what it tells unasked. The same cases run on both
+// The system account: requests about the server and the events that it publishes. The same tests run on both
 // servers; a second part compares every key of the answers with its JSON type.
 import { describe, expect, it } from 'vitest';
 import { typesOf } from '../support/monitoring.ts';
@@ -28,7 +28,7 @@ const alice = { user: 'alice', pass: 'pw', name: 'asker', lang: 'test', version:
 // biome-ignore lint/suspicious/noExplicitAny: JSON
 type Json = any;
 
-/** Waits for the next message and reads its payload as JSON. */
+/** Waits for the next message and parses its payload as JSON. */
 async function nextMessage(wire: Wire): Promise<{ subject: string; body: Json }> {
   const line = await wire.line();
   const [keyword, subject, ...rest] = line.split(' ');
@@ -44,7 +44,7 @@ async function request(wire: Wire, subject: string, options?: object): Promise<J
   return (await nextMessage(wire)).body;
 }
 
-/** Asks, and gives what came before the answer to a question that is always answered. */
+/** Sends a request and expects no answer before the answer to a request that is always answered. */
 async function isSilent(wire: Wire, subject: string, options: object): Promise<void> {
   const payload = JSON.stringify(options);
   wire.send(`SUB silent 8\r\nPUB ${subject} silent ${payload.length}\r\n${payload}\r\n`);
@@ -58,7 +58,7 @@ async function serverId(suite: Suite): Promise<string> {
 }
 
 conformance('the system account', configuration, (suite) => {
-  it('says how the server does, to a question for all and to one for this server', async () => {
+  it('returns statistics to a request to all servers and to one to this server', async () => {
     const wire = await suite.connect(sys);
     const id = await serverId(suite);
     for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
@@ -70,7 +70,7 @@ conformance('the system account', configuration, (suite) => {
   });
 
   it.each(['VARZ', 'CONNZ', 'SUBSZ', 'ROUTEZ', 'GATEWAYZ', 'LEAFZ', 'JSZ', 'ACCOUNTZ', 'HEALTHZ'])(
-    'answers %s as over HTTP',
+    'answers %s with the document of the monitoring port',
     async (name) => {
       const wire = await suite.connect(sys);
       const id = await serverId(suite);
@@ -82,7 +82,7 @@ conformance('the system account', configuration, (suite) => {
     },
   );
 
-  it('has no profile of a name that Go does not know', async () => {
+  it('returns no profile under a name that Go does not know', async () => {
     const wire = await suite.connect(sys);
     for (const [options, error] of [
       [undefined, 'Profile name not specified'],
@@ -93,13 +93,13 @@ conformance('the system account', configuration, (suite) => {
     }
   });
 
-  it('says who it is', async () => {
+  it('returns its name, host and id', async () => {
     const wire = await suite.connect(sys);
     const id = await serverId(suite);
     expect(await request(wire, '$SYS.REQ.SERVER.PING.IDZ')).toEqual({ name: 'one', host: '127.0.0.1', id });
   });
 
-  it('takes the options of CONNZ in JSON', async () => {
+  it('accepts the options of CONNZ as JSON', async () => {
     await suite.connect({ ...alice, name: 'listed' });
     const wire = await suite.connect(sys);
     const options = { acc: 'A', auth: true, sort: 'start', limit: 1, offset: 0 };
@@ -107,7 +107,7 @@ conformance('the system account', configuration, (suite) => {
     expect(data).toMatchObject({ limit: 1, num_connections: 1, connections: [{ account: 'A' }] });
   });
 
-  it('finds the connections that listen to a subject, in an account', async () => {
+  it('filters the connections of an account by subscription', async () => {
     const listener = await suite.connect({ ...alice, name: 'listener' });
     listener.send('SUB x.*.z 1\r\n');
     await listener.receives('');
@@ -132,7 +132,7 @@ conformance('the system account', configuration, (suite) => {
     });
   });
 
-  it('tells its users that they are in it, and nobody else', async () => {
+  it('marks only its own users as system users in the INFO', async () => {
     for (const [user, isSystem] of [
       [sys, true],
       [alice, undefined],
@@ -142,7 +142,7 @@ conformance('the system account', configuration, (suite) => {
     }
   });
 
-  it('says what is wrong with a request', async () => {
+  it('describes the error of an invalid request', async () => {
     const wire = await suite.connect(sys);
     const wrongType = await request(wire, '$SYS.REQ.SERVER.PING.CONNZ', { limit: 'x' });
     expect(wrongType.error).toMatchObject({ code: 400, description: expect.stringContaining('limit') });
@@ -159,19 +159,19 @@ conformance('the system account', configuration, (suite) => {
     { cluster: 'C' },
     { tags: ['a'] },
     { domain: 'd' },
-  ])('leaves %o to other servers', async (filter) => {
+  ])('does not answer requests for other servers: %o', async (filter) => {
     await isSilent(await suite.connect(sys), '$SYS.REQ.SERVER.PING.VARZ', filter);
   });
 
   it.each([{ server_name: 'on' }, { server_name: 'one', exact_match: true }, { host: '127' }])(
-    'finds itself in %o',
+    'answers requests that select this server: %o',
     async (filter) => {
       const answer = await request(await suite.connect(sys), '$SYS.REQ.SERVER.PING.HEALTHZ', filter);
       expect(answer.data).toMatchObject({ status: 'ok' });
     },
   );
 
-  it('tells of one account', async () => {
+  it('describes one account', async () => {
     await suite.connect(alice);
     const wire = await suite.connect(sys);
     const ask = async (name: string) => (await request(wire, `$SYS.REQ.ACCOUNT.A.${name}`)).data;
@@ -183,7 +183,7 @@ conformance('the system account', configuration, (suite) => {
     expect(all.map(({ acc }: Json) => acc).sort()).toEqual(['A', 'SYS']);
   });
 
-  it('tells what accounts export and import', async () => {
+  it('lists exports and imports of accounts', async () => {
     const { data } = await request(await suite.connect(sys), '$SYS.REQ.ACCOUNT.B.INFO');
     const imports = data.imports.filter(({ account }: Json) => account !== 'SYS');
     const exported = (await request(await suite.connect(sys), '$SYS.REQ.ACCOUNT.A.INFO')).data.exports;
@@ -199,13 +199,13 @@ conformance('the system account', configuration, (suite) => {
     });
   });
 
-  it('reloads when it is asked to', async () => {
+  it('reloads the configuration on request', async () => {
     const wire = await suite.connect(sys);
     const answer = await request(wire, `$SYS.REQ.SERVER.${await serverId(suite)}.RELOAD`);
     expect(answer).toMatchObject({ server: { name: 'one' } });
   });
 
-  it('ends one client, or tells it to go', async () => {
+  it('disconnects one client, or asks it to leave, on request', async () => {
     const wire = await suite.connect(sys);
     const id = await serverId(suite);
     const leaving = await suite.connect({ ...alice, protocol: 1 });
@@ -222,9 +222,9 @@ conformance('the system account', configuration, (suite) => {
 });
 
 conformance('a user of another account', configuration, (suite) => {
-  it('learns who it is and what it may do', async () => {
+  it('receives its identity and its permissions', async () => {
     const { data } = await request(await suite.connect(alice), '$SYS.REQ.USER.INFO');
-    // nats-server lists them in any order.
+    // nats-server lists them in random order.
     data.permissions.publish.allow.sort();
     expect(data).toMatchObject({
       user: 'alice',
@@ -233,14 +233,14 @@ conformance('a user of another account', configuration, (suite) => {
     });
   });
 
-  it('learns that it may do everything', async () => {
+  it('receives no permissions when it has no restrictions', async () => {
     const { data } = await request(await suite.connect({ user: 'other', pass: 'pw' }), '$SYS.REQ.USER.INFO');
     expect(data).toMatchObject({ user: 'other', account: 'A' });
     expect(data.permissions).toBeUndefined();
   });
 
   it.each(['$SYS.REQ.ACCOUNT.PING.CONNZ', '$SYS.REQ.SERVER.PING.CONNZ'])(
-    'sees with %s the connections of its account only',
+    'receives from %s the connections of its account only',
     async (subject) => {
       await suite.connect(sys);
       const { data } = await request(await suite.connect(alice), subject, { auth: true });
@@ -249,7 +249,7 @@ conformance('a user of another account', configuration, (suite) => {
     },
   );
 
-  it('sees with a request the numbers of its account only', async () => {
+  it('receives the statistics of its account only', async () => {
     await suite.connect(sys);
     const { data } = await request(await suite.connect(alice), '$SYS.REQ.ACCOUNT.PING.STATZ');
     expect(data.account_statz.map(({ acc }: Json) => acc)).toEqual(['A']);
@@ -267,7 +267,7 @@ conformance('a user of another account', configuration, (suite) => {
 const global = `${configuration}\nauthorization { users: [{ user: visitor, password: pw }] }`;
 
 conformance('the global account', global, (suite) => {
-  it('is told who is not let in, and no other account', async () => {
+  it('receives authentication errors, and no other account does', async () => {
     const [watcher, other] = [
       await suite.connect({ user: 'visitor', pass: 'pw' }),
       await suite.connect(alice),
@@ -292,10 +292,10 @@ conformance('the global account', global, (suite) => {
   });
 });
 
-conformance('subjects of the system, in another account', configuration, (suite) => {
+conformance('system subjects in another account', configuration, (suite) => {
   const other = { user: 'other', pass: 'pw', headers: true, no_responders: true };
 
-  it('are subjects like any other, and stay in the account', async () => {
+  it('are ordinary subjects, isolated in the account', async () => {
     const watcher = await suite.connect(sys);
     const client = await suite.connect(other);
     for (const wire of [watcher, client]) {
@@ -307,7 +307,7 @@ conformance('subjects of the system, in another account', configuration, (suite)
     await watcher.receives('');
   });
 
-  it('tell nothing of what the server tells in the system account', async () => {
+  it('carry none of the events of the system account', async () => {
     const watcher = await suite.connect(sys);
     watcher.send('SUB $SYS.ACCOUNT.A.CONNECT 1\r\n');
     await watcher.receives('');
@@ -323,7 +323,7 @@ conformance('subjects of the system, in another account', configuration, (suite)
 });
 
 conformance('a server without a system account', 'no_system_account: true', (suite) => {
-  it('answers no requests', async () => {
+  it('answers no system requests', async () => {
     const wire = await suite.connect({ headers: true, no_responders: true });
     for (const subject of ['SERVER.PING', 'SERVER.PING.VARZ', 'USER.INFO', 'ACCOUNT.PING.STATZ']) {
       wire.send(`SUB inbox 1\r\nUNSUB 1 1\r\nPUB $SYS.REQ.${subject} inbox 0\r\n\r\n`);
@@ -332,8 +332,8 @@ conformance('a server without a system account', 'no_system_account: true', (sui
   });
 });
 
-conformance('the system account that is there by default', 'server_name: one', (suite) => {
-  it('tells everybody who they are, and has nobody in it', async () => {
+conformance('the default system account', 'server_name: one', (suite) => {
+  it('returns the identity of each client, and has no users', async () => {
     const wire = await suite.connect({ headers: true, no_responders: true });
     const { server, data } = await request(wire, '$SYS.REQ.USER.INFO');
     expect(server).toMatchObject({ name: 'one' });
@@ -343,8 +343,8 @@ conformance('the system account that is there by default', 'server_name: one', (
   });
 });
 
-conformance('those who watch the system account', configuration, (suite) => {
-  it('see clients come and go', async () => {
+conformance('a subscriber of the system account', configuration, (suite) => {
+  it('sees clients connect and disconnect', async () => {
     const watcher = await suite.connect(sys);
     watcher.send('SUB $SYS.ACCOUNT.A.CONNECT 1\r\nSUB $SYS.ACCOUNT.A.DISCONNECT 2\r\n');
     await watcher.receives('');
@@ -370,7 +370,7 @@ conformance('those who watch the system account', configuration, (suite) => {
     });
   });
 
-  it('see who is not let in', async () => {
+  it('sees authentication errors', async () => {
     const watcher = await suite.connect(sys);
     watcher.send('SUB $SYS.SERVER.*.CLIENT.AUTH.ERR 1\r\n');
     await watcher.receives('');
@@ -382,7 +382,7 @@ conformance('those who watch the system account', configuration, (suite) => {
     expect(JSON.stringify(body)).not.toContain('wrong');
   });
 
-  it('see how many connections an account has', async () => {
+  it('sees the number of connections of an account', async () => {
     const watcher = await suite.connect(sys);
     watcher.send('SUB $SYS.ACCOUNT.A.SERVER.CONNS 1\r\n');
     await watcher.receives('');
@@ -395,14 +395,14 @@ conformance('those who watch the system account', configuration, (suite) => {
   });
 });
 
-/** Keys that one of the two has and the other has not, with the reason. */
+/** Keys that only one of the two servers has, with the reason. */
 const differences = [
-  // nats-server names its features, which the broker has none of.
+  // nats-server lists feature flags; the broker has none.
   /^server\.feature_flags/,
   /^data\.feature_flags/,
-  // A build of nats-server may know its commit.
+  // A build of nats-server may contain its commit.
   /^data\.git_commit/,
-  // nats-server does this with imports of its own, which the broker needs none of.
+  // nats-server implements this with imports of its own, which the broker does not need.
   /^data\.imports/,
   /^data\.subscriptions_list/,
 ];
@@ -431,7 +431,7 @@ besideNatsServer('the system account', configuration, (sides) => {
     ['$SYS.REQ.USER.INFO', alice],
     ['$SYS.REQ.ACCOUNT.PING.STATZ', alice],
   ])('%s', (subject, user) => {
-    it(`has the keys of nats-server with their types, for ${user.name}`, async () => {
+    it(`has the same keys and types as nats-server, for ${user.name}`, async () => {
       const [ours, theirs] = await Promise.all(
         sides.map(async (side) => typesOf(await request(await side.connect(user), subject))),
       );

@@ -1,5 +1,5 @@
-// verify_and_map on the wire: which user a certificate is, by the account its client lands in. One table for both
-// servers, and the one difference between them.
+// verify_and_map on the wire: the user that a certificate maps to, shown by the account of the client. Both servers
+// share one table; a bare common name is the one difference.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { testFolder } from '../support/folder.ts';
@@ -12,7 +12,7 @@ const server = makeLeaf(folder, 'server', ca, { usage: 'serverAuth' });
 
 interface Named {
   subject: string;
-  /** As openssl writes subject alternative names. */
+  /** Subject alternative names in openssl's syntax. */
   names?: string;
   user: string;
 }
@@ -46,18 +46,18 @@ const cases: Record<string, Named> = {
     names: 'DNS:bob.example.com',
     user: 'bob.example.com',
   },
-  'the subject where no other name is a user': {
+  'the subject when no other name is a user': {
     subject: '/C=US/O=Acme/CN=erin',
     names: 'DNS:nobody.example.com',
     user: 'CN=erin,O=Acme,C=US',
   },
   'the subject': { subject: '/C=US/O=Acme/CN=erin', user: 'CN=erin,O=Acme,C=US' },
-  'the subject the other way round': { subject: '/CN=erin/O=Acme/C=US', user: 'CN=erin,O=Acme,C=US' },
-  'the subject, the user in an order of its own': {
+  'the subject in reverse order': { subject: '/CN=erin/O=Acme/C=US', user: 'CN=erin,O=Acme,C=US' },
+  'the subject when the user lists its parts in another order': {
     subject: '/C=US/O=Beta/CN=frank',
     user: 'O=Beta,C=US,CN=frank',
   },
-  'a subject with several values in a part': {
+  'a subject with several values in one part': {
     subject: '/OU=one+OU=two/CN=gina',
     user: 'CN=gina,OU=two+OU=one',
   },
@@ -65,14 +65,18 @@ const cases: Record<string, Named> = {
     subject: '/DC=com/DC=example/CN=hans',
     user: 'CN=hans,DC=example,DC=com',
   },
-  'a DNS name without any subject': { subject: '/', names: 'DNS:ivan.example.com', user: 'ivan.example.com' },
+  'a DNS name with an empty subject': {
+    subject: '/',
+    names: 'DNS:ivan.example.com',
+    user: 'ivan.example.com',
+  },
 };
 
 const users = [...new Set(Object.values(cases).map(({ user }) => user)), 'judy'];
 const accountOf = (user: string) => `A${users.indexOf(user)}`;
 const accounts = users.map((user) => `${accountOf(user)}: { users: [ {user: ${JSON.stringify(user)}} ] }`);
 
-/** Makes the certificate of a client. */
+/** Makes a client certificate. */
 function certificate({ subject, names = '' }: Omit<Named, 'user'>): Pair {
   return makeLeaf(folder, 'client', ca, { usage: 'clientAuth', subject, names });
 }
@@ -103,26 +107,26 @@ conformance(
       await wire.closes("-ERR 'Authorization Violation'\r\n");
     };
 
-    it.each(Object.entries(cases))('takes %s', async (_what, named) => {
+    it.each(Object.entries(cases))('maps %s to a user', async (_what, named) => {
       expect(await account(certificate(named))).toBe(accountOf(named.user));
     });
 
-    it(`${suite.kind === 'broker' ? 'takes' : 'does not take'} a common name alone`, async () => {
+    it(`${suite.kind === 'broker' ? 'maps' : 'does not map'} a common name alone to a user`, async () => {
       const judy = certificate({ subject: '/CN=judy' });
-      // The documentation of nats-server promises it, and nats-server looks at whole subjects only.
+      // The documentation of nats-server promises this, but nats-server compares whole subjects only.
       if (suite.kind === 'broker') expect(await account(judy)).toBe(accountOf('judy'));
       else await refuses(judy);
     });
 
-    it('refuses a certificate that is no user', async () => {
+    it('rejects a certificate that maps to no user', async () => {
       await refuses(certificate({ subject: '/O=Acme/CN=zoe', names: 'DNS:zoe.example.com' }));
     });
 
-    it('refuses a part of a subject', async () => {
+    it('rejects a certificate whose subject only contains the parts of a user', async () => {
       await refuses(certificate({ subject: '/C=US/O=Acme/OU=Other/CN=erin' }));
     });
 
-    it('does not ask CONNECT who somebody is', async () => {
+    it('ignores the user in CONNECT', async () => {
       const connect = JSON.stringify({ verbose: false, protocol: 1, user: 'alice@example.com' });
       const bob = certificate({ subject: '/CN=x', names: 'DNS:bob.example.com' });
       expect(await account(bob, connect)).toBe(accountOf('bob.example.com'));
@@ -142,10 +146,15 @@ conformance(
    }`,
   (suite) => {
     it.each([
-      ['a name of one who may only come by WebSocket', '/CN=x', 'email:web@example.com', undefined],
-      ['the subject of one who may only come by WebSocket', '/O=Acme/CN=web', '', undefined],
-      ['another name beside it', '/CN=x', 'email:web@example.com,DNS:bob.example.com', 'B'],
-    ])('looks at %s', async (_what, subject, names, account) => {
+      [
+        'a name of a user that allows only WebSocket connections',
+        '/CN=x',
+        'email:web@example.com',
+        undefined,
+      ],
+      ['the subject of a user that allows only WebSocket connections', '/O=Acme/CN=web', '', undefined],
+      ['a second name of an unrestricted user', '/CN=x', 'email:web@example.com,DNS:bob.example.com', 'B'],
+    ])('checks the connection types of %s', async (_what, subject, names, account) => {
       const pair = certificate({ subject, names });
       const wire = await suite.open({
         tls: {

@@ -1,5 +1,5 @@
-// The options of a tls block, from the text of a configuration to the handshake of a client: each case fails where the
-// option does nothing. What only the bundled broker has is described for it alone.
+// The options of a tls block, from configuration text to a client's handshake: each test fails if its option has no
+// effect. Options that only the bundled broker supports run on the broker alone.
 import { createHash, createPublicKey } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -34,14 +34,14 @@ const only = (version: 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'): ConnectionOptions => 
 const files = `cert_file: "${server.cert}", key_file: "${server.key}"`;
 const verifying = `${files}, ca_file: "${ca.cert}", verify: true`;
 
-/** Describes what only the bundled broker does. */
+/** Declares tests for the bundled broker only. */
 function onTheBroker(title: string, configuration: string, cases: (suite: Suite) => void): void {
   describe(`${title}, on the bundled broker`, () => cases(new Suite('broker', bundledBroker, configuration)));
 }
 
 describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
   conformance('a certificate of the authority in ca_file', `tls { ${verifying} }`, (suite) => {
-    it('is shown alone, as its file has it', async () => {
+    it('is presented without its issuer, as in its file', async () => {
       const { shown } = await agree(suite.server.port, { ...as(client), ...only(version) });
       expect(shown).toBe(1);
     });
@@ -50,8 +50,8 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
   const whole = join(folder, 'whole.pem');
   writeFileSync(whole, readFileSync(server.cert, 'utf8') + readFileSync(ca.cert, 'utf8'));
   const chained = `cert_file: "${whole}", key_file: "${server.key}", ca_file: "${ca.cert}", verify: true`;
-  conformance('a cert_file with the issuer behind the certificate', `tls { ${chained} }`, (suite) => {
-    it('is shown whole', async () => {
+  conformance('a cert_file with the issuer after the certificate', `tls { ${chained} }`, (suite) => {
+    it('is presented with its issuer', async () => {
       const { shown } = await agree(suite.server.port, { ...as(client), ...only(version) });
       expect(shown).toBe(2);
     });
@@ -59,17 +59,17 @@ describe.each(['TLSv1.2', 'TLSv1.3'] as const)('over %s', (version) => {
 });
 
 conformance('min_version 1.3', `tls { ${files}, min_version: "1.3" }`, (suite) => {
-  it('takes TLS 1.3', async () => {
+  it('accepts TLS 1.3', async () => {
     expect(await agree(suite.server.port)).toMatchObject({ version: 'TLSv1.3' });
   });
 
-  it('refuses TLS 1.2', async () => {
+  it('rejects TLS 1.2', async () => {
     await expect(agree(suite.server.port, only('TLSv1.2'))).rejects.toThrow(/protocol version/);
   });
 });
 
 onTheBroker('min_version 1.1', `tls { ${files}, min_version: "1.1" }`, (suite) => {
-  it('takes TLS 1.1', async () => {
+  it('accepts TLS 1.1', async () => {
     const old = { ...only('TLSv1.1'), ciphers: 'DEFAULT@SECLEVEL=0' };
     expect(await agree(suite.server.port, old)).toMatchObject({ version: 'TLSv1.1' });
   });
@@ -92,7 +92,7 @@ conformance(
     it(`${suite.kind === 'broker' ? 'restricts' : 'does not restrict'} TLS 1.3`, async () => {
       const another = { ...only('TLSv1.3'), ciphers: 'TLS_CHACHA20_POLY1305_SHA256' };
       const found = agree(suite.server.port, another);
-      // Go offers all suites of TLS 1.3 always.
+      // Go always offers all TLS 1.3 suites.
       if (suite.kind === 'broker') await expect(found).rejects.toThrow(/handshake failure/);
       else expect(await found).toMatchObject({ suite: 'TLS_CHACHA20_POLY1305_SHA256' });
     });
@@ -100,14 +100,14 @@ conformance(
 );
 
 conformance('curve_preferences', `tls { ${files}, curve_preferences: [CurveP384, CurveP256] }`, (suite) => {
-  it.each(['TLSv1.2', 'TLSv1.3'] as const)('are used by %s', async (version) => {
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)('are applied to %s', async (version) => {
     const curves = { ...only(version), ecdhCurve: 'X25519:P-256:P-384' };
     const { curve } = await agree(suite.server.port, curves);
-    // Go takes the list for a set and has an order of its own.
+    // Go treats the list as a set and uses an order of its own.
     expect(curve).toBe(suite.kind === 'broker' ? 'secp384r1' : 'prime256v1');
   });
 
-  it('are the only ones', async () => {
+  it('reject a client that supports none of them', async () => {
     await expect(agree(suite.server.port, { ecdhCurve: 'X25519:P-521' })).rejects.toThrow();
   });
 });
@@ -119,11 +119,11 @@ conformance(
     it.each([
       ['localhost', 'server'],
       ['other.test', 'other'],
-    ])('are chosen by the name %s', async (servername, expected) => {
+    ])('are selected by the server name %s', async (servername, expected) => {
       expect(await agree(suite.server.port, { servername })).toMatchObject({ server: expected });
     });
 
-    it('are the first where no name is given', async () => {
+    it('default to the first one when the client sends no server name', async () => {
       expect(await agree(suite.server.port)).toMatchObject({ server: 'server' });
     });
   },
@@ -138,7 +138,7 @@ function pinOf(pair: Pair): string {
 }
 
 conformance('pinned_certs', `tls { ${verifying}, pinned_certs: ["${pinOf(client)}"] }`, (suite) => {
-  it('lets in the key it names, and no other of the same authority', async () => {
+  it('accepts the pinned key, and rejects another certificate of the same authority', async () => {
     const { port } = suite.server;
     expect(await agree(port, as(client))).toMatchObject({ server: 'server' });
     await expect(agree(port, as(second))).rejects.toThrow();
@@ -146,7 +146,7 @@ conformance('pinned_certs', `tls { ${verifying}, pinned_certs: ["${pinOf(client)
 });
 
 conformance('insecure', `tls { ${verifying}, insecure: true }`, (suite) => {
-  it('lets in nobody who would not come in without it', async () => {
+  it('accepts no client that would be rejected without it', async () => {
     const { port } = suite.server;
     await agree(port, as(client));
     await expect(agree(port, as(stranger))).rejects.toThrow();
@@ -155,11 +155,11 @@ conformance('insecure', `tls { ${verifying}, insecure: true }`, (suite) => {
 });
 
 conformance('connection_rate_limit', `tls { ${files}, connection_rate_limit: 2 }`, (suite) => {
-  it('lets no more begin in a second, and tells the others', async () => {
+  it('throttles further connections in the same second and sends an error', async () => {
     const { port } = suite.server;
     const all = await Promise.allSettled(Array.from({ length: 12 }, () => agree(port)));
     const admitted = all.filter(({ status }) => status === 'fulfilled').length;
-    // They may fall into two seconds.
+    // The connections may fall into two seconds.
     expect(admitted).toBeGreaterThanOrEqual(2);
     expect(admitted).toBeLessThanOrEqual(4);
     const told = Array.from({ length: 5 }, async () => {
@@ -171,17 +171,17 @@ conformance('connection_rate_limit', `tls { ${files}, connection_rate_limit: 2 }
 });
 
 onTheBroker('rate_limit', `tls { ${files}, rate_limit: 4000, timeout: 10 }`, (suite) => {
-  it('makes handshakes wait for each other', async () => {
+  it('delays handshakes beyond its number of bytes a second', async () => {
     const { port } = suite.server;
     const begin = performance.now();
     await Promise.all(Array.from({ length: 6 }, () => agree(port)));
-    // A handshake costs over 1,000 bytes; without a limit six take a few hundredths of a second.
+    // A handshake costs over 1,000 bytes; without a limit, six take a few hundredths of a second.
     expect(performance.now() - begin).toBeGreaterThan(800);
   });
 });
 
 conformance('handshake_first: auto', `tls { ${verifying}, handshake_first: auto }`, (suite) => {
-  it('takes those who begin at once and those who wait', async () => {
+  it('accepts a client that starts the handshake at once and one that waits for the INFO', async () => {
     const { port } = suite.server;
     await agree(port, as(client), { first: true });
     await agree(port, as(client));
@@ -192,7 +192,7 @@ onTheBroker(
   'handshake_first_fallback',
   `tls { ${verifying}, handshake_first: true, handshake_first_fallback: "100ms" }`,
   (suite) => {
-    it('greets those who wait', async () => {
+    it('sends the INFO to a client that waits', async () => {
       await agree(suite.server.port, as(client), { first: true });
       await agree(suite.server.port, as(client));
     });
@@ -200,7 +200,7 @@ onTheBroker(
 );
 
 conformance('handshake_first', `tls { ${verifying}, handshake_first: true, timeout: 0.5 }`, (suite) => {
-  it('closes on those who say nothing, without a word', async () => {
+  it('closes a silent connection without an error', async () => {
     const wire = await Wire.openSilent(suite.server.port);
     await wire.closes('');
   });
@@ -208,8 +208,8 @@ conformance('handshake_first', `tls { ${verifying}, handshake_first: true, timeo
   it.each([
     ['text', 'CONNECT {}\r\nPING\r\n'],
     ['zeros', '\0'.repeat(64)],
-    ['the beginning of a handshake and then anything', '\x16\x03\x01\x00\x10garbagegarbage!!'],
-  ])('closes on those who say garbage: %s', async (_what, garbage) => {
+    ['the start of a handshake followed by garbage', '\x16\x03\x01\x00\x10garbagegarbage!!'],
+  ])('closes a connection that sends %s', async (_what, garbage) => {
     const wire = await Wire.openSilent(suite.server.port);
     wire.send(Buffer.from(garbage, 'latin1'));
     expect(await wire.closed()).not.toMatch(/INFO|OK|PONG/);
@@ -218,10 +218,10 @@ conformance('handshake_first', `tls { ${verifying}, handshake_first: true, timeo
 });
 
 conformance(
-  'handshake_first, patiently',
+  'handshake_first with a long timeout',
   `tls { ${verifying}, handshake_first: auto, timeout: 8 }`,
   (suite) => {
-    it('takes a handshake that comes byte by byte', async () => {
+    it('accepts a handshake that arrives byte by byte', async () => {
       const proxy = createServer((from) => {
         const to = connect({ port: suite.server.port, host: '127.0.0.1', noDelay: true });
         to.pipe(from);
@@ -237,7 +237,7 @@ conformance(
   },
 );
 
-/** Passes on one byte at a time, each in a packet of its own. */
+/** Forwards one byte at a time, each in a packet of its own. */
 async function dribble(from: Socket, to: Socket): Promise<void> {
   for await (const chunk of from) {
     for (const byte of chunk as Buffer) {
@@ -247,7 +247,7 @@ async function dribble(from: Socket, to: Socket): Promise<void> {
 }
 
 conformance('an empty tls block', 'allow_non_tls: true\ntls {}', (suite) => {
-  it('leaves plain clients as they are', async () => {
+  it('accepts plain clients', async () => {
     await suite.connect();
   });
 });
