@@ -1,4 +1,4 @@
-// What a user has after `natspki init --yes`, served by the bundled broker and by the real nats-server.
+// The result of `natspki init --yes`, served by the bundled broker and by the real nats-server.
 import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,13 +8,13 @@ import { bin, natspki } from '../support/cli.ts';
 import { describePeer } from '../support/peers.ts';
 import { type ServerUnderTest, startProcess } from '../support/server.ts';
 
-/** One installation with a server of its own, while the tests of the surrounding block run. */
+/** An installation and its server, which runs during the tests of the surrounding block. */
 export class Installation {
   folder = '';
   #command: readonly string[];
   #server: ServerUnderTest | undefined;
 
-  /** @param more configuration beside what init has written */
+  /** @param more configuration text appended to nats.conf */
   constructor(command: readonly string[], more: string) {
     this.#command = command;
     beforeAll(async () => {
@@ -29,13 +29,13 @@ export class Installation {
     });
   }
 
-  /** The server that all cases share. */
+  /** The server that the tests of the block share. */
   get server(): ServerUnderTest {
-    if (!this.#server) throw new Error('the server runs only while its tests do');
+    if (!this.#server) throw new Error('the server runs only during its tests');
     return this.#server;
   }
 
-  /** The paths of the files that a client takes. */
+  /** The paths of the files that a client needs. */
   get files(): { caFile: string; certFile: string; keyFile: string } {
     return {
       caFile: join(this.folder, 'certs/ca.pem'),
@@ -44,7 +44,7 @@ export class Installation {
     };
   }
 
-  /** The same files for a connection of node:tls. */
+  /** The same files as options for node:tls. */
   get tls(): ConnectionOptions {
     const { caFile, certFile, keyFile } = this.files;
     return {
@@ -55,7 +55,7 @@ export class Installation {
     };
   }
 
-  /** Starts one more server on the same files, on a free port or on this one. */
+  /** Starts another server with the same files, on a free port or on this one. */
   start(port = -1): Promise<ServerUnderTest> {
     return startProcess(
       [...this.#command, '-c', 'nats.conf', '-a', '127.0.0.1', '-p', String(port)],
@@ -65,8 +65,8 @@ export class Installation {
 }
 
 /**
- * Describes what real clients do with the installation, on each server there is.
- * @param more configuration beside what init has written
+ * Declares tests of real clients against the installation, once per server.
+ * @param more configuration text appended to nats.conf
  */
 export function onBothServers(title: string, cases: (installation: Installation) => void, more = ''): void {
   describe(`${title}, on the bundled broker`, () =>

@@ -1,5 +1,5 @@
-// The `nats` command line client with users, permissions and a system account, over mutual TLS: the same commands give
-// the same results on both servers.
+// The `nats` command line client with users, permissions and a system account over mutual TLS: its commands get the
+// same results from both servers.
 import { expect, it } from 'vitest';
 import { describePeer } from '../support/peers.ts';
 import { Wire } from '../support/wire.ts';
@@ -27,7 +27,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
   const described = (installation: Parameters<Parameters<typeof onBothServers>[1]>[0]) => {
     const nats = natsCli(bin, installation);
 
-    it('publishes, subscribes, requests and replies within what it may', async () => {
+    it('publishes, subscribes, requests and replies within its permissions', async () => {
       const subscribed = nats(...user('bound'), 'sub', 'orders.*', '--count', '2', '--raw');
       const replied = nats(...user('bound'), 'reply', 'service', 'echo {{Request}}', '--count', '2');
       await Promise.all([
@@ -48,19 +48,22 @@ describePeer('nats', 'the nats CLI', (bin) => {
       [['sub', 'other'], 1, 'Subscription to "other"'],
       [['sub', 'orders.secret'], 1, 'Subscription to "orders.secret"'],
       [['reply', 'other', 'x', '--queue', 'q'], 1, 'Subscription to "other" using queue "q"'],
-    ])('is told that it may not: %j', async (command, code, denied) => {
+    ])('reports the permissions violation of %j', async (command, code, denied) => {
       const result = await nats(...user('bound'), ...command);
       expect(result.stderr).toContain(`Permissions Violation for ${denied}`);
       expect(result.code).toBe(code);
     });
 
-    it.each([[user('open', 'wrong')], [user('nobody')], [[]]])('is not let in with %j', async (who) => {
-      const { code, stderr } = await nats(...who, 'pub', 'orders.new', 'x');
-      expect(code).toBe(1);
-      expect(stderr).toContain('Authorization Violation');
-    });
+    it.each([[user('open', 'wrong')], [user('nobody')], [[]]])(
+      'is rejected with the credentials %j',
+      async (who) => {
+        const { code, stderr } = await nats(...who, 'pub', 'orders.new', 'x');
+        expect(code).toBe(1);
+        expect(stderr).toContain('Authorization Violation');
+      },
+    );
 
-    it('is told what to think of its account', async () => {
+    it('shows its account and permissions', async () => {
       const { code, stdout } = await nats(...user('bound'), 'account', 'info');
       expect(code).toBe(0);
       expect(words(stdout)).toContain(
@@ -73,7 +76,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect(words((await nats(...user('sys'), 'account', 'info')).stdout)).toContain('System Account: true');
     });
 
-    it('finds the connection sound, and measures it', async () => {
+    it('checks the connection and measures its round trip', async () => {
       const check = await nats(...user('sys'), 'server', 'check', 'connection');
       expect(check).toMatchObject({ code: 0, stdout: expect.stringMatching(/^OK Connection/) });
       expect(await nats(...user('bound'), 'rtt')).toMatchObject({
@@ -82,7 +85,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       });
     });
 
-    it('lists, pings and describes the server to the system user', async () => {
+    it('lists, pings and describes the server for the system user', async () => {
       const sys = (...command: string[]) => nats(...user('sys'), 'server', ...command);
       const servers = JSON.parse((await sys('ls', '--json')).stdout);
       expect(servers).toMatchObject([
@@ -100,7 +103,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect((await sys('report', 'health')).stdout).toMatch(/nats-tls-verify .* ok \(200\)/);
     });
 
-    it('reports the connections and accounts to the system user', async () => {
+    it('reports connections and accounts for the system user', async () => {
       const wire = await Wire.open(installation.server.port, { tls: installation.tls });
       try {
         wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...open, name: 'watched' })}\r\n`);
@@ -128,7 +131,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       }
     });
 
-    it('asks for monitoring as the system user, and as nobody else', async () => {
+    it('requests monitoring as the system user only', async () => {
       const ask = async (...command: string[]) =>
         JSON.parse((await nats(...user('sys'), 'server', 'request', ...command)).stdout);
       expect((await ask('variables')).data).toMatchObject({
@@ -155,7 +158,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
   onBothServers('with accounts and permissions', described, accounts);
 });
 
-// What is printed, without how it is set out.
+// Collapses white space, which depends on the layout of the tables.
 function words(text: string): string {
   return text.split(/\s+/).join(' ');
 }

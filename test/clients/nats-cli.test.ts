@@ -1,5 +1,5 @@
-// The `nats` command line client over mutual TLS, with what `natspki init` made: the same commands give the same results
-// on both servers.
+// The `nats` command line client over mutual TLS, with the files of `natspki init`: its commands get the same
+// results from both servers.
 import { expect, it } from 'vitest';
 import { describePeer } from '../support/peers.ts';
 import { onBothServers } from './installation.ts';
@@ -20,7 +20,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       const { code, stdout } = await subscribed;
       expect(code).toBe(0);
       expect(stdout).toContain('[#2] Received on "orders.new"\nhello\n');
-      // The CLI prints headers in any order.
+      // The CLI prints headers in random order.
       expect(stdout).toMatch(
         /\[#3\] Received on "orders\.new"\n(Colour: red\nSize: 7|Size: 7\nColour: red)\n\nwith headers\n/,
       );
@@ -44,12 +44,12 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect((await replied).stdout).toContain('ping');
     });
 
-    it('is told that nobody replies', async () => {
+    it('reports that there are no responders', async () => {
       const { stderr } = await nats('request', 'nobody', 'ping');
       expect(stderr).toContain('No responders are available');
     });
 
-    it('measures publishing and subscribing', async () => {
+    it('benchmarks publishing and subscribing', async () => {
       const subscribed = nats('bench', 'sub', 'load', '--msgs', '10001', '--no-progress');
       await answered(installation, 'load');
       const published = await nats(
@@ -69,7 +69,7 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect(received.stdout).toMatch(/msgs\/sec/);
     });
 
-    it('measures requests', async () => {
+    it('benchmarks requests', async () => {
       const serving = nats('reply', 'busy', 'ok', '--count', '501');
       await answered(installation, 'busy');
       const { code, stdout } = await nats(
@@ -92,13 +92,13 @@ describePeer('nats', 'the nats CLI', (bin) => {
       expect(stdout).toMatch(/\d+(\.\d+)?[µm]s/);
     });
 
-    it('finds the connection sound', async () => {
+    it('checks the connection', async () => {
       const { code, stdout } = await nats('server', 'check', 'connection');
       expect(code).toBe(0);
       expect(stdout).toMatch(/^OK Connection/);
     });
 
-    it('is refused without a certificate', async () => {
+    it('is rejected without a certificate', async () => {
       const { code, stderr } = await nats.with(
         ['--tlsca', installation.files.caFile],
         'pub',
@@ -106,13 +106,13 @@ describePeer('nats', 'the nats CLI', (bin) => {
         'x',
       );
       expect(code).toBe(1);
-      // What it hears depends on whether it looks before or after the server has closed.
+      // The error depends on whether the client reads before or after the server closes the connection.
       expect(stderr).toMatch(
         /tls: certificate required|tls: bad certificate|closed by remote after TLS handshake/,
       );
     });
 
-    it('refuses a server whose authority it does not know', async () => {
+    it('rejects a server of an unknown authority', async () => {
       const { code, stderr } = await nats.with([], 'pub', 'orders.new', 'x');
       expect(code).toBe(1);
       expect(stderr).toMatch(/unknown authority/);

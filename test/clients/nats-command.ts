@@ -1,18 +1,18 @@
-// The `nats` command line client against an installation: how a test runs it, and how it knows that the client listens.
+// Runs the `nats` command line client against an installation, and waits for its subscriptions.
 import { vi } from 'vitest';
 import { type Finished, run } from '../support/command.ts';
 import { Wire } from '../support/wire.ts';
 import type { Installation } from './installation.ts';
 
 export interface NatsCli {
-  /** Runs a command with the certificate of the client that init made. */
+  /** Runs a command with the client certificate of the installation. */
   (...parameters: string[]): Promise<Finished>;
-  /** Runs a command with other flags of TLS. */
+  /** Runs a command with other TLS flags. */
   with(tls: string[], ...parameters: string[]): Promise<Finished>;
 }
 
 export function natsCli(bin: string, installation: Installation): NatsCli {
-  // The CLI must not find contexts of the user who runs the tests.
+  // The CLI must not find contexts of the user that runs the tests.
   const natsWith = (tls: string[], ...parameters: string[]): Promise<Finished> =>
     run([bin, '--server', `nats://localhost:${installation.server.port}`, ...tls, ...parameters], {
       environment: { HOME: installation.folder, XDG_CONFIG_HOME: installation.folder, NO_COLOR: '1' },
@@ -25,9 +25,9 @@ export function natsCli(bin: string, installation: Installation): NatsCli {
 }
 
 /**
- * Waits until a subscriber of the subject is there; it gets one empty message. Nothing else tells: the CLI says that it
- * subscribes before it does.
- * @param user what a CONNECT needs to reach the subscriber
+ * Waits until the subject has a subscriber, which receives one empty message. The output of the CLI does not show
+ * it: the CLI reports a subscription before it subscribes.
+ * @param user credentials for the CONNECT that reaches the subscriber
  */
 export async function answered(
   installation: Installation,

@@ -1,4 +1,4 @@
-// The NATS client for Node.js over mutual TLS, with what `natspki init` made.
+// The NATS client for Node.js over mutual TLS, with the files of `natspki init`.
 import {
   connect,
   headers,
@@ -40,7 +40,7 @@ onBothServers('transport-node', (installation) => {
     expect(received.map((message) => message.string()).join()).toBe([...Array(1000).keys()].join());
   });
 
-  it('carries a payload as large as the server takes', async () => {
+  it('delivers a payload of the maximum size', async () => {
     const client = await open();
     const payload = new Uint8Array(client.info?.max_payload ?? 0).map((_, index) => index);
     const subscription = client.subscribe('large', { max: 1 });
@@ -62,20 +62,20 @@ onBothServers('transport-node', (installation) => {
     );
   });
 
-  it('asks many responders at once', async () => {
+  it('receives the replies of many responders to one request', async () => {
     const requester = await open();
     for (const responder of [await open(), await open(), await open()]) {
       answer(responder, 'who', () => 'me');
       await responder.flush();
     }
     const answers: string[] = [];
-    const manner = { strategy: 'count', maxMessages: 3, maxWait: 5000 } as const;
-    for await (const message of await requester.requestMany('who', '', manner))
+    const limits = { strategy: 'count', maxMessages: 3, maxWait: 5000 } as const;
+    for await (const message of await requester.requestMany('who', '', limits))
       answers.push(message.string());
     expect(answers).toEqual(['me', 'me', 'me']);
   });
 
-  it('carries headers', async () => {
+  it('delivers headers', async () => {
     const client = await open();
     const subscription = client.subscribe('headed', { max: 1 });
     const sent = headers();
@@ -89,7 +89,7 @@ onBothServers('transport-node', (installation) => {
     expect(message?.string()).toBe('body');
   });
 
-  it('shares messages in a queue group', async () => {
+  it('shares messages among the members of a queue group', async () => {
     const publisher = await open();
     const counts = [0, 0, 0];
     const members = await Promise.all(counts.map(() => open()));
@@ -109,7 +109,7 @@ onBothServers('transport-node', (installation) => {
     expect(Math.min(...counts)).toBeGreaterThan(30);
   });
 
-  it('drains: hands out what is there, then closes', async () => {
+  it('delivers pending messages on drain, then closes', async () => {
     const [publisher, subscriber] = [await open(), await open()];
     const subscription = subscriber.subscribe('drained');
     await subscriber.flush();
@@ -121,13 +121,13 @@ onBothServers('transport-node', (installation) => {
     expect(subscriber.isClosed()).toBe(true);
   });
 
-  it('learns at once that nobody is there to answer', async () => {
+  it('fails at once when a request has no responders', async () => {
     const client = await open();
     const refusal = await client.request('nobody', '', { timeout: 10_000 }).catch((error: Error) => error);
     expect(refusal).toMatchObject({ cause: expect.any(NoRespondersError) });
   });
 
-  it('unsubscribes', async () => {
+  it('receives no message after unsubscribing', async () => {
     const client = await open();
     const subscription = client.subscribe('once');
     client.publish('once', 'first');
@@ -138,17 +138,17 @@ onBothServers('transport-node', (installation) => {
     expect((await collect(subscription)).map((message) => message.string())).toEqual(['first']);
   });
 
-  it('is refused without a certificate', async () => {
+  it('is rejected without a certificate', async () => {
     await expect(open({ tls: { caFile: installation.files.caFile } })).rejects.toThrow();
-    await open(); // with one it is not
+    await open(); // with a certificate it is accepted
   });
 
-  it('is told that the server asks for a certificate', async () => {
+  it('reads tls_required and tls_verify from the INFO', async () => {
     const client = await open();
     expect(client.info).toMatchObject({ tls_required: true, tls_verify: true, headers: true });
   });
 
-  it('comes back after the server was away, with its subscriptions', async () => {
+  it('reconnects to a restarted server and restores its subscriptions', async () => {
     const first = await installation.start();
     const client = await open({
       servers: `localhost:${first.port}`,
