@@ -1,4 +1,4 @@
-// Holds the layers: reads every import statement of the sources, type-only and dynamic ones included.
+// Enforces the layers: checks every import statement of the sources, including type-only and dynamic ones.
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -6,13 +6,13 @@ import { describe, expect, it } from 'vitest';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** The rooms of the broker, each built on those before it. */
+/** The folders of the broker; each may import from those before it. */
 const rooms = ['options', 'transport', 'auth', 'accounts', 'clients', 'cluster', 'monitoring'].map(
   (room) => `src/broker/${room}`,
 );
 const belowBroker = ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'];
 
-/** What a folder may import besides itself and node:*. */
+/** What a folder may import, besides itself and node:*. */
 const layers: Record<string, { folders: string[]; packages: string[] }> = {
   src: { folders: [], packages: [] },
   'src/x509': { folders: ['src'], packages: [] },
@@ -32,12 +32,12 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   },
 };
 
-/** A package and the only files that import it. */
+/** Packages that only the listed files may import. */
 const importers: Record<string, string[]> = {
   chokidar: ['src/tls/watcher.ts'],
   'prom-client': ['src/broker/monitoring/metrics.ts'],
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
-  // Named there as a file for worker threads to load.
+  // Resolved there to a file that worker threads load.
   bcryptjs: ['src/broker/auth/password-hashes.ts'],
 };
 
@@ -48,10 +48,10 @@ interface Source {
   imports: string[];
 }
 
-/** Static, side-effect, re-exporting and dynamic imports; strings that merely speak of one do not count. */
+/** Matches static, side-effect, re-exporting and dynamic imports, but not strings that mention one. */
 const importStatement = /^(?:import|export)\b(?:[^;'"`]*?\bfrom)?\s*'([^']+)'|\bimport\(\s*'([^']+)'\s*\)/gm;
 
-/** The text without comments, so that prose about an import is not one. */
+/** Returns the text without comments, so that prose about an import does not count. */
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
 }
@@ -83,7 +83,7 @@ function packageName(specifier: string): string {
     .join('/');
 }
 
-/** The files whose text matches, in order. */
+/** Returns the paths of the files whose text matches, sorted. */
 function filesMatching(pattern: RegExp): string[] {
   return sources
     .filter(({ text }) => pattern.test(text))
@@ -92,13 +92,13 @@ function filesMatching(pattern: RegExp): string[] {
 }
 
 describe('architecture', () => {
-  it('has only folders that the layer table names', () => {
+  it('contains only folders that the layer table lists', () => {
     const unknown = sources.filter(({ folder }) => layers[folder] === undefined).map(({ path }) => path);
     expect(unknown).toEqual([]);
     expect(sources.length).toBeGreaterThan(10);
   });
 
-  it('imports only from the layers below', () => {
+  it('imports only from the folders that the layer table permits', () => {
     const violations = sources.flatMap((source) =>
       source.imports
         .filter((specifier) => specifier.startsWith('.'))
@@ -112,7 +112,7 @@ describe('architecture', () => {
     expect(violations).toEqual([]);
   });
 
-  it('imports packages only where the table allows it', () => {
+  it('imports packages only where the layer table permits it', () => {
     const violations = sources.flatMap((source) =>
       source.imports
         .filter((specifier) => !specifier.startsWith('.') && !specifier.startsWith('node:'))
@@ -126,7 +126,7 @@ describe('architecture', () => {
     expect(violations).toEqual([]);
   });
 
-  it('has no import cycle, type-only imports included', () => {
+  it('has no import cycle, not even of type-only imports', () => {
     const edges = new Map(
       sources.map((source) => [
         source.path,
@@ -147,7 +147,7 @@ describe('architecture', () => {
     expect(cycles).toEqual([]);
   });
 
-  it('writes relative imports with the ending of the file they name', () => {
+  it('writes relative imports with the extension of the file', () => {
     const violations = sources.flatMap((source) =>
       source.imports
         .filter((specifier) => specifier.startsWith('.') && !specifier.endsWith('.ts'))
@@ -156,7 +156,7 @@ describe('architecture', () => {
     expect(violations).toEqual([]);
   });
 
-  it('has no rooms where anything may be put: no utils, no types, no barrel', () => {
+  it('has no catch-all modules: no utils, no types, no barrel files', () => {
     const rooms = sources.filter(({ path }) =>
       /\/(utils?|helpers?|types|common|misc|index|shared)\.ts$/.test(path),
     );
@@ -164,14 +164,14 @@ describe('architecture', () => {
     expect(filesMatching(/^export \* from/m)).toEqual([]);
   });
 
-  it('makes server-side TLS in one file', () => {
+  it('creates server-side TLS in one file only', () => {
     expect(filesMatching(/\bisServer\b.*\btrue\b|new (tls\.)?TLSSocket\b/)).toEqual(['src/tls/handshake.ts']);
     const named = /\bimport\s*\{[^}]*\bcreate(Secure)?Server\b[^}]*\}\s*from\s*'node:(tls|https|http2)'/;
     expect(filesMatching(named)).toEqual([]);
     expect(filesMatching(/\.create(Secure)?Server\b/)).toEqual([]);
   });
 
-  it('gives the browser modules that import one another alone, and that make text of what they are told', () => {
+  it('serves page modules that import only one another and never insert HTML', () => {
     const modules = readdirSync(join(root, 'templates/page')).filter((name) => name.endsWith('.js'));
     expect(modules.length).toBeGreaterThan(1);
     for (const name of modules) {
@@ -186,7 +186,7 @@ describe('architecture', () => {
     }
   });
 
-  it('opens every file with a comment that says what the file is for', () => {
+  it('starts every file with a comment on its purpose', () => {
     const silent = sources.filter(
       ({ path }) => !/^(#!.*\n)?\/[/*]/.test(readFileSync(join(root, path), 'utf8')),
     );
