@@ -1,23 +1,23 @@
-// The command line of the benchmark; it measures nothing.
+// Parses the command line of the benchmark; it measures nothing.
 import { parseArgs } from 'node:util';
 
 export interface BenchOptions {
-  /** The beginnings of the names of the cells to measure; empty means all. */
+  /** Prefixes of the names of the cells to measure; empty for all. */
   readonly cells: readonly string[];
-  /** The folder that gets the report. */
+  /** The folder for the report. */
   readonly out: string;
-  /** The folder of the documentation, whose page on performance a whole run writes. */
+  /** The folder of the documentation; a complete run writes its page on performance. */
   readonly docs: string;
-  /** How often each side is measured. */
+  /** The number of measurements of each side. */
   readonly rounds: number;
-  /** How long one measurement lasts. */
+  /** The length of one measurement. */
   readonly seconds: number;
   readonly transports: readonly Transport[];
-  /** The two servers to compare, the first over the second; the same one twice shows the noise. */
+  /** The two servers to compare, the first divided by the second; the same server twice shows the noise. */
   readonly sides: readonly [SideName, SideName];
-  /** Checks every publish and subscribe against permissions, as in a system that means it. */
+  /** Whether users have permissions, so that both servers check every publish and subscribe. */
   readonly permissions: boolean;
-  /** Writes a CPU profile of the bundled broker for each measurement; it slows it down a little. */
+  /** Writes a CPU profile of the bundled broker for each measurement, which slows it down slightly. */
   readonly profile: boolean;
   readonly list: boolean;
   readonly help: boolean;
@@ -28,20 +28,20 @@ export type SideName = 'natspki' | 'nats-server';
 
 export const usage = `npm run bench -- [CELL...] [options]
 
-CELL is the beginning of a cell's name: "one-to-one" is all its sizes. Without one, all cells are measured.
+CELL is a prefix of a cell's name: "one-to-one" selects all its sizes. The default is all cells.
 
-  --list               name the cells and end
-  --out DIR            where the report goes (default .cache/bench)
-  --docs DIR           where a run of everything puts performance.md and its plots (default docs)
-  --rounds N           measurements of each side, taken in turns (default 3)
+    --list               list the cells and exit
+    --out DIR            folder for the report (default .cache/bench)
+    --docs DIR           folder for performance.md and its plots, which a complete run writes (default docs)
+    --rounds N           measurements of each side, which alternate (default 3)
   --seconds N          length of one measurement (default 0.75)
-  --transport tls|plain   only one of the two
-  --sides A,B          the servers to compare (default natspki,nats-server); one twice shows the noise
-  --no-permissions     let every user publish and subscribe everything
+    --transport tls|plain   measure only one of the two
+    --sides A,B          servers to compare (default natspki,nats-server); the same one twice shows the noise
+    --no-permissions     let every user publish and subscribe to everything
   --profile            also write a CPU profile of the bundled broker for each measurement
 `;
 
-/** Reads the arguments; throws a TypeError or RangeError that says what is wrong with them. */
+/** Parses the arguments; throws a TypeError or RangeError with the reason when they are invalid. */
 export function parseArguments(words: readonly string[]): BenchOptions {
   const { values, positionals } = parseArgs({
     args: [...words],
@@ -74,7 +74,7 @@ export function parseArguments(words: readonly string[]): BenchOptions {
   };
 }
 
-/** Tells whether a run measures everything in the way that the documentation tells of. */
+/** Returns whether a run measures everything, in the setting that the documentation describes. */
 export function isWhole({
   cells,
   transports,
@@ -86,7 +86,7 @@ export function isWhole({
   return isUsual && cells.length === 0 && transports.length === 2;
 }
 
-/** Tells whether a cell is among those that were asked for. */
+/** Returns whether the command line selects a cell. */
 export function isSelected(cell: string, cells: readonly string[]): boolean {
   return cells.length === 0 || cells.some((beginning) => cell.startsWith(beginning));
 }

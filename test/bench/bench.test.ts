@@ -1,4 +1,4 @@
-// The parts of the benchmark that measure nothing: its arguments, its sums, its messages and its report.
+// The parts of the benchmark that measure nothing: arguments, statistics, messages and the report.
 import { describe, expect, it } from 'vitest';
 import { isSelected, isWhole, parseArguments } from './arguments.ts';
 import type { Table } from './cells/cell.ts';
@@ -19,8 +19,8 @@ import { drawPlots } from './plots.ts';
 import { type Report, renderReport, short } from './report.ts';
 import { median, percentile } from './statistics.ts';
 
-describe('the arguments', () => {
-  it('default to every cell, both transports and natspki over nats-server', () => {
+describe('the arguments of the benchmark', () => {
+  it('default to every cell, both transports, and natspki compared with nats-server', () => {
     expect(parseArguments([])).toMatchObject({
       cells: [],
       rounds: 3,
@@ -30,7 +30,7 @@ describe('the arguments', () => {
     });
   });
 
-  it('take cells, numbers, one transport and the same server twice', () => {
+  it('accept cells, numbers, one transport and the same server twice', () => {
     const words = ['idle', 'swap', '--rounds', '1', '--seconds=0.5', '--transport', 'plain'];
     expect(parseArguments([...words, '--sides', 'nats-server,nats-server'])).toMatchObject({
       cells: ['idle', 'swap'],
@@ -48,25 +48,25 @@ describe('the arguments', () => {
     ['--transport', 'udp'],
     ['--sides', 'natspki'],
     ['--sides', 'natspki,redis'],
-  ])('are refused when %s is %s', (name, value) => {
+  ])('are rejected when %s is %s', (name, value) => {
     expect(() => parseArguments([name, value])).toThrow(`${name} is "${value}", expected`);
   });
 
-  it('select a cell by the beginning of its name', () => {
+  it('select cells by the prefix of their names', () => {
     expect(isSelected('one-to-one-16', ['swap', 'one-to-one'])).toBe(true);
     expect(isSelected('one-to-four', ['swap', 'one-to-one'])).toBe(false);
     expect(isSelected('one-to-four', [])).toBe(true);
   });
 });
 
-describe('the sums', () => {
-  it('take the middle of an odd series and the mean of the two middles of an even one', () => {
+describe('the statistics of the benchmark', () => {
+  it('compute the median of odd and even series', () => {
     expect(median([9, 1, 2])).toBe(2);
     expect(median([4, 1, 2, 10])).toBe(3);
     expect(median([])).toBeNaN();
   });
 
-  it('take percentiles by the nearest rank', () => {
+  it('compute percentiles by nearest rank', () => {
     const hundred = Array.from({ length: 100 }, (_, index) => 100 - index);
     expect(percentile(hundred, 0.5)).toBe(50);
     expect(percentile(hundred, 0.99)).toBe(99);
@@ -74,7 +74,7 @@ describe('the sums', () => {
   });
 });
 
-describe('the messages', () => {
+describe('the messages of the benchmark', () => {
   const subjects = ['bench.1', 'bench.2', 'bench.3'];
   const sequence: Sequence = { publishers: 2, messages: 4, subjects, size: 16, copies: 1 };
 
@@ -85,19 +85,19 @@ describe('the messages', () => {
 
   const all = [0, 1, 2, 3].flatMap((place) => [delivered(0, place), delivered(1, place)]);
 
-  it('number subscriptions so that all sids have one length', () => {
+  it('get subscription ids of one length', () => {
     expect(subscriptions(['a']).map(subscribeLine)).toEqual(['SUB a 1\r\n']);
     expect(subscriptions(['a'], 'q').map(subscribeLine)).toEqual(['SUB a q 1\r\n']);
     const sids = subscriptions(Array.from({ length: 1000 }, () => 'a')).map(({ sid }) => sid.length);
     expect(new Set(sids)).toEqual(new Set([4]));
   });
 
-  it('know the length of a delivery before it comes', () => {
+  it('have a predictable length on delivery', () => {
     expect(deliveryLength('bench.1', '1', 16)).toBe(delivered(0, 0).length);
     expect(deliveryLength('a', '1', 2, 'b')).toBe('MSG a 1 b 2\r\nhi\r\n'.length);
   });
 
-  it('fill batches with whole messages that visit every subject equally often', () => {
+  it('fill batches as whole messages that cover every subject equally often', () => {
     const made = batches(
       Array.from({ length: 3000 }, (_, index) => `bench.${1000 + index}`),
       128,
@@ -109,12 +109,12 @@ describe('the messages', () => {
     expect(batches(['bench.1'], 16)[0]?.messages).toBeGreaterThan(1000);
   });
 
-  it('pass when every message arrived whole, in order and as often as it should', () => {
+  it('pass when each arrives whole, in order and as often as expected', () => {
     expect(findFaults([Buffer.concat(all)], sequence)).toEqual([]);
     expect(findFaults([Buffer.concat(all), Buffer.concat(all)], { ...sequence, copies: 2 })).toEqual([]);
   });
 
-  it('fail when one is lost, doubled, out of order, changed or cut', () => {
+  it('fail when one is lost, duplicated, out of order, changed or truncated', () => {
     const [first, , third, ...rest] = all as [Buffer, Buffer, Buffer, ...Buffer[]];
     const second = delivered(1, 0);
     const faults = (...messages: Buffer[]) => findFaults([Buffer.concat(messages)], sequence);
@@ -123,11 +123,15 @@ describe('the messages', () => {
     expect(faults(third, second, first, ...rest)).toEqual(['message 0000000000 arrived out of order']);
     const changed = Buffer.from(first);
     changed[changed.length - 3] = 0;
-    expect(faults(changed, second, third, ...rest)[0]).toBe('connection 0 received something else at byte 0');
-    expect(faults(...all.slice(0, -1), delivered(1, 3).subarray(0, -1))[0]).toMatch(/something else at byte/);
+    expect(faults(changed, second, third, ...rest)[0]).toBe(
+      'connection 0 received unexpected data at byte 0',
+    );
+    expect(faults(...all.slice(0, -1), delivered(1, 3).subarray(0, -1))[0]).toMatch(
+      /unexpected data at byte/,
+    );
   });
 
-  it('are counted in TLS records by the headers, wherever the stream is cut', () => {
+  it('are counted in TLS records by the record headers, wherever the stream is split', () => {
     const record = (content: number) => {
       const bytes = Buffer.alloc(5 + content + 17, 0xff);
       bytes.set([23, 3, 3, (content + 17) >> 8, (content + 17) & 255]);
@@ -143,7 +147,7 @@ describe('the messages', () => {
   });
 });
 
-describe('the report', () => {
+describe('the report of the benchmark', () => {
   const table: Table = {
     title: 'Messages',
     quantities: [
@@ -183,22 +187,22 @@ describe('the report', () => {
   };
   const lines = renderReport(report).split('\n');
 
-  it('gives medians of both sides with their ratio, and no ratio for what tells of the generator', () => {
+  it('shows medians of both sides with their ratio, but no ratio for figures of the generator', () => {
     expect(lines).toContain('Each figure: natspki / nats-server (ratio).');
     expect(lines).toContain('| cell | TLS messages/s | TLS busiest % | plain messages/s | plain busiest % |');
     expect(lines).toContain('| publish | 2.00M / 1.00M (**2.00**) | 50.0 / 25.0 |  |  |');
   });
 
-  it('compares commands with the first of them', () => {
+  it('compares commands with the first one', () => {
     expect(lines).toContain('| node -e 0 | 41.0 | 1.00 |');
     expect(lines).toContain('| natspki --help \\| cat | 82.0 | 2.00 |');
   });
 
-  it('says what could not be measured', () => {
+  it('lists what could not be measured', () => {
     expect(lines).toContain('- mkcert is not there');
   });
 
-  it('writes numbers with three digits that matter', () => {
+  it('formats numbers with three significant digits', () => {
     expect([0.1234, 9.994, 9.996, 99.96, 1234, 9999, 12_345, 999_600, 2_345_000].map(short)).toEqual([
       '0.123',
       '9.99',
@@ -214,7 +218,7 @@ describe('the report', () => {
   });
 });
 
-describe('a chart', () => {
+describe('a chart of the benchmark', () => {
   const chart: Chart = {
     title: 'Rate & "size"',
     x: { title: 'bytes', logarithmic: true, label: short },
@@ -236,7 +240,7 @@ describe('a chart', () => {
   const svg = drawChart(chart);
   const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map((match) => match[1]);
 
-  it('has a tick for each power of ten and for round steps from 0', () => {
+  it('has a tick for each power of ten on a logarithmic axis and for round steps from 0 on a linear one', () => {
     expect(texts).toEqual([
       'Rate &amp; &quot;size&quot;',
       ...[0, 100, 200, 300, 400, 10, 100, 1000].map(short),
@@ -244,7 +248,7 @@ describe('a chart', () => {
     ]);
   });
 
-  it('draws the points that it has, the largest at the top, in the colours of light and dark pages', () => {
+  it('draws finite points, the largest at the top, in colours for light and dark pages', () => {
     expect([...svg.matchAll(/<circle/g)]).toHaveLength(3);
     expect(svg).toContain('<path class="line hue0" d="M76 88L696 226"/>');
     expect(svg).toContain('@media (prefers-color-scheme: dark)');
@@ -252,7 +256,7 @@ describe('a chart', () => {
   });
 });
 
-describe('the page', () => {
+describe('the performance page', () => {
   const quantities = [{ key: 'rate', title: 'messages/s' }];
   const report: Report = {
     at: '2026-01-02T03:04:05.000Z',
@@ -273,15 +277,15 @@ describe('the page', () => {
     missing: [],
   };
 
-  it('holds every goal against what was found, and says what was not measured', () => {
+  it('compares every goal with the measurement, and marks what was not measured', () => {
     const page = renderPage(report, [], 'performance');
     expect(page).toContain('| publish, 16 B: rate | at least 1.50 | 1.40 | no |');
     expect(page).toContain('| publish, 128 B: rate | at least 1.30 | 1.40 | yes |');
     expect(page).toContain('| publish, 16 B: CPU | at most 0.700 | 0.600 | yes |');
-    expect(page).toContain('| slowest swap, in seconds | at most 0.100 | - | not measured |');
+    expect(page).toContain('| slowest hot swap, in seconds | at most 0.100 | - | not measured |');
   });
 
-  it('shows the charts that there are figures for', () => {
+  it('includes only charts with figures', () => {
     const plots = drawPlots(report);
     expect(plots.map(({ file }) => file)).toEqual(['rate.svg', 'cpu.svg']);
     expect(renderPage(report, plots, 'performance')).toContain(
@@ -289,7 +293,7 @@ describe('the page', () => {
     );
   });
 
-  it('is written by runs of everything only', () => {
+  it('is written only by complete runs', () => {
     expect(isWhole(parseArguments([]))).toBe(true);
     for (const words of [['idle'], ['--transport', 'tls'], ['--no-permissions'], ['--profile']]) {
       expect(isWhole(parseArguments(words))).toBe(false);

@@ -1,4 +1,4 @@
-// Draws a chart of lines as SVG that reads well on light and on dark pages. It knows nothing of what it shows.
+// Draws a line chart as SVG that is legible on light and dark pages. It knows nothing about the data.
 
 export interface Chart {
   readonly title: string;
@@ -9,14 +9,14 @@ export interface Chart {
 
 export interface Axis {
   readonly title: string;
-  /** Powers of ten are equally far apart; otherwise the axis begins at 0. */
+  /** A logarithmic axis spaces powers of ten equally; a linear one starts at 0. */
   readonly logarithmic?: boolean;
   readonly label: (value: number) => string;
 }
 
 export interface Line {
   readonly name: string;
-  /** Lines of one hue belong together. */
+  /** Lines that belong together share a hue. */
   readonly hue: 0 | 1;
   readonly dashed?: boolean;
   readonly points: readonly (readonly [x: number, y: number])[];
@@ -46,7 +46,7 @@ circle.hue0 { fill: #58a6ff }
 circle.hue1 { fill: #f0883e }
 }`;
 
-/** Returns the SVG of a chart; points that are not finite are left out. */
+/** Returns the SVG of a chart; omits points that are not finite. */
 export function drawChart({ title, x, y, lines }: Chart): string {
   const drawn = lines.map((line) => ({
     ...line,
@@ -126,7 +126,7 @@ function scale(
   };
 }
 
-/** The smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is at least this much. */
+/** Returns the smallest of 1, 2, 2.5, 5 and 10 times a power of ten that is at least `least`. */
 function niceStep(least: number): number {
   const power = 10 ** Math.floor(Math.log10(least));
   return ([1, 2, 2.5, 5, 10].find((step) => step * power >= least * (1 - 1e-9)) ?? 10) * power;

@@ -1,11 +1,12 @@
-// What natspki means to reach beside its peers, held against a report. Ratios only: they carry from machine to machine.
+// The performance goals of natspki relative to its peers, checked against a report. Goals are ratios, which are
+// comparable across machines.
 import { type CommandResult, type Report, short } from './report.ts';
 import { median, percentile } from './statistics.ts';
 
 export interface Outcome {
   readonly goal: string;
   readonly limit: string;
-  /** Undefined where the report lacks a figure. */
+  /** Undefined when the report lacks a figure. */
   readonly found: number | undefined;
   readonly isReached: boolean | undefined;
 }
@@ -32,9 +33,9 @@ const goals: readonly Goal[] = [
   { says: '1,000 subjects: rate', atLeast: 1.2, of: ratio('thousand-subjects', 'rate') },
   { says: 'request and reply: p50', atMost: 1.1, of: ratio('request-reply', 'p50') },
   { says: 'request and reply: p99', atMost: 1.3, of: ratio('request-reply', 'p99') },
-  { says: 'handshake, after 4,000 of them: CPU', atMost: 1.5, of: ratio('handshakes', 'cpu') },
-  { says: 'idle connection, 5,000 of them: memory', atMost: 1.2, of: ratio('idle', 'at5000') },
-  { says: 'slowest swap, in seconds', atMost: 0.1, of: slowestSwap },
+  { says: 'handshake, after the first 4,000: CPU', atMost: 1.5, of: ratio('handshakes', 'cpu') },
+  { says: 'idle connections, 5,000: memory', atMost: 1.2, of: ratio('idle', 'at5000') },
+  { says: 'slowest hot swap, in seconds', atMost: 0.1, of: slowestSwap },
   {
     says: '`natspki pin FILE` over `node -e 0`',
     atMost: 2.7,
@@ -57,7 +58,7 @@ const goals: readonly Goal[] = [
   },
 ];
 
-/** Holds every goal against a report. */
+/** Compares every goal with a report. */
 export function judge(report: Report): Outcome[] {
   return goals.map(({ says, atLeast, atMost, of }) => {
     const value = of(report);

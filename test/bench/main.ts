@@ -1,4 +1,4 @@
-// The benchmark: measures natspki beside what a user would pick instead, in one run, and writes the report.
+// Runs the benchmark: measures natspki and its alternatives in one run and writes the report.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -14,13 +14,13 @@ import { drawPlots } from './plots.ts';
 import { type CellResult, type CommandResult, type Report, renderReport } from './report.ts';
 import { BenchServer, bundledBroker, makeCertificates, type Setting, type Side } from './server.ts';
 
-// It triples the start of every Node process.
+// With it every Node process takes three times as long to start.
 delete process.env.NODE_EXTRA_CA_CERTS;
 
 const options = readOptions();
 const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-'));
-// What could not be measured: why, and where.
-const lost = new Map<string, Set<string>>();
+// What could not be measured, by reason.
+const missingParts = new Map<string, Set<string>>();
 try {
   await main();
 } finally {
@@ -28,7 +28,8 @@ try {
 }
 
 async function main(): Promise<void> {
-  if (platform() !== 'linux') lose('CPU time and memory', 'they are read from /proc, which only Linux has');
+  if (platform() !== 'linux')
+    reportMissing('CPU time and memory', 'they are read from /proc, which only Linux has');
   const report: Report = {
     at: new Date().toISOString(),
     machine: machine(),
@@ -36,7 +37,7 @@ async function main(): Promise<void> {
     options: { rounds: options.rounds, seconds: options.seconds, permissions: options.permissions },
     cells: await measureCells(),
     commands: await measureCommands(),
-    missing: [...lost].map(([why, what]) => `${[...what].join(', ')}: ${why}`),
+    missing: [...missingParts].map(([why, what]) => `${[...what].join(', ')}: ${why}`),
   };
   mkdirSync(options.out, { recursive: true });
   const markdown = `${renderReport(report)}\n`;
@@ -46,7 +47,7 @@ async function main(): Promise<void> {
   if (isWhole(options)) writePage(report);
 }
 
-/** Writes the page of the documentation with its plots. */
+/** Writes the performance page of the documentation and its plots. */
 function writePage(report: Report): void {
   const plots = drawPlots(report);
   const folder = 'performance';
@@ -85,13 +86,13 @@ async function measureCell(cell: Cell, sides: readonly Side[], setting: Setting)
         runs.push(await measureOnce(cell, side, setting, round === 0));
       } catch (error) {
         failed.add(side);
-        lose(what, (error as Error).message);
+        reportMissing(what, (error as Error).message);
       }
     }
   }
-  const told = results.map(({ side, runs }) => ({ label: side.label, runs }));
+  const sideResults = results.map(({ side, runs }) => ({ label: side.label, runs }));
   const says = cell.once ? `${cell.says}; once` : cell.says;
-  return { cell: cell.name, says, table: cell.table, transport, sides: told };
+  return { cell: cell.name, says, table: cell.table, transport, sides: sideResults };
 }
 
 async function measureOnce(
@@ -133,7 +134,7 @@ async function measureCommandCell({
       try {
         results[index]?.runs.push(await time(contestant));
       } catch (error) {
-        lose(`${name} of ${contestant.name}`, (error as Error).message);
+        reportMissing(`${name} of ${contestant.name}`, (error as Error).message);
       }
     }
   }
@@ -148,7 +149,7 @@ function findSide(name: SideName, index: number): Side | undefined {
   }
   const bin = findPeer(name);
   if (bin === undefined) {
-    lose(name, missing(name));
+    reportMissing(name, missing(name));
     return undefined;
   }
   return { label, command: [bin], needsSignal: true };
@@ -167,7 +168,7 @@ async function versions(): Promise<Record<string, string>> {
     const bin = findPeer(peer);
     if (bin === undefined) continue;
     const { stdout } = await run([bin, question]);
-    found[peer] = /v?\d+\.\d+\S*/.exec(stdout)?.[0] ?? 'of an unknown version';
+    found[peer] = /v?\d+\.\d+\S*/.exec(stdout)?.[0] ?? 'unknown version';
   }
   return found;
 }
@@ -176,7 +177,7 @@ function machine(): string {
   const processors = cpus();
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   const model = processors[0]?.model ?? 'unknown';
-  // On a machine that has other things to do only CPU times can be compared.
+  // On a machine with other load only CPU times are comparable.
   const load = loadavg()[0]?.toFixed(1);
   return `${processors.length} x ${model}, ${gigabytes} GB, ${platform()} ${release()}, load average ${load} at the start`;
 }
@@ -197,10 +198,11 @@ function readOptions(): BenchOptions {
   return read;
 }
 
-// A server that will not start says a lot; its error is enough here.
-function lose(what: string, why: string): void {
+// Records what could not be measured. A server that fails to start prints a long log; its error line is enough
+// here.
+function reportMissing(what: string, why: string): void {
   const line = /\w*Errors?: .*/.exec(why)?.[0] ?? why.split('\n', 2).join(' ');
-  lost.set(line, (lost.get(line) ?? new Set()).add(what));
+  missingParts.set(line, (missingParts.get(line) ?? new Set()).add(what));
   progress(`not measured: ${what}: ${line}`);
 }
 

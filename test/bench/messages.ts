@@ -1,4 +1,4 @@
-// The messages that the load generator sends, and the check of what arrived. No sockets here.
+// The messages that the load generator sends, and the check of what arrived. It opens no sockets.
 
 export interface Subscription {
   readonly subject: string;
@@ -6,7 +6,7 @@ export interface Subscription {
   readonly sid: string;
 }
 
-/** Messages written in one piece. */
+/** Messages that go out in one write. */
 export interface Batch {
   readonly bytes: Buffer;
   readonly messages: number;
@@ -15,7 +15,7 @@ export interface Batch {
 /** What a verification pass sends, and how often each message must arrive. */
 export interface Sequence {
   readonly publishers: number;
-  /** Messages of each publisher; message n goes to subject n, counted round. */
+  /** Messages of each publisher; message n goes to subject n modulo their number. */
   readonly messages: number;
   readonly subjects: readonly string[];
   readonly size: number;
@@ -24,7 +24,7 @@ export interface Sequence {
 
 const batchLength = 64 * 1024;
 
-/** Numbers subscriptions so that all have a sid of one length, which makes all deliveries one length. */
+/** Numbers subscriptions with sids of one length, so that all deliveries have one length. */
 export function subscriptions(subjects: readonly string[], queue?: string): Subscription[] {
   const first = 10 ** (String(subjects.length).length - 1);
   return subjects.map((subject, index) => ({
@@ -38,19 +38,19 @@ export function subscribeLine({ subject, queue, sid }: Subscription): string {
   return `SUB ${subject} ${queue === undefined ? '' : `${queue} `}${sid}\r\n`;
 }
 
-/** A PUB operation as it goes over the wire. */
+/** The bytes of a PUB operation. */
 export function publication(subject: string, payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`PUB ${subject} ${payload.length}\r\n`), payload, Buffer.from('\r\n')]);
 }
 
-/** The length on the wire of a message as its subscriber receives it. */
+/** The length of a delivered MSG on the wire. */
 export function deliveryLength(subject: string, sid: string, size: number, reply = ''): number {
   return `MSG ${subject} ${sid} ${reply && `${reply} `}${size}\r\n`.length + size + 2;
 }
 
 /**
- * Content that names its publisher and its place in the sequence; the rest, to its last byte, follows from them. It has
- * no capital letter, so that a PING of the server can be found in a stream of deliveries.
+ * Returns content that starts with its publisher and its place in the sequence; every other byte derives from those
+ * two. It has no upper-case letter, so that a PING of the server can be found in a stream of deliveries.
  */
 export function payload(size: number, publisher: number, sequence: number): Buffer {
   const bytes = Buffer.alloc(size);
@@ -65,7 +65,10 @@ function hex(value: number, digits: number): string {
   return value.toString(16).padStart(digits, '0');
 }
 
-/** Puts one message to each subject, over and over, until a batch is worth a write; long lists become several batches. */
+/**
+ * Builds batches with one message to each subject, repeated until a batch is worth a write; a long list of subjects
+ * fills several batches.
+ */
 export function batches(subjects: readonly string[], size: number): Batch[] {
   const messages = subjects.map((subject) => publication(subject, payload(size, 0, 0)));
   const round = messages.reduce((length, { length: more }) => length + more, 0);
@@ -84,7 +87,7 @@ export function batches(subjects: readonly string[], size: number): Batch[] {
   return made;
 }
 
-/** Compares the streams of some connections, byte for byte, with a sequence; returns what is wrong, most of all nothing. */
+/** Compares the streams of several connections with a sequence, byte for byte; returns the faults. */
 export function findFaults(streams: readonly Buffer[], sequence: Sequence): string[] {
   const faults: string[] = [];
   const arrived = new Map<string, number>();
@@ -92,25 +95,25 @@ export function findFaults(streams: readonly Buffer[], sequence: Sequence): stri
     const newest = new Map<string, number>();
     for (let at = 0; at < stream.length; ) {
       const message = readDelivery(stream, at);
-      const told = message?.payload.toString('latin1', 0, headLength) ?? '';
-      const publisher = Number.parseInt(told.slice(0, 2), 16);
-      const place = Number.parseInt(told.slice(2), 16);
+      const id = message?.payload.toString('latin1', 0, headLength) ?? '';
+      const publisher = Number.parseInt(id.slice(0, 2), 16);
+      const place = Number.parseInt(id.slice(2), 16);
       if (!message || !isWhole(message, publisher, place, sequence)) {
-        faults.push(`connection ${connection} received something else at byte ${at}`);
+        faults.push(`connection ${connection} received unexpected data at byte ${at}`);
         break;
       }
       const source = `${publisher} ${message.sid}`;
-      if (place <= (newest.get(source) ?? -1)) faults.push(`message ${told} arrived out of order`);
+      if (place <= (newest.get(source) ?? -1)) faults.push(`message ${id} arrived out of order`);
       newest.set(source, place);
-      arrived.set(told, (arrived.get(told) ?? 0) + 1);
+      arrived.set(id, (arrived.get(id) ?? 0) + 1);
       at = message.end;
     }
   }
   for (let publisher = 0; publisher < sequence.publishers; publisher++) {
     for (let place = 0; place < sequence.messages; place++) {
-      const told = hex(publisher, 2) + hex(place, 8);
-      const times = arrived.get(told) ?? 0;
-      if (times !== sequence.copies) faults.push(`message ${told} arrived ${times} times`);
+      const id = hex(publisher, 2) + hex(place, 8);
+      const times = arrived.get(id) ?? 0;
+      if (times !== sequence.copies) faults.push(`message ${id} arrived ${times} times`);
     }
   }
   return faults;

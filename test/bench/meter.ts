@@ -1,14 +1,14 @@
-// What an interval has cost the server and the load generator.
+// Measures what an interval costs the servers and the load generator.
 import { cpuSeconds, memory, now } from './usage.ts';
 
 export interface Cost {
-  /** CPU time of the servers for one operation, in microseconds. */
+  /** CPU time of the servers per operation, in microseconds. */
   readonly cpu: number;
-  /** CPU time of all load generator processes for one operation, in microseconds. */
+  /** CPU time of all load generator processes per operation, in microseconds. */
   readonly generator: number;
-  /** The share of the interval for which the busiest generator process had a CPU, in percent. */
+  /** CPU time of the busiest generator process as a share of the interval, in percent. */
   readonly busiest: number;
-  /** The most memory that one of the servers ever had, in megabytes. */
+  /** The highest memory use of any of the servers so far, in megabytes. */
   readonly peak: number;
 }
 
@@ -17,13 +17,13 @@ export class Meter {
   readonly #servers: readonly (readonly [pid: number, seconds: number])[];
   readonly #load: readonly (readonly [pid: number, seconds: number])[];
 
-  /** Starts measuring. */
+  /** Starts measuring these process ids. */
   constructor(servers: readonly number[], load: readonly number[]) {
     this.#servers = servers.map((pid) => [pid, cpuSeconds(pid)]);
     this.#load = load.map((pid) => [pid, cpuSeconds(pid)]);
   }
 
-  /** The cost since the start of each of so many operations. */
+  /** Returns the cost per operation since the start. */
   read(operations: number): Cost {
     const elapsed = (now() - this.#from) / 1000;
     const load = this.#load.map(since);

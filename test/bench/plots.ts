@@ -1,17 +1,17 @@
-// The charts of a report: which of its figures are drawn against what.
+// Draws the charts of a report, and defines which figures each of them shows.
 import type { Transport } from './arguments.ts';
 import { type Chart, drawChart, type Line } from './chart.ts';
 import type { CellResult, Report } from './report.ts';
 import { median } from './statistics.ts';
 
-/** A chart as a file beside the page that shows it. */
+/** A chart as a file in the folder of plots. */
 export interface Plot {
   readonly file: string;
   readonly title: string;
   readonly svg: string;
 }
 
-/** Draws what a report has the figures for. */
+/** Draws the charts for which the report has figures. */
 export function drawPlots(report: Report): Plot[] {
   return charts(report)
     .map(([file, chart]) => ({ file, chart: withContent(chart) }))
@@ -65,7 +65,7 @@ function charts(report: Report): [string, Chart][] {
   ];
 }
 
-/** A line for each side through cells whose name ends in the number that the figure is drawn against. */
+/** Returns one line per side through cells whose names end in a number; that number is the x value. */
 function numbered(
   cells: readonly CellResult[],
   name: RegExp,
@@ -119,7 +119,7 @@ function figure({ sides: all }: CellResult, side: string, key: string): number {
   return median(runs.map((run) => run[key] ?? Number.NaN));
 }
 
-/** A round number: 0.5, 20, 10k, 1M. */
+/** Formats a tick as a round number: 0.5, 20, 10k, 1M. */
 function tick(value: number): string {
   const [unit, suffix] = value >= 1e6 ? [1e6, 'M'] : value >= 1e4 ? [1e3, 'k'] : [1, ''];
   return `${Number((value / unit).toPrecision(3))}${suffix}`;

@@ -1,4 +1,4 @@
-// The report of a run as data, and that data as Markdown.
+// The report of a run as data, and its rendering as Markdown.
 import type { Transport } from './arguments.ts';
 import type { Measurement, Quantity, Table } from './cells/cell.ts';
 import { median } from './statistics.ts';
@@ -10,7 +10,7 @@ export interface Report {
   readonly options: { readonly rounds: number; readonly seconds: number; readonly permissions: boolean };
   readonly cells: readonly CellResult[];
   readonly commands: readonly CommandResult[];
-  /** What could not be measured, and why. */
+  /** What could not be measured, with the reason. */
   readonly missing: readonly string[];
 }
 
@@ -36,12 +36,12 @@ export interface CommandResult {
 
 const transportNames: Record<Transport, string> = { tls: 'TLS', plain: 'plain' };
 
-/** Writes a report as Markdown: medians, and of two sides the first, the second and their ratio. */
+/** Renders a report as Markdown: medians, and for two sides the first, the second and their ratio. */
 export function renderReport(report: Report): string {
   return ['# Benchmark', ...renderTables(report)].join('\n\n');
 }
 
-/** Writes the parts of a report, with headings of the third level. */
+/** Renders the parts of a report, with third-level headings. */
 export function renderTables(report: Report): string[] {
   const versions = Object.entries(report.versions).map(([name, version]) => `${name} ${version}`);
   const { rounds, seconds, permissions } = report.options;
@@ -49,7 +49,7 @@ export function renderTables(report: Report): string[] {
   const tables = [...new Set(report.cells.map(({ table }) => table))];
   return [
     `${report.at}. ${report.machine}. ${versions.join(', ')}.`,
-    `Medians of ${rounds} measurement(s) of ${seconds} s (one, where a cell says once), the sides in turns, each on a fresh process; users ${permissions ? 'with' : 'without'} permissions.`,
+    `Medians of ${rounds} measurement(s) of ${seconds} s (one where a cell says "once"). The sides alternate, each measurement on a fresh process; users ${permissions ? 'with' : 'without'} permissions.`,
     ...(first && second ? [`Each figure: ${first.label} / ${second.label} (ratio).`] : []),
     ...tables.map((table) => renderTable(report.cells.filter((result) => result.table === table))),
     ...report.commands.map(renderCommands),
@@ -107,14 +107,14 @@ function renderCommands({ cell, says, contestants }: CommandResult): string {
   ].join('\n\n');
 }
 
-/** Writes a table: the first column to the left, the others to the right. */
+/** Renders a table with the first column aligned left, the others right. */
 export function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (fields: readonly string[]) =>
     `| ${fields.map((field) => field.replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(head), `|---${'|---:'.repeat(head.length - 1)}|`, ...rows.map(line)].join('\n');
 }
 
-/** A number with three digits that matter, thousands as k and millions as M; a dash for one that is not known. */
+/** Formats a number with three significant digits, thousands as k and millions as M; a dash for NaN and infinity. */
 export function short(value: number): string {
   if (!Number.isFinite(value)) return '-';
   if (value >= 999_500) return `${digits(value / 1e6)}M`;

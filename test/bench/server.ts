@@ -1,4 +1,4 @@
-// The servers that are compared: started fresh for each measurement, on the same configuration text and certificates.
+// The servers to compare, started anew for each measurement with the same configuration text and certificates.
 import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -8,17 +8,17 @@ import type { Transport } from './arguments.ts';
 import type { Target } from './load/connection.ts';
 
 export interface Side {
-  /** How the report calls it. */
+  /** The name in the report. */
   readonly label: string;
   readonly command: readonly string[];
-  /** Whether it must be told to read its certificates again. */
+  /** Whether the server reloads its certificates only on SIGHUP. */
   readonly needsSignal: boolean;
 }
 
 export interface Certificates {
   readonly authority: Pair;
   readonly client: Pair;
-  /** Two for the same host, to swap one for the other. */
+  /** Two certificates for the same host, for the hot swap. */
   readonly servers: readonly [Pair, Pair];
 }
 
@@ -32,13 +32,13 @@ export function makeCertificates(folder: string): Certificates {
   };
 }
 
-/** What a server is started with. */
+/** The setting that a server starts in. */
 export interface Setting {
   readonly certificates: Certificates;
   readonly transport: Transport;
-  /** Whether the user may do only what the benchmark does. */
+  /** Whether the permissions of the user are limited to what the benchmark does. */
   readonly permissions: boolean;
-  /** Whether other servers can join it. */
+  /** Whether other servers can join. */
   readonly isCluster: boolean;
 }
 
@@ -55,7 +55,7 @@ tls {
 }
 `;
 
-// The write deadline is shorter than the default so that a slow consumer meets it within its measurement.
+// The write deadline is shorter than the default, so that a slow consumer exceeds it within its measurement.
 function configuration(setting: Setting, routes: string): string {
   const rights = setting.permissions ? `, ${permissions}` : '';
   return `
@@ -66,7 +66,7 @@ ${setting.transport === 'tls' ? mutualTls : ''}
 ${setting.isCluster ? clusterOf(setting, routes) : ''}`;
 }
 
-// The certificates of the servers are for both ends, as those of routes are.
+// The server certificates have both usages, as route certificates have.
 function clusterOf({ transport }: Setting, routes: string): string {
   const tls = transport === 'tls' ? mutualTls : '';
   return `cluster {
@@ -100,7 +100,7 @@ export class BenchServer {
     };
   }
 
-  /** @param routes what it connects to */
+  /** @param routes quoted URLs of the routes to open */
   static async start(side: Side, setting: Setting, routes = ''): Promise<BenchServer> {
     const { authority, servers } = setting.certificates;
     const folder = mkdtempSync(join(tmpdir(), 'natspki-bench-server-'));
@@ -117,7 +117,7 @@ export class BenchServer {
     }
   }
 
-  /** Starts another server that joins this one and ends with it. */
+  /** Starts another server that joins this one and stops with it. */
   async startPeer(): Promise<BenchServer> {
     const listening = /Listening for route connections on \S+:(\d+)/;
     await this.logged(listening);
@@ -131,7 +131,7 @@ export class BenchServer {
     return this.#process.pid;
   }
 
-  /** Resolves when the server has logged something, as `ServerProcess` does. */
+  /** Resolves when the log of the server matches, as `ServerProcess` does. */
   logged(pattern: RegExp): Promise<void> {
     return this.#process.logged(pattern);
   }
@@ -156,7 +156,7 @@ export class BenchServer {
   }
 }
 
-/** The bundled broker of the checkout in the working directory, with more arguments for Node. */
+/** Returns the command of the bundled broker in the working directory, with additional arguments for Node. */
 export function bundledBroker(nodeArguments: readonly string[]): readonly string[] {
   return [process.execPath, ...nodeArguments, resolve('bin/run.js'), 'broker'];
 }

@@ -1,5 +1,5 @@
-// The cells of password guessing: how many are refused, and what those who are honest notice of it, be they connected or
-// about to connect from the same address.
+// Cells on password guessing: the rate of rejections, and their effect on honest clients that are connected or
+// connect from the same address.
 import { Meter } from '../meter.ts';
 import { percentile } from '../statistics.ts';
 import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts';
@@ -12,11 +12,11 @@ const patienceMs = 2000;
 export const attackerCells: readonly Cell[] = [
   {
     name: 'attackers',
-    says: `${attackers} who guess passwords without a pause, and ${honest} honest clients, 25 of which ask every 20 ms`,
+    says: `${attackers} clients that guess passwords without a pause, and ${honest} honest clients, 25 of which send a request every 20 ms`,
     table: {
       title: 'Password guessing',
       quantities: [
-        { key: 'refusals', title: 'refusals/s' },
+        { key: 'refusals', title: 'rejections/s' },
         { key: 'before50', title: 'honest p50 µs before' },
         { key: 'during50', title: 'p50 µs during' },
         { key: 'before99', title: 'honest p99 µs before' },
@@ -30,12 +30,12 @@ export const attackerCells: readonly Cell[] = [
   },
   {
     name: 'newcomers',
-    says: `${guessers} who guess passwords without a pause, and from the same address every 50 ms somebody who does not, and has ${patienceMs / 1000} s of patience`,
+    says: `${guessers} clients that guess passwords without a pause; every 50 ms an honest client connects from the same address and gives up after ${patienceMs / 1000} s`,
     table: {
-      title: 'Connecting from an address where others guess',
+      title: 'Connecting from an address that guesses passwords',
       quantities: [
-        { key: 'refusals', title: 'refusals/s' },
-        { key: 'admitted', title: 'let in, %' },
+        { key: 'refusals', title: 'rejections/s' },
+        { key: 'admitted', title: 'accepted, %' },
         { key: 'p50', title: 'p50 ms' },
         { key: 'p90', title: 'p90 ms' },
         ...costs,
@@ -57,7 +57,7 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
   const crowd = await generator.start('Attackers', { target: wrong, attackers });
   await clients.ask('request', Math.max(0.5, seconds / 2));
   const before = await clients.ask('request', seconds);
-  // The first attempts pay for code that all later ones use.
+  // The first attempts compile code that all later ones reuse.
   await crowd.ask('attack', Math.max(0.5, seconds / 2));
   const meter = new Meter([server.pid], generator.pids);
   const [during, { refusals, from, to }] = await Promise.all([
@@ -80,7 +80,7 @@ async function measureNewcomers({ server, generator, seconds }: Bench): Promise<
   const half = { target: wrong, attackers: guessers / 2 };
   const crowds = [await generator.start('Attackers', half), await generator.start('Attackers', half)];
   const newcomers = await generator.start('Newcomers', { target, everyMs: 50, patienceMs });
-  // So that everybody waits where he does for most of the time.
+  // Long enough for every attacker to reach the throttled state in which it spends most of its time.
   const warmUp = Math.max(2, seconds);
   const attacks = crowds.map((crowd) => crowd.ask('attack', warmUp + seconds + patienceMs / 1000));
   await new Promise((resolve) => setTimeout(resolve, warmUp * 1000));

@@ -1,17 +1,17 @@
-// What a cell of the benchmark is: one thing measured on one running server.
+// Defines a cell of the benchmark: one measurement on one running server.
 import type { Transport } from '../arguments.ts';
 import type { LoadGenerator } from '../load/generator.ts';
 import type { BenchServer } from '../server.ts';
 
-/** A figure of a cell, in the unit that its table names. */
+/** A figure of a cell, in the unit that its title names. */
 export interface Quantity {
   readonly key: string;
   readonly title: string;
-  /** Not compared: it tells of the load generator or of one side only. */
+  /** Shown without a ratio, because it describes the load generator or one side only. */
   readonly plain?: boolean;
 }
 
-/** Cells that have the same quantities stand in one table. */
+/** Cells with the same quantities share a table. */
 export interface Table {
   readonly title: string;
   readonly quantities: readonly Quantity[];
@@ -24,27 +24,27 @@ export interface Bench {
   readonly server: BenchServer;
   readonly generator: LoadGenerator;
   readonly seconds: number;
-  /** The first measurement of a side also checks all content, before the clock starts. */
+  /** True for the first measurement of a side, which also checks all content before the clock starts. */
   readonly verifies: boolean;
 }
 
 export interface Cell {
   readonly name: string;
-  /** What happens in it, for the report. */
+  /** A description for the report. */
   readonly says: string;
   readonly table: Table;
   readonly transports: readonly Transport[];
-  /** Whether the server is one that others can join. */
+  /** Whether other servers can join the server. */
   readonly isCluster?: boolean;
-  /** Measured once and not in every round, because it takes long or shows the same again. */
+  /** Measured once instead of in every round, because it takes long or adds little. */
   readonly once?: true;
   measure(bench: Bench): Promise<Measurement>;
 }
 
-/** The most memory that the server ever had. */
+/** The peak memory of the server. */
 export const peak: Quantity = { key: 'peak', title: 'peak MB' };
 
-/** What a `Meter` reads. */
+/** The figures that a `Meter` reads. */
 export const costs: readonly Quantity[] = [
   { key: 'cpu', title: 'server CPU µs each' },
   peak,

@@ -1,4 +1,5 @@
-// The cells of the command line: whole commands from start to exit, beside what a user would type instead.
+// Cells on the command line: whole commands from start to exit, compared with the commands that a user would run
+// instead.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -11,7 +12,7 @@ export interface CommandCell {
   readonly says: string;
   /** How often each contestant runs in one round. */
   readonly repeat: number;
-  /** Measured once and not in every round. */
+  /** Measured once instead of in every round. */
   readonly once?: true;
   readonly contestants: readonly Contestant[];
 }
@@ -19,10 +20,10 @@ export interface CommandCell {
 export interface Contestant {
   readonly name: string;
   readonly needs?: PeerName;
-  /** Run once before the clock starts, in the same empty folder. */
+  /** Runs once before the clock starts, in the same empty folder. */
   readonly prepare?: readonly string[];
   readonly command: readonly string[];
-  /** What the time is multiplied by, where a part stands for a whole that would take minutes. */
+  /** Factor for the time, where a part stands for a whole that would take minutes. */
   readonly times?: number;
 }
 
@@ -60,7 +61,7 @@ export const commandCells: readonly CommandCell[] = [
   },
   {
     name: 'cli-init',
-    says: 'an authority, a server, a route and a client certificate (the openssl commands of the documentation: no route)',
+    says: 'an authority, a server, a route and a client certificate (openssl, RSA 4096, follows the documentation and makes no route)',
     repeat: 1,
     contestants: [
       node,
@@ -82,7 +83,7 @@ export const commandCells: readonly CommandCell[] = [
   ...[1, 10, 100].map((count) => issueCell(count)),
   {
     name: 'cli-issue-1000',
-    says: '1,000 client certificates under an authority that is there',
+    says: '1,000 client certificates under an existing authority',
     repeat: 1,
     contestants: [
       node,
@@ -108,7 +109,7 @@ export const commandCells: readonly CommandCell[] = [
   {
     name: 'cli-rotate',
     once: true,
-    says: '1,000 client certificates with new keys in place of those that are there (the other tools make them again, and keep nothing of the old ones)',
+    says: 'replaces 1,000 client certificates and keys (the other tools issue new ones and archive nothing)',
     repeat: 1,
     contestants: [
       node,
@@ -126,7 +127,7 @@ export const commandCells: readonly CommandCell[] = [
 function issueCell(count: number): CommandCell {
   return {
     name: `cli-issue-${count}`,
-    says: `${count} client certificate(s) under an authority that is there`,
+    says: `${count} client certificate(s) under an existing authority`,
     repeat: 1,
     contestants: [
       node,
@@ -205,7 +206,7 @@ function mkcert(flags: string, name: string): string {
   return `"${findPeer('mkcert')}" ${flags} -cert-file ${name}-cert.pem -key-file ${name}-key.pem ${name} 2>&1`;
 }
 
-// mkcert makes its authority when it has none; it knows no certificate that is both a server's and a client's.
+// mkcert makes its authority on first use; none of its certificates has both usages.
 function mkcertSystem(flags: string): string {
   return [mkcert(flags, 'server'), mkcert(flags, 'route'), mkcert(`${flags} -client`, 'client')].join('\n');
 }

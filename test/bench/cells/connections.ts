@@ -1,4 +1,4 @@
-// Cells about connections themselves: how fast they are made, and what an idle one holds.
+// Cells on connections: how fast the server accepts them, and how much memory an idle one holds.
 import { setTimeout } from 'node:timers/promises';
 import type { Dialling } from '../load/crowd.ts';
 import { Meter } from '../meter.ts';
@@ -8,7 +8,7 @@ import { type Bench, both, type Cell, costs, type Measurement, peak } from './ce
 export const connectionCells: readonly Cell[] = [
   {
     name: 'handshakes',
-    says: 'connect, full handshake, CONNECT, PING, PONG, close; 16 at a time; the first 500 of a server that has just started, and what follows after 4,000',
+    says: 'connect, full handshake, CONNECT, PING, PONG, close; 16 at a time; measured for the first 500 after the start, and again after 4,000',
     table: {
       title: 'New connections',
       quantities: [
@@ -22,7 +22,7 @@ export const connectionCells: readonly Cell[] = [
   },
   {
     name: 'idle',
-    says: 'connections that do nothing',
+    says: 'idle connections',
     table: {
       title: 'Memory of idle connections',
       quantities: [
@@ -39,7 +39,7 @@ export const connectionCells: readonly Cell[] = [
 ];
 
 async function dial({ server, generator, seconds }: Bench): Promise<Measurement> {
-  // One process could not keep a fast server busy: a client's half of a handshake costs as much as the server's.
+  // One process could not saturate a fast server: a client's half of a handshake costs as much as the server's.
   const setup = { target: server.target, concurrency: 8 };
   const crowds = [await generator.start('Crowd', setup), await generator.start('Crowd', setup)];
   const dialAll = (dialling: Dialling) => Promise.all(crowds.map((crowd) => crowd.ask('dial', dialling)));
@@ -47,7 +47,7 @@ async function dial({ server, generator, seconds }: Bench): Promise<Measurement>
   const start = new Meter([server.pid], generator.pids);
   await dialTimes(500);
   const { cpu: first } = start.read(500);
-  // Until then a process that compiles what it runs often has not done so.
+  // Before that, a JIT compiler has not yet compiled the frequent code.
   await dialTimes(3500);
   const meter = new Meter([server.pid], generator.pids);
   const dialled = await dialAll({ seconds });
@@ -63,7 +63,7 @@ async function dial({ server, generator, seconds }: Bench): Promise<Measurement>
 
 async function idle({ server, generator }: Bench): Promise<Measurement> {
   const crowd = await generator.start('Crowd', { target: server.target, concurrency: 16 });
-  // The first connections pay for code and caches that all later ones use.
+  // The first connections load code and fill caches that all later ones reuse.
   await crowd.ask('grow', 50);
   const empty = await settledMemory(server.pid);
   const each = async (connections: number) => {
@@ -76,7 +76,8 @@ async function idle({ server, generator }: Bench): Promise<Measurement> {
   return { at1000, at5000, at10000, peak: memory(server.pid, 'VmHWM') / 1e6 };
 }
 
-// There is no event to wait for: what handshakes left behind is given back when the server's collector sees fit.
+// There is no event to wait for: the garbage collector of the server frees the memory of handshakes when it sees
+// fit.
 async function settledMemory(pid: number): Promise<number> {
   await setTimeout(1000);
   return memory(pid, 'VmRSS');

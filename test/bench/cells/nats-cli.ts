@@ -1,5 +1,5 @@
-// The cell with a load generator of other people, as a check on ours: `nats bench`. The cipher is the one that Go and the
-// server agree on.
+// A cell with an independent load generator, `nats bench`, as a check on ours. The cipher suite is the one that Go
+// and the server negotiate.
 import { run } from '../../support/command.ts';
 import { findPeer, missing } from '../../support/peers.ts';
 import { Meter } from '../meter.ts';
@@ -8,7 +8,7 @@ import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts'
 export const natsCliCells: readonly Cell[] = [
   {
     name: 'nats-bench',
-    says: '`nats bench pub`, 3,000,000 messages of 128 B, the rate as it tells it',
+    says: '`nats bench pub`, 3,000,000 messages of 128 B, the rate that it reports',
     table: {
       title: 'The nats CLI as load generator',
       quantities: [{ key: 'rate', title: 'messages/s' }, ...costs.filter(({ plain }) => !plain)],

@@ -1,4 +1,4 @@
-// Cells in which publishers and subscribers are on two servers of a cluster, with a route between them.
+// Cells in which publishers and subscribers connect to two servers of a cluster, with a route between them.
 import { setTimeout } from 'node:timers/promises';
 import { Connection } from '../load/connection.ts';
 import type { BenchServer } from '../server.ts';
@@ -21,7 +21,10 @@ async function measureRoute(size: number, bench: Bench): Promise<Measurement> {
   return measure({ ...simple, size }, bench, { server: far, settle });
 }
 
-/** Resolves when messages get from one server to a subscription on the other, as then do those for all before it. */
+/**
+ * Resolves when a message from one server reaches a subscription on the other; then all earlier subscriptions are
+ * known too.
+ */
 async function waitForInterest(near: BenchServer, far: BenchServer): Promise<void> {
   const [speaker, listener] = [await Connection.open(near.target), await Connection.open(far.target)];
   let arrived = false;

@@ -1,4 +1,5 @@
-// The cell of the slow consumer: one subscriber reads nothing; what does the other one notice, and the server's memory?
+// The cell on the slow consumer: one subscriber reads nothing; measures the effect on the other one and on the
+// memory of the server.
 import { deliveryLength, subscriptions } from '../messages.ts';
 import { Meter } from '../meter.ts';
 import { now } from '../usage.ts';
@@ -7,12 +8,12 @@ import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts'
 export const slowConsumerCells: readonly Cell[] = [
   {
     name: 'slow-consumer',
-    says: 'one to two, 1024 B, of whom one reads nothing; the rate is that of the other',
+    says: 'one to two, 1024 B; one subscriber reads nothing, the rate is that of the other',
     table: {
-      title: 'A slow consumer beside a fast one',
+      title: 'A slow and a fast consumer',
       quantities: [
         { key: 'rate', title: 'messages/s' },
-        { key: 'cut', title: 's until the slow one is cut off' },
+        { key: 'cut', title: 's until the slow one is disconnected' },
         ...costs,
       ],
     },
@@ -39,7 +40,7 @@ async function measure({ server, generator, seconds }: Bench): Promise<Measureme
   await fast.ask('count');
   let cut = Number.NaN;
   const began = now();
-  // Both servers say so in these words; the one that never does leaves the figure out.
+  // Both servers log this text; a server that never does leaves the figure out.
   const noticed = server.logged(/slow consumer/i).then(
     () => {
       cut = (now() - began) / 1000;

@@ -1,4 +1,4 @@
-// The cell of the hot swap: how long after the files have been renamed the first client sees the new certificate.
+// The cell on the hot swap: the time from renaming the files until a client sees the new certificate.
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
@@ -11,9 +11,9 @@ import type { Bench, Cell, Measurement } from './cell.ts';
 export const swapCells: readonly Cell[] = [
   {
     name: 'swap',
-    says: 'from the rename of key and certificate to the end of the first handshake with them, 10 swaps; nats-server is signalled at once',
+    says: 'from the rename of key and certificate to the end of the first handshake with them, 10 swaps; nats-server receives SIGHUP at once',
     table: {
-      title: 'Certificate swap',
+      title: 'Certificate hot swap',
       quantities: [
         { key: 'p50', title: 'p50 ms' },
         { key: 'slowest', title: 'slowest ms' },
@@ -37,7 +37,7 @@ async function measure({ server }: Bench): Promise<Measurement> {
         throw new Error(`the old certificate was still served after ${patience} ms`);
     }
     times.push(now() - from);
-    // A certificate is not replaced twice within one settling time.
+    // Do not replace a certificate twice within one settling time.
     await setTimeout(200);
   }
   return { p50: percentile(times, 0.5), slowest: Math.max(...times) };

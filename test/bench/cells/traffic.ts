@@ -1,4 +1,4 @@
-// Cells in which publishers send as fast as the server takes it and subscribers count what they get.
+// Cells in which publishers send as fast as the server accepts and subscribers count what arrives.
 import type { LoadProcess } from '../load/process.ts';
 import { deliveryLength, type Subscription, subscriptions } from '../messages.ts';
 import { Meter } from '../meter.ts';
@@ -6,7 +6,7 @@ import type { BenchServer } from '../server.ts';
 import { type Bench, both, type Cell, costs, type Measurement, type Table } from './cell.ts';
 
 export const table: Table = {
-  title: 'Messages delivered (published, where nobody subscribes)',
+  title: 'Messages delivered (published, where there is no subscriber)',
   quantities: [{ key: 'rate', title: 'messages/s' }, ...costs],
 };
 
@@ -18,12 +18,12 @@ export interface Traffic {
   readonly subscribers: readonly (readonly Subscription[])[];
   /** How often each published message is delivered. */
   readonly copies: number;
-  /** The most bytes in a TLS record of a publisher. */
+  /** The maximum length of a publisher's TLS records, in bytes. */
   readonly record?: number;
 }
 
 const sizes = [16, 128, 1024, 8192];
-/** Subscriptions, in thousands. */
+/** Numbers of subscriptions, in thousands. */
 const thousands = [1, 10, 100, 1000];
 const subject = 'bench.subject';
 const one = subscriptions([subject]);
@@ -45,7 +45,7 @@ export const trafficCells: readonly Cell[] = [
   {
     ...traffic('message-per-record', 'one to one, each message a TLS record of 512 B', {
       ...simple,
-      // The shortest record that OpenSSL can be told to cut a long write into.
+      // The shortest record into which OpenSSL can be told to split a long write.
       record: 512,
       size: 512 - `PUB ${subject} 482\r\n\r\n`.length,
     }),
@@ -59,19 +59,22 @@ export const trafficCells: readonly Cell[] = [
     const says = `${(count * 1000).toLocaleString('en')} subscriptions, one in five with a wildcard; two match, 128 B`;
     return {
       ...traffic(`match-${count}000`, says, () => manySubscriptions(count)),
-      // One of them is a measurement of its own; the others show the slope.
+      // One of these cells is measured in full; the others show the slope.
       ...(count === 100 ? {} : { once: true, transports: ['tls'] }),
     };
   }),
 ];
 
-/** Makes a cell; a shape that is large is made when it is measured. */
+/** Makes a cell; a large shape is made only when it is measured. */
 function traffic(name: string, says: string, shape: Traffic | (() => Traffic)): Cell {
   const made = () => (typeof shape === 'function' ? shape() : shape);
   return { name, says, table, transports: both, measure: (bench) => measure(made(), bench) };
 }
 
-/** @param far where the subscribers are and how it is known that their interest is; by default where publishers are */
+/**
+ * @param far the server of the subscribers, and how to wait for their interest; by default the server of the
+ * publishers
+ */
 export async function measure(
   shape: Traffic,
   { server, generator, seconds, verifies }: Bench,
@@ -100,7 +103,7 @@ export async function measure(
   await subscriber?.ask('count');
   let delivered = 0;
 
-  // Publishes for so long; the clock stops when the last message has arrived.
+  // Publishes for a duration; the clock stops when the last message has arrived.
   const flow = async (duration: number) => {
     const { messages, from, to } = await publisher.ask('publish', duration);
     delivered += messages * copies;
@@ -124,7 +127,7 @@ async function verify(
   const messages = 5000;
   await publisher.ask('publishSequence', messages);
   const faults = await subscriber.ask('verify', { publishers, messages, subjects, size, copies });
-  if (faults.length > 0) throw new Error(`the content is wrong: ${faults.join('; ')}`);
+  if (faults.length > 0) throw new Error(`wrong content: ${faults.join('; ')}`);
 }
 
 function thousandSubjects(): Traffic {
@@ -132,7 +135,7 @@ function thousandSubjects(): Traffic {
   return { ...simple, subjects, subscribers: [subscriptions(subjects)] };
 }
 
-// Each subject has a subscription of its own, and one for its group of 999; in an order that no cache expects.
+// Each subject has a subscription of its own and shares one with its group of 999. The order defeats caches.
 function manySubscriptions(thousand: number): Traffic {
   const groups = Array.from({ length: thousand }, (_, group) => `bench.g${1000 + group}`);
   const subjects = groups.flatMap((group) =>
@@ -143,7 +146,7 @@ function manySubscriptions(thousand: number): Traffic {
     return index % 10 === 1 ? name.replace('.data', '.>') : name;
   });
   const all = [...patterns, ...groups.map((group) => `${group}.*.data`)];
-  // A prime step visits every subject once before it comes back.
+  // A prime step visits every subject once before it repeats one.
   const shuffled = subjects
     .slice(0, 100_000)
     .map((_, index) => subjects[(index * 7919) % subjects.length] ?? '');

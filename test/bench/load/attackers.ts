@@ -1,12 +1,12 @@
-// Those who guess passwords: connect, say the wrong one, are refused, and begin again at once.
+// Clients that guess passwords: each connects, sends a wrong password, is rejected, and starts again at once.
 import { once } from 'node:events';
 import { now } from '../usage.ts';
 import { greet, type Target } from './connection.ts';
 
 export interface AttackSetup {
-  /** With a password that is wrong. */
+  /** The server, with a wrong password. */
   readonly target: Target;
-  /** How many of them there are at once. */
+  /** The number of concurrent attackers. */
   readonly attackers: number;
 }
 
@@ -22,7 +22,7 @@ export class Attackers {
     return new Attackers(setup);
   }
 
-  /** Attacks for so long; returns how often the server refused, and when it began and ended. */
+  /** Attacks for a duration; returns the number of rejections and when the attack started and ended. */
   async attack(seconds: number): Promise<{ refusals: number; from: number; to: number }> {
     const from = now();
     let refusals = 0;
@@ -32,7 +32,7 @@ export class Attackers {
     this.#isOver = false;
     const { target, attackers } = this.#setup;
     const one = async () => {
-      for (; !this.#isOver; refusals++) await beRefused(target);
+      for (; !this.#isOver; refusals++) await guess(target);
     };
     await Promise.all(Array.from({ length: attackers }, one));
     clearTimeout(timer);
@@ -40,7 +40,7 @@ export class Attackers {
   }
 }
 
-async function beRefused(target: Target): Promise<void> {
+async function guess(target: Target): Promise<void> {
   const socket = await greet(target);
   let text = '';
   socket.on('data', (chunk: Buffer) => {
@@ -52,5 +52,5 @@ async function beRefused(target: Target): Promise<void> {
   socket.write(`CONNECT ${JSON.stringify(identity)}\r\nPING\r\n`);
   await closed;
   if (!text.includes("-ERR 'Authorization Violation'"))
-    throw new Error(`refused with ${JSON.stringify(text)}`);
+    throw new Error(`rejected with ${JSON.stringify(text)}`);
 }

@@ -1,4 +1,4 @@
-// A NATS connection of the load generator: it makes the connection and then gets out of the way of the bytes.
+// A NATS connection of the load generator: it sets up the connection and then hands over raw bytes.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import { connect as connectTls, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
 import { Tap } from './tap.ts';
 
-/** A server to load; with `tls`, the paths of what a client needs for mutual TLS. */
+/** A server to load; `tls` has the paths of the client's files for mutual TLS. */
 export interface Target {
   readonly port: number;
   readonly user: string;
@@ -25,7 +25,7 @@ export class Connection {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', () => undefined);
-    // A generator that has lost its server has nothing to say but that.
+    // A generator that has lost its server cannot go on.
     socket.on('close', () => {
       if (!this.#closing) throw new Error('the server closed the connection');
     });
@@ -36,7 +36,7 @@ export class Connection {
     return Connection.#introduce(target, await greet(target));
   }
 
-  /** The same, with the tap through which its bytes come. */
+  /** Does the same, and also returns the tap through which the bytes arrive. */
   static async openTapped(target: Target): Promise<{ connection: Connection; tap: Tap }> {
     const tap = new Tap(await readInfo(target));
     const socket = target.tls ? await secure(tap, target.tls) : tap;
@@ -51,14 +51,14 @@ export class Connection {
     return connection;
   }
 
-  /** Sends operations that have no answer and resolves when the server has worked through them. */
+  /** Sends operations that have no answer; resolves when the server has processed them. */
   roundTrip(operations: string | Buffer): Promise<void> {
     return new Promise((resolve, reject) => {
       let text = '';
       this.#receive = (chunk) => {
         text += chunk.toString('latin1');
         if (text.includes('-ERR'))
-          reject(new Error(`the server says ${text.slice(text.indexOf('-ERR')).trim()}`));
+          reject(new Error(`the server answered ${text.slice(text.indexOf('-ERR')).trim()}`));
         else if (text.includes('PONG\r\n')) resolve();
       };
       this.socket.write(operations);
@@ -66,7 +66,7 @@ export class Connection {
     });
   }
 
-  /** Hands all bytes from here on to `receive`. */
+  /** Passes all further bytes to `receive`. */
   stream(receive: (chunk: Buffer) => void): void {
     this.#receive = receive;
   }
@@ -77,7 +77,7 @@ export class Connection {
   }
 }
 
-/** Connects, reads the INFO and, where the target has TLS, does the handshake, never resuming a session. */
+/** Connects, reads the INFO and, where the target has TLS, performs a full handshake without session resumption. */
 export async function greet(target: Target): Promise<Socket> {
   const socket = await readInfo(target);
   return target.tls ? secure(socket, target.tls) : socket;
@@ -95,7 +95,7 @@ async function secure(socket: Duplex, files: NonNullable<Target['tls']>): Promis
   return upgraded;
 }
 
-/** Makes every TLS record of what is written at most this long; it can be 512 to 16,384 bytes. */
+/** Limits the length of every TLS record that is written, from 512 to 16,384 bytes. */
 export function limitRecords({ socket }: Connection, length: number): void {
   if ('setMaxSendFragment' in socket) (socket as TLSSocket).setMaxSendFragment(length);
 }
@@ -108,7 +108,7 @@ function secureContext(tls: NonNullable<Target['tls']>): SecureContext {
     cert: readFileSync(tls.cert),
     key: readFileSync(tls.key),
     minVersion: 'TLSv1.3',
-    // Offered alone, because Go's TLS 1.3 servers choose by themselves.
+    // The only suite offered, because Go's TLS 1.3 servers ignore the client's order.
     ciphers: 'TLS_AES_128_GCM_SHA256',
   });
   contexts.set(tls.cert, context);

@@ -1,10 +1,10 @@
-// Many connections: opened and kept, or opened and closed for as long as it takes.
+// Many connections, either kept open or opened and closed repeatedly.
 import { now } from '../usage.ts';
 import { Connection, type Target } from './connection.ts';
 
 export interface CrowdSetup {
   readonly target: Target;
-  /** How many handshakes are in progress at once. */
+  /** The number of concurrent handshakes. */
   readonly concurrency: number;
 }
 
@@ -25,7 +25,7 @@ export class Crowd {
     return new Crowd(setup);
   }
 
-  /** Opens connections until so many are kept. */
+  /** Opens connections until this many are open. */
   async grow(connections: number): Promise<void> {
     let missing = connections - this.#kept.length;
     await this.#together(async () => {
@@ -39,8 +39,8 @@ export class Crowd {
   }
 
   /**
-   * Connects, waits for the first PONG and closes, so many times or for so many seconds; returns how often, and when it
-   * began and ended, in milliseconds.
+   * Connects, waits for the first PONG and closes, a number of times or for a number of seconds. Returns how often,
+   * and when it started and ended, in milliseconds.
    */
   async dial({
     times = Infinity,

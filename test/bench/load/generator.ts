@@ -1,4 +1,4 @@
-// All processes of the load generator that one measurement uses.
+// All processes of the load generator in one measurement.
 import { LoadProcess } from './process.ts';
 import type { Roles } from './worker.ts';
 
@@ -9,7 +9,7 @@ export class LoadGenerator {
     return this.#processes.map(({ pid }) => pid);
   }
 
-  /** Starts one more process; resolves when it has made its connections. */
+  /** Starts another process; resolves when it has opened its connections. */
   async start<R extends keyof Roles>(
     role: R,
     setup: Parameters<Roles[R]['open']>[0],

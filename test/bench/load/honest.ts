@@ -1,10 +1,10 @@
-// Clients that use the server as it is meant: pairs of which one asks now and then and the other answers.
+// Honest clients: pairs in which one client sends requests at intervals and the other replies.
 import { Requester, type RequestSetup, Responder } from './requests.ts';
 
 export interface HonestSetup extends RequestSetup {
-  /** Twice as many connections. */
+  /** The number of pairs; each has two connections. */
   readonly pairs: number;
-  /** How long each asks nothing after an answer, in milliseconds. */
+  /** The pause after each reply, in milliseconds. */
   readonly pauseMs: number;
 }
 
@@ -28,7 +28,7 @@ export class Honest {
     return new Honest(requesters, pauseMs);
   }
 
-  /** Asks for so long and returns how long each answer took, in milliseconds. */
+  /** Sends requests for a duration; returns the latency of each, in milliseconds. */
   async request(seconds: number): Promise<number[]> {
     const latencies = this.#requesters.map((requester) => requester.request(seconds, this.#pauseMs));
     return (await Promise.all(latencies)).flat();

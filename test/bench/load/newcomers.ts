@@ -1,11 +1,12 @@
-// Those who connect one after the other with the right password, and have as much patience as NATS clients have.
+// Honest clients that connect one after the other with the right password, and give up after the timeout of NATS
+// clients.
 import { Connection, type Target } from './connection.ts';
 
 export interface NewcomerSetup {
   readonly target: Target;
   /** Milliseconds between two of them. */
   readonly everyMs: number;
-  /** Milliseconds after which one gives up. */
+  /** Milliseconds after which a client gives up. */
   readonly patienceMs: number;
 }
 
@@ -20,7 +21,10 @@ export class Newcomers {
     return new Newcomers(setup);
   }
 
-  /** Has them come for so long; returns how long each waited to be let in, in milliseconds, Infinity for one who was not. */
+  /**
+   * Connects clients for a duration; returns how long each waited until it was accepted, in milliseconds, and
+   * Infinity for one that gave up.
+   */
   async arrive(seconds: number): Promise<number[]> {
     const { everyMs } = this.#setup;
     const all: Promise<number>[] = [];
@@ -41,7 +45,7 @@ export class Newcomers {
     const opened = Connection.open(target).catch(() => undefined);
     const connection = await Promise.race([opened, impatience]);
     clearTimeout(timer);
-    // Who comes in later has gone by then.
+    // Close a connection that opens after the timeout.
     void opened.then((late) => late?.close());
     return connection === undefined ? Number.POSITIVE_INFINITY : performance.now() - began;
   }

@@ -1,4 +1,5 @@
-// A process of the load generator, as the benchmark holds it: built JavaScript, so it runs only in a built benchmark.
+// A process of the load generator, as seen from the benchmark. It runs compiled JavaScript, so it needs a built
+// benchmark.
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +11,7 @@ type Method<P, M extends keyof P> = P[M] extends (...parameters: infer A) => inf
   ? { parameters: A; result: Awaited<R> }
   : never;
 
-// Far more than any measurement takes: what is not here by then is lost.
+// Far longer than any measurement takes, in milliseconds; later answers count as lost.
 const patience = 60_000;
 
 export class LoadProcess<R extends Role> {
@@ -20,20 +21,23 @@ export class LoadProcess<R extends Role> {
   #answer: (answer: Answer) => void = () => undefined;
 
   constructor() {
-    // As JSON a message is searched from its beginning with every piece of it that arrives, and a million subscriptions
-    // make a long one.
+    // With JSON serialization Node searches a message from its beginning for each piece of it that arrives, and a
+    // million subscriptions make a long message.
     this.#child = fork(fileURLToPath(new URL('worker.js', import.meta.url)), { serialization: 'advanced' });
     this.pid = this.#child.pid ?? 0;
     this.#child.on('message', (answer: Answer) => this.#settle(answer));
     this.#child.on('exit', () => this.#settle({ failure: 'the load generator ended' }));
   }
 
-  /** Gives the process its role; resolves when it has made its connections. */
+  /** Gives the process its role; resolves when it has opened its connections. */
   async open(role: R, setup: Parameters<Roles[R]['open']>[0]): Promise<void> {
     await this.#send({ open: role, setup });
   }
 
-  /** Calls a method of the role there; one at a time. Rejects when the process has lost its server, or its patience. */
+  /**
+   * Calls a method of the role in the process; one call at a time. Rejects when the process has lost its server, or
+   * at the timeout.
+   */
   async ask<M extends keyof Player<R> & string>(
     method: M,
     ...parameters: Method<Player<R>, M>['parameters']

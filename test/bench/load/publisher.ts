@@ -1,4 +1,4 @@
-// Publishes prepared batches as fast as the server takes them.
+// Publishes prepared batches as fast as the server accepts them.
 import { type Batch, batches, payload, publication } from '../messages.ts';
 import { now } from '../usage.ts';
 import { Connection, limitRecords, type Target } from './connection.ts';
@@ -8,18 +8,18 @@ export interface PublisherSetup {
   readonly connections: number;
   readonly subjects: readonly string[];
   readonly size: number;
-  /** The most bytes in a TLS record. */
+  /** The maximum length of a TLS record, in bytes. */
   readonly record?: number;
 }
 
-/** How many messages went out, and when the first was written and the last confirmed. */
+/** The number of published messages, and when the first was written and the last confirmed. */
 export interface Published {
   readonly messages: number;
   readonly from: number;
   readonly to: number;
 }
 
-// One being encrypted and sent, one waiting: the kernel's buffer never runs dry.
+// One is encrypted and sent while one waits, so that the kernel's buffer never runs empty.
 const writesInFlight = 2;
 
 export class Publisher {
@@ -43,7 +43,7 @@ export class Publisher {
     return new Publisher(setup, connections);
   }
 
-  /** Publishes on all connections for so long, then waits until the server has taken everything. */
+  /** Publishes on all connections for a duration, then waits until the server has processed everything. */
   async publish(seconds: number): Promise<Published> {
     const from = now();
     const counts = await Promise.all(
@@ -52,7 +52,7 @@ export class Publisher {
     return { messages: counts.reduce((sum, count) => sum + count), from, to: now() };
   }
 
-  /** Publishes messages that can be told apart, so many on each connection. */
+  /** Publishes distinguishable messages, this many on each connection. */
   async publishSequence(messages: number): Promise<void> {
     const { subjects, size } = this.#setup;
     await Promise.all(

@@ -1,7 +1,7 @@
-// Counts the content of TLS 1.3 records by their headers alone (RFC 8446, section 5.2).
+// Counts the content bytes of TLS 1.3 records from their headers alone (RFC 8446, section 5.2).
 
 const headerLength = 5;
-// The content type and the authentication tag; neither server pads.
+// The content type and the authentication tag; neither server adds padding.
 const overhead = 1 + 16;
 
 export class RecordCounter {
@@ -9,12 +9,15 @@ export class RecordCounter {
   #length = 0;
   #missing = 0;
 
-  /** Takes the next bytes of a connection, cut anywhere, and returns the content bytes of the records that end in them. */
+  /**
+   * Takes the next bytes of a connection, split anywhere; returns the content bytes of the records that end in
+   * them.
+   */
   add(chunk: Buffer): number {
     let content = 0;
     for (let at = 0; at < chunk.length; ) {
       if (this.#header < headerLength) {
-        // The length is the last two of five bytes.
+        // The length is in the last two of the five bytes.
         this.#length = ((this.#length << 8) | (chunk[at++] ?? 0)) & 0xffff;
         if (++this.#header === headerLength) this.#missing = this.#length;
         continue;

@@ -1,4 +1,5 @@
-// One request at a time, and the one who answers. Both know every byte that will come, so that neither parses.
+// A requester that sends one request at a time, and its responder. Both know every byte that will arrive, so that
+// neither parses.
 import { setTimeout as delay } from 'node:timers/promises';
 import { deliveryLength, payload, publication, subscribeLine } from '../messages.ts';
 import { now } from '../usage.ts';
@@ -12,7 +13,7 @@ export interface RequestSetup {
 }
 
 export const Responder = {
-  /** Subscribes, and answers from then on; it has nothing to ask it. */
+  /** Subscribes and replies from then on; it has no methods to call. */
   async open({ target, subject, inbox, size }: RequestSetup): Promise<object> {
     const connection = await Connection.open(target);
     await connection.roundTrip(subscribeLine({ subject, sid: '1' }));
@@ -41,8 +42,8 @@ export class Requester {
   }
 
   /**
-   * Sends one request after the other for so long and returns how long each took, in milliseconds.
-   * @param pauseMs how long it waits after each
+   * Sends one request after the other for a duration; returns the latency of each, in milliseconds.
+   * @param pauseMs pause after each reply
    */
   async request(seconds: number, pauseMs = 0): Promise<number[]> {
     const latencies: number[] = [];
@@ -64,7 +65,7 @@ export class Requester {
 function countMessages(connection: Connection, length: number, arrived: () => void): void {
   let bytes = 0;
   connection.stream((chunk) => {
-    // What comes alone and has this length is no message: the server asks whether we live.
+    // A chunk of exactly these bytes is not a message: the server pings the client.
     if (chunk.toString('latin1') === 'PING\r\n') {
       connection.socket.write('PONG\r\n');
       return;

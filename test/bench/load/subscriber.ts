@@ -1,4 +1,5 @@
-// Receives: in timed passes it counts bytes without decrypting them, in a verification pass before it keeps and compares.
+// Receives messages: timed passes count bytes without decrypting them; the verification pass before them keeps and
+// compares them.
 import { findFaults, type Sequence, type Subscription, subscribeLine } from '../messages.ts';
 import { now } from '../usage.ts';
 import { Connection, type Target } from './connection.ts';
@@ -8,13 +9,13 @@ export interface SubscriberSetup {
   readonly target: Target;
   /** The subscriptions of each connection. */
   readonly connections: readonly (readonly Subscription[])[];
-  /** The length on the wire that every delivery has. */
+  /** The length of every delivery on the wire. */
   readonly length: number;
-  /** Reads nothing once it has subscribed. */
+  /** Reads nothing after it has subscribed. */
   readonly deaf?: boolean;
 }
 
-// A server asks now and then whether its clients live; none waits long enough for an answer to mind.
+// A server pings its clients at intervals; no measurement is long enough for a missing PONG to matter.
 const ping = 'PING\r\n';
 
 export class Subscriber {
@@ -49,14 +50,16 @@ export class Subscriber {
     return subscriber;
   }
 
-  /** Counts from here on, with nothing under way. */
+  /** Starts counting; no message may be in flight. */
   count(): void {
     this.#kept = [];
     this.#bytes = 0;
     for (const tap of this.#taps) tap.count((bytes) => this.#arrived(bytes), this.#encrypted);
   }
 
-  /** Resolves with the time when so many messages have arrived on all connections together, of those it counts or keeps. */
+  /**
+   * Resolves with the time at which this many messages, counted or kept, have arrived on all connections together.
+   */
   async received(messages: number): Promise<number> {
     const bytes = messages * this.#length;
     if (this.#bytes < bytes) {
@@ -65,13 +68,13 @@ export class Subscriber {
       });
     }
     const excess = this.#bytes - bytes;
-    // Where only headers are read, a PING cannot be told from a message.
+    // Where only headers are read, a PING looks like part of a message.
     if (excess % ping.length !== 0 || excess > 10 * ping.length)
-      throw new Error(`${excess} bytes too many arrived`);
+      throw new Error(`${excess} unexpected bytes arrived`);
     return this.#lastAt;
   }
 
-  /** Waits for a whole sequence, the first that ever arrives here, and returns what is wrong with it. */
+  /** Waits for a whole sequence, which must be the first traffic, and returns its faults. */
   async verify(sequence: Sequence): Promise<string[]> {
     await this.received(sequence.publishers * sequence.messages * sequence.copies);
     return findFaults(
@@ -89,7 +92,7 @@ export class Subscriber {
   }
 }
 
-// No payload has a capital letter, so that this is the server's.
+// No payload has an upper-case letter, so this PING is the server's.
 function withoutPing(chunk: Buffer): Buffer {
   const at = chunk.indexOf(ping);
   return at < 0 ? chunk : Buffer.concat([chunk.subarray(0, at), chunk.subarray(at + ping.length)]);

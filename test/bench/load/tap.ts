@@ -1,5 +1,5 @@
-// Stands between a socket and its TLS, and can stop to decrypt: then it only tells how much content arrives. Decrypting
-// in Node costs more than serving does, most of all for a server that writes many small records.
+// Sits between a socket and its TLS layer, and can stop decrypting to count content bytes only. In Node decrypting
+// costs more than serving, especially for a server that writes many small records.
 import type { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import { RecordCounter } from './records.ts';
@@ -10,7 +10,7 @@ export class Tap extends Duplex {
     this.push(chunk);
   };
 
-  /** Takes over a socket that nobody else reads. */
+  /** Takes over a socket that has no other reader. */
   constructor(socket: Socket) {
     super();
     this.#socket = socket;
@@ -19,13 +19,13 @@ export class Tap extends Duplex {
     socket.on('close', () => this.destroy());
   }
 
-  /** Hands over the number of content bytes, instead of the content, of all that arrives from here on. */
+  /** From now on reports the number of content bytes that arrive instead of the content. */
   count(arrived: (bytes: number) => void, encrypted: boolean): void {
     const records = new RecordCounter();
     this.#receive = encrypted ? (chunk) => arrived(records.add(chunk)) : ({ length }) => arrived(length);
   }
 
-  /** Stops reading for good, so that the server's writes have nowhere to go. */
+  /** Stops reading for good, so that the server's writes block. */
   stopReading(): void {
     this.#socket.pause();
   }

@@ -1,4 +1,4 @@
-// A process of the load generator: it plays the role it is told and answers the questions of the benchmark.
+// A process of the load generator: it takes the role that the benchmark assigns and answers its calls.
 import { Attackers } from './attackers.ts';
 import { Crowd } from './crowd.ts';
 import { Honest } from './honest.ts';
