@@ -310,8 +310,14 @@ conformance('imports and exports', configuration, (suite) => {
       expect(json).toContain('n\\u003c1\\u003e');
       const { start, id, rtt: _, server, ...rest } = JSON.parse(json) as Record<string, unknown>;
       expect(rest).toEqual({
-        ...{ host: '127.0.0.1', acc: 'B', user: 'b', name: 'n<1>', lang: 'x', ver: '2' },
-        ...{ kind: 'Client', client_type: 'nats' },
+        host: '127.0.0.1',
+        acc: 'B',
+        user: 'b',
+        name: 'n<1>',
+        lang: 'x',
+        ver: '2',
+        kind: 'Client',
+        client_type: 'nats',
       });
       expect(id).toBe(client.info.client_id);
       expect(server).toBe(client.info.server_name);

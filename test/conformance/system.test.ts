@@ -195,7 +195,10 @@ conformance('the system account', configuration, (suite) => {
     const latency = { sampling: 10, results: 'results' };
     expect(byName['local.measured']).toMatchObject({ account: 'A', tracking: false, latency });
     expect(exported).toContainEqual({
-      ...{ subject: 'measured', type: 'service', response_type: 'Singleton', service_latency: latency },
+      subject: 'measured',
+      type: 'service',
+      response_type: 'Singleton',
+      service_latency: latency,
     });
   });
 

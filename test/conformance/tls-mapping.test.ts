@@ -89,8 +89,10 @@ conformance(
     const open = (pair: Pair) =>
       suite.open({
         tls: {
-          ...{ host: '127.0.0.1', ca: readFileSync(ca.cert) },
-          ...{ cert: readFileSync(pair.cert), key: readFileSync(pair.key) },
+          host: '127.0.0.1',
+          ca: readFileSync(ca.cert),
+          cert: readFileSync(pair.cert),
+          key: readFileSync(pair.key),
         },
       });
 
@@ -158,8 +160,10 @@ conformance(
       const pair = certificate({ subject, names });
       const wire = await suite.open({
         tls: {
-          ...{ host: '127.0.0.1', ca: readFileSync(ca.cert) },
-          ...{ cert: readFileSync(pair.cert), key: readFileSync(pair.key) },
+          host: '127.0.0.1',
+          ca: readFileSync(ca.cert),
+          cert: readFileSync(pair.cert),
+          key: readFileSync(pair.key),
         },
       });
       wire.send('CONNECT {"verbose":false,"protocol":1}\r\nPING\r\n');

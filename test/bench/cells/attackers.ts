@@ -50,8 +50,12 @@ export const attackerCells: readonly Cell[] = [
 async function measure({ server, generator, seconds }: Bench): Promise<Measurement> {
   const { target } = server;
   const clients = await generator.start('Honest', {
-    ...{ target, subject: 'bench.service', inbox: '_INBOX.bench', size: 128 },
-    ...{ pairs: honest / 2, pauseMs: 20 },
+    target,
+    subject: 'bench.service',
+    inbox: '_INBOX.bench',
+    size: 128,
+    pairs: honest / 2,
+    pauseMs: 20,
   });
   const wrong = { ...target, password: 'not-the-password' };
   const crowd = await generator.start('Attackers', { target: wrong, attackers });
