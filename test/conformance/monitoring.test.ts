@@ -324,7 +324,7 @@ describePeer('nats-server', 'monitoring, compared with nats-server', (bin) => {
           .filter((state) => sort !== 'reason' || state === 'closed')
           .flatMap((state) => ['', '&offset=1&limit=1'].map((cut) => `state=${state}&sort=${sort}${cut}`)),
       ),
-    )('sorts connections that are equal as nats-server does, for %s', async (query) => {
+    )('sorts connections with equal sort keys as nats-server does, for %s', async (query) => {
     const [mine, real] = await both(`/connz?${query}`);
     expect(page(mine)).toEqual(page(real));
   });

@@ -1,10 +1,10 @@
-// What releases of nats-server have changed that tests see. The bundled broker does as the newest one of test/peers.json;
-// a test beside an older one consults this table, so that the suite is green beside both. A new release adds its lines:
-// `npm run peers:newest` shows where they are missing.
+// Behaviour that changed between releases of nats-server and that tests can see. The bundled broker behaves as the
+// newest release in test/peers.json; a test compared with an older release consults this table. `npm run
+// peers:newest` shows where a new release needs an entry.
 import { type PeerName, versionOf } from './peers.ts';
 
 interface Change {
-  /** The nats-server version that came with it. */
+  /** The first nats-server version with the change. */
   readonly since: string;
   readonly what: string;
   readonly why: string;
@@ -13,24 +13,26 @@ interface Change {
 const changes = {
   'connz-total-of-chosen': {
     since: '2.15.3',
-    what: '"total" of /connz counts the connections that user, cid and filter_subject choose',
-    why: 'it counted all of the state and the account, so that paging ran past the end',
+    what: '"total" of /connz counts the connections that user, cid and filter_subject select',
+    why: 'it counted all connections of the state and the account, so that paging ran past the end',
   },
   'connz-ties-by-cid': {
     since: '2.15.3',
-    what: 'connections that are equal in the order of /connz come by cid',
-    why: 'they came in any order, so that a page could repeat some and lack others',
+    what: '/connz orders connections with equal sort keys by cid',
+    why: 'their order was random, so that a page could repeat some connections and omit others',
   },
   'test-validates-options': {
     since: '2.15.3',
-    what: 'nats-server -t refuses what nats-server does not start with',
+    what: 'nats-server -t rejects a configuration that nats-server does not start with',
     why: 'it only parsed the file, so that a tested configuration could keep the server from starting',
   },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;
 
-/** Whether the nats-server that tests run beside has a change. @param peer another one than the usual */
+/**
+ * Returns whether the nats-server that tests run against has a change. @param peer another nats-server, such as 2.9
+ */
 export function natsServerHas(change: ChangeName, peer: PeerName = 'nats-server'): boolean {
   const version = versionOf(peer);
   return version !== undefined && !isOlder(version, changes[change].since);

@@ -19,7 +19,7 @@ const variables: Record<PeerName, string> = {
 const found = new Map<PeerName, string | undefined>();
 const versions = new Map<PeerName, string | undefined>();
 
-/** The versions that .ci/run installs, by peer; those that come with the system have none. */
+/** The versions that .ci/run installs, by peer; peers that come with the system are missing. */
 export const expectedVersions: ReadonlyMap<string, string> = readExpectedVersions();
 
 /** Returns the path of the real nats-server, or undefined where there is none. */
@@ -79,7 +79,7 @@ export function findPeer(peer: PeerName): string | undefined {
   return found.get(peer);
 }
 
-/** Returns the version that a peer says it has, such as 2.15.3; undefined where there is no such peer. */
+/** Returns the version that a peer reports, such as 2.15.3; undefined where there is no such peer. */
 export function versionOf(peer: PeerName): string | undefined {
   const bin = findPeer(peer);
   if (!versions.has(peer) && bin !== undefined) {
