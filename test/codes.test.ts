@@ -33,7 +33,8 @@ const composed = [
     `no-${role}-certificate`,
     ...verdicts.map((verdict) => `${role}-certificate-${verdict}`),
   ]),
-  ...['certificate-expired', 'authority-expired'],
+  'certificate-expired',
+  'authority-expired',
 ];
 
 describe('docs/codes.md', () => {

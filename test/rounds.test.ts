@@ -59,7 +59,10 @@ describe('rounds', () => {
 
   it('waits at most an hour and at least a second, whatever time the work asks for', async () => {
     expect((await moments([undefined, 100 * hour, -5 * hour, 0])).at).toEqual([
-      ...[0, hour, 2 * hour, 2 * hour + second],
+      0,
+      hour,
+      2 * hour,
+      2 * hour + second,
     ]);
   });
 
@@ -76,9 +79,7 @@ describe('rounds', () => {
     ['back', -40 * hour],
   ])('runs within a minute after the system clock is set %s', async (_direction, by) => {
     const time = new TestTime([[10 * minute + second, by]]);
-    expect((await moments([undefined, undefined, 0], time)).at).toEqual([
-      ...[0, 11 * minute, 11 * minute + hour],
-    ]);
+    expect((await moments([undefined, undefined, 0], time)).at).toEqual([0, 11 * minute, 11 * minute + hour]);
   });
 
   it('does not run early after a small correction of the system clock', async () => {

@@ -22,7 +22,9 @@ export function confProblem(
   code?: string,
 ): ConfProblem {
   return {
-    ...{ severity, position, message },
+    severity,
+    position,
+    message,
     ...(hint !== undefined && { hint }),
     ...(code !== undefined && { code }),
   };

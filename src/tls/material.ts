@@ -84,7 +84,11 @@ async function readInOrder(names: readonly string[]): Promise<Buffer[]> {
 function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
   const { serial, notBefore, notAfter, pin } = certificate;
   return {
-    ...{ certFile, serial, notBefore, notAfter, pin },
+    certFile,
+    serial,
+    notBefore,
+    notAfter,
+    pin,
     subject: formatName(certificate.subject),
     issuer: formatName(certificate.issuer),
     sans: certificate.sans.map(formatSan),

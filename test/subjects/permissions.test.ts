@@ -174,11 +174,17 @@ describe('permissions', () => {
     });
     const may = (subject: string, queue?: string) => some.maySubscribe(Buffer.from(subject), queue);
     expect([may('a'), may('a', 'v1'), may('a', 'v2'), may('b'), may('b', 'x.prod')]).toEqual([
-      ...[true, true, false, false, true],
+      true,
+      true,
+      false,
+      false,
+      true,
     ]);
     expect([may('b', 'prod'), may('b', 'bad.prod'), may('c', 'v1')]).toEqual([false, false, false]);
     expect([withholds(some, 'b', 'bad.prod'), withholds(some, 'b', 'x.prod'), withholds(some, 'b')]).toEqual([
-      ...[true, false, false],
+      true,
+      false,
+      false,
     ]);
   });
 

@@ -39,7 +39,9 @@ describe('addPins', () => {
       console.log((await addPins(${JSON.stringify(file)}, 'client', ['${pin(1)}'])).length);`;
     for (const folder of [scratch, join(file, '..')]) chmodSync(folder, 0o755);
     expect(await run([process.execPath, '--input-type=module', '-'], { input: script })).toEqual({
-      ...{ code: 0, stdout: '0\n', stderr: '' },
+      code: 0,
+      stdout: '0\n',
+      stderr: '',
     });
   });
 

@@ -116,7 +116,9 @@ describe('locking out', () => {
     const named = (line: string) =>
       line.replace('"FILE"', `"${file}"`).replace('--write FILE', `--write ${file}`);
     await expect(lockOut(outOf(file))).rejects.toMatchObject({
-      ...{ code: 'nothing-to-lock', message: named(message), hint: named(hint) },
+      code: 'nothing-to-lock',
+      message: named(message),
+      hint: named(hint),
     });
     expect(read(file)).toBe(text);
   });

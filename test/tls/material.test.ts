@@ -188,7 +188,8 @@ describe('accepts with a warning', () => {
     const old = await TestAuthority.make('Old CA', { until: -2 });
     expect((await load({ ca: ca.pem + old.pem })).warnings).toEqual([
       {
-        ...{ code: 'expired', file: expect.stringContaining('ca.crt') },
+        code: 'expired',
+        file: expect.stringContaining('ca.crt'),
         message: expect.stringMatching(/^certificate CN=Old CA in ".*ca.crt" expired at /),
       },
     ]);
