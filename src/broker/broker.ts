@@ -317,10 +317,11 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   async #close(): Promise<void> {
-    this.logger.info('Initiating Shutdown...');
     this.#leaving.abort();
-    this.#system?.close();
+    // First the clients: other servers forget this one as soon as it tells that it shuts down (server.go, Shutdown).
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
+    this.#system?.close();
+    this.logger.info('Initiating Shutdown...');
     await this.#shut();
     this.logger.info('Server Exiting..');
     this.#markEnded();

@@ -1,6 +1,7 @@
 // The cluster set-ups that each test runs on: bundled brokers, real nats-servers, and both together.
 import { fileURLToPath } from 'node:url';
 import { describe, it } from 'vitest';
+import { type ChangeName, natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer, findPeer, missing, type PeerName } from '../support/peers.ts';
 
 /** The program of a node; `old` is nats-server 2.9. */
@@ -23,6 +24,11 @@ const setUps: readonly (readonly [title: string, kinds: readonly Kind[]])[] = [
 /** Returns the command of a node, to which its arguments are appended. */
 export function commandOf(kind: Kind): readonly string[] {
   return kind === 'broker' ? [process.execPath, launcher] : [findPeer(peers[kind]) ?? ''];
+}
+
+/** Whether what a node runs has a change of nats-server: the broker has them all. */
+export function kindHas(kind: Kind, change: ChangeName): boolean {
+  return kind === 'broker' || natsServerHas(change, peers[kind]);
 }
 
 /**

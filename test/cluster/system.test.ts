@@ -1,7 +1,7 @@
 // The system account of a cluster: a request to one server is answered by all, and advisories of one reach the others.
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { Cluster } from './cluster.ts';
-import { describeClusters } from './set-ups.ts';
+import { describeClusters, kindHas } from './set-ups.ts';
 
 const accounts = `
   system_account: SYS
@@ -10,6 +10,8 @@ const accounts = `
     A { users: [{user: a, password: a}] }
   }
   no_auth_user: a
+  lame_duck_duration: "30s"
+  lame_duck_grace_period: "100ms"
 `;
 const sys = { user: 'sys', pass: 's' };
 
@@ -90,4 +92,58 @@ describeClusters('the system account of a cluster', (kinds) => {
     expect(server.name).toBe('n2');
     expect(data.connections).toContainEqual(expect.objectContaining({ name: 'there' }));
   });
+
+  it.each(kinds.map((kind, index) => ({ kind, index })))(
+    'hears last of all from a $kind, server $index, that it shuts down',
+    async ({ kind, index }) => {
+      const three = await watchers();
+      const victim = cluster.nodes[index];
+      const own = three[index];
+      if (!victim || !own) throw new Error('no cluster of three');
+      await cluster.connect(victim, { name: 'visitor' });
+      const { server_id: id } = own.info;
+      const inboxes = three.map((watcher) =>
+        watcher.subscribeAll([`$SYS.SERVER.${id}.SHUTDOWN`, '$SYS.ACCOUNT.A.DISCONNECT']),
+      );
+      await cluster.settled(three);
+      await victim.stop();
+      await own.closed;
+      await victim.start();
+      await cluster.complete();
+      const last = inboxes.map(
+        ({ messages }) => messages.filter(({ payload }) => payload.includes(`"${id}"`)).at(-1)?.subject,
+      );
+      const end = `$SYS.SERVER.${id}.SHUTDOWN`;
+      const isHeardThere = !kindHas(kind, 'clients-end-before-shutdown');
+      expect(last.map((subject) => subject === end)).toEqual(
+        three.map((_, at) => at !== index || isHeardThere),
+      );
+    },
+  );
+
+  it.each(
+    kinds.map((kind, index) => ({ kind, index })).filter(({ kind }) => kindHas(kind, 'tells-of-lame-duck')),
+  )(
+    'hears from a $kind, server $index, that it takes leave, and what becomes of its clients',
+    async ({ kind, index }) => {
+      const three = await watchers();
+      const [victim, other] = [cluster.nodes[index], three[(index + 1) % 3]];
+      const id = three[index]?.info.server_id;
+      if (!victim || !other) throw new Error('no cluster of three');
+      for (const name of ['one', 'two']) await cluster.connect(victim, { name });
+      const [leave, end] = [`$SYS.SERVER.${id}.LAMEDUCK`, `$SYS.SERVER.${id}.SHUTDOWN`];
+      const inbox = other.subscribeAll([leave, end, '$SYS.ACCOUNT.*.DISCONNECT']);
+      await cluster.settled(three);
+      victim.process.lameDuck();
+      await victim.process.logged(/Entering lame duck mode/);
+      await victim.stop();
+      await victim.start();
+      await cluster.complete();
+      const heard = inbox.messages.filter(({ payload }) => payload.includes(`"${id}"`));
+      const subjects = heard.map(({ subject }) => subject.replace(/^\$SYS\.ACCOUNT\..*/, 'a client'));
+      const after = subjects.slice(subjects.indexOf(leave));
+      const speaks = kindHas(kind, 'speaks-in-lame-duck');
+      expect(new Set(after)).toEqual(new Set(speaks ? [leave, 'a client', end] : [leave]));
+    },
+  );
 });

@@ -33,7 +33,7 @@ conformance('lame duck mode', 'lame_duck_duration: "30s"\nlame_duck_grace_period
 
 const withSystemUser = `
 lame_duck_duration: "30s"
-lame_duck_grace_period: "100ms"
+lame_duck_grace_period: "500ms"
 system_account: SYS
 accounts { SYS { users: [{ user: sys, password: pw }] } }
 `;
@@ -48,5 +48,12 @@ conformance('lame duck mode in the system account', withSystemUser, (suite) => {
     const [, subject, , ...rest] = (await watcher.line()).split(' ');
     expect(subject).toBe(`$SYS.SERVER.${id}.LAMEDUCK`);
     expect(JSON.parse(await watcher.bytes(Number(rest.at(-1))))).toMatchObject({ id, host: '127.0.0.1' });
+
+    // Other servers take one that says how it does for one to connect to.
+    watcher.send('SUB inbox 2\r\nSUB $SYS.SERVER.*.STATSZ 3\r\n');
+    watcher.send('PUB $SYS.REQ.SERVER.PING 0\r\n\r\nPUB $SYS.REQ.SERVER.PING.IDZ inbox 0\r\n\r\n');
+    await watcher.line();
+    if (suite.has('speaks-in-lame-duck')) expect(await watcher.line()).toMatch(/^MSG inbox 2 +\d+$/);
+    else expect(await watcher.closed()).toBe('');
   });
 });

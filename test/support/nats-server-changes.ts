@@ -11,6 +11,16 @@ interface Change {
 }
 
 const changes = {
+  'nobody-serves-an-import': {
+    since: '2.10.0',
+    what: 'a client is told that nobody provides a service that its account imports',
+    why: 'the account itself counted as the one who listens',
+  },
+  'tells-of-lame-duck': {
+    since: '2.10.0',
+    what: 'a server tells in the system account that it enters lame duck mode',
+    why: 'other servers learned of it from INFO alone',
+  },
   'connz-total-of-chosen': {
     since: '2.15.3',
     what: '"total" of /connz counts the connections that user, cid and filter_subject select',
@@ -25,6 +35,16 @@ const changes = {
     since: '2.15.3',
     what: 'nats-server -t rejects a configuration that nats-server does not start with',
     why: 'it only parsed the file, so that a tested configuration could keep the server from starting',
+  },
+  'clients-end-before-shutdown': {
+    since: '2.15.3',
+    what: 'a server ends its clients before it tells of SHUTDOWN, which only other servers pass on then',
+    why: 'wills of MQTT clients that are ended still need the routes',
+  },
+  'speaks-in-lame-duck': {
+    since: '2.15.3',
+    what: 'in lame duck mode a server goes on to answer and to tell in the system account, up to SHUTDOWN',
+    why: 'LAMEDUCK was the last that it said, though clients were there for minutes',
   },
 } as const satisfies Record<string, Change>;
 

@@ -82,7 +82,9 @@ export class Advisories {
     };
   }
 
+  /** Not in lame duck mode: a server that says how it does is taken for one to connect to (events.go, limitStatsz). */
   #tellStatistics(): void {
+    if (!this.#broker.isReady) return;
     this.#system.tell(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`, () => ({
       server: this.#system.server(),
       statsz: statsz(this.#broker),

@@ -237,6 +237,8 @@ class SystemRequests {
     const options = this.#read('STATSZ', publication);
     const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`);
     if (options === undefined) return true;
+    // Without a reply subject it is told to all, which stops in lame duck mode.
+    if (replyOf(publication) === undefined && !this.#broker.isReady) return true;
     const server = this.#system.server();
     const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };
     this.#system.answer(this.#system.account, reply, body);
