@@ -17,7 +17,7 @@ const GO_UNITS: Readonly<Record<string, number>> = {
 };
 const LONG_UNITS: Readonly<Record<string, number>> = { ...GO_UNITS, d: 86_400_000, w: 604_800_000 };
 
-/** The longest lifetime that a certificate may be requested for, in days (100 years); more is taken for a mistake. */
+/** The longest lifetime that a certificate may be requested for, in days (100 years); more is treated as a mistake. */
 export const maximumDays = 36_525;
 
 /** Parses a duration from the command line (Go's units plus `d` and `w`) to milliseconds; throws UsageError. */

@@ -95,7 +95,7 @@ export class LineLogger implements Logger {
   }
 }
 
-/** Starts every line with a label, such as the one of a connection, to tell it from the others. */
+/** Starts every line with a label, such as that of a connection. */
 export class LabelledLogger implements Logger {
   label: string;
   readonly #logger: Logger;

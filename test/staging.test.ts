@@ -226,7 +226,7 @@ describe('a journal that natspki did not write', () => {
     JSON.stringify({ renames: [{ from: 'cert', to: 'key' }], removals: [] }),
     JSON.stringify({ renames: [{ from: temporary, to: 'key' }], removals: [] }),
     JSON.stringify({ renames: [{ from: temporary, to: 'away/x' }], removals: [] }),
-  ])('is rejected without moving or removing a file: %s', async (text) => {
+  ])('moves and removes no file for the foreign journal %s', async (text) => {
     const { folder, journal } = pairFolder();
     symlinkSync(join(outside, '..'), join(folder, 'away'));
     writeFileSync(outside, 'precious');

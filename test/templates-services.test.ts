@@ -17,7 +17,7 @@ function commandLines(text: string): string[][] {
 }
 
 describe('the files for systemd and cron', () => {
-  it('consist of a watching service, a timer with its service, and a cron file', () => {
+  it('provides a watching service, a timer with its service, and a cron file', () => {
     expect(files.sort()).toEqual([
       'natspki-rotate.service',
       'natspki-rotate.timer',
@@ -42,7 +42,7 @@ describe('the files for systemd and cron', () => {
     },
   );
 
-  it('include a daily timer and the oneshot service of the same name', () => {
+  it('provides a daily timer and the oneshot service of the same name', () => {
     expect(read('natspki-rotate.timer')).toContain('[Timer]\nOnCalendar=daily\n');
     expect(read('natspki-rotate.service')).toContain('Type=oneshot');
   });

@@ -1,6 +1,6 @@
 // Parses nats-server's configuration language into typed values: opens includes and resolves variables (the rules of
-// nats-server conf/parse.go). It knows no option. It accepts what nats-server accepts, with the same meaning, except
-// where nats-server would silently lose or change a value: such a text is an error here.
+// nats-server conf/parse.go). It does not interpret options. It accepts what nats-server accepts, with the same meaning,
+// except where nats-server would silently lose or change a value: such a text is an error here.
 
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { NatspkiError } from '../errors.ts';

@@ -1,5 +1,5 @@
 // Reads typed options from a parsed block and collects its problems: wrong types, unknown fields.
-// It knows no option itself; the caller reads each one by name.
+// It has no list of options; the caller reads each one by name.
 
 import { longestTimerMs, parseGoDuration } from '../duration.ts';
 import { nearest } from '../nearest.ts';

@@ -1,6 +1,6 @@
 // Parses bytes into operations, for all protocols of a NATS server: assembles lines and messages across chunks, and
-// enforces limits while reading. It knows no sockets and no accounts. A subclass defines the operations and the meaning of
-// their arguments.
+// enforces limits while reading. It handles neither sockets nor accounts. A subclass defines the operations and the
+// meaning of their arguments.
 import { quoteBytes } from '../log.ts';
 import type { Grammar, Letter } from './keyword.ts';
 import { LineArguments, lineLength } from './line-arguments.ts';

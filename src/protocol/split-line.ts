@@ -17,7 +17,7 @@ export class SplitLine {
    */
   add(chunk: Buffer, at: number, end: number, most: number): boolean {
     const length = this.length + end - at;
-    // A longer line is not even copied; the check below tells whether the two extra bytes are CRLF.
+    // A longer line is not even copied; the check below decides whether the two extra bytes are CRLF.
     if (length > most + 2) return false;
     if (length > this.bytes.length) {
       const larger = Buffer.allocUnsafe(Math.max(256, 2 * length));

@@ -1,5 +1,5 @@
 // The permissions of a user to publish and subscribe, as a value that many sessions share (nats-server's client.go,
-// setPermissions and canSubscribe). It knows no connection and keeps no state but its caches.
+// setPermissions and canSubscribe). It is independent of connections and keeps no state but its caches.
 import { covers, isSubscribable, matches, overlap, tokens } from './subject.ts';
 import { SubjectSet } from './subject-set.ts';
 

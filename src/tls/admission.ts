@@ -1,5 +1,5 @@
 // Decides when handshakes may start: rate limits by number and by bytes per second, and a fair queue that starts them one
-// at a time. It knows no sockets.
+// at a time. It does not handle sockets.
 
 /** Limits the handshakes that start in each second (connection_rate_limit; nats-server, server/rate_counter.go). */
 export class HandshakeCounter {
@@ -104,24 +104,24 @@ export class HandshakeTurns {
   /** By address, the oldest first. */
   readonly #queues = new Map<string, Waiting[]>();
   readonly #pause: (next: () => void) => unknown;
-  readonly #patienceMs: () => number;
+  readonly #maxWaitMs: () => number;
   readonly #now: () => number;
   #isPausing = false;
 
   /**
    * @param pause calls its argument when the next handshake may start
-   * @param patienceMs the wait, in milliseconds, up to which an address is served oldest first. Beyond it the newest
+   * @param maxWaitMs the wait, in milliseconds, up to which an address is served oldest first. Beyond it the newest
    *   handshake is next: clients that have waited longer time out soon after their turn, if not before, and so would all
    *   clients behind them.
    * @param now milliseconds of a monotonic clock
    */
   constructor(
     pause: (next: () => void) => unknown,
-    patienceMs: () => number = () => Number.POSITIVE_INFINITY,
+    maxWaitMs: () => number = () => Number.POSITIVE_INFINITY,
     now: () => number = () => performance.now(),
   ) {
     this.#pause = pause;
-    this.#patienceMs = patienceMs;
+    this.#maxWaitMs = maxWaitMs;
     this.#now = now;
   }
 
@@ -150,7 +150,7 @@ export class HandshakeTurns {
     if (first === undefined) return undefined;
     const [address, queue] = first;
     const [oldest] = queue as [Waiting];
-    const isLate = this.#now() - oldest.since > this.#patienceMs();
+    const isLate = this.#now() - oldest.since > this.#maxWaitMs();
     const taken = isLate ? queue.pop() : queue.shift();
     // Move the address behind the other addresses.
     this.#queues.delete(address);

@@ -17,10 +17,10 @@ const setReplacesAll = Number.parseInt(process.versions.node, 10) >= 24;
 /** The contexts of one block. */
 export class Contexts {
   /**
-   * The context that a server connection starts with, before the final one is set. Where possible it trusts no authority:
-   * otherwise OpenSSL would use them to extend the chain that the server sends, up to a root that no client needs. It has
-   * the certificate of a block with a single one. For several it has none, because setting those of a host could leave
-   * others in place.
+   * The context that a server connection starts with, before the final one is set. If possible it trusts no authorities:
+   * OpenSSL would use them to extend the chain that the server sends, up to a root that no client needs. It contains the
+   * certificate of a block with a single one. For several it contains none, because setting those of one host could leave
+   * the others in place.
    */
   readonly atFirst: SecureContext;
   /** For a client that names no host, or a host without a certificate; and for connections to other servers. */

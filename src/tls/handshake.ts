@@ -27,7 +27,7 @@ const refusalPauseMs = 5;
 const longestRefusalMs = 4000;
 
 /** Default connection timeout of NATS clients, in milliseconds. */
-const usualPatienceMs = 2000;
+const clientTimeoutMs = 2000;
 
 /** The result of an attempt; `throttled` means rejected by connection_rate_limit. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
@@ -56,18 +56,18 @@ export class Handshaker {
   readonly #source: TlsContextSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
-  readonly #turns = new HandshakeTurns(setImmediate, () => this.#patienceMs);
+  readonly #turns = new HandshakeTurns(setImmediate, () => this.#maxWaitMs);
   readonly #refused = new RefusedAddresses();
   /** One queue for all recently rejected addresses together. */
-  readonly #slowTurns = new HandshakeTurns(pauseOf(refusedPauseMs), () => this.#patienceMs);
-  readonly #refusals = new HandshakeTurns(pauseOf(refusalPauseMs));
+  readonly #slowTurns = new HandshakeTurns(delayBy(refusedPauseMs), () => this.#maxWaitMs);
+  readonly #refusals = new HandshakeTurns(delayBy(refusalPauseMs));
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
   #isClosed = false;
 
   /**
-   * @param options.requestCertificate false for a listener that never asks for a client certificate and has no pins
+   * @param options.requestCertificate false for a listener that never requests a client certificate and has no pins
    *   (monitoring); otherwise the block decides
    */
   constructor(source: TlsContextSource, options: { requestCertificate?: boolean } = {}) {
@@ -79,7 +79,7 @@ export class Handshaker {
 
   /** Returns false when connection_rate_limit forbids a handshake. Call it before `accept`; answer with nats-server's -ERR. */
   admit(): boolean {
-    this.#follow();
+    this.#useCurrentMaterial();
     const isAdmitted = this.#counter?.take() ?? true;
     if (!isAdmitted) this.#count('throttled');
     return isAdmitted;
@@ -140,10 +140,10 @@ export class Handshaker {
       tell();
     };
     let timer: NodeJS.Timeout | undefined;
-    const giveUp = this.#refusals.wait(placeOf(remoteAddress ?? ''), once);
+    const cancel = this.#refusals.wait(placeOf(remoteAddress ?? ''), once);
     if (isTold) return;
     timer = setTimeout(() => {
-      giveUp();
+      cancel();
       once();
     }, longestRefusalMs).unref();
   }
@@ -158,7 +158,7 @@ export class Handshaker {
   }
 
   /** Switches to the material that is in use now. */
-  #follow(): void {
+  #useCurrentMaterial(): void {
     const { material } = this.#source;
     if (material === this.#material) return;
     const isOtherBlock = material.block !== this.#material.block;
@@ -173,8 +173,8 @@ export class Handshaker {
   }
 
   /** How many milliseconds a client may wait for its turn and still complete the handshake before its own timeout. */
-  get #patienceMs(): number {
-    return Math.min(this.#material.block.timeoutMs, usualPatienceMs) / 2;
+  get #maxWaitMs(): number {
+    return Math.min(this.#material.block.timeoutMs, clientTimeoutMs) / 2;
   }
 
   /** Queues a handshake; it waits for its turn for at most the timeout that also applies to the handshake itself. */
@@ -183,7 +183,7 @@ export class Handshaker {
     const isSlow = this.#refused.has(address);
     let isWaiting = true;
     let timer: NodeJS.Timeout | undefined;
-    const giveUp = (isSlow ? this.#slowTurns : this.#turns).wait(address, () => {
+    const cancel = (isSlow ? this.#slowTurns : this.#turns).wait(address, () => {
       isWaiting = false;
       clearTimeout(timer);
       this.#start(socket, attempt);
@@ -191,14 +191,14 @@ export class Handshaker {
     if (!isWaiting) return;
     const { timeoutMs } = this.#material.block;
     timer = setTimeout(() => this.#end(socket, queueTimeoutError(timeoutMs, isSlow)), timeoutMs);
-    attempt.atEnd.push(giveUp, () => clearTimeout(timer));
+    attempt.atEnd.push(cancel, () => clearTimeout(timer));
   }
 
   /** Starts the handshake when rate_limit allows it; the timeout counts from here. */
   #start(socket: Socket, { atEnd }: Attempt): void {
     // Its 'close' event follows.
     if (socket.destroyed) return;
-    this.#follow();
+    this.#useCurrentMaterial();
     const material = this.#material;
     const budget = this.#budget;
     const { timeoutMs } = material.block;
@@ -211,12 +211,12 @@ export class Handshaker {
       this.#begin(socket, material);
       return;
     }
-    const giveUp = budget.wait((pay) => {
+    const cancel = budget.wait((pay) => {
       isWaiting = false;
       atEnd.push(() => pay(socket.bytesRead + socket.bytesWritten));
       this.#begin(socket, material);
     });
-    atEnd.push(giveUp);
+    atEnd.push(cancel);
   }
 
   /** Lets Node perform the handshake, with this material even if it is replaced meanwhile. */
@@ -265,7 +265,7 @@ export class Handshaker {
     } else {
       this.refused(raw);
       // The rejection is final and is reported, whatever happens to the connection meanwhile.
-      letGo(attempt);
+      releaseAll(attempt);
       this.delayRefusal(raw, () => this.#end(raw, refusal));
     }
   }
@@ -278,7 +278,7 @@ export class Handshaker {
     const attempt = this.#attempts.get(socket);
     if (attempt === undefined) return;
     this.#attempts.delete(socket);
-    letGo(attempt);
+    releaseAll(attempt);
     this.#count(outcome instanceof HandshakeError ? outcome.code : 'ok');
     if (outcome instanceof HandshakeError) {
       socket.destroy();
@@ -327,11 +327,11 @@ interface Attempt {
   readonly atEnd: (() => void)[];
 }
 
-function letGo({ atEnd }: Attempt): void {
+function releaseAll({ atEnd }: Attempt): void {
   for (const each of atEnd.splice(0)) each();
 }
 
-function pauseOf(milliseconds: number): (next: () => void) => void {
+function delayBy(milliseconds: number): (next: () => void) => void {
   return (next) => void setTimeout(next, milliseconds);
 }
 

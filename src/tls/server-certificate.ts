@@ -53,7 +53,7 @@ export interface ServerAddress {
   readonly greets: boolean;
 }
 
-/** Reads a URL that fetchServerCertificate takes; throws a UsageError. */
+/** Parses a URL for fetchServerCertificate; throws a UsageError. */
 export function parseServerUrl(text: string): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const usual = defaultPorts[url?.protocol ?? ''];

@@ -176,7 +176,7 @@ describe('edits of a large commented file', () => {
     '',
   ].join('\n');
 
-  it('keep every byte outside of the edited block and array', () => {
+  it('keeps every byte outside of the edited block and array', () => {
     const block = printBlock('tls', { verify: false });
     const edited = addItem(setBlock(text, ['cluster', 'tls'], block), PINS, 'bb');
     const [before, after] = [

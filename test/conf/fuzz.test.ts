@@ -37,7 +37,7 @@ function expectWithin(text: string, { file, line, column, offset }: Position): v
 }
 
 describe('10,000 random configurations', () => {
-  it('are accepted, or rejected with errors at positions within the file, in less than five seconds', () => {
+  it('accepts each, or rejects it with errors at positions within the file, all in less than five seconds', () => {
     const random = seeded(SEED);
     const outcomes = { accepted: 0, rejected: 0 };
     const start = performance.now();
@@ -96,7 +96,7 @@ describe('edits of random configurations', () => {
     return prune(plain(parse(text)), path);
   }
 
-  it('change the intended block and no other value', () => {
+  it('changes the intended block and no other value', () => {
     const block = printBlock('tls', { verify: true, inner: { x: 'y' } });
     let changed = 0;
     for (const text of texts) {
@@ -112,7 +112,7 @@ describe('edits of random configurations', () => {
     expect(changed).toBeGreaterThan(2000);
   });
 
-  it('restore the text when an added item is removed', () => {
+  it('restores the text when an added item is removed', () => {
     let changed = 0;
     for (const text of texts) {
       for (const path of [['pins'], ['tls', 'pins'], ['a', 'a'], ['b']]) {

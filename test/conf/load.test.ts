@@ -52,7 +52,7 @@ describe('loadConf', () => {
 });
 
 describe('configuration files', () => {
-  it('are readable, but not editable, with bytes that are not UTF-8', () => {
+  it('reads a file with bytes that are not UTF-8, but does not allow it to be edited', () => {
     const path = write('a.conf', Buffer.from('# gr\xfc\xdfe\na: 1\n', 'latin1'));
     expect(readConfFile(path)).toBe('# gr\ufffd\ufffde\na: 1\n');
     expect(() => readConfFileToEdit(path)).toThrow(
@@ -60,11 +60,11 @@ describe('configuration files', () => {
     );
   });
 
-  it('keep their byte order mark and line endings when read for editing', () => {
+  it('keeps the byte order mark and line endings of a file that is read for editing', () => {
     expect(readConfFileToEdit(write('a.conf', '\ufeffa: é\r\n'))).toBe('\ufeffa: é\r\n');
   });
 
-  it('are limited to 4 MiB', () => {
+  it('limits a configuration file to 4 MiB', () => {
     const size = 4 * 1024 * 1024;
     expect(readConfFile(write('a.conf', '#'.repeat(size)))).toHaveLength(size);
     expect(() => readConfFile(write('b.conf', '#'.repeat(size + 1)))).toThrow('is larger than 4194304 bytes');

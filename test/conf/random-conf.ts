@@ -140,6 +140,6 @@ function value(random: Random, depth: number): string {
   const space = pick(random, ['', ' ', '\n  ', '\r\n\t']);
   if (kind < 0.25) return `{${space}${repeat(random, 3, () => entry(random, depth + 1))}}`;
   if (kind > 0.45) return pick(random, SCALARS);
-  // With a space, because a bracket directly after a number is part of a string.
+  // The space is needed: a bracket directly after a number is part of a string.
   return `[${space}${repeat(random, 3, () => value(random, depth + 1) + pick(random, ITEM_ENDS))} ]`;
 }

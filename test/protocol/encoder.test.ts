@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { errorLine, infoLine, noRespondersMessage } from '../../src/protocol/encoder.ts';
 
 describe('lines', () => {
-  it('are encoded as nats-server encodes them', () => {
+  it('encodes lines as nats-server does', () => {
     expect(infoLine('{}').toString()).toBe('INFO {} \r\n');
     expect(errorLine('Invalid Subject').toString()).toBe("-ERR 'Invalid Subject'\r\n");
     expect(noRespondersMessage(Buffer.from('back'), '1', Buffer.from('none')).toString()).toBe(

@@ -155,7 +155,7 @@ describe.each([
 });
 
 describe('before CONNECT', () => {
-  it('stops at any operation but CONNECT', () => {
+  it('stops at any first operation but CONNECT while connectFirst is set', () => {
     for (const text of ['RS+ $G a\r\n', 'PING\r\n', '\0']) {
       const recorder = new Recorder();
       const parser = new RouteParser(recorder, limits, new LentBuffers());
@@ -167,7 +167,7 @@ describe('before CONNECT', () => {
 });
 
 describe('repeated lines', () => {
-  it('are parsed in one chunk as byte by byte, where no line is compared with the previous one', () => {
+  it('parses repeated lines in one chunk as byte by byte, where no line is compared with the previous one', () => {
     const random = seeded(5);
     const pick = (choices: readonly string[]) => choices[below(random, choices.length)] as string;
     const message = () => {
@@ -191,7 +191,7 @@ describe('repeated lines', () => {
     }
   });
 
-  it('keep isNoted of a publication, and other lines clear it', () => {
+  it('keeps isNoted of a publication for a repeated line, and clears it for another line', () => {
     const notes: boolean[] = [];
     const publish = (publication: RoutedPublication) => {
       notes.push(publication.isNoted);
@@ -203,7 +203,7 @@ describe('repeated lines', () => {
     expect(notes).toEqual([false, true, true, false, false, true]);
   });
 
-  it('are checked against limits that were lowered during the delivery of the previous message', () => {
+  it('applies limits that were lowered during the delivery of the previous message to a repeated line', () => {
     for (const lowered of [{ maxPayload: 3 }, { maxControlLine: 5 }]) {
       const recorder = new Recorder();
       const parser = new RouteParser(recorder, limits, new LentBuffers());
@@ -255,7 +255,7 @@ describe('a random stream', () => {
     '\xff',
   ];
 
-  it('is parsed to the same operations however it is split, without an exception', () => {
+  it('parses to the same operations however it is split, without an exception', () => {
     for (let seed = 1; seed <= 2000; seed++) {
       const random = seeded(seed);
       const pick = () => words[Math.floor(random() * words.length)] as string;

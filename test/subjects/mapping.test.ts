@@ -10,7 +10,7 @@ describe('a subject mapping', () => {
     ['a.*.>', '$1.>', 'a.x.y.z', 'x.y.z'],
     ['>', 'p.>', 'x.y', 'p.x.y'],
     ['a.*', '$.x$1.$1', 'a.1', '$.x$1.1'],
-  ])('from %s to %s maps %s to %s', (source, destination, subject, mapped) => {
+  ])('a mapping from %s to %s maps %s to %s', (source, destination, subject, mapped) => {
     expect(new SubjectMapping(source, destination).map(subject.split('.'))).toBe(mapped);
   });
 
@@ -18,11 +18,11 @@ describe('a subject mapping', () => {
     ['a.*.*', 'b.$2.$1', 'b.2.1', 'a.1.2'],
     ['a.>', 'b.c.>', 'b.c.1.2', 'a.1.2'],
     ['a.*.>', 'x.$1.>', 'x.*.>', 'a.*.>'],
-  ])('from %s to %s maps %s back to %s', (source, destination, subject, mapped) => {
+  ])('the reverse of a mapping from %s to %s maps %s to %s', (source, destination, subject, mapped) => {
     expect(new SubjectMapping(source, destination).reverse().map(subject.split('.'))).toBe(mapped);
   });
 
-  it('has a target pattern that matches all mapped subjects', () => {
+  it('provides a target pattern that matches all mapped subjects', () => {
     expect(new SubjectMapping('a.*.*.>', 'x.$2.y.$1.>').target).toBe('x.*.y.*.>');
   });
 
@@ -38,7 +38,7 @@ describe('a subject mapping', () => {
     ['a', 'b c'],
     ['a', 'b.$1'],
     ['a.*', '{{split(1,-)}}'],
-  ])('from %s to %j is invalid', (source, destination) => {
+  ])('a mapping from %s to %j is invalid', (source, destination) => {
     expect(() => new SubjectMapping(source, destination)).toThrow();
   });
 

@@ -43,12 +43,12 @@ describe('a rule', () => {
     ['a.*.>', { subject: 'a.*.>', queue: undefined }],
     ['a q', { subject: 'a', queue: 'q' }],
     [' a.>\t *.q ', { subject: 'a.>', queue: '*.q' }],
-  ])('is parsed from %j', (text, rule) => {
+  ])('parses the rule %j', (text, rule) => {
     expect(parseSubjectRule(text)).toEqual(rule);
   });
 
   it.each(['', ' ', ' a', 'a ', 'a..b', 'a.', '>.a', 'a b c', 'a q.', 'a. q'])(
-    'is not parsed from %j',
+    'rejects the rule %j',
     (text) => {
       expect(parseSubjectRule(text)).toBeUndefined();
     },
@@ -68,7 +68,7 @@ describe('subjects with wildcards', () => {
   const [ones, twos] = [longer([[]]), longer(longer([[]]))];
   const literals = [ones, twos, longer(twos), longer(longer(twos))].flat();
 
-  it('cover and overlap exactly as the literal subjects that they match', () => {
+  it('compares patterns by the literal subjects that they match', () => {
     for (let round = 0; round < 500; round++) {
       const [one, other] = [subject(), subject()];
       const [ofOne, ofOther] = [one, other].map((pattern) =>
@@ -83,7 +83,7 @@ describe('subjects with wildcards', () => {
 });
 
 describe('a set of subjects', () => {
-  it('contains exactly the subjects that a sublist of the same patterns matches, cached or not', () => {
+  it('finds exactly the subjects that a sublist of the same patterns matches, cached or not', () => {
     const random = seeded(5);
     const token = () => ['a', 'b', '*', '>', '', 'a*', 'é'][below(random, 7)] ?? '';
     const subject = () => Array.from({ length: 1 + below(random, 4) }, token).join('.');
@@ -106,7 +106,7 @@ describe('a set of subjects', () => {
 });
 
 describe('permissions', () => {
-  it('without lists allow everything', () => {
+  it('allows everything without lists', () => {
     const free = permissions({});
     expect(mayPublish(free, 'a.b')).toBe(true);
     expect(free.maySubscribe(Buffer.from('>'), 'q')).toBe(true);
@@ -114,13 +114,13 @@ describe('permissions', () => {
     expect(withholds(free, 'a')).toBe(false);
   });
 
-  it('with an empty allow list allow nothing', () => {
+  it('allows nothing with an empty allow list', () => {
     const closed = permissions({ publish: { allow: [] }, subscribe: { allow: [] } });
     expect(mayPublish(closed, 'a')).toBe(false);
     expect(closed.maySubscribe(Buffer.from('a'), undefined)).toBe(false);
   });
 
-  it('allow a message that is allowed and not denied, with the same result on every call', () => {
+  it('allows a message that an allow rule covers and no deny rule does, with the same result on every call', () => {
     const some = permissions({ publish: { allow: ['a.*', 'b.>', 'é'], deny: ['a.x', 'b.*.x'] } });
     const subjects = [
       'a.b',
@@ -148,7 +148,7 @@ describe('permissions', () => {
     }
   });
 
-  it('allow a subscription that an allow rule covers', () => {
+  it('allows a subscription that an allow rule covers', () => {
     const some = permissions({ subscribe: { allow: ['a.*', '*.b.>'] } });
     const asked = ['a.b', 'a.*', 'c.b.>', '*.b.*', 'a.>', '*.*', '>', 'c.b', 'a..b', '*.>'];
     const { yes, no } = split(asked, (subject) => some.maySubscribe(Buffer.from(subject), undefined));
@@ -156,7 +156,7 @@ describe('permissions', () => {
     expect(no).toEqual(['a.>', '*.*', '>', 'c.b', 'a..b', '*.>']);
   });
 
-  it('allow a subscription that is wider than a deny rule, and filter its messages', () => {
+  it('allows a subscription that is wider than a deny rule, and filters its messages', () => {
     const some = permissions({ subscribe: { deny: ['a.x', 'b.*'] } });
     const asked = ['a.*', '>', 'a.y', 'c.>', 'b.*.c', 'a.x', 'b.y', 'b.*'];
     const { yes } = split(asked, (subject) => some.maySubscribe(Buffer.from(subject), undefined));
@@ -168,7 +168,7 @@ describe('permissions', () => {
     ]);
   });
 
-  it('apply to queue groups, also by wildcards', () => {
+  it('applies rules to queue groups, also by wildcards', () => {
     const some = permissions({
       subscribe: { allow: ['a', 'a v1', 'b *.prod'], deny: ['a v1.x', 'b bad.>'] },
     });
@@ -188,7 +188,7 @@ describe('permissions', () => {
     ]);
   });
 
-  it('compare the subject and the queue group of a client byte by byte', () => {
+  it('compares the subject and the queue group of a client byte by byte', () => {
     const some = permissions({ subscribe: { allow: ['é ü.*'] } });
     const group = Buffer.from('ü.1').toString('latin1');
     expect(some.maySubscribe(Buffer.from('é'), group)).toBe(true);

@@ -161,7 +161,7 @@ describe('the prefix of an address', () => {
     ['192.0.2.1', '192.0.2.1'],
     ['fe80::1%eth0', 'fe80::1%eth0'],
     ['', ''],
-  ])('of %j is %j', (address, prefix) => {
+  ])('reduces the address %j to the prefix %j', (address, prefix) => {
     expect(placeOf(address)).toBe(prefix);
   });
 });

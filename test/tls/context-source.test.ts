@@ -89,7 +89,7 @@ describe.each<[string, Replace, boolean]>([
   ['deleted and created', deleteAndCreate, false],
   ['replaced through a ..data link', swapDataLink, true],
 ])('when the files are %s', (_, replace, isMounted) => {
-  it('reloads them every time, and logs one line per reload', async () => {
+  it('reloads the files every time, and logs one line per reload', async () => {
     const rig = await Rig.open(await ca.server(), isMounted);
     for (let round = 1; round <= 5; round++) {
       const pair = await ca.server();
@@ -110,7 +110,7 @@ describe.each<[string, Replace, boolean]>([
   });
 });
 
-describe('keeps the material in use, logs the reason once, and recovers by itself', () => {
+describe('when the files are invalid', () => {
   it.each<[string, (rig: Rig, pair: MadePair) => void, RegExp]>([
     [
       'when only half of the pair is new',
@@ -143,26 +143,29 @@ describe('keeps the material in use, logs the reason once, and recovers by itsel
       (rig) => rmSync(rig.folder, { recursive: true }),
       /"\/(tls.crt|tls.key|ca.crt)" does not exist/,
     ],
-  ])('%s', async (_, spoil, reason) => {
-    const first = await ca.server();
-    const second = await ca.server();
-    const rig = await Rig.open(first);
-    const refused = rig.refused();
-    spoil(rig, second);
-    expect((await refused).replaceAll(rig.folder, '')).toMatch(reason);
-    expect(rig.serial).toBe(first.certificate.serial);
-    expect(rig.source.status).toMatchObject({ swaps: 0, refused: 1, current: false });
-    expect(rig.lines).toHaveLength(1);
-    expect(rig.lines[0]).toMatch(
-      new RegExp(`^error tls: ${reason.source}.*; still serving CN=localhost from`),
-    );
-    expect(rig.lines.join()).not.toContain('PRIVATE KEY');
-    mkdirSync(rig.folder, { recursive: true });
-    renameOver(rig.contents(second));
-    await rig.swapped(second);
-    expect(rig.source.status).toMatchObject({ swaps: 1, refused: 1, current: true });
-    rig.source.close();
-  });
+  ])(
+    'keeps the material in use %s, logs the reason once, and recovers by itself',
+    async (_, spoil, reason) => {
+      const first = await ca.server();
+      const second = await ca.server();
+      const rig = await Rig.open(first);
+      const refused = rig.refused();
+      spoil(rig, second);
+      expect((await refused).replaceAll(rig.folder, '')).toMatch(reason);
+      expect(rig.serial).toBe(first.certificate.serial);
+      expect(rig.source.status).toMatchObject({ swaps: 0, refused: 1, current: false });
+      expect(rig.lines).toHaveLength(1);
+      expect(rig.lines[0]).toMatch(
+        new RegExp(`^error tls: ${reason.source}.*; still serving CN=localhost from`),
+      );
+      expect(rig.lines.join()).not.toContain('PRIVATE KEY');
+      mkdirSync(rig.folder, { recursive: true });
+      renameOver(rig.contents(second));
+      await rig.swapped(second);
+      expect(rig.source.status).toMatchObject({ swaps: 1, refused: 1, current: true });
+      rig.source.close();
+    },
+  );
 
   it('logs nothing about files that are mismatched only for a moment', async () => {
     const rig = await Rig.open(await ca.server());

@@ -87,7 +87,7 @@ it('reads a certificate and its key from one file, and ignores other text in it'
   expect(material.certificates[0]?.subject).toBe('CN=n1');
 });
 
-describe('throws for', () => {
+describe('invalid files', () => {
   it.each<[string, Parameters<typeof load>[0], Awaited<ReturnType<typeof refusal>>]>([
     [
       'the key of another certificate',
@@ -134,11 +134,11 @@ describe('throws for', () => {
         hint: undefined,
       },
     ],
-  ])('%s', async (_, files, expected) => {
+  ])('throws for %s', async (_, files, expected) => {
     expect(await refusal(files)).toEqual(expected);
   });
 
-  it('the first missing file of the block, even if another read fails earlier', async () => {
+  it('throws for the first missing file of the block, even if another read fails earlier', async () => {
     const pairs = [{ certFile: join(folder, 'none.crt'), keyFile: join(folder, 'none.key') }];
     const loads = Array.from({ length: 200 }, () => loadMaterial({ ...defaultTlsBlock, pairs }, new Date()));
     const outcomes = await Promise.allSettled(loads);
@@ -150,14 +150,14 @@ describe('throws for', () => {
     }
   });
 
-  it('options that OpenSSL rejects, with its own reason', async () => {
+  it('throws for options that OpenSSL rejects, with its own reason', async () => {
     const unknown = await refusal({}, { cipherSuites: ['TLS_RSA_WITH_RC4_128_SHA'], minVersion: '1.2' });
     expect(unknown.message).toMatch(/^OpenSSL rejects "tls.crt": no cipher match$/);
     expect(unknown.code).toBe('tls-refused');
   });
 });
 
-describe('accepts with a warning', () => {
+describe('warnings', () => {
   it.each<[string, () => ReturnType<TestAuthority['leaf']>, string, RegExp]>([
     [
       'an expired certificate',
@@ -177,14 +177,14 @@ describe('accepts with a warning', () => {
       'wrong-usage',
       /^certificate CN=n1 in ".*" is not for servers \(its extended key usage is clientAuth\): clients reject it$/,
     ],
-  ])('%s', async (_, make, code, warning) => {
+  ])('accepts %s with a warning', async (_, make, code, warning) => {
     const { cert, key } = await make();
     expect((await load({ cert, key })).warnings).toEqual([
       { code, file: expect.stringContaining('tls.crt'), message: expect.stringMatching(warning) },
     ]);
   });
 
-  it('an expired authority', async () => {
+  it('accepts an expired authority with a warning', async () => {
     const old = await TestAuthority.make('Old CA', { until: -2 });
     expect((await load({ ca: ca.pem + old.pem })).warnings).toEqual([
       {

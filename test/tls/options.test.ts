@@ -44,15 +44,18 @@ describe('min_version', () => {
     ['1.1', 'TLSv1', /^nothing-in-common$/],
     ['1.0', 'TLSv1', /^1\.0 TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA$/],
     ['1.0', 'TLSv1.3', /^1\.3 TLS_AES_128_GCM_SHA256$/],
-  ] as const)('with %s, a client limited to %s gets %s', async (minVersion, version, expected) => {
-    const listener = await listenTls({ pairs: [server] }, { minVersion });
-    // The suites are in the client's order, which the server overrides; level 0 enables the old versions in the client.
-    const ciphers =
-      'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0';
-    const options = { minVersion: version, maxVersion: version, ciphers } as const;
-    expect(await agreement(listener, options)).toMatch(expected);
-    await listener.close();
-  });
+  ] as const)(
+    'with min_version %s, a client limited to %s gets %s',
+    async (minVersion, version, expected) => {
+      const listener = await listenTls({ pairs: [server] }, { minVersion });
+      // The suites are in the client's order, which the server overrides; level 0 enables the old versions in the client.
+      const ciphers =
+        'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0';
+      const options = { minVersion: version, maxVersion: version, ciphers } as const;
+      expect(await agreement(listener, options)).toMatch(expected);
+      await listener.close();
+    },
+  );
 });
 
 describe('cipher_suites', () => {
@@ -149,7 +152,7 @@ describe('certificates', () => {
   const rsaOnly = { sigalgs: 'rsa_pss_rsae_sha256' };
   const serial = (pair: MadePair) => pair.certificate.serial;
 
-  it('are selected by the host that the client names', async () => {
+  it('selects the certificate by the host that the client names', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, { servername: 'example.com', ...ecOnly })).toBe(serial(example));
     expect(await shown(listener, { servername: 'n1.example.com' })).toBe(serial(example));
@@ -157,21 +160,21 @@ describe('certificates', () => {
     await listener.close();
   });
 
-  it('default to the first one for a client that names no host or an unknown host', async () => {
+  it('sends the first certificate to a client that names no host or an unknown host', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, ecOnly)).toBe(serial(example));
     expect(await shown(listener, { servername: 'other.test', ...ecOnly })).toBe(serial(example));
     await listener.close();
   });
 
-  it('are selected by the key type that the client supports', async () => {
+  it('selects the certificate by the key type that the client supports', async () => {
     const listener = await listenTls({ pairs });
     expect(await shown(listener, { servername: 'example.com', ...rsaOnly })).toBe(serial(exampleRsa));
     expect(await shown(listener, rsaOnly)).toBe(serial(exampleRsa));
     await listener.close();
   });
 
-  it('are sent with their own intermediates', async () => {
+  it('sends each certificate with its own intermediates', async () => {
     const listener = await listenTls({ pairs });
     const strict = { rejectUnauthorized: true, ca: ca.pem };
     expect(await greeting(listener.port, { ...strict, servername: 'api.test' })).toBe('hello');
@@ -180,7 +183,7 @@ describe('certificates', () => {
   });
 
   it.each(['1_2', '1_3'])(
-    'are only those of the requested host, whatever key types the client supports, over TLS %s',
+    'sends only certificates of the requested host, whatever key types the client supports, over TLS %s',
     async (version) => {
       const rsa = await ca.server('rsa', { sans: ['dns:rsa.test'], keyType: 'rsa2048' });
       const bare = await ca.server('bare', { sans: ['dns:bare.test'] });
@@ -206,7 +209,7 @@ describe('certificates', () => {
     },
   );
 
-  it('do not affect the verification of clients', async () => {
+  it('verifies clients the same way for every requested host', async () => {
     const listener = await listenTls({ pairs, ca: ca.pem }, { verify: true });
     const stranger = await (await TestAuthority.make('Other CA')).leaf('mallory');
     for (const servername of ['api.test', 'example.com', 'other.test']) {
@@ -220,7 +223,7 @@ describe('certificates', () => {
 });
 
 describe('pinned_certs', () => {
-  it('accepts pinned keys only', async () => {
+  it('accepts only clients with pinned keys', async () => {
     const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
     const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, pinnedCerts });
     expect(await greeting(listener.port, as(client))).toBe('hello');
@@ -234,7 +237,7 @@ describe('pinned_certs', () => {
     await listener.close();
   });
 
-  it('rejects clients without a certificate', async () => {
+  it('rejects clients without a certificate when pins are set', async () => {
     const pinnedCerts = new Set([spkiPin(client.certificate.publicKey)]);
     const listener = await listenTls({ pairs: [server] }, { pinnedCerts });
     expect(await greeting(listener.port, as(undefined))).not.toBe('hello');

@@ -56,7 +56,7 @@ const subjects: [string, string][] = [
 ];
 
 describe('a subject', () => {
-  it.each(subjects)('%s is printed as Go prints it', (text, expected) => {
+  it.each(subjects)('prints the subject %s as Go does', (text, expected) => {
     const { peer } = subject(text);
     expect(peer.subject).toBe(expected);
     expect(formatAsGo(peer.distinguishedName)).toBe(expected);
@@ -139,7 +139,7 @@ describe('mapping', () => {
 });
 
 describe('pins', () => {
-  it('accept a peer with a pinned key, and reject other peers and those without a certificate', async () => {
+  it('accepts a peer with a pinned key, and rejects other peers and those without a certificate', async () => {
     const pair = await ca.leaf('alice');
     const peer = readPeer(pair.certificate.der);
     expect(isPinned(peer, new Set([pinOf(Buffer.from(pair.cert), 'alice')]))).toBe(true);

@@ -80,7 +80,7 @@ describe('removing pins', () => {
 });
 
 describe('the files of a configuration', () => {
-  it('are the file and its includes, also those in blocks and in include cycles, each once', () => {
+  it('lists the file and its includes, also those in blocks and in include cycles, each once', () => {
     const flat = written('');
     const beside = join(flat, '..', 'pins.conf');
     writeFileSync(flat, `port: $PORT\ntls { include pins.conf }\ninclude ${beside}\n`);

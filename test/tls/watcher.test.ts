@@ -34,7 +34,7 @@ async function watching(files: readonly string[], options: FileWatcherOptions = 
   };
 }
 
-describe('events report', () => {
+describe('events', () => {
   it.each<[string, (file: string) => void]>([
     ['a rewrite in place', (file) => writeFileSync(file, 'new')],
     [
@@ -60,7 +60,7 @@ describe('events report', () => {
         symlinkSync('/dev/null', file);
       },
     ],
-  ])('%s', async (_, action) => {
+  ])('report %s', async (_, action) => {
     const file = join(makeFolder(), 'file');
     writeFileSync(file, 'old');
     const { change, watcher } = await watching([file]);
@@ -68,7 +68,7 @@ describe('events report', () => {
     await watcher.close();
   });
 
-  it('a file that appears, in a folder that appears', async () => {
+  it('report a new file in a new folder', async () => {
     const folder = makeFolder();
     const file = join(folder, 'a', 'b', 'file');
     const { change, watcher } = await watching([file]);
@@ -80,7 +80,7 @@ describe('events report', () => {
     await watcher.close();
   });
 
-  it('a changed link on the way to the file, and then a change of its new target', async () => {
+  it('report a changed link on the way to the file, and then a change of its new target', async () => {
     const folder = makeFolder();
     for (const version of ['v1', 'v2']) {
       mkdirSync(join(folder, version));
@@ -100,7 +100,7 @@ describe('events report', () => {
     await watcher.close();
   });
 
-  it('a replaced folder to all subscribers with files in it', async () => {
+  it('report a replaced folder to all subscribers with files in it', async () => {
     const folder = join(makeFolder(), 'certs');
     mkdirSync(folder);
     const files = ['a', 'b'].map((name) => join(folder, name));
