@@ -6,6 +6,8 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
+  fstatSync,
   fsync,
   lstatSync,
   mkdirSync,
@@ -30,6 +32,9 @@ const maximumBytes = 64 * 1024 * 1024;
 /** Bytes per read where the size is not known in advance. */
 const chunk = 64 * 1024;
 
+/** How long reading a regular file may take, in milliseconds, before its file system counts as not answering. */
+const slowAfterMs = 10_000;
+
 /** A temporary file of a single write that is older than this, in milliseconds, was left by a process that died. */
 const staleAfterMs = 60_000;
 
@@ -39,8 +44,10 @@ const reachDisk = promisify(fsync);
 export interface FileWrite {
   readonly path: string;
   readonly data: string | Uint8Array;
-  /** Permission bits before the umask is applied. */
+  /** Permission bits before the umask is applied. A group that may read the old file may read the new one. */
   readonly mode: number;
+  /** Whether a link at the path is followed, for a file that the operator keeps elsewhere on purpose. */
+  readonly followLinks?: boolean;
 }
 
 /**
@@ -48,12 +55,44 @@ export interface FileWrite {
  * not readable, a folder or larger than `maximum` bytes.
  */
 export async function readFile(path: string, maximum = maximumBytes): Promise<Buffer> {
+  return readOpened(path, constants.O_RDONLY, maximum);
+}
+
+/**
+ * Reads like readFile, but throws `not-a-file` for a device or a pipe, `linked-file` for a link if `followLinks` is
+ * false, and `slow-file` when the file system does not answer within `timeoutMs`. It never waits for a pipe's writer.
+ */
+export async function readRegularFile(
+  path: string,
+  { maximum = maximumBytes, followLinks = true, timeoutMs = slowAfterMs } = {},
+): Promise<Buffer> {
+  const { O_RDONLY, O_NONBLOCK, O_NOFOLLOW } = constants;
+  const flags = O_RDONLY | O_NONBLOCK | (followLinks ? 0 : O_NOFOLLOW);
+  let timer: NodeJS.Timeout | undefined;
+  const slow = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(slowFile(path, timeoutMs)), timeoutMs);
+  });
   try {
-    const handle = await promises.open(path);
+    return await Promise.race([readOpened(path, flags, maximum, refuseIrregular), slow]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function readOpened(
+  path: string,
+  flags: number,
+  maximum: number,
+  check: (path: string, stats: Stats) => void = () => {},
+): Promise<Buffer> {
+  try {
+    const handle = await promises.open(path, flags);
     try {
+      const stats = await handle.stat();
+      check(path, stats);
       const parts: Buffer[] = [];
       let total = 0;
-      let room = (await handle.stat()).size + 1;
+      let room = stats.size + 1;
       refuseLarge(path, room - 1, maximum);
       for (;;) {
         // Pipes and devices do not report a size.
@@ -72,31 +111,33 @@ export async function readFile(path: string, maximum = maximumBytes): Promise<Bu
   }
 }
 
-/** Reads like readFile, but throws `not-a-file` for a device or a pipe: only a regular file makes sense here. */
-export async function readRegularFile(path: string, maximum = maximumBytes): Promise<Buffer> {
-  const there = statsNow(path);
-  if (!there.isFile() && !there.isDirectory()) {
-    throw new NatspkiError('not-a-file', `"${path}" is a device or a pipe, expected a file`);
-  }
-  return readFile(path, maximum);
-}
-
-function statsNow(path: string): Stats {
-  try {
-    return statSync(path);
-  } catch (error) {
-    throw fileError(error, 'read', path);
-  }
-}
-
-/** Reads like readFile, synchronously. */
+/** Reads like readRegularFile, synchronously and without a time limit. */
 export function readFileSync(path: string): Buffer {
   try {
-    refuseLarge(path, statSync(path).size, maximumBytes);
-    return readNow(path);
+    const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    try {
+      const stats = fstatSync(file);
+      refuseIrregular(path, stats);
+      refuseLarge(path, stats.size, maximumBytes);
+      return readNow(file);
+    } finally {
+      closeSync(file);
+    }
   } catch (error) {
     throw fileError(error, 'read', path);
   }
+}
+
+/** Throws `not-a-file` for a device, a pipe or a socket; reading a folder fails by itself. */
+function refuseIrregular(path: string, stats: Stats): void {
+  if (stats.isFile() || stats.isDirectory()) return;
+  throw new NatspkiError('not-a-file', `"${path}" is a device or a pipe, expected a file`);
+}
+
+function slowFile(path: string, timeoutMs: number): NatspkiError {
+  return new NatspkiError('slow-file', `"${path}" could not be read within ${timeoutMs / 1000} s`, {
+    hint: 'is the file system that holds it mounted and reachable?',
+  });
 }
 
 /** Returns whether a path exists; a dangling link counts. */
@@ -122,7 +163,8 @@ export async function writeFileAtomic(
   try {
     removeStaleTemporaries(target);
     const old = statsOf(target);
-    await createFile(temporary, data, options.mode ?? 0o644);
+    // With the mode of the old file from the first byte: its content may be secret.
+    await createFile(temporary, data, options.mode ?? (old === undefined ? 0o644 : old.mode & 0o777));
     if (old !== undefined) {
       inheritOwner(temporary, old);
       if (options.mode === undefined) chmodSync(temporary, old.mode & 0o7777);
@@ -146,15 +188,32 @@ export async function createFile(path: string, data: string | Uint8Array, mode: 
   }
 }
 
-/** Gives a file the owner of the one it will replace: root may renew a file that a server reads as another user. */
-export function inheritOwner(path: string, old: { uid: number; gid: number }): void {
+/**
+ * Gives a file the owner and group of the one it will replace, where the user may: root may renew a file that a server
+ * reads as another user. Returns whether the group is the same now.
+ */
+export function inheritOwner(path: string, old: { uid: number; gid: number }): boolean {
   const fresh = statSync(path);
-  if (fresh.uid === old.uid && fresh.gid === old.gid) return;
+  if (fresh.uid === old.uid && fresh.gid === old.gid) return true;
   try {
     chownSync(path, old.uid, old.gid);
+    return true;
   } catch {
     // Only root can change the owner; for any other user the file becomes their own, as with any editor.
   }
+  try {
+    chownSync(path, fresh.uid, old.gid);
+    return true;
+  } catch {
+    return fresh.gid === old.gid;
+  }
+}
+
+/** Lets the group read a file if it may read the one that this file will replace. */
+export function inheritGroupAccess(path: string, old: Stats): void {
+  const groupRead = 0o040;
+  if (inheritOwner(path, old) && (old.mode & groupRead) !== 0)
+    chmodSync(path, statSync(path).mode | groupRead);
 }
 
 /** Removes a file if it exists, and ignores errors. */
@@ -275,6 +334,8 @@ export function fileError(error: unknown, verb: 'read' | 'write', path: string):
         `permission denied to ${verb} "${path}"${closedBy(path, verb)}`,
         'run as the owner, or change the mode with `chmod`',
       );
+    case 'ELOOP':
+      return fail('linked-file', `"${path}" is a link, expected a file`, `ls -la "${path}"`);
     case 'EISDIR':
       return fail('not-a-file', `"${path}" is a folder, expected a file`);
     case 'ENOTDIR':

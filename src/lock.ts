@@ -4,6 +4,7 @@
 // holder, whose file has another name. So there is no race between checking and acting.
 import { createHash, randomBytes } from 'node:crypto';
 import {
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -18,6 +19,7 @@ import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { NatspkiError } from './errors.ts';
 import { fileError, isCode, resolveTarget } from './files.ts';
+import { linkedFile } from './own-files.ts';
 
 export interface Lock {
   release(): Promise<void>;
@@ -96,6 +98,7 @@ function removeEmpty(path: string): void {
 
 /** Returns the holder to wait for; removes dead holders, and the folder once it is empty. */
 function liveHolder(path: string): string | undefined {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink()) throw linkedFile(path);
   const holders = ignoring(['ENOENT'], () => readdirSync(path)) ?? [];
   for (const holder of holders) {
     if (!isDead(holder)) return holder;

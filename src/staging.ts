@@ -6,7 +6,7 @@
 // command, finishStaged discards files that only `staged.json` names and completes what `journal.json` names.
 // A journal in a shared folder is untrusted: entries that name anything but our temporary files are rejected, and so are
 // removals outside the folder.
-import { renameSync, unlinkSync } from 'node:fs';
+import { lstatSync, renameSync, unlinkSync } from 'node:fs';
 import { basename, dirname, isAbsolute, join, resolve, sep } from 'node:path';
 import { NatspkiError } from './errors.ts';
 import {
@@ -14,11 +14,10 @@ import {
   exists,
   type FileWrite,
   fileError,
-  inheritOwner,
+  inheritGroupAccess,
   isCode,
   isTemporaryOf,
   makeDirectory,
-  readRegularFile,
   removeIfThere,
   resolveEntry,
   resolveTarget,
@@ -26,6 +25,7 @@ import {
   syncFolder,
   temporaryName,
 } from './files.ts';
+import { linkedFile, readOwnFile, refuseForeign } from './own-files.ts';
 
 interface Plan {
   /** Paths below the parent of the journal folder are relative to that parent, so that it can be moved. */
@@ -44,8 +44,9 @@ interface Rename {
 const writers = 64;
 
 /**
- * Writes all of `writes` and removes all of `removals` in one step. Existing files keep their owner, and missing folders
- * are created with mode 0700. After a crash, a removal outside of the folder may not have happened. Throws a NatspkiError
+ * Writes all of `writes` and removes all of `removals` in one step. Existing files keep their owner and what their group
+ * may read, and missing folders are created with mode 0700. Links are followed only where a write says so: throws
+ * `linked-file`, and what else refuseForeign throws, for what natspki did not make in the folder. After a crash, a removal outside of the folder may not have happened. Throws a NatspkiError
  * and changes nothing when a file cannot be written; throws `same-file` when two of the paths are the same file.
  */
 export async function writeTogether(
@@ -53,9 +54,16 @@ export async function writeTogether(
   writes: readonly FileWrite[],
   removals: readonly string[] = [],
 ): Promise<void> {
-  await eachOf(foldersOf(writes.map(({ path }) => path)), (folder) => makeDirectory(folder));
-  const base = resolveTarget(dirname(journalFolder));
-  const targets = writes.map(({ path }) => resolveTarget(path));
+  const folder = dirname(journalFolder);
+  for (const path of [
+    ...writes.filter(({ followLinks }) => !followLinks).map(({ path }) => path),
+    ...removals,
+  ]) {
+    refuseForeign(folder, path);
+  }
+  await eachOf(foldersOf(writes.map(({ path }) => path)), (parent) => makeDirectory(parent));
+  const base = resolveTarget(folder);
+  const targets = writes.map(({ path, followLinks }) => (followLinks ? resolveTarget(path) : unlinked(path)));
   const leaving = removals.map(resolveEntry);
   refuseSame([...writes.map(({ path }) => path), ...removals], [...targets, ...leaving]);
   const temporaries = targets.map(temporaryName);
@@ -77,7 +85,7 @@ export async function writeTogether(
       const temporary = temporaries[i] as string;
       const old = statsOf(targets[i] as string);
       await attempt(path, () => createFile(temporary, data, mode));
-      if (old !== undefined) inheritOwner(temporary, old);
+      if (old !== undefined) inheritGroupAccess(temporary, old);
     });
     await eachOf(foldersOf(targets), syncFolder);
     await attempt(staged, () => renameSync(staged, join(journalFolder, 'journal.json')));
@@ -123,10 +131,14 @@ async function complete(journalFolder: string, plan: Plan): Promise<void> {
   const changed = [...plan.renames.map(({ to }) => to), ...plan.removals].map((path) => resolve(base, path));
   await eachOf(plan.renames, async ({ from, to }) => {
     const target = resolve(base, to);
+    refuseForeign(base, resolve(base, from));
     // A missing source was already renamed before the crash.
     await attempt(target, () => ignoringMissing(() => renameSync(resolve(base, from), target)));
   });
-  await eachOf(plan.removals, (path) => remove(resolve(base, path)));
+  await eachOf(plan.removals, async (path) => {
+    refuseForeign(base, resolve(base, path));
+    await remove(resolve(base, path));
+  });
   await eachOf(foldersOf(changed), (folder) => syncFolder(folder).catch(passMissing));
   await attempt(journalFolder, async () => {
     unlinkSync(join(journalFolder, 'journal.json'));
@@ -148,7 +160,7 @@ async function remove(path: string): Promise<void> {
 async function readPlan(path: string): Promise<Plan | undefined> {
   let plan: unknown;
   try {
-    plan = JSON.parse((await readRegularFile(path)).toString());
+    plan = JSON.parse((await readOwnFile(dirname(dirname(path)), path)).toString());
   } catch (error) {
     if (error instanceof SyntaxError) return undefined;
     throw error;
@@ -159,7 +171,28 @@ async function readPlan(path: string): Promise<Plan | undefined> {
     const entry = resolveEntry(resolve(base, removal));
     if (isAbsolute(within(base, entry))) throw damaged(path);
   }
+  for (const { from } of plan.renames) {
+    if (!isOwn(base, resolve(base, from))) throw damaged(path);
+  }
   return plan;
+}
+
+/** Returns whether a temporary file of a journal is one that writeTogether would have made, or is gone already. */
+function isOwn(base: string, path: string): boolean {
+  try {
+    refuseForeign(base, path);
+    // Outside of the folder, where the journal may name the configuration of a server.
+    return lstatSync(path, { throwIfNoEntry: false })?.isFile() ?? true;
+  } catch {
+    return false;
+  }
+}
+
+/** Returns the file that a write to `path` replaces; throws `linked-file` for a link. */
+function unlinked(path: string): string {
+  const entry = resolveEntry(path);
+  if (lstatSync(entry, { throwIfNoEntry: false })?.isSymbolicLink()) throw linkedFile(path);
+  return entry;
 }
 
 function isPlan(value: unknown): value is Plan {

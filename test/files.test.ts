@@ -69,6 +69,33 @@ describe('reading a file', () => {
     });
   });
 
+  it('does not wait for the writer of a pipe where only a regular file makes sense', async () => {
+    execFileSync('mkfifo', [at('silent')]);
+    const error = {
+      code: 'not-a-file',
+      message: `"${at('silent')}" is a device or a pipe, expected a file`,
+    };
+    await expect(readRegularFile(at('silent'))).rejects.toMatchObject(error);
+    expect(() => readNow(at('silent'))).toThrow(expect.objectContaining(error));
+  });
+
+  it('does not follow a link where the caller forbids it', async () => {
+    writeFileSync(at('behind'), 'text');
+    symlinkSync('behind', at('before'));
+    expect((await readRegularFile(at('before'))).toString()).toBe('text');
+    await expect(readRegularFile(at('before'), { followLinks: false })).rejects.toMatchObject({
+      code: 'linked-file',
+    });
+  });
+
+  it('gives up when the file system does not answer within the time limit', async () => {
+    writeFileSync(at('late'), 'x'.repeat(5_000_000));
+    await expect(readRegularFile(at('late'), { timeoutMs: 0 })).rejects.toMatchObject({
+      code: 'slow-file',
+      message: `"${at('late')}" could not be read within 0 s`,
+    });
+  });
+
   it('reads a pipe to its end', async () => {
     execFileSync('mkfifo', [at('pipe')]);
     const text = 'x'.repeat(200_000);
@@ -140,6 +167,24 @@ describe('writing a file', () => {
     await writeFileAtomic(at('default'), 'x');
     await writeFileAtomic(at('key'), 'x', { mode: 0o600 });
     expect([at('open'), at('default'), at('key')].map(mode)).toEqual([0o644, 0o644, 0o600]);
+  });
+
+  it('gives the copy of a secret file its mode from the first byte', async () => {
+    writeFileSync(at('secret'), 'old', { mode: 0o600 });
+    const script = `
+import fs from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+const { openSync } = fs;
+fs.openSync = (path, flags, mode) => {
+  if (String(path).endsWith('.tmp')) console.log((mode & 0o777).toString(8));
+  return openSync(path, flags, mode);
+};
+syncBuiltinESMExports();
+const { writeFileAtomic } = await import(${JSON.stringify(builtModule('src/files.js'))});
+await writeFileAtomic(${JSON.stringify(at('secret'))}, 'new');`;
+    const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script]);
+    expect(stdout).toBe('600\n');
+    expect([readFileSync(at('secret'), 'utf8'), mode(at('secret'))]).toEqual(['new', 0o600]);
   });
 
   it('keeps the mode of an existing file unless another mode is requested', async () => {

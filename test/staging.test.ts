@@ -1,11 +1,15 @@
 // Several files are written as one: a crash at any moment leaves all the old files or all the new ones.
 import { execFileSync } from 'node:child_process';
 import {
+  chmodSync,
   chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
+  readFileSync,
   realpathSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -81,26 +85,45 @@ describe('writing files together', () => {
 
   it('rejects two writes to the same file under any names, and a write to a file that it also removes', async () => {
     const { folder, journal } = pairFolder();
-    const at = (name: string) => join(folder, name);
-    symlinkSync('key', at('link'));
-    symlinkSync('.', at('again'));
     const write = (name: string) => ({ path: `${folder}/${name}`, data: 'new', mode: 0o600 });
-    for (const [one, other] of [
-      ['key', 'link'],
-      ['fresh', './sub/../fresh'],
-      ['fresh', 'again/fresh'],
-    ] as const) {
-      await expect(writeTogether(journal, [write(one), write(other)]), other).rejects.toMatchObject({
-        code: 'same-file',
-        message: `"${folder}/${other}" and "${folder}/${one}" are the same file`,
-      });
-    }
-    await expect(writeTogether(journal, [write('key')], [at('again/key')])).rejects.toMatchObject({
+    await expect(writeTogether(journal, [write('fresh'), write('./sub/../fresh')])).rejects.toMatchObject({
+      code: 'same-file',
+      message: `"${folder}/./sub/../fresh" and "${folder}/fresh" are the same file`,
+    });
+    await expect(writeTogether(journal, [write('key')], [join(folder, 'sub/../key')])).rejects.toMatchObject({
       code: 'same-file',
     });
-    expect(existsSync(at('fresh'))).toBe(false);
+    expect(contents(folder)).toEqual(before);
+  });
+
+  it('rejects a link in the folder, to a file or to a folder, for writing and for removing', async () => {
+    const { folder, journal } = pairFolder();
+    symlinkSync('key', join(folder, 'link'));
+    symlinkSync('.', join(folder, 'again'));
+    for (const path of [join(folder, 'link'), join(folder, 'again/fresh')]) {
+      const write = { path, data: 'new', mode: 0o600 };
+      await expect(writeTogether(journal, [write]), path).rejects.toMatchObject({ code: 'linked-file' });
+      await expect(writeTogether(journal, [], [path]), path).rejects.toMatchObject({ code: 'linked-file' });
+    }
     expect(contents(folder)).toMatchObject(before);
-    expect(unfinishedWork(journal)).toBeUndefined();
+  });
+
+  it('follows a link that an operator made on purpose, and replaces the file behind it', async () => {
+    const { folder, journal } = pairFolder();
+    const elsewhere = join(mkdtempSync(join(scratch, 'elsewhere-')), 'nats.conf');
+    writeFileSync(elsewhere, 'old', { mode: 0o600 });
+    symlinkSync(elsewhere, join(folder, 'nats.conf'));
+    const write = { path: join(folder, 'nats.conf'), data: 'new', mode: 0o600, followLinks: true };
+    await writeTogether(journal, [write]);
+    expect(readFileSync(elsewhere, 'utf8')).toBe('new');
+    expect(lstatSync(join(folder, 'nats.conf')).isSymbolicLink()).toBe(true);
+  });
+
+  it('lets a group read a file that it could read before', async () => {
+    const { folder, journal } = pairFolder();
+    chmodSync(join(folder, 'key'), 0o640);
+    await writeTogether(journal, [{ path: join(folder, 'key'), data: 'new key', mode: 0o600 }]);
+    expect(statSync(join(folder, 'key')).mode & 0o777).toBe(0o640);
   });
 
   it('also removes a file outside of the folder', async () => {
@@ -206,6 +229,23 @@ await finishStaged('.state');
       expect(unfinishedWork(first.journal)).toBeOneOf(['decided', undefined]);
     }
     expect(contents(first.folder)).toEqual(after);
+  });
+});
+
+describe('a journal in a folder of another user', () => {
+  it('removes nothing behind a link that it would put into place first', async () => {
+    const { folder, journal } = pairFolder();
+    const victim = mkdtempSync(join(scratch, 'victim-'));
+    writeFileSync(join(victim, 'precious'), 'kept');
+    const temporary = '.d.0123456789ab.tmp';
+    symlinkSync(victim, join(folder, temporary));
+    const plan = { renames: [{ from: temporary, to: 'd' }], removals: ['d/precious'] };
+    for (const name of ['journal.json', 'staged.json']) {
+      writeFileSync(join(journal, name), JSON.stringify(plan));
+      await expect(finishStaged(journal), name).rejects.toMatchObject({ code: 'damaged-journal' });
+      rmSync(join(journal, name));
+    }
+    expect(contents(victim)).toEqual({ precious: 'kept' });
   });
 });
 

@@ -1,9 +1,10 @@
 // What commands have replaced, kept: pairs of the folder by their names, and apart from them what was elsewhere. It
 // computes writes, for the step that replaces the files, and writes nothing itself.
 import { readdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { NatspkiError } from '../errors.ts';
 import { exists, type FileWrite, readRegularFile } from '../files.ts';
+import { readOwnFile, refuseForeign } from '../own-files.ts';
 import { readCertificates } from '../x509/certificate.ts';
 
 interface OldFile {
@@ -29,14 +30,18 @@ export class Archive {
     here: boolean,
     now: Date,
   ): Promise<FileWrite[]> {
-    const old = await readThere([pair.certificateFile, pair.keyFile]);
+    const old = await readThere([pair.certificateFile, pair.keyFile], (file) =>
+      readOwnFile(dirname(file), file),
+    );
     const mark = serialIn(old[0]?.data ?? Buffer.alloc(0));
     return kept(join(here ? this.#here : this.#elsewhere, pair.name), old, now, `-${mark}`);
   }
 
   /** Keeps the text of a configuration that this write is about to change. */
   async configuration({ path, data }: FileWrite, now: Date): Promise<FileWrite[]> {
-    const changed = (await readThere([path])).filter((old) => !old.data.equals(Buffer.from(data)));
+    const changed = (await readThere([path], readRegularFile)).filter(
+      (old) => !old.data.equals(Buffer.from(data)),
+    );
     return kept(join(this.#elsewhere, basename(path)), changed, now);
   }
 
@@ -56,10 +61,13 @@ function kept(versions: string, old: readonly OldFile[], now: Date, mark = ''): 
 }
 
 /** Reads those of the files that are there; a link that leads nowhere is not. */
-async function readThere(files: readonly string[]): Promise<OldFile[]> {
+async function readThere(
+  files: readonly string[],
+  read: (file: string) => Promise<Buffer>,
+): Promise<OldFile[]> {
   const there: OldFile[] = [];
   for (const path of files) {
-    const data = await readRegularFile(path).catch((error) => {
+    const data = await read(path).catch((error) => {
       if (!(error instanceof NatspkiError && error.code === 'file-missing')) throw error;
     });
     if (data !== undefined) there.push({ path, data });
@@ -70,8 +78,12 @@ async function readThere(files: readonly string[]): Promise<OldFile[]> {
 /** Lists the versions of a name, oldest first; a pair that was put back has left an empty folder. */
 function filledFolders(versions: string): string[] {
   if (!exists(versions)) return [];
+  // `.natspki/archive/NAME`, three levels below the folder of the authority.
+  const top = dirname(dirname(dirname(versions)));
+  refuseForeign(top, join(versions, 'any'));
   const filled: string[] = [];
   for (const folder of readdirSync(versions).sort()) {
+    refuseForeign(top, join(versions, folder, 'any'));
     if (readdirSync(join(versions, folder)).length > 0) filled.push(folder);
   }
   return filled;

@@ -1,7 +1,7 @@
 // The folder of an authority: every path in it, every read and write, and who may write when. What was replaced is
 // archive.ts's.
 import { promises } from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
 import {
   exists,
@@ -10,11 +10,10 @@ import {
   isCode,
   isTemporaryName,
   makeDirectory,
-  readRegularFile,
-  resolveEntry,
   resolveTarget,
 } from '../files.ts';
 import { acquireLock } from '../lock.ts';
+import { readOwnFile, refuseForeign } from '../own-files.ts';
 import { finishStaged, unfinishedWork, writeTogether } from '../staging.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
@@ -115,6 +114,7 @@ export class PkiDirectory {
    * folder when it is missing.
    */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
+    refuseForeign(this.path, join(this.#state, 'staged.json'));
     await makeDirectory(this.#state);
     const lock = await acquireLock(join(this.#state, 'lock'));
     try {
@@ -130,6 +130,7 @@ export class PkiDirectory {
    * process is at work, it leaves that alone.
    */
   async settle(): Promise<void> {
+    refuseForeign(this.path, join(this.#state, 'staged.json'));
     const unfinished = unfinishedWork(this.#state);
     if (unfinished === undefined) return;
     try {
@@ -170,17 +171,17 @@ export class PkiDirectory {
         hint: 'make one with `natspki init`, or name its folder with --dir',
       });
     }
-    return readCertificates(await readRegularFile(this.authorityFile), this.authorityFile);
+    return readCertificates(await this.read(this.authorityFile), this.authorityFile);
   }
 
   /** Reads what stands between leaves and root, the one that signs first; nothing where the root signs leaves itself. */
   async readIntermediates(): Promise<Certificate[]> {
-    return readCertificatesWhereThere(this.intermediateFile);
+    return this.#readWhereThere(this.intermediateFile);
   }
 
   /** Reads what the root before says of the current one, to go behind each leaf; nothing outside of a rotation. */
   async readVouchers(): Promise<Certificate[]> {
-    return readCertificatesWhereThere(this.chainFile);
+    return this.#readWhereThere(this.chainFile);
   }
 
   /** Reads the authority that signs leaves, with its key; throws what says why it cannot sign. */
@@ -213,7 +214,7 @@ export class PkiDirectory {
     intermediates: readonly Certificate[],
     passphrase: string | undefined,
   ): Promise<Authority> {
-    const key = decodePrivateKey(await readRegularFile(keyFile), keyFile, passphrase);
+    const key = decodePrivateKey(await this.read(keyFile), keyFile, passphrase);
     const parts = { roots, intermediates, vouchers: await this.readVouchers(), key };
     return new Authority(parts, { certificate: certificateFile, key: keyFile });
   }
@@ -241,7 +242,12 @@ export class PkiDirectory {
   /** Reads the certificate of a name and those that follow it in its file. */
   async readChain(name: string): Promise<[Certificate, ...Certificate[]]> {
     const file = this.certificateFile(name);
-    return readCertificates(await readRegularFile(file), file);
+    return readCertificates(await this.read(file), file);
+  }
+
+  /** Reads a file of the folder, the archive included; throws as readOwnFile does. */
+  async read(file: string): Promise<Buffer> {
+    return readOwnFile(this.path, file);
   }
 
   /** Throws `certificate-exists` when one of the pairs, or half of it, is there already. */
@@ -267,7 +273,7 @@ export class PkiDirectory {
 
   /**
    * Carries out a change in one step; the pairs and configurations that it replaces go to the archive in the same step.
-   * Only inside `exclusive`. Throws `linked-file` rather than write through a link into a file of another name here.
+   * Only inside `exclusive`. Throws as writeTogether does.
    * @returns where configurations that were replaced are now
    */
   async write(change: Change, now: Date): Promise<string[]> {
@@ -288,8 +294,8 @@ export class PkiDirectory {
     }
     const kept: FileWrite[] = [];
     for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
-    writes.push(...configurations, ...others);
-    for (const { path } of writes) this.#refuseLink(path);
+    // An operator may keep a configuration elsewhere, behind a link.
+    writes.push(...configurations.map((file) => ({ ...file, followLinks: true })), ...others);
     const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
     await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
     return kept.map(({ path }) => path);
@@ -301,12 +307,8 @@ export class PkiDirectory {
     return folder === undefined ? undefined : this.pair(name, folder);
   }
 
-  #refuseLink(path: string): void {
-    const target = resolveTarget(path);
-    if (target === resolveEntry(path) || dirname(target) !== resolveTarget(this.path)) return;
-    throw new NatspkiError('linked-file', `"${path}" is a link to "${join(this.path, basename(target))}"`, {
-      hint: `rm "${path}"`,
-    });
+  async #readWhereThere(file: string): Promise<Certificate[]> {
+    return exists(file) ? readCertificates(await this.read(file), file) : [];
   }
 }
 
@@ -345,10 +347,6 @@ export function checkNames(names: readonly string[]): void {
     }
     seen.set(name.toLowerCase(), name);
   }
-}
-
-async function readCertificatesWhereThere(file: string): Promise<Certificate[]> {
-  return exists(file) ? readCertificates(await readRegularFile(file), file) : [];
 }
 
 function isThere(pair: PairFiles): boolean {

@@ -1,6 +1,8 @@
 // The issuing of one or many leaf certificates by the authority of a folder.
+import { dirname } from 'node:path';
 import { NatspkiError, UsageError } from '../errors.ts';
-import { exists, readRegularFile } from '../files.ts';
+import { exists } from '../files.ts';
+import { readOwnFile } from '../own-files.ts';
 import { type KeyType, weaknessOf } from '../x509/key.ts';
 import { readMaterialOf } from '../x509/material.ts';
 import { formatSan, parseSan, type San } from '../x509/name.ts';
@@ -97,7 +99,9 @@ export async function authorityNeedsPassphrase(directory: PkiDirectory, root = f
 /** Tells whether a private key wants a passphrase; one that is not there wants none. */
 export async function keyNeedsPassphrase(file: string): Promise<boolean> {
   if (!exists(file)) return false;
-  return readMaterialOf('private-key', await readRegularFile(file), file)[0]?.encryption !== undefined;
+  return (
+    readMaterialOf('private-key', await readOwnFile(dirname(file), file), file)[0]?.encryption !== undefined
+  );
 }
 
 async function openAuthority(directory: PkiDirectory, passphrase: string | undefined): Promise<Authority> {

@@ -1,6 +1,8 @@
 // The record of every certificate that an authority ever signed, and of those it wants nobody to accept any more: one
 // line of JSON each, only ever added to.
-import { exists, type FileWrite, readRegularFile } from '../files.ts';
+import { dirname } from 'node:path';
+import { exists, type FileWrite } from '../files.ts';
+import { readOwnFile } from '../own-files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { formatSan } from '../x509/name.ts';
 import { type ProfileName, profileNames } from './profile.ts';
@@ -62,20 +64,22 @@ export class Ledger {
    * none is recorded that is not there, and none is there that is not recorded.
    */
   async with(entries: readonly (LedgerEntry | Revocation)[]): Promise<FileWrite> {
-    const old = exists(this.file)
-      ? await readRegularFile(this.file, Number.POSITIVE_INFINITY)
-      : Buffer.alloc(0);
+    const old = exists(this.file) ? await this.#bytes() : Buffer.alloc(0);
     // A line that is torn damages no other.
     const end = old.length === 0 || old.at(-1) === newline ? '' : '\n';
     const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
     return { path: this.file, data: Buffer.concat([old, Buffer.from(end + lines.join(''))]), mode: 0o600 };
   }
 
+  async #bytes(): Promise<Buffer> {
+    return readOwnFile(dirname(dirname(this.file)), this.file, Number.POSITIVE_INFINITY);
+  }
+
   /** Reads all that is on record. */
   async read(): Promise<LedgerContents> {
     const contents: LedgerContents = { entries: [], revocations: new Map(), damagedLines: [] };
     if (!exists(this.file)) return contents;
-    const lines = (await readRegularFile(this.file, Number.POSITIVE_INFINITY)).toString().split('\n');
+    const lines = (await this.#bytes()).toString().split('\n');
     for (const [index, line] of lines.entries()) {
       if (line === '') continue;
       const parsed = parseLine(line);

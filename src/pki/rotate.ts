@@ -2,9 +2,10 @@
 // puts a replaced pair back. The authority's own is succession.ts's.
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
-import { exists, readRegularFile } from '../files.ts';
+import { exists } from '../files.ts';
 import { type Certificate, readCertificates, toPem } from '../x509/certificate.ts';
 import { decodePrivateKey, generateKey, type KeyType } from '../x509/key.ts';
+import { readMaterialOf } from '../x509/material.ts';
 import { isHost, type San, sanOfHost } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { type Anchored, anchorOf } from './anchor.ts';
@@ -138,7 +139,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
       );
     }
     const { certificateFile, keyFile } = archived;
-    const chain = readCertificates(await readRegularFile(certificateFile), certificateFile);
+    const chain = readCertificates(await directory.read(certificateFile), certificateFile);
     const [restored, ...above] = chain;
     const anchored = anchorOf(restored, above, bundle);
     const { entries, revocations } = await directory.ledger.read();
@@ -149,7 +150,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const { certificateFile: present } = directory.pair(name);
     const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
     const hasKey = exists(keyFile);
-    const key = hasKey ? (await readRegularFile(keyFile)).toString() : undefined;
+    const key = hasKey ? await archivedKey(directory, keyFile, restored) : undefined;
     if (replaced !== undefined && replaced.pin !== restored.pin) {
       await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
     }
@@ -164,6 +165,17 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const { keyFile: _, ...withoutKey } = directory.pair(name);
     const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
     return { certificates: [row], notices: directory.tellRecovery() };
+  });
+}
+
+/** Reads the key of an archived pair; throws `key-mismatch` when it is not the certificate's. */
+async function archivedKey(directory: PkiDirectory, file: string, certificate: Certificate): Promise<string> {
+  const bytes = await directory.read(file);
+  const isEncrypted = readMaterialOf('private-key', bytes, file)[0]?.encryption !== undefined;
+  // Without the passphrase, nothing more can be told of an encrypted key.
+  if (isEncrypted || certificate.hasKey(decodePrivateKey(bytes, file))) return bytes.toString();
+  throw new NatspkiError('key-mismatch', `"${file}" is not the key of the certificate beside it`, {
+    hint: 'rm it and repeat, to put the certificate back without a key',
   });
 }
 
@@ -227,7 +239,7 @@ async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObjec
   if (step.key === 'new') return generateKey(step.keyType as KeyType);
   if (step.key === 'elsewhere') return step.current.publicKey;
   const file = directory.keyFile(step.name);
-  const key = decodePrivateKey(await readRegularFile(file), file);
+  const key = decodePrivateKey(await directory.read(file), file);
   if (step.current.hasKey(key)) return key;
   throw new NatspkiError('key-mismatch', `"${file}" is not the key of certificate "${step.name}"`, {
     hint: `leave out --keep-key for \`natspki rotate ${step.name}\``,

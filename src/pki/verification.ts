@@ -1,7 +1,9 @@
 // Everything that can be wrong with an authority's folder, found in one go and never mended here.
 import { promises } from 'node:fs';
+import { dirname } from 'node:path';
 import { NatspkiError } from '../errors.ts';
-import { exists, formatMode, readRegularFile } from '../files.ts';
+import { exists, formatMode } from '../files.ts';
+import { readOwnFile } from '../own-files.ts';
 import type { Certificate } from '../x509/certificate.ts';
 import { decodePrivateKey, weaknessOf } from '../x509/key.ts';
 import { formatSan, parseSan } from '../x509/name.ts';
@@ -189,7 +191,7 @@ async function checkKey(
   }
   await checkMode(report, keyFile, 0o077);
   try {
-    const key = decodePrivateKey(await readRegularFile(keyFile), keyFile);
+    const key = decodePrivateKey(await readOwnFile(dirname(keyFile), keyFile), keyFile);
     if (certificate.hasKey(key)) return;
     report('key-mismatch', keyFile, `not the key of the certificate in "${pair.certificateFile}"`);
   } catch (error) {

@@ -1,7 +1,7 @@
 // Loads the files of a tls block as verified material, all or nothing; reads each file once.
 
 import { createHash } from 'node:crypto';
-import { readFile } from '../files.ts';
+import { readRegularFile } from '../files.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, type San } from '../x509/name.ts';
@@ -74,7 +74,7 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
 
 /** Reads all files in parallel; of several failures, throws that of the first file in the given order. */
 async function readInOrder(names: readonly string[]): Promise<Buffer[]> {
-  const outcomes = await Promise.allSettled(names.map((name) => readFile(name)));
+  const outcomes = await Promise.allSettled(names.map((name) => readRegularFile(name)));
   return outcomes.map((outcome) => {
     if (outcome.status === 'rejected') throw outcome.reason;
     return outcome.value;

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { checkName, checkNames, PkiDirectory } from '../../src/pki/directory.ts';
@@ -123,34 +131,45 @@ describe('a link in the place of a file', () => {
   const write = (directory: PkiDirectory) =>
     directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'twin', 'new')] }, now));
 
-  it('is followed to where somebody keeps the file', async () => {
-    const directory = newDirectory(scratch);
-    const elsewhere = join(mkdtempSync(join(scratch, 'elsewhere-')), 'key');
-    await directory.exclusive(async () => {});
-    writeFileSync(elsewhere, 'old key');
-    symlinkSync(elsewhere, directory.keyFile('twin'));
-    await write(directory);
-    expect(readFileSync(elsewhere, 'utf8')).toBe('new key');
-  });
-
-  it('is not followed into the key of another', async () => {
+  it.each([
+    ['a file elsewhere', () => join(mkdtempSync(join(scratch, 'elsewhere-')), 'key')],
+    ['the key of another pair', () => 'server-key.pem'],
+    ['nothing', () => 'nowhere'],
+  ])('to %s is rejected, and nothing changes', async (_what, target) => {
     const directory = await madeDirectory(scratch);
-    symlinkSync('server-key.pem', directory.keyFile('twin'));
+    const elsewhere = target();
+    if (elsewhere.startsWith('/')) writeFileSync(elsewhere, 'old key', { mode: 0o600 });
+    symlinkSync(elsewhere, directory.keyFile('twin'));
     const before = contents(directory.path);
     await expect(write(directory)).rejects.toMatchObject({
       code: 'linked-file',
-      message: `"${directory.keyFile('twin')}" is a link to "${directory.keyFile('server')}"`,
+      message: `"${directory.keyFile('twin')}" is a link, expected a file or folder that natspki made`,
+      hint: `natspki did not make it: ls -la "${directory.keyFile('twin')}"`,
     });
     expect(contents(directory.path)).toEqual(before);
+    if (elsewhere.startsWith('/')) expect(readFileSync(elsewhere, 'utf8')).toBe('old key');
   });
 
-  it('is replaced where it leads nowhere', async () => {
-    const directory = newDirectory(scratch);
-    await directory.exclusive(async () => {});
-    symlinkSync('nowhere', directory.keyFile('twin'));
-    await write(directory);
-    expect(readFileSync(directory.keyFile('twin'), 'utf8')).toBe('new key');
-  });
+  it.each(['.natspki', '.natspki/archive', '.natspki/archive/server', '.natspki/ledger', 'ca.pem'])(
+    'of its own is rejected: %s',
+    async (path) => {
+      const directory = await madeDirectory(scratch);
+      await directory.exclusive(() =>
+        directory.write({ pairs: [pairWrite(directory, 'server', 'new')] }, now),
+      );
+      const file = join(directory.path, path);
+      const elsewhere = join(mkdtempSync(join(scratch, 'elsewhere-')), 'moved');
+      renameSync(file, elsewhere);
+      symlinkSync(elsewhere, file);
+      const work = () =>
+        directory.exclusive(async () => {
+          await directory.readBundle();
+          await directory.write({ pairs: [pairWrite(directory, 'server', 'newer')], entries: [] }, now);
+          await directory.ledger.read();
+        });
+      await expect(work()).rejects.toMatchObject({ code: 'linked-file' });
+    },
+  );
 });
 
 describe('what is there', () => {

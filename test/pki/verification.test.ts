@@ -214,7 +214,7 @@ describe('verify finds', () => {
     expect(await findings(directory)).toEqual([
       'not-a-file pipe-cert.pem',
       'key-mode server-key.pem',
-      'not-a-file server-key.pem',
+      'linked-file server-key.pem',
     ]);
   });
 
