@@ -1,10 +1,10 @@
 // Runs every code block of the README as a reader would: top to bottom, in one folder, in its own network namespace.
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describePeer } from './support/peers.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -17,8 +17,8 @@ interface Block {
   readyLine: string | undefined;
 }
 
-/** Blocks that set up a checkout, which test/checkout.test.ts runs in a fresh clone. */
-const checkoutBlocks = ['npm start\n', 'npm test\n'];
+/** The block that a reader runs in the checkout instead. */
+const installation = 'npm install --global .\n';
 
 function readBlocks(markdown: string): Block[] {
   const fence = /(?:<!-- test: background until "(.+)" -->\n)?```(\w*)\n([\s\S]*?)```/g;
@@ -30,9 +30,8 @@ function readBlocks(markdown: string): Block[] {
   }));
 }
 
-const blocks = readBlocks(readFileSync(join(root, 'README.md'), 'utf8')).filter(
-  ({ text }) => !checkoutBlocks.includes(text),
-);
+const everyBlock = readBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
+const blocks = everyBlock.filter(({ text }) => text !== installation);
 
 function asShell({ language, text, readyLine }: Block, index: number): string {
   if (language === 'js') return `node block-${index}.mjs`;
@@ -41,6 +40,24 @@ function asShell({ language, text, readyLine }: Block, index: number): string {
   return `{ ${text.trim()}; } > background-${index}.log 2>&1 &
 timeout 20 sh -c 'tail -n +1 -F background-${index}.log 2>/dev/null | grep -q -m 1 "${readyLine}"'`;
 }
+
+describe('README, installation', () => {
+  it('installs the command from a checkout', () => {
+    expect(everyBlock.map(({ text }) => text)).toContain(installation);
+    const prefix = mkdtempSync(join(tmpdir(), 'natspki-prefix-'));
+    try {
+      execFileSync('sh', ['-c', installation], {
+        cwd: root,
+        env: { ...process.env, npm_config_prefix: prefix },
+        stdio: 'pipe',
+      });
+      const natspki = join(prefix, 'bin/natspki');
+      expect(execFileSync(natspki, ['--version'], { encoding: 'utf8' })).toMatch(/^natspki \d/);
+    } finally {
+      rmSync(prefix, { recursive: true, force: true });
+    }
+  });
+});
 
 describePeer('nats-server', 'README', (natsServer) => {
   describePeer('nats', 'each block', (nats) => {
