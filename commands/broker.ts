@@ -1,12 +1,18 @@
 // `natspki broker`: the bundled broker, with nats-server's flags.
+import * as Flags from '@oclif/core/flags';
 import { checkConfiguration } from '../src/broker/options/check.ts';
+import { brokerFlags } from '../src/broker/options/command-line.ts';
+import type { ReadOptions } from '../src/broker/options/options.ts';
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { brokerFlags, brokerSettings } from '../src/cli/broker-flags.ts';
+import { numberFlag } from '../src/cli/flags.ts';
 import { throwOnErrors } from '../src/conf/error.ts';
 import { UsageError } from '../src/errors.ts';
 import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
 
+const monitorPort = { helpValue: 'PORT', minimum: -1, maximum: 65_535, example: 8222 };
+
+/** Its flags are nats-server's, under their longest names; nats-server-flags.ts puts other spellings into these. */
 export default class Broker extends BaseCommand {
   static override summary = 'Run the bundled NATS broker.';
   static override usage = 'broker [-c FILE] [-a HOST] [-p PORT] [FLAGS]';
@@ -17,50 +23,144 @@ export default class Broker extends BaseCommand {
     'On any free port of this machine, with debug and protocol traces\nnatspki broker -a 127.0.0.1 -p -1 -DV',
     'Reload a running one\nnatspki broker --signal reload=nats.pid',
   ];
-  static override flags = brokerFlags;
+  static override flags = {
+    config: Flags.string({ char: 'c', description: 'Configuration file.', helpValue: 'FILE' }),
+    t: Flags.boolean({ helpLabel: '-t', description: 'Check the configuration and exit.' }),
+    addr: Flags.string({
+      char: 'a',
+      description: 'Address to listen on.',
+      helpValue: 'HOST',
+      defaultHelp: async () => '0.0.0.0',
+    }),
+    port: numberFlag({
+      char: 'p',
+      description: 'Port for clients, -1 for any free one.',
+      helpValue: 'PORT',
+      minimum: -1,
+      maximum: 65_535,
+      example: 4222,
+      defaultHelp: async () => '4222',
+    }),
+    server_name: Flags.string({ char: 'n', description: 'Name of the server.', helpValue: 'NAME' }),
+    http_port: numberFlag({
+      ...monitorPort,
+      char: 'm',
+      description: 'Port for monitoring over HTTP, -1 for any free one.',
+    }),
+    https_port: numberFlag({
+      ...monitorPort,
+      helpLabel: '-ms, --https_port',
+      description: 'Port for monitoring over HTTPS, with the certificate of the client port.',
+    }),
+    client_advertise: Flags.string({
+      description: 'Host and port that clients are told.',
+      helpValue: 'HOST:PORT',
+    }),
+    pid: Flags.string({ char: 'P', description: 'File for the process id.', helpValue: 'FILE' }),
+    ports_file_dir: Flags.string({
+      description: 'Folder for a file with the ports in use.',
+      helpValue: 'DIR',
+    }),
+    signal: Flags.string({
+      helpLabel: '-sl, --signal',
+      description: 'Send a signal to a running server: stop, quit, term, reopen, reload or ldm.',
+      helpValue: 'SIGNAL=PID|FILE',
+    }),
+    log: Flags.string({ char: 'l', description: 'File to log to instead of stderr.', helpValue: 'FILE' }),
+    logtime: Flags.boolean({ char: 'T', description: 'Begin log lines with the time.', allowNo: true }),
+    logtime_utc: Flags.boolean({ description: 'Log times in UTC.', allowNo: true }),
+    debug: Flags.boolean({
+      char: 'D',
+      description: 'Log what is of interest when looking for a fault.',
+      allowNo: true,
+    }),
+    trace: Flags.boolean({ char: 'V', description: 'Log the protocol.', allowNo: true }),
+    DV: Flags.boolean({ helpLabel: '-DV', description: 'Both of these.', allowNo: true }),
+    max_traced_msg_len: numberFlag({
+      description: 'Bytes of a message that --trace shows, 0 for all.',
+      helpValue: 'BYTES',
+      minimum: 0,
+      maximum: 2 ** 31,
+      example: 256,
+    }),
+    user: Flags.string({ description: 'User that clients must give.', helpValue: 'USER' }),
+    pass: Flags.string({ description: 'Password that clients must give.', helpValue: 'PASSWORD' }),
+    auth: Flags.string({ description: 'Token that clients must give.', helpValue: 'TOKEN' }),
+    tls: Flags.boolean({ description: 'TLS without client certificates.', allowNo: true }),
+    tlscert: Flags.string({ description: 'Server certificate.', helpValue: 'FILE' }),
+    tlskey: Flags.string({ description: 'Its private key.', helpValue: 'FILE' }),
+    tlsverify: Flags.boolean({ description: 'TLS with client certificates.', allowNo: true }),
+    tlscacert: Flags.string({
+      description: 'Authorities that client certificates may come from.',
+      helpValue: 'FILE',
+    }),
+    cluster: Flags.string({ description: 'URL that other servers connect to.', helpValue: 'URL' }),
+    cluster_name: Flags.string({ description: 'Name of the cluster.', helpValue: 'NAME' }),
+    cluster_advertise: Flags.string({
+      description: 'Host and port that other servers are told.',
+      helpValue: 'HOST:PORT',
+    }),
+    routes: Flags.string({
+      description: 'URLs of other servers, with commas between them.',
+      helpValue: 'URLS',
+    }),
+    no_advertise: Flags.boolean({ description: 'Tell clients of no other servers.', allowNo: true }),
+    connect_retries: numberFlag({
+      description: 'Further tries to reach a server that others tell of.',
+      helpValue: 'NUMBER',
+      minimum: 0,
+      maximum: 1_000_000,
+      example: 5,
+      defaultHelp: async () => '0',
+    }),
+    'ignore-unsupported': Flags.boolean({
+      default: false,
+      description: 'Warn of configuration that only nats-server has, instead of refusing it.',
+    }),
+    // What bin/nats-server adds.
+    'as-nats-server': Flags.boolean({ hidden: true }),
+    version: Flags.boolean({ char: 'v', description: 'Version of the broker.' }),
+    help_tls: Flags.boolean({ description: 'Cipher suites and curves for a tls block.' }),
+  };
 
   async run() {
     const { flags } = await this.parse(Broker);
-    const { config, 'as-nats-server': asNatsServer } = flags;
-    const { version } = this.config;
-    if (flags.version) {
-      // For those who parse what nats-server says: still a semantic version.
-      const line = asNatsServer ? `nats-server: v${version}+natspki` : `natspki broker: v${version}`;
-      return this.#say({ version }, line);
-    }
+    const { config, json, signal, 'as-nats-server': asNatsServer } = flags;
+    if (flags.version) return this.#version(asNatsServer);
     if (flags.help_tls) return this.#tlsHelp();
-    if (flags.signal !== undefined) {
-      sendSignal(flags.signal);
-      return { sent: flags.signal };
+    if (signal !== undefined) {
+      sendSignal(signal);
+      return { sent: signal };
     }
-    const source = { config, flags: brokerSettings(flags), ignoreUnsupported: flags['ignore-unsupported'] };
-    if (flags.t) {
-      if (config === undefined)
-        throw new UsageError(
-          '-t checks a configuration, and none is named',
-          'natspki broker -t -c nats.conf',
-        );
-      throwOnErrors(await checkConfiguration(config, source));
-      const line = `configuration file ${config} is valid`;
-      if (!asNatsServer) return this.#say({ config, valid: true }, `natspki broker: ${line}`);
-      this.logToStderr(`nats-server: ${line}`);
-      return { config, valid: true };
-    }
+    const source = { config, flags: brokerFlags(flags), ignoreUnsupported: flags['ignore-unsupported'] };
+    if (flags.t) return this.#check(config, source, asNatsServer);
     const { runBroker } = await import('../src/broker/process.ts');
     await runBroker(source, {
-      version,
+      version: this.config.version,
       program: asNatsServer ? 'nats-server' : undefined,
       colors: process.stderr.isTTY && !process.env.NO_COLOR,
       onReady: ({ address, port, clientUrl: url, monitorUrl: monitoring }) => {
-        if (flags.json) this.logJson({ pid: process.pid, address, port, url, monitoring });
+        if (json) this.logJson({ pid: process.pid, address, port, url, monitoring });
       },
     });
     return undefined;
   }
 
-  #say<T>(document: T, line: string): T {
-    this.log(line);
-    return document;
+  #version(asNatsServer: boolean) {
+    const { version } = this.config;
+    // For those who parse what nats-server says: still a semantic version.
+    this.log(asNatsServer ? `nats-server: v${version}+natspki` : `natspki broker: v${version}`);
+    return { version };
+  }
+
+  async #check(config: string | undefined, options: ReadOptions, asNatsServer: boolean) {
+    if (config === undefined)
+      throw new UsageError('-t checks a configuration, and none is named', 'natspki broker -t -c nats.conf');
+    throwOnErrors(await checkConfiguration(config, options));
+    const line = `configuration file ${config} is valid`;
+    if (asNatsServer) this.logToStderr(`nats-server: ${line}`);
+    else this.log(`natspki broker: ${line}`);
+    return { config, valid: true };
   }
 
   #tlsHelp() {

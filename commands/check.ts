@@ -1,8 +1,8 @@
 // `natspki check`: what is wrong with a configuration, before a server is started with it.
-import { string } from '@oclif/core/args';
+import * as Args from '@oclif/core/args';
 import { checkConfiguration } from '../src/broker/options/check.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { findingLines } from '../src/cli/findings.ts';
+import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
 
 export default class Check extends BaseCommand {
   static override summary = 'Find what is wrong with a configuration and the files it names.';
@@ -14,7 +14,7 @@ export default class Check extends BaseCommand {
     'For a script\nnatspki check nats.conf --json',
   ];
   static override args = {
-    config: string({ description: 'A configuration file.', required: true, ignoreStdin: true }),
+    config: Args.string({ description: 'A configuration file.', required: true, ignoreStdin: true }),
   };
 
   async run() {
@@ -26,27 +26,11 @@ export default class Check extends BaseCommand {
       column,
       ...rest,
     }));
-    this.print(
-      findingLines(
-        findings.map((finding) => ({
-          ...finding,
-          place: `${finding.file}:${finding.line}:${finding.column}`,
-        })),
-        this.terminal,
-      ),
-    );
-    const count = (severity: string) => findings.filter((finding) => finding.severity === severity).length;
-    const [errors, warnings] = [count('error'), count('warning')];
-    this.log(
-      errors + warnings === 0
-        ? `${this.terminal.green('ok')}  ${args.config}: nothing wrong`
-        : `${args.config}: ${plural(errors, 'error')}, ${plural(warnings, 'warning')}`,
-    );
+    const errors = problems.filter(({ severity }) => severity === 'error').length;
+    const warnings = problems.length - errors;
+    const counts = problems.length === 0 ? [] : [counted(errors, 'error'), counted(warnings, 'warning')];
+    this.print([...findingLines(problems, this.terminal), summaryLine(args.config, counts, this.terminal)]);
     if (errors > 0) process.exitCode = 1;
     return { config: args.config, errors, warnings, findings };
   }
-}
-
-function plural(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

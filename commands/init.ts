@@ -1,15 +1,24 @@
 // `natspki init`: from an empty folder to an authority, certificates and a configuration that a server starts with.
-import { BaseCommand } from '../src/cli/base-command.ts';
-import { given } from '../src/cli/flags.ts';
-import { initAnswers, initFlags } from '../src/cli/init-answers.ts';
-import { type InitResult, initLines } from '../src/cli/init-result.ts';
-import { readPassphrase } from '../src/cli/input.ts';
-import { importSteps, nextSteps } from '../src/cli/next-steps.ts';
+import * as Flags from '@oclif/core/flags';
+import { BaseCommand, yesFlag } from '../src/cli/base-command.ts';
+import {
+  daysFlag,
+  directoryFlag,
+  keyTypeFlag,
+  numberFlag,
+  passphraseFileFlag,
+  pathFlag,
+} from '../src/cli/flags.ts';
+import { initAnswers, templateNames, usualClusterName } from '../src/cli/init-answers.ts';
+import { type InitResult, importSteps, initLines, nextSteps } from '../src/cli/init-result.ts';
+import { readPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { printValue } from '../src/conf/printer.ts';
-import { checkNames, PkiDirectory } from '../src/pki/directory.ts';
+import { maximumDays } from '../src/duration.ts';
+import { given } from '../src/given.ts';
+import { PkiDirectory } from '../src/pki/directory.ts';
 import { importAuthority } from '../src/pki/import.ts';
-import { defaultHosts, initialize, refuseExistingAuthority } from '../src/pki/init.ts';
+import { initialize, refuseExistingAuthority } from '../src/pki/init.ts';
 import { intermediateDays } from '../src/pki/intermediate.ts';
 import { mappedUser } from '../src/pki/profile.ts';
 import {
@@ -17,8 +26,6 @@ import {
   serverConfigurations,
   serverPairs,
 } from '../src/server-configuration.ts';
-import { keyTypes } from '../src/x509/key.ts';
-import { sanOfHost } from '../src/x509/name.ts';
 
 export default class Init extends BaseCommand {
   static override summary = 'Make an authority, first certificates and a configuration.';
@@ -32,38 +39,133 @@ export default class Init extends BaseCommand {
     "The root's key can be taken away afterwards\nnatspki init --yes --intermediate",
     'Take over what openssl, mkcert or easy-rsa made\nnatspki init --import ./old-certs',
   ];
-  static override flags = initFlags(keyTypes);
+  static override flags = {
+    dir: directoryFlag(),
+    config: pathFlag({
+      char: 'c',
+      description: 'Configuration file to write; for nodes nats-NODE.conf beside it.',
+      helpValue: 'FILE',
+      default: './nats.conf',
+    }),
+    template: Flags.option({
+      description: `Kind of configuration: ${templateNames.join(', ')}.`,
+      helpValue: 'NAME',
+      options: templateNames,
+      defaultHelp: async () => 'verify, or cluster with --node',
+    })(),
+    host: Flags.string({
+      description: 'DNS names and addresses of the server.',
+      helpValue: 'HOST',
+      multiple: true,
+      defaultHelp: async () => 'localhost, 127.0.0.1, ::1 and the name of this host',
+    }),
+    client: Flags.string({
+      description: 'Clients to make certificates for.',
+      helpValue: 'NAME',
+      multiple: true,
+      defaultHelp: async () => 'client',
+    }),
+    node: Flags.string({
+      description: 'Cluster nodes; each gets a server and a route certificate and a configuration file.',
+      helpValue: 'NAME=HOST[,HOST]',
+      multiple: true,
+    }),
+    'cluster-name': Flags.string({
+      description: 'Name of the cluster.',
+      helpValue: 'NAME',
+      defaultHelp: async () => usualClusterName,
+    }),
+    'ca-name': Flags.string({
+      description: 'Common name of the authority.',
+      helpValue: 'NAME',
+      default: 'natspki CA',
+    }),
+    'ca-days': daysFlag('Days until the authority expires.', 3650),
+    intermediate: Flags.boolean({
+      description: "Have an intermediate sign the certificates, so that the root's key can be taken away.",
+      allowNo: true,
+    }),
+    'intermediate-days': numberFlag({
+      description: 'Days until the intermediate expires.',
+      helpValue: 'DAYS',
+      dependsOn: ['intermediate'],
+      minimum: 1,
+      maximum: maximumDays,
+      example: intermediateDays,
+      defaultHelp: async () => String(intermediateDays),
+    }),
+    days: daysFlag('Days until the certificates expire.', 365),
+    'key-type': keyTypeFlag(),
+    'passphrase-file': passphraseFileFlag('encrypts it'),
+    yes: yesFlag(),
+    import: pathFlag({
+      description: 'Take over an authority and what it signed from this folder instead; repeatable.',
+      helpValue: 'DIR',
+      multiple: true,
+      multipleNonGreedy: true,
+      exclusive: [
+        'config',
+        'template',
+        'host',
+        'client',
+        'node',
+        'cluster-name',
+        'ca-name',
+        'ca-days',
+        'intermediate',
+        'intermediate-days',
+        'days',
+        'key-type',
+      ],
+    }),
+    force: Flags.boolean({
+      description: 'Replace an authority and configuration that exist; old pairs go to the archive.',
+    }),
+  };
 
   async run() {
     const { flags } = await this.parse(Init);
-    const { dir, config, force, 'cluster-name': clusterName } = flags;
-    const directory = new PkiDirectory(dir);
+    const directory = new PkiDirectory(flags.dir);
     if (flags.import !== undefined) return this.#import(directory, flags.import, flags);
-    if (!force) await refuseExistingAuthority(directory);
-    const answers = await initAnswers(flags, {
-      ...{ keyTypes, intermediateDays, defaultHosts, checkHost: sanOfHost },
-      checkClient: (name) => checkNames([name]),
-    });
+    if (!flags.force) await refuseExistingAuthority(directory);
+    const answers = await initAnswers(flags);
     const { template, hosts, clients, nodes } = answers;
     const servers = serverPairs(template, hosts);
-    const users = clients.map(mappedUser);
-    const plan = { template, file: config, directory: dir, servers, users, clusterName, nodes };
-    const files = serverConfigurations(plan, printValue);
-    if (!force) refuseExistingConfigurations(files);
+    const files = serverConfigurations(
+      {
+        template,
+        file: flags.config,
+        directory: flags.dir,
+        servers,
+        users: clients.map(mappedUser),
+        clusterName: answers.clusterName,
+        nodes,
+      },
+      printValue,
+    );
+    if (!flags.force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
       initialize({
-        ...{ directory, servers, ...answers, force, progress, days: flags.days },
-        ...{ authorityName: flags['ca-name'], authorityDays: flags['ca-days'] },
+        ...answers,
+        directory,
+        servers,
+        authorityName: flags['ca-name'],
+        authorityDays: flags['ca-days'],
+        days: flags.days,
+        force: flags.force,
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
+        progress,
       }),
     );
     const configurations = files.map(({ path }) => path);
     const next = nextSteps({
-      ...{ directory: dir, configurations, client: clients[0] },
+      directory: flags.dir,
+      configurations,
+      client: clients[0],
       hosts: [...nodes.flatMap((node) => node.hosts), ...hosts],
       ...given({ rootKey: answers.intermediate && directory.authorityKeyFile }),
     });
-    return this.#end({ directory: dir, certificates, notices, configurations, next });
+    return this.#end({ directory: flags.dir, certificates, notices, configurations, next });
   }
 
   async #import(

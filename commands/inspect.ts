@@ -1,10 +1,9 @@
 // `natspki inspect`: what a file of X.509 material holds, or what a server shows, for people and for monitoring.
-import { string } from '@oclif/core/args';
-import { string as text } from '@oclif/core/flags';
+import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { detailLines, formatTime } from '../src/cli/details.ts';
-import { parseWindow } from '../src/cli/flags.ts';
-import { inputName, isUrl, readInput } from '../src/cli/input.ts';
+import { windowFlag } from '../src/cli/flags.ts';
+import { inputName, readSource } from '../src/cli/input.ts';
 import { NatspkiError } from '../src/errors.ts';
 import { inspect } from '../src/pki/inspection.ts';
 
@@ -19,7 +18,7 @@ export default class Inspect extends BaseCommand {
     'What a running server shows; for monitoring, exit with 1 when it expires within two weeks\nnatspki inspect tls://localhost:4222 --expires-within 14d',
   ];
   static override args = {
-    file: string({
+    file: Args.string({
       description: 'A file, - for stdin, or the URL of a server.',
       required: true,
       multiple: true,
@@ -27,16 +26,15 @@ export default class Inspect extends BaseCommand {
     }),
   };
   static override flags = {
-    'expires-within': text({
+    'expires-within': windowFlag({
       description: 'Exit with 1 when one of the certificates expires within this time: 30d, 2w, 12h.',
-      helpValue: 'WINDOW',
     }),
   };
 
   async run() {
     const { args, flags } = await this.parse(Inspect);
     const window = flags['expires-within'];
-    const last = window === undefined ? 0 : Date.now() + parseWindow(window, 'expires-within');
+    const last = window === undefined ? 0 : Date.now() + window;
     const files = [];
     const lines: string[] = [];
     for (const file of args.file) {
@@ -56,12 +54,6 @@ export default class Inspect extends BaseCommand {
       this.report(expiry(inputName(file), subject, notAfter));
     return window === undefined ? { files } : { files, expiring };
   }
-}
-
-async function readSource(source: string): Promise<Buffer> {
-  if (!isUrl(source)) return readInput(source);
-  const { fetchServerCertificate } = await import('../src/tls/server-certificate.ts');
-  return fetchServerCertificate(source);
 }
 
 function expiry(source: string, subject: string, notAfter: Date): NatspkiError {

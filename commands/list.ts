@@ -1,8 +1,10 @@
 // `natspki list`: a folder's certificates as a table, for people, cron and monitoring.
-import { boolean, string } from '@oclif/core/flags';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
-import { directoryFlag, parseWindow } from '../src/cli/flags.ts';
+import { directoryFlag, windowFlag } from '../src/cli/flags.ts';
+import { formatDuration } from '../src/duration.ts';
+import { given } from '../src/given.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { listCertificates } from '../src/pki/listing.ts';
 
@@ -17,33 +19,39 @@ export default class List extends BaseCommand {
   ];
   static override flags = {
     dir: directoryFlag(),
-    due: string({
-      description: 'Show only what expires within this time: 30d, 2w, 12h.',
-      helpValue: 'WINDOW',
-    }),
-    'fail-on-due': boolean({
+    due: windowFlag({ description: 'Show only what expires within this time: 30d, 2w, 12h.' }),
+    'fail-on-due': Flags.boolean({
       description: 'Exit with 1 when something is due: within --due, else in the last third of its life.',
     }),
   };
 
   async run() {
     const { flags } = await this.parse(List);
-    const window = flags.due === undefined ? {} : { dueMs: parseWindow(flags.due) };
     const directory = new PkiDirectory(flags.dir);
-    const { certificates: all, damaged } = await listCertificates(directory, window);
-    const certificates = flags.due === undefined ? all : all.filter(({ due }) => due);
+    const listing = await listCertificates(directory, given({ dueMs: flags.due }));
+    const isDue = listing.certificates.some(({ due }) => due);
+    const certificates = listing.certificates.filter(({ due }) => due || flags.due === undefined);
+    const notices = directory.tellRecovery();
     if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));
     else
       this.log(
-        flags.due === undefined ? `no certificates in ${flags.dir}` : `nothing due within ${flags.due}`,
+        flags.due === undefined
+          ? `no certificates in ${flags.dir}`
+          : `nothing due within ${formatDuration(flags.due)}`,
       );
-    const notices = directory.tellRecovery();
     this.print(notices);
-    for (const { problem } of damaged) this.report(problem);
-    if (flags['fail-on-due'] && all.some(({ due }) => due)) process.exitCode = 1;
+    for (const { problem } of listing.damaged) this.report(problem);
+    if (flags['fail-on-due'] && isDue) process.exitCode = 1;
     return {
-      ...{ directory: flags.dir, certificates, notices },
-      damaged: damaged.map(({ name, problem: { code, message, hint } }) => ({ name, code, message, hint })),
+      directory: flags.dir,
+      certificates,
+      notices,
+      damaged: listing.damaged.map(({ name, problem: { code, message, hint } }) => ({
+        name,
+        code,
+        message,
+        hint,
+      })),
     };
   }
 }

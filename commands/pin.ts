@@ -1,9 +1,9 @@
 // `natspki pin`: the SHA-256 of a public key, printed as sha256sum prints, or put into a configuration.
-import { string } from '@oclif/core/args';
-import { boolean } from '@oclif/core/flags';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { pathFlag } from '../src/cli/flags.ts';
-import { inputName, isUrl, readInput } from '../src/cli/input.ts';
+import { inputName, readSource } from '../src/cli/input.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { certificateFingerprint, pinOf, type Pin as X509Pin } from '../src/x509/pin.ts';
 
@@ -18,7 +18,7 @@ export default class Pin extends BaseCommand {
     'What a running server shows\nnatspki pin tls://localhost:4222',
   ];
   static override args = {
-    input: string({
+    input: Args.string({
       description:
         'Certificate (PEM, chain or DER), request, public or private key; the URL of a server; or - for stdin.',
       multiple: true,
@@ -26,13 +26,13 @@ export default class Pin extends BaseCommand {
     }),
   };
   static override flags = {
-    conf: boolean({ description: 'Print an entry for a tls block.' }),
+    conf: Flags.boolean({ description: 'Print an entry for a tls block.' }),
     add: pathFlag({
       description: 'Put the pins into the tls block of this configuration.',
       helpValue: 'FILE',
       exclusive: ['conf', 'cert'],
     }),
-    cert: boolean({
+    cert: Flags.boolean({
       description: 'The SHA-256 of the whole certificate instead.',
       exclusive: ['conf', 'add'],
     }),
@@ -68,10 +68,4 @@ export default class Pin extends BaseCommand {
     this.print(notices);
     return { pins, file, added, notices };
   }
-}
-
-async function readSource(source: string): Promise<Buffer> {
-  if (!isUrl(source)) return readInput(source);
-  const { fetchServerCertificate } = await import('../src/tls/server-certificate.ts');
-  return fetchServerCertificate(source);
 }

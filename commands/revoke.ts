@@ -1,10 +1,11 @@
 // `natspki revoke`: keeps the holder of a certificate out of servers, before it expires.
-import { string } from '@oclif/core/args';
-import { boolean } from '@oclif/core/flags';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { directoryFlag, given } from '../src/cli/flags.ts';
-import { lockoutLines, nextLines, revokedLines } from '../src/cli/revoke-result.ts';
-import { configurationFlag, configurationsHere, reloadFlag } from '../src/cli/rotate-flags.ts';
+import { configurationFlag, directoryFlag, reloadFlag } from '../src/cli/flags.ts';
+import { configurationsHere } from '../src/cli/input.ts';
+import { nextLines, revokeLines } from '../src/cli/revoke-result.ts';
+import { given } from '../src/given.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import {
   planRevocation,
@@ -13,7 +14,7 @@ import {
   revokeCertificates,
 } from '../src/pki/revocation.ts';
 import type { TlsContext } from '../src/tls/block.ts';
-import { type LockoutStep, lockOut, planLockout } from '../src/tls/lockout.ts';
+import { type Lockout, type LockoutStep, lockOut, planLockout } from '../src/tls/lockout.ts';
 import { Rollout } from '../src/tls/rollout.ts';
 
 /** Where certificates of a profile are asked for. */
@@ -35,7 +36,7 @@ export default class Revoke extends BaseCommand {
     'Out of every node of a cluster\nnatspki revoke alice --config nats-n1.conf --config nats-n2.conf',
   ];
   static override args = {
-    name: string({
+    name: Args.string({
       description: 'Certificates to revoke, with all that were issued under the name and are alive.',
       required: true,
       multiple: true,
@@ -46,20 +47,13 @@ export default class Revoke extends BaseCommand {
     dir: directoryFlag(),
     config: configurationFlag('Configuration of a server to lock them out of; repeatable.'),
     reload: reloadFlag('Afterwards send SIGHUP to this nats-server.'),
-    'dry-run': boolean({ description: 'Print the plan and change nothing.' }),
+    'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.' }),
   };
 
   async run() {
     const { args, flags } = await this.parse(Revoke);
-    const options = { directory: new PkiDirectory(flags.dir), names: args.name as unknown as string[] };
+    const options = { directory: new PkiDirectory(flags.dir), names: args.name };
     const configurations = flags.config ?? configurationsHere();
-    const lockout = ({ certificates, others }: RevocationPlan) => ({
-      configurations,
-      contexts: new Map(
-        [...others].flatMap(([profile, stay]) => contexts[profile].map((each) => [each, stay] as const)),
-      ),
-      out: new Set(certificates.map(({ pin }) => pin)),
-    });
     const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
     let steps: readonly LockoutStep[] = [];
     const plan = flags['dry-run']
@@ -67,15 +61,24 @@ export default class Revoke extends BaseCommand {
       : await revokeCertificates({
           ...options,
           lockOut: async (planned) => {
-            steps = await lockOut(lockout(planned));
+            steps = await lockOut(lockoutOf(planned, configurations));
           },
         });
-    if (flags['dry-run']) steps = planLockout(lockout(plan));
+    if (flags['dry-run']) steps = planLockout(lockoutOf(plan, configurations));
     else await rollout.reload();
     const { certificates, notices } = plan;
-    const names = new Map([...plan.others.values()].flat().map(({ name, pin }) => [pin as string, name]));
-    this.print([...revokedLines(certificates), ...lockoutLines(steps, names)]);
-    this.print([...rollout.report(), ...notices, ...nextLines(steps, flags)]);
+    this.print([...revokeLines(plan, steps), ...rollout.report(), ...notices, ...nextLines(steps, flags)]);
     return { directory: flags.dir, certificates, steps, reloaded: rollout.reloaded, notices };
   }
+}
+
+/** Says of whom a plan speaks to the configurations: the blocks that ask for such certificates, and who else stays. */
+function lockoutOf({ certificates, others }: RevocationPlan, configurations: readonly string[]): Lockout {
+  return {
+    configurations,
+    contexts: new Map(
+      [...others].flatMap(([profile, stay]) => contexts[profile].map((each) => [each, stay] as const)),
+    ),
+    out: new Set(certificates.map(({ pin }) => pin)),
+  };
 }

@@ -1,15 +1,25 @@
 // `natspki tls`: a tls block for any part of a server's configuration, printed or put into its file.
-import { string } from '@oclif/core/args';
+import * as Args from '@oclif/core/args';
+import * as Flags from '@oclif/core/flags';
 import { isKnownOption } from '../src/broker/options/known-option.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { given, withOptionalValue } from '../src/cli/flags.ts';
+import { directoryFlag, numberFlag, pathFlag, withOptionalValue } from '../src/cli/flags.ts';
 import { readInput } from '../src/cli/input.ts';
-import { tlsFlags } from '../src/cli/tls-flags.ts';
+import { given } from '../src/given.ts';
 import { writeTlsBlock } from '../src/tls/configuration-file.ts';
 import { pinsThere } from '../src/tls/lockout.ts';
 import { testWithNatsServer } from '../src/tls/nats-server-test.ts';
 import { parseContext, printWantedBlock, tlsContexts } from '../src/tls/wanted-block.ts';
 import { pinOf } from '../src/x509/pin.ts';
+
+const list = (description: string) =>
+  Flags.string({
+    description,
+    helpValue: 'NAME,NAME',
+    multiple: true,
+    multipleNonGreedy: true,
+    delimiter: ',',
+  });
 
 export default class Tls extends BaseCommand {
   static override summary = 'Print a tls block for a configuration, or put it there.';
@@ -23,13 +33,57 @@ export default class Tls extends BaseCommand {
     'For routes\nnatspki tls cluster --write nats.conf',
   ];
   static override args = {
-    context: string({
+    context: Args.string({
       description: `The block it stands in: ${tlsContexts.join(', ')}.`,
       required: true,
       ignoreStdin: true,
     }),
   };
-  static override flags = tlsFlags;
+  static override flags = {
+    dir: directoryFlag(),
+    name: Flags.string({ description: 'Certificate to serve instead of the usual one.', helpValue: 'NAME' }),
+    verify: Flags.boolean({ description: 'Clients must show a certificate.', exclusive: ['verify-and-map'] }),
+    'verify-and-map': Flags.boolean({
+      description: 'Clients must show a certificate, which names their user.',
+    }),
+    pin: Flags.string({
+      description: 'Certificates, requests or keys whose pins are let in.',
+      helpValue: 'FILE',
+      multiple: true,
+    }),
+    'min-version': Flags.option({
+      description: 'Lowest version of TLS: 1.2 or 1.3.',
+      helpValue: 'VERSION',
+      options: ['1.2', '1.3'] as const,
+    })(),
+    'cipher-suites': list("Cipher suites by Go's names."),
+    'curve-preferences': list('Curves, the preferred one first.'),
+    timeout: Flags.string({
+      description: 'Time for a handshake, in seconds or as a duration.',
+      helpValue: 'DURATION',
+      defaultHelp: async () => '2s',
+    }),
+    'handshake-first': Flags.string({
+      description: 'Shake hands before INFO; with auto or a duration, INFO comes after that much silence.',
+      helpValue: '[auto|DURATION]',
+    }),
+    'connection-rate-limit': numberFlag({
+      description: 'Handshakes in a second.',
+      helpValue: 'NUMBER',
+      minimum: 1,
+      maximum: 1_000_000,
+      example: 1000,
+    }),
+    write: pathFlag({
+      description:
+        'Put the block into this file; every other byte stays, and a definition that only the old block used becomes a comment.',
+      helpValue: 'FILE',
+    }),
+    check: Flags.boolean({
+      description: 'Write only what `nats-server -t` accepts, where there is a nats-server.',
+      dependsOn: ['write'],
+    }),
+  };
 
   async run() {
     const argv = withOptionalValue(this.argv, '--handshake-first', /^(auto|true|[\d.]+[a-zµ]+)/, 'true');
@@ -38,7 +92,11 @@ export default class Tls extends BaseCommand {
     const pins = [];
     for (const file of flags.pin ?? []) pins.push(pinOf(await readInput(file), file));
     const block = printWantedBlock({
-      ...{ context, directory: flags.dir, verify: flags.verify, verifyAndMap: flags['verify-and-map'], pins },
+      context,
+      directory: flags.dir,
+      verify: flags.verify,
+      verifyAndMap: flags['verify-and-map'],
+      pins,
       ...given({
         name: flags.name,
         minVersion: flags['min-version'],

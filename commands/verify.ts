@@ -1,6 +1,6 @@
 // `natspki verify`: everything that is wrong in a folder of certificates.
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { findingLines } from '../src/cli/findings.ts';
+import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
 import { directoryFlag } from '../src/cli/flags.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
 import { verifyDirectory } from '../src/pki/verification.ts';
@@ -21,19 +21,13 @@ export default class Verify extends BaseCommand {
     const directory = new PkiDirectory(flags.dir);
     const findings = await verifyDirectory(directory);
     const notices = directory.tellRecovery();
-    this.print(notices);
-    this.print(
-      findingLines(
-        findings.map((finding) => ({ ...finding, place: finding.file })),
-        this.terminal,
-      ),
-    );
     const wrong = findings.filter(({ severity }) => severity === undefined).length;
-    this.log(
-      wrong === 0
-        ? `${this.terminal.green('ok')}  ${flags.dir}: nothing wrong`
-        : `${flags.dir}: ${wrong} ${wrong === 1 ? 'finding' : 'findings'}`,
-    );
+    const counts = wrong === 0 ? [] : [counted(wrong, 'finding')];
+    this.print([
+      ...notices,
+      ...findingLines(findings, this.terminal),
+      summaryLine(flags.dir, counts, this.terminal),
+    ]);
     if (wrong > 0) process.exitCode = 1;
     return { directory: flags.dir, findings, notices };
   }

@@ -1,12 +1,18 @@
 // `natspki watch`: renews certificates when they are due, for as long as it runs.
+import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { given, parseWindow } from '../src/cli/flags.ts';
-import { authorityPassphrase } from '../src/cli/input.ts';
-import { configurationsHere } from '../src/cli/rotate-flags.ts';
-import { watchFlags } from '../src/cli/watch-flags.ts';
+import {
+  directoryFlag,
+  passphraseFileFlag,
+  prunePinsFlag,
+  rolloutFlags,
+  windowFlag,
+} from '../src/cli/flags.ts';
+import { configurationsHere } from '../src/cli/input.ts';
+import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import { logFailure, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
+import { given } from '../src/given.ts';
 import { PkiDirectory } from '../src/pki/directory.ts';
-import { authorityNeedsPassphrase } from '../src/pki/issue.ts';
 import { Renewer } from '../src/pki/renewer.ts';
 import { runRounds } from '../src/rounds.ts';
 import { Rollout } from '../src/tls/rollout.ts';
@@ -20,7 +26,17 @@ export default class Watch extends BaseCommand {
     'In the foreground, beside a running nats-server\nnatspki watch --reload nats.pid --verify tls://localhost:4222',
     'From cron: whatever expires within 30 days\nnatspki watch --once --due 30d',
   ];
-  static override flags = watchFlags();
+  static override flags = {
+    dir: directoryFlag(),
+    due: windowFlag({
+      description: 'Renew what expires within this time.',
+      defaultHelp: async () => 'the last third of its life',
+    }),
+    once: Flags.boolean({ description: 'Renew what is due now, and end; for cron.' }),
+    ...rolloutFlags(),
+    'prune-pins': prunePinsFlag(),
+    'passphrase-file': passphraseFileFlag(),
+  };
 
   async run() {
     const { flags } = await this.parse(Watch);
@@ -28,12 +44,13 @@ export default class Watch extends BaseCommand {
     const directory = new PkiDirectory(flags.dir);
     const logger = processLogger();
     const configurations = flags.config ?? configurationsHere();
-    const passphrase = await authorityPassphrase(directory.issuerPair.keyFile, flags, () =>
-      authorityNeedsPassphrase(directory),
-    );
+    const passphrase = await authorityPassphrase(directory, flags);
     const renewer = new Renewer({
-      ...{ directory, logger, prunePins: flags['prune-pins'], spread: once ? 0 : 0.1 },
-      ...given({ passphrase, dueMs: flags.due === undefined ? undefined : parseWindow(flags.due) }),
+      directory,
+      logger,
+      prunePins: flags['prune-pins'],
+      spread: once ? 0 : 0.1,
+      ...given({ passphrase, dueMs: flags.due }),
       audience: () => Rollout.prepare({ configurations, ...given({ reload, verify }) }),
     });
     await renewer.prepare();
@@ -46,7 +63,8 @@ export default class Watch extends BaseCommand {
         runRounds({
           round: () => renewer.round(),
           onFailure: (error, pauseMs) => logFailure(logger, error, pauseMs),
-          ...{ time: realTime, signal },
+          time: realTime,
+          signal,
         }),
       );
     }

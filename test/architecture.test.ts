@@ -25,7 +25,10 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
     rooms.map((room, index) => [room, { folders: [...belowBroker, ...rooms.slice(0, index)], packages: [] }]),
   ),
   'src/broker': { folders: [...belowBroker, ...rooms], packages: [] },
-  'src/cli': { folders: ['src'], packages: ['@oclif/core', 'inquirer'] },
+  'src/cli': {
+    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls'],
+    packages: ['@oclif/core', 'inquirer'],
+  },
   commands: {
     folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls', 'src/broker', ...rooms, 'src/cli'],
     packages: ['@oclif/core'],

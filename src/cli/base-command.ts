@@ -4,8 +4,11 @@ import { Command } from '@oclif/core/command';
 import { boolean } from '@oclif/core/flags';
 import type { NatspkiError } from '../errors.ts';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
-import { yesFlag } from './flags.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
+
+/** Makes `--yes`. */
+export const yesFlag = ({ hidden = false } = {}) =>
+  boolean({ char: 'y', description: 'Ask nothing, take the defaults.', hidden });
 
 /**
  * The class every command extends. `run` prints for people with `log` and `print` (silent with --json) and returns the

@@ -1,23 +1,8 @@
 // The table of certificates that list, init and issue print: names, what they are for, how much life is left, pin.
+import type { ListedCertificate } from '../pki/listing.ts';
 import { bar } from './progress.ts';
 import { type Column, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';
-
-/** What a row shows; certificates as they are listed fit. */
-export interface CertificateRow {
-  readonly name: string;
-  readonly profile: string;
-  readonly sans: readonly string[];
-  readonly keyType: string;
-  readonly issuer: string;
-  readonly notAfter: Date;
-  /** Whole days, negative when expired. */
-  readonly daysLeft: number;
-  /** Share of its life that is left, 1 to 0. */
-  readonly lifeLeft: number;
-  readonly due: boolean;
-  readonly pin: string;
-}
 
 const barWidth = 8;
 
@@ -26,18 +11,18 @@ const barWidth = 8;
  * @param wholePins puts pins below their rows where the terminal is too narrow for all of them, instead of cutting them
  */
 export function certificateLines(
-  rows: readonly CertificateRow[],
+  rows: readonly ListedCertificate[],
   terminal: Terminal,
   { wholePins = false } = {},
 ): string[] {
   const days = Math.max(...rows.map(({ daysLeft }) => String(daysLeft).length));
-  const left = ({ daysLeft, lifeLeft }: CertificateRow) => {
+  const left = ({ daysLeft, lifeLeft }: ListedCertificate) => {
     const full = Math.round(Math.min(1, Math.max(0, lifeLeft)) * barWidth);
     return `${bar(full, barWidth, terminal.unicode)} ${String(daysLeft).padStart(days)}d`;
   };
-  const urgency = ({ daysLeft, due }: CertificateRow, cell: string) =>
+  const urgency = ({ daysLeft, due }: ListedCertificate, cell: string) =>
     daysLeft < 0 ? terminal.red(cell) : due ? terminal.yellow(cell) : terminal.green(cell);
-  const columns: Column<CertificateRow>[] = [
+  const columns: Column<ListedCertificate>[] = [
     { header: 'NAME', value: ({ name }) => name, style: (_row, cell) => terminal.bold(cell), minimum: 12 },
     { header: 'PROFILE', value: ({ profile }) => profile, leaves: 2 },
     { header: 'SANS', value: ({ sans }) => sans.map(withoutKind).join(' ') || '-', minimum: 12, leaves: 4 },

@@ -1,24 +1,35 @@
 // How findings are printed, those of a folder of certificates and those of a configuration: a place, what is wrong
 // there, and under it what to type.
+import type { ConfProblem } from '../conf/error.ts';
+import type { Finding } from '../pki/verification.ts';
 import { printable, type Terminal } from './terminal.ts';
 
-export interface ShownFinding {
-  /** A file, or file:line:column. */
-  readonly place: string;
-  readonly message: string;
-  readonly hint?: string;
-  /** An error unless told otherwise. */
-  readonly severity?: 'error' | 'warning';
-  /** Shown behind the message, for those who look for it. */
-  readonly code?: string;
+/** Returns the lines of findings, in their order. */
+export function findingLines(
+  findings: readonly (Finding | ConfProblem)[],
+  { bold, cyan, dim, red, yellow }: Terminal,
+): string[] {
+  return findings.flatMap((finding) => {
+    const { message, hint, severity, code } = finding;
+    const level = severity === 'warning' ? yellow('warning:') : red('error:');
+    const name = code === undefined ? '' : ` ${dim(`[${code}]`)}`;
+    const line = `${bold(printable(placeOf(finding)))}: ${level} ${printable(message)}${name}`;
+    return hint === undefined ? [line] : [line, `  ${cyan('hint:')} ${printable(hint)}`];
+  });
 }
 
-/** Returns the lines of findings, in their order. */
-export function findingLines(findings: readonly ShownFinding[], terminal: Terminal): string[] {
-  return findings.flatMap(({ place, message, hint, severity = 'error', code }) => {
-    const level = severity === 'error' ? terminal.red('error:') : terminal.yellow('warning:');
-    const name = code === undefined ? '' : ` ${terminal.dim(`[${code}]`)}`;
-    const line = `${terminal.bold(printable(place))}: ${level} ${printable(message)}${name}`;
-    return hint === undefined ? [line] : [line, `  ${terminal.cyan('hint:')} ${printable(hint)}`];
-  });
+function placeOf(finding: Finding | ConfProblem): string {
+  if ('file' in finding) return finding.file;
+  const { file, line, column } = finding.position;
+  return `${file}:${line}:${column}`;
+}
+
+/** Sums up: what was looked at, and how much is wrong with it. */
+export function summaryLine(what: string, counts: readonly string[], { green }: Terminal): string {
+  return counts.length === 0 ? `${green('ok')}  ${what}: nothing wrong` : `${what}: ${counts.join(', ')}`;
+}
+
+/** `1 error`, `2 errors`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

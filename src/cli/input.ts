@@ -1,7 +1,7 @@
-// Reads what a command is pointed at: a file, stdin for `-`, a passphrase.
+// Finds and reads what a command is pointed at: a file, stdin for `-`, a server, the configurations of this folder.
+import { readdirSync } from 'node:fs';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { readFile } from '../files.ts';
-import { askSecret, mayAsk } from './prompts.ts';
 
 /** Far above any bundle of certificates. */
 const stdinLimit = 16 * 1024 * 1024;
@@ -11,9 +11,11 @@ export function inputName(source: string): string {
   return source === '-' ? 'stdin' : source;
 }
 
-/** Tells the URL of a server from the path of a file. */
-export function isUrl(source: string): boolean {
-  return /^[a-z]+:\/\//i.test(source);
+/** Reads a file, all of stdin for `-`, or of the URL of a server the certificate that it shows. */
+export async function readSource(source: string): Promise<Buffer> {
+  if (!/^[a-z]+:\/\//i.test(source)) return readInput(source);
+  const { fetchServerCertificate } = await import('../tls/server-certificate.ts');
+  return fetchServerCertificate(source);
 }
 
 /** Reads a file, or all of stdin for `-`; throws a NatspkiError that names it. */
@@ -21,36 +23,11 @@ export async function readInput(source: string): Promise<Buffer> {
   return source === '-' ? readStdin() : readFile(source);
 }
 
-/**
- * Returns the passphrase of a key that may have one: from --passphrase-file, else asked for on a terminal where it is
- * needed, else undefined (and whoever opens the key says so).
- */
-export async function authorityPassphrase(
-  keyFile: string,
-  flags: { readonly 'passphrase-file'?: string | undefined; readonly json?: boolean; readonly yes?: boolean },
-  isNeeded: () => Promise<boolean>,
-): Promise<string | undefined> {
-  const file = flags['passphrase-file'];
-  if (file !== undefined) return readPassphrase(file);
-  return mayAsk(flags) && (await isNeeded()) ? askSecret(`Passphrase of ${keyFile}`) : undefined;
-}
-
-/** Reads the first line of a file as a passphrase; throws when it is empty, not UTF-8 or not text. */
-export async function readPassphrase(file: string): Promise<string> {
-  const refuse = (what: string) =>
-    new NatspkiError('passphrase', `the first line of "${file}" ${what}, expected a passphrase`);
-  const bytes = await readFile(file);
-  const end = bytes.indexOf('\n');
-  let line: string;
-  try {
-    line = new TextDecoder('utf-8', { fatal: true }).decode(end === -1 ? bytes : bytes.subarray(0, end));
-  } catch {
-    throw refuse('is not UTF-8');
-  }
-  line = line.replace(/\r$/, '');
-  if (line === '') throw refuse('is empty');
-  if (/\p{Cc}/u.test(line)) throw refuse('has a control character');
-  return line;
+/** Lists what `init` has written here: the configuration of a server, or of each node of a cluster. */
+export function configurationsHere(): string[] {
+  const files = readdirSync('.', { withFileTypes: true }).filter((entry) => !entry.isDirectory());
+  const names = files.map(({ name }) => name).filter((name) => /^nats(-.+)?\.conf$/.test(name));
+  return names.sort().map((name) => `./${name}`);
 }
 
 async function readStdin(): Promise<Buffer> {

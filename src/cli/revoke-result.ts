@@ -1,45 +1,33 @@
 // What `revoke` prints: who is locked out, and what each configuration says of it.
+import type { RevocationPlan } from '../pki/revocation.ts';
+import type { LockoutStep } from '../tls/lockout.ts';
+import type { Pin } from '../x509/pin.ts';
 
-interface Revoked {
-  readonly name: string;
-  readonly profile: string;
-  readonly notAfter: Date;
-  readonly pin: string;
+/** Returns a line a certificate and a line a block. */
+export function revokeLines(plan: RevocationPlan, steps: readonly LockoutStep[]): string[] {
+  const names = new Map([...plan.others.values()].flat().map(({ name, pin }) => [pin, name]));
+  return [
+    ...plan.certificates.map(
+      ({ name, profile, notAfter, pin }) =>
+        `revoke  ${name}: ${profile}, until ${notAfter.toISOString().slice(0, 10)}, pin ${pin}`,
+    ),
+    ...steps.map((step) => lockoutLine(step, names)),
+  ];
 }
 
-interface Step {
-  readonly file: string;
-  readonly block: string;
-  readonly action: 'remove' | 'pin' | 'none';
-  readonly pins: readonly string[];
-}
-
-/** Returns a line a certificate. */
-export function revokedLines(certificates: readonly Revoked[]): string[] {
-  return certificates.map(
-    ({ name, profile, notAfter, pin }) =>
-      `revoke  ${name}: ${profile}, until ${notAfter.toISOString().slice(0, 10)}, pin ${pin}`,
-  );
-}
-
-/**
- * Returns a line a block.
- * @param names of those who are let in, by their pins
- */
-export function lockoutLines(steps: readonly Step[], names: ReadonlyMap<string, string>): string[] {
-  return steps.map(({ file, block, action, pins }) => {
-    if (action === 'none') return `keep    ${file}: ${block} does not let them in`;
-    if (action === 'remove')
-      return `edit    ${file}: ${block} loses ${pins.length === 1 ? '1 pin' : `${pins.length} pins`}`;
-    const admitted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
-    const whom = admitted.length === 0 ? 'nobody' : `by their pins only ${listed(admitted)}`;
-    return `edit    ${file}: ${block} lets in ${whom} from now on`;
-  });
+/** @param names of those who are let in, by their pins */
+function lockoutLine({ file, block, action, pins }: LockoutStep, names: ReadonlyMap<Pin, string>): string {
+  if (action === 'none') return `keep    ${file}: ${block} does not let them in`;
+  if (action === 'remove')
+    return `edit    ${file}: ${block} loses ${pins.length === 1 ? '1 pin' : `${pins.length} pins`}`;
+  const admitted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
+  const whom = admitted.length === 0 ? 'nobody' : `by their pins only ${listed(admitted)}`;
+  return `edit    ${file}: ${block} lets in ${whom} from now on`;
 }
 
 /** Says what to do next, where that is something. */
 export function nextLines(
-  steps: readonly Step[],
+  steps: readonly LockoutStep[],
   { reload, 'dry-run': dryRun }: { readonly reload?: string | undefined; readonly 'dry-run': boolean },
 ): string[] {
   const changed = steps.some(({ action }) => action !== 'none');

@@ -1,11 +1,8 @@
 // What `rotate` prints: a plan, or what was made, told and served.
-import { type CertificateRow, certificateLines } from './certificate-table.ts';
+import type { Made } from '../pki/leaf.ts';
+import { describeStep, type RotationPlan } from '../pki/rotation.ts';
+import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
-
-export interface RotateResult {
-  readonly certificates: readonly CertificateRow[];
-  readonly notices: readonly string[];
-}
 
 /** What a rotation was asked to do to authorities. */
 export interface RotateVerbs {
@@ -15,13 +12,14 @@ export interface RotateVerbs {
 }
 
 /** Returns a plan, a line a step and a line for all that is left as it is. */
-export function planLines(steps: readonly string[], left: readonly string[]): string[] {
-  return [...steps, ...left, ...(steps.length === 0 ? ['nothing to do'] : [])].map(printable);
+export function planLines({ steps, left }: RotationPlan): string[] {
+  const nothing = steps.length === 0 ? ['nothing to do'] : [];
+  return [...steps.map(describeStep), ...left, ...nothing].map(printable);
 }
 
 /** Returns the certificates that were made, what servers were told, remarks, and what to do next. */
 export function rotateLines(
-  { certificates, notices }: RotateResult,
+  { certificates, notices }: Made,
   told: readonly string[],
   verbs: RotateVerbs,
   terminal: Terminal,

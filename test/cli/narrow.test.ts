@@ -1,7 +1,9 @@
 // What is printed on a terminal that is narrower than usual, such as a pane of a split screen.
 import { describe, expect, it } from 'vitest';
-import { type CertificateRow, certificateLines } from '../../src/cli/certificate-table.ts';
+import { certificateLines } from '../../src/cli/certificate-table.ts';
 import { terminalOf } from '../../src/cli/terminal.ts';
+import type { ListedCertificate } from '../../src/pki/listing.ts';
+import type { Pin } from '../../src/x509/pin.ts';
 import { natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -10,7 +12,7 @@ const folder = testFolder('narrow');
 const terminal = (columns: number) =>
   terminalOf({ isTTY: true, columns }, { NO_COLOR: '1', LANG: 'C.UTF-8' });
 
-const row: CertificateRow = {
+const row: ListedCertificate = {
   name: 'a-server-of-a-cluster',
   profile: 'retired-authority',
   sans: ['dns:n1.example.com', 'ip:10.0.0.1'],
@@ -20,7 +22,10 @@ const row: CertificateRow = {
   daysLeft: 364,
   lifeLeft: 1,
   due: false,
-  pin: 'ab'.repeat(32),
+  serial: '01',
+  notBefore: new Date('2026-01-01T00:00:00Z'),
+  certificateFile: 'certs/a-server-of-a-cluster-cert.pem',
+  pin: 'ab'.repeat(32) as Pin,
 };
 
 describe('on a narrow terminal', () => {

@@ -5,7 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { brokerFlags } from '../../src/cli/broker-flags.ts';
+import Broker from '../../commands/broker.ts';
 import { bin, natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
@@ -220,7 +220,7 @@ describe('the flags of natspki broker', () => {
     const own = ['as-nats-server', 'ignore-unsupported'];
     const withoutHelp = takenFlags.filter((name) => name !== 'help');
     expect(
-      Object.keys(brokerFlags)
+      Object.keys(Broker.flags)
         .filter((name) => !own.includes(name))
         .sort(),
     ).toEqual(withoutHelp.sort());

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextSteps } from '../../src/cli/next-steps.ts';
+import { nextSteps } from '../../src/cli/init-result.ts';
 
 const commands = (settings: Partial<Parameters<typeof nextSteps>[0]>) =>
   nextSteps({
