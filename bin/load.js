@@ -1,10 +1,10 @@
-// What the launchers share: loads the bundled program, and runs it.
+// Loads and runs the bundled program, for the launchers.
 const { statSync } = require('node:fs');
 const { enableCompileCache } = require('node:module');
 const { homedir } = require('node:os');
 const { dirname, join } = require('node:path');
 
-/** Runs one command line (without node and script); process.exitCode says how it ended. */
+/** Runs one command line (without `node` and the script) and sets process.exitCode. */
 exports.run = async (argv) => {
   useCompileCache();
   const program = await import('../dist/bundle/program.js').catch((error) => {
@@ -17,8 +17,8 @@ exports.run = async (argv) => {
 };
 
 /**
- * Lets Node (22 and newer) keep the compiled program in the user's cache folder. Node runs what it finds in a compile
- * cache, so its default, a folder below the system's temporary one, is not safe: another user may have made that.
+ * Has Node (22 and newer) cache the compiled program in the user's cache folder. Node executes what it finds in a compile
+ * cache. Its default folder, below the system's temporary one, is therefore unsafe: another user may have created it.
  */
 function useCompileCache() {
   const home = homedir();
@@ -27,6 +27,6 @@ function useCompileCache() {
     const own = process.getuid === undefined || (uid === process.getuid() && (mode & 0o022) === 0);
     if (own) enableCompileCache?.(join(home, '.cache', 'natspki', 'compile-cache'));
   } catch {
-    // Without a home folder the program is compiled at every start.
+    // Without a home folder, Node compiles the program at every start.
   }
 }

@@ -1,4 +1,4 @@
-// A step of the build: writes oclif.manifest.json, which spares every start the loading of all commands.
+// A step of the build: writes oclif.manifest.json, so that a start does not have to load every command.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Plugin } from '@oclif/core';

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Makes a checkout ready to run: installs from the lock file and builds, each only when something changed.
+// Prepares a checkout: installs from the lock file and builds, each only if its inputs have changed.
 const { spawnSync } = require('node:child_process');
 const { createHash } = require('node:crypto');
 const { existsSync, readdirSync, readFileSync, writeFileSync } = require('node:fs');

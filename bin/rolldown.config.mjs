@@ -1,6 +1,6 @@
-// A step of the build: bundles the program into few files, since each file that Node loads costs as much as a small
-// command. Writes dist/bundle: the program, a file for each command, what they share, and the licences of the packages
-// that went in.
+// A step of the build: bundles the program into a few files, because each file that Node loads costs as much as a small
+// command. Writes to dist/bundle the program, a file for each command, shared chunks, and the licences of the bundled
+// packages.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -8,7 +8,7 @@ import { defineConfig } from 'rolldown';
 const root = join(import.meta.dirname, '..');
 const commands = readdirSync(join(root, 'commands')).map((file) => basename(file, '.ts'));
 
-/** Packages that few commands need, and late, or that load files of their own by path. */
+/** Packages that few commands need, or that load their own files by path. */
 const external = ['inquirer', 'bcryptjs', 'prom-client', '@nats-io/nkeys'];
 
 export default defineConfig({
@@ -25,12 +25,12 @@ export default defineConfig({
     dir: 'dist/bundle',
     chunkFileNames: 'shared/[name].js',
     minify: true,
-    // An error's name is part of what users see.
+    // Keeps the names of error classes, which stack traces show.
     keepNames: true,
   },
 });
 
-/** Collects the licence of each package that goes in, as LICENSES.txt. */
+/** Writes the licence of each bundled package to LICENSES.txt. */
 function licences() {
   return {
     name: 'licences',

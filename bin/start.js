@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// `npm start`: certificates and nats.conf where there are none yet, then the bundled broker on them, and what to type to
-// connect to it.
+// `npm start`: creates certificates and nats.conf if there are none, starts the bundled broker on them, and prints commands
+// that connect to it.
 const { spawn, spawnSync } = require('node:child_process');
 const { existsSync } = require('node:fs');
 const { join } = require('node:path');
@@ -20,7 +20,7 @@ function documentIn(text) {
   }
 }
 
-/** Answers where clients connect, with the certificates of ./certs where the broker speaks TLS. */
+/** Returns the flags of the nats CLI for a URL of the broker; with TLS, they name the certificates of ./certs. */
 function clientFlags(url) {
   if (!url.startsWith('tls:')) return `-s ${url}`;
   const listed = spawnSync(process.execPath, [run, 'list', '--json'], { encoding: 'utf8' }).stdout;
@@ -28,7 +28,7 @@ function clientFlags(url) {
   const client = certificates.find(({ profile }) => profile === 'client');
   const names = certificates.find(({ profile }) => profile === 'server')?.sans ?? [];
   const { hostname, port } = new URL(url);
-  // Made for other hosts, a certificate does not let anybody connect to the address that is listened on.
+  // The address that the broker listens on may not be in its certificate: use a host that is.
   const other = names.find((name) => name.startsWith('dns:') && !name.includes('*'))?.slice('dns:'.length);
   const host = other === undefined || names.includes(`ip:${hostname}`) ? hostname : other;
   const pair = client && ` --tlscert ${client.certificateFile} --tlskey ${client.keyFile}`;
@@ -55,7 +55,7 @@ Ready to paste, in another terminal:
 
 `);
 });
-// The terminal sends Ctrl-C to the broker as well; a signal to npm reaches only this process.
+// The terminal sends SIGINT to the broker as well, but a signal to npm reaches only this process.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => broker.kill(signal));
 broker.on('close', (code, signal) => {
   const error = documentIn(printed)?.error;

@@ -1,4 +1,4 @@
-// `natspki broker`: the bundled broker, with nats-server's flags.
+// `natspki broker`: runs the bundled broker, with nats-server's flags.
 import * as Flags from '@oclif/core/flags';
 import { checkConfiguration } from '../src/broker/options/check.ts';
 import { brokerFlags } from '../src/broker/options/command-line.ts';
@@ -12,16 +12,16 @@ import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
 
 const monitorPort = { helpValue: 'PORT', minimum: -1, maximum: 65_535, example: 8222 };
 
-/** Its flags are nats-server's, under their longest names; nats-server-flags.ts puts other spellings into these. */
+/** The flags have nats-server's longest names; nats-server-flags.ts rewrites its other spellings to these. */
 export default class Broker extends BaseCommand {
   static override summary = 'Run the bundled NATS broker.';
   static override usage = 'broker [-c FILE] [-a HOST] [-p PORT] [FLAGS]';
   static override description =
-    "Takes nats-server's flags, with one dash or two, and its configuration. It notices changed certificates and configuration by itself. SIGHUP reloads, SIGUSR1 reopens the log, SIGUSR2 lets clients go one by one, SIGINT and SIGTERM stop.";
+    "Takes nats-server's flags, with one dash or two, and its configuration. It reloads certificates and configuration when they change. SIGHUP reloads them too, SIGUSR1 reopens the log, SIGUSR2 starts lame duck mode, SIGINT and SIGTERM stop the broker.";
   static override examples = [
     'With the configuration of `natspki init`\nnatspki broker -c nats.conf',
-    'On any free port of this machine, with debug and protocol traces\nnatspki broker -a 127.0.0.1 -p -1 -DV',
-    'Reload a running one\nnatspki broker --signal reload=nats.pid',
+    'On a free port of this machine, with debug and protocol traces\nnatspki broker -a 127.0.0.1 -p -1 -DV',
+    'Make a running broker reload\nnatspki broker --signal reload=nats.pid',
   ];
   static override flags = {
     config: Flags.string({ char: 'c', description: 'Configuration file.', helpValue: 'FILE' }),
@@ -34,7 +34,7 @@ export default class Broker extends BaseCommand {
     }),
     port: numberFlag({
       char: 'p',
-      description: 'Port for clients, -1 for any free one.',
+      description: 'Port for clients; -1 for a free one.',
       helpValue: 'PORT',
       minimum: -1,
       maximum: 65_535,
@@ -45,7 +45,7 @@ export default class Broker extends BaseCommand {
     http_port: numberFlag({
       ...monitorPort,
       char: 'm',
-      description: 'Port for monitoring over HTTP, -1 for any free one.',
+      description: 'Port for monitoring over HTTP; -1 for a free one.',
     }),
     https_port: numberFlag({
       ...monitorPort,
@@ -53,7 +53,7 @@ export default class Broker extends BaseCommand {
       description: 'Port for monitoring over HTTPS, with the certificate of the client port.',
     }),
     client_advertise: Flags.string({
-      description: 'Host and port that clients are told.',
+      description: 'Host and port to advertise to clients.',
       helpValue: 'HOST:PORT',
     }),
     pid: Flags.string({ char: 'P', description: 'File for the process id.', helpValue: 'FILE' }),
@@ -67,46 +67,46 @@ export default class Broker extends BaseCommand {
       helpValue: 'SIGNAL=PID|FILE',
     }),
     log: Flags.string({ char: 'l', description: 'File to log to instead of stderr.', helpValue: 'FILE' }),
-    logtime: Flags.boolean({ char: 'T', description: 'Begin log lines with the time.', allowNo: true }),
+    logtime: Flags.boolean({ char: 'T', description: 'Start log lines with the time.', allowNo: true }),
     logtime_utc: Flags.boolean({ description: 'Log times in UTC.', allowNo: true }),
     debug: Flags.boolean({
       char: 'D',
-      description: 'Log what is of interest when looking for a fault.',
+      description: 'Log debugging output.',
       allowNo: true,
     }),
-    trace: Flags.boolean({ char: 'V', description: 'Log the protocol.', allowNo: true }),
-    DV: Flags.boolean({ helpLabel: '-DV', description: 'Both of these.', allowNo: true }),
+    trace: Flags.boolean({ char: 'V', description: 'Log the protocol messages.', allowNo: true }),
+    DV: Flags.boolean({ helpLabel: '-DV', description: 'Debug and trace.', allowNo: true }),
     max_traced_msg_len: numberFlag({
-      description: 'Bytes of a message that --trace shows, 0 for all.',
+      description: 'Bytes of a message that --trace shows; 0 for all.',
       helpValue: 'BYTES',
       minimum: 0,
       maximum: 2 ** 31,
       example: 256,
     }),
-    user: Flags.string({ description: 'User that clients must give.', helpValue: 'USER' }),
-    pass: Flags.string({ description: 'Password that clients must give.', helpValue: 'PASSWORD' }),
-    auth: Flags.string({ description: 'Token that clients must give.', helpValue: 'TOKEN' }),
+    user: Flags.string({ description: 'User that clients must log in with.', helpValue: 'USER' }),
+    pass: Flags.string({ description: 'Password that clients must log in with.', helpValue: 'PASSWORD' }),
+    auth: Flags.string({ description: 'Token that clients must log in with.', helpValue: 'TOKEN' }),
     tls: Flags.boolean({ description: 'TLS without client certificates.', allowNo: true }),
     tlscert: Flags.string({ description: 'Server certificate.', helpValue: 'FILE' }),
     tlskey: Flags.string({ description: 'Its private key.', helpValue: 'FILE' }),
     tlsverify: Flags.boolean({ description: 'TLS with client certificates.', allowNo: true }),
     tlscacert: Flags.string({
-      description: 'Authorities that client certificates may come from.',
+      description: 'Authorities that may sign client certificates.',
       helpValue: 'FILE',
     }),
-    cluster: Flags.string({ description: 'URL that other servers connect to.', helpValue: 'URL' }),
+    cluster: Flags.string({ description: 'URL to accept routes on.', helpValue: 'URL' }),
     cluster_name: Flags.string({ description: 'Name of the cluster.', helpValue: 'NAME' }),
     cluster_advertise: Flags.string({
-      description: 'Host and port that other servers are told.',
+      description: 'Host and port to advertise to other servers.',
       helpValue: 'HOST:PORT',
     }),
     routes: Flags.string({
-      description: 'URLs of other servers, with commas between them.',
+      description: 'URLs of other servers, separated by commas.',
       helpValue: 'URLS',
     }),
-    no_advertise: Flags.boolean({ description: 'Tell clients of no other servers.', allowNo: true }),
+    no_advertise: Flags.boolean({ description: 'Advertise no other servers to clients.', allowNo: true }),
     connect_retries: numberFlag({
-      description: 'Further tries to reach a server that others tell of.',
+      description: 'Retries to connect to a server that another one advertises.',
       helpValue: 'NUMBER',
       minimum: 0,
       maximum: 1_000_000,
@@ -115,12 +115,12 @@ export default class Broker extends BaseCommand {
     }),
     'ignore-unsupported': Flags.boolean({
       default: false,
-      description: 'Warn of configuration that only nats-server has, instead of refusing it.',
+      description: 'Warn about options that only nats-server supports, instead of rejecting them.',
     }),
-    // What bin/nats-server adds.
+    // Set by bin/nats-server.
     'as-nats-server': Flags.boolean({ hidden: true }),
-    version: Flags.boolean({ char: 'v', description: 'Version of the broker.' }),
-    help_tls: Flags.boolean({ description: 'Cipher suites and curves for a tls block.' }),
+    version: Flags.boolean({ char: 'v', description: 'Print the version of the broker.' }),
+    help_tls: Flags.boolean({ description: 'Print the cipher suites and curves for a tls block.' }),
   };
 
   async run() {
@@ -148,14 +148,14 @@ export default class Broker extends BaseCommand {
 
   #version(asNatsServer: boolean) {
     const { version } = this.config;
-    // For those who parse what nats-server says: still a semantic version.
+    // The suffix keeps it a semantic version, for programs that parse nats-server's output.
     this.log(asNatsServer ? `nats-server: v${version}+natspki` : `natspki broker: v${version}`);
     return { version };
   }
 
   async #check(config: string | undefined, options: ReadOptions, asNatsServer: boolean) {
     if (config === undefined)
-      throw new UsageError('-t checks a configuration, and none is named', 'natspki broker -t -c nats.conf');
+      throw new UsageError('-t needs a configuration file', 'natspki broker -t -c nats.conf');
     throwOnErrors(await checkConfiguration(config, options));
     const line = `configuration file ${config} is valid`;
     if (asNatsServer) this.logToStderr(`nats-server: ${line}`);

@@ -1,20 +1,20 @@
-// `natspki check`: what is wrong with a configuration, before a server is started with it.
+// `natspki check`: finds errors in a configuration before a server starts with it.
 import * as Args from '@oclif/core/args';
 import { checkConfiguration } from '../src/broker/options/check.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
 
 export default class Check extends BaseCommand {
-  static override summary = 'Find what is wrong with a configuration and the files it names.';
+  static override summary = 'Find errors in a configuration and the files it names.';
   static override usage = 'check CONFIG [--json]';
   static override description =
-    'Reads the file as the bundled broker and nats-server do, and the certificates and keys it names. Lists everything with file:line:column: errors, where nats-server would refuse or ignore what stands there, and where best practices are left, each warning under a name of its own. Exits with 1 when there is an error. Relative paths start here, as they do for a server started here.';
+    'Reads the file as the bundled broker and nats-server do, with the certificates and keys it names. Lists every problem with file:line:column: errors, what nats-server would reject or ignore, and departures from best practice, where each warning has a name. Exits with 1 when there is an error. Relative paths start in the current folder, as for a server that starts there.';
   static override examples = [
-    'Before a server is started\nnatspki check nats.conf',
+    'Before a server starts\nnatspki check nats.conf',
     'For a script\nnatspki check nats.conf --json',
   ];
   static override args = {
-    config: Args.string({ description: 'A configuration file.', required: true, ignoreStdin: true }),
+    config: Args.string({ description: 'Configuration file.', required: true, ignoreStdin: true }),
   };
 
   async run() {

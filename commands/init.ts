@@ -1,4 +1,4 @@
-// `natspki init`: from an empty folder to an authority, certificates and a configuration that a server starts with.
+// `natspki init`: creates an authority, certificates and a configuration that a server starts with; or imports them.
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand, yesFlag } from '../src/cli/base-command.ts';
 import {
@@ -28,45 +28,46 @@ import {
 } from '../src/server-configuration.ts';
 
 export default class Init extends BaseCommand {
-  static override summary = 'Make an authority, first certificates and a configuration.';
+  static override summary = 'Create an authority, the first certificates and a configuration.';
   static override usage = 'init [--template NAME] [--host HOST...] [--client NAME...] [--yes] [--json]';
   static override description =
-    'Certificates for a server, its routes and clients. On a terminal it asks for what the flags leave open. An authority or a configuration that exists is left alone.';
+    'Issues certificates for a server, its routes and its clients, and writes a configuration that uses them. On a terminal, it asks for whatever the flags leave open. It never replaces an existing authority or configuration without --force.';
   static override examples = [
     'Ready to run on this machine\nnatspki init --yes',
     'Two names for the server, users alice and bob\nnatspki init --yes --template verify-and-map --host nats.example.com 10.0.0.1 --client alice bob',
-    'A cluster of three\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
-    "The root's key can be taken away afterwards\nnatspki init --yes --intermediate",
-    'Take over what openssl, mkcert or easy-rsa made\nnatspki init --import ./old-certs',
+    'A cluster of three servers\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
+    "An intermediate, so that the root's key can be kept offline\nnatspki init --yes --intermediate",
+    'Import what openssl, mkcert or easy-rsa created\nnatspki init --import ./old-certs',
   ];
   static override flags = {
     dir: directoryFlag(),
     config: pathFlag({
       char: 'c',
-      description: 'Configuration file to write; for nodes nats-NODE.conf beside it.',
+      description: 'Configuration file to write; with --node, nats-NODE.conf beside it for each node.',
       helpValue: 'FILE',
       default: './nats.conf',
     }),
     template: Flags.option({
-      description: `Kind of configuration: ${templateNames.join(', ')}.`,
+      description: `Template of the configuration: ${templateNames.join(', ')}.`,
       helpValue: 'NAME',
       options: templateNames,
       defaultHelp: async () => 'verify, or cluster with --node',
     })(),
     host: Flags.string({
-      description: 'DNS names and addresses of the server.',
+      description: 'DNS names and IP addresses of the server.',
       helpValue: 'HOST',
       multiple: true,
       defaultHelp: async () => 'localhost, 127.0.0.1, ::1 and the name of this host',
     }),
     client: Flags.string({
-      description: 'Clients to make certificates for.',
+      description: 'Clients to issue certificates for.',
       helpValue: 'NAME',
       multiple: true,
       defaultHelp: async () => 'client',
     }),
     node: Flags.string({
-      description: 'Cluster nodes; each gets a server and a route certificate and a configuration file.',
+      description:
+        'Cluster nodes; each gets a server certificate, a route certificate and a configuration file.',
       helpValue: 'NAME=HOST[,HOST]',
       multiple: true,
     }),
@@ -82,7 +83,7 @@ export default class Init extends BaseCommand {
     }),
     'ca-days': daysFlag('Days until the authority expires.', 3650),
     intermediate: Flags.boolean({
-      description: "Have an intermediate sign the certificates, so that the root's key can be taken away.",
+      description: "Have an intermediate sign the certificates, so that the root's key can be kept offline.",
       allowNo: true,
     }),
     'intermediate-days': numberFlag({
@@ -96,10 +97,10 @@ export default class Init extends BaseCommand {
     }),
     days: daysFlag('Days until the certificates expire.', 365),
     'key-type': keyTypeFlag(),
-    'passphrase-file': passphraseFileFlag('encrypts it'),
+    'passphrase-file': passphraseFileFlag('encrypts the key'),
     yes: yesFlag(),
     import: pathFlag({
-      description: 'Take over an authority and what it signed from this folder instead; repeatable.',
+      description: 'Import an authority and the certificates it signed from this folder instead; repeatable.',
       helpValue: 'DIR',
       multiple: true,
       multipleNonGreedy: true,
@@ -119,7 +120,7 @@ export default class Init extends BaseCommand {
       ],
     }),
     force: Flags.boolean({
-      description: 'Replace an authority and configuration that exist; old pairs go to the archive.',
+      description: 'Replace an existing authority and configuration; the old pairs go to the archive.',
     }),
   };
 
@@ -144,7 +145,7 @@ export default class Init extends BaseCommand {
       printValue,
     );
     if (!flags.force) refuseExistingConfigurations(files);
-    const { certificates, notices } = await withProgress('making keys and certificates', (progress) =>
+    const { certificates, notices } = await withProgress('generating keys and certificates', (progress) =>
       initialize({
         ...answers,
         directory,

@@ -1,21 +1,22 @@
-// `natspki inspect`: what a file of X.509 material holds, or what a server shows, for people and for monitoring.
+// `natspki inspect`: shows the contents of a file of X.509 material, or the certificate that a server presents.
 import * as Args from '@oclif/core/args';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { detailLines, formatTime } from '../src/cli/details.ts';
 import { windowFlag } from '../src/cli/flags.ts';
 import { inputName, readSource } from '../src/cli/input.ts';
+import { formatDuration } from '../src/duration.ts';
 import { NatspkiError } from '../src/errors.ts';
 import { inspect } from '../src/pki/inspection.ts';
 
 export default class Inspect extends BaseCommand {
-  static override summary = 'Show what a certificate, request, key, bundle, CRL or server holds.';
+  static override summary = "Show a certificate, request, key, bundle or CRL, or a server's certificate.";
   static override usage = 'inspect FILE|URL... [--expires-within WINDOW] [--json]';
   static override description =
-    'Reads PEM, with any number of blocks, and DER. Private values are never shown. Of a server it shows the certificate, whoever signed it, and logs in nowhere: tls:// and nats:// for NATS, https:// and wss:// for the others.';
+    'Reads PEM, with any number of blocks, and DER. It never shows private values. For a URL, it shows the certificate that the server presents, trusted or not, and does not log in: tls:// and nats:// are for NATS servers, https:// and wss:// for others.';
   static override examples = [
     'A certificate\nnatspki inspect certs/server-cert.pem',
     'Every authority of a trust bundle, as JSON\nnatspki inspect certs/ca.pem --json',
-    'What a running server shows; for monitoring, exit with 1 when it expires within two weeks\nnatspki inspect tls://localhost:4222 --expires-within 14d',
+    'The certificate of a running server; for monitoring, exit with 1 when it expires within two weeks\nnatspki inspect tls://localhost:4222 --expires-within 14d',
   ];
   static override args = {
     file: Args.string({
@@ -27,7 +28,7 @@ export default class Inspect extends BaseCommand {
   };
   static override flags = {
     'expires-within': windowFlag({
-      description: 'Exit with 1 when one of the certificates expires within this time: 30d, 2w, 12h.',
+      description: 'Exit with 1 when a certificate expires within this time: 30d, 2w, 12h.',
     }),
   };
 
@@ -51,15 +52,15 @@ export default class Inspect extends BaseCommand {
       ),
     );
     for (const { file, subject, notAfter } of expiring)
-      this.report(expiry(inputName(file), subject, notAfter));
+      this.report(expiry(inputName(file), subject, notAfter, window ?? 0));
     return window === undefined ? { files } : { files, expiring };
   }
 }
 
-function expiry(source: string, subject: string, notAfter: Date): NatspkiError {
+function expiry(source: string, subject: string, notAfter: Date, windowMs: number): NatspkiError {
   const verb = notAfter.getTime() <= Date.now() ? 'expired' : 'expires';
   const time = formatTime(notAfter);
   return new NatspkiError('expires-soon', `${source}: certificate ${subject} ${verb} on ${time}`, {
-    hint: 'natspki rotate --due, and tell the server with --reload',
+    hint: `\`natspki rotate --due ${formatDuration(windowMs)} --reload PIDFILE\` renews it`,
   });
 }

@@ -1,4 +1,4 @@
-// `natspki issue`: certificates for servers, routes, clients, gateways and leaf nodes, one or many in a call.
+// `natspki issue`: issues certificates for servers, routes, clients, gateways and leaf nodes.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
@@ -14,14 +14,14 @@ import { type ProfileName, parseProfile, profileNames } from '../src/pki/profile
 import { parseSan, type San } from '../src/x509/name.ts';
 
 export default class Issue extends BaseCommand {
-  static override summary = 'Issue certificates, one or many in a call.';
+  static override summary = 'Issue one or more certificates.';
   static override usage = 'issue PROFILE NAME... [--san KIND:VALUE]... [--days DAYS] [--csr FILE] [--json]';
   static override description =
-    'A server certificate is for serverAuth, a client certificate for clientAuth, route, gateway and leafnode for both. Without --san a server carries its NAME; a client NAME becomes the user NAME under verify_and_map.';
+    'A server certificate has the usage serverAuth, a client certificate clientAuth, and one for a route, gateway or leaf node both. Without --san, a certificate for a server is valid for its NAME. Under verify_and_map, the client NAME is the user NAME.';
   static override examples = [
-    'A client\nnatspki issue client alice',
-    'A server with two names and an address\nnatspki issue server n1 --san dns:n1.example.com --san ip:10.0.0.1',
-    'Sign a request; the private key stays where it was made\nnatspki issue client alice --csr alice.csr',
+    'A client certificate\nnatspki issue client alice',
+    'A server certificate for a DNS name and an IP address\nnatspki issue server n1 --san dns:n1.example.com --san ip:10.0.0.1',
+    'Sign a certificate request; the private key stays where it was generated\nnatspki issue client alice --csr alice.csr',
   ];
   static override args = {
     profile: Args.custom<ProfileName>({ parse: async (text) => parseProfile(text) })({
@@ -30,7 +30,7 @@ export default class Issue extends BaseCommand {
       ignoreStdin: true,
     }),
     name: Args.string({
-      description: 'Name of the certificate and of its files.',
+      description: 'Name of the certificate and its files.',
       required: true,
       multiple: true,
       ignoreStdin: true,
@@ -44,17 +44,17 @@ export default class Issue extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
-    days: daysFlag('Days until it expires.', 365),
+    days: daysFlag('Days until the certificate expires.', 365),
     'key-type': keyTypeFlag(),
     csr: pathFlag({
-      description: 'Sign this PKCS#10 request instead of making a key.',
+      description: 'Sign this PKCS#10 request instead of generating a key.',
       helpValue: 'FILE',
       exclusive: ['key-type'],
     }),
-    out: pathFlag({ description: 'Folder for the files, --dir unless given.', helpValue: 'DIR' }),
+    out: pathFlag({ description: 'Folder for the files; --dir by default.', helpValue: 'DIR' }),
     'passphrase-file': passphraseFileFlag(),
     force: Flags.boolean({
-      description: 'Replace certificates that exist; the old pairs go to the archive.',
+      description: 'Replace existing certificates; the old pairs go to the archive.',
     }),
   };
 

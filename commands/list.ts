@@ -1,4 +1,4 @@
-// `natspki list`: a folder's certificates as a table, for people, cron and monitoring.
+// `natspki list`: prints the certificates of a folder as a table, for users, cron and monitoring.
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { certificateLines } from '../src/cli/certificate-table.ts';
@@ -11,17 +11,17 @@ import { listCertificates } from '../src/pki/listing.ts';
 export default class List extends BaseCommand {
   static override summary = 'Show names, keys, expiry and pins of all certificates.';
   static override usage = 'list [--dir DIR] [--due WINDOW] [--fail-on-due] [--json]';
-  static override description =
-    'A file that cannot be read is an error beside the table, and the exit code is 1.';
+  static override description = 'An unreadable file is an error beside the table, and the exit code is 1.';
   static override examples = [
     'Everything in ./certs\nnatspki list',
-    'For cron: exit with 1 when something expires within 30 days\nnatspki list --due 30d --fail-on-due',
+    'From cron: exit with 1 when a certificate expires within 30 days\nnatspki list --due 30d --fail-on-due',
   ];
   static override flags = {
     dir: directoryFlag(),
-    due: windowFlag({ description: 'Show only what expires within this time: 30d, 2w, 12h.' }),
+    due: windowFlag({ description: 'Show only certificates that expire within this time: 30d, 2w, 12h.' }),
     'fail-on-due': Flags.boolean({
-      description: 'Exit with 1 when something is due: within --due, else in the last third of its life.',
+      description:
+        'Exit with 1 when a certificate is due: within --due, by default in the last third of its life.',
     }),
   };
 

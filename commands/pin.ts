@@ -1,4 +1,4 @@
-// `natspki pin`: the SHA-256 of a public key, printed as sha256sum prints, or put into a configuration.
+// `natspki pin`: prints the SHA-256 of a public key as sha256sum does, or adds it to a configuration.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
@@ -11,11 +11,11 @@ export default class Pin extends BaseCommand {
   static override summary = 'Print the pin of a certificate, request or key, for pinned_certs.';
   static override usage = 'pin [FILE|URL|-]... [--conf | --add FILE] [--cert] [--json]';
   static override description =
-    'The pin is the SHA-256 of the DER SubjectPublicKeyInfo: it stays the same when a certificate is renewed with the same key. One input prints 64 hex digits, several print a line each, with their names.';
+    'The pin is the SHA-256 of the DER SubjectPublicKeyInfo: it stays the same when a certificate is renewed with the same key. One input prints 64 hex digits; several inputs print a line each, with the name of the input.';
   static override examples = [
     'A client certificate\nnatspki pin certs/client-cert.pem',
-    'Let only the keys of two clients in\nnatspki pin certs/alice-cert.pem certs/bob-cert.pem --add nats.conf',
-    'What a running server shows\nnatspki pin tls://localhost:4222',
+    'Accept only the keys of two clients\nnatspki pin certs/alice-cert.pem certs/bob-cert.pem --add nats.conf',
+    'The certificate of a running server\nnatspki pin tls://localhost:4222',
   ];
   static override args = {
     input: Args.string({
@@ -28,12 +28,12 @@ export default class Pin extends BaseCommand {
   static override flags = {
     conf: Flags.boolean({ description: 'Print an entry for a tls block.' }),
     add: pathFlag({
-      description: 'Put the pins into the tls block of this configuration.',
+      description: 'Add the pins to the tls block of this configuration.',
       helpValue: 'FILE',
       exclusive: ['conf', 'cert'],
     }),
     cert: Flags.boolean({
-      description: 'The SHA-256 of the whole certificate instead.',
+      description: 'Print the SHA-256 of the whole certificate instead.',
       exclusive: ['conf', 'add'],
     }),
   };
@@ -60,10 +60,12 @@ export default class Pin extends BaseCommand {
       pins.map(({ pin }) => pin as X509Pin),
     );
     for (const { source, pin } of pins) {
-      this.log(`${added.includes(pin as X509Pin) ? 'added' : 'there already'} ${pin}  ${source}`);
+      this.log(`${added.includes(pin as X509Pin) ? 'added' : 'already there'} ${pin}  ${source}`);
     }
     const notices = pinsLetNobodyIn(file, 'client')
-      ? ['nobody gets in: "pinned_certs" without "verify: true" refuses those who were never asked']
+      ? [
+          'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate',
+        ]
       : [];
     this.print(notices);
     return { pins, file, added, notices };

@@ -1,4 +1,4 @@
-// `natspki revoke`: keeps the holder of a certificate out of servers, before it expires.
+// `natspki revoke`: locks the holder of a certificate out of the servers before it expires.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
@@ -17,7 +17,7 @@ import type { TlsContext } from '../src/tls/block.ts';
 import { type Lockout, type LockoutStep, lockOut, planLockout } from '../src/tls/lockout.ts';
 import { Rollout } from '../src/tls/rollout.ts';
 
-/** Where certificates of a profile are asked for. */
+/** The tls blocks that accept certificates of a profile. */
 const contexts: Readonly<Record<RevocableProfile, readonly TlsContext[]>> = {
   client: ['client', 'websocket', 'mqtt'],
   route: ['cluster'],
@@ -26,18 +26,18 @@ const contexts: Readonly<Record<RevocableProfile, readonly TlsContext[]>> = {
 };
 
 export default class Revoke extends BaseCommand {
-  static override summary = 'Lock out who holds a certificate, before it expires.';
+  static override summary = 'Lock out the holder of a certificate before it expires.';
   static override usage = 'revoke NAME... [--config FILE...] [--reload PID] [--dry-run] [--json]';
   static override description =
-    'NATS servers read no revocation lists: what keeps a key out is "pinned_certs". A configuration that pins some keys loses those of NAME; one that pins none gets the keys of all others that natspki has issued and that are alive, and lets in nobody else. The pair goes to the archive, and nothing renews it. Connections that are open are closed, by the bundled broker at once and by a nats-server when it reloads; one of version 2.9 keeps them.';
+    'NATS servers read no revocation lists, so this command uses "pinned_certs". A configuration with pins loses the pins of NAME. A configuration without pins gets the pins of every other live certificate that natspki issued, and accepts no other key. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open.';
   static override examples = [
-    'See what would be done\nnatspki revoke alice --dry-run',
+    'See what would change\nnatspki revoke alice --dry-run',
     'Lock a client out of a running nats-server\nnatspki revoke alice --reload nats.pid',
-    'Out of every node of a cluster\nnatspki revoke alice --config nats-n1.conf --config nats-n2.conf',
+    'Lock a client out of every node of a cluster\nnatspki revoke alice --config nats-n1.conf --config nats-n2.conf',
   ];
   static override args = {
     name: Args.string({
-      description: 'Certificates to revoke, with all that were issued under the name and are alive.',
+      description: 'Names to revoke, with every live certificate that was issued under them.',
       required: true,
       multiple: true,
       ignoreStdin: true,
@@ -45,8 +45,8 @@ export default class Revoke extends BaseCommand {
   };
   static override flags = {
     dir: directoryFlag(),
-    config: configurationFlag('Configuration of a server to lock them out of; repeatable.'),
-    reload: reloadFlag('Afterwards send SIGHUP to this nats-server.'),
+    config: configurationFlag('Configuration to change; repeatable.'),
+    reload: reloadFlag('Then send SIGHUP to this nats-server.'),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.' }),
   };
 
@@ -72,7 +72,7 @@ export default class Revoke extends BaseCommand {
   }
 }
 
-/** Says of whom a plan speaks to the configurations: the blocks that ask for such certificates, and who else stays. */
+/** Converts a plan: the tls blocks that accept such certificates, the pins to remove, and the certificates that stay. */
 function lockoutOf({ certificates, others }: RevocationPlan, configurations: readonly string[]): Lockout {
   return {
     configurations,

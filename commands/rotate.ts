@@ -1,4 +1,4 @@
-// `natspki rotate`: new certificates in place of those that are there, a new authority in place of the old one, and back.
+// `natspki rotate`: replaces certificates, the intermediate or the authority, or restores the previous pair.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
@@ -23,27 +23,28 @@ import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/
 import { finishSuccession, planFinish, planStart, startSuccession } from '../src/pki/succession.ts';
 import { Rollout } from '../src/tls/rollout.ts';
 
-/** What `--due` means without a window. */
+/** The value of a `--due` without a window. */
 const lastThird = 'last-third';
-const ofLeaves = ['ca', 'undo'];
+/** The flags that make `rotate` do something else than reissue certificates. */
+const otherModes = ['ca', 'undo'];
 
 export default class Rotate extends BaseCommand {
   static override summary = 'Replace certificates, or the authority, without an outage.';
   static override usage =
     'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish] | rotate --intermediate | rotate --undo NAME';
   static override description =
-    'Issues certificates anew: same names, profile, type of key and life, a new key. The pair that is replaced goes to the archive, and new pins are in the configuration before the files change.';
+    'Issues certificates again with the same names, profile, key type and lifetime, and with a new key. It adds the new pins to the configuration before it replaces the files, and moves the old pairs to the archive.';
   static override examples = [
-    'Everything that is in the last third of its life, for cron\nnatspki rotate --due',
-    'One certificate, on a running nats-server, and see that it is served\nnatspki rotate server --reload nats.pid --verify tls://localhost:4222',
-    'A new authority beside the old one; then `natspki rotate`\nnatspki rotate --ca',
-    'And the end of the old one\nnatspki rotate --ca --finish',
-    "A new intermediate, when the root's key is back for it; then `natspki rotate`\nnatspki rotate --intermediate",
-    'Put the old pair back\nnatspki rotate --undo server',
+    'From cron: every certificate in the last third of its life\nnatspki rotate --due',
+    'One certificate of a running nats-server, checking that the server uses it\nnatspki rotate server --reload nats.pid --verify tls://localhost:4222',
+    'Create a new authority beside the old one; then run `natspki rotate`\nnatspki rotate --ca',
+    'Drop the old authority\nnatspki rotate --ca --finish',
+    "Create a new intermediate, with the root's key in place; then run `natspki rotate`\nnatspki rotate --intermediate",
+    'Restore the previous pair\nnatspki rotate --undo server',
   ];
   static override args = {
     name: Args.string({
-      description: 'Certificates to replace, all unless given.',
+      description: 'Certificates to replace; all by default.',
       multiple: true,
       ignoreStdin: true,
     }),
@@ -52,43 +53,44 @@ export default class Rotate extends BaseCommand {
     dir: directoryFlag(),
     ...rolloutFlags({ exclusive: ['dry-run'] }),
     due: Flags.custom<number | typeof lastThird>({
-      description: 'Only what expires within this time; without one, what is in the last third of its life.',
+      description:
+        'Only certificates that expire within this time; without a time, those in the last third of their life.',
       helpValue: '[30d]',
-      exclusive: ofLeaves,
+      exclusive: otherModes,
       parse: async (text) => (text === lastThird ? text : parseWindow(text, 'due')),
     })(),
-    'keep-key': Flags.boolean({ description: 'Keep the keys, and with them the pins.', exclusive: ofLeaves }),
+    'keep-key': Flags.boolean({ description: 'Keep the keys, and thereby the pins.', exclusive: otherModes }),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.', exclusive: ['undo'] }),
     'prune-pins': prunePinsFlag({ exclusive: ['dry-run'] }),
     ca: Flags.boolean({
-      description: 'Make a new authority beside the old one, which vouches for it and stays trusted.',
+      description: 'Create a new authority beside the old one, which cross-signs it and stays trusted.',
       exclusive: ['undo'],
     }),
     intermediate: Flags.boolean({
-      description:
-        "Make a new intermediate below the same root, whose key must be there; or the root's first.",
-      exclusive: [...ofLeaves, 'due', 'keep-key'],
+      description: "Create a new intermediate below the same root, or its first one; needs the root's key.",
+      exclusive: [...otherModes, 'due', 'keep-key'],
     }),
     'ca-name': Flags.string({
-      description: 'Common name of the new authority, or intermediate.',
+      description: 'Common name of the new authority or intermediate.',
       helpValue: 'NAME',
       relationships: [{ type: 'some', flags: ['ca', 'intermediate'] }],
       exclusive: ['finish'],
-      defaultHelp: async () => 'the old one with the next number',
+      defaultHelp: async () => 'the old name with the next number',
     }),
     finish: Flags.boolean({
-      description: 'With --ca: drop the old authority, when no live certificate depends on it.',
+      description: 'With --ca: drop the old authority, once no live certificate depends on it.',
       dependsOn: ['ca'],
     }),
     force: Flags.boolean({
-      description: 'Drop an authority that is still needed; undo to what is of no use.',
+      description:
+        'Drop an authority that is still needed, or restore a pair that is expired, untrusted or revoked.',
     }),
-    undo: Flags.string({ description: 'Put the pair back that was replaced last.', helpValue: 'NAME' }),
+    undo: Flags.string({ description: 'Restore the pair that was replaced last.', helpValue: 'NAME' }),
     'passphrase-file': passphraseFileFlag(),
   };
 
   async run() {
-    // A window may begin with a sign, to be told that it must not.
+    // Takes a window with a sign as well, so that the error is about the sign.
     const argv = withOptionalValue(this.argv, '--due', /^[+-]?[\d.]/, lastThird);
     const { args, flags } = await this.parse(Rotate, argv);
     const { ca, finish, intermediate, undo, force, due, reload, verify } = flags;
@@ -137,13 +139,13 @@ export default class Rotate extends BaseCommand {
   }
 }
 
-/** Throws a UsageError when certificates are named for what is not about certificates by name. */
+/** Throws a UsageError for names of certificates beside a flag that does not take them. */
 function refuseNames(
   names: readonly string[] | undefined,
   { ca, intermediate, undo }: { ca: boolean; intermediate: boolean; undo?: string | undefined },
 ): void {
   if (names === undefined || !(ca || intermediate || undo !== undefined)) return;
   throw new UsageError(
-    `--${ca ? 'ca' : intermediate ? 'intermediate' : 'undo'} and names of certificates exclude each other`,
+    `--${ca ? 'ca' : intermediate ? 'intermediate' : 'undo'} and names of certificates are mutually exclusive`,
   );
 }

@@ -1,4 +1,4 @@
-// `natspki tls`: a tls block for any part of a server's configuration, printed or put into its file.
+// `natspki tls`: prints a tls block for any part of a server's configuration, or writes it into the file.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { isKnownOption } from '../src/broker/options/known-option.ts';
@@ -22,53 +22,57 @@ const list = (description: string) =>
   });
 
 export default class Tls extends BaseCommand {
-  static override summary = 'Print a tls block for a configuration, or put it there.';
+  static override summary = 'Print a tls block, or write it into a configuration.';
   static override usage =
     'tls CONTEXT [--verify | --verify-and-map] [--pin FILE...] [--write FILE [--check]] [FLAGS]';
   static override description =
-    'The block serves the certificate of its context: server for clients, route for the cluster, gateway, leafnode. Relative paths start in the folder the server starts in.';
+    'The block has the certificate of its context: server for clients, route for the cluster, gateway, leafnode. Relative paths in it start in the folder where the server starts.';
   static override examples = [
-    'For clients that must show a certificate\nnatspki tls client --verify',
-    'Let only two clients in, with TLS 1.3, in a file that nats-server accepts\nnatspki tls client --verify --pin certs/alice-cert.pem certs/bob-cert.pem --min-version 1.3 --write nats.conf --check',
+    'For clients that must present a certificate\nnatspki tls client --verify',
+    'Accept only two clients, over TLS 1.3, in a file that nats-server accepts\nnatspki tls client --verify --pin certs/alice-cert.pem certs/bob-cert.pem --min-version 1.3 --write nats.conf --check',
     'For routes\nnatspki tls cluster --write nats.conf',
   ];
   static override args = {
     context: Args.string({
-      description: `The block it stands in: ${tlsContexts.join(', ')}.`,
+      description: `The part of the configuration: ${tlsContexts.join(', ')}.`,
       required: true,
       ignoreStdin: true,
     }),
   };
   static override flags = {
     dir: directoryFlag(),
-    name: Flags.string({ description: 'Certificate to serve instead of the usual one.', helpValue: 'NAME' }),
-    verify: Flags.boolean({ description: 'Clients must show a certificate.', exclusive: ['verify-and-map'] }),
+    name: Flags.string({ description: 'Certificate to use instead of the default one.', helpValue: 'NAME' }),
+    verify: Flags.boolean({
+      description: 'Clients must present a certificate.',
+      exclusive: ['verify-and-map'],
+    }),
     'verify-and-map': Flags.boolean({
-      description: 'Clients must show a certificate, which names their user.',
+      description: 'Clients must present a certificate, which names their user.',
     }),
     pin: Flags.string({
-      description: 'Certificates, requests or keys whose pins are let in.',
+      description: 'Certificates, requests or keys to accept; all others are rejected.',
       helpValue: 'FILE',
       multiple: true,
     }),
     'min-version': Flags.option({
-      description: 'Lowest version of TLS: 1.2 or 1.3.',
+      description: 'Lowest TLS version: 1.2 or 1.3.',
       helpValue: 'VERSION',
       options: ['1.2', '1.3'] as const,
     })(),
-    'cipher-suites': list("Cipher suites by Go's names."),
+    'cipher-suites': list('Cipher suites, by their names in Go.'),
     'curve-preferences': list('Curves, the preferred one first.'),
     timeout: Flags.string({
-      description: 'Time for a handshake, in seconds or as a duration.',
+      description: 'Time limit of a handshake, in seconds or as a duration.',
       helpValue: 'DURATION',
       defaultHelp: async () => '2s',
     }),
     'handshake-first': Flags.string({
-      description: 'Shake hands before INFO; with auto or a duration, INFO comes after that much silence.',
+      description:
+        'Handshake before INFO; with auto or a duration, send INFO to a client that is silent for that long.',
       helpValue: '[auto|DURATION]',
     }),
     'connection-rate-limit': numberFlag({
-      description: 'Handshakes in a second.',
+      description: 'Handshakes per second.',
       helpValue: 'NUMBER',
       minimum: 1,
       maximum: 1_000_000,
@@ -76,11 +80,11 @@ export default class Tls extends BaseCommand {
     }),
     write: pathFlag({
       description:
-        'Put the block into this file; every other byte stays, and a definition that only the old block used becomes a comment.',
+        'Write the block into this file and keep every other byte; definitions that only the old block used become comments.',
       helpValue: 'FILE',
     }),
     check: Flags.boolean({
-      description: 'Write only what `nats-server -t` accepts, where there is a nats-server.',
+      description: 'Write only if `nats-server -t` accepts the result; skipped if there is no nats-server.',
       dependsOn: ['write'],
     }),
   };
@@ -118,14 +122,14 @@ export default class Tls extends BaseCommand {
       if (flags.check) checked = await testWithNatsServer(file, whole);
     };
     const commentedOut = await writeTlsBlock(file, { context, block, isOption: isKnownOption, check });
-    const verdict =
+    const checkedBy =
       checked === undefined
         ? ''
         : checked
           ? ', which nats-server accepts'
-          : '; there is no nats-server here to check it';
-    this.log(`wrote the tls block for ${context} into ${file}${verdict}`);
-    for (const name of commentedOut) this.log(`made a comment of "${name}", which nothing uses any more`);
+          : '; no nats-server was found to check it';
+    this.log(`wrote the tls block for ${context} into ${file}${checkedBy}`);
+    for (const name of commentedOut) this.log(`commented out "${name}", which nothing uses any more`);
     const notices = pins.length === 0 && pinsBefore.size > 0 ? [unpinnedNotice(pinsBefore.size)] : [];
     this.print(notices);
     return { context, block, file, commentedOut, notices, ...given({ checked }) };
@@ -133,6 +137,6 @@ export default class Tls extends BaseCommand {
 }
 
 function unpinnedNotice(count: number): string {
-  const pins = count === 1 ? 'the pin is gone that was' : `the ${count} pins are gone that were`;
-  return `${pins} in the block: who is let in is up to the authority alone, those who were revoked included`;
+  const pins = count === 1 ? 'the pin' : `${count} pins`;
+  return `removed ${pins}: any certificate of the authority is accepted again, revoked ones included`;
 }

@@ -1,4 +1,4 @@
-// `natspki verify`: everything that is wrong in a folder of certificates.
+// `natspki verify`: finds everything that is wrong in a folder of certificates.
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
 import { directoryFlag } from '../src/cli/flags.ts';
@@ -6,10 +6,10 @@ import { PkiDirectory } from '../src/pki/directory.ts';
 import { verifyDirectory } from '../src/pki/verification.ts';
 
 export default class Verify extends BaseCommand {
-  static override summary = 'Check chains, keys, usages, names, expiry and file modes of a folder.';
+  static override summary = 'Check the chains, keys, usages, names, expiry and file modes in a folder.';
   static override usage = 'verify [--dir DIR] [--json]';
   static override description =
-    "Lists every finding and exits with 1 when there is one. It changes nothing. That the authority's key is not there is a warning only.";
+    'Lists every finding, and exits with 1 when there is one. It changes nothing. A missing key of the authority is only a warning.';
   static override examples = [
     'Check ./certs\nnatspki verify',
     'Check another folder, for a script\nnatspki verify --dir /etc/nats/certs --json',

@@ -1,4 +1,4 @@
-// `natspki version`: which version this is, and what it runs on.
+// `natspki version`: prints the version, and with --json the platform.
 import { BaseCommand } from '../src/cli/base-command.ts';
 
 export default class Version extends BaseCommand {

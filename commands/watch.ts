@@ -1,4 +1,4 @@
-// `natspki watch`: renews certificates when they are due, for as long as it runs.
+// `natspki watch`: keeps running and renews certificates when they are due.
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import {
@@ -18,21 +18,21 @@ import { runRounds } from '../src/rounds.ts';
 import { Rollout } from '../src/tls/rollout.ts';
 
 export default class Watch extends BaseCommand {
-  static override summary = 'Renew certificates when they are due, for as long as it runs.';
+  static override summary = 'Keep running and renew certificates when they are due.';
   static override usage = 'watch [--due WINDOW] [--once] [--config FILE...] [--reload PID] [--verify URL]';
   static override description =
-    'Renews as `natspki rotate --due` does, the pins of the configuration and the servers included, and sleeps until something is due; what is due together is spread over the first tenth of its window. A round that fails is tried again. SIGINT and SIGTERM stop it. The authority is left to `natspki rotate --ca`.';
+    'Renews certificates as `natspki rotate --due` does, updates the pins, and sleeps until the next certificate is due. Renewals that are due together are spread over the first tenth of the window. A failed round is tried again. SIGINT and SIGTERM stop it. It does not renew the authority; that is `natspki rotate --ca`.';
   static override examples = [
     'In the foreground, beside a running nats-server\nnatspki watch --reload nats.pid --verify tls://localhost:4222',
-    'From cron: whatever expires within 30 days\nnatspki watch --once --due 30d',
+    'From cron: every certificate that expires within 30 days\nnatspki watch --once --due 30d',
   ];
   static override flags = {
     dir: directoryFlag(),
     due: windowFlag({
-      description: 'Renew what expires within this time.',
-      defaultHelp: async () => 'the last third of its life',
+      description: 'Renew certificates that expire within this time.',
+      defaultHelp: async () => 'the last third of their life',
     }),
-    once: Flags.boolean({ description: 'Renew what is due now, and end; for cron.' }),
+    once: Flags.boolean({ description: 'Renew what is due now and exit, for cron.' }),
     ...rolloutFlags(),
     'prune-pins': prunePinsFlag(),
     'passphrase-file': passphraseFileFlag(),
@@ -54,7 +54,7 @@ export default class Watch extends BaseCommand {
       audience: () => Rollout.prepare({ configurations, ...given({ reload, verify }) }),
     });
     await renewer.prepare();
-    // A server that is not running yet is no reason not to start; what nobody can read or dial is.
+    // Fails now for an unreadable configuration or an invalid URL, but not for a server that is not running yet.
     await Rollout.prepare({ configurations, ...given({ verify }) });
     if (once) await renewer.round();
     else {

@@ -1,5 +1,5 @@
-// What every command is: flags that all have, results as one JSON document with --json, failures in one look and
-// with one exit code. It knows nothing of certificates.
+// The base class of the commands: the flags that all of them have, one JSON document with --json, and one format and exit
+// code for failures. Nothing here is about certificates.
 import { Command } from '@oclif/core/command';
 import { boolean } from '@oclif/core/flags';
 import type { NatspkiError } from '../errors.ts';
@@ -8,11 +8,10 @@ import { type Terminal, terminalOf } from './terminal.ts';
 
 /** Makes `--yes`. */
 export const yesFlag = ({ hidden = false } = {}) =>
-  boolean({ char: 'y', description: 'Ask nothing, take the defaults.', hidden });
+  boolean({ char: 'y', description: 'Ask no questions and accept the defaults.', hidden });
 
 /**
- * The class every command extends. `run` prints for people with `log` and `print` (silent with --json) and returns the
- * document that `--json` prints.
+ * `run` prints text with `log` and `print`, which are silent with --json, and returns the document that --json prints.
  */
 export abstract class BaseCommand extends Command {
   static override readonly enableJsonFlag = true;
@@ -21,24 +20,27 @@ export abstract class BaseCommand extends Command {
       description: 'Print one JSON document on stdout, errors included.',
       helpGroup: 'GLOBAL',
     }),
-    // Few commands ask, but a script need not know which.
+    // Every command accepts it, so that a script can pass it without knowing which commands ask.
     yes: yesFlag({ hidden: true }),
   };
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
 
-  /** Prints lines for people. */
+  /** Prints lines of text; nothing with --json. */
   protected print(lines: Iterable<string>): void {
     const text = [...lines].map((line) => `${line}\n`).join('');
     if (text !== '' && !this.jsonEnabled()) process.stdout.write(text);
   }
 
-  /** Prints a line for people; oclif's own way to a stream takes 2 ms the first time. */
+  /** Prints a line of text; oclif's own implementation takes 2 ms to open the stream. */
   override log(line = ''): void {
     this.print([line]);
   }
 
-  /** Tells of what failed beside what was done: on stderr, or by the command itself in its document. Ends with 1. */
+  /**
+   * Reports a failure beside a result: sets the exit code and prints to stderr. With --json, the document that `run`
+   * returns has to contain it.
+   */
   protected report(failure: NatspkiError): void {
     if (this.jsonEnabled()) process.exitCode = failure.exitCode;
     else reportFailure(failure, false, this.id);
@@ -49,7 +51,7 @@ export abstract class BaseCommand extends Command {
   }
 
   protected override async catch(thrown: unknown): Promise<void> {
-    // Else oclif warns of an unparsed command where NODE_ENV is `test` or `development`.
+    // Without it, oclif warns that the command was not parsed when NODE_ENV is `test` or `development`.
     this.parsed = true;
     reportFailure(failureOf(thrown, this.id), this.jsonEnabled(), this.id);
   }

@@ -1,4 +1,4 @@
-// The table of certificates that list, init and issue print: names, what they are for, how much life is left, pin.
+// The table of certificates that list, init, issue and rotate print.
 import type { ListedCertificate } from '../pki/listing.ts';
 import { bar } from './progress.ts';
 import { type Column, tableLines } from './table.ts';
@@ -8,7 +8,7 @@ const barWidth = 8;
 
 /**
  * Returns the lines of the table.
- * @param wholePins puts pins below their rows where the terminal is too narrow for all of them, instead of cutting them
+ * @param wholePins moves the pins below their rows, instead of cutting them, when the terminal is too narrow
  */
 export function certificateLines(
   rows: readonly ListedCertificate[],
@@ -41,7 +41,7 @@ export function certificateLines(
   return tableLines(rows, columns, terminal);
 }
 
-/** `dns:localhost` without its kind, which its look tells; URIs keep theirs. */
+/** Removes the kind from `dns:localhost`, since the value shows it; a URI keeps its own scheme. */
 function withoutKind(san: string): string {
   return san.replace(/^(dns|ip|email):/, '');
 }

@@ -1,9 +1,10 @@
-// Prints one thing with its properties, a label and a value a line, in the order they were given.
+// Prints what `inspect` found: a headline, and a line for each property with its label.
+import type { Inspected } from '../pki/inspection.ts';
 import { printable, type Terminal } from './terminal.ts';
 
-/** Returns a headline and one line for each property that says something; labels are the property names in words. */
-export function detailLines(source: string, item: object, terminal: Terminal): string[] {
-  const { kind, ...rest } = item as { kind: string };
+/** Returns the lines; a label is the name of the property in words, and empty properties are left out. */
+export function detailLines(source: string, item: Inspected, terminal: Terminal): string[] {
+  const { kind, ...rest } = item;
   const shown = Object.entries(rest).filter(
     ([, value]) => value !== undefined && !(Array.isArray(value) && value.length === 0),
   );
@@ -16,7 +17,7 @@ export function detailLines(source: string, item: object, terminal: Terminal): s
   ];
 }
 
-/** Prints a time to the second as people read it: `2026-11-25 18:33:43 UTC`. */
+/** Formats a time to the second: `2026-11-25 18:33:43 UTC`. */
 export function formatTime(time: Date): string {
   return time.toISOString().replace('T', ' ').replace('.000Z', ' UTC');
 }

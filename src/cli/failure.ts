@@ -1,33 +1,31 @@
-// Turns whatever a command threw into the one look of natspki's errors: `natspki: error: …`, `natspki: hint: …`,
-// or the JSON document with the same. oclif's own wording of wrong usage is put into ours here.
+// Reports every failure in one format: `natspki: error: …` and `natspki: hint: …` on stderr, or the same as a JSON
+// document on stdout. Rewords oclif's own messages about wrong usage.
 import { NatspkiError, UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 import { hintOf } from './hints.ts';
 import { cancelled } from './prompts.ts';
 import { printable, type Terminal, terminalOf } from './terminal.ts';
 
-/** Returns the error as the user is told it; a defect of the program keeps its message under the code `internal`. */
+/** Converts what a command threw; an error that natspki does not expect keeps its message under the code `internal`. */
 export function failureOf(thrown: unknown, command?: string): NatspkiError {
   if (thrown instanceof NatspkiError) return unwrapped(thrown);
-  if (!(thrown instanceof Error)) return new NatspkiError('internal', `unexpected: ${String(thrown)}`);
-  if (thrown.name === 'ExitPromptError') {
-    return cancelled(thrown);
-  }
+  if (!(thrown instanceof Error)) return new NatspkiError('internal', `unexpected error: ${String(thrown)}`);
+  if (thrown.name === 'ExitPromptError') return cancelled(thrown);
   if ('oclif' in thrown) return usageFailure(thrown, command);
-  return new NatspkiError('internal', `unexpected: ${thrown.message}`, {
-    hint: 'this is a defect of natspki, NATSPKI_DEBUG=1 shows where it happened',
+  return new NatspkiError('internal', `unexpected error: ${thrown.message}`, {
+    hint: 'this is a bug in natspki: run the command again with NATSPKI_DEBUG=1 and report what it prints',
     cause: thrown,
   });
 }
 
-/** Makes the error for a word that is no command; its hint is the nearest one. */
+/** Returns the error for an unknown command; its hint is the most similar command. */
 export function unknownCommand(word: string, commands: readonly string[]): UsageError {
   const near = nearest(word, commands);
-  const hint = near === undefined ? 'natspki --help lists the commands' : `did you mean "natspki ${near}"`;
+  const hint = near === undefined ? '`natspki --help` lists the commands' : `did you mean "natspki ${near}"`;
   return new UsageError(`unknown ${word.startsWith('-') ? 'flag' : 'command'} "${word}"`, hint);
 }
 
-/** Tells the user and sets the exit code: lines on stderr, or the document `{error: {code, message, hint}}` on stdout. */
+/** Sets the exit code and prints the failure: lines on stderr, or `{error: {code, message, hint}}` on stdout. */
 export function reportFailure(failure: NatspkiError, json: boolean, command?: string): void {
   process.exitCode = failure.exitCode;
   const { code, message } = failure;
@@ -36,7 +34,7 @@ export function reportFailure(failure: NatspkiError, json: boolean, command?: st
   else process.stderr.write(`${failureText(failure, hint, terminalOf(process.stderr))}\n`);
 }
 
-/** Prints what --json promises: one document, nothing else. */
+/** Prints the one document of --json. */
 export function printDocument(document: unknown): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
@@ -50,7 +48,7 @@ function failureText(failure: NatspkiError, hint: string, { red, cyan }: Termina
   return lines.join('\n');
 }
 
-/** What oclif's parse errors carry beside their message, by kind. */
+/** The properties of oclif's parse errors; which of them an error has depends on its kind. */
 interface ParseError extends Error {
   flags?: readonly string[];
   args?: readonly ({ readonly name: string } | string)[];
@@ -72,14 +70,14 @@ function usageFailure(error: ParseError, command: string | undefined): UsageErro
   return reworded(error.message, help);
 }
 
-/** Takes off what oclif puts around the message of an error that the parser of a flag's value threw. */
+/** Restores the message of an error from a flag's own parser, which oclif wraps. */
 function unwrapped(error: NatspkiError): NatspkiError {
   const [, message] = /^Parsing --\S+ \n\t(.*)\nSee more help with --help$/s.exec(error.message) ?? [];
   if (message !== undefined) error.message = message;
   return error;
 }
 
-/** oclif's remaining messages come as text only; what is not recognised passes with its first letter lowered. */
+/** Rewords the messages that oclif gives as text only; an unknown one passes with its first letter in lower case. */
 function reworded(message: string, help: string): UsageError {
   const text = message
     .replace(/\nSee more help with --help/g, '')
@@ -94,7 +92,7 @@ function reworded(message: string, help: string): UsageError {
     );
   }
   const [, both, other] = /^(--[\w-]+)=.* cannot also be provided when using (--[\w-]+)$/.exec(text) ?? [];
-  if (both !== undefined) return new UsageError(`${both} and ${other} exclude each other`, help);
+  if (both !== undefined) return new UsageError(`${both} and ${other} are mutually exclusive`, help);
   const [, user, needed] =
     /^(?:All|One) of the following must be provided when using (--[\w-]+): (.*)$/.exec(text) ?? [];
   if (user !== undefined) {

@@ -1,10 +1,9 @@
-// How findings are printed, those of a folder of certificates and those of a configuration: a place, what is wrong
-// there, and under it what to type.
+// Prints the findings of `verify` and `check`: the place, what is wrong there, and a hint below.
 import type { ConfProblem } from '../conf/error.ts';
 import type { Finding } from '../pki/verification.ts';
 import { printable, type Terminal } from './terminal.ts';
 
-/** Returns the lines of findings, in their order. */
+/** Returns one or two lines for each finding. */
 export function findingLines(
   findings: readonly (Finding | ConfProblem)[],
   { bold, cyan, dim, red, yellow }: Terminal,
@@ -24,7 +23,7 @@ function placeOf(finding: Finding | ConfProblem): string {
   return `${file}:${line}:${column}`;
 }
 
-/** Sums up: what was looked at, and how much is wrong with it. */
+/** Returns the last line: what was checked, and the number of findings by kind; none for a clean result. */
 export function summaryLine(what: string, counts: readonly string[], { green }: Terminal): string {
   return counts.length === 0 ? `${green('ok')}  ${what}: nothing wrong` : `${what}: ${counts.join(', ')}`;
 }

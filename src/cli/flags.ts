@@ -1,10 +1,10 @@
-// The flags that several commands share, so that they read and fail alike everywhere.
+// The flags that several commands share, so that they have the same help and the same errors everywhere.
 import * as Flags from '@oclif/core/flags';
 import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
 import { keyTypes } from '../x509/key.ts';
 
-/** Makes a flag that takes the path of a file or folder; refuses an empty one, which a script's unset variable gives. */
+/** A flag for a path; throws a UsageError for an empty one, which an unset variable of a script yields. */
 export const pathFlag = Flags.custom<string>({
   parse: async (text, _context, { name }) => {
     if (text !== '') return text;
@@ -15,11 +15,11 @@ export const pathFlag = Flags.custom<string>({
 type NumberRange = {
   readonly minimum: number;
   readonly maximum: number;
-  /** For the hint. */
+  /** A valid value, for the hint. */
   readonly example: number;
 };
 
-/** Makes a flag that takes a whole number; refuses others with what was found and what is possible. */
+/** A flag for a whole number; throws a UsageError that names the range. */
 export const numberFlag = Flags.custom<number, NumberRange>({
   parse: async (text, _context, { name, minimum, maximum, example }) => {
     const value = /^-?\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
@@ -31,7 +31,7 @@ export const numberFlag = Flags.custom<number, NumberRange>({
   },
 });
 
-/** Makes a flag that takes days, up to a hundred years. */
+/** A flag for a number of days, up to a hundred years. */
 export const daysFlag = (description: string, usual: number) =>
   numberFlag({
     description,
@@ -42,35 +42,35 @@ export const daysFlag = (description: string, usual: number) =>
     example: usual,
   });
 
-/** Makes a flag that takes a time from now on, `30d`, in milliseconds. */
+/** A flag for a duration from now, `30d`, in milliseconds. */
 export const windowFlag = Flags.custom<number>({
   helpValue: 'WINDOW',
   parse: async (text, _context, { name }) => parseWindow(text, name),
 });
 
-/** Reads a time from now on, `30d`, in milliseconds; refuses one that is past. */
+/** Parses a duration from now, `30d`, to milliseconds; throws a UsageError for a negative one. */
 export function parseWindow(text: string, flag: string): number {
   const window = parseDuration(text);
   if (window >= 0) return window;
-  throw new UsageError(`--${flag} is "${text}", expected a time from now on`, `--${flag} 30d`);
+  throw new UsageError(`--${flag} is "${text}", expected a duration that is not negative`, `--${flag} 30d`);
 }
 
-/** Makes `--dir`. */
+/** `--dir` */
 export const directoryFlag = () =>
   pathFlag({
-    description: 'Folder of the certificates.',
+    description: 'Folder with the certificates.',
     helpValue: 'DIR',
     default: './certs',
   });
 
-/** Makes `--passphrase-file`. */
-export const passphraseFileFlag = (purpose = 'asked for on a terminal') =>
+/** `--passphrase-file` */
+export const passphraseFileFlag = (purpose = 'without it, the command asks on a terminal') =>
   pathFlag({
-    description: `File with the passphrase of the authority's key in its first line; ${purpose}.`,
+    description: `File whose first line is the passphrase for the authority's key; ${purpose}.`,
     helpValue: 'FILE',
   });
 
-/** Makes `--key-type`; the default is not filled in. */
+/** `--key-type`; undefined, not the default, when it is not given. */
 export const keyTypeFlag = () =>
   Flags.option({
     description: `Type of new keys: ${keyTypes.join(', ')}.`,
@@ -79,7 +79,7 @@ export const keyTypeFlag = () =>
     defaultHelp: async () => keyTypes[0],
   })();
 
-/** Makes `--config`, for configurations that are edited. */
+/** `--config`, for configurations that the command edits. */
 export const configurationFlag = (description: string) =>
   pathFlag({
     char: 'c',
@@ -87,32 +87,35 @@ export const configurationFlag = (description: string) =>
     helpValue: 'FILE',
     multiple: true,
     multipleNonGreedy: true,
-    defaultHelp: async () => './nats.conf and ./nats-*.conf, where there are any',
+    defaultHelp: async () => './nats.conf and ./nats-*.conf, if they exist',
   });
 
-/** Makes `--reload`. */
+/** `--reload` */
 export const reloadFlag = (description: string) => Flags.string({ description, helpValue: 'PID|PIDFILE' });
 
-/** Makes `--config`, `--reload` and `--verify`: who is told of new certificates. */
+/** `--config`, `--reload` and `--verify`: the configurations and servers that must follow a change of certificates. */
 export const rolloutFlags = ({ exclusive = [] as string[] } = {}) => ({
-  config: configurationFlag('Configuration whose pins are kept true; repeatable.'),
-  reload: reloadFlag('Afterwards, and after new pins, send SIGHUP to this nats-server.'),
+  config: configurationFlag('Configuration whose pins to update; repeatable.'),
+  reload: reloadFlag('Send SIGHUP to this nats-server after every change of its pins and certificates.'),
   verify: Flags.string({
     description:
-      'Afterwards connect to each address of this server and see that it serves a current certificate.',
+      'Then connect to every address of this server and check that it serves a current certificate.',
     helpValue: 'URL',
     exclusive,
   }),
 });
 
-/** Makes `--prune-pins`. */
+/** `--prune-pins` */
 export const prunePinsFlag = ({ exclusive = [] as string[] } = {}) =>
   Flags.boolean({
-    description: 'Afterwards remove the pins of certificates that are no longer in the folder.',
+    description: 'Then remove the pins of certificates that are no longer in the folder.',
     exclusive,
   });
 
-/** Gives a flag its value where that may be left out, which oclif knows no way for. */
+/**
+ * Inserts the value of a flag that stands alone, for flags whose value is optional: oclif has no such flags.
+ * @param looksLikeValue tells a value from the next argument
+ */
 export function withOptionalValue(
   argv: readonly string[],
   flag: string,

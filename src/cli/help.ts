@@ -1,15 +1,25 @@
-// The pages of --help: oclif's, with the commands in the order of a certificate's life.
+// The help pages: oclif's, with the commands in the order in which a certificate's life needs them.
 import { CommandHelp, Help } from '@oclif/core/help';
 import type * as Interfaces from '@oclif/core/interfaces';
 import { reportFailure, unknownCommand } from './failure.ts';
 
-/** Commands not named here come last, by name. */
+/** Other commands follow in alphabetical order. */
 const order = [
-  ...['init', 'issue', 'rotate', 'watch', 'revoke', 'list', 'inspect'],
-  ...['verify', 'pin', 'tls', 'check', 'broker'],
+  'init',
+  'issue',
+  'rotate',
+  'watch',
+  'revoke',
+  'list',
+  'inspect',
+  'verify',
+  'pin',
+  'tls',
+  'check',
+  'broker',
 ];
 
-/** Lists flags with a letter first: oclif misplaces a first flag that has none. */
+/** Lists the flags that have a letter first: oclif indents the list wrongly when the first flag has none. */
 class LetteredFirst extends CommandHelp {
   protected override flags(
     flags: Parameters<CommandHelp['flags']>[0],
@@ -24,7 +34,7 @@ class LetteredFirst extends CommandHelp {
 export default class NatspkiHelp extends Help {
   protected override CommandHelpClass = LetteredFirst;
 
-  /** Takes the options of package.json for `natspki help COMMAND` too, which passes its own alone. */
+  /** Applies the help options of package.json also to `natspki help COMMAND`, which passes only its own. */
   constructor(config: Interfaces.Config, options: Partial<Interfaces.HelpOptions> = {}) {
     super(config, { ...config.pjson.oclif.helpOptions, ...options });
   }
@@ -34,7 +44,7 @@ export default class NatspkiHelp extends Help {
     return [...super.sortedCommands].sort((a, b) => rank(a) - rank(b));
   }
 
-  /** Reports an unknown command as every command line does; oclif's error would be in another look. */
+  /** Reports an unknown command in the format of all other errors, instead of oclif's. */
   override async showHelp(argv: string[]): Promise<void> {
     const word = argv.find((each) => each !== 'help' && !each.startsWith('-'));
     if (word === undefined || this.config.findCommand(word) || this.config.findTopic(word)) {

@@ -1,4 +1,4 @@
-// What `init` has to know before it starts: what its flags say, and on a terminal the answers to what they leave open.
+// What `init` needs to know before it starts: from its flags, from questions on a terminal, or by default.
 import { hostname } from 'node:os';
 import { UsageError } from '../errors.ts';
 import { given } from '../given.ts';
@@ -15,7 +15,7 @@ import { askChoice, askWords, mayAsk } from './prompts.ts';
 export const templateNames = Object.keys(templates) as TemplateName[];
 export const usualClusterName = 'secure-cluster';
 
-/** The flags of `init` that say something about the certificates and the configuration. */
+/** The flags of `init` that describe the certificates and the configuration. */
 interface InitFlags {
   readonly template?: TemplateName | undefined;
   readonly host?: string[] | undefined;
@@ -37,7 +37,7 @@ export interface InitAnswers
   readonly clusterName: string;
 }
 
-/** Answers what the flags leave open, on a terminal by asking, elsewhere and with --yes by defaults. */
+/** Completes the flags: asks on a terminal, and takes the defaults elsewhere or with --yes. Throws a UsageError. */
 export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
   const asking = mayAsk(flags);
   const answer = async <T>(given: T | undefined, question: () => Promise<T>, usual: T): Promise<T> =>
@@ -52,7 +52,7 @@ export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
   const nodes = (
     await answer(
       flags.node ?? (template === 'cluster' ? undefined : []),
-      () => askWords('Nodes as NAME=HOST (none: one server)', [], parseNode),
+      () => askWords('Nodes as NAME=HOST (leave empty for one server)', [], parseNode),
       [],
     )
   ).map(parseNode);
@@ -84,7 +84,7 @@ export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
     clients,
     keyType,
     clusterName: flags['cluster-name'] ?? usualClusterName,
-    // Hosts that are named beside nodes, such as that of a load balancer, lead to all of them.
+    // With nodes, --host names an address that leads to all of them, such as that of a load balancer.
     nodes: nodes.map((node) => ({ ...node, hosts: [...node.hosts, ...hosts] })),
     ...given({
       passphrase,
@@ -96,13 +96,13 @@ export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
 function refuseClusterFlags(flags: InitFlags, template: TemplateName): void {
   const flag = (['node', 'cluster-name'] as const).find((name) => flags[name] !== undefined);
   if (flag === undefined) return;
-  throw new UsageError(`--${flag} is for the template cluster, found "${template}"`, '--template cluster');
+  throw new UsageError(`--${flag} needs the template cluster, found "${template}"`, '--template cluster');
 }
 
 async function askIntermediate(): Promise<boolean> {
   const kinds = {
-    root: 'One key signs everything.',
-    intermediate: "An intermediate signs; the root's key can be taken away.",
+    root: 'One key signs every certificate.',
+    intermediate: "An intermediate signs; the root's key can be kept offline.",
   };
   const names = ['root', 'intermediate'] as const;
   return (await askChoice('Authority', 'root', names, (name) => kinds[name])) === 'intermediate';

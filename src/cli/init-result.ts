@@ -1,5 +1,4 @@
-// What `init` prints in the end: what was made or taken over, remarks, and the commands to type next, so that its output
-// ends with something that works.
+// Prints the result of `init`: the certificates it issued or imported, notices, and commands that work as the next step.
 import { join } from 'node:path';
 import { isIP } from '../ip-address.ts';
 import type { Made } from '../pki/leaf.ts';
@@ -7,7 +6,7 @@ import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 export interface InitResult extends Made {
-  /** Paths of the files that were written. */
+  /** Paths of the configuration files that were written. */
   readonly configurations?: readonly string[];
   readonly next: readonly NextStep[];
 }
@@ -18,17 +17,17 @@ export interface NextStep {
 }
 
 export interface NextSteps {
-  /** The certificate folder as it was typed. */
+  /** The certificate folder, as the user typed it. */
   readonly directory: string;
   readonly configurations: readonly string[];
   readonly client: string | undefined;
   /** Names and addresses of the servers. */
   readonly hosts: readonly string[];
-  /** Path of the root's key where it can be taken away. */
+  /** Path of the root's key, if an intermediate signs and the key can be kept offline. */
   readonly rootKey?: string;
 }
 
-/** Returns the lines, in blocks with a blank line between them. */
+/** Returns the table, the notices and the next steps, with blank lines between them. */
 export function initLines(result: InitResult, terminal: Terminal): string[] {
   const { certificates, notices, configurations = [], next } = result;
   const remarks = [...configurations.map((path) => `wrote ${path}`), ...notices].map(printable);
@@ -37,7 +36,7 @@ export function initLines(result: InitResult, terminal: Terminal): string[] {
   return [...table, ...middle, '', ...nextStepLines(next, terminal)];
 }
 
-/** Returns the commands, each with what it does. */
+/** Returns the commands to run after an `init`. */
 export function nextSteps({ directory, configurations, client, hosts, rootKey }: NextSteps): NextStep[] {
   const host = hosts.find((each) => !each.includes('*')) ?? 'localhost';
   const url = `tls://${isIP(host) === 6 ? `[${host}]` : host}`;
@@ -55,30 +54,32 @@ export function nextSteps({ directory, configurations, client, hosts, rootKey }:
   if (rootKey !== undefined) {
     steps.push({
       command: `mv ${quoted(rootKey)} /path/to/a/safe/place/`,
-      purpose: 'keep the key of the root elsewhere until the next intermediate is made',
+      purpose: "keep the root's key offline until the intermediate is due",
     });
   }
-  return [...steps, { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see what expires when' }];
+  return [
+    ...steps,
+    { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see when each certificate expires' },
+  ];
 }
 
 /**
- * Returns the commands after an import: to see that all is well, and to make it natspki's own.
- * @param server name of a certificate that is for servers, where that is known of one
+ * Returns the commands to run after an import.
+ * @param server name of an imported server certificate, if there is one
  */
 export function importSteps(directory: string, server: string | undefined): NextStep[] {
   const at = `--dir ${quoted(directory)}`;
   const block = {
     command: `natspki tls client ${at} --name ${server}`,
-    purpose: 'the block for a configuration',
+    purpose: 'print a tls block for a configuration',
   };
   return [
-    { command: `natspki verify ${at}`, purpose: 'see what is wrong with it' },
-    { command: `natspki rotate ${at} --dry-run`, purpose: 'see what a renewal would do' },
+    { command: `natspki verify ${at}`, purpose: 'check the imported certificates' },
+    { command: `natspki rotate ${at} --dry-run`, purpose: 'see what a renewal would change' },
     ...(server === undefined ? [] : [block]),
   ];
 }
 
-/** Returns the commands for people. */
 function nextStepLines(steps: readonly NextStep[], terminal: Terminal): string[] {
   return [
     'Next:',
@@ -89,7 +90,7 @@ function nextStepLines(steps: readonly NextStep[], terminal: Terminal): string[]
   ];
 }
 
-/** Quotes a word for a shell where it needs it. */
+/** Quotes a word for a shell if necessary. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

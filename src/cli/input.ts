@@ -1,17 +1,17 @@
-// Finds and reads what a command is pointed at: a file, stdin for `-`, a server, the configurations of this folder.
+// Reads the inputs of a command: files, stdin for `-`, certificates of servers; and finds the configurations to edit.
 import { readdirSync } from 'node:fs';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { readFile } from '../files.ts';
 
-/** Far above any bundle of certificates. */
+/** In bytes; far above the size of any certificate bundle. */
 const stdinLimit = 16 * 1024 * 1024;
 
-/** Names an input in messages. */
+/** Returns the name of an input for messages. */
 export function inputName(source: string): string {
   return source === '-' ? 'stdin' : source;
 }
 
-/** Reads a file, all of stdin for `-`, or of the URL of a server the certificate that it shows. */
+/** Reads as readInput does, or returns the certificate that the server at a URL presents. */
 export async function readSource(source: string): Promise<Buffer> {
   if (!/^[a-z]+:\/\//i.test(source)) return readInput(source);
   const { fetchServerCertificate } = await import('../tls/server-certificate.ts');
@@ -23,7 +23,7 @@ export async function readInput(source: string): Promise<Buffer> {
   return source === '-' ? readStdin() : readFile(source);
 }
 
-/** Lists what `init` has written here: the configuration of a server, or of each node of a cluster. */
+/** Lists the configurations in the current folder that have the names `init` gives them: one server, or cluster nodes. */
 export function configurationsHere(): string[] {
   const files = readdirSync('.', { withFileTypes: true }).filter((entry) => !entry.isDirectory());
   const names = files.map(({ name }) => name).filter((name) => /^nats(-.+)?\.conf$/.test(name));
@@ -32,7 +32,7 @@ export function configurationsHere(): string[] {
 
 async function readStdin(): Promise<Buffer> {
   if (process.stdin.isTTY)
-    throw new UsageError('stdin is a terminal, expected a pipe', 'name a file instead, or pipe one in');
+    throw new UsageError('stdin is a terminal, expected a pipe', 'name a file, or pipe one in');
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of process.stdin) {
@@ -41,7 +41,7 @@ async function readStdin(): Promise<Buffer> {
     chunks.push(chunk);
   }
   if (size === 0) {
-    throw new NatspkiError('input', 'nothing came on stdin, expected a certificate, request or key', {
+    throw new NatspkiError('input', 'stdin is empty, expected a certificate, request or key', {
       hint: 'name a file, such as certs/server-cert.pem',
     });
   }

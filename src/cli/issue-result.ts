@@ -1,4 +1,4 @@
-// What `issue` prints: what was made, where it is, and where it is not let in although the authority is trusted.
+// Prints the result of `issue`: the certificates, their files, and the configurations whose pins still reject them.
 import { readFileSync } from 'node:fs';
 import type { Made } from '../pki/leaf.ts';
 import { certificateLines } from './certificate-table.ts';
@@ -6,8 +6,8 @@ import { configurationsHere } from './input.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /**
- * Returns the certificates, the files that were written, and remarks.
- * @param folder where they are, as it was typed
+ * Returns the table, the files that were written, and the notices.
+ * @param folder the folder of the files, as the user typed it
  */
 export function issueLines({ certificates, notices }: Made, folder: string, terminal: Terminal): string[] {
   return [
@@ -24,20 +24,23 @@ function wrote(certificates: Made['certificates'], folder: string): string {
   return `wrote ${[first?.certificateFile, first?.keyFile].filter((file) => file !== undefined).join(' and ')}`;
 }
 
-/** Above that, a pattern says which. */
+/** The most files that a notice lists; above it, a placeholder stands for them. */
 const named = 4;
 
-/** Tells of the configurations here that let in the keys of `pinned_certs` only, with the command that adds these. */
+/** Returns a notice for each configuration here that accepts only pinned keys, with the command that adds the new ones. */
 export function pinNotices(profile: string, certificates: Made['certificates']): string[] {
   if (profile !== 'client') return [];
   const files = certificates.map(({ certificateFile }) => certificateFile);
   const which = files.length > named ? 'CERTIFICATE...' : files.join(' ');
   return configurationsHere()
     .filter((file) => /^[ \t]*"?pinned_certs\b/m.test(textOf(file)))
-    .map((file) => `${file} lets in pinned keys only, these with \`natspki pin ${which} --add ${file}\``);
+    .map(
+      (file) =>
+        `${file} accepts only pinned keys, add the new ones with \`natspki pin ${which} --add ${file}\``,
+    );
 }
 
-/** Reads a file that may be closed to us, and that is not what the command is about. */
+/** Reads a configuration; an unreadable one counts as empty, because `issue` does not depend on it. */
 function textOf(file: string): string {
   try {
     return readFileSync(file, 'utf8');

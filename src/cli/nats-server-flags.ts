@@ -1,5 +1,5 @@
-// nats-server's flags as Go's flag package reads them (one dash or two, `-ms 8443`, `--logtime=false`), put into the
-// one spelling that oclif can parse. What a flag means is the business of the broker.
+// Rewrites nats-server's flags, as Go's flag package reads them (one dash or two, `-ms 8443`, `--logtime=false`), to the
+// one spelling that oclif parses. It does not interpret the flags.
 import { UsageError } from '../errors.ts';
 import { nearest } from '../nearest.ts';
 
@@ -8,11 +8,11 @@ interface Spelling {
   readonly also?: readonly string[];
   /** A boolean takes no value, or `=true` and `=false`. */
   readonly boolean?: true;
-  /** Flags that the bundled broker has no use for are refused with what to do instead, never swallowed. */
-  readonly refused?: string;
+  /** The hint for a flag that the bundled broker does not support: such a flag is rejected, never ignored. */
+  readonly instead?: string;
 }
 
-const onNatsServer = 'run nats-server with it, on the same configuration file';
+const onNatsServer = 'run nats-server with this flag, on the same configuration';
 
 /** nats-server's flags by their longest name (server/opts.go, ConfigureOptions). */
 const spellings: Readonly<Record<string, Spelling>> = {
@@ -30,17 +30,17 @@ const spellings: Readonly<Record<string, Spelling>> = {
   log: { also: ['l'] },
   logtime: { also: ['T'], boolean: true },
   logtime_utc: { boolean: true },
-  log_size_limit: { refused: 'rotate the file with logrotate and `natspki broker --signal reopen=PIDFILE`' },
+  log_size_limit: { instead: 'rotate the file with logrotate and `natspki broker --signal reopen=PIDFILE`' },
   max_traced_msg_len: {},
-  syslog: { also: ['s'], boolean: true, refused: 'pipe stderr into logger(1), or write a file with --log' },
-  remote_syslog: { also: ['r'], refused: 'pipe stderr into logger(1), or write a file with --log' },
+  syslog: { also: ['s'], boolean: true, instead: 'pipe stderr into logger(1), or log to a file with --log' },
+  remote_syslog: { also: ['r'], instead: 'pipe stderr into logger(1), or log to a file with --log' },
   debug: { also: ['D'], boolean: true },
   trace: { also: ['V'], boolean: true },
   DV: { boolean: true },
-  VV: { boolean: true, refused: 'use --trace, there is no system account to trace' },
-  DVV: { boolean: true, refused: 'use -DV, there is no system account to trace' },
-  jetstream: { also: ['js'], boolean: true, refused: onNatsServer },
-  store_dir: { also: ['sd'], refused: onNatsServer },
+  VV: { boolean: true, instead: 'use --trace: the bundled broker does not trace the system account' },
+  DVV: { boolean: true, instead: 'use -DV: the bundled broker does not trace the system account' },
+  jetstream: { also: ['js'], boolean: true, instead: onNatsServer },
+  store_dir: { also: ['sd'], instead: onNatsServer },
   user: {},
   pass: {},
   auth: {},
@@ -55,26 +55,26 @@ const spellings: Readonly<Record<string, Spelling>> = {
   routes: {},
   no_advertise: { boolean: true },
   connect_retries: {},
-  profile: { refused: 'node --cpu-prof "$(which natspki)" broker' },
+  profile: { instead: 'node --cpu-prof "$(which natspki)" broker' },
   help: { also: ['h'], boolean: true },
   version: { also: ['v'], boolean: true },
   help_tls: { boolean: true },
 };
 
-/** Lists the flags that the bundled broker takes, by their longest names. */
-export const takenFlags = Object.keys(spellings).filter((name) => spellings[name]?.refused === undefined);
+/** The flags that the bundled broker supports, by their longest names. */
+export const takenFlags = Object.keys(spellings).filter((name) => spellings[name]?.instead === undefined);
 
 const names = new Map(
   Object.entries(spellings).flatMap(([name, { also = [] }]) => [name, ...also].map((each) => [each, name])),
 );
 
-/** What nats-server takes for flags without any dash. */
+/** The words that nats-server accepts as flags without a dash. */
 const commands = new Map(['help', 'version'].map((word) => [word, `--${word}`]));
 
 /**
- * Rewrites nats-server's spellings to `--name`, `--no-name` and `--name=value` with the longest name; other words stay.
- * Of a flag that is given again, as by those who add theirs to a line that has it, the last one counts. Throws a UsageError for a flag without its value, for a boolean that is neither true nor false, and for a flag that
- * the bundled broker does not have.
+ * Rewrites nats-server's spellings to `--name`, `--no-name` and `--name=value` with the longest name, and keeps all other
+ * words. The last one of a repeated flag counts, so that a wrapper can append its own. Throws a UsageError for a flag
+ * without its value, for a boolean that is neither true nor false, and for a flag that the bundled broker does not support.
  */
 export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
   const words = [...argv];
@@ -89,13 +89,13 @@ export function normaliseNatsServerFlags(argv: readonly string[]): string[] {
     if (word === '--') return [...result, word, ...words];
     const [, given = '', value] = /^--?([^-=][^=]*)(?:=(.*))?$/s.exec(word) ?? [];
     const name = names.get(given);
-    const { boolean, refused } = spellings[name ?? ''] ?? {};
+    const { boolean, instead } = spellings[name ?? ''] ?? {};
     if (name === undefined) {
-      // oclif would take `-nosuch` for `-n osuch`.
+      // oclif would parse `-nosuch` as `-n osuch`.
       if (/^-[^-]/.test(word)) throw unknownFlag(word);
       result.push(commands.get(word) ?? word);
-    } else if (refused !== undefined) {
-      throw new UsageError(`the bundled broker has no ${word.replace(/=.*/s, '')}`, refused);
+    } else if (instead !== undefined) {
+      throw new UsageError(`the bundled broker does not support ${word.replace(/=.*/s, '')}`, instead);
     } else if (boolean) put(name, `--${truth(word, value) ? '' : 'no-'}${name}`);
     else {
       const taken = value ?? words.shift();
@@ -115,7 +115,7 @@ function unknownFlag(word: string): UsageError {
   );
 }
 
-/** As strconv.ParseBool reads it. */
+/** Parses a boolean as Go's strconv.ParseBool does. */
 function truth(word: string, value: string | undefined): boolean {
   if (value === undefined || /^(1|t|T|true|TRUE|True)$/.test(value)) return true;
   if (/^(0|f|F|false|FALSE|False)$/.test(value)) return false;

@@ -1,4 +1,4 @@
-// The passphrase of the authority's key: from a file, or asked for.
+// Gets the passphrase of the authority's key, from a file or from the user.
 import { NatspkiError } from '../errors.ts';
 import { readFile } from '../files.ts';
 import type { PkiDirectory } from '../pki/directory.ts';
@@ -6,9 +6,9 @@ import { authorityNeedsPassphrase } from '../pki/issue.ts';
 import { askSecret, mayAsk } from './prompts.ts';
 
 /**
- * Returns the passphrase of a key that may have one: from --passphrase-file, else asked for on a terminal where it is
- * needed, else undefined (and whoever opens the key says so).
- * @param root whether it is for the making of an authority, which the root signs
+ * Returns the passphrase from --passphrase-file, or asks on a terminal if a key is encrypted. Returns undefined otherwise:
+ * opening an encrypted key then throws `passphrase-needed`.
+ * @param root whether the root's key is needed too, to sign an authority
  */
 export async function authorityPassphrase(
   directory: PkiDirectory,
@@ -18,18 +18,18 @@ export async function authorityPassphrase(
   const file = flags['passphrase-file'];
   if (file !== undefined) return readPassphrase(file);
   if (!mayAsk(flags) || !(await authorityNeedsPassphrase(directory, root))) return undefined;
-  return askSecret(`Passphrase of ${directory.issuerPair.keyFile}`);
+  return askSecret(`Passphrase for ${directory.issuerPair.keyFile}`);
 }
 
-/** Asks for a new passphrase, twice; undefined for none. */
+/** Asks twice for a new passphrase; undefined if the user enters none. */
 export async function askNewPassphrase(): Promise<string | undefined> {
-  const first = await askSecret("Passphrase for the authority's key (empty: none)");
+  const first = await askSecret("Passphrase for the authority's key (leave empty for none)");
   if (first === '') return undefined;
-  await askSecret('The same again', (again) => again === first || 'not the same, try again');
+  await askSecret('Repeat the passphrase', (again) => again === first || 'the passphrases differ, try again');
   return first;
 }
 
-/** Reads the first line of a file as a passphrase; throws when it is empty, not UTF-8 or not text. */
+/** Reads the first line of a file; throws `passphrase` if it is empty, not UTF-8, or has control characters. */
 export async function readPassphrase(file: string): Promise<string> {
   const refuse = (what: string) =>
     new NatspkiError('passphrase', `the first line of "${file}" ${what}, expected a passphrase`);

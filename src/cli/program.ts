@@ -1,5 +1,4 @@
-// The entry of the command line: what happens before and around oclif's `execute`. No failure leaves in another look
-// than ours.
+// The entry point: what happens before and around oclif's `execute`. Every failure is reported in natspki's own format.
 import { fileURLToPath } from 'node:url';
 import { execute } from '@oclif/core/execute';
 import type { Hook } from '@oclif/core/hooks';
@@ -9,25 +8,25 @@ import { packageFile } from '../package-files.ts';
 import { failureOf, reportFailure, unknownCommand } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
 
-/** Runs one command line (without node and script) and sets the exit code. */
+/** Runs one command line (without `node` and the script) and sets the exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
-  // Before oclif's own listener, which throws.
+  // Must precede oclif's own listener, which throws.
   process.stdout.on('error', failToPrint);
   const json = argv.includes('--json');
   let ended = false;
-  // Node exits with 0 when nothing is left to wait for, even if a command still awaits a promise. A prompt that lost its
-  // terminal reports that first.
+  // Node exits with 0 when its event loop is empty, even if a command still awaits a promise. setImmediate lets a prompt
+  // that lost its terminal report that first.
   const unfinished = () =>
     setImmediate(() => {
       if (!ended) reportFailure(failureOf(new Error('the command did not finish')), json);
     });
   process.once('beforeExit', unfinished);
-  // In a checkout, oclif would otherwise look for TypeScript sources.
+  // Keeps oclif from looking for TypeScript sources in a checkout.
   settings.enableAutoTranspile = false;
   try {
     await execute({
       args: programArguments(argv),
-      // No plugin that a folder of the user names: whoever can write there would run code here.
+      // Plugins from a folder of the user stay off: anyone who can write there could run code here.
       loadOptions: {
         root: fileURLToPath(packageFile('package.json')),
         userPlugins: false,
@@ -42,7 +41,7 @@ export async function run(argv: readonly string[]): Promise<void> {
   }
 }
 
-/** Rewrites what oclif cannot parse: nats-server's flags of `broker`, and the flags that stand for `version`. */
+/** Rewrites what oclif cannot parse: nats-server's spellings of the flags of `broker`, and the version flags. */
 function programArguments(argv: readonly string[]): string[] {
   const [name, ...rest] = argv;
   if (name === 'broker') return [name, ...normaliseNatsServerFlags(rest)];
@@ -51,8 +50,8 @@ function programArguments(argv: readonly string[]): string[] {
 }
 
 /**
- * oclif's hook for a command it does not know. oclif joins words behind a command without arguments to its name with a
- * colon: such a command is run, and rejects its argument by itself.
+ * oclif's hook for an unknown command. oclif joins the words after a command without arguments to its name with colons: run
+ * that command, which rejects the argument itself.
  */
 export const commandNotFound: Hook<'command_not_found'> = async ({ id, argv = [], config }) => {
   const [name = '', ...words] = id.split(':');
@@ -64,7 +63,7 @@ export const commandNotFound: Hook<'command_not_found'> = async ({ id, argv = []
   reportFailure(unknownCommand(word ?? '', config.commandIDs), argv.includes('--json'));
 };
 
-/** oclif's hook for the end of a command: reports what a plugin's command throws in our look instead of oclif's. */
+/** oclif's hook for the end of a command: reports in natspki's format what the command of a plugin throws. */
 export const reportThrown: Hook<'finally'> = async ({ error, id, argv }) => {
   if (error === undefined) return;
   const failure = failureOf(error, id);
@@ -72,7 +71,7 @@ export const reportThrown: Hook<'finally'> = async ({ error, id, argv }) => {
   Object.assign(error, { skipOclifErrorHandling: true, oclif: { exit: failure.exitCode } });
 };
 
-/** Ends the program when stdout cannot be written; quietly when the reader closed the pipe. */
+/** Ends the program when stdout fails; a reader that closes the pipe is no failure. */
 function failToPrint(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') return;
   reportFailure(new NatspkiError('output', `cannot print the result: ${error.message}`), false);

@@ -1,11 +1,11 @@
-// Shows on a terminal that something takes its time: one line on stderr, drawn only after half a second, gone at the end.
+// Shows the progress of slow work: one line on stderr, on a terminal only, after half a second, and erased at the end.
 import { terminalOf } from './terminal.ts';
 
 const delayMs = 500;
 const redrawMs = 80;
 const barWidth = 20;
 
-/** Runs `work` and shows `label` with its progress while it takes longer than half a second. */
+/** Runs `work`, and shows `label` and its progress once it takes longer than half a second. */
 export async function withProgress<T>(
   label: string,
   work: (update: (done: number, total: number) => void) => Promise<T>,
@@ -36,7 +36,7 @@ export async function withProgress<T>(
   }
 }
 
-/** Draws `full` of `width` cells, in ASCII where the terminal has nothing better. */
+/** Draws a bar with `full` of `width` cells filled, in ASCII unless the terminal shows Unicode. */
 export function bar(full: number, width: number, unicode: boolean): string {
   const [on, off] = unicode ? ['█', '░'] : ['#', '-'];
   return on.repeat(full) + off.repeat(width - full);

@@ -1,19 +1,19 @@
-// Questions on a terminal. inquirer is loaded when the first one is asked, and at no other time.
-// A question rejects with inquirer's ExitPromptError on Ctrl-C, with `cancelled` on Ctrl-D.
+// Asks questions on a terminal. The first question loads inquirer. A question rejects with inquirer's ExitPromptError on
+// Ctrl-C, and with `cancelled` on Ctrl-D.
 import { NatspkiError } from '../errors.ts';
 
-/** Makes the error for whoever leaves a question without an answer. */
+/** Returns the error for a question that the user leaves unanswered. */
 export function cancelled(cause?: unknown): NatspkiError {
   return new NatspkiError('cancelled', 'cancelled at the prompt, nothing was changed', { cause });
 }
 
-/** Tells whether questions may be asked: both ends are a terminal and neither --yes nor --json was given. */
+/** Tells whether a command may ask: stdin and stdout are terminals, and neither --yes nor --json is given. */
 export function mayAsk(flags: { readonly yes?: boolean; readonly json?: boolean }): boolean {
-  // Last what takes longest to tell.
+  // The terminal checks come last because they are the slowest.
   return !flags.yes && !flags.json && process.stdout.isTTY === true && process.stdin.isTTY === true;
 }
 
-/** Asks for a secret, shown as stars. */
+/** Asks for a secret, and echoes asterisks. */
 export async function askSecret(
   message: string,
   validate: (text: string) => true | string = () => true,
@@ -21,7 +21,7 @@ export async function askSecret(
   return ask({ type: 'password', message, mask: '*', validate });
 }
 
-/** Asks for one of several values, shown with a word about each. */
+/** Asks for one of several values, listed with a description of each. */
 export async function askChoice<T extends string>(
   message: string,
   initial: T,
@@ -44,8 +44,8 @@ export async function askChoice<T extends string>(
 }
 
 /**
- * Asks for words separated by spaces or commas.
- * @param check throws what is wrong with a word
+ * Asks for words separated by spaces or commas, again while one of them is wrong.
+ * @param check throws an error that says what is wrong with a word
  */
 export async function askWords(
   message: string,
@@ -75,7 +75,7 @@ interface Question {
 
 async function ask<T extends string>(question: Question): Promise<T> {
   const { default: inquirer } = await import('inquirer');
-  // Ctrl-D closes the terminal for inquirer, which then waits for nothing and says nothing.
+  // On Ctrl-D inquirer closes its input and neither resolves nor rejects, so that the process ends silently.
   let abandon = () => {};
   const abandoned = new Promise<never>((_, reject) => {
     abandon = () => {

@@ -1,9 +1,10 @@
-// What `revoke` prints: who is locked out, and what each configuration says of it.
+// Prints the result of `revoke`: the revoked certificates, and the change to each tls block.
 import type { RevocationPlan } from '../pki/revocation.ts';
 import type { LockoutStep } from '../tls/lockout.ts';
 import type { Pin } from '../x509/pin.ts';
+import { counted } from './findings.ts';
 
-/** Returns a line a certificate and a line a block. */
+/** Returns a line for each certificate and for each block. */
 export function revokeLines(plan: RevocationPlan, steps: readonly LockoutStep[]): string[] {
   const names = new Map([...plan.others.values()].flat().map(({ name, pin }) => [pin, name]));
   return [
@@ -15,17 +16,17 @@ export function revokeLines(plan: RevocationPlan, steps: readonly LockoutStep[])
   ];
 }
 
-/** @param names of those who are let in, by their pins */
+/** @param names of the certificates that stay accepted, by their pins */
 function lockoutLine({ file, block, action, pins }: LockoutStep, names: ReadonlyMap<Pin, string>): string {
-  if (action === 'none') return `keep    ${file}: ${block} does not let them in`;
-  if (action === 'remove')
-    return `edit    ${file}: ${block} loses ${pins.length === 1 ? '1 pin' : `${pins.length} pins`}`;
-  const admitted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
-  const whom = admitted.length === 0 ? 'nobody' : `by their pins only ${listed(admitted)}`;
-  return `edit    ${file}: ${block} lets in ${whom} from now on`;
+  if (action === 'none') return `keep    ${file}: ${block} rejects them already`;
+  if (action === 'remove') return `edit    ${file}: ${block} loses ${counted(pins.length, 'pin')}`;
+  const accepted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
+  return accepted.length === 0
+    ? `edit    ${file}: ${block} accepts no certificate any more`
+    : `edit    ${file}: ${block} accepts only the pins of ${listed(accepted)}`;
 }
 
-/** Says what to do next, where that is something. */
+/** Returns what the user has to do next, if anything. */
 export function nextLines(
   steps: readonly LockoutStep[],
   { reload, 'dry-run': dryRun }: { readonly reload?: string | undefined; readonly 'dry-run': boolean },
@@ -33,10 +34,11 @@ export function nextLines(
   const changed = steps.some(({ action }) => action !== 'none');
   if (!changed || dryRun || reload !== undefined) return [];
   return [
-    'next: the bundled broker sees it by itself, tell a nats-server with `nats-server --signal reload=PIDFILE`',
+    'next: make nats-server reload with `nats-server --signal reload=PIDFILE`; the bundled broker does so by itself',
   ];
 }
 
+/** The most names in a line. */
 const shown = 8;
 
 function listed(names: readonly string[]): string {

@@ -1,23 +1,26 @@
-// What `rotate` prints: a plan, or what was made, told and served.
+// Prints the result of `rotate`: a plan, or the new certificates and what was done about configurations and servers.
 import type { Made } from '../pki/leaf.ts';
 import { describeStep, type RotationPlan } from '../pki/rotation.ts';
 import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
 
-/** What a rotation was asked to do to authorities. */
+/** The flags that say what a rotation does to the authorities. */
 export interface RotateVerbs {
   readonly ca: boolean;
   readonly finish: boolean;
   readonly intermediate: boolean;
 }
 
-/** Returns a plan, a line a step and a line for all that is left as it is. */
+/** Returns a line for each step, and for each certificate that stays as it is. */
 export function planLines({ steps, left }: RotationPlan): string[] {
   const nothing = steps.length === 0 ? ['nothing to do'] : [];
   return [...steps.map(describeStep), ...left, ...nothing].map(printable);
 }
 
-/** Returns the certificates that were made, what servers were told, remarks, and what to do next. */
+/**
+ * Returns the table, the notices, and what to do next.
+ * @param told what was done about configurations and servers, one line each
+ */
 export function rotateLines(
   { certificates, notices }: Made,
   told: readonly string[],
@@ -31,13 +34,13 @@ export function rotateLines(
   return [...table, ...[...told, ...notices].map(printable), ...next(verbs)];
 }
 
-/** Says what to do next, where that is something. */
+/** Returns what the user has to do next, if anything. */
 function next({ ca, finish, intermediate }: RotateVerbs): string[] {
   if (ca && !finish) {
-    return ['next: give ca.pem to every peer, then `natspki rotate` and `natspki rotate --ca --finish`'];
+    return ['next: copy ca.pem to every peer, then run `natspki rotate` and `natspki rotate --ca --finish`'];
   }
   if (!intermediate) return [];
   return [
-    "next: take the root's key away again; `natspki rotate` has it sign, and no peer has to trust anything new",
+    "next: move the root's key offline again, then run `natspki rotate`; ca.pem stays the same on every peer",
   ];
 }

@@ -1,4 +1,4 @@
-// Lays rows out in columns: as wide as they need to be, on a terminal never wider than it.
+// Formats rows as a table of columns. On a terminal, no line is wider than it.
 import { printable, type Terminal } from './terminal.ts';
 
 export interface Column<Row> {
@@ -6,17 +6,17 @@ export interface Column<Row> {
   readonly value: (row: Row) => string;
   /** Colours the padded cell. */
   readonly style?: (row: Row, cell: string) => string;
-  /** The fewest characters the cell may be cut to where the terminal is narrow; a column without it is never cut. */
+  /** The width to which a narrow terminal may cut the column; without it the column is never cut. */
   readonly minimum?: number;
-  /** Columns with a number leave a terminal too narrow for all, the highest first. */
+  /** Columns with a number are left out of a terminal that is too narrow for all, the highest number first. */
   readonly leaves?: number;
-  /** Moves, when it leaves, to a line of its own below each row. */
+  /** Prints the column on a line of its own below each row when it is left out. */
   readonly below?: boolean;
 }
 
 const gap = '  ';
 
-/** Returns the lines of the table, the header first. Cells are cut with `…` and columns left out only on a terminal. */
+/** Returns the lines of the table, the header first. Cuts cells with `…` and leaves columns out only on a terminal. */
 export function tableLines<Row>(
   rows: readonly Row[],
   columns: readonly Column<Row>[],
@@ -48,7 +48,7 @@ export function tableLines<Row>(
   ];
 }
 
-/** Chooses the columns that fit and their widths: first the cuttable ones shrink, the widest first, then columns leave. */
+/** Chooses the columns and their widths: shrinks the widest column first, and leaves columns out when none can shrink. */
 function fitted<Row>(
   columns: readonly Column<Row>[],
   natural: (column: Column<Row>) => number,

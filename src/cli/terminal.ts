@@ -1,13 +1,13 @@
-// What the stream a command prints on can show: its width, colours, block characters; and how text from strangers
-// (subjects, file names) is made harmless before it gets there.
+// What an output stream can show: its width, colours and block characters. Also makes untrusted text (subjects, file names)
+// safe to print.
 
-/** Puts one attribute around a text, or nothing where the stream shows no colours. */
+/** Gives a text an attribute; returns it unchanged if the stream shows no colours. */
 export type Style = (text: string) => string;
 
 export interface Terminal {
-  /** Columns of the terminal; undefined for a pipe or a file, where nothing is cut to fit. */
+  /** Width in columns; undefined for a pipe or a file, where nothing is cut. */
   readonly columns: number | undefined;
-  /** Whether characters beyond ASCII may be drawn. */
+  /** Whether it shows characters beyond ASCII. */
   readonly unicode: boolean;
   readonly bold: Style;
   readonly dim: Style;
@@ -17,7 +17,7 @@ export interface Terminal {
   readonly cyan: Style;
 }
 
-/** Describes a stream: colours only on a terminal, never with NO_COLOR set or TERM=dumb. */
+/** Describes a stream: colours only on a terminal, and never with NO_COLOR or TERM=dumb. */
 export function terminalOf(
   stream: { isTTY?: boolean; columns?: number },
   environment: NodeJS.ProcessEnv = process.env,
@@ -41,7 +41,7 @@ export function terminalOf(
   };
 }
 
-/** Replaces control characters and those that turn the reading direction by `\xHH` or `\u{H}`: a subject must not move the cursor. */
+/** Escapes control characters and those that change the reading direction: a subject must not move the cursor. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) => {
     const code = character.codePointAt(0) as number;

@@ -1,24 +1,24 @@
-// What `watch` is as a process: real time, signals that end it, and failures as lines in its log.
+// The parts of `watch` that belong to its process: real time, the signals that end it, and its log.
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../duration.ts';
 import { LineLogger, type Logger } from '../log.ts';
 import type { Timekeeper } from '../rounds.ts';
 import { failureOf } from './failure.ts';
 
-/** Makes the logger of a command that stays: lines on stderr as nats-server writes them. */
+/** Returns a logger that writes to stderr in the format of nats-server. */
 export function processLogger(): LineLogger {
   const colors = process.stderr.isTTY && !process.env.NO_COLOR;
   return new LineLogger((line) => process.stderr.write(line), { colors });
 }
 
-/** The machine's own time. */
+/** The system clock. */
 export const realTime: Timekeeper = {
   now: () => new Date(),
   elapsed: () => performance.now(),
   sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
 };
 
-/** Runs work until it ends; SIGINT and SIGTERM abort its signal, so that it ends where it is whole. */
+/** Runs `work`. SIGINT and SIGTERM abort its signal, so that it can end between two changes. */
 export async function untilStopped(
   logger: Logger,
   work: (signal: AbortSignal) => Promise<void>,
@@ -37,7 +37,7 @@ export async function untilStopped(
   }
 }
 
-/** Logs what a round threw, with its hint and when it is tried again. */
+/** Logs the error of a failed round, its hint, and when the next attempt follows. */
 export function logFailure(logger: Logger, thrown: unknown, pauseMs: number): void {
   const { message, hint } = failureOf(thrown);
   for (const line of message.split('\n')) logger.error(line);

@@ -10,8 +10,8 @@ const commands = (settings: Partial<Parameters<typeof nextSteps>[0]>) =>
     ...settings,
   }).map(({ command }) => command);
 
-describe('the next steps', () => {
-  it('are a broker for each configuration, a client, and the list', () => {
+describe('nextSteps', () => {
+  it('lists a broker for each configuration, a client, and natspki list', () => {
     expect(commands({ configurations: ['a.conf', 'b.conf'] })).toEqual([
       'natspki broker -c a.conf',
       'natspki broker -c b.conf',
@@ -20,12 +20,12 @@ describe('the next steps', () => {
     ]);
   });
 
-  it('connect to a host that can be dialed', () => {
+  it('connects the client to a host that it can dial: no wildcard, and an IPv6 address in brackets', () => {
     expect(commands({ hosts: ['*.a.com', '::1'] })[1]).toContain(' tls://[::1] ');
     expect(commands({ hosts: ['*.a.com'] })[1]).toContain(' tls://localhost ');
   });
 
-  it('survive a shell', () => {
+  it('quotes the words that a shell would split, and leaves the client out if there is none', () => {
     expect(commands({ directory: "my 'certs'" }).at(-1)).toBe(`natspki list --dir 'my '\\''certs'\\'''`);
     expect(commands({ client: undefined })).toHaveLength(2);
   });

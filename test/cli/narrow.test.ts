@@ -1,4 +1,4 @@
-// What is printed on a terminal that is narrower than usual, such as a pane of a split screen.
+// The output on narrow terminals, such as a pane of a split screen.
 import { describe, expect, it } from 'vitest';
 import { certificateLines } from '../../src/cli/certificate-table.ts';
 import { terminalOf } from '../../src/cli/terminal.ts';
@@ -29,14 +29,17 @@ const row: ListedCertificate = {
 };
 
 describe('on a narrow terminal', () => {
-  it.each([30, 40, 48, 60, 80, 120])('the table of certificates keeps to %i columns', (columns) => {
-    const lines = certificateLines([row], terminal(columns));
-    for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
-    expect(lines[1]).toMatch(/^a-server-of.* 364d/);
-    if (columns >= 80) expect(lines[1]).toContain('retired-authority');
-  });
+  it.each([30, 40, 48, 60, 80, 120])(
+    'prints no line of the certificate table wider than %i columns',
+    (columns) => {
+      const lines = certificateLines([row], terminal(columns));
+      for (const line of lines) expect(line.length).toBeLessThanOrEqual(columns);
+      expect(lines[1]).toMatch(/^a-server-of.* 364d/);
+      if (columns >= 80) expect(lines[1]).toContain('retired-authority');
+    },
+  );
 
-  it('help wraps what is indented', async () => {
+  it('wraps the indented lines of help', async () => {
     const columns = 60;
     const environment = { OCLIF_COLUMNS: String(columns) };
     for (const args of [['--help'], ['rotate', '--help']]) {

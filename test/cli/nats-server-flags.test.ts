@@ -3,7 +3,7 @@ import { normaliseNatsServerFlags } from '../../src/cli/nats-server-flags.ts';
 
 const normalise = (line: string) => normaliseNatsServerFlags(line.split(' '));
 
-describe('the flags of nats-server', () => {
+describe('normaliseNatsServerFlags', () => {
   it.each([
     ['-c nats.conf', '--config=nats.conf'],
     ['--config=nats.conf', '--config=nats.conf'],
@@ -29,11 +29,11 @@ describe('the flags of nats-server', () => {
       '--routes=nats://a:1,nats://b:1 -connect_retries 3',
       '--routes=nats://a:1,nats://b:1 --connect_retries=3',
     ],
-  ])('%s becomes %s', (given, expected) => {
+  ])('rewrites %s to %s', (given, expected) => {
     expect(normalise(given).join(' ')).toBe(expected);
   });
 
-  it('leaves long flags it does not know for the parser to refuse', () => {
+  it('keeps unknown long flags, so that the parser rejects them', () => {
     expect(normalise('--json --prot 3 x')).toEqual(['--json', '--prot', '3', 'x']);
   });
 
@@ -43,27 +43,30 @@ describe('the flags of nats-server', () => {
     ['-x', 'natspki broker --help'],
     ['-prot=4222', 'did you mean "-port"'],
     ['-p4222', 'natspki broker --help'],
-  ])('refuses %s, which the parser would take for several flags in one word', (word, hint) => {
+  ])('rejects %s, which the parser would read as several flags in one word', (word, hint) => {
     const message = `unknown flag "${word.replace(/=.*/, '')}"`;
     expect(() => normalise(word)).toThrow(expect.objectContaining({ code: 'usage', message, hint }));
   });
 
-  it('takes the words that nats-server takes for flags', () => {
+  it('rewrites the words that nats-server accepts in place of flags', () => {
     expect(normalise('version')).toEqual(['--version']);
     expect(normalise('-p 1 help')).toEqual(['--port=1', '--help']);
   });
 
-  it('stops at the end of flags', () => {
+  it('keeps every word after --', () => {
     expect(normalise('-D -- -p 1')).toEqual(['--debug', '--', '-p', '1']);
   });
 
-  it.each(['--jetstream', '-s', '-VV', '--profile'])('refuses %s with a hint, not having it', (word) => {
-    expect(() => normalise(`${word} 1`)).toThrow(
-      expect.objectContaining({ code: 'usage', exitCode: 2, hint: expect.stringMatching(/\w/) }),
-    );
-  });
+  it.each(['--jetstream', '-s', '-VV', '--profile'])(
+    'rejects %s with a hint, because the bundled broker does not support it',
+    (word) => {
+      expect(() => normalise(`${word} 1`)).toThrow(
+        expect.objectContaining({ code: 'usage', exitCode: 2, hint: expect.stringMatching(/\w/) }),
+      );
+    },
+  );
 
-  it('refuses a flag without its value and a boolean that is neither', () => {
+  it('rejects a flag without its value and a boolean that is neither true nor false', () => {
     expect(() => normalise('-D -p')).toThrow('-p expects a value');
     expect(() => normalise('-D=maybe')).toThrow('-D=maybe is neither true nor false');
   });

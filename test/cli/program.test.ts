@@ -1,4 +1,4 @@
-// The way from a command line to the end of a command, in a process of its own.
+// A command line from its start to its end, in a process of its own.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -9,7 +9,7 @@ const folder = testFolder('program');
 mkdirSync(join(folder, 'certs'));
 writeFileSync(join(folder, 'certs/ca.pem'), '');
 
-/** Runs `natspki list ARGS...` where no file that is opened ever opens. */
+/** Runs `natspki list ARGS...` with a file system on which opening a file never ends. */
 function stuck(...args: string[]) {
   const program = `
 import { promises } from 'node:fs';
@@ -21,13 +21,13 @@ syncBuiltinESMExports();`;
 }
 
 describe('the program', () => {
-  it('fails when a command waits for something that never comes', async () => {
+  it('fails when the event loop is empty before the command has ended', async () => {
     expect(await stuck()).toEqual({
       code: 1,
       stdout: '',
       stderr:
-        'natspki: error: unexpected: the command did not finish\n' +
-        'natspki: hint: this is a defect of natspki, NATSPKI_DEBUG=1 shows where it happened\n',
+        'natspki: error: unexpected error: the command did not finish\n' +
+        'natspki: hint: this is a bug in natspki: run the command again with NATSPKI_DEBUG=1 and report what it prints\n',
     });
     const { code, stdout } = await stuck('--json');
     expect(code).toBe(1);

@@ -11,7 +11,7 @@ function fakeTerminal(isTTY: boolean) {
   return { stream: stream as unknown as NodeJS.WriteStream, text: () => text };
 }
 
-describe('progress', () => {
+describe('withProgress', () => {
   beforeEach(() => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval'] });
   });
@@ -34,19 +34,19 @@ describe('progress', () => {
     return text();
   }
 
-  it('shows how far it is after half a second, and takes its line away in the end', async () => {
+  it('draws a bar after half a second, and erases its line at the end', async () => {
     const text = await run(true, 700);
     expect(text).toMatch(/making keys {2}(#|█){10}(-|░){10} .*3\/6/);
     expect(text.endsWith('\r\x1b[K')).toBe(true);
     expect(text).not.toContain('\n');
   });
 
-  it('shows nothing for what is quick, and nothing where there is no terminal', async () => {
+  it('draws nothing for quick work, and nothing without a terminal', async () => {
     expect(await run(true, 400)).toBe('');
     expect(await run(false, 5000)).toBe('');
   });
 
-  it('takes its line away when the work fails', async () => {
+  it('erases its line when the work fails', async () => {
     const { stream, text } = fakeTerminal(true);
     const work = withProgress(
       'x',

@@ -20,8 +20,8 @@ const columns: Column<Row>[] = [
 const piped = terminalOf({}, {});
 const wide = (columns: number) => terminalOf({ isTTY: true, columns }, { NO_COLOR: '1', LANG: 'C.UTF-8' });
 
-describe('a table', () => {
-  it('is cut nowhere in a pipe', () => {
+describe('tableLines', () => {
+  it('cuts nothing in a pipe', () => {
     expect(tableLines(rows, columns, piped)).toEqual([
       'NAME    WORDS                    PIN',
       'server  localhost 127.0.0.1 ::1  aaaaaaaaaaaaaaaaaaaaaaaa',
@@ -29,7 +29,7 @@ describe('a table', () => {
     ]);
   });
 
-  it('is cut to a terminal, the widest column first', () => {
+  it('cuts the widest column first to fit a terminal', () => {
     expect(tableLines(rows, columns, wide(40))).toEqual([
       'NAME    WORDS            PIN',
       'server  localhost 127.…  aaaaaaaaaaaaaa…',
@@ -37,33 +37,33 @@ describe('a table', () => {
     ]);
   });
 
-  it('loses the columns that may leave when nothing can shrink any more', () => {
+  it('leaves columns out when none can shrink any more', () => {
     expect(tableLines(rows, columns, wide(22))).toEqual(['NAME    WORDS', 'server  localhost 127…', 'x']);
     expect(tableLines(rows, columns, wide(12))).toEqual(['NAME', 'server', 'x']);
   });
 
-  it.each([20, 33, 45, 57, 80])('never is wider than a terminal of %i columns', (width) => {
+  it.each([20, 33, 45, 57, 80])('prints no line wider than a terminal of %i columns', (width) => {
     for (const line of tableLines(rows, columns, wide(width))) expect(line.length).toBeLessThanOrEqual(width);
   });
 
-  it('shows control characters and turned directions instead of obeying them', () => {
+  it('escapes control characters and characters that change the reading direction', () => {
     const evil = [{ name: 'a\x1b[2Jb', words: 'c\u202ed', pin: '\x00\n' }];
     expect(tableLines(evil, columns, piped)[1]).toBe('a\\x1b[2Jb  c\\u{202e}d  \\x00\\x0a');
     expect(printable('grün 名前')).toBe('grün 名前');
   });
 });
 
-describe('a terminal', () => {
-  it('gets colours, and a pipe does not', () => {
+describe('terminalOf', () => {
+  it('gives colours to a terminal and none to a pipe', () => {
     expect(terminalOf({ isTTY: true, columns: 80 }, { TERM: 'xterm' }).red('x')).toBe('\x1b[31mx\x1b[39m');
     expect(terminalOf({ isTTY: false }, { TERM: 'xterm' }).red('x')).toBe('x');
   });
 
-  it.each([{ NO_COLOR: '1' }, { TERM: 'dumb' }])('gets none with %j', (environment) => {
+  it.each([{ NO_COLOR: '1' }, { TERM: 'dumb' }])('gives no colours with %j', (environment) => {
     expect(terminalOf({ isTTY: true, columns: 80 }, environment).red('x')).toBe('x');
   });
 
-  it('draws beyond ASCII only where the locale can', () => {
+  it('allows characters beyond ASCII only in a UTF-8 locale', () => {
     expect(terminalOf({ isTTY: true, columns: 80 }, { LANG: 'C' }).unicode).toBe(false);
     expect(terminalOf({ isTTY: true, columns: 80 }, { LANG: 'de_DE.UTF-8' }).unicode).toBe(true);
     expect(terminalOf({ isTTY: true, columns: 80 }, { LC_ALL: 'POSIX', LANG: 'de_DE.UTF-8' }).unicode).toBe(

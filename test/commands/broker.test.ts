@@ -31,7 +31,7 @@ interface Ready {
   monitoring?: string;
 }
 
-/** Starts a broker with --json and waits for the document that says where it listens. */
+/** Starts a broker with --json and waits for the document with its addresses. */
 async function start(...args: string[]) {
   const child = spawn(process.execPath, [bin, 'broker', '--json', ...args], {
     cwd: folder,
@@ -60,7 +60,7 @@ async function info(port: number): Promise<Record<string, unknown>> {
 }
 
 describe('natspki broker', () => {
-  it('serves the configuration of init and ends on SIGINT', async () => {
+  it('serves the configuration of init and ends with 0 on SIGINT', async () => {
     const { child, ended, ready, log } = await start('-c', 'nats.conf', '-p', '-1');
     expect(ready).toMatchObject({
       pid: child.pid,
@@ -80,7 +80,7 @@ describe('natspki broker', () => {
     expect(log()).toContain('Using configuration file: nats.conf');
   });
 
-  it("takes nats-server's flags with one dash", async () => {
+  it("accepts nats-server's flags with one dash", async () => {
     const { ready, log } = await start(
       '-a',
       '127.0.0.1',
@@ -103,7 +103,7 @@ describe('natspki broker', () => {
     expect(log()).toMatch(/^\[\d+\] \[INF\] /);
   });
 
-  it('has monitoring by -m and by -ms, and one of them at a time', async () => {
+  it('serves monitoring over HTTP with -m or over HTTPS with -ms, but not both', async () => {
     const plain = await start('-a', '127.0.0.1', '-p', '-1', '-m', '-1', '--ports_file_dir', 'certs');
     const { monitoring = '' } = plain.ready;
     expect(await askJson(`${monitoring}/varz`)).toMatchObject({ port: plain.ready.port, connections: 0 });
@@ -118,7 +118,7 @@ describe('natspki broker', () => {
     expect(both.stderr).toContain('monitoring takes either an http port or an https port, not both');
   });
 
-  it('is stopped by the name of a signal and the file with its process id', async () => {
+  it('stops a broker that a signal name and a pid file identify', async () => {
     const { ended } = await start('-p', '-1', '-P', 'stop.pid');
     expect(await natspki(folder, ['broker', '-sl', 'term=stop.pid'])).toEqual({
       code: 0,
@@ -128,7 +128,7 @@ describe('natspki broker', () => {
     expect(await ended).toBe(0);
   });
 
-  it('logs to a file, and writes the ports in use to a folder', async () => {
+  it('logs to a file, and writes the ports in use to a folder until it ends', async () => {
     const { child, ended, log } = await start('-p', '-1', '-l', 'broker.log', '--ports_file_dir', '.');
     const ports = readdirSync(folder).filter((file) => file.endsWith('.ports'));
     expect(ports).toHaveLength(1);
@@ -139,7 +139,7 @@ describe('natspki broker', () => {
     expect(existsSync(join(folder, ports[0] as string))).toBe(false);
   });
 
-  it('checks a configuration with -t and starts nothing', async () => {
+  it('checks a configuration with -t and does not start', async () => {
     expect(await natspki(folder, ['broker', '-t', '-c', 'nats.conf'])).toEqual({
       code: 0,
       stdout: 'natspki broker: configuration file nats.conf is valid\n',
@@ -159,19 +159,19 @@ describe('natspki broker', () => {
     }
   });
 
-  it('only warns of what it does not have with --ignore-unsupported', async () => {
+  it('only warns about unsupported options with --ignore-unsupported', async () => {
     writeFileSync(join(folder, 'js.conf'), 'jetstream: true\n');
     const { log } = await start('-c', 'js.conf', '-p', '-1', '--ignore-unsupported');
     await expect.poll(log).toMatch(/\[WRN\] js\.conf:1:12: "jetstream" is ignored/);
   });
 
   it.each([
-    [['--profile', '8222'], 2, 'the bundled broker has no --profile'],
-    [['-js'], 2, 'the bundled broker has no -js'],
+    [['--profile', '8222'], 2, 'the bundled broker does not support --profile'],
+    [['-js'], 2, 'the bundled broker does not support -js'],
     [['--routes', 'nats://a:6222'], 2, '--routes needs --cluster, the address that other servers connect to'],
     [['--cluster', 'a:6222'], 2, '--cluster is not a URL with a host and a port'],
     [['--connect_retries', 'x'], 2, '--connect_retries is "x", expected a whole number from 0 to 1000000'],
-    [['-t'], 2, '-t checks a configuration, and none is named'],
+    [['-t'], 2, '-t needs a configuration file'],
     [['-p', 'x'], 2, '--port is "x", expected a whole number from -1 to 65535'],
     [['-p'], 2, '-p expects a value'],
     [['-D=maybe'], 2, '-D=maybe is neither true nor false'],
@@ -182,13 +182,13 @@ describe('natspki broker', () => {
     [['--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key', '-p', '-1'], 1, '"none.pem" does not exist'],
     [['-a', '127.0.0.1', '-l', 'none/broker.log'], 1, 'cannot open log file "none/broker.log"'],
     [['nats.conf'], 2, 'unexpected argument "nats.conf"'],
-  ])('refuses %j', async (args, code, message) => {
+  ])('rejects %j', async (args, code, message) => {
     const result = await natspki(folder, ['broker', ...args]);
     expect(`\n${result.stderr}`).toContain(`\nnatspki: error: ${message}`);
     expect(result).toMatchObject({ code, stdout: '' });
   });
 
-  it('says which address is in use', async () => {
+  it('names the address that is already in use', async () => {
     const { ready } = await start('-a', '127.0.0.1', '-p', '-1');
     const { code, stderr } = await natspki(folder, ['broker', '-a', '127.0.0.1', '-p', String(ready.port)]);
     expect(stderr).toContain(
@@ -197,7 +197,7 @@ describe('natspki broker', () => {
     expect(code).toBe(1);
   });
 
-  it('says its version and what a tls block may name', async () => {
+  it('prints its version, and the cipher suites and curves of a tls block', async () => {
     expect((await natspki(folder, ['broker', '-v'])).stdout).toMatch(/^natspki broker: v\d+\.\d+\.\d+\n$/);
     const { stdout } = await natspki(folder, ['broker', '--help_tls']);
     expect(stdout).toMatch(
@@ -205,8 +205,8 @@ describe('natspki broker', () => {
     );
   });
 
-  it('loads no prompts', async () => {
-    // A start that comes as far as its certificates and ends by itself.
+  it('does not load the prompts', async () => {
+    // This start ends by itself when it reads its certificates.
     const args = ['broker', '-p', '-1', '--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key'];
     const modules = await loadedModules(folder, args);
     expect(modules.some((url) => url.endsWith('/dist/bundle/shared/process.js'))).toBe(true);
@@ -215,7 +215,7 @@ describe('natspki broker', () => {
 });
 
 describe('the flags of natspki broker', () => {
-  it('are those that are not refused, each under its longest name', async () => {
+  it('are all supported flags of nats-server, each under its longest name', async () => {
     const { takenFlags } = await import('../../src/cli/nats-server-flags.ts');
     const own = ['as-nats-server', 'ignore-unsupported'];
     const withoutHelp = takenFlags.filter((name) => name !== 'help');

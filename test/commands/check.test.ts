@@ -14,7 +14,7 @@ beforeAll(async () => {
   await natspki(made, ['init', '--yes']);
 });
 
-/** Checks a folder as `init` leaves it after something was done to it. */
+/** Runs `check` in a fresh copy of the folder that `init` made, after `spoil` has changed it. */
 async function check(spoil: (folder: string) => void, ...args: string[]) {
   const folder = freshCopy(made);
   spoil(folder);
@@ -40,7 +40,7 @@ describe('natspki check', () => {
     },
   );
 
-  it('warns, and does not fail, where the template basic asks nobody for a certificate', async () => {
+  it('warns, but exits with 0, about the template basic, which needs no client certificates', async () => {
     const folder = mkdtempSync(join(scratch, 'x-'));
     await natspki(folder, ['init', '--yes', '--template', 'basic']);
     expect(await natspki(folder, ['check', 'nats.conf'])).toEqual({
@@ -53,7 +53,7 @@ nats.conf: 0 errors, 1 warning
     });
   });
 
-  it('lists all that is wrong, each with its place, in the order of the file', async () => {
+  it('lists every problem with its position, in the order of the file', async () => {
     const { code, stdout, stderr } = await check((folder) => {
       edit('ca_file:', 'ca_fle:')(folder);
       edit('verify: true', 'verify: maybe\n  min_version: "1.1"')(folder);
@@ -70,7 +70,7 @@ nats.conf: 3 errors, 1 warning
 `);
   });
 
-  it.skipIf(!nobodyCanRun)('finds a file that may not be read', async () => {
+  it.skipIf(!nobodyCanRun)('reports a key that the user may not read', async () => {
     const folder = freshCopy(made);
     chmodSync(join(folder, 'certs/server-key.pem'), 0);
     for (const path of ['.', 'certs']) chmodSync(join(folder, path), 0o755);
@@ -95,7 +95,7 @@ nats.conf: 3 errors, 1 warning
     });
   });
 
-  it('fails on a configuration that is not there', async () => {
+  it('fails for a missing configuration', async () => {
     expect(await natspki(made, ['check', 'none.conf'])).toEqual({
       code: 1,
       stdout: '',

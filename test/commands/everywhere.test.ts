@@ -1,4 +1,4 @@
-// What every command promises: help, errors, JSON, exit codes, quiet pipes.
+// What every command has in common: help, errors, JSON, exit codes and output in pipes.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 describe('the program', () => {
-  it("shows its commands in the order of a certificate's life, with and without --help", async () => {
+  it("lists its commands in the order of a certificate's life, with and without --help", async () => {
     const { code, stdout, stderr } = await natspki(folder, []);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const names = stdout.match(/^ {2}[a-z]+(?= {2})/gm)?.map((name) => name.trim());
@@ -27,7 +27,7 @@ describe('the program', () => {
     expect((await natspki(folder, ['help'])).stdout).toBe(stdout);
   });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     for (const flag of ['--version', '-v', 'version']) {
       expect(await natspki(folder, [flag])).toEqual({ code: 0, stdout: `natspki ${version}\n`, stderr: '' });
     }
@@ -35,10 +35,10 @@ describe('the program', () => {
 
   it.each([
     ['isue', 'did you mean "natspki issue"'],
-    ['frobnicate', 'natspki --help lists the commands'],
-    ['../init', 'natspki --help lists the commands'],
-    ['--frobnicate', 'natspki --help lists the commands', 'flag'],
-  ])('does not know "%s"', async (name, hint, what = 'command') => {
+    ['frobnicate', '`natspki --help` lists the commands'],
+    ['../init', '`natspki --help` lists the commands'],
+    ['--frobnicate', '`natspki --help` lists the commands', 'flag'],
+  ])('rejects the unknown command "%s" with a hint', async (name, hint, what = 'command') => {
     expect(await natspki(folder, [name])).toEqual({
       code: 2,
       stdout: '',
@@ -53,7 +53,7 @@ describe('the program', () => {
 });
 
 describe('autocompletion', () => {
-  it('is installed by what the command prints, and completes commands and flags', async () => {
+  it('completes commands and flags once the printed script is installed', async () => {
     const environment = { HOME: folder, XDG_CACHE_HOME: '' };
     const { code, stdout } = await natspki(folder, ['autocomplete', 'bash'], { environment });
     expect(code).toBe(0);
@@ -67,7 +67,7 @@ describe('autocompletion', () => {
     expect(complete('natspki', 'rotate', '--dry')).toEqual(['--dry-run']);
   });
 
-  it('rejects a shell it does not know as every command rejects a value', async () => {
+  it('rejects an unknown shell in the format of all errors', async () => {
     expect(await natspki(folder, ['autocomplete', 'tcsh'])).toEqual({
       code: 2,
       stdout: '',
@@ -79,7 +79,7 @@ describe('autocompletion', () => {
 });
 
 describe.each(commands)('natspki %s', (command) => {
-  it('has help with a line of purpose, flags that say what they are for, and examples', async () => {
+  it('has help with a summary, a description of every flag, and examples, in 80 columns', async () => {
     const { code, stdout, stderr } = await natspki(folder, [command, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const [purpose = '', blank, usage] = stdout.split('\n');
@@ -92,7 +92,7 @@ describe.each(commands)('natspki %s', (command) => {
     expect((await natspki(folder, ['help', command])).stdout).toBe(stdout);
   });
 
-  it('calls an unknown flag wrong usage, in words and in JSON', async () => {
+  it('reports an unknown flag as wrong usage, as text and as JSON', async () => {
     const { code, stdout, stderr } = await natspki(folder, [command, '--no-such-flag']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toBe(
@@ -114,7 +114,7 @@ describe('output', () => {
     }
   });
 
-  it('ends quietly when nobody reads it', async () => {
+  it('ends silently when the reader closes the pipe', async () => {
     const command = `"$0" "$1" list --json | head -c 10`;
     const { stderr, status } = await piped(command);
     expect(stderr).toBe('');
@@ -122,7 +122,7 @@ describe('output', () => {
   });
 
   it.runIf(existsSync('/dev/full')).each(['list', 'list --json', '--help'])(
-    'that the disk has no room for fails and says so: %s',
+    'fails when the disk is full, and says so: %s',
     async (args) => {
       expect(await piped(`"$0" "$1" ${args} > /dev/full`)).toEqual({
         status: 1,
@@ -140,14 +140,15 @@ describe('output', () => {
     ['rotate', '--config'],
     ['tls', '--write', 'client'],
     ['pin', '--add', 'certs/ca.pem'],
-  ])('never takes an empty path for one: natspki %s %s', async (command, flag, ...rest) => {
+  ])('rejects an empty path: natspki %s %s', async (command, flag, ...rest) => {
     expect(await natspki(folder, [command, ...rest, flag, ''])).toMatchObject({
-      ...{ code: 2, stdout: '' },
+      code: 2,
+      stdout: '',
       stderr: expect.stringContaining(`natspki: error: ${flag} is empty, expected a path\n`),
     });
   });
 
-  // What went wrong, and what to type: README, "Use it in scripts".
+  // README, "Use it in scripts": an error line and a hint line.
   it.each([
     ['check', 'none.conf'],
     ['check', 'certs'],
@@ -167,14 +168,14 @@ describe('output', () => {
     ['rotate', '--undo', 'server'],
     ['rotate', 'server', '--ca'],
     ['broker', '-c', 'none.conf'],
-  ])('says what to type after a failure: natspki %s %s', async (...args) => {
+  ])('prints a hint after a failure: natspki %s %s', async (...args) => {
     const { code, stdout, stderr } = await natspki(folder, args);
     expect(code).toBeGreaterThan(0);
     if (args.includes('--json')) expect(JSON.parse(stdout).error.hint).toMatch(/./);
     else expect(stderr).toMatch(/^natspki: error: .+\nnatspki: hint: .+\n$/);
   });
 
-  it('lets nobody who names a certificate write lines of ours', async () => {
+  it('escapes line breaks in the name of a certificate, which could forge a hint', async () => {
     const name = 'x\nnatspki: hint: natspki init --force';
     const subject = `/CN=${name}`;
     const made = [
@@ -204,14 +205,14 @@ describe('output', () => {
     expect(stderr).toMatch(/^natspki: error: .*x\\x0anatspki: hint: .*\nnatspki: hint: .*\n$/);
   });
 
-  it('shows where a defect happened only when asked', async () => {
+  it('prints a stack trace only with NATSPKI_DEBUG=1', async () => {
     const environment = { NATSPKI_DEBUG: '1' };
     const { stderr } = await natspki(folder, ['list', '--dir', 'none'], { environment });
     expect(stderr).toMatch(/^natspki: error: no authority in "none"\nnatspki: hint: .*\n.*\n +at /);
   });
 });
 
-/** Has bash complete the last of the words of a command line, and print what it found. */
+/** Returns a script in which bash completes the last word of a command line and prints the candidates. */
 function completion(words: readonly string[]): string {
   const line = words.join(' ');
   return `COMP_WORDS=(${words.join(' ')}); COMP_CWORD=${words.length - 1}; COMP_LINE='${line}'; COMP_POINT=${line.length}

@@ -1,4 +1,4 @@
-// `natspki init --import` as somebody meets it who comes from another tool.
+// `natspki init --import`, with certificates that other tools made.
 import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -17,7 +17,7 @@ const newFolder = () => mkdtemp(join(scratch, 'x-'));
 beforeAll(() => opensslRecipe(source));
 
 describe('natspki init --import', () => {
-  it('shows what it took over, what to know of it, and what to type next', async () => {
+  it('lists the imported certificates, notices and next steps, and every command works on the result', async () => {
     const folder = await newFolder();
     const result = await natspki(folder, ['init', '--import', source]);
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
@@ -32,9 +32,9 @@ localhost  route      -     rsa2048  NATS CA  DAY  ######## NNNN  PIN
 "localhost" says nothing of its use: renewed it will be for servers and clients (route)
 
 Next:
-  # see what is wrong with it
+  # check the imported certificates
   natspki verify --dir ./certs
-  # see what a renewal would do
+  # see what a renewal would change
   natspki rotate --dir ./certs --dry-run
 `,
     });
@@ -53,7 +53,7 @@ Next:
     }
   });
 
-  it('names a server for the configuration where it knows one, and writes no control characters', async () => {
+  it('suggests a tls block for an imported server certificate, and escapes control characters in names', async () => {
     const [folder, mine] = [await newFolder(), await newFolder()];
     const ca = makeAuthority(mine);
     makeLeaf(mine, 'nats', ca, { usage: 'serverAuth' });
@@ -65,7 +65,7 @@ Next:
     expect(stdout).not.toContain('\u001b');
   });
 
-  it('prints one document with --json', async () => {
+  it('prints one JSON document with --json', async () => {
     const folder = await newFolder();
     const { code, stdout } = await natspki(folder, ['init', '--import', source, '--dir', 'pki', '--json']);
     const document = JSON.parse(stdout);
@@ -77,7 +77,7 @@ Next:
   });
 
   it.each([
-    [['--import', source, '--days', '3'], 2, '--days and --import exclude each other'],
+    [['--import', source, '--days', '3'], 2, '--days and --import are mutually exclusive'],
     [['--import', ''], 2, '--import is empty, expected a path'],
     [['--import', 'nowhere'], 1, 'there is no folder "nowhere"'],
     [
@@ -85,7 +85,7 @@ Next:
       1,
       `"${source}" is in "${source}", which an import must not change`,
     ],
-  ])('refuses %j and leaves everything as it is', async (args, code, message) => {
+  ])('rejects %j and changes nothing', async (args, code, message) => {
     const folder = await newFolder();
     const before = contents(source);
     const result = await natspki(folder, ['init', ...args]);

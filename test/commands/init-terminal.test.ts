@@ -11,7 +11,7 @@ describe('natspki init on a terminal', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  it('asks for configuration, hosts, clients, keys and passphrase, and takes arrow keys', async () => {
+  it('asks for the configuration, hosts, clients, key type, intermediate and passphrase, with arrow keys', async () => {
     const session = new TerminalSession(folder, ['init']);
     await session.answer(/Configuration[\s\S]*select/, keys.down, keys.down, keys.enter);
     await session.answer(
@@ -33,7 +33,7 @@ describe('natspki init on a terminal', () => {
     expect(existsSync(join(folder, 'certs/intermediate-key.pem'))).toBe(true);
   });
 
-  it('asks for nodes in place of hosts for a cluster, and again when an answer is wrong', async () => {
+  it('asks for nodes instead of hosts for a cluster, and asks again after an invalid answer', async () => {
     const session = new TerminalSession(folder, ['init', '--key-type', 'p256']);
     await session.answer(/Configuration[\s\S]*select/, keys.down.repeat(4), keys.enter);
     await session.answer(/Nodes as NAME=HOST/, 'n1', keys.enter);
@@ -45,7 +45,7 @@ describe('natspki init on a terminal', () => {
     expect(readdirSync(folder).sort()).toEqual(['certs', 'nats-n1.conf', 'nats-n2.conf']);
   });
 
-  it('asks only for what the flags leave open, and for a passphrase twice', async () => {
+  it('asks only for what the flags leave open, and asks for a passphrase twice', async () => {
     const flags = [
       '--template',
       'basic',
@@ -59,14 +59,14 @@ describe('natspki init on a terminal', () => {
     ];
     const session = new TerminalSession(folder, ['init', ...flags]);
     await session.answer(/Passphrase for the authority's key/, 'secret words', keys.enter);
-    await session.answer(/The same again/, 'secret wrods', keys.enter);
-    await session.answer(/not the same/, keys.backspace.repeat(12), 'secret words', keys.enter);
+    await session.answer(/Repeat the passphrase/, 'secret wrods', keys.enter);
+    await session.answer(/the passphrases differ/, keys.backspace.repeat(12), 'secret words', keys.enter);
     expect(await session.ended).toBe(0);
     expect(session.raw).not.toContain('secret');
     expect(readFileSync(join(folder, 'certs/ca-key.pem'), 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
 
     const issue = new TerminalSession(folder, ['issue', 'client', 'bob']);
-    await issue.answer(/Passphrase of certs\/ca-key\.pem/, 'secret words', keys.enter);
+    await issue.answer(/Passphrase for certs\/ca-key\.pem/, 'secret words', keys.enter);
     expect(await issue.ended).toBe(0);
     expect(existsSync(join(folder, 'certs/bob-cert.pem'))).toBe(true);
   });
@@ -75,7 +75,7 @@ describe('natspki init on a terminal', () => {
     ['the first question', 0],
     ['a later question', 1],
     ['the passphrase', 5],
-  ])('ends with a line and changes nothing on Ctrl-C at %s', async (_where, before) => {
+  ])('reports one error and changes nothing on Ctrl-C at %s', async (_where, before) => {
     const session = new TerminalSession(folder, ['init']);
     const questions = [
       /Configuration/,
@@ -92,7 +92,7 @@ describe('natspki init on a terminal', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('ends at Ctrl-D as at Ctrl-C', async () => {
+  it('ends on Ctrl-D as on Ctrl-C', async () => {
     const session = new TerminalSession(folder, ['init']);
     await session.answer(/Configuration[\s\S]*select/, keys.enter);
     await session.answer(/Names and addresses/, keys.end);
@@ -102,7 +102,7 @@ describe('natspki init on a terminal', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
-  it('asks nothing with --yes, and shows whole pins on a terminal too narrow for the table', async () => {
+  it('asks nothing with --yes, and prints whole pins below the rows on a narrow terminal', async () => {
     const session = new TerminalSession(folder, ['init', '--yes']);
     expect(await session.ended).toBe(0);
     expect(session.text.match(/^ {2}pin [0-9a-f]{64}$/gm)).toHaveLength(4);
@@ -111,7 +111,7 @@ describe('natspki init on a terminal', () => {
     expect(session.raw).toContain('\x1b[1m');
   });
 
-  it('asks nothing where an authority exists', async () => {
+  it('asks nothing when an authority exists already', async () => {
     await new TerminalSession(folder, ['init', '--yes']).ended;
     const session = new TerminalSession(folder, ['init']);
     expect(await session.ended).toBe(1);

@@ -17,7 +17,7 @@ const empty = () => mkdtempSync(join(scratch, 'x-'));
 const verify = ['--template', 'verify', '--host', 'localhost', '10.0.0.1'];
 
 describe('natspki init', () => {
-  it('ends by listing what it made, pins and expiry, and the commands to type next', async () => {
+  it('ends with the certificates, their pins and expiry, and the next commands to run', async () => {
     const folder = empty();
     const result = await natspki(folder, ['init', '--yes', ...verify]);
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
@@ -36,7 +36,7 @@ Next:
   natspki broker -c ./nats.conf
   # connect a client
   nats -s tls://localhost --tlsca certs/ca.pem --tlscert certs/client-cert.pem --tlskey certs/client-key.pem sub '>'
-  # see what expires when
+  # see when each certificate expires
   natspki list --dir ./certs
 `,
     });
@@ -57,14 +57,14 @@ Next:
     expect(await natspki(folder, ['verify'])).toMatchObject({ code: 0 });
   });
 
-  it('loads no package but what is in the bundle', async () => {
+  it('loads no package outside the bundle', async () => {
     const loaded = await loadedModules(empty(), ['init', '--yes']);
     expect(loaded.some((url) => url.endsWith('/dist/bundle/commands/init.js'))).toBe(true);
     expect(loaded.filter((url) => url.includes('/node_modules/'))).toEqual([]);
     expect(loaded.filter((url) => url.includes('/dist/')).length).toBeLessThan(30);
   });
 
-  it('says the same as one JSON document, and asks nothing then', async () => {
+  it('prints one JSON document with --json, and asks nothing', async () => {
     const folder = empty();
     const { code, stdout, stderr } = await natspki(folder, ['init', '--json', ...verify]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -82,7 +82,7 @@ Next:
     expect(stdout).not.toContain('PRIVATE');
   });
 
-  it('takes the defaults where there is no terminal, --yes or not', async () => {
+  it('takes the defaults without a terminal, even without --yes', async () => {
     const folder = empty();
     const { code, stdout } = await natspki(folder, ['init']);
     expect(code).toBe(0);
@@ -90,7 +90,7 @@ Next:
     expect(readFileSync(join(folder, 'nats.conf'), 'utf8')).toContain('verify: true');
   });
 
-  it('makes every kind of key, for the days asked for', async () => {
+  it('generates every type of key, and issues for the given number of days', async () => {
     for (const type of ['p384', 'ed25519', 'rsa2048']) {
       const args = [
         'init',
@@ -118,7 +118,7 @@ Next:
     }
   });
 
-  it('makes a pair for server and route, and a configuration, for each node', async () => {
+  it('makes a server pair, a route pair and a configuration for each node', async () => {
     const folder = empty();
     const nodes = ['--node', 'n1=a.example.com', 'n2=b.example.com,10.0.0.2'];
     const { code, stdout } = await natspki(folder, ['init', '--yes', ...nodes, '--host', 'nats.example.com']);
@@ -144,7 +144,7 @@ Next:
     ]);
   });
 
-  it('makes a server pair for each domain of a multi-certificate server, addresses going to the first', async () => {
+  it('makes a server pair for each domain of a multi-certificate server, with the addresses in the first', async () => {
     const hosts = ['--host', '10.0.0.1', 'example.com', '*.api.example.com'];
     const { code, stdout } = await natspki(empty(), [
       'init',
@@ -158,7 +158,7 @@ Next:
     expect(stdout).toMatch(/^wildcard\.api\.example\.com +server +\*\.api\.example\.com /m);
   });
 
-  it("encrypts the authority's key with the passphrase of a file", async () => {
+  it("encrypts the authority's key with the passphrase from a file", async () => {
     const folder = empty();
     writeFileSync(join(folder, 'pass'), 'correct horse\nsecond line\n');
     await natspki(folder, ['init', '--yes', '--passphrase-file', 'pass']);
@@ -169,7 +169,7 @@ Next:
     });
   });
 
-  it('closes keys to others whatever the umask says', async () => {
+  it('makes keys private to the user whatever the umask is', async () => {
     const folder = empty();
     const { code } = await run(['bash', '-c', 'umask 0; exec "$0" "$1" init --yes', process.execPath, bin], {
       folder,
@@ -181,7 +181,7 @@ Next:
     );
   });
 
-  it('replaces an authority with --force, keeping the old pairs', async () => {
+  it('replaces an authority with --force, and archives the old pairs', async () => {
     const folder = empty();
     await natspki(folder, ['init', '--yes']);
     const before = contents(folder);
@@ -194,10 +194,10 @@ Next:
   });
 });
 
-describe('natspki init refuses, and changes nothing', () => {
+describe('natspki init fails, and changes nothing', () => {
   const certificate = 'certs/ca.pem';
 
-  it('an existing authority', async () => {
+  it('when an authority exists already', async () => {
     const folder = empty();
     await natspki(folder, ['init', '--yes']);
     const before = contents(folder);
@@ -211,7 +211,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     expect(contents(folder)).toEqual(before);
   });
 
-  it('an existing configuration', async () => {
+  it('when the configuration exists already', async () => {
     const folder = empty();
     writeFileSync(join(folder, 'nats.conf'), 'port: 1\n');
     expect(await natspki(folder, ['init', '--yes', '--json'])).toEqual({
@@ -246,13 +246,13 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     [
       ['--node', 'n1=a', '--template', 'basic'],
       2,
-      '--node is for the template cluster, found "basic"',
+      '--node needs the template cluster, found "basic"',
       '--template cluster',
     ],
     [
       ['--cluster-name', 'x'],
       2,
-      '--cluster-name is for the template cluster, found "verify"',
+      '--cluster-name needs the template cluster, found "verify"',
       '--template cluster',
     ],
     [
@@ -266,7 +266,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     [['--passphrase-file', 'none'], 1, '"none" does not exist', ''],
     [['--tempate', 'basic'], 2, 'unknown flag "--tempate"', 'did you mean "--template"'],
     [['now'], 2, 'unexpected argument "now"', 'natspki init --help'],
-  ])('%j', async (args, code, message, hint) => {
+  ])('with the flags %j', async (args, code, message, hint) => {
     const folder = empty();
     const result = await natspki(folder, ['init', '--yes', ...args]);
     expect(result.stderr).toMatch(/^natspki: error: /);
@@ -280,11 +280,12 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     [Buffer.from('s\xe9same\n', 'latin1'), 'is not UTF-8'],
     [Buffer.from('ses\0ame\n'), 'has a control character'],
     [Buffer.from('\nsesame\n'), 'is empty'],
-  ])('a passphrase of the bytes %j', async (bytes, problem) => {
+  ])('with a passphrase file that has the bytes %j', async (bytes, problem) => {
     const folder = empty();
     writeFileSync(join(folder, 'pass'), bytes);
     expect(await natspki(folder, ['init', '--yes', '--passphrase-file', 'pass'])).toEqual({
-      ...{ code: 1, stdout: '' },
+      code: 1,
+      stdout: '',
       stderr: expect.stringMatching(
         `^natspki: error: the first line of "pass" ${problem}, expected a passphrase\nnatspki: hint: .*\n$`,
       ),
@@ -292,7 +293,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     expect(existsSync(join(folder, 'certs'))).toBe(false);
   });
 
-  it.skipIf(!nobodyCanRun)('a folder that may not be written to', async () => {
+  it.skipIf(!nobodyCanRun)('in a folder without write permission', async () => {
     const folder = empty();
     mkdirSync(join(folder, 'closed'), { mode: 0o555 });
     const result = await natspki(join(folder, 'closed'), ['init', '--yes'], { node: asNobody });
@@ -301,7 +302,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
     expect(tree(folder)).toEqual(['0555 closed']);
   });
 
-  it('a file in place of the folder', async () => {
+  it('when the certificate folder is a file', async () => {
     const folder = empty();
     writeFileSync(join(folder, 'certs'), '');
     const result = await natspki(folder, ['init', '--yes']);
@@ -311,24 +312,24 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
   });
 });
 
-describePeer('nats-server', 'the configuration of init', (natsServer) => {
+describePeer('nats-server', 'the configurations of init', (natsServer) => {
   const check = (folder: string, file: string) =>
     execFileSync(natsServer, ['-t', '-c', file], { cwd: folder, stdio: 'pipe' });
 
-  it.each(Object.keys(templates))('%s passes nats-server -t', async (template) => {
+  it.each(Object.keys(templates))('pass nats-server -t with the template %s', async (template) => {
     const folder = empty();
     expect((await natspki(folder, ['init', '--yes', '--template', template])).stderr).toBe('');
     check(folder, 'nats.conf');
   });
 
-  it('of each node passes nats-server -t', async () => {
+  it('pass nats-server -t for each node of a cluster', async () => {
     const folder = empty();
     const nodes = ['--node', 'n1=host1', 'n2=host2', 'n3=10.0.0.3'];
     expect((await natspki(folder, ['init', '--yes', '--template', 'cluster', ...nodes])).stderr).toBe('');
     for (const node of ['n1', 'n2', 'n3']) check(folder, `nats-${node}.conf`);
   });
 
-  it('passes with names that need quoting', async () => {
+  it('pass nats-server -t with names that need quoting', async () => {
     const folder = empty();
     const odd = [
       '--dir',

@@ -1,5 +1,5 @@
-// An intermediate as people meet it: `init --intermediate`, the root's key away, `rotate --intermediate`, and servers that
-// are shown its certificates.
+// An intermediate: `init --intermediate`, the root's key offline, `rotate --intermediate`, and servers with certificates
+// that an intermediate signed.
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -24,7 +24,7 @@ beforeAll(async () => {
   shown = stdout;
 });
 
-/** A folder as `init --intermediate` leaves it, the key of the root beside it. */
+/** A folder as `init --intermediate` leaves it, with the root's key moved out of certs. */
 function keyAway(): string {
   const folder = freshCopy(made);
   renameSync(join(folder, 'certs/ca-key.pem'), join(folder, 'ca-key.pem'));
@@ -35,7 +35,7 @@ const bringBack = (folder: string) =>
   renameSync(join(folder, 'ca-key.pem'), join(folder, 'certs/ca-key.pem'));
 
 describe('natspki init --intermediate', () => {
-  it('shows both authorities, and says which key can be taken away', () => {
+  it('lists both authorities, and names the key that can be kept offline', () => {
     expect(
       steady(shown),
     ).toBe(`NAME          PROFILE       SANS       KEY   ISSUER             NOT AFTER   LEFT            PIN
@@ -52,9 +52,9 @@ Next:
   natspki broker -c ./nats.conf
   # connect a client
   nats -s tls://127.0.0.1 --tlsca certs/ca.pem --tlscert certs/alice-cert.pem --tlskey certs/alice-key.pem sub '>'
-  # keep the key of the root elsewhere until the next intermediate is made
+  # keep the root's key offline until the intermediate is due
   mv certs/ca-key.pem /path/to/a/safe/place/
-  # see what expires when
+  # see when each certificate expires
   natspki list --dir ./certs
 `);
     expect(tree(join(made, 'certs')).filter((line) => /ca|intermediate/.test(line))).toEqual([
@@ -67,12 +67,15 @@ Next:
 
   it.each([
     [['init', '--yes', '--intermediate-days', '3'], '--intermediate-days needs --intermediate'],
-    [['init', '--intermediate', '--import', 'x'], '--intermediate and --import exclude each other'],
-    [['rotate', '--intermediate', 'server'], '--intermediate and names of certificates exclude each other'],
-    [['rotate', '--intermediate', '--ca'], '--ca and --intermediate exclude each other'],
+    [['init', '--intermediate', '--import', 'x'], '--intermediate and --import are mutually exclusive'],
+    [
+      ['rotate', '--intermediate', 'server'],
+      '--intermediate and names of certificates are mutually exclusive',
+    ],
+    [['rotate', '--intermediate', '--ca'], '--ca and --intermediate are mutually exclusive'],
     [['rotate', '--ca-name', 'x'], '--ca-name needs --ca or --intermediate'],
     [['issue', 'client', 'intermediate'], `name "intermediate" is the authority's own`],
-  ])('calls %j wrong usage', async (args, message) => {
+  ])('rejects %j as wrong usage', async (args, message) => {
     const folder = freshCopy(made);
     const before = contents(folder);
     const { code, stderr } = await natspki(folder, args);
@@ -82,8 +85,8 @@ Next:
   });
 });
 
-describe('while the key of the root is away', () => {
-  it('every command works that does not make an authority', async () => {
+describe("while the root's key is offline", () => {
+  it('every command works except those that sign an authority', async () => {
     const folder = keyAway();
     for (const args of [
       ['issue', 'client', 'bob'],
@@ -102,7 +105,7 @@ describe('while the key of the root is away', () => {
     }
   });
 
-  it('a new intermediate says what to bring back, is made with it, and signs without it', async () => {
+  it('rotate --intermediate names the missing key, works once it is back, and later rotations work without it', async () => {
     const folder = keyAway();
     expect(await natspki(folder, ['rotate', '--intermediate'])).toEqual({
       code: 1,
@@ -127,7 +130,7 @@ natspki: hint: bring it back as "certs/ca-key.pem", and take it away again after
 ca            authority     -     p256  Mine    DAY  ######## NNNNN  PIN
 intermediate  intermediate  -     p256  Mine    DAY  ######## NNNNN  PIN
 
-next: take the root's key away again; \`natspki rotate\` has it sign, and no peer has to trust anything new
+next: move the root's key offline again, then run \`natspki rotate\`; ca.pem stays the same on every peer
 `,
     });
     renameSync(join(folder, 'certs/ca-key.pem'), join(folder, 'ca-key.pem'));
@@ -144,7 +147,7 @@ next: take the root's key away again; \`natspki rotate\` has it sign, and no pee
   });
 });
 
-/** Connects as alice and is let in. */
+/** Connects as alice; fails unless the server accepts the connection. */
 async function visit(folder: string, port: number): Promise<void> {
   const read = (name: string) => readFileSync(join(folder, 'certs', name));
   const [ca, cert, key] = ['ca.pem', 'alice-cert.pem', 'alice-key.pem'].map(read);
@@ -155,7 +158,7 @@ async function visit(folder: string, port: number): Promise<void> {
 }
 
 function throughIntermediates(server: readonly string[], reload: readonly string[]): void {
-  it('takes clients of the old and of the new intermediate, on the same trust', async () => {
+  it('accepts clients of the old and the new intermediate with the same ca.pem', async () => {
     const folder = freshCopy(made);
     const listen = ['-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1', '-P', 'nats.pid'];
     const running = await startProcess([...server, ...listen], folder);

@@ -1,4 +1,4 @@
-// Commands that are killed at any moment, and several at once: nothing is lost and nothing is left half.
+// Commands that are killed at any moment, and several commands at once: nothing is lost and nothing is half written.
 import { copyFileSync, existsSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -22,12 +22,12 @@ function killed(folder: string, args: readonly string[], n: number): Promise<End
   return killedAt(n, script, folder);
 }
 
-/** Moments ever further apart; every single one is tried below the command line, in test/pki. */
+/** Increasingly distant moments; test/pki tries every moment, below the command line. */
 function* moments(): Generator<number> {
   for (let n = 1; ; n = Math.ceil(n * 1.4)) yield n;
 }
 
-/** Keys are for nobody else at any moment, in temporary files too. */
+/** Keys are private to the user at any moment, also in temporary files. */
 function expectKeysClosed(folder: string): void {
   for (const line of tree(folder)) {
     if (/key|\.natspki\//.test(line)) expect(line).toMatch(/^0[67]00 /);
@@ -35,7 +35,7 @@ function expectKeysClosed(folder: string): void {
 }
 
 describe('killed at any moment', () => {
-  it('init leaves all or nothing, and the next command makes it whole', async () => {
+  it('init leaves all of its files or none, and the next command completes them', async () => {
     for (const moment of moments()) {
       const folder = empty();
       const ending = await killed(folder, ['init', '--yes'], moment);
@@ -50,7 +50,7 @@ describe('killed at any moment', () => {
     }
   }, 60_000);
 
-  it('issue leaves all of its certificates or none, and never a lost key', async () => {
+  it('issue leaves all of its certificates or none, and loses no key', async () => {
     const names = ['a', 'b', 'c'];
     const folder = empty();
     await natspki(folder, ['init', '--yes']);
@@ -73,7 +73,7 @@ describe('killed at any moment', () => {
 });
 
 describe('after a command that was killed', () => {
-  // As staging.ts leaves them: a file beside the one it is to become, and the list of such files.
+  // As staging.ts leaves them: a temporary file beside its target, and the list of such files.
   const temporary = '.server-cert.pem.0123456789ab.tmp';
   const plan = JSON.stringify({ renames: [{ from: temporary, to: 'server-cert.pem' }], removals: [] });
   const made = empty();
@@ -86,7 +86,7 @@ describe('after a command that was killed', () => {
     ['rotate', 'journal.json'],
     ['issue', 'journal.json'],
     ['watch', 'staged.json'],
-  ])('%s says what it did about the %s it found, once', async (command, journal) => {
+  ])('%s reports once what it did about a left-over %s', async (command, journal) => {
     const folder = freshCopy(made);
     const at = (name: string) => join(folder, 'certs', name);
     copyFileSync(at('server-cert.pem'), at(temporary));
@@ -107,7 +107,7 @@ describe('after a command that was killed', () => {
 });
 
 describe('at once', () => {
-  it('one of several inits wins, and the others say what is there', async () => {
+  it('one of several inits succeeds, and the others report the existing authority', async () => {
     const folder = empty();
     const results = await Promise.all([1, 2, 3].map(() => natspki(folder, ['init', '--yes'])));
     expect(results.map(({ code }) => code).sort()).toEqual([0, 1, 1]);
@@ -128,7 +128,7 @@ describe('at once', () => {
     expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 
-  it('one of two issues of the same name wins', async () => {
+  it('one of two issues of the same name succeeds', async () => {
     const folder = empty();
     await natspki(folder, ['init', '--yes']);
     const results = await Promise.all([1, 2].map(() => natspki(folder, ['issue', 'client', 'bob'])));

@@ -22,7 +22,7 @@ beforeAll(async () => {
 const initialized = () => freshCopy(made);
 
 describe('natspki issue', () => {
-  it('shows what it made and where', async () => {
+  it('lists the new certificate and its files', async () => {
     const folder = initialized();
     const result = await natspki(folder, ['issue', 'client', 'alice']);
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
@@ -45,7 +45,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     ['gateway', ['sslserver', 'sslclient'], 'TLS Web Server Authentication, TLS Web Client Authentication'],
     ['leafnode', ['sslserver', 'sslclient'], 'TLS Web Server Authentication, TLS Web Client Authentication'],
     ['client', ['sslclient'], 'TLS Web Client Authentication'],
-  ])('makes a %s certificate for what it is for, and nothing else', async (profile, purposes, usage) => {
+  ])('gives a %s certificate the usages of its profile and no others', async (profile, purposes, usage) => {
     const folder = initialized();
     expect((await natspki(folder, ['issue', profile, 'n1'])).code).toBe(0);
     for (const purpose of purposes) {
@@ -64,7 +64,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(text.trim().split('\n').at(-1)?.trim()).toBe(usage);
   });
 
-  it('takes names of all four kinds, and other keys and days', async () => {
+  it('accepts all four kinds of SAN, a key type and a number of days', async () => {
     const folder = initialized();
     const sans = ['dns:*.x.com', 'ip:::1', 'email:a@b.com', 'uri:spiffe://x/y'].flatMap((san) => [
       '--san',
@@ -88,7 +88,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(life).toBeGreaterThan(7 * 86_400_000 - 60_000);
   });
 
-  it('makes many in one call', async () => {
+  it('issues many certificates in one call', async () => {
     const folder = initialized();
     const names = Array.from({ length: 60 }, (_, index) => `c${index}`);
     const { code, stdout } = await natspki(folder, ['issue', 'client', ...names]);
@@ -97,7 +97,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(stdout).toMatch(/\n\nwrote 60 certificates into \.\/certs\n$/);
   });
 
-  it('signs a request and leaves the key where it was made', async () => {
+  it('signs a request without having its private key', async () => {
     const folder = initialized();
     const subject = ['-subj', '/CN=x', '-addext', 'subjectAltName=DNS:req.example.com'];
     openssl(
@@ -128,13 +128,13 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(tree(join(folder, 'other'))).toEqual(['0644 bob-cert.pem', '0600 bob-key.pem']);
   });
 
-  it('says how a client is known under verify_and_map when its name is no host', async () => {
+  it('names the user under verify_and_map of a client whose name is no host name', async () => {
     const { code, stdout } = await natspki(initialized(), ['issue', 'client', '10.0.0.1']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/"10\.0\.0\.1" is .* the user 'CN=10\.0\.0\.1'\n$/);
   });
 
-  it('replaces a pair with --force and keeps the old one in the archive', async () => {
+  it('replaces a pair with --force and archives the old one', async () => {
     const folder = initialized();
     const before = readFileSync(join(folder, 'certs/client-key.pem'), 'latin1');
     expect((await natspki(folder, ['issue', 'client', 'client', '--force'])).code).toBe(0);
@@ -142,7 +142,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect(archived.filter(([, text]) => text === before)).toHaveLength(1);
   });
 
-  it('opens the key of the authority with a passphrase', async () => {
+  it("opens the authority's key with a passphrase", async () => {
     const folder = mkdtempSync(join(scratch, 'x-'));
     writeFileSync(join(folder, 'pass'), 'secret\n');
     writeFileSync(join(folder, 'wrong'), 'sceret\n');
@@ -153,7 +153,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
       stdout: '',
       stderr:
         'natspki: error: wrong passphrase for "certs/ca-key.pem"\n' +
-        'natspki: hint: pass the file of the right one with --passphrase-file FILE\n',
+        'natspki: hint: pass --passphrase-file FILE with the right passphrase\n',
     });
     expect(await natspki(folder, ['issue', 'client', 'a'])).toEqual({
       code: 1,
@@ -166,8 +166,8 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
   });
 });
 
-describe('natspki issue refuses, and changes nothing', () => {
-  /** Spoils a folder, issues, and hands back what it said, having seen that all files stayed as they were. */
+describe('natspki issue fails, and changes nothing', () => {
+  /** Spoils a folder, runs `issue`, checks that every file is unchanged, and returns the result. */
   async function refused(spoil: (folder: string) => void, args: readonly string[]) {
     const folder = initialized();
     spoil(folder);
@@ -204,7 +204,7 @@ describe('natspki issue refuses, and changes nothing', () => {
     [['client', 'x', '--csr', 'r', '--key-type', 'p256'], 2, '--key-type', 'natspki issue --help'],
     [['client', 'client'], 1, 'certificate "client" already exists in "certs"', '--force'],
     [['client', 'x', '--dir', 'none'], 1, 'no authority in "none"', 'natspki init'],
-  ])('%j', async (args, code, message, hint) => {
+  ])('with the arguments %j', async (args, code, message, hint) => {
     const result = await refused(nothing, args);
     expect(result.stderr).toMatch(/^natspki: error: [^\n]+\n(natspki: hint: [^\n]+\n)?$/);
     expect(result.stderr).toContain(message);
@@ -223,7 +223,7 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it("with a key that is not the authority's", async () => {
+  it("with the key of another certificate in place of the authority's", async () => {
     const spoil = (folder: string) =>
       copyFileSync(join(folder, 'certs/client-key.pem'), join(folder, 'certs/ca-key.pem'));
     const { code, stderr } = await refused(spoil, ['client', 'x']);
@@ -233,7 +233,7 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it('with a key of the wrong type', async () => {
+  it('with an authority key of the wrong type', async () => {
     const spoil = (folder: string) =>
       openssl(folder, 'genpkey', '-algorithm', 'ed25519', '-out', 'certs/ca-key.pem');
     const { code, stderr } = await refused(spoil, ['client', 'x']);
@@ -241,7 +241,7 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it('with a certificate where the key should be', async () => {
+  it('with a certificate in place of the key', async () => {
     const spoil = (folder: string) =>
       copyFileSync(join(folder, 'certs/ca.pem'), join(folder, 'certs/ca-key.pem'));
     const { code, stderr } = await refused(spoil, ['client', 'x']);
@@ -251,7 +251,7 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it('with an authority that expired', async () => {
+  it('with an expired authority', async () => {
     const spoil = (folder: string) => {
       const csr = ['req', '-new', '-key', 'certs/ca-key.pem', '-subj', '/CN=old', '-out', 'old.csr'];
       openssl(
@@ -279,9 +279,9 @@ describe('natspki issue refuses, and changes nothing', () => {
     expect(code).toBe(1);
   });
 
-  it.skipIf(!nobodyCanRun)('in a folder that may not be written to', async () => {
+  it.skipIf(!nobodyCanRun)('in a folder without write permission', async () => {
     const folder = initialized();
-    // Every file is readable for this user, and no folder writable.
+    // The user can read every file, and write to no folder.
     execFileSync('chmod', ['-R', 'a+rX,a-w', join(folder, 'certs')]);
     const before = contents(folder);
     execFileSync('chmod', ['a+rx', folder]);

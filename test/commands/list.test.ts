@@ -16,7 +16,7 @@ beforeAll(async () => {
 });
 
 describe('natspki list', () => {
-  it('shows everything in the folder, the authority first', async () => {
+  it('lists every certificate of the folder, the authority first', async () => {
     const result = await natspki(folder, ['list']);
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
       code: 0,
@@ -31,7 +31,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     });
   });
 
-  it('shows only what is due within a window', async () => {
+  it('lists only the certificates that are due within a window', async () => {
     expect((await natspki(folder, ['list', '--due', '1w'])).stdout).toMatch(/^NAME.*\nbrief .*\n$/);
     expect(await natspki(folder, ['list', '--due', '1d'])).toEqual({
       code: 0,
@@ -40,7 +40,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     });
   });
 
-  it('exits with 1 for --fail-on-due only when something is due', async () => {
+  it('exits with 1 for --fail-on-due only if a certificate is due', async () => {
     expect((await natspki(folder, ['list', '--fail-on-due'])).code).toBe(0);
     expect((await natspki(folder, ['list', '--due', '2d', '--fail-on-due'])).code).toBe(0);
     expect(await natspki(folder, ['list', '--due', '30d', '--fail-on-due'])).toMatchObject({
@@ -61,7 +61,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     );
   });
 
-  it('says what it was expecting', async () => {
+  it('reports a missing authority and an invalid duration, with hints', async () => {
     expect(await natspki(folder, ['list', '--dir', 'none'])).toEqual({
       code: 1,
       stdout: '',
@@ -74,7 +74,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     });
   });
 
-  it('shows all others where a file is damaged, and fails', async () => {
+  it('lists all other certificates when a file is damaged, and exits with 1', async () => {
     const torn = join(folder, 'torn');
     cpSync(join(folder, 'certs'), torn, { recursive: true });
     writeFileSync(join(torn, 'route-cert.pem'), 'torn');
@@ -94,7 +94,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
   });
 
   it.each([['list'], ['inspect', 'certs/ca.pem'], ['--help'], ['init', '--help'], ['--version']])(
-    '%s loads neither the prompts nor what watches files',
+    '%s loads neither the prompts nor the file watcher',
     async (...args) => {
       const modules = await loadedModules(folder, args);
       expect(modules.some((url) => url.endsWith('/dist/bundle/program.js'))).toBe(true);
@@ -104,7 +104,7 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
 });
 
 describe('natspki inspect', () => {
-  it('shows a certificate to people', async () => {
+  it('shows the properties of a certificate', async () => {
     const result = await natspki(folder, ['inspect', 'certs/server-cert.pem']);
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
       code: 0,
@@ -129,7 +129,7 @@ describe('natspki inspect', () => {
     });
   });
 
-  it('shows keys, requests, bundles, lists of revocations and stdin, each as what it is', async () => {
+  it('shows keys, requests, bundles and stdin, each under its kind', async () => {
     const openssl = (...args: string[]) => execFileSync('openssl', args, { cwd: folder, stdio: 'pipe' });
     openssl('req', '-new', '-key', 'certs/client-key.pem', '-subj', '/CN=r\x1b[31m', '-out', 'r.csr');
     const certs = ['certs/ca.pem', 'certs/server-cert.pem'].map((file) => openssl('x509', '-in', file));
@@ -166,13 +166,13 @@ describe('natspki inspect', () => {
     }
   });
 
-  it('fails for what expires within a time, of all that was shown', async () => {
+  it('exits with 1 for --expires-within, and names each certificate that expires by then', async () => {
     const within = ['--expires-within', '30d'];
     const files = ['certs/server-cert.pem', 'certs/brief-cert.pem', 'certs/brief-key.pem'];
     const { code, stdout, stderr } = await natspki(folder, ['inspect', ...files, ...within]);
     expect(stdout.match(/^certs\S+/gm)).toEqual(files.map((file) => `${file}:`));
     expect(stderr).toMatch(
-      /^natspki: error: certs\/brief-cert\.pem: certificate CN=brief expires on \d{4}-\d\d-\d\d [\d:]{8} UTC\nnatspki: hint: natspki rotate --due, .*\n$/,
+      /^natspki: error: certs\/brief-cert\.pem: certificate CN=brief expires on \d{4}-\d\d-\d\d [\d:]{8} UTC\nnatspki: hint: `natspki rotate --due 30d --reload PIDFILE` renews it\n$/,
     );
     expect(code).toBe(1);
     const document = await natspki(folder, ['inspect', ...files, ...within, '--json']);
@@ -181,11 +181,12 @@ describe('natspki inspect', () => {
       { file: 'certs/brief-cert.pem', subject: 'CN=brief', notAfter: expect.any(String) },
     ]);
     expect(await natspki(folder, ['inspect', files[0] as string, ...within])).toMatchObject({
-      ...{ code: 0, stderr: '' },
+      code: 0,
+      stderr: '',
     });
   });
 
-  it('never shows a private value', async () => {
+  it('never shows the private value of a key', async () => {
     const key = execFileSync('openssl', ['pkey', '-in', 'certs/client-key.pem', '-text', '-noout'], {
       cwd: folder,
       encoding: 'utf8',
@@ -198,16 +199,16 @@ describe('natspki inspect', () => {
   });
 
   it.each([
-    [['list', '--due=-5d'], 2, '--due is "-5d", expected a time from now on'],
-    [['rotate', '--due', '-5d'], 2, '--due is "-5d", expected a time from now on'],
-    [
-      ['issue', 'client', 'a', '--csr', '-'],
-      1,
-      'nothing came on stdin, expected a certificate, request or key',
-    ],
+    [['list', '--due=-5d'], 2, '--due is "-5d", expected a duration that is not negative'],
+    [['rotate', '--due', '-5d'], 2, '--due is "-5d", expected a duration that is not negative'],
+    [['issue', 'client', 'a', '--csr', '-'], 1, 'stdin is empty, expected a certificate, request or key'],
     [['inspect'], 2, 'missing argument FILE'],
     [['inspect', 'tls://127.0.0.1:1'], 1, 'cannot connect to tls://127.0.0.1:1'],
-    [['inspect', 'x', '--expires-within=-1d'], 2, '--expires-within is "-1d", expected a time from now on'],
+    [
+      ['inspect', 'x', '--expires-within=-1d'],
+      2,
+      '--expires-within is "-1d", expected a duration that is not negative',
+    ],
     [['inspect', 'none.pem'], 1, '"none.pem" does not exist'],
     [['inspect', 'nats.conf'], 1, '"nats.conf" is neither PEM nor DER'],
   ])('fails on %j', async (args, code, message) => {
@@ -219,7 +220,7 @@ describe('natspki inspect', () => {
 });
 
 describe('natspki verify', () => {
-  it('says that nothing is wrong', async () => {
+  it('reports that nothing is wrong', async () => {
     expect(await natspki(folder, ['verify'])).toEqual({
       code: 0,
       stdout: 'ok  ./certs: nothing wrong\n',

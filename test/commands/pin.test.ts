@@ -54,7 +54,7 @@ beforeAll(() => {
 
 describe('natspki pin', () => {
   it.each(Object.keys(algorithms))(
-    'equals what openssl computes for %s, and prints nothing else',
+    'prints the pin that openssl computes for %s, and nothing else',
     async (type) => {
       expect(await natspki(folder, ['pin', `${type}.pem`])).toEqual({
         code: 0,
@@ -64,7 +64,7 @@ describe('natspki pin', () => {
     },
   );
 
-  it('is the same for the certificate, DER, request, public key, private key and the leaf of a chain', async () => {
+  it('prints the same pin for a certificate, its DER, request, public key, private key, and as the leaf of a chain', async () => {
     const files = ['p256.pem', 'p256.der', 'request.csr', 'public.pem', 'p256.key', 'chain.pem'];
     const pin = pinByOpenssl('p256.pem');
     expect((await natspki(folder, ['pin', ...files])).stdout).toBe(
@@ -72,7 +72,7 @@ describe('natspki pin', () => {
     );
   });
 
-  it('reads stdin for -, and without a file', async () => {
+  it('reads stdin for - and without arguments', async () => {
     const input = readFileSync(join(folder, 'p256.pem'));
     const pin = pinByOpenssl('p256.pem');
     expect((await natspki(folder, ['pin'], { input })).stdout).toBe(`${pin}\n`);
@@ -89,7 +89,7 @@ describe('natspki pin', () => {
     );
   });
 
-  it('computes the fingerprint of the certificate with --cert', async () => {
+  it('prints the fingerprint of the certificate with --cert', async () => {
     const expected = shell('openssl x509 -in p256.pem -outform DER | sha256sum').slice(0, 64);
     expect((await natspki(folder, ['pin', '--cert', 'p256.pem'])).stdout).toBe(`${expected}\n`);
     expect(await natspki(folder, ['pin', '--cert', 'p256.key'])).toEqual({
@@ -112,7 +112,7 @@ describe('natspki pin', () => {
     expect(stderr).toBe('');
   });
 
-  it('adds pins to the tls block of a configuration once, and keeps every other byte', async () => {
+  it('adds each pin to the tls block of a configuration once, and keeps every other byte', async () => {
     const conf = join(folder, 'add.conf');
     const [before, after] = ['# mine\r\nport: 4222\r\ntls {\r\n\tverify: true # all\r\n', '}\r\n# end'];
     writeFileSync(conf, before + after, { mode: 0o640 });
@@ -124,13 +124,14 @@ describe('natspki pin', () => {
     });
     expect(readFileSync(conf, 'utf8')).toBe(`${before}\tpinned_certs: ["${a}"]\r\n${after}`);
     expect((await natspki(folder, ['pin', 'p256.pem', 'p384.pem', '--add', 'add.conf'])).stdout).toBe(
-      `there already ${a}  p256.pem\nadded ${b}  p384.pem\n`,
+      `already there ${a}  p256.pem\nadded ${b}  p384.pem\n`,
     );
     expect(readFileSync(conf, 'utf8')).toBe(`${before}\tpinned_certs: ["${a}", "${b}"]\r\n${after}`);
   });
 
-  it('says that pins let nobody in where clients are not asked for a certificate', async () => {
-    const notice = 'nobody gets in: "pinned_certs" without "verify: true" refuses those who were never asked';
+  it('warns that pins reject every client when the server does not ask for certificates', async () => {
+    const notice =
+      'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate';
     writeFileSync(join(folder, 'open.conf'), 'tls { cert_file: a, key_file: b }\n');
     const { code, stdout } = await natspki(folder, ['pin', 'p256.pem', '--add', 'open.conf']);
     expect({ code, stdout }).toEqual({
@@ -141,7 +142,7 @@ describe('natspki pin', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ added: [], notices: [notice] });
   });
 
-  it('refuses to add to a configuration without a tls block', async () => {
+  it('fails to add to a configuration without a tls block, and changes nothing', async () => {
     writeFileSync(join(folder, 'plain.conf'), 'port: 4222\n');
     const { code, stderr } = await natspki(folder, ['pin', 'p256.pem', '--add', 'plain.conf']);
     expect(code).toBe(1);
@@ -165,17 +166,17 @@ describe('natspki pin', () => {
     [['pin', '--conf', '--add', 'x', 'p256.pem'], '--conf'],
     [['pin', 'ftp://example.com'], '"ftp://example.com" is not the URL of a TLS server'],
     [['pin', '--cnf', 'p256.pem'], 'unknown flag "--cnf"\nnatspki: hint: did you mean "--conf"'],
-  ])('calls %j wrong usage', async (args, message) => {
+  ])('rejects %j as wrong usage', async (args, message) => {
     const { code, stderr } = await natspki(folder, args);
     expect(stderr).toContain(`natspki: error: `);
     expect(stderr).toContain(message);
     expect(code).toBe(2);
   });
 
-  it('loads neither the prompts nor what watches files', async () => {
+  it('loads neither the prompts nor the file watcher', async () => {
     const modules = await loadedModules(folder, ['pin', 'p256.pem']);
     expect(modules.some((url) => url.endsWith('/dist/bundle/commands/pin.js'))).toBe(true);
-    // What is bundled is all there is: a package that creeps in costs as much as the rest.
+    // Everything is bundled: a single package outside the bundle would double the start time.
     expect(modules.filter((url) => url.includes('/node_modules/'))).toEqual([]);
     expect(modules.filter((url) => url.includes('/dist/')).length).toBeLessThan(15);
     expect(modules.filter((url) => /inquirer|chokidar/.test(url))).toEqual([]);
@@ -188,7 +189,7 @@ describe('natspki pin URL', () => {
     cert: readFileSync(join(folder, 'p256.pem')),
   });
 
-  /** Runs the pin of a URL against a server that listens while it does. */
+  /** Runs `pin URL` against a server that listens meanwhile. */
   async function pinOf(server: Server, scheme: string) {
     await once(server.listen(0, '127.0.0.1'), 'listening');
     const { port } = server.address() as AddressInfo;
@@ -199,7 +200,7 @@ describe('natspki pin URL', () => {
     }
   }
 
-  /** A NATS server as far as a stranger sees it: INFO in the plain, then TLS. */
+  /** Imitates the start of a NATS connection: INFO in plain text, then TLS. */
   const greeting = (info: string, options: object = {}) =>
     createPlainServer((socket) => {
       socket.on('error', () => {});
@@ -211,18 +212,18 @@ describe('natspki pin URL', () => {
     {},
     { requestCert: true, rejectUnauthorized: true },
     { requestCert: true, rejectUnauthorized: true, maxVersion: 'TLSv1.2' },
-  ])('takes the certificate that a NATS server shows after its INFO, with %j', async (options) => {
+  ])('reads the certificate that a NATS server presents after its INFO, with %j', async (options) => {
     const { stdout, stderr } = await pinOf(greeting('{"tls_required":true}', options), 'nats');
     expect(stderr).toBe('');
     expect(stdout).toBe(`${pinByOpenssl('p256.pem')}\n`);
   });
 
-  it('shakes hands first where the server says nothing', async () => {
+  it('starts the TLS handshake when the server sends no INFO', async () => {
     const server = createServer(secure(), (socket) => socket.on('error', () => {}));
     expect((await pinOf(server, 'tls')).stdout).toBe(`${pinByOpenssl('p256.pem')}\n`);
   });
 
-  it('says so when the server has no TLS, or is no NATS server', async () => {
+  it('reports a NATS server without TLS, and a server that is not NATS', async () => {
     expect((await pinOf(greeting('{}'), 'tls')).stderr).toMatch(/is a NATS server without TLS\n/);
     const mail = createPlainServer((socket) => socket.on('error', () => {}).end('220 mail.example.com\r\n'));
     expect((await pinOf(mail, 'tls')).stderr).toMatch(/is not a NATS server\n/);

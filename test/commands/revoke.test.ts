@@ -1,4 +1,4 @@
-// `natspki revoke` as people meet it, and running servers under it: who is connected with the key, and who is not.
+// `natspki revoke`, alone and with running servers: which clients stay connected.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -27,7 +27,7 @@ const pinOf = (folder: string, name: string) => leafOf(new PkiDirectory(join(fol
 const conf = (folder: string) => readFileSync(join(folder, 'nats.conf'), 'utf8');
 
 describe('natspki revoke', () => {
-  it('says what it would do, and changes nothing', async () => {
+  it('prints the plan with --dry-run, and changes nothing', async () => {
     const folder = initialized();
     const before = contents(folder);
     const pin = pinOf(folder, 'bob');
@@ -35,13 +35,13 @@ describe('natspki revoke', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
       new RegExp(
-        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls lets in by their pins only alice, carol from now on\n$`,
+        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls accepts only the pins of alice, carol\n$`,
       ),
     );
     expect(contents(folder)).toEqual(before);
   });
 
-  it('does it, and says the same and what is left to do', async () => {
+  it('pins every other client, prints the same lines as the plan, and says what to do next', async () => {
     const folder = initialized();
     const [planned, pins] = [
       await natspki(folder, ['revoke', 'bob', '--dry-run']),
@@ -50,7 +50,7 @@ describe('natspki revoke', () => {
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toBe(
-      `${planned.stdout}next: the bundled broker sees it by itself, tell a nats-server with \`nats-server --signal reload=PIDFILE\`\n`,
+      `${planned.stdout}next: make nats-server reload with \`nats-server --signal reload=PIDFILE\`; the bundled broker does so by itself\n`,
     );
     expect(conf(folder)).toContain(
       `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n  ]\n`,
@@ -58,14 +58,14 @@ describe('natspki revoke', () => {
     expect((await natspki(folder, ['list'])).stdout).not.toContain('bob');
     expect((await natspki(folder, ['rotate', '--undo', 'bob'])).stderr).toContain('was revoked on');
     const again = await natspki(folder, ['revoke', 'bob']);
-    expect(again.stdout).toContain('\nkeep    ./nats.conf: tls does not let them in\n');
-    // Rotations keep the list true from then on.
+    expect(again.stdout).toContain('\nkeep    ./nats.conf: tls rejects them already\n');
+    // Later rotations update the list.
     expect(await natspki(folder, ['rotate', 'alice'])).toMatchObject({ code: 0 });
     expect(conf(folder)).toContain(`"${pinOf(folder, 'alice')}"`);
     expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
   });
 
-  it('says it as one JSON document', async () => {
+  it('prints one JSON document with --json', async () => {
     const folder = initialized();
     const [pin, stays] = [pinOf(folder, 'bob'), [pinOf(folder, 'alice'), pinOf(folder, 'carol')]];
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob', '--json']);
@@ -81,14 +81,14 @@ describe('natspki revoke', () => {
     });
   });
 
-  it('says that nobody is left', async () => {
+  it('accepts no certificate after the last one is revoked, and says so', async () => {
     const folder = initialized();
     const { stdout } = await natspki(folder, ['revoke', 'alice', 'bob', 'carol']);
-    expect(stdout).toContain('\nedit    ./nats.conf: tls lets in nobody from now on\n');
+    expect(stdout).toContain('\nedit    ./nats.conf: tls accepts no certificate any more\n');
     expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
   });
 
-  it('changes nothing where no configuration keeps anybody out', async () => {
+  it('fails and changes nothing when no readable configuration asks for certificates', async () => {
     const folder = initialized();
     const before = contents(join(folder, 'certs'));
     rmSync(join(folder, 'nats.conf'));
@@ -117,15 +117,13 @@ describe('natspki revoke', () => {
       ...files.flatMap((file) => ['--config', file]),
     ]);
     for (const file of files) {
-      expect(stdout).toContain(
-        `edit    ${file}: cluster.tls lets in by their pins only n1-route, n2-route from now on`,
-      );
+      expect(stdout).toContain(`edit    ${file}: cluster.tls accepts only the pins of n1-route, n2-route`);
     }
   });
 });
 
 describe('natspki tls', () => {
-  it('says that pins are gone with the block that had them', async () => {
+  it('warns when the new block has no pins and the old one had some', async () => {
     const folder = initialized();
     await natspki(folder, ['revoke', 'bob']);
     const write = ['tls', 'client', '--verify', '--write', 'nats.conf'];
@@ -133,7 +131,7 @@ describe('natspki tls', () => {
       code: 0,
       stdout:
         'wrote the tls block for client into nats.conf\n' +
-        'the 2 pins are gone that were in the block: who is let in is up to the authority alone, those who were revoked included\n',
+        'removed 2 pins: any certificate of the authority is accepted again, revoked ones included\n',
       stderr: '',
     });
     expect((await natspki(folder, write)).stdout).toBe('wrote the tls block for client into nats.conf\n');
@@ -141,18 +139,20 @@ describe('natspki tls', () => {
 });
 
 describe('natspki issue', () => {
-  it('says what lets a new client in where keys are pinned', async () => {
+  it('prints the command that pins a new client in a configuration with pins', async () => {
     const folder = initialized();
     expect((await natspki(folder, ['issue', 'client', 'dave'])).stdout).not.toContain('pinned');
     await natspki(folder, ['revoke', 'bob']);
     const { stdout } = await natspki(folder, ['issue', 'client', 'erin']);
     const command = 'natspki pin certs/erin-cert.pem --add ./nats.conf';
-    expect(steady(stdout)).toContain(`\n./nats.conf lets in pinned keys only, these with \`${command}\`\n`);
+    expect(steady(stdout)).toContain(
+      `\n./nats.conf accepts only pinned keys, add the new ones with \`${command}\`\n`,
+    );
     expect((await natspki(folder, command.split(' ').slice(1))).stdout).toMatch(/^added /);
   });
 });
 
-/** Connects with the files of a client. */
+/** Connects with the certificate of a client. */
 async function connected(folder: string, name: string, { port }: ServerUnderTest): Promise<Wire> {
   const read = (file: string) => readFileSync(join(folder, 'certs', file));
   const tls = { ca: read('ca.pem'), cert: read(`${name}-cert.pem`), key: read(`${name}-key.pem`) };
@@ -162,7 +162,7 @@ async function connected(folder: string, name: string, { port }: ServerUnderTest
 }
 
 function locksOut(server: readonly string[], reload: readonly string[]): void {
-  it('closes the connections of the key, lets it in no more, and keeps all others', async () => {
+  it('closes the connections of the revoked key, rejects new ones, and keeps all others', async () => {
     const folder = initialized();
     const stolen = freshCopy(folder);
     const address = ['-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1', '-P', 'nats.pid'];

@@ -1,5 +1,5 @@
-// Rotations that the disk does not allow: on a file system of its own (a mount namespace), which fills up or becomes
-// read-only. The old files stay, and the next rotation works.
+// Rotations on a disk that is full or read-only: a small file system in a mount namespace. The old files stay, and the next
+// rotation works.
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bin, natspki } from '../support/cli.ts';
 import { run } from '../support/command.ts';
@@ -22,8 +22,8 @@ async function onSmallDisk(script: string) {
   });
 }
 
-describe('rotating', () => {
-  it('on a disk that fills up at any moment changes nothing and loses nothing, and works when there is room', async () => {
+describe('natspki rotate', () => {
+  it('changes nothing when the disk fills up at any moment, and works once there is room', async () => {
     const { stdout, stderr } = await onSmallDisk(`
       sha256sum certs/*.pem nats.conf > ../sums; ls -A certs > ../names
       for pages in 0 2 6 10 40; do
@@ -46,7 +46,7 @@ describe('rotating', () => {
     expect(stdout).toMatch(new RegExp(`^(untouched\n${whole}){2,4}(rotated\n${whole}){1,3}${whole}$`));
   });
 
-  it('back, to a new authority, a new intermediate and to the end of an authority on a full disk loses nothing either', async () => {
+  it('changes nothing on a full disk with --undo, --intermediate, --ca and --ca --finish', async () => {
     const { stdout, stderr } = await onSmallDisk(`
       ${cli} rotate server > ../out.log
       for command in 'rotate --undo server' 'rotate --intermediate' 'rotate --ca' 'rotate --ca --finish'; do
@@ -69,7 +69,7 @@ describe('rotating', () => {
     expect(stdout).toBe(lines.map((line) => `${line}: untouched\nok  ./certs: nothing wrong\n`).join(''));
   });
 
-  it('in a read-only folder says so, and only reads', async () => {
+  it('fails on a read-only file system, where --dry-run works', async () => {
     const { stdout, stderr } = await onSmallDisk(`
       mount -o remount,ro "$PWD"
       ${cli} rotate; echo "exit $?"

@@ -1,4 +1,4 @@
-// `natspki rotate` as people and cron meet it: what it prints, what it leaves alone, and running servers through it.
+// `natspki rotate`: its output, what it does not change, and running servers during a rotation.
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -44,7 +44,7 @@ const leaf = (folder: string, name: string) => leafOf(certificates(folder), name
 const conf = (folder: string) => readFileSync(join(folder, 'nats.conf'), 'utf8');
 
 describe('natspki rotate', () => {
-  it('replaces what is named, keeps the pins true and shows what it did', async () => {
+  it('replaces the named certificates, adds their pins to the configuration and lists both', async () => {
     const folder = initialized();
     const [before, old] = [conf(folder), leaf(folder, 'alice').pin];
     const result = await natspki(folder, ['rotate', 'alice', 'server']);
@@ -62,7 +62,7 @@ added 1 pin to ./nats.conf
     expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 
-  it('removes the pins that nobody has any more with --prune-pins, and no others', async () => {
+  it('removes only the pins of replaced certificates with --prune-pins', async () => {
     const folder = initialized();
     const stranger = 'e'.repeat(64);
     const outside = ['issue', 'client', 'bob', '--out', 'elsewhere'];
@@ -101,7 +101,7 @@ reissue     server: server, same key, 365 days (364 days left)
     expect(contents(folder)).toEqual(before);
   });
 
-  it('rotates what is due, by the last third of its life or within a window', async () => {
+  it('rotates what is due within a window, or by default in the last third of its life', async () => {
     const folder = initialized();
     await natspki(folder, ['issue', 'client', 'brief', '--days', '3']);
     const names = async (...args: string[]) => {
@@ -128,7 +128,7 @@ reissue     server: server, same key, 365 days (364 days left)
 ca    authority          -     p256  Ours    DAY  ######## NNNNN  PIN
 ca    retired-authority  -     p256  Mine    DAY  ######## NNNNN  PIN
 
-next: give ca.pem to every peer, then \`natspki rotate\` and \`natspki rotate --ca --finish\`
+next: copy ca.pem to every peer, then run \`natspki rotate\` and \`natspki rotate --ca --finish\`
 `);
     expect(await natspki(folder, ['rotate', '--ca', '--finish'])).toEqual({
       code: 1,
@@ -145,7 +145,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 
-  it('puts a pair back, with its pin when that was removed', async () => {
+  it('restores a pair, and its pin if that was removed', async () => {
     const folder = initialized();
     const [before, old] = [contents(join(folder, 'certs')), leaf(folder, 'alice').pin];
     await natspki(folder, ['rotate', 'alice', '--prune-pins']);
@@ -158,7 +158,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     expect(conf(folder)).toContain(old);
   });
 
-  it('lets two at once take turns', async () => {
+  it('runs two rotations of one folder one after the other', async () => {
     const folder = initialized();
     const results = await Promise.all([1, 2].map(() => natspki(folder, ['rotate', '--json'])));
     expect(results.map(({ code }) => code)).toEqual([0, 0]);
@@ -170,12 +170,12 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
   });
 
   it.each([
-    [['rotate', '--ca', 'server'], '--ca and names of certificates exclude each other'],
-    [['rotate', '--undo', 'server', 'alice'], '--undo and names of certificates exclude each other'],
+    [['rotate', '--ca', 'server'], '--ca and names of certificates are mutually exclusive'],
+    [['rotate', '--undo', 'server', 'alice'], '--undo and names of certificates are mutually exclusive'],
     [['rotate', '--finish'], '--finish needs --ca'],
     [['rotate', '--due', '3x'], 'invalid duration "3x"'],
     [['rotate', '--verify', 'ftp://localhost', 'alice'], '"ftp://localhost" is not the URL of a TLS server'],
-  ])('calls %j wrong usage', async (args, message) => {
+  ])('rejects %j as wrong usage', async (args, message) => {
     const folder = initialized();
     const before = contents(folder);
     const { code, stderr } = await natspki(folder, args);
@@ -201,7 +201,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     expect(contents(folder)).toEqual(before);
   });
 
-  it('does not end a process that takes no SIGHUP, as a stale pid file may name one', async () => {
+  it('sends no SIGHUP to a process that would end on it, as a stale pid file may name one', async () => {
     const folder = initialized();
     const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
     try {
@@ -216,7 +216,7 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
   });
 });
 
-/** Connects as alice with the files of the folder, and is let in. */
+/** Connects as alice; fails unless the server accepts the connection. */
 async function connected(folder: string, { port }: ServerUnderTest): Promise<Wire> {
   const read = (name: string) => readFileSync(join(folder, 'certs', name));
   const tls = {
@@ -232,7 +232,7 @@ async function connected(folder: string, { port }: ServerUnderTest): Promise<Wir
 }
 
 function throughRotation(server: (folder: string) => readonly string[], reload: readonly string[]): void {
-  it('serves the new certificates at once, lets old and new keys in, and keeps who is connected', async () => {
+  it('serves the new certificates at once, accepts old and new keys, and keeps open connections', async () => {
     const folder = initialized();
     const running = await startProcess(
       [...server(folder), '-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1', '-P', 'nats.pid'],
@@ -252,7 +252,7 @@ function throughRotation(server: (folder: string) => readonly string[], reload: 
         });
         (await connected(folder, running)).end();
       }
-      // Who was there before is there still: both answer.
+      // Both earlier connections are still open.
       await early.drain();
       await late.drain();
       early.end();
@@ -266,7 +266,7 @@ function throughRotation(server: (folder: string) => readonly string[], reload: 
 describePeer('nats-server', 'rotating under nats-server', (nats) => {
   throughRotation(() => [nats], ['--reload', 'nats.pid']);
 
-  it('says so with --verify when the server was not told', async () => {
+  it('fails with --verify when the server still serves the old certificate', async () => {
     const folder = initialized();
     const running = await startProcess([nats, '-c', 'nats.conf', '-a', '127.0.0.1', '-p', '-1'], folder);
     try {

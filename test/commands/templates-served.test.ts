@@ -1,5 +1,5 @@
-// Every configuration that `init` writes, served by the bundled broker and by the real nats-server, to the clients whose
-// certificates it made.
+// Every configuration that `init` writes, on the bundled broker and on the real nats-server, with clients that have the
+// certificates of `init`.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -13,7 +13,7 @@ import { Wire } from '../support/wire.ts';
 const scratch = testFolder('served');
 const hosts = ['--host', 'localhost', 'nats.example.com', '127.0.0.1'];
 
-/** Starts a server on a template and hands over its port, and how a client with the certificate of a name connects. */
+/** Starts a server on a template, and calls `use` with a function that connects as the client of a name. */
 async function served(
   command: readonly string[],
   template: TemplateName,
@@ -40,21 +40,24 @@ async function served(
   }
 }
 
-/** Keep the listener for routes to this host and a free port. */
+/** Have the server accept routes on a free port of this host only. */
 const clusterFlags = ['--cluster_listen', 'nats://127.0.0.1:-1'];
 
 function cases(command: readonly string[]): void {
-  it.each(Object.keys(templates) as TemplateName[])('%s lets its client in', async (template) => {
-    const flags = template === 'cluster' ? clusterFlags : [];
-    await served([...command, ...flags], template, ['alice'], async (connect) => {
-      const wire = await connect('alice');
-      wire.send('CONNECT {"verbose":false}\r\n');
-      await wire.receives('');
-      wire.end();
-    });
-  });
+  it.each(Object.keys(templates) as TemplateName[])(
+    'accepts its client with the template %s',
+    async (template) => {
+      const flags = template === 'cluster' ? clusterFlags : [];
+      await served([...command, ...flags], template, ['alice'], async (connect) => {
+        const wire = await connect('alice');
+        wire.send('CONNECT {"verbose":false}\r\n');
+        await wire.receives('');
+        wire.end();
+      });
+    },
+  );
 
-  it('verify-and-map knows clients of every kind of name, and no other', async () => {
+  it('maps client names of every kind to users with verify-and-map, and rejects other certificates', async () => {
     const clients = ['alice', 'bob_x', 'carol@example.com', '10.1.1.1'];
     await served(command, 'verify-and-map', clients, async (connect) => {
       for (const client of clients) {
@@ -70,13 +73,13 @@ function cases(command: readonly string[]): void {
     });
   });
 
-  it('multi-certificate shows each domain its own certificate', async () => {
+  it('presents a certificate for each domain with multi-certificate', async () => {
     await served(command, 'multi-certificate', ['alice'], async (connect) => {
       for (const name of ['localhost', 'nats.example.com']) (await connect('alice', name)).end();
     });
   });
 }
 
-describe('on the bundled broker', () => cases([process.execPath, bin, 'broker']));
+describe('the bundled broker', () => cases([process.execPath, bin, 'broker']));
 
-describePeer('nats-server', 'on nats-server', (natsServer) => cases([natsServer]));
+describePeer('nats-server', 'nats-server', (natsServer) => cases([natsServer]));

@@ -35,7 +35,7 @@ describe('natspki tls', () => {
     expect(result).toEqual({ code: 0, stdout: expected, stderr: '' });
   });
 
-  it('takes every option', async () => {
+  it('writes every option into the block', async () => {
     const pin = (await natspki(made, ['pin', 'certs/client-cert.pem'])).stdout.trim();
     const args = [
       ...[
@@ -75,13 +75,13 @@ ${pair('server')}${ca}  verify: true
     [['--handshake-first', '300ms'], '"300ms"'],
     [['--handshake-first'], 'true'],
     [['--handshake-first', '--verify'], 'true'],
-  ])('takes %j', async (args, value) => {
+  ])('writes handshake_first for %j', async (args, value) => {
     expect((await natspki(made, ['tls', 'client', ...args])).stdout).toContain(
       `  handshake_first: ${value}\n`,
     );
   });
 
-  it('puts the block into a file and keeps every other byte', async () => {
+  it('writes the block into a file and keeps every other byte', async () => {
     const folder = initialized();
     const conf = join(folder, 'nats.conf');
     const [before, after] = [
@@ -100,7 +100,7 @@ ${pair('server')}${ca}  verify: true
 
   it.each([
     [['clinet'], 2, 'unknown context "clinet"', 'did you mean "client"'],
-    [['client', '--verify', '--verify-and-map'], 2, 'exclude each other', 'natspki tls --help'],
+    [['client', '--verify', '--verify-and-map'], 2, 'are mutually exclusive', 'natspki tls --help'],
     [['client', '--pin', 'certs/client-cert.pem'], 2, 'pins apply to client certificates', 'add --verify'],
     [
       ['client', '--cipher-suites', 'TLS_AES_128_GCM_SHA265'],
@@ -126,7 +126,7 @@ ${pair('server')}${ca}  verify: true
     [['client', '--check'], 2, '--check needs --write', ''],
     [['gateway'], 1, 'no certificate "gateway" in "./certs"', 'natspki issue gateway gateway --san dns:HOST'],
     [['client', '--write', 'none.conf'], 1, '"none.conf" does not exist', ''],
-  ])('refuses %j', async (args, code, message, hint) => {
+  ])('rejects %j', async (args, code, message, hint) => {
     const result = await natspki(made, ['tls', ...args]);
     expect(result.stderr).toMatch(/^natspki: error: /);
     expect(result.stderr).toContain(message);
@@ -134,12 +134,12 @@ ${pair('server')}${ca}  verify: true
     expect(result).toMatchObject({ code, stdout: '' });
   });
 
-  it('says where there is no nats-server to check with', async () => {
+  it('writes the block without a check when there is no nats-server, and says so', async () => {
     const folder = initialized();
     const environment = { PATH: '', NATS_SERVER_BIN: '' };
     const args = ['tls', 'client', '--write', 'nats.conf', '--check'];
     expect((await natspki(folder, args, { environment })).stdout).toBe(
-      'wrote the tls block for client into nats.conf; there is no nats-server here to check it\n',
+      'wrote the tls block for client into nats.conf; no nats-server was found to check it\n',
     );
     expect(JSON.parse((await natspki(folder, [...args, '--json'], { environment })).stdout)).toMatchObject({
       file: 'nats.conf',
@@ -151,7 +151,7 @@ ${pair('server')}${ca}  verify: true
 describePeer('nats-server', 'natspki tls --check', (natsServer) => {
   const environment = { NATS_SERVER_BIN: natsServer };
 
-  it('writes what nats-server accepts', async () => {
+  it('writes a block that nats-server accepts', async () => {
     const folder = initialized();
     const args = [
       'tls',
@@ -173,7 +173,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
   const replaced = '{ cert_file: $CERT, key_file: $KEY }';
   const definitions = 'CERT: "./certs/server-cert.pem"\nKEY: "./certs/server-key.pem"\n';
 
-  // What of the definitions remains, above the new block.
+  // The text that remains above the new block.
   it.each([
     [
       'definitions on lines of their own',
@@ -186,7 +186,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
       'CERT: a\n# KEY: b # why\nserver_name: $CERT\ntls {',
     ],
     [
-      'one that only the other used',
+      'a definition that only another one used',
       `A: a;\n\tCERT: $A\nKEY: b\ntls ${replaced}`,
       '# A: a;\n\t# CERT: $A\n# KEY: b\ntls {',
     ],
@@ -223,11 +223,11 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     const written = readFileSync(conf, 'utf8');
     if (expected !== undefined) expect(written.slice(0, expected.length)).toBe(expected);
     for (const [, name] of written.matchAll(/# ([A-Z]+)[: ]/g)) {
-      expect(result.stdout).toContain(`made a comment of "${name}", which nothing uses any more\n`);
+      expect(result.stdout).toContain(`commented out "${name}", which nothing uses any more\n`);
     }
   });
 
-  it('does so in the block around it, whatever block that is', async () => {
+  it('comments out unused definitions in the enclosing block too', async () => {
     const folder = initialized();
     const conf = join(folder, 'nats.conf');
     const files = 'CERT: "./certs/route-cert.pem", KEY: "./certs/route-key.pem"';
@@ -240,7 +240,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     }
   });
 
-  it('changes nothing where an included file has the definition', async () => {
+  it('fails and changes nothing when the unused definition is in an included file', async () => {
     const folder = initialized();
     const conf = join(folder, 'nats.conf');
     const text = `include vars.conf\ntls ${replaced}\n`;
@@ -255,7 +255,7 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     expect(readFileSync(conf, 'utf8')).toBe(text);
   });
 
-  it('keeps the file as it is when nats-server refuses the result', async () => {
+  it('fails and changes nothing when nats-server rejects the result', async () => {
     const folder = initialized();
     const conf = join(folder, 'nats.conf');
     const text = `${readFileSync(conf, 'utf8')}\nno_such_option: true\n`;

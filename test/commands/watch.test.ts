@@ -1,4 +1,4 @@
-// `natspki watch` as cron, a service manager and an operator meet it.
+// `natspki watch`, from cron and as a service.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { ProcessUnderTest } from '../support/process.ts';
 const scratch = testFolder('watch');
 const day = 86_400_000;
 
-/** A folder whose certificates were made so many days ago, for 90. */
+/** A folder with certificates that were issued this many days ago, for 90 days. */
 async function aged(days: number): Promise<{ folder: string; directory: PkiDirectory }> {
   const folder = await mkdtemp(join(scratch, 'x-'));
   const directory = new PkiDirectory(join(folder, 'certs'));
@@ -22,20 +22,22 @@ async function aged(days: number): Promise<{ folder: string; directory: PkiDirec
   return { folder, directory };
 }
 
-/** Takes process ids and times off log lines. */
+/** Removes process ids and times from log lines. */
 const steady = (text: string) =>
   text.replace(/^\[\d+\] \S+ \S+ /gm, '').replace(/\d{4}-\d\d-\d\d(T\S+)?/g, 'TIME');
 
 describe('natspki watch --once', () => {
-  it('does nothing when nothing is due', async () => {
+  it('renews nothing when nothing is due', async () => {
     const { folder } = await aged(10);
     const { code, stdout, stderr } = await natspki(folder, ['watch', '--once']);
     expect({ code, stdout, stderr: steady(stderr) }).toEqual({
-      ...{ code: 0, stdout: '', stderr: '[INF] the next renewal is at TIME\n' },
+      code: 0,
+      stdout: '',
+      stderr: '[INF] the next renewal is at TIME\n',
     });
   });
 
-  it('renews what is due and keeps the pins of nats.conf true', async () => {
+  it('renews what is due and updates the pins of nats.conf', async () => {
     const { folder, directory } = await aged(70);
     const old = leafOf(directory, 'client').pin;
     writeFileSync(join(folder, 'nats.conf'), `tls { pinned_certs: ["${old}"] }\n`);
@@ -53,7 +55,7 @@ describe('natspki watch --once', () => {
     );
   });
 
-  it('takes a window', async () => {
+  it('renews what is due within a window', async () => {
     const { folder, directory } = await aged(50);
     const { serial } = leafOf(directory, 'server');
     expect((await natspki(folder, ['watch', '--once'])).code).toBe(0);
@@ -67,7 +69,7 @@ describe('natspki watch --once', () => {
     [['--reload', '2147483646'], /natspki: error: there is no process 2147483646\n/],
     [['--config', 'none.conf'], /natspki: error: .*"none\.conf"/],
     [['--verify', 'nowhere://x'], /natspki: error: /],
-  ])('ends with 1 and the reason, and changes nothing: %j', async (args, message) => {
+  ])('fails with the reason and changes nothing: %j', async (args, message) => {
     const { folder, directory } = await aged(70);
     const { serial } = leafOf(directory, 'server');
     const { code, stderr } = await natspki(folder, ['watch', '--once', ...args]);
@@ -78,7 +80,7 @@ describe('natspki watch --once', () => {
 });
 
 describe('natspki watch', () => {
-  it.each(['SIGINT', 'SIGTERM'] as const)('renews, waits, and ends with 0 at %s', async (signal) => {
+  it.each(['SIGINT', 'SIGTERM'] as const)('renews, waits, and exits with 0 on %s', async (signal) => {
     const { folder, directory } = await aged(80);
     const { serial } = leafOf(directory, 'server');
     const watch = new ProcessUnderTest([process.execPath, bin, 'watch'], folder);
@@ -90,7 +92,7 @@ describe('natspki watch', () => {
     );
   });
 
-  it('goes on after a round that failed, and says why, what to type and when it tries again', async () => {
+  it('goes on after a failed round, and logs the reason, a hint and the next attempt', async () => {
     const { folder, directory } = await aged(80);
     const { serial } = leafOf(directory, 'server');
     const args = ['watch', '--reload', '2147483646'];

@@ -1,4 +1,4 @@
-// Where the launchers let Node keep the compiled program, on versions of Node that can.
+// Where the launchers have Node cache the compiled program, on versions of Node that can.
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('load');
 
-/** Runs the program with a home folder of a mode, and tells whether it kept a compile cache there. */
+/** Runs the program with a home folder of a mode, and tells whether it wrote a compile cache there. */
 async function keepsCache(name: string, mode: number): Promise<boolean> {
   const home = join(folder, name);
   mkdirSync(home);
@@ -19,11 +19,11 @@ async function keepsCache(name: string, mode: number): Promise<boolean> {
 }
 
 describe.runIf('enableCompileCache' in nodeModule)('the compile cache', () => {
-  it('is kept in the home folder', async () => {
+  it('is in the home folder of the user', async () => {
     expect(await keepsCache('own', 0o755)).toBe(true);
   });
 
-  it('is not kept where other users can write, since Node would run what they put there', async () => {
+  it('is off when other users can write to the home folder, because Node would run their code', async () => {
     expect(await keepsCache('shared', 0o777)).toBe(false);
     expect(await keepsCache('of-a-group', 0o775)).toBe(false);
   });

@@ -1,4 +1,4 @@
-// bin/nats-server does what nats-server does to whoever starts it: the same tests for both.
+// bin/nats-server behaves as nats-server does to the program that starts it: the same tests run on both.
 import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,7 +19,7 @@ afterEach(async () => {
   running.clear();
 });
 
-/** Makes a folder with a configuration. */
+/** Creates a folder with a configuration. */
 function folderWith(configuration: string): string {
   const folder = mkdtempSync(join(scratch, 'x-'));
   writeFileSync(join(folder, 'nats.conf'), configuration);
@@ -39,7 +39,7 @@ const withCertificate = { cert: readFileSync(client.cert), key: readFileSync(cli
 const certificate = ['--tlscert', server.cert, '--tlskey', server.key];
 
 function behavesAsNatsServer(program: string): void {
-  it.each(['-v', '--version', '-version', 'version'])('says its version with %s', async (flag) => {
+  it.each(['-v', '--version', '-version', 'version'])('prints its version with %s', async (flag) => {
     expect(await run([program, flag])).toEqual({
       code: 0,
       stdout: expect.stringMatching(/^nats-server: v\d+\.\d+\.\d+(\+[\w.-]+)?\n$/),
@@ -47,7 +47,7 @@ function behavesAsNatsServer(program: string): void {
     });
   });
 
-  it.each(['-h', '--help', 'help'])('helps with %s', async (flag) => {
+  it.each(['-h', '--help', 'help'])('prints help with %s', async (flag) => {
     const { code, stdout } = await run([program, flag]);
     expect(code).toBe(0);
     expect(stdout).toContain('--ports_file_dir');
@@ -57,35 +57,35 @@ function behavesAsNatsServer(program: string): void {
     const folder = folderWith('');
     const { pid, port, stop } = await start(program, folder, '--ports_file_dir', folder, '-P', 'nats.pid');
     const ports = () => JSON.parse(readFileSync(join(folder, `nats-server_${pid}.ports`), 'utf8'));
-    // nats-server's file is there before its content.
+    // nats-server creates the file before it writes to it.
     await vi.waitFor(() => expect(ports()).toEqual({ nats: [`nats://127.0.0.1:${port}`] }), 10_000);
     expect(readFileSync(join(folder, 'nats.pid'), 'utf8')).toBe(String(pid));
     await stop();
     expect(readdirSync(folder)).not.toContain(`nats-server_${pid}.ports`);
   });
 
-  it('serves where it cannot write its ports, and says so', async () => {
+  it('logs an error and serves when it cannot write its ports file', async () => {
     const server = await start(program, folderWith(''), '--ports_file_dir', 'none');
     await server.logged(/\[ERR\] Error writing ports file.*none/);
     await server.stop();
   });
 
   it.each([['--tls'], ['-tls=true']])(
-    'speaks TLS with %s, and asks nobody for a certificate',
+    'speaks TLS with %s, and asks for no client certificate',
     async (tls) => {
       const { port } = await start(program, scratch, tls, ...certificate);
       expect(await agree(port)).toMatchObject({ server: 'server' });
     },
   );
 
-  it('asks for a certificate with --tlsverify, of the authorities of --tlscacert', async () => {
+  it('requires a client certificate from the authorities of --tlscacert with --tlsverify', async () => {
     const flags = ['--tlsverify', ...certificate, '--tlscacert', ca.cert];
     const { port } = await start(program, scratch, ...flags);
     expect(await agree(port, withCertificate)).toMatchObject({ server: 'server' });
     await expect(agree(port)).rejects.toThrow();
   });
 
-  it('takes the TLS of its flags before that of its configuration', async () => {
+  it('prefers the TLS flags to the tls block of its configuration', async () => {
     const folder = folderWith(`tls { cert_file: "${client.cert}", key_file: "${client.key}" }\n`);
     const { port } = await start(program, folder, '-c', 'nats.conf', '--tls', ...certificate);
     expect(await agree(port)).toMatchObject({ server: 'server' });
@@ -93,8 +93,8 @@ function behavesAsNatsServer(program: string): void {
 
   it.each([
     ['a process id', (pid: number) => `reload=${pid}`],
-    ['the file with it', () => 'reload=nats.pid'],
-  ])('makes a running one reload by %s', async (_what, signal) => {
+    ['a pid file', () => 'reload=nats.pid'],
+  ])('makes a running server reload, given %s', async (_what, signal) => {
     const folder = folderWith('debug: false\n');
     const server = await start(program, folder, '-c', 'nats.conf', '-P', 'nats.pid');
     const silent = { code: 0, stdout: '', stderr: '' };
@@ -103,7 +103,7 @@ function behavesAsNatsServer(program: string): void {
     await server.logged(/Reloaded server configuration/);
   });
 
-  it('makes a running one stop', async () => {
+  it('makes a running server stop', async () => {
     const server = await startProcess([program, '-a', '127.0.0.1', '-p', '-1'], scratch);
     expect((await run([program, '--signal', `quit=${server.pid}`])).code).toBe(0);
     await server.stop();
@@ -118,7 +118,7 @@ function behavesAsNatsServer(program: string): void {
     });
   });
 
-  it('names every mistake of a configuration with its place', async () => {
+  it('reports every error of a configuration with its position', async () => {
     const folder = folderWith('port: "x"\nprt: 1\n');
     const { code, stdout, stderr } = await run([program, '-t', '-c', 'nats.conf'], { folder });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -127,12 +127,12 @@ function behavesAsNatsServer(program: string): void {
   });
 
   it.each([
-    ['a signal that is none', ['-sl', 'foo=1']],
-    ['a process that is none', ['-sl', 'reload=/none']],
+    ['an unknown signal', ['-sl', 'foo=1']],
+    ['a pid file that does not exist', ['-sl', 'reload=/none']],
     ['-t without a configuration', ['-t']],
     ['TLS without a certificate', ['--tls']],
-    ['a configuration that is not there', ['-c', 'none.conf']],
-    ['a word that is no flag', ['start']],
+    ['a configuration that does not exist', ['-c', 'none.conf']],
+    ['an argument that is no flag', ['start']],
   ])('exits with 1 for %s', async (_what, args) => {
     const { code, stdout, stderr } = await run([program, ...args], { folder: scratch });
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -152,16 +152,16 @@ describe('bin/nats-server', () => {
   it.each([
     [['-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
     [['-t', '-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
-    [['-js'], 'the bundled broker has no -js'],
-    [['-sd', 'data'], 'the bundled broker has no -sd'],
-  ])('refuses JetStream, and says who has it: %j', async (args, what) => {
+    [['-js'], 'the bundled broker does not support -js'],
+    [['-sd', 'data'], 'the bundled broker does not support -sd'],
+  ])('rejects JetStream with a hint to use nats-server: %j', async (args, what) => {
     const folder = folderWith('port: -1\njetstream {\n  store_dir: data\n}\n');
     refused(await run([launcher, ...args], { folder }), what);
   });
 
   it.each([[['-nosuch']], [['-p', 'x']], [['-c']], [['-D=maybe']]])(
-    // There nats-server prints its help and exits with 0, as if nothing were wrong.
-    'exits with 1 for wrong flags: %j',
+    // nats-server itself prints its help and exits with 0.
+    'exits with 1 for invalid flags: %j',
     async (args) => {
       const { code, stdout, stderr } = await run([launcher, ...args], { folder: scratch });
       expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
@@ -169,7 +169,7 @@ describe('bin/nats-server', () => {
     },
   );
 
-  it('is found on PATH by a link, from any folder', async () => {
+  it('works through a symbolic link on PATH, from any folder', async () => {
     const folder = folderWith('');
     symlinkSync(launcher, join(folder, 'nats-server'));
     const environment = { PATH: `${folder}${delimiter}${process.env.PATH}` };
@@ -177,7 +177,7 @@ describe('bin/nats-server', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^nats-server: v/) });
   });
 
-  it('obeys its signals itself, with no process in between', async () => {
+  it('handles signals itself, without a parent process in between', async () => {
     const server = await start(launcher, folderWith(''));
     expect(server.log()).toMatch(new RegExp(`^\\[${server.pid}\\] `));
   });

@@ -1,4 +1,4 @@
-// The package as a user gets it: packed, installed into an empty folder, run from there.
+// The package as users get it: packed, installed into an empty folder and run there.
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -11,7 +11,7 @@ import { ask, monitorUrlOf } from '../support/monitoring.ts';
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = testFolder('package');
 
-/** Packs what is built; the build itself is the business of `prepack`, and of other tests running meanwhile. */
+/** Packs the existing build. It skips `prepack`, because a new build would disturb other tests. */
 function pack(...args: string[]): {
   filename: string;
   files: { path: string; mode: number }[];
@@ -26,7 +26,7 @@ function pack(...args: string[]): {
 }
 
 describe('the package', () => {
-  it('has what belongs into it and nothing else', () => {
+  it('contains the files that it needs and no others', () => {
     const { files, size } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
@@ -58,7 +58,7 @@ describe('the package', () => {
 });
 
 describe('a checkout that is not built', () => {
-  it('says what to type', async () => {
+  it('prints the commands that build it', async () => {
     const checkout = join(folder, 'not built');
     cpSync(join(root, 'bin'), join(checkout, 'bin'), { recursive: true });
     const finished = await run([process.execPath, join(checkout, 'bin/run.js'), '--version']);
@@ -83,12 +83,12 @@ describe('the package in an empty folder', () => {
 
   const npx = (...args: string[]) => run(['npx', '--no-install', 'natspki', ...args], { folder });
 
-  it('says its version', async () => {
+  it('prints its version', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect((await npx('--version')).stdout).toBe(`natspki ${version}\n`);
   });
 
-  it('makes certificates with `npx natspki init` and serves them with `npx natspki broker`', async () => {
+  it('issues certificates with `npx natspki init` and serves them with `npx natspki broker`', async () => {
     const init = await npx('init', '--yes');
     expect(init.code).toBe(0);
     expect(existsSync(join(folder, 'certs/server-key.pem'))).toBe(true);
@@ -112,7 +112,7 @@ describe('the package in an empty folder', () => {
     await new Promise<void>((resolve, reject) => {
       broker.stderr.setEncoding('utf8').on('data', (text: string) => {
         log += text;
-        // The pid file is written before signals are obeyed, and both after this line.
+        // The broker handles signals after it has written the pid file, and both follow this line.
         if (log.includes('Server is ready')) resolve();
       });
       broker.once('close', () => reject(new Error(`the broker ended:\n${log}`)));

@@ -1,4 +1,4 @@
-// What `npm start` says besides the log: the lines to paste, which must work as they are.
+// What `npm start` prints besides the log: commands to paste, which must work unchanged.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,7 +17,7 @@ beforeAll(async () => {
   await natspki(made, ['init', '--yes', '--client', 'alice', '--host', 'localhost']);
 });
 
-/** Starts with a changed nats.conf until the lines to paste are there; gives the one that publishes. */
+/** Starts with a changed nats.conf, waits for the commands, and returns the one that publishes. */
 async function linesFor(change: (conf: string) => string) {
   const folder = freshCopy(made);
   const conf = join(folder, 'nats.conf');
@@ -32,20 +32,20 @@ async function linesFor(change: (conf: string) => string) {
 const anyPort = (conf: string) => conf.replace('port: 4222', 'port: -1');
 
 describe('npm start', () => {
-  it('says the port, the host and the files that are in use', async () => {
+  it('prints commands with the port, the host and the certificates in use', async () => {
     const { port, line, end } = await linesFor(anyPort);
     const pair = '--tlscert certs/alice-cert.pem --tlskey certs/alice-key.pem --tlsca certs/ca.pem';
     expect(line).toBe(`nats pub greeting hello -s tls://localhost:${port} ${pair}`);
     expect(await end()).toBe(0);
   });
 
-  it('asks for no certificate where nats.conf has no tls block', async () => {
+  it('prints commands without certificates when nats.conf has no tls block', async () => {
     const { port, line, end } = await linesFor(() => 'listen: "127.0.0.1:-1"\n');
     expect(line).toBe(`nats pub greeting hello -s nats://127.0.0.1:${port}`);
     expect(await end()).toBe(0);
   });
 
-  it('shows what is wrong with nats.conf as every command does', async () => {
+  it('reports the errors of nats.conf in the format of all errors', async () => {
     const folder = freshCopy(made);
     writeFileSync(join(folder, 'nats.conf'), 'prot: 4222\ndebgu: true\n');
     const lines = [
@@ -60,7 +60,7 @@ describe('npm start', () => {
 });
 
 describePeer('nats', 'with the nats CLI', (nats) => {
-  it('prints lines that work', async () => {
+  it('prints commands that work', async () => {
     const { folder, line, end } = await linesFor(anyPort);
     const [, ...words] = line.split(' ');
     expect(await run([nats, ...words], { folder })).toMatchObject({ code: 0 });
