@@ -88,8 +88,12 @@ nats.conf: 3 errors, 1 warning
       warnings: expect.any(Number),
       findings: expect.arrayContaining([
         {
-          ...{ file: 'nats.conf', line: 17, column: 3, severity: 'error' },
-          ...{ message: 'unknown field "ca_fle" in tls', hint: 'did you mean "ca_file"' },
+          file: 'nats.conf',
+          line: 17,
+          column: 3,
+          severity: 'error',
+          message: 'unknown field "ca_fle" in tls',
+          hint: 'did you mean "ca_file"',
         },
       ]),
     });

@@ -71,7 +71,9 @@ Next:
     const document = JSON.parse(stdout);
     expect({ code, directory: document.directory }).toEqual({ code: 0, directory: 'pki' });
     expect(document.certificates.map(({ name }: { name: string }) => name)).toEqual([
-      ...['ca', 'client', 'localhost'],
+      'ca',
+      'client',
+      'localhost',
     ]);
     expect(stdout).not.toContain('PRIVATE KEY');
   });

@@ -55,8 +55,20 @@ server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
     expect(document).toMatchObject({ directory: './certs', certificates: [{ name: 'brief', due: true }] });
     expect(Object.keys(document.certificates[0]).sort()).toEqual(
       [
-        ...['name', 'profile', 'sans', 'keyType', 'issuer', 'serial', 'notBefore', 'notAfter', 'daysLeft'],
-        ...['lifeLeft', 'due', 'pin', 'certificateFile', 'keyFile'],
+        'name',
+        'profile',
+        'sans',
+        'keyType',
+        'issuer',
+        'serial',
+        'notBefore',
+        'notAfter',
+        'daysLeft',
+        'lifeLeft',
+        'due',
+        'pin',
+        'certificateFile',
+        'keyFile',
       ].sort(),
     );
   });
@@ -139,7 +151,10 @@ describe('natspki inspect', () => {
       return files.flatMap(({ items }: { items: { kind: string }[] }) => items.map(({ kind }) => kind));
     };
     expect(await kinds('certs/client-key.pem', 'r.csr', 'bundle.pem')).toEqual([
-      ...['private-key', 'request', 'certificate', 'certificate'],
+      'private-key',
+      'request',
+      'certificate',
+      'certificate',
     ]);
     const { stdout } = await natspki(folder, ['inspect', 'r.csr', '-'], { input: certs[0] as Buffer });
     expect(stdout).toMatch(

@@ -113,7 +113,10 @@ describe('natspki revoke', () => {
     expect(await natspki(folder, [...cluster, ...nodes])).toMatchObject({ code: 0 });
     const files = ['nodes/nats-n1.conf', 'nodes/nats-n2.conf'];
     const { stdout } = await natspki(folder, [
-      ...['revoke', 'n3-route', '--dir', 'nodes/certs'],
+      'revoke',
+      'n3-route',
+      '--dir',
+      'nodes/certs',
       ...files.flatMap((file) => ['--config', file]),
     ]);
     for (const file of files) {

@@ -38,24 +38,22 @@ describe('natspki tls', () => {
   it('writes every option into the block', async () => {
     const pin = (await natspki(made, ['pin', 'certs/client-cert.pem'])).stdout.trim();
     const args = [
-      ...[
-        'tls',
-        'client',
-        '--verify',
-        '--pin',
-        'certs/client-cert.pem',
-        '--min-version',
-        '1.3',
-        '--timeout',
-        '500ms',
-      ],
-      ...[
-        '--cipher-suites',
-        'TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384',
-        '--curve-preferences',
-        'X25519,CurveP256',
-      ],
-      ...['--handshake-first', '--connection-rate-limit', '100'],
+      'tls',
+      'client',
+      '--verify',
+      '--pin',
+      'certs/client-cert.pem',
+      '--min-version',
+      '1.3',
+      '--timeout',
+      '500ms',
+      '--cipher-suites',
+      'TLS_AES_128_GCM_SHA256,TLS_AES_256_GCM_SHA384',
+      '--curve-preferences',
+      'X25519,CurveP256',
+      '--handshake-first',
+      '--connection-rate-limit',
+      '100',
     ];
     expect((await natspki(made, args)).stdout).toBe(`tls {
 ${pair('server')}${ca}  verify: true
