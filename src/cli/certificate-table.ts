@@ -17,8 +17,11 @@ export function certificateLines(
 ): string[] {
   const days = Math.max(...rows.map(({ daysLeft }) => String(daysLeft).length));
   const left = ({ daysLeft, lifeLeft }: ListedCertificate) => {
+    const text = `${String(daysLeft).padStart(days)}d`;
+    // A program that reads a pipe wants the number alone.
+    if (terminal.columns === undefined) return text;
     const full = Math.round(Math.min(1, Math.max(0, lifeLeft)) * barWidth);
-    return `${bar(full, barWidth, terminal.unicode)} ${String(daysLeft).padStart(days)}d`;
+    return `${bar(full, barWidth, terminal.unicode)} ${text}`;
   };
   const urgency = ({ daysLeft, due }: ListedCertificate, cell: string) =>
     daysLeft < 0 ? terminal.red(cell) : due ? terminal.yellow(cell) : terminal.green(cell);

@@ -28,7 +28,7 @@ const row: ListedCertificate = {
   pin: 'ab'.repeat(32) as Pin,
 };
 
-describe('on a narrow terminal', () => {
+describe('the width of the output', () => {
   it.each([30, 40, 48, 60, 80, 120])(
     'prints no line of the certificate table wider than %i columns',
     (columns) => {
@@ -38,6 +38,13 @@ describe('on a narrow terminal', () => {
       if (columns >= 80) expect(lines[1]).toContain('retired-authority');
     },
   );
+
+  it('draws the remaining life as a bar, which a pipe does not get', () => {
+    expect(certificateLines([row], terminal(120))[1]).toContain(' ████████ 364d ');
+    const [header, line] = certificateLines([row], terminalOf({}, {}));
+    expect(header).toMatch(/ NOT AFTER {3}LEFT {2}PIN$/);
+    expect(line).toMatch(/ 2027-01-01 {2}364d {2}(ab){32}$/);
+  });
 
   it('wraps the indented lines of help', async () => {
     const columns = 60;

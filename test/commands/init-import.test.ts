@@ -23,10 +23,10 @@ describe('natspki init --import', () => {
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
       code: 0,
       stderr: '',
-      stdout: `NAME       PROFILE    SANS  KEY      ISSUER   NOT AFTER   LEFT           PIN
-ca         authority  -     rsa2048  NATS CA  DAY  ######## NNNN  PIN
-client     route      -     rsa2048  NATS CA  DAY  ######## NNNN  PIN
-localhost  route      -     rsa2048  NATS CA  DAY  ######## NNNN  PIN
+      stdout: `NAME       PROFILE    SANS  KEY      ISSUER   NOT AFTER   LEFT  PIN
+ca         authority  -     rsa2048  NATS CA  DAY  NNNN  PIN
+client     route      -     rsa2048  NATS CA  DAY  NNNN  PIN
+localhost  route      -     rsa2048  NATS CA  DAY  NNNN  PIN
 
 "client" says nothing of its use: renewed it will be for servers and clients (route)
 "localhost" says nothing of its use: renewed it will be for servers and clients (route)

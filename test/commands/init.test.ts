@@ -23,11 +23,11 @@ describe('natspki init', () => {
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
       code: 0,
       stderr: '',
-      stdout: `NAME    PROFILE    SANS                KEY   ISSUER      NOT AFTER   LEFT            PIN
-ca      authority  -                   p256  natspki CA  DAY  ######## NNNNN  PIN
-server  server     localhost 10.0.0.1  p256  natspki CA  DAY  ########  NNNN  PIN
-route   route      localhost 10.0.0.1  p256  natspki CA  DAY  ########  NNNN  PIN
-client  client     client              p256  natspki CA  DAY  ########  NNNN  PIN
+      stdout: `NAME    PROFILE    SANS                KEY   ISSUER      NOT AFTER   LEFT   PIN
+ca      authority  -                   p256  natspki CA  DAY  NNNNN  PIN
+server  server     localhost 10.0.0.1  p256  natspki CA  DAY   NNNN  PIN
+route   route      localhost 10.0.0.1  p256  natspki CA  DAY   NNNN  PIN
+client  client     client              p256  natspki CA  DAY   NNNN  PIN
 
 wrote ./nats.conf
 

@@ -21,12 +21,12 @@ describe('natspki list', () => {
     expect({ ...result, stdout: steady(result.stdout) }).toEqual({
       code: 0,
       stderr: '',
-      stdout: `NAME    PROFILE    SANS       KEY   ISSUER      NOT AFTER   LEFT            PIN
-ca      authority  -          p256  natspki CA  DAY  ######## NNNNN  PIN
-brief   client     brief      p256  natspki CA  DAY  ########    NN  PIN
-client  client     client     p256  natspki CA  DAY  ########   NNN  PIN
-route   route      localhost  p256  natspki CA  DAY  ########   NNN  PIN
-server  server     localhost  p256  natspki CA  DAY  ########   NNN  PIN
+      stdout: `NAME    PROFILE    SANS       KEY   ISSUER      NOT AFTER   LEFT   PIN
+ca      authority  -          p256  natspki CA  DAY  NNNNN  PIN
+brief   client     brief      p256  natspki CA  DAY     NN  PIN
+client  client     client     p256  natspki CA  DAY    NNN  PIN
+route   route      localhost  p256  natspki CA  DAY    NNN  PIN
+server  server     localhost  p256  natspki CA  DAY    NNN  PIN
 `,
     });
   });

@@ -7,5 +7,5 @@ export function steady(text: string): string {
     .replace(/\b[0-9a-f]{38,40}\b/g, 'SERIAL')
     .replace(/\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+Z| UTC)/g, 'INSTANT')
     .replace(/\d{4}-\d\d-\d\d/g, 'DAY')
-    .replace(/(?<=[#█] +)\d+d/g, (days) => 'N'.repeat(days.length));
+    .replace(/(?<=([#█]|DAY) +)\d+d/g, (days) => 'N'.repeat(days.length));
 }
