@@ -88,7 +88,7 @@ export default class Broker extends BaseCommand {
     auth: Flags.string({ description: 'Token that clients must log in with.', helpValue: 'TOKEN' }),
     tls: Flags.boolean({ description: 'TLS without client certificates.', allowNo: true }),
     tlscert: Flags.string({ description: 'Server certificate.', helpValue: 'FILE' }),
-    tlskey: Flags.string({ description: 'Its private key.', helpValue: 'FILE' }),
+    tlskey: Flags.string({ description: 'Private key of the server certificate.', helpValue: 'FILE' }),
     tlsverify: Flags.boolean({ description: 'TLS with client certificates.', allowNo: true }),
     tlscacert: Flags.string({
       description: 'Authorities that may sign client certificates.',

@@ -46,7 +46,7 @@ export default class Revoke extends BaseCommand {
   static override flags = {
     dir: directoryFlag(),
     config: configurationFlag('Configuration to change; repeatable.'),
-    reload: reloadFlag('Then send SIGHUP to this nats-server.'),
+    reload: reloadFlag('After the change, send SIGHUP to this nats-server.'),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.' }),
   };
 

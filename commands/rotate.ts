@@ -94,7 +94,7 @@ export default class Rotate extends BaseCommand {
     const argv = withOptionalValue(this.argv, '--due', /^[+-]?[\d.]/, lastThird);
     const { args, flags } = await this.parse(Rotate, argv);
     const { ca, finish, intermediate, undo, force, due, reload, verify } = flags;
-    refuseNames(args.name, flags);
+    rejectNames(args.name, flags);
     const directory = new PkiDirectory(flags.dir);
     const selection = {
       directory,
@@ -140,7 +140,7 @@ export default class Rotate extends BaseCommand {
 }
 
 /** Throws a UsageError for names of certificates beside a flag that does not take them. */
-function refuseNames(
+function rejectNames(
   names: readonly string[] | undefined,
   { ca, intermediate, undo }: { ca: boolean; intermediate: boolean; undo?: string | undefined },
 ): void {

@@ -1,14 +1,14 @@
 // The base class of the commands: the flags that all of them have, one JSON document with --json, and one format and exit
 // code for failures. Nothing here is about certificates.
 import { Command } from '@oclif/core/command';
-import { boolean } from '@oclif/core/flags';
+import * as Flags from '@oclif/core/flags';
 import type { NatspkiError } from '../errors.ts';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
 
-/** Makes `--yes`. */
+/** `--yes` */
 export const yesFlag = ({ hidden = false } = {}) =>
-  boolean({ char: 'y', description: 'Ask no questions and accept the defaults.', hidden });
+  Flags.boolean({ char: 'y', description: 'Ask no questions and accept the defaults.', hidden });
 
 /**
  * `run` prints text with `log` and `print`, which are silent with --json, and returns the document that --json prints.
@@ -16,7 +16,7 @@ export const yesFlag = ({ hidden = false } = {}) =>
 export abstract class BaseCommand extends Command {
   static override readonly enableJsonFlag = true;
   static override readonly baseFlags = {
-    json: boolean({
+    json: Flags.boolean({
       description: 'Print one JSON document on stdout, errors included.',
       helpGroup: 'GLOBAL',
     }),

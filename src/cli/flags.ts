@@ -99,7 +99,7 @@ export const rolloutFlags = ({ exclusive = [] as string[] } = {}) => ({
   reload: reloadFlag('Send SIGHUP to this nats-server after every change of its pins and certificates.'),
   verify: Flags.string({
     description:
-      'Then connect to every address of this server and check that it serves a current certificate.',
+      'After the change, connect to every address of this server and check that it serves a current certificate.',
     helpValue: 'URL',
     exclusive,
   }),
@@ -108,7 +108,7 @@ export const rolloutFlags = ({ exclusive = [] as string[] } = {}) => ({
 /** `--prune-pins` */
 export const prunePinsFlag = ({ exclusive = [] as string[] } = {}) =>
   Flags.boolean({
-    description: 'Then remove the pins of certificates that are no longer in the folder.',
+    description: 'After the change, remove the pins of certificates that are no longer in the folder.',
     exclusive,
   });
 

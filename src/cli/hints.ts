@@ -30,7 +30,7 @@ const hints: Readonly<Record<string, string>> = {
   'not-a-file': otherPath,
   'not-a-folder': otherPath,
   'not-an-authority': 'put the certificate of the authority first in the file',
-  output: 'redirect it to a disk with free space: natspki COMMAND > FILE',
+  output: 'redirect the output to a disk with free space: natspki COMMAND > FILE',
   passphrase: 'write the passphrase alone on the first line of a file that only you can read',
   'path-too-long': 'let the root sign: leave out --intermediate',
   'read-only': 'choose a folder on another file system',

@@ -40,15 +40,15 @@ export interface InitAnswers
 /** Completes the flags: asks on a terminal, and takes the defaults elsewhere or with --yes. Throws a UsageError. */
 export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
   const asking = mayAsk(flags);
-  const answer = async <T>(given: T | undefined, question: () => Promise<T>, usual: T): Promise<T> =>
-    given ?? (asking ? question() : usual);
+  const answer = async <T>(flag: T | undefined, question: () => Promise<T>, usual: T): Promise<T> =>
+    flag ?? (asking ? question() : usual);
 
   const template = await answer<TemplateName>(
     flags.template ?? (flags.node && 'cluster'),
     () => askChoice('Configuration', 'verify', templateNames, (name) => templates[name]),
     'verify',
   );
-  if (template !== 'cluster') refuseClusterFlags(flags, template);
+  if (template !== 'cluster') rejectClusterFlags(flags, template);
   const nodes = (
     await answer(
       flags.node ?? (template === 'cluster' ? undefined : []),
@@ -93,7 +93,7 @@ export async function initAnswers(flags: InitFlags): Promise<InitAnswers> {
   };
 }
 
-function refuseClusterFlags(flags: InitFlags, template: TemplateName): void {
+function rejectClusterFlags(flags: InitFlags, template: TemplateName): void {
   const flag = (['node', 'cluster-name'] as const).find((name) => flags[name] !== undefined);
   if (flag === undefined) return;
   throw new UsageError(`--${flag} needs the template cluster, found "${template}"`, '--template cluster');

@@ -25,18 +25,18 @@ function wrote(certificates: Made['certificates'], folder: string): string {
 }
 
 /** The most files that a notice lists; above it, a placeholder stands for them. */
-const named = 4;
+const mostNamed = 4;
 
 /** Returns a notice for each configuration here that accepts only pinned keys, with the command that adds the new ones. */
 export function pinNotices(profile: string, certificates: Made['certificates']): string[] {
   if (profile !== 'client') return [];
   const files = certificates.map(({ certificateFile }) => certificateFile);
-  const which = files.length > named ? 'CERTIFICATE...' : files.join(' ');
+  const which = files.length > mostNamed ? 'CERTIFICATE...' : files.join(' ');
   return configurationsHere()
     .filter((file) => /^[ \t]*"?pinned_certs\b/m.test(textOf(file)))
     .map(
       (file) =>
-        `${file} accepts only pinned keys, add the new ones with \`natspki pin ${which} --add ${file}\``,
+        `${file} accepts only pinned keys; add the new ones with \`natspki pin ${which} --add ${file}\``,
     );
 }
 

@@ -31,7 +31,7 @@ export async function askNewPassphrase(): Promise<string | undefined> {
 
 /** Reads the first line of a file; throws `passphrase` if it is empty, not UTF-8, or has control characters. */
 export async function readPassphrase(file: string): Promise<string> {
-  const refuse = (what: string) =>
+  const invalid = (what: string) =>
     new NatspkiError('passphrase', `the first line of "${file}" ${what}, expected a passphrase`);
   const bytes = await readFile(file);
   const end = bytes.indexOf('\n');
@@ -39,10 +39,10 @@ export async function readPassphrase(file: string): Promise<string> {
   try {
     line = new TextDecoder('utf-8', { fatal: true }).decode(end === -1 ? bytes : bytes.subarray(0, end));
   } catch {
-    throw refuse('is not UTF-8');
+    throw invalid('is not UTF-8');
   }
   line = line.replace(/\r$/, '');
-  if (line === '') throw refuse('is empty');
-  if (/\p{Cc}/u.test(line)) throw refuse('has a control character');
+  if (line === '') throw invalid('is empty');
+  if (/\p{Cc}/u.test(line)) throw invalid('has a control character');
   return line;
 }

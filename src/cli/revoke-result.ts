@@ -23,7 +23,7 @@ function lockoutLine({ file, block, action, pins }: LockoutStep, names: Readonly
   const accepted = [...new Set(pins.flatMap((pin) => names.get(pin) ?? []))];
   return accepted.length === 0
     ? `edit    ${file}: ${block} accepts no certificate any more`
-    : `edit    ${file}: ${block} accepts only the pins of ${listed(accepted)}`;
+    : `edit    ${file}: ${block} accepts only the keys of ${listed(accepted)}`;
 }
 
 /** Returns what the user has to do next, if anything. */
@@ -34,7 +34,7 @@ export function nextLines(
   const changed = steps.some(({ action }) => action !== 'none');
   if (!changed || dryRun || reload !== undefined) return [];
   return [
-    'next: make nats-server reload with `nats-server --signal reload=PIDFILE`; the bundled broker does so by itself',
+    'next: run `nats-server --signal reload=PIDFILE` for nats-server; the bundled broker reloads by itself',
   ];
 }
 

@@ -5,7 +5,7 @@ import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** The flags that say what a rotation does to the authorities. */
-export interface RotateVerbs {
+export interface AuthorityFlags {
   readonly ca: boolean;
   readonly finish: boolean;
   readonly intermediate: boolean;
@@ -24,18 +24,18 @@ export function planLines({ steps, left }: RotationPlan): string[] {
 export function rotateLines(
   { certificates, notices }: Made,
   told: readonly string[],
-  verbs: RotateVerbs,
+  flags: AuthorityFlags,
   terminal: Terminal,
 ): string[] {
   const table =
     certificates.length === 0
       ? ['nothing to do']
       : [...certificateLines(certificates, terminal, { wholePins: true }), ''];
-  return [...table, ...[...told, ...notices].map(printable), ...next(verbs)];
+  return [...table, ...[...told, ...notices].map(printable), ...next(flags)];
 }
 
 /** Returns what the user has to do next, if anything. */
-function next({ ca, finish, intermediate }: RotateVerbs): string[] {
+function next({ ca, finish, intermediate }: AuthorityFlags): string[] {
   if (ca && !finish) {
     return ['next: copy ca.pem to every peer, then run `natspki rotate` and `natspki rotate --ca --finish`'];
   }

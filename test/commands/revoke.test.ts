@@ -35,7 +35,7 @@ describe('natspki revoke', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
       new RegExp(
-        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls accepts only the pins of alice, carol\n$`,
+        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls accepts only the keys of alice, carol\n$`,
       ),
     );
     expect(contents(folder)).toEqual(before);
@@ -50,7 +50,7 @@ describe('natspki revoke', () => {
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toBe(
-      `${planned.stdout}next: make nats-server reload with \`nats-server --signal reload=PIDFILE\`; the bundled broker does so by itself\n`,
+      `${planned.stdout}next: run \`nats-server --signal reload=PIDFILE\` for nats-server; the bundled broker reloads by itself\n`,
     );
     expect(conf(folder)).toContain(
       `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n  ]\n`,
@@ -120,7 +120,7 @@ describe('natspki revoke', () => {
       ...files.flatMap((file) => ['--config', file]),
     ]);
     for (const file of files) {
-      expect(stdout).toContain(`edit    ${file}: cluster.tls accepts only the pins of n1-route, n2-route`);
+      expect(stdout).toContain(`edit    ${file}: cluster.tls accepts only the keys of n1-route, n2-route`);
     }
   });
 });
@@ -149,7 +149,7 @@ describe('natspki issue', () => {
     const { stdout } = await natspki(folder, ['issue', 'client', 'erin']);
     const command = 'natspki pin certs/erin-cert.pem --add ./nats.conf';
     expect(steady(stdout)).toContain(
-      `\n./nats.conf accepts only pinned keys, add the new ones with \`${command}\`\n`,
+      `\n./nats.conf accepts only pinned keys; add the new ones with \`${command}\`\n`,
     );
     expect((await natspki(folder, command.split(' ').slice(1))).stdout).toMatch(/^added /);
   });
