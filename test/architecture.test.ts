@@ -7,9 +7,17 @@ import { describe, expect, it } from 'vitest';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The folders of the broker; each may import from those before it. */
-const rooms = ['options', 'transport', 'auth', 'accounts', 'clients', 'cluster', 'monitoring'].map(
-  (room) => `src/broker/${room}`,
-);
+const rooms = [
+  'options',
+  'transport',
+  'auth',
+  'accounts',
+  'clients',
+  'cluster',
+  'monitoring/endpoints',
+  'monitoring/http',
+  'monitoring/system',
+].map((room) => `src/broker/${room}`);
 const belowBroker = ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'];
 
 /** What a folder may import, besides itself and node:*. */
@@ -38,7 +46,7 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
 /** Packages that only the listed files may import. */
 const importers: Record<string, string[]> = {
   chokidar: ['src/tls/watcher.ts'],
-  'prom-client': ['src/broker/monitoring/metrics.ts'],
+  'prom-client': ['src/broker/monitoring/endpoints/metrics.ts'],
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Resolved there to a file that worker threads load.
   bcryptjs: ['src/broker/auth/password-hashes.ts'],

@@ -5,7 +5,7 @@ import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
-import { TlsEntrance } from './transport/tls-entrance.ts';
+import { TlsEntrance } from './transport/server-tls.ts';
 
 export class ClientTls {
   readonly #sessions: Sessions;

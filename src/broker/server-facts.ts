@@ -1,5 +1,5 @@
 // What the broker tells all clients and servers about itself, from its options and its run-time state.
-import type { Authenticator } from './auth/auth.ts';
+import type { Authenticator } from './auth/authenticator.ts';
 import type { ServerFacts } from './clients/info.ts';
 import { clientUrlsOf } from './cluster/client-urls.ts';
 import type { Cluster } from './cluster/cluster.ts';

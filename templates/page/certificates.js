@@ -5,7 +5,7 @@ import { days, minute } from './format.js';
 /** Maximum number of authorities shown: a ca_file may contain those of a whole operating system. */
 const maxAuthorities = 12;
 
-/** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument['tls'][number]} Block */
+/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument['tls'][number]} Block */
 /** @typedef {Block['authorities'][number] & { file: string | undefined, role: string }} Certificate */
 
 /**

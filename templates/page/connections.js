@@ -2,7 +2,7 @@
 import { byId, make, setText, showRows } from './document.js';
 import { bytes, count, span } from './format.js';
 
-/** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument['connections']} Connections */
+/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument['connections']} Connections */
 /** @typedef {Connections['connections'][number]} Connection */
 
 const pageSize = 50;

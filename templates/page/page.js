@@ -6,7 +6,7 @@ import { byId, make, setText } from './document.js';
 import { clock, span } from './format.js';
 import { showHandshakes, showHistory, showSuites, showSummary } from './traffic.js';
 
-/** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument} Page */
+/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument} Page */
 
 const intervalMs = 2000;
 const timeoutMs = 5000;

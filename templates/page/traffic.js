@@ -2,7 +2,7 @@
 import { byId, make, reconcile, setText, showRows } from './document.js';
 import { bytes, count, minute, moment, span } from './format.js';
 
-/** @typedef {import('../../src/broker/monitoring/page.ts').PageDocument} Page */
+/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument} Page */
 
 /** @type {{ at: number, id: string, traffic: Page['traffic'] } | undefined} */
 let last;

@@ -2,7 +2,7 @@
 // broker must either read each of them or report problems at valid positions.
 import { describe, expect, it } from 'vitest';
 import { readBrokerOptions } from '../../src/broker/options/options.ts';
-import { blockAt } from '../../src/broker/options/place.ts';
+import { blockAt } from '../../src/broker/options/positions.ts';
 import { findFaults } from '../../src/broker/options/practices.ts';
 import { ConfErrors, type ConfProblem } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';

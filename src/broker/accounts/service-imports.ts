@@ -11,7 +11,7 @@ import type { Account } from './account.ts';
 import { AwaitedReplies } from './awaited-replies.ts';
 import { clientInfo, type TellingServer } from './client-info.ts';
 import { type DeliveryPolicy, publish } from './delivery.ts';
-import { OpenResponses, type ResponseWay } from './open-responses.ts';
+import { OpenResponses, type ResponseWay } from './open-requests.ts';
 import { serverToken } from './random-name.ts';
 import { type RemoteMessage, replyEnding } from './remote-requests.ts';
 import { withRequestInfo } from './request-info.ts';

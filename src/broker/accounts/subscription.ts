@@ -2,7 +2,7 @@
 // receivers.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Match, Sublist } from '../../subjects/sublist.ts';
-import type { Permit } from '../auth/permit.ts';
+import type { Permit } from '../auth/session-permissions.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 

@@ -10,9 +10,9 @@ import {
 } from '../../protocol/violations.ts';
 import { tokens } from '../../subjects/subject.ts';
 import { type Receiver, Subscription } from '../accounts/subscription.ts';
-import { reservedGroup } from '../auth/reserved.ts';
+import { reservedGroup } from '../auth/reserved-subjects.ts';
 import type { BrokerOptions } from '../options/options.ts';
-import type { Standing } from './standing.ts';
+import type { Standing } from './session-identity.ts';
 
 export class ClientSubscriptions {
   readonly #client: Receiver;

@@ -26,16 +26,16 @@ import {
   type Requester,
   type Subscription,
 } from '../accounts/subscription.ts';
-import { Admission, type Judges } from '../auth/admission.ts';
-import type { Identity, Refused } from '../auth/auth.ts';
+import type { Identity, Refused } from '../auth/authenticator.ts';
+import { Admission, type Judges } from '../auth/client-authentication.ts';
 import {
   type ConnectOptions,
   defaultConnectOptions,
   mergeConnect,
   withoutSecrets,
 } from '../auth/connect-options.ts';
-import type { Permit } from '../auth/permit.ts';
-import { isReservedReply } from '../auth/reserved.ts';
+import { isReservedReply } from '../auth/reserved-subjects.ts';
+import type { Permit } from '../auth/session-permissions.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -44,8 +44,8 @@ import { ConnectionStatistics } from '../transport/statistics.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
 import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
+import { Standing } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
-import { Standing } from './standing.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it. Read each property on use: a reload may change it. */

@@ -1,7 +1,7 @@
 // Snapshots of a connection for monitoring: while it is open, or as it ended. They contain no secret.
 import type { CloseReason } from '../../protocol/violations.ts';
 import type { Requester, Subscription } from '../accounts/subscription.ts';
-import type { Identity } from '../auth/auth.ts';
+import type { Identity } from '../auth/authenticator.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 import { withoutSeed } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';

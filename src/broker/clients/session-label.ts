@@ -1,6 +1,6 @@
 // The label of a client's log lines once it is identified (client.go, updateClientLabel).
 import { quote } from '../../log.ts';
-import type { Identity } from '../auth/auth.ts';
+import type { Identity } from '../auth/authenticator.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 
 /** @param connection the label before: address and id */

@@ -14,7 +14,7 @@ import { filesOf, loadMaterial, type TlsMaterial } from '../../tls/material.ts';
 import { mapPeer, readPeer } from '../../tls/peer.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
 import { plaintextOf } from './password.ts';
-import { blockAt, placeOfString } from './place.ts';
+import { blockAt, placeOfString } from './positions.ts';
 import { type Entrance, findFaults } from './practices.ts';
 
 export interface CheckOptions extends ReadOptions {

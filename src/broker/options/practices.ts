@@ -7,7 +7,7 @@ import { formatMode } from '../../files.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
-import { placeOfOption, placeOfString } from './place.ts';
+import { placeOfOption, placeOfString } from './positions.ts';
 
 /** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
 export interface Entrance {

@@ -1,0 +1,65 @@
+// Accepts a new client connection, up to the point where its session reads: INFO before or after TLS, as configured.
+// The Handshaker performs the TLS handshake itself.
+import type { Socket } from 'node:net';
+import { violations } from '../../protocol/violations.ts';
+import { firstByte } from '../../tls/first-byte.ts';
+import type { Handshaker } from '../../tls/handshake.ts';
+import { HandshakeError } from '../../tls/handshake-error.ts';
+import type { TlsEntrance } from '../transport/server-tls.ts';
+import type { ClientSession } from './client.ts';
+
+/** How the broker accepts new connections. */
+export interface Entrance {
+  /** Undefined without TLS. */
+  readonly tls: TlsEntrance | undefined;
+  readonly allowNonTls: boolean;
+  /** Whether max_connections is reached. */
+  readonly isFull: boolean;
+}
+
+/** Accepts a new connection (server.go, createClientEx). */
+export async function welcome(session: ClientSession, socket: Socket, entrance: Entrance): Promise<void> {
+  const { tls } = entrance;
+  let first = tls?.block.handshakeFirst;
+  if (first === undefined) session.greet();
+  if (entrance.isFull) {
+    session.violation(violations.maxConnections);
+    return;
+  }
+  if (tls === undefined) {
+    session.start();
+    return;
+  }
+  if (first?.fallbackMs !== undefined && (await firstByte(socket, first.fallbackMs)) === 'silent') {
+    first = undefined;
+    session.greet();
+  }
+  const mayBePlain = first === undefined && entrance.allowNonTls;
+  if (mayBePlain && (await firstByte(socket, tls.block.timeoutMs)) !== 'tls') {
+    if (session.connection.isOpen) session.start();
+    return;
+  }
+  if (!session.connection.isOpen || !(await upgrade(session, tls.handshaker, first !== undefined))) return;
+  if (first !== undefined) session.greet();
+  session.start();
+}
+
+/** Performs the TLS handshake; returns false if the session ended during it. */
+async function upgrade(session: ClientSession, handshaker: Handshaker, isFirst: boolean): Promise<boolean> {
+  if (!handshaker.admit()) {
+    session.violation(violations.throttled);
+    return false;
+  }
+  session.log.debug('Starting TLS client connection handshake');
+  try {
+    session.secured(await handshaker.accept(session.connection.release()), isFirst);
+    return session.connection.isOpen;
+  } catch (error) {
+    if (!(error instanceof HandshakeError)) throw error;
+    const line = `TLS handshake error: ${error.message}`;
+    if (error.isProbe) session.log.debug(line);
+    else session.log.error(line);
+    session.connection.abort('TLS Handshake Failure');
+    return false;
+  }
+}

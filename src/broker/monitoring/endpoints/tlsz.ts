@@ -1,0 +1,76 @@
+// /tlsz: the certificates that each tls block serves, and the state of its files. nats-server has no such endpoint.
+
+import { goTime } from '../../../go-time.ts';
+import type { CertificateFacts } from '../../../tls/material.ts';
+import type { TlsEntrance } from '../../transport/server-tls.ts';
+import type { Monitored } from './monitored-broker.ts';
+
+const dayMs = 86_400_000;
+
+/** Answers a request. */
+export function tlsz(broker: Monitored) {
+  const now = broker.now();
+  return {
+    server_id: broker.facts.id,
+    now: goTime(now),
+    tls: tlsBlocks(broker).map((named) => describe(named, now)),
+  };
+}
+
+/** A tls block in use. */
+export interface NamedEntrance {
+  /** As in the log: `tls`, `cluster.tls`. */
+  readonly name: string;
+  /** What connects there. */
+  readonly listener: 'client' | 'route';
+  readonly entrance: TlsEntrance;
+}
+
+/** Lists the tls blocks in use. */
+export function tlsBlocks({ tls, cluster }: Monitored): NamedEntrance[] {
+  return [
+    ...(tls === undefined ? [] : [{ name: 'tls', listener: 'client', entrance: tls } as const]),
+    ...(cluster?.tls === undefined
+      ? []
+      : [{ name: 'cluster.tls', listener: 'route', entrance: cluster.tls } as const]),
+  ];
+}
+
+function describe({ name, entrance: { block, material, status } }: NamedEntrance, now: Date) {
+  const { lastSwap, lastRefusal } = status;
+  return {
+    name,
+    ca_file: block.caFile,
+    verify: block.verify,
+    // Whether the broker serves the certificates in the files.
+    current: status.current,
+    generation: status.generation,
+    swaps: status.swaps,
+    last_swap: lastSwap === undefined ? undefined : goTime(lastSwap),
+    refused_swaps: status.refused,
+    last_refusal:
+      lastRefusal === undefined ? undefined : { at: goTime(lastRefusal.at), reason: lastRefusal.reason },
+    certificates: material.certificates.map((certificate, index) => ({
+      cert_file: certificate.certFile,
+      key_file: block.pairs[index]?.keyFile,
+      ...describeCertificate(certificate, now),
+    })),
+    authorities: material.authorities.map((authority) => describeCertificate(authority, now)),
+    history: status.history.map(({ at, ...event }) => ({ at: goTime(at), ...event })),
+  };
+}
+
+function describeCertificate(certificate: CertificateFacts, now: Date) {
+  const { subject, sans, issuer, serial, pin, notBefore, notAfter } = certificate;
+  return {
+    subject,
+    sans,
+    issuer,
+    serial,
+    pin,
+    not_before: goTime(notBefore),
+    not_after: goTime(notAfter),
+    // Whole days, rounded down; negative after expiry.
+    days_left: Math.floor((notAfter.getTime() - now.getTime()) / dayMs),
+  };
+}

@@ -1,0 +1,141 @@
+// Requests for the number of subscribers of a subject: a server counts its own when another server asks, and those of
+// the whole cluster when a user asks (events.go, nsubsRequest and debugSubscribers).
+import type { Publication } from '../../../protocol/operations.ts';
+import { covers, hasWildcard } from '../../../subjects/subject.ts';
+import type { Account } from '../../accounts/account.ts';
+import { randomName } from '../../accounts/random-name.ts';
+import { requestInfo } from '../../accounts/request-info.ts';
+import type { Publisher, Subscription } from '../../accounts/subscription.ts';
+import { globalAccountName } from '../../options/account-name.ts';
+import type { Monitored } from '../endpoints/monitored-broker.ts';
+import { payloadOf, replyOf } from './request-options.ts';
+import type { System } from './system-publisher.ts';
+
+const toServers = '$SYS.REQ.ACCOUNT.NSUBS';
+const fromUsers = '$SYS.DEBUG.SUBSCRIBERS';
+const inboxPrefix = '$SYS._INBOX.';
+
+/** Milliseconds that the other servers have to answer. */
+const answerMs = 500;
+
+/** The subscribers to count. */
+interface Asked {
+  readonly account: string;
+  readonly subject: string;
+  /** Undefined to count members of every queue group and plain subscribers. */
+  readonly queue: string | undefined;
+}
+
+/** Answers both requests in the system account; users of other accounts reach it through an import. */
+export function serveSubscriberRequests(system: System, broker: Monitored): void {
+  new SubscriberRequests(system, broker).listen();
+}
+
+class SubscriberRequests {
+  readonly #system: System;
+  readonly #broker: Monitored;
+  /** The prefix of the reply subjects of this server's own requests. */
+  readonly #inbox = `${inboxPrefix}${randomName(8)}.`;
+
+  constructor(system: System, broker: Monitored) {
+    this.#system = system;
+    this.#broker = broker;
+  }
+
+  listen(): void {
+    this.#system.account.handle(toServers, (publication) => this.#answerServer(publication));
+    this.#system.account.intercept(fromUsers, (publication, publisher) =>
+      this.#answerUser(publication, publisher),
+    );
+  }
+
+  /** Answers another server. It expects no answer from a server without clients in the account. */
+  #answerServer(publication: Publication): boolean {
+    const reply = replyOf(publication);
+    const asked = readAsked(payloadOf(publication));
+    if (reply === undefined || asked === undefined || reply.toString('latin1').startsWith(this.#inbox)) {
+      return true;
+    }
+    const account = this.#account(asked.account);
+    if (account !== undefined && account.clients > 0) this.#say(reply, countSubscribers(account, asked));
+    return true;
+  }
+
+  #answerUser(publication: Publication, publisher: Publisher): boolean {
+    const reply = replyOf(publication);
+    if (publisher.isRoute || reply === undefined) return true;
+    const info = requestInfo(publication);
+    // A service import adds headers that name the requester. Ignore requests with headers from elsewhere.
+    if (info === undefined && publication.headerSize > 0) return true;
+    const account = this.#account(info?.svc || info?.acc || this.#system.account.name);
+    if (account === undefined) return true;
+    const [subject = '', queue] = payloadOf(publication).toString().trim().split(' ');
+    const asked = { account: account.name, subject, queue };
+    const here = countSubscribers(account, asked);
+    const others = this.#broker.cluster?.routes.length ?? 0;
+    // Servers tell each other nothing about the global account.
+    if (others === 0 || account.name === globalAccountName) this.#say(reply, here);
+    else this.#askOthers(asked, others, (there) => this.#say(reply, here + there));
+    return true;
+  }
+
+  /** Totals the answers of the other servers; servers without clients in the account do not answer. */
+  #askOthers({ account, subject, queue }: Asked, others: number, then: (count: number) => void): void {
+    let sum = 0;
+    let missing = others;
+    const inbox = this.#inbox + randomName(8);
+    const end = () => {
+      clearTimeout(timer);
+      this.#system.account.unsubscribe(subscription);
+      then(sum);
+    };
+    const timer = setTimeout(end, answerMs).unref();
+    const subscription = this.#system.account.handle(inbox, (publication) => {
+      const count = Number(payloadOf(publication).toString());
+      if (Number.isSafeInteger(count)) sum += count;
+      missing--;
+      if (missing === 0) end();
+      return true;
+    });
+    const group = queue === undefined ? {} : { queue: Buffer.from(queue).toString('base64') };
+    this.#system.ask(toServers, inbox, { acc: account, subject, ...group });
+  }
+
+  #account(name: string): Account | undefined {
+    return [...this.#broker.accounts].find((account) => account.name === name);
+  }
+
+  #say(reply: Buffer, count: number): void {
+    this.#system.say(reply, String(count));
+  }
+}
+
+/** Counts the subscriptions of this server's clients. */
+function countSubscribers({ subscriptions }: Account, { subject, queue }: Asked): number {
+  const bytes = Buffer.from(subject);
+  const group = queue === undefined ? undefined : Buffer.from(queue).toString('latin1');
+  const counts = (each: Subscription) => isClients(each) && (group === undefined || each.queue === group);
+  if (!hasWildcard(bytes)) {
+    const { plain, queues } = subscriptions.match(bytes, 0, bytes.length);
+    return [...plain, ...queues.flat()].filter(counts).length;
+  }
+  const wanted = bytes.toString('latin1').split('.');
+  return [...subscriptions].filter((each) => counts(each) && covers(wanted, each.subject.split('.'))).length;
+}
+
+/** Whether a subscription is a client's; those of the broker itself have no sid. */
+function isClients({ sid }: Subscription): boolean {
+  return sid !== '';
+}
+
+/** Returns undefined if the payload is not such a request of a server. */
+function readAsked(json: Buffer): Asked | undefined {
+  try {
+    const { acc: account = '', subject = '', queue } = JSON.parse(json.toString());
+    if (typeof account !== 'string' || typeof subject !== 'string') return undefined;
+    if (queue === undefined || queue === null) return { account, subject, queue: undefined };
+    return { account, subject, queue: Buffer.from(queue, 'base64').toString() };
+  } catch {
+    return undefined;
+  }
+}

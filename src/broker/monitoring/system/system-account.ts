@@ -1,0 +1,48 @@
+// Assembles the services of the system account: answers to requests, advisories, and the connection counts of other
+// servers. Without a system account it does nothing.
+import type { ClientSession } from '../../clients/client.ts';
+import { Advisories } from './advisories.ts';
+import { RemoteConnections } from './remote-connections.ts';
+import { System, type SystemEnvironment } from './system-publisher.ts';
+import { type Requested, serveSystemRequests } from './system-requests.ts';
+
+export class SystemAccount {
+  readonly #broker: Requested;
+  readonly #advisories: Advisories | undefined;
+  readonly #elsewhere: RemoteConnections | undefined;
+
+  /** Subscribes in the system account. */
+  constructor(broker: Requested & SystemEnvironment) {
+    const { systemAccount, options } = broker;
+    this.#broker = broker;
+    if (systemAccount === undefined) return;
+    const system = new System(systemAccount, broker);
+    serveSystemRequests(system, broker);
+    this.#advisories = new Advisories(system, broker);
+    if (options.cluster !== undefined) this.#elsewhere = new RemoteConnections(system, broker);
+  }
+
+  /** A client was accepted. */
+  connected(session: ClientSession): void {
+    this.#advisories?.connected(session);
+  }
+
+  /** A session has ended. @param reason in the wording of monitoring */
+  ended(session: ClientSession, reason: string): void {
+    if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
+    if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
+  }
+
+  /** The routes in use have changed. */
+  clusterChanged(): void {
+    this.#elsewhere?.reconcile(this.#broker.cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
+  }
+
+  lameDuck(): void {
+    this.#advisories?.lameDuck();
+  }
+
+  close(): void {
+    this.#advisories?.close();
+  }
+}

@@ -1,0 +1,89 @@
+// Publishing in the system account of a running broker: responses, advisories and requests, and how they describe the
+// server. system-requests.ts defines the requests, and advisories.ts the advisories.
+import { goJson } from '../../../go-json.ts';
+import type { Account, Accounts } from '../../accounts/account.ts';
+import type { DeliveryPolicy } from '../../accounts/delivery.ts';
+import { InternalPublisher } from '../../accounts/internal-publisher.ts';
+import { uniqueId } from '../../accounts/random-name.ts';
+import type { ServerFacts } from '../../clients/info.ts';
+import { globalAccountName } from '../../options/account-name.ts';
+import { type Encoding, encode } from './answer-encoding.ts';
+
+export interface SystemEnvironment {
+  readonly accounts: Accounts;
+  readonly delivery: DeliveryPolicy;
+  readonly facts: ServerFacts;
+  readonly now: () => Date;
+}
+
+export class System {
+  readonly account: Account;
+  readonly #broker: SystemEnvironment;
+  readonly #publisher: InternalPublisher;
+  #sequence = 0;
+
+  /** @param name the name of the system account */
+  constructor(name: string, broker: SystemEnvironment) {
+    this.#broker = broker;
+    this.account = broker.accounts.get(name);
+    this.#publisher = new InternalPublisher(broker.delivery, broker.now);
+  }
+
+  /** Publishes a JSON response in the account of the request. @param encoding as requested; undefined for none */
+  answer(account: Account, reply: Buffer, body: object, encoding?: Encoding): void {
+    this.#publisher.publish(account, reply, encode(Buffer.from(goJson(body)), encoding));
+  }
+
+  /** Publishes a text response in the system account. */
+  say(reply: Buffer, text: string): void {
+    this.#publisher.publish(this.account, reply, { payload: Buffer.from(text) });
+  }
+
+  /** Sends a request to the other servers. */
+  ask(subject: string, inbox: string, body: object): void {
+    const content = { payload: Buffer.from(goJson(body)), reply: Buffer.from(inbox) };
+    this.#publisher.publish(this.account, Buffer.from(subject), content);
+  }
+
+  /** Publishes an advisory in the system account; builds its body only if it has a subscriber. */
+  tell(subject: string, body: () => object): void {
+    this.#tellIn(this.account, subject, body);
+  }
+
+  /** Publishes an advisory in the global account. */
+  tellGlobal(subject: string, body: () => object): void {
+    this.#tellIn(this.#broker.accounts.get(globalAccountName), subject, body);
+  }
+
+  #tellIn(account: Account, subject: string, body: () => object): void {
+    const bytes = Buffer.from(subject);
+    if (account.hasInterest(bytes)) this.answer(account, bytes, body());
+  }
+
+  /** Describes the server for every message of the system account (events.go, ServerInfo). */
+  server(): object {
+    const { facts, now } = this.#broker;
+    this.#sequence++;
+    return {
+      name: facts.name,
+      host: facts.host,
+      id: facts.id,
+      cluster: facts.cluster,
+      ver: facts.version,
+      jetstream: false,
+      flags: 0,
+      seq: this.#sequence,
+      time: now().toISOString(),
+    };
+  }
+
+  /** Builds the fields that every advisory begins with. @param type the name of its schema */
+  event(type: string): object {
+    return {
+      type: `io.nats.server.advisory.v1.${type}`,
+      id: uniqueId(),
+      timestamp: this.#broker.now().toISOString(),
+      server: this.server(),
+    };
+  }
+}

@@ -1,0 +1,238 @@
+// Which clients the broker accepts, by password, token and certificate, and which stay connected after a reload.
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import {
+  Authenticator,
+  type Identity,
+  type Refused,
+  type Verdict,
+} from '../../../src/broker/auth/authenticator.ts';
+import { type ConnectOptions, defaultConnectOptions } from '../../../src/broker/auth/connect-options.ts';
+import { type AuthOptions, openToAll } from '../../../src/broker/options/auth-options.ts';
+import { type PeerCertificate, readPeer } from '../../../src/tls/peer.ts';
+import { testFolder } from '../../support/folder.ts';
+import { makeLeaf } from '../../support/openssl.ts';
+
+const folder = testFolder('auth');
+
+const users: AuthOptions = {
+  ...openToAll,
+  users: [
+    { name: 'alice', password: 'a', account: 'APP', permissions: undefined },
+    { name: 'bob', password: undefined, account: 'APP', permissions: undefined },
+  ],
+};
+
+/** Returns a result that must not depend on a hashed password. */
+function immediate(result: Verdict): Identity | Refused {
+  if ('hash' in result) throw new Error('the result depends on a hashed password');
+  return result;
+}
+
+function judge(
+  options: AuthOptions,
+  connect: Partial<ConnectOptions>,
+  { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
+) {
+  const given = { ...defaultConnectOptions, ...connect };
+  const result = immediate(new Authenticator(options, maps).authenticate(given, () => peer));
+  return 'refused' in result ? 'refused' : `${result.account}/${result.label}`;
+}
+
+function renewed(authenticator: Authenticator, identity: Identity, connect: ConnectOptions) {
+  return authenticator.renew(identity, immediate(authenticator.authenticate(connect, () => undefined)));
+}
+
+function certificateOf(commonName: string): PeerCertificate {
+  const { cert } = makeLeaf(folder, commonName, undefined, { hosts: ['client.invalid'] });
+  return readPeer(new X509Certificate(readFileSync(cert)).raw);
+}
+
+describe('Authenticator', () => {
+  it('accepts every client if no login is configured', () => {
+    expect(judge(openToAll, { user: 'x', pass: 'y' })).toBe('$G/');
+    expect(new Authenticator(openToAll, false).isRequired).toBe(false);
+  });
+
+  it('accepts a single user only with its name and password', () => {
+    const options = { ...openToAll, single: { user: 'u', password: 'p' } };
+    expect(judge(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
+    for (const wrong of [
+      {},
+      { user: 'u' },
+      { user: 'u', pass: 'P' },
+      { user: 'x', pass: 'p' },
+      { pass: 'p' },
+    ]) {
+      expect(judge(options, wrong)).toBe('refused');
+    }
+  });
+
+  it('accepts a client only with the configured token', () => {
+    const options = { ...openToAll, token: 't' };
+    expect(judge(options, { auth_token: 't' })).toBe('$G/token');
+    for (const wrong of [{}, { auth_token: 'T' }, { user: 't' }])
+      expect(judge(options, wrong)).toBe('refused');
+  });
+
+  it('assigns listed users to their accounts, and rejects other names and passwords', () => {
+    expect(judge(users, { user: 'alice', pass: 'a' })).toBe('APP/user:alice');
+    expect(judge(users, { user: 'bob' })).toBe('APP/user:bob');
+    for (const wrong of [{}, { user: 'alice' }, { user: 'bob', pass: 'x' }, { user: '__proto__' }]) {
+      expect(judge(users, wrong)).toBe('refused');
+    }
+  });
+
+  it('rejects every client if the list of users is empty', () => {
+    expect(judge({ ...openToAll, users: [] }, {})).toBe('refused');
+    expect(judge({ ...openToAll, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe('refused');
+  });
+
+  it('accepts a client as no_auth_user only if it sends no credentials', () => {
+    const options = { ...users, noAuthUser: 'alice' };
+    expect(judge(options, {})).toBe('APP/user:alice');
+    expect(judge(options, { user: 'alice' })).toBe('refused');
+    expect(judge(options, { pass: 'x' })).toBe('refused');
+    expect(judge(options, { auth_token: 'x' })).toBe('refused');
+  });
+
+  it('takes the user from the certificate and ignores the user in CONNECT', () => {
+    const byCertificate = { maps: true, peer: certificateOf('bob') };
+    expect(judge(users, {}, byCertificate)).toBe('APP/user:bob');
+    expect(judge(users, { user: 'alice', pass: '' }, byCertificate)).toBe('APP/user:bob');
+    expect(judge(users, {}, { maps: true, peer: certificateOf('eve') })).toBe('refused');
+    expect(judge(users, { user: 'alice', pass: 'a' }, { maps: true })).toBe('refused');
+  });
+
+  it('also requires the password of a user mapped from a certificate, if one is configured', () => {
+    const alice = { maps: true, peer: certificateOf('alice') };
+    expect(judge(users, {}, alice)).toBe('refused');
+    expect(judge(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
+  });
+
+  it('checks a hash before any rejection if some user has a hashed password, so that all take equally long', () => {
+    const hash = `$2b$11$${'x'.repeat(53)}`;
+    const hashed = {
+      ...openToAll,
+      users: [
+        { name: 'hashed', password: hash, account: 'APP', permissions: undefined },
+        { name: 'plain', password: 'p', account: 'APP', permissions: undefined },
+        { name: 'web', password: 'p', account: 'APP', permissions: undefined, connectionTypes: ['MQTT'] },
+      ],
+    };
+    const ask = (user: string, pass: string) =>
+      new Authenticator(hashed, false).authenticate(
+        { ...defaultConnectOptions, user, pass },
+        () => undefined,
+      );
+    for (const [user, pass] of [
+      ['plain', 'x'],
+      ['web', 'p'],
+      ['nobody', 'p'],
+      ['', ''],
+    ] as const) {
+      const result = ask(user, pass);
+      if (!('hash' in result)) throw new Error(`${user} is rejected without the check of a hash`);
+      expect(result.hash).toMatch(/^\$2b\$11\$.{53}$/);
+      expect(result.conclude(true)).toHaveProperty('refused');
+    }
+    expect(ask('hashed', 'x')).toMatchObject({ hash, password: 'x' });
+    expect(ask('plain', 'p')).toMatchObject({ label: 'user:plain' });
+  });
+
+  it('does not read the client certificate if no user can be mapped from it', () => {
+    const authenticator = new Authenticator({ ...openToAll, token: 't' }, true);
+    const connect = { ...defaultConnectOptions, auth_token: 't' };
+    const result = authenticator.authenticate(connect, () => {
+      throw new Error('the certificate was read');
+    });
+    expect(result).toMatchObject({ label: 'token' });
+  });
+
+  it('keeps a client after a reload if the new configuration accepts it under the same identity', () => {
+    const accepted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
+      const connect = { ...defaultConnectOptions, ...given };
+      const identity = immediate(new Authenticator(options, false).authenticate(connect, () => undefined));
+      if ('refused' in identity) throw new Error(identity.refused);
+      return { identity, connect };
+    };
+    const isKept = (options: AuthOptions, { identity, connect }: ReturnType<typeof accepted>) =>
+      renewed(new Authenticator(options, false), identity, connect) === identity;
+    const alice = accepted(users, { user: 'alice', pass: 'a' });
+    const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
+    const changed = (change: object) => ({
+      ...openToAll,
+      users: [{ name: 'alice', password: 'a', account: 'APP', permissions: undefined, ...change }],
+    });
+    expect(isKept(users, alice)).toBe(true);
+    expect(isKept(changed({}), alice)).toBe(true);
+    expect(isKept(changed({ password: 'b' }), alice)).toBe(false);
+    expect(isKept(changed({ account: 'OTHER' }), alice)).toBe(false);
+    expect(isKept({ ...openToAll, users: [] }, alice)).toBe(false);
+    expect(isKept(single, alice)).toBe(false);
+    expect(isKept(openToAll, alice)).toBe(false);
+    expect(isKept(single, accepted(single, { user: 'alice', pass: 'a' }))).toBe(true);
+    expect(isKept(users, accepted(openToAll, {}))).toBe(false);
+    const token = { ...openToAll, token: 't' };
+    expect(isKept(token, accepted(token, { auth_token: 't' }))).toBe(true);
+    expect(isKept({ ...openToAll, token: 'u' }, accepted(token, { auth_token: 't' }))).toBe(false);
+  });
+
+  it('drops a client after a reload if its login method is no longer enough', () => {
+    const withDefault = { ...users, noAuthUser: 'alice' };
+    const identity = new Authenticator(withDefault, false).authenticate(
+      defaultConnectOptions,
+      () => undefined,
+    ) as Identity;
+    const isKept = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
+      renewed(new Authenticator(options, maps), identity, { ...defaultConnectOptions, ...connect }) ===
+      identity;
+    expect(isKept(withDefault, false)).toBe(true);
+    // The default user is removed or replaced.
+    expect(isKept(users, false)).toBe(false);
+    expect(isKept({ ...users, noAuthUser: 'bob' }, false)).toBe(false);
+    // The new configuration requires a certificate instead of a password.
+    expect(isKept(users, false, { user: 'alice', pass: 'a' })).toBe(true);
+    expect(isKept(users, true, { user: 'alice', pass: 'a' })).toBe(false);
+  });
+
+  it('assigns a user its permissions by name, by certificate, as no_auth_user and after a reload', () => {
+    const rules = (subject: string) => ({
+      publish: { allow: [{ subject, queue: undefined }], deny: [] },
+      subscribe: { allow: undefined, deny: [] },
+      responses: undefined,
+    });
+    const bob = { name: 'bob', password: undefined, account: 'APP', permissions: rules('b') };
+    const options = (permissions = rules('b')) => ({
+      ...openToAll,
+      users: [
+        { ...bob, permissions },
+        { ...bob, name: 'carl' },
+      ],
+      noAuthUser: 'bob',
+    });
+    const find = (connect: object, maps = false) => {
+      const authenticator = new Authenticator(options(), maps);
+      const given = { ...defaultConnectOptions, ...connect };
+      const result = immediate(authenticator.authenticate(given, () => certificateOf('bob')));
+      if ('refused' in result) throw new Error(result.refused);
+      return result;
+    };
+    for (const found of [find({ user: 'bob' }), find({}), find({}, true)]) {
+      expect(found.permissions?.rules).toEqual(rules('b'));
+    }
+    const known = find({ user: 'bob' });
+    const renew = (next: AuthOptions) => {
+      const connect = { ...defaultConnectOptions, user: 'bob' };
+      return renewed(new Authenticator(next, false), known, connect);
+    };
+    expect(renew(options())).toBe(known);
+    expect(renew(options(rules('c')))).toMatchObject({
+      label: 'user:bob',
+      permissions: { rules: rules('c') },
+    });
+    const users = [{ ...bob, permissions: undefined }];
+    expect(renew({ ...openToAll, users })).toMatchObject({ label: 'user:bob', permissions: undefined });
+  });
+});
