@@ -24,7 +24,7 @@ import type { Monitored } from './monitoring/endpoints/monitored-broker.ts';
 import { Monitor } from './monitoring/http/monitor.ts';
 import { SystemAccount } from './monitoring/system/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
-import { planReload } from './options/configuration-change.ts';
+import { planConfigurationChange } from './options/configuration-change.ts';
 import { formatHostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
@@ -143,7 +143,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,
     };
-    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.dropForFarBehind };
+    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.noFastProducerStall };
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
@@ -284,7 +284,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
 
   async #reload(): Promise<void> {
     if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
-    const { options, changed, kept } = planReload(this.options, this.#deps.reread());
+    const { options, changed, kept } = planConfigurationChange(this.options, this.#deps.reread());
     const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
     await this.#tls.reload(options.tls);
     await forRoutes?.();
@@ -294,7 +294,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.configuredAt = this.now();
     this.transport.maxPending = options.maxPending;
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
-    this.delivery.dropForFarBehind = options.dropForFarBehind;
+    this.delivery.dropForFarBehind = options.noFastProducerStall;
     this.authenticator = authenticatorFor(options);
     this.#applyAccounts();
     const before = this.facts;

@@ -3,7 +3,7 @@
 import { describe, expect, it } from 'vitest';
 import { readBrokerOptions } from '../../src/broker/options/options.ts';
 import { blockAt } from '../../src/broker/options/positions.ts';
-import { findFaults } from '../../src/broker/options/practices.ts';
+import { findBadPractices } from '../../src/broker/options/practices.ts';
 import { ConfErrors, type ConfProblem } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import { below, seeded } from '../support/seeded.ts';
@@ -83,12 +83,12 @@ describe('10,000 random configurations of existing options', () => {
         const root = parseConf(text, { file: 'f' });
         const { tls, allowNonTls } = readBrokerOptions(root, problems, { ignoreUnsupported: random() < 0.5 });
         const map = blockAt(root, 'tls');
-        const entrance = { context: 'client' as const, map, tls, material: undefined, keyModes: new Map() };
+        const port = { context: 'client' as const, map, tls, material: undefined, keyModes: new Map() };
         const now = new Date(0);
         problems.push(
-          ...findFaults({
+          ...findBadPractices({
             root,
-            entrances: [entrance],
+            ports: [port],
             allowNonTls,
             usersByCommonName: ['a'],
             plaintext: [],

@@ -7,7 +7,7 @@ import { type PermissionRules, Permissions } from '../../subjects/permissions.ts
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
 import { globalAccountName } from '../options/account-name.ts';
 import type { AuthOptions } from '../options/auth-options.ts';
-import { isSigned, readPublicKey, withoutSeed } from '../options/nkey.ts';
+import { isSigned, readPublicKey, redactSeeds } from '../options/nkey.ts';
 import { bcryptCost, isBcrypt, sameSecret } from '../options/password.ts';
 import type { UserOptions } from '../options/user-options.ts';
 import type { ConnectOptions } from './connect-options.ts';
@@ -71,7 +71,7 @@ export class Authenticator {
     );
     this.#accounts = new Map(users.map((user) => [labelOf(user.name, user.isNkey), user.account]));
     this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
-    this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.admitsSilent);
+    this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.allowsAnonymous);
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
   }
 
@@ -93,7 +93,7 @@ export class Authenticator {
 
   /** Whether a client that sends no CONNECT is accepted too: not if no_auth_user is an nkey (parser.go). */
   get hasSilentUser(): boolean {
-    return this.#options.admitsSilent || this.#users.has(this.#options.noAuthUser ?? '');
+    return this.#options.allowsAnonymous || this.#users.has(this.#options.noAuthUser ?? '');
   }
 
   /**
@@ -152,7 +152,7 @@ export class Authenticator {
   #byKey(nkey: string, signature: string, nonce: string): Identity | Refused {
     const known = this.#keys.get(nkey);
     if (known === undefined || !mayConnect(known.user))
-      return { refused: `unknown nkey ${quote(withoutSeed(nkey))}` };
+      return { refused: `unknown nkey ${quote(redactSeeds(nkey))}` };
     if (nkey !== this.#options.noAuthUser && !isSigned(nonce, signature, known.key)) {
       return { refused: `wrong signature for nkey ${quote(nkey)}` };
     }
@@ -173,11 +173,11 @@ export class Authenticator {
   }
 
   #byName(connect: ConnectOptions): Verdict {
-    const { noAuthUser, admitsSilent } = this.#options;
+    const { noAuthUser, allowsAnonymous } = this.#options;
     const { user: name, pass } = connect;
     const refused = wrongUser(name);
     if (this.#isDefault(connect)) {
-      if (admitsSilent) return anonymous;
+      if (allowsAnonymous) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
       if (user === undefined || !mayConnect(user)) return refused;
       // The broker cannot supply a hashed password for the client; nats-server tries and fails.
@@ -194,8 +194,8 @@ export class Authenticator {
   }
 
   #isDefault({ user, pass, auth_token: token, nkey }: ConnectOptions): boolean {
-    const { noAuthUser, admitsSilent } = this.#options;
-    if (noAuthUser === undefined && !admitsSilent) return false;
+    const { noAuthUser, allowsAnonymous } = this.#options;
+    if (noAuthUser === undefined && !allowsAnonymous) return false;
     return user === '' && pass === '' && token === '' && (nkey === '' || this.#keys.size === 0);
   }
 
@@ -214,7 +214,7 @@ export class Authenticator {
 }
 
 function wrongUser(name: string): Refused {
-  return { refused: `wrong user or password for user ${quote(withoutSeed(name))}` };
+  return { refused: `wrong user or password for user ${quote(redactSeeds(name))}` };
 }
 
 function labelOf(name: string, isNkey = false): string {

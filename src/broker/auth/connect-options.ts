@@ -1,6 +1,6 @@
 // Parses CONNECT as nats-server's JSON decoder does. Does not authenticate the client.
 import { isGoInteger, type JsonMember, readMembers } from '../../protocol/json-members.ts';
-import { withoutSeed } from '../options/nkey.ts';
+import { redactSeeds } from '../options/nkey.ts';
 
 export interface ConnectOptions {
   verbose: boolean;
@@ -72,7 +72,7 @@ export function withoutSecrets(json: Buffer): string {
     const text = JSON.stringify(JSON.parse(json.toString()), (key, value) =>
       /pass|token|nkey|jwt|sig/i.test(key) ? '[REDACTED]' : value,
     );
-    return withoutSeed(text);
+    return redactSeeds(text);
   } catch {
     return '[no JSON object]';
   }

@@ -3,7 +3,7 @@ import type { CloseReason } from '../../protocol/violations.ts';
 import type { Requester, Subscription } from '../accounts/subscription.ts';
 import type { Identity } from '../auth/authenticator.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
-import { withoutSeed } from '../options/nkey.ts';
+import { redactSeeds } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
@@ -145,7 +145,7 @@ export function recordSubscriptions(
 /** The name that the client authenticates with, never the secret (client.go, getRawAuthUser). */
 export function userOf({ connect, identity }: SessionProfile): string {
   const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
-  const claimed = withoutSeed(connect.nkey || connect.user);
+  const claimed = redactSeeds(connect.nkey || connect.user);
   return known || claimed || (connect.auth_token === '' ? '' : '[REDACTED]');
 }
 

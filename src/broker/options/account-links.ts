@@ -1,11 +1,11 @@
 // Links the imports of the configured accounts to the exports of others. Rejects an import that is not exported to the
 // account, and one that would form a cycle (nats-server's accounts.go).
-import { type ConfProblem, confProblem } from '../../conf/error.ts';
-import type { Position } from '../../conf/value.ts';
+import type { ConfProblem } from '../../conf/error.ts';
 import { MappingError, SubjectMapping, withPlaceholders, withWildcards } from '../../subjects/mapping.ts';
 import { covers, isSubscribable, overlap } from '../../subjects/subject.ts';
-import type { ExportOptions, ImportOptions, Placed, ResponseType } from './account-options.ts';
+import type { ExportOptions, ImportOptions, Positioned, ResponseType } from './account-options.ts';
 import type { LatencyOptions } from './latency-options.ts';
+import { addError } from './problems.ts';
 
 /** An imported stream: messages published under `from` in `exporter` are delivered under `to` in `account`. */
 export interface StreamLink {
@@ -43,17 +43,17 @@ export interface AccountLinks {
 export const noLinks: AccountLinks = { streams: [], services: [] };
 
 /** What one account declares. */
-export interface AccountSaying {
+export interface AccountDeclaration {
   readonly name: string;
-  readonly exports: readonly Placed<ExportOptions>[];
-  readonly imports: readonly Placed<ImportOptions>[];
+  readonly exports: readonly Positioned<ExportOptions>[];
+  readonly imports: readonly Positioned<ImportOptions>[];
 }
 
 /** A longer chain of accounts counts as a cycle. */
 const maxDepth = 1024;
 
 /** Links accounts; adds a problem, with its position, for each entry that cannot be linked. */
-export function linkAccounts(accounts: readonly AccountSaying[], problems: ConfProblem[]): AccountLinks {
+export function linkAccounts(accounts: readonly AccountDeclaration[], problems: ConfProblem[]): AccountLinks {
   const linker = new Linker(accounts, problems);
   for (const account of accounts) linker.checkExports(account);
   if (problems.some(({ severity }) => severity === 'error')) return noLinks;
@@ -69,35 +69,44 @@ export function linkAccounts(accounts: readonly AccountSaying[], problems: ConfP
 
 class Linker {
   readonly links: { streams: StreamLink[]; services: ServiceLink[] } = { streams: [], services: [] };
-  readonly #accounts: ReadonlyMap<string, AccountSaying>;
+  readonly #accounts: ReadonlyMap<string, AccountDeclaration>;
   readonly #problems: ConfProblem[];
 
-  constructor(accounts: readonly AccountSaying[], problems: ConfProblem[]) {
+  constructor(accounts: readonly AccountDeclaration[], problems: ConfProblem[]) {
     this.#accounts = new Map(accounts.map((account) => [account.name, account]));
     this.#problems = problems;
   }
 
-  checkExports({ exports }: AccountSaying): void {
+  checkExports({ exports }: AccountDeclaration): void {
     for (const { options, position } of exports) {
       for (const name of options.accounts ?? []) {
         if (this.#accounts.has(name)) continue;
-        this.#error(position, `${nameOf(options)} is exported to account "${name}", which does not exist`);
+        addError(
+          this.#problems,
+          position,
+          `${nameOf(options)} is exported to account "${name}", which does not exist`,
+        );
       }
     }
   }
 
-  link(importer: string, { options, position }: Placed<ImportOptions>): void {
+  link(importer: string, { options, position }: Positioned<ImportOptions>): void {
     const { kind, account, to } = options;
     const name = `${nameOf(options)} of account "${account}"`;
     const exporter = this.#accounts.get(account);
     if (exporter === undefined) {
-      this.#error(position, `account "${account}" to import from does not exist`, 'add it to "accounts"');
+      addError(
+        this.#problems,
+        position,
+        `account "${account}" to import from does not exist`,
+        'add it to "accounts"',
+      );
       return;
     }
-    const found = authorizing(exporter, options, importer);
+    const found = findExport(exporter, options, importer);
     if (found === undefined) {
       const hint = `export it in account "${account}", to "${importer}" or to all accounts`;
-      this.#error(position, `${name} is not exported to account "${importer}"`, hint);
+      addError(this.#problems, position, `${name} is not exported to account "${importer}"`, hint);
       return;
     }
     try {
@@ -105,7 +114,7 @@ class Linker {
       else this.#service(importer, options, found);
     } catch (error) {
       if (!(error instanceof MappingError)) throw error;
-      this.#error(position, `${name} cannot be imported as "${to}": ${error.message}`);
+      addError(this.#problems, position, `${name} cannot be imported as "${to}": ${error.message}`);
     }
   }
 
@@ -188,15 +197,11 @@ class Linker {
         );
       });
   }
-
-  #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push(confProblem('error', position, message, hint));
-  }
 }
 
 /** Finds the export that lets an account import a subject; an exact match takes precedence over a wildcard. */
-function authorizing(
-  { exports }: AccountSaying,
+function findExport(
+  { exports }: AccountDeclaration,
   { kind, subject }: ImportOptions,
   importer: string,
 ): ExportOptions | undefined {

@@ -1,9 +1,10 @@
 // Reads the exports and imports of an account, entry by entry. Does not check them against other accounts.
-import { type ConfProblem, confProblem } from '../../conf/error.ts';
+import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
 import { longestTimerMs, parseGoDuration } from '../../duration.ts';
 import { type LatencyOptions, readLatency } from './latency-options.ts';
+import { addError } from './problems.ts';
 
 /** How a service answers a request: with one message, or with many until an empty one or the threshold ends them. */
 export type ResponseType = 'single' | 'stream' | 'chunked';
@@ -37,7 +38,7 @@ export interface ImportOptions {
 }
 
 /** An entry with its position, for problems that are found later. */
-export interface Placed<T> {
+export interface Positioned<T> {
   readonly options: T;
   readonly position: Position;
 }
@@ -61,14 +62,14 @@ export class LinkReader {
   }
 
   /** Reads `exports` of an account, each subject once. */
-  exports(account: MapReader, where: string): Placed<ExportOptions>[] {
-    return merge(
+  exports(account: MapReader, where: string): Positioned<ExportOptions>[] {
+    return mergeExports(
       this.#entries(account, 'exports', where, (reader, position) => this.#export(reader, position)),
     );
   }
 
   /** Reads `imports` of an account. */
-  imports(account: MapReader, where: string): Placed<ImportOptions>[] {
+  imports(account: MapReader, where: string): Positioned<ImportOptions>[] {
     return this.#entries(account, 'imports', where, (reader, position) => this.#import(reader, position));
   }
 
@@ -77,10 +78,14 @@ export class LinkReader {
     name: 'exports' | 'imports',
     where: string,
     read: (reader: MapReader, position: Position) => T | undefined,
-  ): Placed<T>[] {
+  ): Positioned<T>[] {
     return (account.array(name)?.items ?? []).flatMap((item) => {
       if (item.kind !== 'map') {
-        this.#error(item.position, `an entry of ${where}.${name} must be a block with "stream" or "service"`);
+        addError(
+          this.#problems,
+          item.position,
+          `an entry of ${where}.${name} must be a block with "stream" or "service"`,
+        );
         return [];
       }
       const reader = new MapReader(item, this.#problems, `${where}.${name}`);
@@ -101,7 +106,7 @@ export class LinkReader {
     if (kind === 'stream') {
       const ofServices = ['response', 'response_type', ...thresholdNames, 'latency', 'allow_trace'];
       for (const name of ofServices.filter((each) => reader.has(each))) {
-        this.#error(reader.position(name), `"${name}" applies to services, but this export is a stream`);
+        reader.error(reader.position(name), `"${name}" applies to services, but this export is a stream`);
       }
     }
     const latency = readLatency(reader, this.#problems, subject);
@@ -114,7 +119,7 @@ export class LinkReader {
     if (kind === undefined || subject === undefined) return undefined;
     if (tokenPosition !== 0 && subject.split('.')[tokenPosition - 1] !== '*') {
       const message = `"account_token_position" must be the position of a "*" in "${subject}"`;
-      this.#error(reader.position('account_token_position'), message);
+      reader.error(reader.position('account_token_position'), message);
     }
     return {
       kind,
@@ -137,24 +142,24 @@ export class LinkReader {
     const share = reader.boolean('share') ?? false;
     reader.boolean('allow_trace');
     if (kind === 'service' && reader.has('allow_trace')) {
-      this.#error(
+      reader.error(
         reader.position('allow_trace'),
         '"allow_trace" applies to streams, but this import is a service',
       );
     }
     if (kind === 'service' && prefix) {
       const hint = 'set the local subject of the service with "to"';
-      this.#error(
+      reader.error(
         reader.position('prefix'),
         '"prefix" applies to streams, but this import is a service',
         hint,
       );
     }
     if (kind === 'stream' && prefix && to) {
-      this.#error(reader.position('to'), 'the import of a stream takes either "prefix" or "to", not both');
+      reader.error(reader.position('to'), 'the import of a stream takes either "prefix" or "to", not both');
     }
     if (prefix && /(^|\.)[*>](\.|$)/.test(prefix)) {
-      this.#error(reader.position('prefix'), '"prefix" cannot have wildcards');
+      reader.error(reader.position('prefix'), '"prefix" cannot have wildcards');
     }
     if (kind === undefined || from === undefined) return undefined;
     const prefixed = prefix ? `${prefix}${prefix.endsWith('.') ? '' : '.'}${from.subject}` : undefined;
@@ -166,21 +171,21 @@ export class LinkReader {
     const [account, subject] = [reader.string('account'), reader.string('subject')];
     reader.finish();
     if (account && subject) return { account, subject };
-    this.#error(map.position, `"${kind}" needs "account" and "subject"`);
+    reader.error(map.position, `"${kind}" needs "account" and "subject"`);
     return undefined;
   }
 
   #kindOf(reader: MapReader, position: Position): Kind | undefined {
     const [stream, service] = [reader.has('stream'), reader.has('service')];
     if (stream !== service) return stream ? 'stream' : 'service';
-    this.#error(position, `an entry needs ${stream ? 'only one of "stream" and' : '"stream" or'} "service"`);
+    reader.error(position, `an entry needs ${stream ? 'only one of "stream" and' : '"stream" or'} "service"`);
     return undefined;
   }
 
   #accounts(reader: MapReader): string[] {
     return (reader.array('accounts')?.items ?? []).flatMap((item) => {
       if (item.kind === 'string') return item.value;
-      this.#error(item.position, 'an entry of "accounts" must be a name');
+      reader.error(item.position, 'an entry of "accounts" must be a name');
       return [];
     });
   }
@@ -190,7 +195,7 @@ export class LinkReader {
     const type = text === undefined ? 'single' : responseTypes[text.toLowerCase()];
     if (type === undefined) {
       const hint = 'use single, stream or chunked';
-      this.#error(reader.position('response', 'response_type'), `"${text}" is not a response type`, hint);
+      reader.error(reader.position('response', 'response_type'), `"${text}" is not a response type`, hint);
     }
     return type ?? 'single';
   }
@@ -199,13 +204,9 @@ export class LinkReader {
     const text = reader.string(...thresholdNames);
     const thresholdMs = text === undefined ? 0 : parseGoDuration(text);
     if (thresholdMs === undefined) {
-      this.#error(reader.position(...thresholdNames), `"${text}" is not a duration`, 'for example "2s"');
+      reader.error(reader.position(...thresholdNames), `"${text}" is not a duration`, 'for example "2s"');
     }
     return Math.min(thresholdMs || defaultThresholdMs, longestTimerMs);
-  }
-
-  #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push(confProblem('error', position, message, hint));
   }
 }
 
@@ -213,18 +214,21 @@ export class LinkReader {
  * Merges repeated exports of a subject: the later one keeps the settings of the earlier that it does not set itself
  * (nats-server's accounts.go, setExportAuth).
  */
-function merge(exports: readonly Placed<ExportOptions>[]): Placed<ExportOptions>[] {
-  const merged = new Map<string, Placed<ExportOptions>>();
-  for (const placed of exports) {
-    const { options } = placed;
+function mergeExports(exports: readonly Positioned<ExportOptions>[]): Positioned<ExportOptions>[] {
+  const merged = new Map<string, Positioned<ExportOptions>>();
+  for (const positioned of exports) {
+    const { options } = positioned;
     const name = `${options.kind} ${options.subject}`;
     const earlier = merged.get(name)?.options;
-    merged.set(name, earlier === undefined ? placed : { ...placed, options: addTo(earlier, options) });
+    merged.set(
+      name,
+      earlier === undefined ? positioned : { ...positioned, options: mergeExport(earlier, options) },
+    );
   }
   return [...merged.values()];
 }
 
-function addTo(earlier: ExportOptions, later: ExportOptions): ExportOptions {
+function mergeExport(earlier: ExportOptions, later: ExportOptions): ExportOptions {
   const accounts = [...(earlier.accounts ?? []), ...(later.accounts ?? [])];
   return {
     ...later,

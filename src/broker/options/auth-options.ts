@@ -1,15 +1,16 @@
 // Reads the authorization and accounts blocks: which clients may connect, and what each may do. Rejects the options in
 // them that this broker does not support: a restriction that is not enforced would be worse than none.
-import { type ConfProblem, confProblem } from '../../conf/error.ts';
+import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position, Value } from '../../conf/value.ts';
 import { type AccountLimits, readAccountLimits } from './account-limits.ts';
-import { type AccountLinks, type AccountSaying, linkAccounts, noLinks } from './account-links.ts';
+import { type AccountDeclaration, type AccountLinks, linkAccounts, noLinks } from './account-links.ts';
 import { globalAccountName } from './account-name.ts';
 import { type ExportOptions, LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
 import { isBcrypt } from './password.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { addError } from './problems.ts';
+import { reportUnsupported } from './unsupported.ts';
 import { type UserOptions, UserReader } from './user-options.ts';
 
 export interface AccountOptions {
@@ -25,7 +26,7 @@ export interface AuthOptions {
   /** The user of a client that sends no credentials. */
   readonly noAuthUser: string | undefined;
   /** Whether a client without credentials joins the global account when `noAuthUser` is undefined. */
-  readonly admitsSilent: boolean;
+  readonly allowsAnonymous: boolean;
   /** Time limit for CONNECT, in milliseconds; undefined for the default. */
   readonly timeoutMs: number | undefined;
   /** The accounts that the configuration defines, with their exports. */
@@ -36,12 +37,12 @@ export interface AuthOptions {
   readonly limits: Readonly<Record<string, AccountLimits>>;
 }
 
-export const openToAll: AuthOptions = {
+export const noAuthentication: AuthOptions = {
   single: undefined,
   token: undefined,
   users: undefined,
   noAuthUser: undefined,
-  admitsSilent: false,
+  allowsAnonymous: false,
   timeoutMs: undefined,
   accounts: [],
   links: noLinks,
@@ -95,7 +96,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
     token,
     users,
     noAuthUser: root.string('no_auth_user') || undefined,
-    admitsSilent: false,
+    allowsAnonymous: false,
     timeoutMs: authorization?.timeoutMs,
     accounts: read.accountOptions,
     links: read.links(),
@@ -106,7 +107,7 @@ export function readAuthOptions(root: MapReader, problems: ConfProblem[], flags:
 }
 
 /** Admits only the clients that the options name; if they name none, no client may connect. */
-export function closedToStrangers(options: AuthOptions): AuthOptions {
+export function rejectUnlistedClients(options: AuthOptions): AuthOptions {
   const { single, token, users } = options;
   return single === undefined && token === undefined && users === undefined
     ? { ...options, users: [] }
@@ -117,7 +118,7 @@ export function closedToStrangers(options: AuthOptions): AuthOptions {
  * Opens the global account to clients without credentials if the system account is the only configured account and
  * no other option restricts logins (nats-server's server.go, configureAccounts).
  */
-export function openBesideSystem(
+export function allowAnonymousBesideSystemAccount(
   options: AuthOptions,
   systemAccount: string | undefined,
   root: MapReader,
@@ -125,7 +126,7 @@ export function openBesideSystem(
   const { single, token, users = [], accounts, noAuthUser } = options;
   const isUnrestricted = !root.has('authorization') && (single ?? token ?? noAuthUser) === undefined;
   const isAlone = accounts.length === 1 && accounts[0]?.name === systemAccount;
-  return isUnrestricted && isAlone ? { ...options, users, admitsSilent: true } : options;
+  return isUnrestricted && isAlone ? { ...options, users, allowsAnonymous: true } : options;
 }
 
 /** Reads milliseconds; zero stands for the default, as in nats-server. */
@@ -143,7 +144,7 @@ class AuthReader {
   readonly #problems: ConfProblem[];
   readonly #users: UserReader;
   readonly #links: LinkReader;
-  readonly #declared: AccountSaying[] = [];
+  readonly #declared: AccountDeclaration[] = [];
 
   constructor(problems: ConfProblem[]) {
     this.#problems = problems;
@@ -153,7 +154,7 @@ class AuthReader {
 
   authorization(map: MapValue) {
     const reader = new MapReader(map, this.#problems, 'authorization');
-    refuseUnsupported(reader, authorizationFeatures);
+    reportUnsupported(reader, authorizationFeatures);
     const names = ['default_permissions', 'default_permission', 'permissions'] as const;
     const defaults = this.#users.permissions(reader, 'authorization', ...names);
     const found = {
@@ -186,7 +187,7 @@ class AuthReader {
       return undefined;
     }
     if (value.kind !== 'map') {
-      this.#error(value.position, 'accounts must be a block, or an array of names');
+      addError(this.#problems, value.position, 'accounts must be a block, or an array of names');
       return undefined;
     }
     let users: UserOptions[] | undefined;
@@ -194,12 +195,12 @@ class AuthReader {
       if (entry.referenced) continue;
       this.#accountName(entry.key, entry.keyPosition);
       if (entry.value.kind !== 'map') {
-        this.#error(entry.value.position, `account "${entry.key}" must be a block`);
+        addError(this.#problems, entry.value.position, `account "${entry.key}" must be a block`);
         continue;
       }
       const where = `accounts.${entry.key}`;
       const reader = new MapReader(entry.value, this.#problems, where);
-      refuseUnsupported(reader, accountFeatures);
+      reportUnsupported(reader, accountFeatures);
       const nkey = reader.string('nkey');
       if (nkey !== undefined && !isPublicKey(nkey, 'A')) {
         reader.error(reader.position('nkey'), `"nkey" in ${where} is not the public key of an account`);
@@ -221,12 +222,12 @@ class AuthReader {
   /** Adds an account that is given by name alone. */
   #namedAccount(item: Value): void {
     if (item.kind !== 'string') {
-      this.#error(item.position, 'an entry of accounts must be a name');
+      addError(this.#problems, item.position, 'an entry of accounts must be a name');
       return;
     }
     this.#accountName(item.value, item.position);
     if (this.#declared.some(({ name }) => name === item.value)) {
-      this.#error(item.position, `account "${item.value}" is defined twice`);
+      addError(this.#problems, item.position, `account "${item.value}" is defined twice`);
     }
     this.#declared.push({ name: item.value, exports: [], imports: [] });
   }
@@ -246,17 +247,18 @@ class AuthReader {
   /** Reports options that contradict each other (nats-server's opts.go and auth.go, validateNoAuthUser). */
   check(options: AuthOptions, noAuthUserPosition: Position, position: Position): void {
     const { single, token, users, noAuthUser } = options;
-    const ways = [
+    const methods = [
       ...(single === undefined ? [] : ['a single user']),
       ...(token === undefined ? [] : ['a token']),
       ...(users === undefined ? [] : ['a list of users']),
     ];
-    if (token === '') this.#error(position, 'the token is empty: every client could connect');
-    if (single?.user === '') this.#error(position, 'the user is empty: every client could connect');
-    if (ways.length > 1) this.#error(position, `${ways.join(' and ')} cannot be combined`);
+    if (token === '') addError(this.#problems, position, 'the token is empty: every client could connect');
+    if (single?.user === '')
+      addError(this.#problems, position, 'the user is empty: every client could connect');
+    if (methods.length > 1) addError(this.#problems, position, `${methods.join(' and ')} cannot be combined`);
     const byDefault = users?.find(({ name }) => name === noAuthUser);
     if (noAuthUser !== undefined && byDefault === undefined) {
-      this.#error(noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);
+      addError(this.#problems, noAuthUserPosition, `no_auth_user "${noAuthUser}" is not among the users`);
     }
     if (isBcrypt(byDefault?.password ?? '')) {
       this.#problems.push({
@@ -270,10 +272,6 @@ class AuthReader {
   }
 
   #accountName(name: string, position: Position): void {
-    if (name === globalAccountName) this.#error(position, `account name "${name}" is reserved`);
-  }
-
-  #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push(confProblem('error', position, message, hint));
+    if (name === globalAccountName) addError(this.#problems, position, `account name "${name}" is reserved`);
   }
 }

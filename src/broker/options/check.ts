@@ -13,9 +13,9 @@ import type { TlsBlock } from '../../tls/block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from '../../tls/material.ts';
 import { mapPeer, readPeer } from '../../tls/peer.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
-import { plaintextOf } from './password.ts';
-import { blockAt, placeOfString } from './positions.ts';
-import { type Entrance, findFaults } from './practices.ts';
+import { plaintextSecrets } from './password.ts';
+import { blockAt, positionOfString } from './positions.ts';
+import { findBadPractices, type ListeningPort } from './practices.ts';
 
 export interface CheckOptions extends ReadOptions {
   readonly now?: () => Date;
@@ -42,31 +42,33 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
     );
   }
   const { tls, cluster, allowNonTls, auth } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
-  // No practice is judged at a position with an error: the intended value is unknown there.
+  // No rule applies at a position with an error: the intended value is unknown there.
   const unreadable = new Set(problems.flatMap((p) => (p.severity === 'error' ? p.position : [])));
   const at = now();
   const inspect = async (
-    context: Entrance['context'],
+    context: ListeningPort['context'],
     block: TlsBlock | undefined,
     ...path: string[]
-  ): Promise<Entrance> => {
+  ): Promise<ListeningPort> => {
     const map = blockAt(root, ...path);
     const material = block === undefined ? undefined : await checkMaterial(block, map, problems, at);
     return { context, map, tls: block, material, keyModes: await modesOfKeys(block) };
   };
-  const entrances = [await inspect('client', tls, 'tls')];
-  if (cluster !== undefined) entrances.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
+  const ports = [await inspect('client', tls, 'tls')];
+  if (cluster !== undefined) ports.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
   const users = auth.users?.filter(({ isNkey }) => !isNkey).map(({ name }) => name) ?? [];
-  const usersByCommonName = tls?.verifyAndMap ? await withoutOtherName(users, dirname(tls.caFile ?? '')) : [];
-  const faults = findFaults({
+  const usersByCommonName = tls?.verifyAndMap
+    ? await namedByCommonNameOnly(users, dirname(tls.caFile ?? ''))
+    : [];
+  const findings = findBadPractices({
     root,
-    entrances,
+    ports,
     allowNonTls,
     usersByCommonName,
-    plaintext: plaintextOf(auth),
+    plaintext: plaintextSecrets(auth),
     now: at,
   });
-  problems.push(...faults.filter(({ position }) => !unreadable.has(position)));
+  problems.push(...findings.filter(({ position }) => !unreadable.has(position)));
   return problems.sort((a, b) => byPlace(a.position, b.position));
 }
 
@@ -80,7 +82,7 @@ async function checkMaterial(
   const addError = (error: unknown) => {
     if (!(error instanceof NatspkiError)) throw error;
     const { code, message, hint } = error;
-    const position = placeOfString(map, (text) => message.includes(`"${text}"`));
+    const position = positionOfString(map, (text) => message.includes(`"${text}"`));
     problems.push(confProblem('error', position, message, hint, code));
   };
   const files = filesOf(block);
@@ -94,7 +96,7 @@ async function checkMaterial(
   try {
     const material = await loadMaterial(block, now);
     for (const { code, file, message } of material.warnings) {
-      const position = placeOfString(map, (text) => text === file);
+      const position = positionOfString(map, (text) => text === file);
       const isOwn = file !== block.caFile;
       const name = code === 'expired' ? `${isOwn ? 'certificate' : 'authority'}-expired` : code;
       // An expired certificate fails every handshake; an expired authority may have a successor in the same file.
@@ -124,7 +126,7 @@ async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, num
  * URIs and distinguished names. Also leaves out a user whose certificate, stored next to ca_file by `natspki issue`,
  * holds the user in a name that nats-server maps.
  */
-async function withoutOtherName(users: readonly string[], folder: string): Promise<string[]> {
+async function namedByCommonNameOnly(users: readonly string[], folder: string): Promise<string[]> {
   const left: string[] = [];
   for (const user of users.filter((name) => !/[@.:=]/.test(name))) {
     const by = await readFile(join(folder, `${user}-cert.pem`))

@@ -20,7 +20,7 @@ const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFi
   tls: { name: 'tls' },
 };
 
-export interface ClusterReload {
+export interface ClusterChange {
   /** The options to use from now on. */
   readonly options: ClusterOptions | undefined;
   /** The names of the options that change. */
@@ -30,10 +30,10 @@ export interface ClusterReload {
 }
 
 /** Compares the block in use with the block in the reloaded configuration. */
-export function planClusterReload(
+export function planClusterChange(
   current: ClusterOptions | undefined,
   next: ClusterOptions | undefined,
-): ClusterReload {
+): ClusterChange {
   if (current === undefined || next === undefined) {
     return { options: current, changed: [], kept: current === next ? [] : ['cluster'] };
   }

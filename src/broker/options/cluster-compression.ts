@@ -53,7 +53,7 @@ function readThresholds(reader: MapReader, mode: string): void {
       'an entry of "rtt_thresholds" is not a duration',
       'for example "10ms"',
     );
-  } else if (automatic.includes(mode) && !areThresholds(times as number[], items.length > 0)) {
+  } else if (automatic.includes(mode) && !areValidThresholds(times as number[], items.length > 0)) {
     reader.error(
       reader.position(...names),
       '"rtt_thresholds" takes one to four durations in ascending order',
@@ -62,7 +62,7 @@ function readThresholds(reader: MapReader, mode: string): void {
 }
 
 /** A threshold of zero or less marks a level that is not used. */
-function areThresholds(times: readonly number[], given: boolean): boolean {
+function areValidThresholds(times: readonly number[], given: boolean): boolean {
   if (!given) return true;
   const used = times.slice(0, times.findLastIndex((time) => time > 0) + 1).map((time) => Math.max(0, time));
   const ascending = used.filter((time) => time > 0);

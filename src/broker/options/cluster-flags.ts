@@ -17,7 +17,7 @@ export interface ClusterFlags {
 }
 
 /** The defaults of a cluster without a cluster block. */
-const byFlagsAlone: ClusterOptions = {
+const defaultClusterOptions: ClusterOptions = {
   name: undefined,
   host: '0.0.0.0',
   port: 0,
@@ -51,7 +51,7 @@ export function readClusterFlags(
   }
   if (clusterName?.includes(' '))
     throw new UsageError('--cluster_name cannot contain spaces', '--cluster_name NAME');
-  const base = block ?? byFlagsAlone;
+  const base = block ?? defaultClusterOptions;
   return {
     ...base,
     ...(cluster === undefined ? {} : readListenUrl(cluster, base.authorization)),
@@ -76,7 +76,7 @@ function readListenUrl(text: string, configured: ClusterAuthorization | undefine
       '--cluster nats://0.0.0.0:6222, or port -1 for any free port',
     );
   }
-  const listen = { host: where.host || byFlagsAlone.host, port: where.port };
+  const listen = { host: where.host || defaultClusterOptions.host, port: where.port };
   if (userinfo === undefined) return { ...listen, authorization: undefined };
   const [user = '', password] = userinfo.split(/:(.*)/s).map(decode);
   if (password === undefined || user === '') {

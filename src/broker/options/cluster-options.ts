@@ -5,11 +5,11 @@ import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import { readCompression } from './cluster-compression.ts';
-import { readTimeOption } from './duration-option.ts';
+import { readDurationOption } from './duration-option.ts';
 import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
 import { type ClusterPermissions, readClusterPermissions } from './permission-options.ts';
 import { parseRouteUrl } from './route-url.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { reportUnsupported } from './unsupported.ts';
 
 export interface ClusterOptions {
   /** Undefined for a generated name, which yields to the name of any peer. */
@@ -152,7 +152,7 @@ function readAuthorization(
   if (block === undefined) return { authorization: undefined, permissions: undefined };
   const where = 'cluster.authorization';
   const reader = new MapReader(block, problems, where);
-  refuseUnsupported(reader, authorizationFeatures);
+  reportUnsupported(reader, authorizationFeatures);
   if (reader.has('users')) {
     reader.error(reader.position('users'), 'cluster authorization does not allow multiple users');
   }
@@ -201,7 +201,7 @@ function readPermissions(reader: MapReader, problems: ConfProblem[]): ClusterPer
 }
 
 function readTimes(reader: MapReader) {
-  const pingIntervalMs = readTimeOption(reader, 'ping_interval');
+  const pingIntervalMs = readDurationOption(reader, 'ping_interval');
   if (pingIntervalMs !== undefined && pingIntervalMs > maxRoutePingMs) {
     reader.warning(
       reader.position('ping_interval'),
@@ -221,7 +221,7 @@ function readTimes(reader: MapReader) {
   return {
     pingIntervalMs,
     pingMax: pingMax > 0 ? pingMax : undefined,
-    writeDeadlineMs: readTimeOption(reader, 'write_deadline'),
+    writeDeadlineMs: readDurationOption(reader, 'write_deadline'),
   };
 }
 

@@ -1,6 +1,6 @@
 // Plans what a configuration reload changes in a running broker, and which options only a restart can change.
 import { isDeepStrictEqual } from 'node:util';
-import { planClusterReload } from './cluster-change.ts';
+import { planClusterChange } from './cluster-change.ts';
 import type { BrokerOptions } from './options.ts';
 
 /** Options that only a restart can change. */
@@ -32,7 +32,7 @@ const names: Record<keyof BrokerOptions, string> = {
   lameDuckDurationMs: 'lame_duck_duration',
   lameDuckGraceMs: 'lame_duck_grace_period',
   headers: 'no_header_support',
-  dropForFarBehind: 'no_fast_producer_stall',
+  noFastProducerStall: 'no_fast_producer_stall',
   tls: 'tls',
   allowNonTls: 'allow_non_tls',
   auth: 'authorization',
@@ -44,7 +44,7 @@ const names: Record<keyof BrokerOptions, string> = {
   portsFileDir: 'ports_file_dir',
 };
 
-export interface Reload {
+export interface ConfigurationChange {
   /** The options to use from now on. */
   readonly options: BrokerOptions;
   /** The names of the options that change. */
@@ -54,8 +54,8 @@ export interface Reload {
 }
 
 /** Compares the options in use with those of the reloaded configuration. */
-export function planReload(current: BrokerOptions, next: BrokerOptions): Reload {
-  const cluster = planClusterReload(current.cluster, next.cluster);
+export function planConfigurationChange(current: BrokerOptions, next: BrokerOptions): ConfigurationChange {
+  const cluster = planClusterChange(current.cluster, next.cluster);
   const different = (Object.keys(names) as (keyof BrokerOptions)[]).filter(
     (key) => key !== 'cluster' && !isDeepStrictEqual(current[key], next[key]),
   );

@@ -20,7 +20,7 @@ export interface BrokerConfiguration {
   /** Every file that was read. */
   readonly files: readonly string[];
   /** Those of `files` that contain no settings. */
-  readonly silent: readonly string[];
+  readonly emptyFiles: readonly string[];
 }
 
 /**
@@ -32,7 +32,9 @@ export function reloadBrokerConfiguration(
   inUse: BrokerConfiguration,
 ): BrokerConfiguration {
   const configuration = loadBrokerConfiguration(source);
-  const emptied = configuration.silent.find((file) => file === source.config || !inUse.silent.includes(file));
+  const emptied = configuration.emptyFiles.find(
+    (file) => file === source.config || !inUse.emptyFiles.includes(file),
+  );
   if (emptied === undefined) return configuration;
   throw new NatspkiError('invalid-configuration', `${emptied} has become empty`, {
     hint: 'write it again, or remove the include that names it',
@@ -49,5 +51,5 @@ export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConf
   const problems: ConfProblem[] = [];
   const options = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
   throwOnErrors(problems);
-  return { options, warnings: problems.map(formatProblem), files, silent };
+  return { options, warnings: problems.map(formatProblem), files, emptyFiles: silent };
 }

@@ -3,7 +3,7 @@ import type { MapReader } from '../../conf/reader.ts';
 import { formatGoSpan } from '../../duration.ts';
 
 /** Reads positive milliseconds; undefined for zero, which stands for the default, and for a reported error. */
-export function readTimeOption(reader: MapReader, name: string): number | undefined {
+export function readDurationOption(reader: MapReader, name: string): number | undefined {
   const milliseconds = reader.durationMs(name) ?? 0;
   if (milliseconds < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
   const kind = reader.value(name)?.kind;

@@ -21,7 +21,7 @@ export function readLatency(
   const value = reader.value('latency');
   if (value === undefined) return undefined;
   if (value.kind === 'string') {
-    checkResults(value.value, service, value.position, reader);
+    checkResultSubject(value.value, service, value.position, reader);
     return { subject: value.value, sampling: 100 };
   }
   if (value.kind !== 'map') {
@@ -30,12 +30,12 @@ export function readLatency(
   }
   const latency = new MapReader(value, problems, 'latency');
   const given = latency.value('sampling');
-  const sampling = given === undefined ? 100 : samplingOf(given);
+  const sampling = given === undefined ? 100 : parseSampling(given);
   if (sampling === undefined) {
     latency.error(latency.position('sampling'), '"sampling" must be from 1 to 100 percent, or "headers"');
   }
   const subject = latency.string('subject');
-  if (subject !== undefined) checkResults(subject, service, latency.position('subject'), latency);
+  if (subject !== undefined) checkResultSubject(subject, service, latency.position('subject'), latency);
   else if (!latency.has('subject')) latency.error(value.position, '"latency" needs "subject"');
   latency.finish();
   return subject === undefined || sampling === undefined ? undefined : { subject, sampling };
@@ -45,7 +45,7 @@ export function readLatency(
  * Requires a subject that can be published to and is not the service's own (nats-server, accounts.go,
  * TrackServiceExportWithSampling).
  */
-function checkResults(
+function checkResultSubject(
   subject: string,
   service: string | undefined,
   position: Position,
@@ -59,7 +59,7 @@ function checkResults(
   }
 }
 
-function samplingOf(value: Value): number | undefined {
+function parseSampling(value: Value): number | undefined {
   if (value.kind === 'string' && value.value.trim().toLowerCase() === 'headers') return 0;
   const percent = value.kind === 'string' ? /^(\d+)%?$/.exec(value.value)?.[1] : undefined;
   const number = value.kind === 'integer' ? Number(value.value) : Number(percent ?? 0);

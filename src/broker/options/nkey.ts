@@ -29,7 +29,7 @@ export function isSigned(nonce: string, signature: string, key: KeyObject): bool
 }
 
 /** Redacts private keys (seeds) in a client's text: a client may send one in place of its public key. */
-export function withoutSeed(text: string): string {
+export function redactSeeds(text: string): string {
   return text.replace(/S[A-Z2-7]{57}/g, '[REDACTED]');
 }
 

@@ -6,19 +6,19 @@ import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import {
   type AuthFlags,
   type AuthOptions,
-  closedToStrangers,
-  openBesideSystem,
-  openToAll,
+  allowAnonymousBesideSystemAccount,
+  noAuthentication,
   readAuthOptions,
+  rejectUnlistedClients,
 } from './auth-options.ts';
 import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
-import { readTimeOption } from './duration-option.ts';
+import { readDurationOption } from './duration-option.ts';
 import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
 import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { reportUnsupported } from './unsupported.ts';
 import { readWithoutEffect } from './without-effect.ts';
 
 export interface BrokerOptions {
@@ -43,7 +43,7 @@ export interface BrokerOptions {
   readonly lameDuckDurationMs: number;
   readonly lameDuckGraceMs: number;
   readonly headers: boolean;
-  readonly dropForFarBehind: boolean;
+  readonly noFastProducerStall: boolean;
   readonly tls: TlsBlock | undefined;
   readonly allowNonTls: boolean;
   readonly auth: AuthOptions;
@@ -101,10 +101,10 @@ export const defaultBrokerOptions: BrokerOptions = {
   lameDuckDurationMs: 120_000,
   lameDuckGraceMs: 10_000,
   headers: true,
-  dropForFarBehind: false,
+  noFastProducerStall: false,
   tls: undefined,
   allowNonTls: false,
-  auth: openToAll,
+  auth: noAuthentication,
   systemAccount: defaultSystemAccount,
   cluster: undefined,
   monitor: undefined,
@@ -121,7 +121,7 @@ export const defaultBrokerOptions: BrokerOptions = {
 };
 
 /** The maximum of sizes that nats-server stores in 32 bits (opts.go). */
-const mostBytes = 2 ** 31 - 1;
+const maxBytes = 2 ** 31 - 1;
 
 /** Login methods. If the operator has the broker ignore them, only clients that the file names may connect. */
 const loginFeatures = {
@@ -183,17 +183,17 @@ export function readBrokerOptions(
   { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
 ): BrokerOptions {
   const reader = new MapReader(root, problems, '');
-  const hasOtherLogins = refuseUnsupported(reader, loginFeatures, ignoreUnsupported);
-  refuseUnsupported(reader, otherFeatures, ignoreUnsupported);
+  const hasOtherLogins = reportUnsupported(reader, loginFeatures, ignoreUnsupported);
+  reportUnsupported(reader, otherFeatures, ignoreUnsupported);
   readWithoutEffect(reader);
-  refuseRetry(reader);
+  checkWriteTimeout(reader);
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
   const configured = readAuthOptions(reader, problems, flags);
   const systemAccount = readSystemAccount(reader, configured.accounts);
   const auth = hasOtherLogins
-    ? closedToStrangers(configured)
-    : openBesideSystem(configured, systemAccount, reader);
+    ? rejectUnlistedClients(configured)
+    : allowAnonymousBesideSystemAccount(configured, systemAccount, reader);
   const file: BrokerOptions = {
     serverName: readServerName(reader),
     ...readAddress(reader),
@@ -201,7 +201,7 @@ export function readBrokerOptions(
     ...readLimits(reader),
     ...readTimes(reader),
     headers: !(reader.boolean('no_header_support') ?? false),
-    dropForFarBehind: reader.boolean('no_fast_producer_stall') ?? false,
+    noFastProducerStall: reader.boolean('no_fast_producer_stall') ?? false,
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
     auth,
@@ -275,10 +275,10 @@ function readAdvertise(reader: MapReader, flags: BrokerFlags): HostPort | undefi
 
 function readLimits(reader: MapReader) {
   const base = defaultBrokerOptions;
-  const limit = (fallback: number, name: string, most = Number.POSITIVE_INFINITY): number => {
+  const limit = (fallback: number, name: string, max = Number.POSITIVE_INFINITY): number => {
     const value = reader.integer(name) ?? 0;
     if (value < 0) reader.error(reader.position(name), `"${name}" cannot be negative`);
-    if (value > most) reader.error(reader.position(name), `"${name}" cannot be higher than ${most}`);
+    if (value > max) reader.error(reader.position(name), `"${name}" cannot be higher than ${max}`);
     return value > 0 ? value : fallback;
   };
   // A max_connections of 0 accepts no client (opts.go).
@@ -287,8 +287,8 @@ function readLimits(reader: MapReader) {
     maxConnections: connections === undefined ? base.maxConnections : Math.max(0, connections),
     maxSubscriptions: unlimited(reader.integer('max_subscriptions', 'max_subs')),
     maxSubscriptionTokens: readSubscriptionTokens(reader),
-    maxControlLine: limit(base.maxControlLine, 'max_control_line', mostBytes),
-    maxPayload: limit(base.maxPayload, 'max_payload', mostBytes),
+    maxControlLine: limit(base.maxControlLine, 'max_control_line', maxBytes),
+    maxPayload: limit(base.maxPayload, 'max_payload', maxBytes),
     maxPending: limit(base.maxPending, 'max_pending'),
     pingMax: limit(base.pingMax, 'ping_max'),
   };
@@ -305,7 +305,7 @@ function readSubscriptionTokens(reader: MapReader): number {
 
 function readTimes(reader: MapReader) {
   const base = defaultBrokerOptions;
-  const positive = (name: string, fallback: number) => readTimeOption(reader, name) ?? fallback;
+  const positive = (name: string, fallback: number) => readDurationOption(reader, name) ?? fallback;
   const lameDuckDurationMs = positive('lame_duck_duration', base.lameDuckDurationMs);
   if (lameDuckDurationMs < 30_000) {
     reader.error(reader.position('lame_duck_duration'), '"lame_duck_duration" cannot be less than 30s');
@@ -365,7 +365,7 @@ export function authTimeoutMs({ auth, tls }: BrokerOptions): number {
 }
 
 /** This broker disconnects slow clients; keeping them connected (`retry`) is supported for routes only. */
-function refuseRetry(reader: MapReader): void {
+function checkWriteTimeout(reader: MapReader): void {
   const policy = reader.string('write_timeout');
   if (policy === undefined || policy === 'default' || policy === 'close') return;
   reader.error(reader.position('write_timeout'), '"write_timeout" must be "default" or "close" for clients');

@@ -19,7 +19,7 @@ export function sameSecret(expected: string, given: string): boolean {
 }
 
 /** Lists the secrets that are stored in plain text. */
-export function plaintextOf({
+export function plaintextSecrets({
   single,
   token,
   users = [],

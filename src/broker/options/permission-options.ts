@@ -11,6 +11,7 @@ import {
   type SubjectRule,
   type SubjectRules,
 } from '../../subjects/permissions.ts';
+import { addError } from './problems.ts';
 
 /** How many answers a request may have by default, and for how long (nats-server's const.go). */
 const defaultResponses: ResponseLimits = { max: 1, expiresMs: 120_000 };
@@ -19,11 +20,11 @@ const everything: SubjectRules = { allow: undefined, deny: [] };
 /** @param where the block as messages name it, such as `authorization.users.permissions` */
 export function readPermissions(map: MapValue, problems: ConfProblem[], where: string): PermissionRules {
   const reader = new MapReader(map, problems, where);
-  const lists = (queues: boolean, ...names: [string, ...string[]]) => {
+  const lists = (allowsQueues: boolean, ...names: [string, ...string[]]) => {
     const value = reader.value(...names);
     return value === undefined
       ? everything
-      : new SubjectReader(problems, `${where}.${names[0]}`, queues).read(value);
+      : readSubjectRules(value, { problems, where: `${where}.${names[0]}`, allowsQueues });
   };
   const publish = lists(false, 'publish', 'pub', 'import');
   const subscribe = lists(true, 'subscribe', 'sub', 'export');
@@ -53,7 +54,7 @@ export function readClusterPermissions(
     const value = reader.value(name, ...aliases);
     return value === undefined
       ? everything
-      : new SubjectReader(problems, `${where}.${name}`, false).read(value);
+      : readSubjectRules(value, { problems, where: `${where}.${name}`, allowsQueues: false });
   };
   const answers = ['allow_responses', 'publish_allow_responses'] as const;
   const responses = reader.value(...answers);
@@ -68,59 +69,55 @@ export function readClusterPermissions(
   return permissions;
 }
 
+/** The list of subjects that is read. */
+interface SubjectList {
+  readonly problems: ConfProblem[];
+  /** The list as messages name it. */
+  readonly where: string;
+  /** Whether an entry may name a queue group. */
+  readonly allowsQueues: boolean;
+}
+
 /** Reads the allow and deny lists for one direction. */
-class SubjectReader {
-  readonly #problems: ConfProblem[];
-  readonly #where: string;
-  readonly #queues: boolean;
+function readSubjectRules(value: Value, list: SubjectList): SubjectRules {
+  if (value.kind !== 'map') return { allow: readAllowed(value, list), deny: [] };
+  const reader = new MapReader(value, list.problems, list.where);
+  const [allow, deny] = [reader.value('allow'), reader.value('deny')];
+  reader.finish();
+  return { allow: allow && readAllowed(allow, list), deny: deny === undefined ? [] : readRules(deny, list) };
+}
 
-  /** @param queues whether an entry may name a queue group */
-  constructor(problems: ConfProblem[], where: string, queues: boolean) {
-    this.#problems = problems;
-    this.#where = where;
-    this.#queues = queues;
-  }
+/** An empty list allows everything: nats-server treats it as absent. */
+function readAllowed(value: Value, list: SubjectList): readonly SubjectRule[] | undefined {
+  if (value.kind !== 'array' || value.items.length > 0) return readRules(value, list);
+  list.problems.push({
+    severity: 'warning',
+    position: value.position,
+    message: `an empty list in ${list.where} allows everything`,
+    hint: 'to allow nothing write {deny: ">"}',
+    code: 'empty-permission',
+  });
+  return undefined;
+}
 
-  read(value: Value): SubjectRules {
-    if (value.kind !== 'map') return { allow: this.#allow(value), deny: [] };
-    const reader = new MapReader(value, this.#problems, this.#where);
-    const [allow, deny] = [reader.value('allow'), reader.value('deny')];
-    reader.finish();
-    return { allow: allow && this.#allow(allow), deny: deny === undefined ? [] : this.#list(deny) };
-  }
+function readRules(value: Value, list: SubjectList): SubjectRule[] {
+  const items = value.kind === 'array' ? value.items : [value];
+  return items.flatMap((item) => readRule(item, list) ?? []);
+}
 
-  /** An empty list allows everything: nats-server treats it as absent. */
-  #allow(value: Value): readonly SubjectRule[] | undefined {
-    if (value.kind !== 'array' || value.items.length > 0) return this.#list(value);
-    this.#problems.push({
-      severity: 'warning',
-      position: value.position,
-      message: `an empty list in ${this.#where} allows everything`,
-      hint: 'to allow nothing write {deny: ">"}',
-      code: 'empty-permission',
-    });
-    return undefined;
+function readRule(item: Value, { problems, where, allowsQueues }: SubjectList): SubjectRule | undefined {
+  const rule = item.kind === 'string' ? parseSubjectRule(item.value) : undefined;
+  if (rule === undefined) {
+    const wanted = allowsQueues ? 'subject, or a subject and a queue group' : 'subject';
+    addError(problems, item.position, `an entry of ${where} is not a ${wanted}`);
+  } else if (rule.queue !== undefined && !allowsQueues) {
+    addError(
+      problems,
+      item.position,
+      `an entry of ${where} has a queue group, which applies only to subscriptions`,
+    );
   }
-
-  #list(value: Value): SubjectRule[] {
-    const items = value.kind === 'array' ? value.items : [value];
-    return items.flatMap((item) => this.#rule(item) ?? []);
-  }
-
-  #rule(item: Value): SubjectRule | undefined {
-    const rule = item.kind === 'string' ? parseSubjectRule(item.value) : undefined;
-    if (rule === undefined) {
-      const wanted = this.#queues ? 'subject, or a subject and a queue group' : 'subject';
-      this.#error(item, `an entry of ${this.#where} is not a ${wanted}`);
-    } else if (rule.queue !== undefined && !this.#queues) {
-      this.#error(item, `an entry of ${this.#where} has a queue group, which applies only to subscriptions`);
-    }
-    return rule;
-  }
-
-  #error({ position }: Value, message: string): void {
-    this.#problems.push({ severity: 'error', position, message });
-  }
+  return rule;
 }
 
 /** A negative value means no limit, and zero means the default (opts.go, parseAllowResponses). */

@@ -12,17 +12,19 @@ export function blockAt(map: MapValue, ...path: string[]): MapValue {
 }
 
 /** Finds the value of an option by its names; the block if the option is absent. */
-export function placeOfOption(map: MapValue, ...names: [string, ...string[]]): Position {
+export function positionOfOption(map: MapValue, ...names: [string, ...string[]]): Position {
   return new MapReader(map, [], '').position(...names);
 }
 
 /** Finds the first string in a block that fits; the block if none does. */
-export function placeOfString(map: MapValue, fits: (text: string) => boolean): Position {
+export function positionOfString(map: MapValue, fits: (text: string) => boolean): Position {
   const find = (value: Value): Position | undefined => {
     if (value.kind === 'string') return fits(value.value) ? value.position : undefined;
-    if (value.kind === 'array') return value.items.map(find).find((place) => place !== undefined);
+    if (value.kind === 'array') return value.items.map(find).find((position) => position !== undefined);
     if (value.kind !== 'map') return undefined;
-    return [...value.entries.values()].map((entry) => find(entry.value)).find((place) => place !== undefined);
+    return [...value.entries.values()]
+      .map((entry) => find(entry.value))
+      .find((position) => position !== undefined);
   };
   return find(map) ?? map.position;
 }

@@ -7,10 +7,10 @@ import { formatMode } from '../../files.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
-import { placeOfOption, placeOfString } from './positions.ts';
+import { positionOfOption, positionOfString } from './positions.ts';
 
 /** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
-export interface Entrance {
+export interface ListeningPort {
   readonly context: 'client' | 'cluster';
   /** The parsed tls block; the block around it if there is none. */
   readonly map: MapValue;
@@ -22,9 +22,9 @@ export interface Entrance {
 }
 
 /** The input of the rules. */
-export interface Setup {
+export interface RuleInput {
   readonly root: MapValue;
-  readonly entrances: readonly Entrance[];
+  readonly ports: readonly ListeningPort[];
   readonly allowNonTls: boolean;
   /** The users that certificates are only known to name by their common name. */
   readonly usersByCommonName: readonly string[];
@@ -33,7 +33,7 @@ export interface Setup {
   readonly now: Date;
 }
 
-interface Fault {
+interface Finding {
   readonly position: Position;
   readonly message: string;
   readonly hint?: string;
@@ -42,8 +42,8 @@ interface Fault {
 interface Practice {
   /** Stable: part of the `--json` output. */
   readonly code: string;
-  readonly contexts: readonly Entrance['context'][];
-  faults(entrance: Entrance & { readonly tls: TlsBlock }, setup: Setup): readonly Fault[];
+  readonly contexts: readonly ListeningPort['context'][];
+  findings(port: ListeningPort & { readonly tls: TlsBlock }, input: RuleInput): readonly Finding[];
 }
 
 /** A handshake with a busy server over a slow link takes a good part of this. */
@@ -56,8 +56,8 @@ const practices: readonly Practice[] = [
   {
     code: 'plain-text-allowed',
     contexts: ['client'],
-    faults: (_, { root, allowNonTls }) =>
-      warnIf(allowNonTls, placeOfOption(root, 'allow_non_tls'), {
+    findings: (_, { root, allowNonTls }) =>
+      warnIf(allowNonTls, positionOfOption(root, 'allow_non_tls'), {
         message: '"allow_non_tls" accepts clients without TLS: their traffic can be read on the network',
         hint: 'remove allow_non_tls once every client uses TLS',
       }),
@@ -65,8 +65,8 @@ const practices: readonly Practice[] = [
   {
     code: 'no-client-verification',
     contexts: ['client'],
-    faults: ({ map, tls }) =>
-      warnIf(!tls.verify, placeOfOption(map, 'verify', 'verify_and_map'), {
+    findings: ({ map, tls }) =>
+      warnIf(!tls.verify, positionOfOption(map, 'verify', 'verify_and_map'), {
         message: 'clients need no certificate: anyone who can reach the port can try to log in',
         hint: 'add verify: true or verify_and_map: true, and ca_file',
       }),
@@ -74,9 +74,9 @@ const practices: readonly Practice[] = [
   {
     code: 'plaintext-password',
     contexts: ['client'],
-    faults: (_, { root, plaintext }) =>
+    findings: (_, { root, plaintext }) =>
       plaintext.slice(0, 1).map((secret) => ({
-        position: placeOfString(root, (text) => text === secret),
+        position: positionOfString(root, (text) => text === secret),
         message: `${plaintext.length === 1 ? '1 password is' : `${plaintext.length} passwords are`} stored in plain text: anyone who can read the file can log in`,
         hint: 'hash each with nats server passwd, or replace them by client certificates and verify_and_map',
       })),
@@ -84,13 +84,13 @@ const practices: readonly Practice[] = [
   {
     code: 'weak-cipher',
     contexts: everywhere,
-    faults: ({ map }) => weakSuites(map),
+    findings: ({ map }) => weakSuites(map),
   },
   {
     code: 'short-handshake-timeout',
     contexts: everywhere,
-    faults: ({ map, tls: { timeoutMs } }) =>
-      warnIf(timeoutMs < reasonableTimeoutMs, placeOfOption(map, 'timeout'), {
+    findings: ({ map, tls: { timeoutMs } }) =>
+      warnIf(timeoutMs < reasonableTimeoutMs, positionOfOption(map, 'timeout'), {
         message: `"timeout" limits a handshake to ${timeoutMs} ms: clients on slow links, or many at once, are disconnected`,
         hint: 'remove it for the default of 2 seconds, or raise it',
       }),
@@ -98,11 +98,11 @@ const practices: readonly Practice[] = [
   {
     code: 'key-mode',
     contexts: everywhere,
-    faults: ({ map, keyModes }) =>
+    findings: ({ map, keyModes }) =>
       [...keyModes]
         .filter(([, mode]) => (mode & 0o077) !== 0)
         .map(([file, mode]) => ({
-          position: placeOfFile(map, file),
+          position: positionOfFile(map, file),
           message: `"${file}" holds a private key and has mode ${formatMode(mode)}: users other than its owner can access it`,
           hint: `chmod 600 ${file}`,
         })),
@@ -110,12 +110,12 @@ const practices: readonly Practice[] = [
   {
     code: 'shared-certificate',
     contexts: ['cluster'],
-    faults: ({ map, material }, { entrances }) => {
-      const ofClients = entrances.find(({ context }) => context === 'client')?.material?.certificates ?? [];
+    findings: ({ map, material }, { ports }) => {
+      const ofClients = ports.find(({ context }) => context === 'client')?.material?.certificates ?? [];
       return (material?.certificates ?? [])
         .filter(({ pin }) => ofClients.some((other) => other.pin === pin))
         .map(({ certFile }) => ({
-          position: placeOfFile(map, certFile),
+          position: positionOfFile(map, certFile),
           message: `"${certFile}" has the same key as the client port: an attacker who gets it can impersonate both`,
           hint: 'natspki issue route NAME issues a certificate for routes',
         }));
@@ -124,11 +124,11 @@ const practices: readonly Practice[] = [
   {
     code: 'certificate-due',
     contexts: everywhere,
-    faults: ({ map, material }, { now }) =>
+    findings: ({ map, material }, { now }) =>
       (material?.certificates ?? [])
         .filter((certificate) => isDue(certificate, now))
         .map((certificate) => ({
-          position: placeOfFile(map, certificate.certFile),
+          position: positionOfFile(map, certificate.certFile),
           message: `certificate ${certificate.subject} in "${certificate.certFile}" ${timeLeft(certificate, now)}`,
           hint: 'natspki rotate --due renews certificates in the last third of their lifetime',
         })),
@@ -136,21 +136,21 @@ const practices: readonly Practice[] = [
   {
     code: 'authority-due',
     contexts: everywhere,
-    faults: ({ map, material }, { now }) => {
+    findings: ({ map, material }, { now }) => {
       // During a CA rollover the old authority may expire: only the one that lasts longest counts.
       const [last] = [...(material?.authorities ?? [])].sort((a, b) => +b.notAfter - +a.notAfter);
       if (last === undefined || !isDue(last, now)) return [];
       const message = `authority ${last.subject} in "${last.certFile}" ${timeLeft(last, now)}, and with it every certificate it issued`;
       const hint = 'natspki rotate --ca adds a new authority next to it';
-      return [{ position: placeOfFile(map, last.certFile), message, hint }];
+      return [{ position: positionOfFile(map, last.certFile), message, hint }];
     },
   },
   {
     code: 'nats-server-ignores',
     contexts: everywhere,
-    faults: ({ map, tls: { cipherSuites = [] } }) => {
+    findings: ({ map, tls: { cipherSuites = [] } }) => {
       const named = tls13Suites.filter(({ name }) => cipherSuites.includes(name)).length;
-      return warnIf(named > 0 && named < tls13Suites.length, placeOfOption(map, 'cipher_suites'), {
+      return warnIf(named > 0 && named < tls13Suites.length, positionOfOption(map, 'cipher_suites'), {
         message: 'nats-server offers every TLS 1.3 cipher suite, regardless of "cipher_suites"',
         hint: `list all of ${tls13Suites.map(({ name }) => name).join(', ')} for the same result on both servers`,
       });
@@ -159,11 +159,11 @@ const practices: readonly Practice[] = [
   {
     code: 'nats-server-ignores',
     contexts: everywhere,
-    faults: ({ map, tls: { curvePreferences = [] } }) => {
+    findings: ({ map, tls: { curvePreferences = [] } }) => {
       const inItsOrder = supportedCurves().filter((curve) => curvePreferences.includes(curve));
       return warnIf(
         inItsOrder.join() !== [...new Set(curvePreferences)].join(),
-        placeOfOption(map, 'curve_preferences'),
+        positionOfOption(map, 'curve_preferences'),
         {
           message: 'nats-server ignores the order of "curve_preferences"',
           hint: `its order is always ${inItsOrder.join(', ')}`,
@@ -174,8 +174,8 @@ const practices: readonly Practice[] = [
   {
     code: 'common-name-mapping',
     contexts: ['client'],
-    faults: ({ map, tls }, { usersByCommonName: users }) =>
-      warnIf(tls.verifyAndMap && users.length > 0, placeOfOption(map, 'verify_and_map'), {
+    findings: ({ map, tls }, { usersByCommonName: users }) =>
+      warnIf(tls.verifyAndMap && users.length > 0, positionOfOption(map, 'verify_and_map'), {
         message: `nats-server does not map a bare common name: it finds ${listed(users)} only by an e-mail, DNS or URI name in the certificate`,
         hint: 'natspki issue client NAME adds one; natspki inspect FILE shows the names in a certificate',
       }),
@@ -183,9 +183,9 @@ const practices: readonly Practice[] = [
 ];
 
 /** Applies the rules to every port. */
-export function findFaults(setup: Setup): ConfProblem[] {
-  return setup.entrances.flatMap((entrance) => {
-    const { context, map, tls } = entrance;
+export function findBadPractices(input: RuleInput): ConfProblem[] {
+  return input.ports.flatMap((port) => {
+    const { context, map, tls } = port;
     // An empty block does not turn TLS on.
     if (tls === undefined || (tls.pairs.length === 0 && map.entries.size === 0)) {
       const peers = context === 'client' ? 'clients' : 'the servers of the cluster';
@@ -195,15 +195,15 @@ export function findFaults(setup: Setup): ConfProblem[] {
     }
     return practices
       .filter(({ contexts }) => contexts.includes(context))
-      .flatMap(({ code, faults }) =>
-        faults({ ...entrance, tls }, setup).map(({ position, message, hint }) =>
+      .flatMap(({ code, findings }) =>
+        findings({ ...port, tls }, input).map(({ position, message, hint }) =>
           confProblem('warning', position, message, hint, code),
         ),
       );
   });
 }
 
-function weakSuites(map: MapValue): Fault[] {
+function weakSuites(map: MapValue): Finding[] {
   const named = new MapReader(map, [], '').array('cipher_suites')?.items ?? [];
   return named.flatMap((item) => {
     const suite = item.kind === 'string' ? findCipherSuite(item.value) : undefined;
@@ -239,10 +239,10 @@ function listed(names: readonly string[]): string {
   return `user${names.length === 1 ? '' : 's'} ${shown.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
-function placeOfFile(map: MapValue, file: string): Position {
-  return placeOfString(map, (text) => text === file);
+function positionOfFile(map: MapValue, file: string): Position {
+  return positionOfString(map, (text) => text === file);
 }
 
-function warnIf(condition: boolean, position: Position, fault: Omit<Fault, 'position'>): Fault[] {
-  return condition ? [{ position, ...fault }] : [];
+function warnIf(condition: boolean, position: Position, finding: Omit<Finding, 'position'>): Finding[] {
+  return condition ? [{ position, ...finding }] : [];
 }

@@ -10,7 +10,7 @@ const hint = 'remove it, or run this configuration on nats-server';
  * @param ignore warn instead of failing; the caller then ensures that no client gains rights without the feature
  * @returns whether any of the fields is set
  */
-export function refuseUnsupported(
+export function reportUnsupported(
   reader: MapReader,
   features: Readonly<Record<string, string>>,
   ignore = false,

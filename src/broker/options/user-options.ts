@@ -6,7 +6,8 @@ import type { PermissionRules } from '../../subjects/permissions.ts';
 import { isPublicKey } from './nkey.ts';
 import { bcryptCost, isBcrypt } from './password.ts';
 import { readPermissions } from './permission-options.ts';
-import { refuseUnsupported } from './unsupported.ts';
+import { addError } from './problems.ts';
+import { reportUnsupported } from './unsupported.ts';
 
 export interface UserOptions {
   /** The user's name, or the public key of an nkey user. */
@@ -30,7 +31,7 @@ const features = { proxy_required: 'proxies' };
 const highCost = 14;
 
 /** What all users of one list have in common. */
-interface Membership {
+interface UserDefaults {
   readonly account: string;
   /** The permissions of a user that has none of its own. */
   readonly defaults: PermissionRules | undefined;
@@ -46,8 +47,8 @@ export class UserReader {
   }
 
   /** Reads `users` of a block; undefined if there is no such list. */
-  list(reader: MapReader, where: string, membership: Membership): UserOptions[] | undefined {
-    return reader.array('users')?.items.flatMap((item) => this.#user(item, where, membership) ?? []);
+  list(reader: MapReader, where: string, common: UserDefaults): UserOptions[] | undefined {
+    return reader.array('users')?.items.flatMap((item) => this.#user(item, where, common) ?? []);
   }
 
   /** Reads the permissions of a block. */
@@ -83,13 +84,13 @@ export class UserReader {
     return secret;
   }
 
-  #user(item: Value, where: string, { account, defaults }: Membership): UserOptions | undefined {
+  #user(item: Value, where: string, { account, defaults }: UserDefaults): UserOptions | undefined {
     if (item.kind !== 'map') {
-      this.#error(item, `an entry of ${where} must be a block such as {user: alice}`);
+      addError(this.#problems, item.position, `an entry of ${where} must be a block such as {user: alice}`);
       return undefined;
     }
     const reader = new MapReader(item, this.#problems, where);
-    refuseUnsupported(reader, features);
+    reportUnsupported(reader, features);
     const nkey = reader.string('nkey') || undefined;
     const name = reader.string('user', 'username') || undefined;
     const password = this.secret(reader, 'password', 'pass');
@@ -98,11 +99,15 @@ export class UserReader {
     reader.finish();
     const id = nkey ?? name;
     if (id === undefined) {
-      this.#error(item, `an entry of ${where} needs "user" or "nkey"`);
+      addError(this.#problems, item.position, `an entry of ${where} needs "user" or "nkey"`);
       return undefined;
     }
     if (nkey !== undefined && (name ?? password) !== undefined) {
-      this.#error(item, `an entry of ${where} has "nkey" together with "user" or "password": remove those`);
+      addError(
+        this.#problems,
+        item.position,
+        `an entry of ${where} has "nkey" together with "user" or "password": remove those`,
+      );
     }
     if (nkey !== undefined && !isPublicKey(nkey, 'U')) {
       const seed = nkey.startsWith('S') ? ', but looks like a secret seed' : '';
@@ -114,7 +119,7 @@ export class UserReader {
       );
       return undefined;
     }
-    if (this.#names.has(id)) this.#error(item, `user "${id}" is defined twice`);
+    if (this.#names.has(id)) addError(this.#problems, item.position, `user "${id}" is defined twice`);
     this.#names.add(id);
     const common = { name: id, account, permissions: own ?? defaults, connectionTypes: types };
     return nkey === undefined ? { ...common, password } : { ...common, password: undefined, isNkey: true };
@@ -130,9 +135,5 @@ export class UserReader {
     }
     // An empty list counts as absent.
     return given === undefined || given.length === 0 ? undefined : given;
-  }
-
-  #error({ position }: Value, message: string): void {
-    this.#problems.push({ severity: 'error', position, message });
   }
 }

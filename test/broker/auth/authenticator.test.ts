@@ -9,7 +9,7 @@ import {
   type Verdict,
 } from '../../../src/broker/auth/authenticator.ts';
 import { type ConnectOptions, defaultConnectOptions } from '../../../src/broker/auth/connect-options.ts';
-import { type AuthOptions, openToAll } from '../../../src/broker/options/auth-options.ts';
+import { type AuthOptions, noAuthentication } from '../../../src/broker/options/auth-options.ts';
 import { type PeerCertificate, readPeer } from '../../../src/tls/peer.ts';
 import { testFolder } from '../../support/folder.ts';
 import { makeLeaf } from '../../support/openssl.ts';
@@ -17,7 +17,7 @@ import { makeLeaf } from '../../support/openssl.ts';
 const folder = testFolder('auth');
 
 const users: AuthOptions = {
-  ...openToAll,
+  ...noAuthentication,
   users: [
     { name: 'alice', password: 'a', account: 'APP', permissions: undefined },
     { name: 'bob', password: undefined, account: 'APP', permissions: undefined },
@@ -51,12 +51,12 @@ function certificateOf(commonName: string): PeerCertificate {
 
 describe('Authenticator', () => {
   it('accepts every client if no login is configured', () => {
-    expect(judge(openToAll, { user: 'x', pass: 'y' })).toBe('$G/');
-    expect(new Authenticator(openToAll, false).isRequired).toBe(false);
+    expect(judge(noAuthentication, { user: 'x', pass: 'y' })).toBe('$G/');
+    expect(new Authenticator(noAuthentication, false).isRequired).toBe(false);
   });
 
   it('accepts a single user only with its name and password', () => {
-    const options = { ...openToAll, single: { user: 'u', password: 'p' } };
+    const options = { ...noAuthentication, single: { user: 'u', password: 'p' } };
     expect(judge(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
     for (const wrong of [
       {},
@@ -70,7 +70,7 @@ describe('Authenticator', () => {
   });
 
   it('accepts a client only with the configured token', () => {
-    const options = { ...openToAll, token: 't' };
+    const options = { ...noAuthentication, token: 't' };
     expect(judge(options, { auth_token: 't' })).toBe('$G/token');
     for (const wrong of [{}, { auth_token: 'T' }, { user: 't' }])
       expect(judge(options, wrong)).toBe('refused');
@@ -85,8 +85,10 @@ describe('Authenticator', () => {
   });
 
   it('rejects every client if the list of users is empty', () => {
-    expect(judge({ ...openToAll, users: [] }, {})).toBe('refused');
-    expect(judge({ ...openToAll, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe('refused');
+    expect(judge({ ...noAuthentication, users: [] }, {})).toBe('refused');
+    expect(judge({ ...noAuthentication, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe(
+      'refused',
+    );
   });
 
   it('accepts a client as no_auth_user only if it sends no credentials', () => {
@@ -114,7 +116,7 @@ describe('Authenticator', () => {
   it('checks a hash before any rejection if some user has a hashed password, so that all take equally long', () => {
     const hash = `$2b$11$${'x'.repeat(53)}`;
     const hashed = {
-      ...openToAll,
+      ...noAuthentication,
       users: [
         { name: 'hashed', password: hash, account: 'APP', permissions: undefined },
         { name: 'plain', password: 'p', account: 'APP', permissions: undefined },
@@ -142,7 +144,7 @@ describe('Authenticator', () => {
   });
 
   it('does not read the client certificate if no user can be mapped from it', () => {
-    const authenticator = new Authenticator({ ...openToAll, token: 't' }, true);
+    const authenticator = new Authenticator({ ...noAuthentication, token: 't' }, true);
     const connect = { ...defaultConnectOptions, auth_token: 't' };
     const result = authenticator.authenticate(connect, () => {
       throw new Error('the certificate was read');
@@ -160,23 +162,23 @@ describe('Authenticator', () => {
     const isKept = (options: AuthOptions, { identity, connect }: ReturnType<typeof accepted>) =>
       renewed(new Authenticator(options, false), identity, connect) === identity;
     const alice = accepted(users, { user: 'alice', pass: 'a' });
-    const single = { ...openToAll, single: { user: 'alice', password: 'a' } };
+    const single = { ...noAuthentication, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
-      ...openToAll,
+      ...noAuthentication,
       users: [{ name: 'alice', password: 'a', account: 'APP', permissions: undefined, ...change }],
     });
     expect(isKept(users, alice)).toBe(true);
     expect(isKept(changed({}), alice)).toBe(true);
     expect(isKept(changed({ password: 'b' }), alice)).toBe(false);
     expect(isKept(changed({ account: 'OTHER' }), alice)).toBe(false);
-    expect(isKept({ ...openToAll, users: [] }, alice)).toBe(false);
+    expect(isKept({ ...noAuthentication, users: [] }, alice)).toBe(false);
     expect(isKept(single, alice)).toBe(false);
-    expect(isKept(openToAll, alice)).toBe(false);
+    expect(isKept(noAuthentication, alice)).toBe(false);
     expect(isKept(single, accepted(single, { user: 'alice', pass: 'a' }))).toBe(true);
-    expect(isKept(users, accepted(openToAll, {}))).toBe(false);
-    const token = { ...openToAll, token: 't' };
+    expect(isKept(users, accepted(noAuthentication, {}))).toBe(false);
+    const token = { ...noAuthentication, token: 't' };
     expect(isKept(token, accepted(token, { auth_token: 't' }))).toBe(true);
-    expect(isKept({ ...openToAll, token: 'u' }, accepted(token, { auth_token: 't' }))).toBe(false);
+    expect(isKept({ ...noAuthentication, token: 'u' }, accepted(token, { auth_token: 't' }))).toBe(false);
   });
 
   it('drops a client after a reload if its login method is no longer enough', () => {
@@ -205,7 +207,7 @@ describe('Authenticator', () => {
     });
     const bob = { name: 'bob', password: undefined, account: 'APP', permissions: rules('b') };
     const options = (permissions = rules('b')) => ({
-      ...openToAll,
+      ...noAuthentication,
       users: [
         { ...bob, permissions },
         { ...bob, name: 'carl' },
@@ -233,6 +235,9 @@ describe('Authenticator', () => {
       permissions: { rules: rules('c') },
     });
     const users = [{ ...bob, permissions: undefined }];
-    expect(renew({ ...openToAll, users })).toMatchObject({ label: 'user:bob', permissions: undefined });
+    expect(renew({ ...noAuthentication, users })).toMatchObject({
+      label: 'user:bob',
+      permissions: undefined,
+    });
   });
 });

@@ -111,7 +111,7 @@ describe('readBrokerOptions', () => {
       lameDuckDurationMs: 60_000,
       lameDuckGraceMs: 5000,
       headers: false,
-      dropForFarBehind: true,
+      noFastProducerStall: true,
       clientAdvertise: { host: '::1', port: 5222 },
       pidFile: 'a.pid',
       portsFileDir: '/tmp',
@@ -374,7 +374,7 @@ describe('accounts and authorization', () => {
         { name: 'b', password: undefined, account: 'APP' },
       ],
       noAuthUser: 'b',
-      admitsSilent: false,
+      allowsAnonymous: false,
       accounts: [
         { name: 'APP', exports: [] },
         { name: 'OTHER', exports: [] },

@@ -195,7 +195,7 @@ describe('a check of best practices', () => {
     ['expired', { from: -3, until: -1 }, ['error certificate-expired']],
     ['not yet valid', { from: 1, until: 3 }, ['warning not-yet-valid']],
     ['not for servers', { purposes: ['clientAuth' as const] }, ['warning wrong-usage']],
-  ])('judges a certificate that is %s', async (_what, options, expected) => {
+  ])('checks a certificate that is %s', async (_what, options, expected) => {
     const found = await check(block(), { server: await ca.server('s', { until: 30, ...options }) });
     expect(found.map((line) => line.replace(/ 2:12/, ''))).toEqual(expected);
   });
