@@ -31,10 +31,10 @@ import { describeServer } from './server-facts.ts';
 import { sayHello, sayHowClientsCome } from './startup-log.ts';
 import { Flusher, type Transport } from './transport/connection.ts';
 import { Listener } from './transport/listener.ts';
-import { LogLimit } from './transport/log-limit.ts';
+import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { BufferPool } from './transport/output.ts';
 import { ReadBuffer } from './transport/read-buffer.ts';
-import { TlsEntrance } from './transport/server-tls.ts';
+import { ServerTls } from './transport/server-tls.ts';
 
 export interface BrokerDependencies {
   readonly logger: Logger;
@@ -103,7 +103,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   readonly transport: { -readonly [K in keyof Transport]: Transport[K] };
   readonly delivery: { -readonly [K in keyof DeliveryPolicy]: DeliveryPolicy[K] };
   readonly logger: Logger;
-  readonly logLimit = new LogLimit();
+  readonly logLimit = new LogRateLimit();
   readonly ended: Promise<void>;
   readonly #deps: BrokerDependencies;
   readonly #id = newServerId();
@@ -143,7 +143,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
       maxPending: options.maxPending,
       writeDeadlineMs: options.writeDeadlineMs,
     };
-    this.delivery = { random: deps.random ?? Math.random, dropForFarBehind: options.noFastProducerStall };
+    this.delivery = { random: deps.random ?? Math.random, noFastProducerStall: options.noFastProducerStall };
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
@@ -186,8 +186,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.sessions.size;
   }
 
-  get tls(): TlsEntrance | undefined {
-    return this.#tls.entrance;
+  get tls(): ServerTls | undefined {
+    return this.#tls.current;
   }
 
   get cluster(): Cluster | undefined {
@@ -294,7 +294,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.configuredAt = this.now();
     this.transport.maxPending = options.maxPending;
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
-    this.delivery.dropForFarBehind = options.noFastProducerStall;
+    this.delivery.noFastProducerStall = options.noFastProducerStall;
     this.authenticator = authenticatorFor(options);
     this.#applyAccounts();
     const before = this.facts;
@@ -365,7 +365,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async #openCluster(): Promise<void> {
     const { cluster } = this.options;
     if (cluster === undefined || cluster.port === 0) return;
-    const tls = cluster.tls && (await TlsEntrance.open(cluster.tls, this.#tlsSettings('cluster.tls')));
+    const tls = cluster.tls && (await ServerTls.open(cluster.tls, this.#tlsSettings('cluster.tls')));
     const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
     this.#cluster = await Cluster.open(this, tls, complain);
     this.facts = this.#describe();

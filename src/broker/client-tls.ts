@@ -5,13 +5,13 @@ import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { isPinned, peerOf } from '../tls/peer.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
-import { TlsEntrance } from './transport/server-tls.ts';
+import { ServerTls } from './transport/server-tls.ts';
 
 export class ClientTls {
   readonly #sessions: Sessions;
   readonly #logger: Logger;
   readonly #settings: TlsSourceOptions;
-  #entrance: TlsEntrance | undefined;
+  #current: ServerTls | undefined;
 
   constructor(sessions: Sessions, logger: Logger, settings: TlsSourceOptions) {
     this.#sessions = sessions;
@@ -20,18 +20,18 @@ export class ClientTls {
   }
 
   /** Undefined without TLS. */
-  get entrance(): TlsEntrance | undefined {
-    return this.#entrance;
+  get current(): ServerTls | undefined {
+    return this.#current;
   }
 
   /** Loads the material; throws a NatspkiError if it is unusable. @param block undefined for no TLS */
   async open(block: TlsBlock | undefined): Promise<void> {
-    this.#entrance = block && (await TlsEntrance.open(block, this.#settings));
+    this.#current = block && (await ServerTls.open(block, this.#settings));
   }
 
   /** Switches to another block; throws if its material is unusable, and keeps the block in force. */
   async reload(block: TlsBlock | undefined): Promise<void> {
-    const previous = this.#entrance;
+    const previous = this.#current;
     if (previous !== undefined && block !== undefined) {
       const adopt = await previous.prepare(block);
       await adopt();
@@ -43,7 +43,7 @@ export class ClientTls {
 
   /** Closes open connections whose pin a reload has removed. */
   closeUnpinned(): void {
-    const pins = this.#entrance?.block.pinnedCerts;
+    const pins = this.#current?.block.pinnedCerts;
     if (pins === undefined) return;
     const unpinned = this.#sessions.list().filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
     if (unpinned.length > 0) {
@@ -54,17 +54,17 @@ export class ClientTls {
 
   /** Calls `tell` when a rejected client may be told so: after a delay over TLS, immediately without. */
   refusing({ tls }: ClientSession, tell: () => void): void {
-    if (tls === undefined || this.#entrance === undefined) tell();
-    else this.#entrance.handshaker.delayRefusal(tls, tell);
+    if (tls === undefined || this.#current === undefined) tell();
+    else this.#current.handshaker.delayRefusal(tls, tell);
   }
 
   /** Records that a rejected client has disconnected. */
   refused({ tls }: ClientSession): void {
-    if (tls !== undefined) this.#entrance?.handshaker.refused(tls);
+    if (tls !== undefined) this.#current?.handshaker.refused(tls);
   }
 
   /** Aborts handshakes in progress; established connections stay open. */
   close(): void {
-    this.#entrance?.close();
+    this.#current?.close();
   }
 }

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Leaving, takeLeave } from '../../src/broker/clients/lame-duck.ts';
 import { Heartbeat } from '../../src/broker/transport/heartbeat.ts';
-import { LogLimit } from '../../src/broker/transport/log-limit.ts';
+import { LogRateLimit } from '../../src/broker/transport/log-rate-limit.ts';
 
 describe('Heartbeat', () => {
   beforeEach(() => {
@@ -45,7 +45,7 @@ describe('Heartbeat', () => {
   it('sends no PING to an active client, and keeps a client that answers', () => {
     const { heartbeat, seen } = start();
     vi.advanceTimersByTime(10_000);
-    heartbeat.answered();
+    heartbeat.pongReceived();
     for (let times = 0; times < 5; times++) {
       heartbeat.active();
       vi.advanceTimersByTime(10_000);
@@ -53,7 +53,7 @@ describe('Heartbeat', () => {
     expect(seen).toEqual(['ping']);
     for (let times = 0; times < 5; times++) {
       vi.advanceTimersByTime(10_000);
-      heartbeat.answered();
+      heartbeat.pongReceived();
     }
     expect(seen).toEqual(['ping', 'ping', 'ping', 'ping', 'ping', 'ping']);
   });
@@ -120,7 +120,7 @@ describe('takeLeave', () => {
 
 describe('LogLimit', () => {
   it('allows a line once a second, and limits the number of different lines', () => {
-    const limit = new LogLimit();
+    const limit = new LogRateLimit();
     expect([limit.allows('a', 5000), limit.allows('a', 5500), limit.allows('b', 5500)]).toEqual([
       true,
       false,

@@ -10,7 +10,7 @@ export interface DeliveryPolicy {
   /** Returns a number in [0, 1), to choose a member of a queue group. */
   readonly random: () => number;
   /** Drop messages for subscribers with a large backlog instead of stalling publishers (no_fast_producer_stall). */
-  readonly dropForFarBehind: boolean;
+  readonly noFastProducerStall: boolean;
 }
 
 /** Publishes a message in an account; false if no subscriber accepted it. */
@@ -175,9 +175,9 @@ export function deliverTo(
   if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
   // Slow subscribers stall only clients that publish. A route carries the messages of many clients: it does not wait,
   // and its messages are not dropped here (client.go, deliverMsg).
-  if (connection.isBehind && publisher.connection !== undefined) {
-    if (policy.dropForFarBehind && connection.isFarBehind) return false;
-    publisher.connection.waitFor(connection);
+  if (connection.stallsPublishers && publisher.connection !== undefined) {
+    if (policy.noFastProducerStall && connection.isFarBehind) return false;
+    publisher.connection.stallFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sid, receiver.headers)) return false;
   permit?.received(publication);

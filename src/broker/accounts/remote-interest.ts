@@ -141,7 +141,7 @@ function sendTo(
 ): boolean {
   const { connection, statistics, headers } = route;
   if (route.withholds(publication)) return false;
-  if (connection.isBehind) publisher.connection?.waitFor(connection);
+  if (connection.stallsPublishers) publisher.connection?.stallFor(connection);
   if (!connection.writeRouted(publication, account, queues, headers)) return false;
   statistics.outMsgs++;
   statistics.outBytes +=

@@ -97,7 +97,7 @@ export class Admission {
     this.#isPending = true;
     this.limitTime();
     parser.hold();
-    connection.hold();
+    connection.pauseReading();
     const result = await pending;
     this.#isPending = false;
     if (!connection.isOpen) return;
@@ -106,6 +106,6 @@ export class Admission {
       then(result);
       parser.resume();
     });
-    if (!this.#isPending) connection.proceed();
+    if (!this.#isPending) connection.resumeReading();
   }
 }

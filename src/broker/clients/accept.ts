@@ -5,13 +5,13 @@ import { violations } from '../../protocol/violations.ts';
 import { firstByte } from '../../tls/first-byte.ts';
 import type { Handshaker } from '../../tls/handshake.ts';
 import { HandshakeError } from '../../tls/handshake-error.ts';
-import type { TlsEntrance } from '../transport/server-tls.ts';
+import type { ServerTls } from '../transport/server-tls.ts';
 import type { ClientSession } from './client.ts';
 
 /** How the broker accepts new connections. */
 export interface Entrance {
   /** Undefined without TLS. */
-  readonly tls: TlsEntrance | undefined;
+  readonly tls: ServerTls | undefined;
   readonly allowNonTls: boolean;
   /** Whether max_connections is reached. */
   readonly isFull: boolean;

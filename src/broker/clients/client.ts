@@ -39,7 +39,7 @@ import type { Permit } from '../auth/session-permissions.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
-import type { LogLimit } from '../transport/log-limit.ts';
+import type { LogRateLimit } from '../transport/log-rate-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
 import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
@@ -56,7 +56,7 @@ export interface ClientEnvironment extends Judges {
   readonly transport: Transport;
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
-  readonly logLimit: LogLimit;
+  readonly logLimit: LogRateLimit;
   readonly now: () => Date;
   /** Called each time the client is accepted. */
   admitted(session: ClientSession): void;
@@ -174,7 +174,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Sends the first INFO immediately: a TLS handshake may follow it. */
   greet(): void {
-    this.connection.greet(this.#infoLine({ nonce: this.#admission.challenge() }));
+    this.connection.writeNow(this.#infoLine({ nonce: this.#admission.challenge() }));
   }
 
   /** Continues over TLS. @param isFirst whether the handshake preceded INFO */
@@ -233,7 +233,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  slow(text: string): void {
+  slowConsumer(text: string): void {
     this.log.info(text);
   }
 
@@ -329,7 +329,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   pong(): void {
     this.log.trace('<<- [PONG]');
-    this.#heartbeat.answered();
+    this.#heartbeat.pongReceived();
   }
 
   info(json: Buffer): void {
@@ -420,7 +420,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #enter(result: Identity | Refused): boolean {
     if ('refused' in result) {
       this.#parser.stop();
-      this.connection.hold();
+      this.connection.pauseReading();
       const { refused } = result;
       this.#environment.refusing(this, () => this.violation(violations.authorization, refused));
       return false;

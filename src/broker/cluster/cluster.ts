@@ -13,7 +13,7 @@ import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import { Listener } from '../transport/listener.ts';
-import type { TlsEntrance } from '../transport/server-tls.ts';
+import type { ServerTls } from '../transport/server-tls.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
 import { ClusterIdentity, type ClusterState } from './cluster-identity.ts';
 import { ClusterInterest, type InterestEnvironment } from './cluster-interest.ts';
@@ -52,7 +52,7 @@ export class Cluster
   /** Totals of routes that have ended. */
   readonly ended = new EndedConnections();
   readonly #broker: ClusterEnvironment;
-  readonly #tls: TlsEntrance | undefined;
+  readonly #tls: ServerTls | undefined;
   readonly #identity: ClusterIdentity;
   readonly #table: RouteTable;
   readonly #connector: RouteConnector;
@@ -64,7 +64,7 @@ export class Cluster
   #isLeaving = false;
   #isClosed = false;
 
-  private constructor(broker: ClusterEnvironment, tls: TlsEntrance | undefined) {
+  private constructor(broker: ClusterEnvironment, tls: ServerTls | undefined) {
     this.#broker = broker;
     this.#tls = tls;
     this.permissions = permissionsOf(this.options);
@@ -84,7 +84,7 @@ export class Cluster
   /** Starts listening; throws a NatspkiError if that fails. @param tls undefined without TLS */
   static async open(
     broker: ClusterEnvironment,
-    tls: TlsEntrance | undefined,
+    tls: ServerTls | undefined,
     onError: (error: Error) => void,
   ): Promise<Cluster> {
     const cluster = new Cluster(broker, tls);
@@ -141,7 +141,7 @@ export class Cluster
     return this.#port;
   }
 
-  get tls(): TlsEntrance | undefined {
+  get tls(): ServerTls | undefined {
     return this.#tls;
   }
 

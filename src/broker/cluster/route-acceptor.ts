@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { HandshakeError } from '../../tls/handshake-error.ts';
 import { connectTls } from '../../tls/outgoing.ts';
-import type { TlsEntrance } from '../transport/server-tls.ts';
+import type { ServerTls } from '../transport/server-tls.ts';
 import { type Destination, type RouteEnvironment, RouteSession } from './route.ts';
 
 /** Maximum number of pending routes; further connections are closed. */
@@ -12,7 +12,7 @@ const maxPending = 256;
 
 export interface EntranceEnvironment extends RouteEnvironment {
   /** Undefined without TLS. */
-  readonly tls: TlsEntrance | undefined;
+  readonly tls: ServerTls | undefined;
   readonly isClosed: boolean;
   /** Returns the id for a new connection. */
   nextId(): number;

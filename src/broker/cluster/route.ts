@@ -216,7 +216,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     clearTimeout(this.#introduction);
     this.#isKept = true;
     this.#heartbeat.connected(this.#environment.delivery.random);
-    this.#heartbeat.ask();
+    this.#heartbeat.ping();
   }
 
   /** Checks that the peer is alive, unless bytes have arrived recently. */
@@ -265,7 +265,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
   }
 
-  slow(text: string): void {
+  slowConsumer(text: string): void {
     this.log.info(text);
   }
 
@@ -382,7 +382,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   pong(): void {
     this.log.trace('<<- [PONG]');
-    this.#heartbeat.answered();
+    this.#heartbeat.pongReceived();
     if (this.#isKept) this.#environment.confirmed(this);
   }
 

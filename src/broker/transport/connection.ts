@@ -31,7 +31,7 @@ export interface Transport {
 export interface ConnectionOwner {
   receive(chunk: Buffer): void;
   /** The peer is a slow consumer; `closed` follows. @param text log line in nats-server's wording */
-  slow(text: string): void;
+  slowConsumer(text: string): void;
   /** Called once. Afterwards the connection delivers no bytes and drops whatever the owner writes. */
   closed(reason: CloseReason): void;
 }
@@ -83,13 +83,13 @@ export class Connection {
   #closeTimer: NodeJS.Timeout | undefined;
   #peerEnded = false;
   /** Publishers that this consumer stalls. */
-  readonly #heldUp = new Set<Connection>();
+  readonly #stalledPublishers = new Set<Connection>();
   /** Consumers that stall this publisher. */
-  readonly #awaited = new Set<Connection>();
+  readonly #stallingConsumers = new Set<Connection>();
   #stallTimer: NodeJS.Timeout | undefined;
-  #isHeld = false;
+  #isPaused = false;
   /** Whether a stall for this consumer has timed out since its last completed write. */
-  #stuck = false;
+  #stallTimedOut = false;
 
   constructor(socket: Socket, transport: Transport, owner: ConnectionOwner) {
     this.#socket = socket;
@@ -103,7 +103,7 @@ export class Connection {
   }
 
   /** Writes immediately, past the queue: for bytes that must precede a TLS handshake. */
-  greet(line: Buffer): void {
+  writeNow(line: Buffer): void {
     this.#socket.write(line);
   }
 
@@ -173,8 +173,8 @@ export class Connection {
   }
 
   /** Whether to stall publishers for this consumer. After a stall has timed out, only `isFarBehind` counts. */
-  get isBehind(): boolean {
-    return this.isFarBehind || (this.pending > behindBytes && !this.#stuck);
+  get stallsPublishers(): boolean {
+    return this.isFarBehind || (this.pending > behindBytes && !this.#stallTimedOut);
   }
 
   /** Whether pending output exceeds three quarters of its maximum (client.go, queueOutbound). */
@@ -183,26 +183,26 @@ export class Connection {
   }
 
   /** Stalls this publisher: stops reading until `consumer` has caught up, for at most `stallMs`. */
-  waitFor(consumer: Connection): void {
-    if (this.#awaited.has(consumer) || this.#state !== 'open') return;
+  stallFor(consumer: Connection): void {
+    if (this.#stallingConsumers.has(consumer) || this.#state !== 'open') return;
     this.stalls++;
-    this.#awaited.add(consumer);
-    consumer.#heldUp.add(this);
+    this.#stallingConsumers.add(consumer);
+    consumer.#stalledPublishers.add(this);
     if (this.#stallTimer !== undefined) return;
     this.#socket.pause();
-    this.#stallTimer = setTimeout(() => this.#stopWaiting(), stallMs);
+    this.#stallTimer = setTimeout(() => this.#endStalls(), stallMs);
   }
 
-  /** Stops reading until `proceed`. */
-  hold(): void {
-    this.#isHeld = true;
+  /** Stops reading until `resumeReading`. */
+  pauseReading(): void {
+    this.#isPaused = true;
     this.#socket.pause();
   }
 
-  /** Resumes reading after `hold`. */
-  proceed(): void {
-    this.#isHeld = false;
-    if (this.#awaited.size === 0) this.#resume();
+  /** Resumes reading after `pauseReading`. */
+  resumeReading(): void {
+    this.#isPaused = false;
+    if (this.#stallingConsumers.size === 0) this.#resume();
   }
 
   /** Writes the queued bytes, unless a write is in flight: its completion writes what was queued meanwhile. */
@@ -230,7 +230,7 @@ export class Connection {
     if (this.#state !== 'open') return undefined;
     const { maxPending } = this.#transport;
     if (this.pending + size > maxPending) {
-      this.#slow(`MaxPending of ${maxPending} Exceeded`, 'Slow Consumer (Pending Bytes)');
+      this.#closeSlowConsumer(`MaxPending of ${maxPending} Exceeded`, 'Slow Consumer (Pending Bytes)');
       return undefined;
     }
     const target = this.#queue.room(size);
@@ -259,9 +259,9 @@ export class Connection {
     if (this.#inFlight === undefined || this.#state === 'closed') return;
     this.#queue.give(this.#inFlight.buffer);
     this.#inFlight = undefined;
-    this.#stuck = false;
+    this.#stallTimedOut = false;
     this.#writeNext();
-    if (this.#heldUp.size > 0 && this.#hasCaughtUp()) this.#letGo();
+    if (this.#stalledPublishers.size > 0 && this.#hasCaughtUp()) this.#releasePublishers();
   };
 
   readonly #checkDeadline = (): void => {
@@ -275,20 +275,20 @@ export class Connection {
     }
     const deadline = formatDuration(writeDeadlineMs);
     const text = `WriteDeadline of ${deadline} exceeded with ${this.pending} bytes pending.`;
-    this.#slow(text, 'Slow Consumer (Write Deadline)');
+    this.#closeSlowConsumer(text, 'Slow Consumer (Write Deadline)');
   };
 
-  #slow(text: string, reason: CloseReason): void {
-    if (this.#state === 'open') this.#owner.slow(`Slow Consumer Detected: ${text}`);
+  #closeSlowConsumer(text: string, reason: CloseReason): void {
+    if (this.#state === 'open') this.#owner.slowConsumer(`Slow Consumer Detected: ${text}`);
     this.abort(reason);
   }
 
-  #stopWaiting(): void {
-    for (const consumer of this.#awaited) {
-      consumer.#heldUp.delete(this);
-      consumer.#stuck = true;
+  #endStalls(): void {
+    for (const consumer of this.#stallingConsumers) {
+      consumer.#stalledPublishers.delete(this);
+      consumer.#stallTimedOut = true;
     }
-    this.#awaited.clear();
+    this.#stallingConsumers.clear();
     this.#resume();
   }
 
@@ -296,18 +296,18 @@ export class Connection {
     return this.pending < Math.min(behindBytes, this.#transport.maxPending) / 2;
   }
 
-  #letGo(): void {
-    for (const publisher of this.#heldUp) {
-      publisher.#awaited.delete(this);
-      if (publisher.#awaited.size === 0) publisher.#resume();
+  #releasePublishers(): void {
+    for (const publisher of this.#stalledPublishers) {
+      publisher.#stallingConsumers.delete(this);
+      if (publisher.#stallingConsumers.size === 0) publisher.#resume();
     }
-    this.#heldUp.clear();
+    this.#stalledPublishers.clear();
   }
 
   #resume(): void {
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
-    if (this.#state === 'open' && !this.#isHeld) this.#socket.resume();
+    if (this.#state === 'open' && !this.#isPaused) this.#socket.resume();
   }
 
   #listen(): void {
@@ -332,9 +332,9 @@ export class Connection {
   #finish(reason: CloseReason, state: 'closing' | 'closed'): void {
     this.#state = state;
     clearTimeout(this.#stallTimer);
-    for (const consumer of this.#awaited) consumer.#heldUp.delete(this);
-    this.#awaited.clear();
-    this.#letGo();
+    for (const consumer of this.#stallingConsumers) consumer.#stalledPublishers.delete(this);
+    this.#stallingConsumers.clear();
+    this.#releasePublishers();
     this.#owner.closed(reason);
   }
 

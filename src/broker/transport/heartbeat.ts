@@ -14,27 +14,27 @@ export interface HeartbeatSettings {
 
 export class Heartbeat {
   readonly #settings: () => HeartbeatSettings;
-  readonly #ping: () => void;
-  readonly #stale: () => void;
+  readonly #sendPing: () => void;
+  readonly #onStale: () => void;
   #timer: NodeJS.Timeout | undefined;
   #probe: NodeJS.Timeout | undefined;
   #rttMs = 0;
   /** When the last PING was sent; before the first one, when the connection was made. */
-  #askedAt = performance.now();
+  #pingedAt = performance.now();
   #unanswered = 0;
-  #asked = false;
+  #hasPinged = false;
   /** Whether the peer was active since the last beat. */
   #wasActive = false;
 
   /**
    * @param settings read on each use, so that a reload takes effect
-   * @param ping sends a PING
-   * @param stale called once, when too many PINGs are unanswered
+   * @param sendPing sends a PING
+   * @param onStale called once, when too many PINGs are unanswered
    */
-  constructor(settings: () => HeartbeatSettings, ping: () => void, stale: () => void) {
+  constructor(settings: () => HeartbeatSettings, sendPing: () => void, onStale: () => void) {
     this.#settings = settings;
-    this.#ping = ping;
-    this.#stale = stale;
+    this.#sendPing = sendPing;
+    this.#onStale = onStale;
   }
 
   /**
@@ -51,7 +51,7 @@ export class Heartbeat {
 
   /** The client has sent CONNECT. @param random in [0, 1); spreads the PINGs of clients that connect together */
   connected(random: () => number): void {
-    this.#rttMs = performance.now() - this.#askedAt;
+    this.#rttMs = performance.now() - this.#pingedAt;
     const delay = Math.min(this.#settings().pingIntervalMs, firstMs);
     this.#schedule(delay * (1 + random() / 5));
   }
@@ -61,26 +61,26 @@ export class Heartbeat {
     this.#wasActive = true;
   }
 
-  answered(): void {
-    if (this.#unanswered > 0) this.#rttMs = performance.now() - this.#askedAt;
+  pongReceived(): void {
+    if (this.#unanswered > 0) this.#rttMs = performance.now() - this.#pingedAt;
     this.#unanswered = 0;
     clearTimeout(this.#probe);
     this.#probe = undefined;
   }
 
   /** Sends a PING immediately, whatever the settings say. */
-  ask(): void {
-    this.#asked = true;
+  ping(): void {
+    this.#hasPinged = true;
     this.#unanswered++;
-    this.#askedAt = performance.now();
-    this.#ping();
+    this.#pingedAt = performance.now();
+    this.#sendPing();
   }
 
   /** Sends a PING immediately and reports the connection stale unless a PONG arrives within `milliseconds`. */
   probe(milliseconds: number): void {
     if (this.#probe !== undefined) return;
-    this.#probe = setTimeout(this.#stale, milliseconds);
-    this.ask();
+    this.#probe = setTimeout(this.#onStale, milliseconds);
+    this.ping();
   }
 
   stop(): void {
@@ -96,12 +96,12 @@ export class Heartbeat {
   readonly #beat = (): void => {
     const { pingIntervalMs, pingMax } = this.#settings();
     // Ping even an active peer once, to measure the round-trip time.
-    if (!this.#asked || !this.#wasActive) {
+    if (!this.#hasPinged || !this.#wasActive) {
       if (this.#unanswered + 1 > pingMax) {
-        this.#stale();
+        this.#onStale();
         return;
       }
-      this.ask();
+      this.ping();
     }
     this.#wasActive = false;
     this.#schedule(pingIntervalMs);

@@ -2,14 +2,14 @@
 // write: an idle connection holds no buffer, and a busy one writes large chunks.
 
 /**
- * Sizes of pooled buffers in bytes. A busy connection moves up to `largest`; the sizes above it are for single
+ * Sizes of pooled buffers in bytes. A busy connection moves up to `maxUsualSize`; the sizes above it are for single
  * messages, up to the default max_payload.
  */
 const sizes = [2048, 16_384, 65_536, 262_144, 1_114_112];
-const largest = 65_536;
+const maxUsualSize = 65_536;
 
 /** Maximum bytes of free buffers that a pool retains per size. */
-const kept = 8 * 1024 * 1024;
+const maxFreeBytes = 8 * 1024 * 1024;
 
 /** The pool of output buffers of all connections of a broker. */
 export class BufferPool {
@@ -25,11 +25,11 @@ export class BufferPool {
   /** Takes a buffer back; the caller must not use it afterwards. */
   give(buffer: Buffer): void {
     const free = this.#free[sizes.indexOf(buffer.length)];
-    if (free !== undefined && free.length * buffer.length < kept) free.push(buffer);
+    if (free !== undefined && free.length * buffer.length < maxFreeBytes) free.push(buffer);
   }
 }
 
-const none: Buffer = Buffer.alloc(0);
+const emptyBuffer: Buffer = Buffer.alloc(0);
 
 /** The bytes that one connection has yet to write. */
 export class OutputQueue {
@@ -38,7 +38,7 @@ export class OutputQueue {
   /** Offset of the next byte in the current buffer. */
   at = 0;
   readonly #pool: BufferPool;
-  #current = none;
+  #current = emptyBuffer;
   /** Full buffers before the current one, and the number of bytes used in each. */
   #full: { buffer: Buffer; length: number }[] = [];
   /** Size in bytes to request from the pool next. */
@@ -76,8 +76,8 @@ export class OutputQueue {
     const taken = { buffer: this.#current, length: this.at };
     this.pending -= this.at;
     // Shrink gradually: one small flush among large ones is no trend.
-    this.#wanted = Math.min(largest, Math.max(this.at, this.#wanted / 2));
-    this.#current = none;
+    this.#wanted = Math.min(maxUsualSize, Math.max(this.at, this.#wanted / 2));
+    this.#current = emptyBuffer;
     this.at = 0;
     return taken;
   }
@@ -94,7 +94,7 @@ export class OutputQueue {
   #next(size: number): void {
     if (this.at > 0) {
       this.#full.push({ buffer: this.#current, length: this.at });
-      this.#wanted = Math.min(largest, this.#current.length + 1);
+      this.#wanted = Math.min(maxUsualSize, this.#current.length + 1);
     } else if (this.#current.length > 0) {
       this.#pool.give(this.#current);
     }

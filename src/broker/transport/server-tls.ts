@@ -6,7 +6,7 @@ import { TlsContextSource, type TlsSourceOptions, type TlsSourceStatus } from '.
 import { Handshaker } from '../../tls/handshake.ts';
 import type { TlsMaterial } from '../../tls/material.ts';
 
-export class TlsEntrance {
+export class ServerTls {
   readonly handshaker: Handshaker;
   readonly source: TlsContextSource;
   #monitoring: Handshaker | undefined;
@@ -17,8 +17,8 @@ export class TlsEntrance {
   }
 
   /** Loads the material; throws a NatspkiError if it is unusable. */
-  static async open(block: TlsBlock, options: TlsSourceOptions): Promise<TlsEntrance> {
-    return new TlsEntrance(await TlsContextSource.open(block, options));
+  static async open(block: TlsBlock, options: TlsSourceOptions): Promise<ServerTls> {
+    return new ServerTls(await TlsContextSource.open(block, options));
   }
 
   get block(): TlsBlock {
@@ -34,7 +34,7 @@ export class TlsEntrance {
   }
 
   /** The handshaker of monitoring, which requests no client certificate. */
-  get monitoring(): Handshaker {
+  get monitoringHandshaker(): Handshaker {
     this.#monitoring ??= new Handshaker(this.source, { requestCertificate: false });
     return this.#monitoring;
   }

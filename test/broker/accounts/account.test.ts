@@ -5,7 +5,7 @@ import { InternalPublisher } from '../../../src/broker/accounts/internal-publish
 import type { Publication } from '../../../src/protocol/operations.ts';
 
 const bytes = (text: string) => Buffer.from(text);
-const policy = { random: () => 0, dropForFarBehind: false };
+const policy = { random: () => 0, noFastProducerStall: false };
 
 function textOf({ buffer, payloadStart, payloadEnd }: Publication): string {
   return buffer.toString('utf8', payloadStart, payloadEnd);

@@ -23,7 +23,7 @@ class Route implements RouteTarget {
   takes = true;
   readonly withholds = () => false;
   readonly connection = {
-    isBehind: false,
+    stallsPublishers: false,
     writeRouted: (
       publication: Publication,
       account: Buffer,
@@ -55,7 +55,7 @@ class Client {
 
   constructor() {
     const connection = {
-      isBehind: false,
+      stallsPublishers: false,
       writeMessage: (publication: Publication, sid: string, headers: boolean): boolean => {
         const target = Buffer.alloc(1000);
         const end = writer.writeMessage(target, 0, publication, sid, headers);
@@ -95,12 +95,12 @@ function publishHere(
     ...(reply === undefined ? {} : { reply: bytes(reply) }),
     ...(headers === undefined ? {} : { headers: bytes(headers) }),
   });
-  return publish(publication, account, publisher, { random: () => random, dropForFarBehind: false });
+  return publish(publication, account, publisher, { random: () => random, noFastProducerStall: false });
 }
 
 function receiveRouted(account: Account, subject: string, queues: readonly string[]): void {
   const publication = { ...compose(bytes(subject), { payload: bytes('hi') }), account: account.name, queues };
-  publishRouted(publication, account, publisher, { random: () => 0, dropForFarBehind: false });
+  publishRouted(publication, account, publisher, { random: () => 0, noFastProducerStall: false });
 }
 
 describe('a message of a client in a cluster', () => {

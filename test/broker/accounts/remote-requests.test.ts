@@ -8,7 +8,7 @@ import { LatencyMeter } from '../../../src/broker/accounts/service-latency.ts';
 import type { Publisher } from '../../../src/broker/accounts/subscription.ts';
 import { compose } from '../../../src/protocol/publication.ts';
 
-const policy = { random: () => 0, dropForFarBehind: false };
+const policy = { random: () => 0, noFastProducerStall: false };
 const responder: Publisher = {
   requester: {
     account: 'A',

@@ -62,7 +62,7 @@ async function pair(settings: Partial<Transport> = {}, own = transport(settings)
       received += chunk.toString('latin1');
       client.emit('test:received');
     },
-    slow: (text) => told.push(text),
+    slowConsumer: (text) => told.push(text),
     closed: (reason) => {
       told.push(reason);
       markClosed(reason);
@@ -202,7 +202,7 @@ describe('a publisher whose consumer is behind', () => {
     const consumer = await pair({}, own);
     consumer.client.pause();
     for (let n = 0; n < 200; n++) consumer.connection.write(Buffer.alloc(100_000));
-    await until(() => consumer.connection.isBehind);
+    await until(() => consumer.connection.stallsPublishers);
     return { publisher, consumer };
   }
 
@@ -210,7 +210,7 @@ describe('a publisher whose consumer is behind', () => {
     const { publisher, consumer } = await behind();
     // Fake timers keep the stall from timing out first on a slow machine.
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    publisher.connection.waitFor(consumer.connection);
+    publisher.connection.stallFor(consumer.connection);
     publisher.client.write('PUB');
     for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
     expect(publisher.received()).toBe('');
@@ -222,19 +222,19 @@ describe('a publisher whose consumer is behind', () => {
   it('is read again after the stall timeout when that consumer never reads', async () => {
     const { publisher, consumer } = await behind();
     const began = performance.now();
-    publisher.connection.waitFor(consumer.connection);
+    publisher.connection.stallFor(consumer.connection);
     publisher.client.write('PUB');
     await until(() => publisher.received() === 'PUB');
     expect(performance.now() - began).toBeLessThan(1000);
     // After a timeout the consumer stalls no publisher until it reads again.
-    expect(consumer.connection.isBehind).toBe(false);
+    expect(consumer.connection.stallsPublishers).toBe(false);
     consumer.client.resume();
     await until(() => consumer.connection.pending === 0);
   });
 
   it('is read again when that consumer disconnects', async () => {
     const { publisher, consumer } = await behind();
-    publisher.connection.waitFor(consumer.connection);
+    publisher.connection.stallFor(consumer.connection);
     consumer.connection.abort('Write Error');
     publisher.client.write('PUB');
     await until(() => publisher.received() === 'PUB');
@@ -247,8 +247,8 @@ describe('a publisher whose consumer is behind', () => {
     for (let n = 0; n < 240; n++) consumer.connection.write(Buffer.alloc(100_000));
     const publisher = await pair({}, own);
     for (let n = 0; n < 2; n++) {
-      expect(consumer.connection.isBehind).toBe(true);
-      publisher.connection.waitFor(consumer.connection);
+      expect(consumer.connection.stallsPublishers).toBe(true);
+      publisher.connection.stallFor(consumer.connection);
       publisher.client.write('P');
       await until(() => publisher.received().length === n + 1);
     }

@@ -1,7 +1,7 @@
 // The metrics of /metrics as a table: name, help text and source of the value. It knows nothing of the output format.
 // Names and units follow the Prometheus conventions; label values come from sets that no client can enlarge.
 import type { CertificateFacts } from '../../../tls/material.ts';
-import type { TlsEntrance } from '../../transport/server-tls.ts';
+import type { ServerTls } from '../../transport/server-tls.ts';
 import type { Traffic } from '../../transport/statistics.ts';
 import type { Monitored } from './monitored-broker.ts';
 import { tlsBlocks } from './tlsz.ts';
@@ -170,8 +170,8 @@ const certificates: readonly Metric[] = [
     type: 'counter',
     labels: ['block', 'listener', 'result'],
     read: ({ broker }) =>
-      tlsBlocks(broker).flatMap(({ name: block, listener: own, entrance }) =>
-        entrance
+      tlsBlocks(broker).flatMap(({ name: block, listener: own, serverTls }) =>
+        serverTls
           .outcomes(own)
           .flatMap(([listener, outcomes]) =>
             Object.entries(outcomes).map(([result, count]): Sample => [{ block, listener, result }, count]),
@@ -269,15 +269,15 @@ export const metricTable: readonly Metric[] = [
   ...processBasics,
 ];
 
-function perBlock(broker: Monitored, read: (entrance: TlsEntrance) => number | undefined): Sample[] {
-  return tlsBlocks(broker).flatMap(({ name: block, entrance }): Sample[] => {
-    const value = read(entrance);
+function perBlock(broker: Monitored, read: (serverTls: ServerTls) => number | undefined): Sample[] {
+  return tlsBlocks(broker).flatMap(({ name: block, serverTls }): Sample[] => {
+    const value = read(serverTls);
     return value === undefined ? [] : [[{ block }, value]];
   });
 }
 
 function certificateTimes(broker: Monitored, timeOf: (certificate: CertificateFacts) => Date): Sample[] {
-  return tlsBlocks(broker).flatMap(({ name: block, entrance: { material } }) => {
+  return tlsBlocks(broker).flatMap(({ name: block, serverTls: { material } }) => {
     const sample = (role: string, certificate: CertificateFacts): Sample => {
       const { certFile: file, subject, serial, pin } = certificate;
       return [{ block, role, file, subject, serial, pin }, seconds(timeOf(certificate))];

@@ -6,7 +6,7 @@ import type { ServerFacts } from '../../clients/info.ts';
 import type { Sessions } from '../../clients/sessions.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
 import type { BrokerOptions } from '../../options/options.ts';
-import type { TlsEntrance } from '../../transport/server-tls.ts';
+import type { ServerTls } from '../../transport/server-tls.ts';
 
 export interface Monitored {
   readonly options: BrokerOptions;
@@ -16,7 +16,7 @@ export interface Monitored {
   /** The name of the system account; undefined without. */
   readonly systemAccount: string | undefined;
   /** Undefined without TLS. */
-  readonly tls: TlsEntrance | undefined;
+  readonly tls: ServerTls | undefined;
   /** Undefined for a standalone server. */
   readonly cluster: Cluster | undefined;
   /** Whether clients can connect. */

@@ -2,7 +2,7 @@
 
 import { goTime } from '../../../go-time.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
-import type { TlsEntrance } from '../../transport/server-tls.ts';
+import type { ServerTls } from '../../transport/server-tls.ts';
 import type { Monitored } from './monitored-broker.ts';
 
 const dayMs = 86_400_000;
@@ -18,25 +18,25 @@ export function tlsz(broker: Monitored) {
 }
 
 /** A tls block in use. */
-export interface NamedEntrance {
+export interface NamedTls {
   /** As in the log: `tls`, `cluster.tls`. */
   readonly name: string;
   /** What connects there. */
   readonly listener: 'client' | 'route';
-  readonly entrance: TlsEntrance;
+  readonly serverTls: ServerTls;
 }
 
 /** Lists the tls blocks in use. */
-export function tlsBlocks({ tls, cluster }: Monitored): NamedEntrance[] {
-  return [
-    ...(tls === undefined ? [] : [{ name: 'tls', listener: 'client', entrance: tls } as const]),
-    ...(cluster?.tls === undefined
-      ? []
-      : [{ name: 'cluster.tls', listener: 'route', entrance: cluster.tls } as const]),
-  ];
+export function tlsBlocks({ tls, cluster }: Monitored): NamedTls[] {
+  const blocks: NamedTls[] = [];
+  if (tls !== undefined) blocks.push({ name: 'tls', listener: 'client', serverTls: tls });
+  if (cluster?.tls !== undefined) {
+    blocks.push({ name: 'cluster.tls', listener: 'route', serverTls: cluster.tls });
+  }
+  return blocks;
 }
 
-function describe({ name, entrance: { block, material, status } }: NamedEntrance, now: Date) {
+function describe({ name, serverTls: { block, material, status } }: NamedTls, now: Date) {
   const { lastSwap, lastRefusal } = status;
   return {
     name,

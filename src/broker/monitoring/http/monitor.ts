@@ -159,7 +159,7 @@ export class Monitor {
       this.#server.emit('connection', socket);
       return;
     }
-    const handshaker = this.#broker.tls?.monitoring;
+    const handshaker = this.#broker.tls?.monitoringHandshaker;
     // A reload has removed the tls block.
     if (handshaker === undefined) {
       socket.destroy();

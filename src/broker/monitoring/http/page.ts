@@ -118,7 +118,7 @@ export function pageDocument(query: Query, broker: Monitored) {
 /** Counts handshakes by listener and result, most frequent first; omits results that did not occur. */
 function handshakes(broker: Monitored) {
   return tlsBlocks(broker)
-    .flatMap(({ listener: own, entrance }) => entrance.outcomes(own))
+    .flatMap(({ listener: own, serverTls }) => serverTls.outcomes(own))
     .flatMap(([listener, outcomes]) =>
       Object.entries(outcomes).map(([result, count]) => ({ listener, result, count })),
     )

@@ -6,7 +6,7 @@ const intervalMs = 1000;
 /** Maximum number of different lines logged per interval; the rest is dropped. */
 const capacity = 1000;
 
-export class LogLimit {
+export class LogRateLimit {
   readonly #logged = new Set<string>();
   #since = 0;
 
