@@ -14,10 +14,10 @@ import type { DeliveryPolicy } from './accounts/delivery.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { PasswordHashes } from './auth/password-hashes.ts';
 import { ClientTls } from './client-tls.ts';
-import { welcome } from './clients/accept.ts';
+import { acceptClient } from './clients/accept.ts';
 import { type ClientEnvironment, ClientSession } from './clients/client.ts';
 import { newServerId, type ServerFacts } from './clients/info.ts';
-import { takeLeave } from './clients/lame-duck.ts';
+import { disconnectGradually } from './clients/lame-duck.ts';
 import { Sessions } from './clients/sessions.ts';
 import { Cluster, type ClusterEnvironment } from './cluster/cluster.ts';
 import type { Monitored } from './monitoring/endpoints/monitored-broker.ts';
@@ -28,7 +28,7 @@ import { planConfigurationChange } from './options/configuration-change.ts';
 import { formatHostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
-import { sayHello, sayHowClientsCome } from './startup-log.ts';
+import { logClientTls, logServer } from './startup-log.ts';
 import { Flusher, type Transport } from './transport/connection.ts';
 import { Listener } from './transport/listener.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
@@ -82,7 +82,7 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
   try {
     await broker.start();
   } catch (error) {
-    await broker.abandon();
+    await broker.abandonStart();
     throw error;
   }
   return broker;
@@ -95,7 +95,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   readonly accounts: Accounts;
   readonly sessions = new Sessions();
   readonly passwordHashes = new PasswordHashes((error) =>
-    this.#complain(`cannot check passwords against their hashes: ${error.message}`),
+    this.#logError(`cannot check passwords against their hashes: ${error.message}`),
   );
   readonly now: () => Date;
   readonly startedAt: Date;
@@ -110,14 +110,14 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   readonly #watcher: FileWatcher;
   readonly #tls: ClientTls;
   readonly #imports: AccountImports;
-  readonly #leaving = new AbortController();
+  readonly #shutdown = new AbortController();
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
   #cluster: Cluster | undefined;
   #system: SystemAccount | undefined;
   #port = 0;
   #closing: Promise<void> | undefined;
-  #isLeaving = false;
+  #isLameDuck = false;
   /** Serializes reloads. */
   #reloading: Promise<void> = Promise.resolve();
   #markEnded: () => void = () => {};
@@ -195,12 +195,12 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   get isReady(): boolean {
-    return this.#listener !== undefined && !this.#isLeaving;
+    return this.#listener !== undefined && !this.#isLameDuck;
   }
 
   async start(): Promise<void> {
     const { options, logger } = this;
-    sayHello(options, this.facts, logger);
+    logServer(options, this.facts, logger);
     await this.#tls.open(options.tls);
     // Before a client can send a request.
     this.#imports.listen();
@@ -209,20 +209,20 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.#listener = await Listener.open(
       options,
       (socket) => this.#accept(socket),
-      (error) => this.#complain(`Temporary Client Accept Error (${error.message})`),
+      (error) => this.#logError(`Temporary Client Accept Error (${error.message})`),
     );
     this.#port = this.#listener.port;
     this.facts = this.#describe();
     const where = formatHostPort({ host: options.host, port: this.#port });
     logger.info(`Listening for client connections on ${where}`);
-    sayHowClientsCome(options, logger);
+    logClientTls(options, logger);
     await this.#openCluster();
     logger.info('Server is ready');
   }
 
   /** Closes what a failed start has opened. */
-  async abandon(): Promise<void> {
-    await this.#shut();
+  async abandonStart(): Promise<void> {
+    await this.#release();
     this.#markEnded();
   }
 
@@ -233,8 +233,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   async lameDuck(): Promise<void> {
-    if (this.#isLeaving || this.#closing !== undefined) return this.ended;
-    this.#isLeaving = true;
+    if (this.#isLameDuck || this.#closing !== undefined) return this.ended;
+    this.#isLameDuck = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
     this.#system?.lameDuck();
@@ -243,7 +243,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const clients = this.sessions.list();
     if (clients.length > 0) {
       const announce = () => this.logger.info('Closing existing clients');
-      await takeLeave(clients, this.options, this.delivery.random, announce, this.#leaving.signal);
+      await disconnectGradually(clients, this.options, this.delivery.random, announce, this.#shutdown.signal);
     }
     return this.close();
   }
@@ -268,22 +268,22 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     return this.options.systemAccount;
   }
 
-  admitted(session: ClientSession): void {
+  clientAccepted(session: ClientSession): void {
     this.#system?.connected(session);
   }
 
-  forget(session: ClientSession, reason: CloseReason): void {
+  clientEnded(session: ClientSession, reason: CloseReason): void {
     this.sessions.end(session, reason, this.now().getTime());
-    if (reason === 'Authentication Failure') this.#tls.refused(session);
+    if (reason === 'Authentication Failure') this.#tls.rejected(session);
     this.#system?.ended(session, reason);
   }
 
-  refusing(session: ClientSession, tell: () => void): void {
-    this.#tls.refusing(session, tell);
+  delayRejection(session: ClientSession, reject: () => void): void {
+    this.#tls.delayRejection(session, reject);
   }
 
   async #reload(): Promise<void> {
-    if (this.#deps.reread === undefined || this.#isLeaving || this.#closing !== undefined) return;
+    if (this.#deps.reread === undefined || this.#isLameDuck || this.#closing !== undefined) return;
     const { options, changed, kept } = planConfigurationChange(this.options, this.#deps.reread());
     const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
     await this.#tls.reload(options.tls);
@@ -317,18 +317,18 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   async #close(): Promise<void> {
-    this.#leaving.abort();
-    // First the clients: other servers forget this one as soon as it tells that it shuts down (server.go, Shutdown).
+    this.#shutdown.abort();
+    // First the clients: other servers forget this one as soon as it reports its shutdown (server.go, Shutdown).
     for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
     this.#system?.close();
     this.logger.info('Initiating Shutdown...');
-    await this.#shut();
+    await this.#release();
     this.logger.info('Server Exiting..');
     this.#markEnded();
   }
 
   /** Closes the listeners, the file watcher and the workers. */
-  async #shut(): Promise<void> {
+  async #release(): Promise<void> {
     this.#tls.close();
     this.#imports.close();
     await Promise.all([
@@ -344,9 +344,9 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const session = new ClientSession(this.nextId(), socket, this);
     const { maxConnections, allowNonTls } = this.options;
     const isFull = this.sessions.size >= maxConnections;
-    if (isFull) this.#complain(`maximum connections exceeded: ${maxConnections}`);
+    if (isFull) this.#logError(`maximum connections exceeded: ${maxConnections}`);
     this.sessions.add(session);
-    welcome(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
+    acceptClient(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
       session.log.error(`cannot accept the connection: ${error instanceof Error ? error.stack : error}`);
       session.connection.abort('Client Closed');
     });
@@ -358,7 +358,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   }
 
   /** Logs an error at a limited rate. */
-  #complain(text: string): void {
+  #logError(text: string): void {
     if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
   }
 
@@ -366,8 +366,8 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     const { cluster } = this.options;
     if (cluster === undefined || cluster.port === 0) return;
     const tls = cluster.tls && (await ServerTls.open(cluster.tls, this.#tlsSettings('cluster.tls')));
-    const complain = (error: Error) => this.#complain(`Temporary Route Accept Error (${error.message})`);
-    this.#cluster = await Cluster.open(this, tls, complain);
+    const onError = (error: Error) => this.#logError(`Temporary Route Accept Error (${error.message})`);
+    this.#cluster = await Cluster.open(this, tls, onError);
     this.facts = this.#describe();
     this.#cluster.start();
   }
@@ -375,14 +375,14 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
   async #openMonitor(): Promise<void> {
     const { monitor } = this.options;
     if (monitor === undefined) return;
-    const complain = (error: Error) => this.#complain(`Temporary Monitor Accept Error (${error.message})`);
-    this.#monitor = await Monitor.open(monitor, this, complain);
+    const onError = (error: Error) => this.#logError(`Temporary Monitor Accept Error (${error.message})`);
+    this.#monitor = await Monitor.open(monitor, this, onError);
     this.logger.info(`Starting ${monitor.secure ? 'https' : 'http'} monitor on ${this.#monitor.address}`);
   }
 
   #sendInfo(): void {
     for (const session of this.sessions.list()) {
-      if (session.takesInfo) session.sendInfo({});
+      if (session.acceptsInfo) session.sendInfo({});
     }
   }
 

@@ -52,14 +52,14 @@ export class ClientTls {
     for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
   }
 
-  /** Calls `tell` when a rejected client may be told so: after a delay over TLS, immediately without. */
-  refusing({ tls }: ClientSession, tell: () => void): void {
-    if (tls === undefined || this.#current === undefined) tell();
-    else this.#current.handshaker.delayRefusal(tls, tell);
+  /** Calls `reject` when the rejection may be sent to the client: after a delay over TLS, immediately without. */
+  delayRejection({ tls }: ClientSession, reject: () => void): void {
+    if (tls === undefined || this.#current === undefined) reject();
+    else this.#current.handshaker.delayRefusal(tls, reject);
   }
 
   /** Records that a rejected client has disconnected. */
-  refused({ tls }: ClientSession): void {
+  rejected({ tls }: ClientSession): void {
     if (tls !== undefined) this.#current?.handshaker.refused(tls);
   }
 

@@ -26,7 +26,7 @@ export class ProcessLog {
   }
 
   /** Applies reloaded options. If the new file cannot be opened, logs the error and keeps the current log. */
-  follow(options: LogOptions): void {
+  apply(options: LogOptions): void {
     try {
       this.#use(options);
     } catch (error) {

@@ -57,7 +57,7 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
         return configuration.options;
       },
       onReload: (next) => {
-        log.follow(next.log);
+        log.apply(next.log);
         warn();
       },
     });
@@ -87,15 +87,15 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
  */
 function handleSignals(started: Promise<Broker>, reloader: Reloader, log: ProcessLog): () => void {
   const { logger } = log;
-  let leaving = false;
+  let isLameDuck = false;
   const reactions: Partial<Record<NodeJS.Signals, (broker: Broker) => Promise<void> | void>> = {
     SIGINT: (broker) => broker.close(),
     // A service manager's stop must not cut lame duck mode short.
-    SIGTERM: (broker) => (leaving ? undefined : broker.close()),
+    SIGTERM: (broker) => (isLameDuck ? undefined : broker.close()),
     SIGHUP: () => reloader.reload(),
     SIGUSR1: () => log.reopen(),
     SIGUSR2: (broker) => {
-      leaving = true;
+      isLameDuck = true;
       return broker.lameDuck();
     },
   };

@@ -6,7 +6,7 @@ import type { Cluster } from './cluster/cluster.ts';
 import type { BrokerOptions } from './options/options.ts';
 
 /** Run-time state that the options do not contain. */
-export interface Circumstances {
+export interface ServerState {
   readonly id: string;
   readonly version: string;
   /** The port of the client listener; 0 before it listens. */
@@ -16,11 +16,11 @@ export interface Circumstances {
   readonly cluster: Cluster | undefined;
 }
 
-export function describeServer(options: BrokerOptions, circumstances: Circumstances): ServerFacts {
-  const { id, version, authenticator, cluster } = circumstances;
+export function describeServer(options: BrokerOptions, state: ServerState): ServerFacts {
+  const { id, version, authenticator, cluster } = state;
   const { tls, allowNonTls, clientAdvertise } = options;
   const host = clientAdvertise?.host ?? options.host;
-  const port = clientAdvertise?.port || circumstances.port || options.port;
+  const port = clientAdvertise?.port || state.port || options.port;
   const clientUrls = clientUrlsOf({ host, port });
   return {
     id,

@@ -5,7 +5,7 @@ import type { BrokerOptions } from './options/options.ts';
 import { isBcrypt } from './options/password.ts';
 
 /** Logs the identity of the broker and warns about unwise options. */
-export function sayHello(options: BrokerOptions, facts: ServerFacts, logger: Logger): void {
+export function logServer(options: BrokerOptions, facts: ServerFacts, logger: Logger): void {
   logger.info('Starting natspki, a NATS broker (not nats-server)');
   logger.info(`  Version:  ${facts.version}`);
   logger.info(`  Node:     ${process.versions.node}`);
@@ -22,7 +22,7 @@ export function sayHello(options: BrokerOptions, facts: ServerFacts, logger: Log
 }
 
 /** Logs whether clients connect over TLS. */
-export function sayHowClientsCome({ tls, allowNonTls }: BrokerOptions, logger: Logger): void {
+export function logClientTls({ tls, allowNonTls }: BrokerOptions, logger: Logger): void {
   if (tls === undefined) return;
   const only = tls.handshakeFirst !== undefined && tls.handshakeFirst.fallbackMs === undefined;
   const how = allowNonTls && !only ? 'available' : 'required';

@@ -1,6 +1,6 @@
 // Behaviour that depends on time: PINGs to idle clients, lame duck mode and the rate limit of log lines.
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Leaving, takeLeave } from '../../src/broker/clients/lame-duck.ts';
+import { disconnectGradually, type LameDuckClient } from '../../src/broker/clients/lame-duck.ts';
 import { Heartbeat } from '../../src/broker/transport/heartbeat.ts';
 import { LogRateLimit } from '../../src/broker/transport/log-rate-limit.ts';
 
@@ -72,8 +72,8 @@ describe('takeLeave', () => {
     const informed: number[] = [];
     const all = Array.from(
       { length: count },
-      (_, id): Leaving => ({
-        takesInfo: id % 2 === 0,
+      (_, id): LameDuckClient => ({
+        acceptsInfo: id % 2 === 0,
         sendInfo: () => informed.push(id),
         connection: { close: () => closed.push(id) },
       }),
@@ -89,7 +89,7 @@ describe('takeLeave', () => {
     const announced = () => {
       grace = performance.now() - began;
     };
-    await takeLeave(all, settings, Math.random, announced, new AbortController().signal);
+    await disconnectGradually(all, settings, Math.random, announced, new AbortController().signal);
     expect(informed).toEqual([0, 2, 4, 6, 8]);
     expect(closed.toSorted((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(grace).toBeGreaterThanOrEqual(95);
@@ -102,7 +102,7 @@ describe('takeLeave', () => {
     const { all, closed } = clients(5000);
     const began = performance.now();
     const settings = { lameDuckDurationMs: 200, lameDuckGraceMs: 1 };
-    await takeLeave(all, settings, Math.random, () => {}, new AbortController().signal);
+    await disconnectGradually(all, settings, Math.random, () => {}, new AbortController().signal);
     expect(closed.length).toBe(5000);
     expect(performance.now() - began).toBeLessThan(2000);
   });
@@ -111,7 +111,7 @@ describe('takeLeave', () => {
     const { all, closed } = clients(10);
     const abort = new AbortController();
     const settings = { lameDuckDurationMs: 60_000, lameDuckGraceMs: 30_000 };
-    const leave = takeLeave(all, settings, Math.random, () => {}, abort.signal);
+    const leave = disconnectGradually(all, settings, Math.random, () => {}, abort.signal);
     abort.abort();
     await leave;
     expect(closed).toEqual([]);

@@ -171,8 +171,8 @@ export function deliverTo(
   const { receiver } = subscription;
   if (receiver === undefined) return handle(subscription, publication, publisher);
   if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
-  const { connection, permit } = receiver;
-  if (permit !== undefined && !permit.mayReceive(publication, subscription)) return false;
+  const { connection, permissions } = receiver;
+  if (permissions !== undefined && !permissions.mayReceive(publication, subscription)) return false;
   // Slow subscribers stall only clients that publish. A route carries the messages of many clients: it does not wait,
   // and its messages are not dropped here (client.go, deliverMsg).
   if (connection.stallsPublishers && publisher.connection !== undefined) {
@@ -180,11 +180,11 @@ export function deliverTo(
     publisher.connection.stallFor(connection);
   }
   if (!connection.writeMessage(publication, subscription.sid, receiver.headers)) return false;
-  permit?.received(publication);
+  permissions?.received(publication);
   count(receiver, publication, publisher);
   receiver.traceDelivery?.(publication, subscription);
   subscription.delivered++;
-  if (subscription.delivered === subscription.max) receiver.drop(subscription);
+  if (subscription.delivered === subscription.max) receiver.removeSubscription(subscription);
   return true;
 }
 

@@ -2,7 +2,7 @@
 // receivers.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Match, Sublist } from '../../subjects/sublist.ts';
-import type { Permit } from '../auth/session-permissions.ts';
+import type { SessionPermissions } from '../auth/session-permissions.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
@@ -85,9 +85,9 @@ export interface Receiver {
   /** Whether the client supports headers. */
   readonly headers: boolean;
   /** Undefined for an unrestricted user. */
-  readonly permit: Permit | undefined;
+  readonly permissions: SessionPermissions | undefined;
   /** Removes the subscription from its account, after its last message. */
-  drop(subscription: Subscription): void;
+  removeSubscription(subscription: Subscription): void;
   /** Called with each message queued, while trace is on. */
   readonly traceDelivery: ((publication: Publication, subscription: Subscription) => void) | undefined;
 }
@@ -115,7 +115,7 @@ export class Subscription {
   /** The number of messages after which the subscription ends; 0 for none. */
   max = 0;
   closed = false;
-  /** Whether the permit of its receiver may withhold some messages. */
+  /** Whether the permissions of its receiver may withhold some messages. */
   filtered = false;
 
   constructor(by: Receiver | Handler, subject: string, queue: string | undefined, sid: string) {

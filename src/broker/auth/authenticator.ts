@@ -1,4 +1,4 @@
-// Identifies a client by its certificate or its CONNECT, and decides whether the identity survives a reload. Sends
+// Identifies a client by its certificate or its CONNECT, and decides whether it stays the same user after a reload. Sends
 // nothing and leaves the slow check of hashed passwords to the caller.
 import type { KeyObject } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -13,7 +13,7 @@ import type { UserOptions } from '../options/user-options.ts';
 import type { ConnectOptions } from './connect-options.ts';
 
 /** An authenticated client. */
-export interface Identity {
+export interface AuthenticatedUser {
   readonly account: string;
   /** For the log: `user:alice`, `nkey:U…` or `token`; empty for an anonymous client. */
   readonly label: string;
@@ -22,22 +22,22 @@ export interface Identity {
 }
 
 /** A rejected client; the reason goes to the log and never to the client. */
-export interface Refused {
-  readonly refused: string;
+export interface Rejection {
+  readonly reason: string;
 }
 
 /**
  * A client whose result depends on whether its password matches a bcrypt hash; the caller checks that and concludes.
  */
-export interface Unproven {
+export interface PasswordCheck {
   readonly hash: string;
   readonly password: string;
-  conclude(right: boolean): Identity | Refused;
+  conclude(right: boolean): AuthenticatedUser | Rejection;
 }
 
-export type Verdict = Identity | Refused | Unproven;
+export type AuthenticationResult = AuthenticatedUser | Rejection | PasswordCheck;
 
-const anonymous: Identity = { account: globalAccountName, label: '', permissions: undefined };
+const anonymous: AuthenticatedUser = { account: globalAccountName, label: '', permissions: undefined };
 
 const tokenLabel = 'token';
 
@@ -92,7 +92,7 @@ export class Authenticator {
   }
 
   /** Whether a client that sends no CONNECT is accepted too: not if no_auth_user is an nkey (parser.go). */
-  get hasSilentUser(): boolean {
+  get acceptsWithoutConnect(): boolean {
     return this.#options.allowsAnonymous || this.#users.has(this.#options.noAuthUser ?? '');
   }
 
@@ -100,7 +100,11 @@ export class Authenticator {
    * @param peer called only if certificates name the users
    * @param nonce the nonce that the client was to sign; empty for none
    */
-  authenticate(connect: ConnectOptions, peer: () => PeerCertificate | undefined, nonce = ''): Verdict {
+  authenticate(
+    connect: ConnectOptions,
+    peer: () => PeerCertificate | undefined,
+    nonce = '',
+  ): AuthenticationResult {
     const { single, token, users } = this.#options;
     if (!this.isRequired) return anonymous;
     if (this.#keys.size > 0) {
@@ -111,86 +115,87 @@ export class Authenticator {
     if (this.#mapsCertificates) return this.#byCertificate(connect, peer());
     if (users !== undefined) return this.#byName(connect);
     if (token !== undefined) {
-      return prove(token, connect.auth_token, (right) =>
-        right ? { ...anonymous, label: tokenLabel } : { refused: 'wrong token' },
+      return checkSecret(token, connect.auth_token, (right) =>
+        right ? { ...anonymous, label: tokenLabel } : { reason: 'wrong token' },
       );
     }
     return this.#bySingleUser(single?.user ?? '', single?.password ?? '', connect);
   }
 
   /**
-   * Returns the identity under this configuration of a client that an earlier one accepted; the same object if nothing
+   * Returns the user under this configuration of a client that an earlier one accepted; the same object if nothing
    * changed. Undefined if this configuration rejects the client, moves it to another account or replaces its user.
    * @param result the result of authenticating the client again
    */
-  renew(identity: Identity, result: Identity | Refused): Identity | undefined {
-    if ('refused' in result || result.account !== identity.account) return undefined;
-    const isSame = result.label === identity.label;
-    if (!isSame && hasName(identity)) return undefined;
-    return isSame && isDeepStrictEqual(result.permissions?.rules, identity.permissions?.rules)
-      ? identity
-      : result;
+  reauthenticate(
+    user: AuthenticatedUser,
+    result: AuthenticatedUser | Rejection,
+  ): AuthenticatedUser | undefined {
+    if ('reason' in result || result.account !== user.account) return undefined;
+    const isSame = result.label === user.label;
+    if (!isSame && hasName(user)) return undefined;
+    return isSame && isDeepStrictEqual(result.permissions?.rules, user.permissions?.rules) ? user : result;
   }
 
   /**
    * Whether the user of an accepted client was removed from the lists of users or moved to another account. Such a
    * client gets no error, since it may reconnect (reload.go, clientHasMovedToDifferentAccount).
    */
-  hasMoved(identity: Identity, { nkey, user }: ConnectOptions): boolean {
+  hasMoved(accepted: AuthenticatedUser, { nkey, user }: ConnectOptions): boolean {
     const claimed = nkey === '' ? user : nkey;
-    const label = hasName(identity) ? identity.label : claimed && labelOf(claimed, nkey !== '');
-    return label !== '' && this.#accounts.get(label) !== identity.account;
+    const label = hasName(accepted) ? accepted.label : claimed && labelOf(claimed, nkey !== '');
+    return label !== '' && this.#accounts.get(label) !== accepted.account;
   }
 
-  #bySingleUser(user: string, password: string, connect: ConnectOptions): Verdict {
+  #bySingleUser(user: string, password: string, connect: ConnectOptions): AuthenticationResult {
     // Compare the password for other names too: the timing must not reveal whether the name is right.
-    return prove(password, connect.pass, (right) =>
+    return checkSecret(password, connect.pass, (right) =>
       right && user === connect.user ? { ...anonymous, label: labelOf(user) } : wrongUser(connect.user),
     );
   }
 
-  #byKey(nkey: string, signature: string, nonce: string): Identity | Refused {
+  #byKey(nkey: string, signature: string, nonce: string): AuthenticatedUser | Rejection {
     const known = this.#keys.get(nkey);
     if (known === undefined || !mayConnect(known.user))
-      return { refused: `unknown nkey ${quote(redactSeeds(nkey))}` };
+      return { reason: `unknown nkey ${quote(redactSeeds(nkey))}` };
     if (nkey !== this.#options.noAuthUser && !isSigned(nonce, signature, known.key)) {
-      return { refused: `wrong signature for nkey ${quote(nkey)}` };
+      return { reason: `wrong signature for nkey ${quote(nkey)}` };
     }
     return this.#identify(known.user);
   }
 
-  #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): Verdict {
+  #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): AuthenticationResult {
     const mapped = mapPeer(peer, this.#names);
-    if (mapped.user === undefined) return { refused: mapped.reason };
+    if (mapped.user === undefined) return { reason: mapped.reason };
     const user = this.#users.get(mapped.user) as UserOptions;
     // The client must also send the user's password, or none if none is set (auth.go,
     // processClientOrLeafAuthentication).
-    return prove(user.password ?? '', connect.pass, (right) =>
+    return checkSecret(user.password ?? '', connect.pass, (right) =>
       right
         ? this.#identify(user)
-        : { refused: `wrong password for user ${quote(user.name)} of the certificate` },
+        : { reason: `wrong password for user ${quote(user.name)} of the certificate` },
     );
   }
 
-  #byName(connect: ConnectOptions): Verdict {
+  #byName(connect: ConnectOptions): AuthenticationResult {
     const { noAuthUser, allowsAnonymous } = this.#options;
     const { user: name, pass } = connect;
-    const refused = wrongUser(name);
+    const rejection = wrongUser(name);
     if (this.#isDefault(connect)) {
       if (allowsAnonymous) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
-      if (user === undefined || !mayConnect(user)) return refused;
+      if (user === undefined || !mayConnect(user)) return rejection;
       // The broker cannot supply a hashed password for the client; nats-server tries and fails.
-      return isBcrypt(user.password ?? '') ? refused : this.#identify(user);
+      return isBcrypt(user.password ?? '') ? rejection : this.#identify(user);
     }
     const user = this.#users.get(name);
     // Compare the password for unknown users too, and take as long for any rejection: the timing must not reveal which
     // users exist.
-    const result = prove(user?.password ?? '', pass, (right) =>
-      user !== undefined && right && mayConnect(user) ? this.#identify(user) : refused,
+    const result = checkSecret(user?.password ?? '', pass, (right) =>
+      user !== undefined && right && mayConnect(user) ? this.#identify(user) : rejection,
     );
-    if (!('refused' in result) || this.#decoy === undefined) return result;
-    return { hash: this.#decoy, password: pass, conclude: () => refused };
+    if (!('reason' in result) || this.#decoy === undefined) return result;
+    return { hash: this.#decoy, password: pass, conclude: () => rejection };
   }
 
   #isDefault({ user, pass, auth_token: token, nkey }: ConnectOptions): boolean {
@@ -199,7 +204,7 @@ export class Authenticator {
     return user === '' && pass === '' && token === '' && (nkey === '' || this.#keys.size === 0);
   }
 
-  #identify({ account, name, isNkey, permissions: rules }: UserOptions): Identity {
+  #identify({ account, name, isNkey, permissions: rules }: UserOptions): AuthenticatedUser {
     return { account, label: labelOf(name, isNkey), permissions: rules && this.#compile(rules) };
   }
 
@@ -213,15 +218,15 @@ export class Authenticator {
   }
 }
 
-function wrongUser(name: string): Refused {
-  return { refused: `wrong user or password for user ${quote(redactSeeds(name))}` };
+function wrongUser(name: string): Rejection {
+  return { reason: `wrong user or password for user ${quote(redactSeeds(name))}` };
 }
 
 function labelOf(name: string, isNkey = false): string {
   return `${isNkey ? 'nkey' : 'user'}:${name}`;
 }
 
-function hasName({ label }: Identity): boolean {
+function hasName({ label }: AuthenticatedUser): boolean {
   return label !== anonymous.label && label !== tokenLabel;
 }
 
@@ -231,7 +236,11 @@ function mayConnect({ connectionTypes }: UserOptions): boolean {
 }
 
 /** Compares a plain secret at once, or leaves a hashed one to the caller. */
-function prove(secret: string, given: string, conclude: Unproven['conclude']): Verdict {
+function checkSecret(
+  secret: string,
+  given: string,
+  conclude: PasswordCheck['conclude'],
+): AuthenticationResult {
   if (isBcrypt(secret)) return { hash: secret, password: given, conclude };
   return conclude(sameSecret(secret, given));
 }

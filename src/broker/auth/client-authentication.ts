@@ -5,49 +5,49 @@ import type { Parser } from '../../protocol/parser.ts';
 import type { PeerCertificate } from '../../tls/peer.ts';
 import { authTimeoutMs, type BrokerOptions } from '../options/options.ts';
 import type { Connection } from '../transport/connection.ts';
-import type { Authenticator, Identity, Refused } from './authenticator.ts';
+import type { AuthenticatedUser, Authenticator, Rejection } from './authenticator.ts';
 import type { ConnectOptions } from './connect-options.ts';
 import type { PasswordHashes } from './password-hashes.ts';
 
 /** What authentication depends on; a reload replaces the authenticator and the options. */
-export interface Judges {
+export interface AuthenticationContext {
   readonly options: BrokerOptions;
   readonly authenticator: Authenticator;
   readonly passwordHashes: PasswordHashes;
 }
 
 /** The client to authenticate. */
-export interface Applicant {
+export interface AuthenticatingClient {
   readonly connection: Connection;
   readonly parser: Parser;
   readonly peer: () => PeerCertificate | undefined;
   /** Called when the client exceeds the time limit. */
-  readonly onLate: () => void;
+  readonly onTimeout: () => void;
   /** Runs a task that reads the client's data, so that a defect in it affects only this client. */
   readonly read: (task: () => void) => void;
 }
 
-export class Admission {
-  readonly #judges: Judges;
-  readonly #applicant: Applicant;
+export class ClientAuthentication {
+  readonly #context: AuthenticationContext;
+  readonly #client: AuthenticatingClient;
   #nonce = '';
   #timer: NodeJS.Timeout | undefined;
   #isPending = false;
 
-  constructor(judges: Judges, applicant: Applicant) {
-    this.#judges = judges;
-    this.#applicant = applicant;
+  constructor(context: AuthenticationContext, client: AuthenticatingClient) {
+    this.#context = context;
+    this.#client = client;
   }
 
   /** Creates the nonce that the client signs; empty if no user has an nkey. Its size is nats-server's (nkey.go). */
-  challenge(): string {
-    if (this.#judges.authenticator.needsNonce) this.#nonce = randomBytes(11).toString('base64url');
+  createNonce(): string {
+    if (this.#context.authenticator.needsNonce) this.#nonce = randomBytes(11).toString('base64url');
     return this.#nonce;
   }
 
   /** Starts the time limit, which ends with a result. */
-  limitTime(): void {
-    this.#timer ??= setTimeout(this.#applicant.onLate, authTimeoutMs(this.#judges.options));
+  startTimeout(): void {
+    this.#timer ??= setTimeout(this.#client.onTimeout, authTimeoutMs(this.#context.options));
   }
 
   /** Cancels the time limit. */
@@ -57,7 +57,7 @@ export class Admission {
   }
 
   /** Passes on the result, now or after a password check; ignores the call while an earlier check is pending. */
-  judge(connect: ConnectOptions, then: (result: Identity | Refused) => void): void {
+  authenticate(connect: ConnectOptions, then: (result: AuthenticatedUser | Rejection) => void): void {
     if (this.#isPending) return;
     const result = this.#authenticate(connect);
     if (result instanceof Promise) {
@@ -69,33 +69,35 @@ export class Admission {
   }
 
   /** Authenticates a client that has sent no CONNECT. */
-  judgeSilent(connect: ConnectOptions): Identity | Refused {
-    const result = this.#judges.authenticator.authenticate(connect, this.#applicant.peer);
+  authenticateWithoutConnect(connect: ConnectOptions): AuthenticatedUser | Rejection {
+    const result = this.#context.authenticator.authenticate(connect, this.#client.peer);
     return 'hash' in result ? result.conclude(false) : result;
   }
 
-  #authenticate(connect: ConnectOptions): Identity | Refused | Promise<Identity | Refused> {
-    const { authenticator, passwordHashes } = this.#judges;
-    const { peer, connection } = this.#applicant;
+  #authenticate(
+    connect: ConnectOptions,
+  ): AuthenticatedUser | Rejection | Promise<AuthenticatedUser | Rejection> {
+    const { authenticator, passwordHashes } = this.#context;
+    const { peer, connection } = this.#client;
     const result = authenticator.authenticate(connect, peer, this.#nonce);
     if (!('hash' in result)) return result;
     const { hash, password } = result;
     if (passwordHashes.knows(hash, password)) return result.conclude(true);
-    const asker = { address: connection.remoteAddress, isGone: () => !connection.isOpen };
-    return passwordHashes.check(hash, password, asker).then((right) => {
+    const client = { address: connection.remoteAddress, isGone: () => !connection.isOpen };
+    return passwordHashes.check(hash, password, client).then((right) => {
       // A reload has replaced the rules during the check: apply the new ones.
-      const isOld = authenticator !== this.#judges.authenticator;
+      const isOld = authenticator !== this.#context.authenticator;
       return isOld && connection.isOpen ? this.#authenticate(connect) : result.conclude(right);
     });
   }
 
   async #wait(
-    pending: Promise<Identity | Refused>,
-    then: (result: Identity | Refused) => void,
+    pending: Promise<AuthenticatedUser | Rejection>,
+    then: (result: AuthenticatedUser | Rejection) => void,
   ): Promise<void> {
-    const { connection, parser, read } = this.#applicant;
+    const { connection, parser, read } = this.#client;
     this.#isPending = true;
-    this.limitTime();
+    this.startTimeout();
     parser.hold();
     connection.pauseReading();
     const result = await pending;

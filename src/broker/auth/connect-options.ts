@@ -66,7 +66,7 @@ export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): 
 }
 
 /** Returns the CONNECT for the trace log, with its secrets redacted. */
-export function withoutSecrets(json: Buffer): string {
+export function redactSecrets(json: Buffer): string {
   try {
     readMembers(json);
     const text = JSON.stringify(JSON.parse(json.toString()), (key, value) =>

@@ -27,7 +27,7 @@ parentPort.on('message', ({ hash, password }) => {
 });`;
 
 /** The client that waits for the result of a check. */
-export interface Asker {
+export interface WaitingClient {
   readonly address: string;
   /** Whether the client has disconnected, so that its check can be dropped. */
   readonly isGone: () => boolean;
@@ -36,7 +36,7 @@ export interface Asker {
 interface Check {
   readonly hash: string;
   readonly password: string;
-  readonly asker: Asker;
+  readonly client: WaitingClient;
   readonly answer: (right: boolean) => void;
 }
 
@@ -60,10 +60,10 @@ export class PasswordHashes {
   }
 
   /** Checks whether the password matches the hash; false too if the client disconnects before the check starts. */
-  check(hash: string, password: string, asker: Asker): Promise<boolean> {
+  check(hash: string, password: string, client: WaitingClient): Promise<boolean> {
     if (bcryptCost(hash) === undefined) return Promise.resolve(false);
     return new Promise((answer) => {
-      this.#waiting.add(asker.address, hash, { hash, password, asker, answer });
+      this.#waiting.add(client.address, hash, { hash, password, client, answer });
       this.#proceed();
     });
   }
@@ -87,15 +87,15 @@ export class PasswordHashes {
     for (;;) {
       const check = this.#waiting.take();
       if (check === undefined) return undefined;
-      const { hash, password, asker, answer } = check;
-      if (asker.isGone()) answer(false);
+      const { hash, password, client, answer } = check;
+      if (client.isGone()) answer(false);
       else if (this.knows(hash, password)) answer(true);
       else return check;
     }
   }
 
   async #run(worker: Worker, { hash, password, answer }: Check): Promise<void> {
-    const right = await ask(worker, { hash, password });
+    const right = await runCheck(worker, { hash, password });
     if (right !== undefined) this.#idle.push(worker);
     if (right) this.#remember(hash, password);
     answer(right ?? false);
@@ -125,7 +125,7 @@ export class PasswordHashes {
 }
 
 /** Runs one check in a worker; undefined if the worker dies. */
-function ask(worker: Worker, question: { hash: string; password: string }): Promise<boolean | undefined> {
+function runCheck(worker: Worker, check: { hash: string; password: string }): Promise<boolean | undefined> {
   return new Promise((resolve) => {
     const answered = (right: boolean) => {
       worker.off('exit', died);
@@ -136,6 +136,6 @@ function ask(worker: Worker, question: { hash: string; password: string }): Prom
       resolve(undefined);
     };
     worker.once('message', answered).once('exit', died);
-    worker.postMessage(question);
+    worker.postMessage(check);
   });
 }

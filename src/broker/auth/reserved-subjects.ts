@@ -4,18 +4,18 @@
 interface Prefix {
   readonly bytes: Buffer;
   /** The shortest subject that the prefix reserves: nats-server reserves the bare prefix in some cases only. */
-  readonly least: number;
+  readonly minLength: number;
 }
 
-const publishing = [longer('_GR_.'), longer('$GR.'), bareToo('$NRG.')];
-const replying = [longer('_GR_.'), longer('$GR.'), longer('$JS.ACK.'), bareToo('_R_.')];
+const reservedSubjects = [below('_GR_.'), below('$GR.'), atOrBelow('$NRG.')];
+const reservedReplies = [below('_GR_.'), below('$GR.'), below('$JS.ACK.'), atOrBelow('_R_.')];
 
-function longer(prefix: string): Prefix {
-  return { bytes: Buffer.from(prefix), least: prefix.length + 1 };
+function below(prefix: string): Prefix {
+  return { bytes: Buffer.from(prefix), minLength: prefix.length + 1 };
 }
 
-function bareToo(prefix: string): Prefix {
-  return { bytes: Buffer.from(prefix), least: prefix.length };
+function atOrBelow(prefix: string): Prefix {
+  return { bytes: Buffer.from(prefix), minLength: prefix.length };
 }
 
 const DOLLAR = 0x24;
@@ -26,12 +26,12 @@ export const reservedGroup = '_sys_';
 
 /** Whether a client may not publish to the subject `buffer[start, end)`. */
 export function isReservedSubject(buffer: Buffer, start: number, end: number): boolean {
-  return beginsWithOne(publishing, buffer, start, end);
+  return beginsWithOne(reservedSubjects, buffer, start, end);
 }
 
 /** Whether a client may not use `buffer[start, end)` as a reply subject. */
 export function isReservedReply(buffer: Buffer, start: number, end: number): boolean {
-  return beginsWithOne(replying, buffer, start, end);
+  return beginsWithOne(reservedReplies, buffer, start, end);
 }
 
 function beginsWithOne(prefixes: readonly Prefix[], buffer: Buffer, start: number, end: number): boolean {
@@ -43,8 +43,8 @@ function beginsWithOne(prefixes: readonly Prefix[], buffer: Buffer, start: numbe
   return false;
 }
 
-function beginsWith({ bytes, least }: Prefix, buffer: Buffer, start: number, end: number): boolean {
-  if (end - start < least) return false;
+function beginsWith({ bytes, minLength }: Prefix, buffer: Buffer, start: number, end: number): boolean {
+  if (end - start < minLength) return false;
   for (let index = 0; index < bytes.length; index++) {
     if (bytes[index] !== buffer[start + index]) return false;
   }

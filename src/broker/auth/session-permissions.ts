@@ -1,10 +1,10 @@
 // Enforces permissions for one session: those of its user, and the answers that it may send to requests delivered to it
-// (allow_responses). Sends nothing; a session of an unrestricted user has no permit.
+// (allow_responses). Sends nothing; a session of an unrestricted user has none.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Permissions, ResponseLimits } from '../../subjects/permissions.ts';
 
-/** The part of a subscription that a permit needs. */
-export interface Admitted {
+/** The part of a subscription that permissions apply to. */
+export interface PermittedSubscription {
   readonly subjectBytes: Buffer;
   /** In Latin-1. */
   readonly queue: string | undefined;
@@ -12,15 +12,15 @@ export interface Admitted {
   filtered: boolean;
 }
 
-export class Permit {
+export class SessionPermissions {
   readonly permissions: Permissions;
-  readonly #answers: OpenAnswers | undefined;
+  readonly #responses: AllowedResponses | undefined;
 
   /** @param now milliseconds on a monotonic clock */
   constructor(permissions: Permissions, now: () => number = () => performance.now()) {
     const { responses } = permissions.rules;
     this.permissions = permissions;
-    this.#answers = responses && new OpenAnswers(responses, now);
+    this.#responses = responses && new AllowedResponses(responses, now);
   }
 
   /** Whether the user's permissions allow publishing to the message's subject. */
@@ -29,19 +29,22 @@ export class Permit {
   }
 
   /** Whether the message may be published as an answer to a request; counts it as one. */
-  mayAnswer({ buffer, subjectStart, subjectEnd }: Publication): boolean {
-    return this.#answers?.take(buffer.toString('latin1', subjectStart, subjectEnd)) ?? false;
+  mayRespond({ buffer, subjectStart, subjectEnd }: Publication): boolean {
+    return this.#responses?.take(buffer.toString('latin1', subjectStart, subjectEnd)) ?? false;
   }
 
   /** Whether the subscription is allowed, both when it is created and after a reload. */
-  admits(subscription: Admitted): boolean {
+  maySubscribe(subscription: PermittedSubscription): boolean {
     const { subjectBytes, queue } = subscription;
     subscription.filtered = this.permissions.filters(subjectBytes);
     return this.permissions.maySubscribe(subjectBytes, queue);
   }
 
   /** Whether the message may be delivered to an allowed subscription. */
-  mayReceive({ buffer, subjectStart, subjectEnd }: Publication, { filtered, queue }: Admitted): boolean {
+  mayReceive(
+    { buffer, subjectStart, subjectEnd }: Publication,
+    { filtered, queue }: PermittedSubscription,
+  ): boolean {
     return !filtered || !this.permissions.withholds(buffer, subjectStart, subjectEnd, queue);
   }
 
@@ -50,10 +53,10 @@ export class Permit {
    * the first (client.go, deliverMsg).
    */
   received({ buffer, replyStart, replyEnd }: Publication): void {
-    if (this.#answers === undefined || replyStart === replyEnd) return;
+    if (this.#responses === undefined || replyStart === replyEnd) return;
     if (this.permissions.mayPublish(buffer, replyStart, replyEnd)) return;
     const reply = buffer.toString('latin1', replyStart, replyEnd);
-    if (!this.#answers.take(reply)) this.#answers.open(reply);
+    if (!this.#responses.take(reply)) this.#responses.open(reply);
   }
 }
 
@@ -61,7 +64,7 @@ export class Permit {
 const maxOpen = 65_536;
 
 /** The reply subjects that may be answered, in the order of their requests. */
-class OpenAnswers {
+class AllowedResponses {
   readonly #limits: ResponseLimits;
   readonly #now: () => number;
   readonly #open = new Map<string, { readonly since: number; taken: number }>();

@@ -9,7 +9,7 @@ import type { ServerTls } from '../transport/server-tls.ts';
 import type { ClientSession } from './client.ts';
 
 /** How the broker accepts new connections. */
-export interface Entrance {
+export interface AcceptOptions {
   /** Undefined without TLS. */
   readonly tls: ServerTls | undefined;
   readonly allowNonTls: boolean;
@@ -18,11 +18,15 @@ export interface Entrance {
 }
 
 /** Accepts a new connection (server.go, createClientEx). */
-export async function welcome(session: ClientSession, socket: Socket, entrance: Entrance): Promise<void> {
-  const { tls } = entrance;
+export async function acceptClient(
+  session: ClientSession,
+  socket: Socket,
+  options: AcceptOptions,
+): Promise<void> {
+  const { tls } = options;
   let first = tls?.block.handshakeFirst;
-  if (first === undefined) session.greet();
-  if (entrance.isFull) {
+  if (first === undefined) session.sendFirstInfo();
+  if (options.isFull) {
     session.violation(violations.maxConnections);
     return;
   }
@@ -32,20 +36,25 @@ export async function welcome(session: ClientSession, socket: Socket, entrance: 
   }
   if (first?.fallbackMs !== undefined && (await firstByte(socket, first.fallbackMs)) === 'silent') {
     first = undefined;
-    session.greet();
+    session.sendFirstInfo();
   }
-  const mayBePlain = first === undefined && entrance.allowNonTls;
+  const mayBePlain = first === undefined && options.allowNonTls;
   if (mayBePlain && (await firstByte(socket, tls.block.timeoutMs)) !== 'tls') {
     if (session.connection.isOpen) session.start();
     return;
   }
-  if (!session.connection.isOpen || !(await upgrade(session, tls.handshaker, first !== undefined))) return;
-  if (first !== undefined) session.greet();
+  if (!session.connection.isOpen || !(await upgradeToTls(session, tls.handshaker, first !== undefined)))
+    return;
+  if (first !== undefined) session.sendFirstInfo();
   session.start();
 }
 
 /** Performs the TLS handshake; returns false if the session ended during it. */
-async function upgrade(session: ClientSession, handshaker: Handshaker, isFirst: boolean): Promise<boolean> {
+async function upgradeToTls(
+  session: ClientSession,
+  handshaker: Handshaker,
+  isFirst: boolean,
+): Promise<boolean> {
   if (!handshaker.admit()) {
     session.violation(violations.throttled);
     return false;

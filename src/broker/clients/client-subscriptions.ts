@@ -12,21 +12,21 @@ import { tokens } from '../../subjects/subject.ts';
 import { type Receiver, Subscription } from '../accounts/subscription.ts';
 import { reservedGroup } from '../auth/reserved-subjects.ts';
 import type { BrokerOptions } from '../options/options.ts';
-import type { Standing } from './session-identity.ts';
+import type { SessionIdentity } from './session-identity.ts';
 
 export class ClientSubscriptions {
   readonly #client: Receiver;
-  readonly #standing: Standing;
+  readonly #identity: SessionIdentity;
   readonly #options: () => BrokerOptions;
   readonly #bySid = new Map<string, Subscription>();
 
   /**
-   * @param standing its account changes only while there are no subscriptions
+   * @param identity its account changes only while there are no subscriptions
    * @param options read on each use, so that a reload takes effect
    */
-  constructor(client: Receiver, standing: Standing, options: () => BrokerOptions) {
+  constructor(client: Receiver, identity: SessionIdentity, options: () => BrokerOptions) {
     this.#client = client;
-    this.#standing = standing;
+    this.#identity = identity;
     this.#options = options;
   }
 
@@ -39,11 +39,11 @@ export class ClientSubscriptions {
   }
 
   /** Adds a subscription or returns the violation that prevents it; copies the subject. @param queue the queue group */
-  begin(subject: Buffer, queue: Buffer | undefined, sid: string): Violation | undefined {
-    const { permit, account } = this.#standing;
+  add(subject: Buffer, queue: Buffer | undefined, sid: string): Violation | undefined {
+    const { permissions, account } = this.#identity;
     const group = queue?.toString('latin1');
     const subscription = new Subscription(this.#client, subject.toString('latin1'), group, sid);
-    if (group === reservedGroup || permit?.admits(subscription) === false) {
+    if (group === reservedGroup || permissions?.maySubscribe(subscription) === false) {
       return subscribeDenied(quoteBytes(subject), queue && quoteBytes(queue));
     }
     const { maxSubscriptionTokens, maxSubscriptions } = this.#options();
@@ -59,32 +59,32 @@ export class ClientSubscriptions {
   }
 
   /** Ends a subscription, immediately or after it has received `max` messages in total. */
-  end(sid: string, max: number | undefined): void {
+  unsubscribe(sid: string, max: number | undefined): void {
     const subscription = this.#bySid.get(sid);
     if (subscription === undefined) return;
     if (max !== undefined && max > subscription.delivered) subscription.max = max;
-    else this.drop(subscription);
+    else this.remove(subscription);
   }
 
-  drop(subscription: Subscription): void {
+  remove(subscription: Subscription): void {
     this.#bySid.delete(subscription.sid);
-    this.#standing.account.unsubscribe(subscription);
+    this.#identity.account.unsubscribe(subscription);
   }
 
   clear(): void {
-    for (const subscription of this.#bySid.values()) this.drop(subscription);
+    for (const subscription of this.#bySid.values()) this.remove(subscription);
   }
 
   /** Applies changed permissions; drops the subscriptions that they deny and returns a violation for each. */
-  review(): Violation[] {
-    const { permit } = this.#standing;
+  removeDenied(): Violation[] {
+    const { permissions } = this.#identity;
     const removed: Subscription[] = [];
     for (const subscription of this.#bySid.values()) {
-      if (permit === undefined) subscription.filtered = false;
-      else if (!permit.admits(subscription)) removed.push(subscription);
+      if (permissions === undefined) subscription.filtered = false;
+      else if (!permissions.maySubscribe(subscription)) removed.push(subscription);
     }
     return removed.map((subscription) => {
-      this.drop(subscription);
+      this.remove(subscription);
       const { subjectBytes, queue, sid } = subscription;
       const group = queue === undefined ? undefined : quoteBytes(Buffer.from(queue, 'latin1'));
       return subscriptionRemoved(quoteBytes(subjectBytes), group, quote(sid));

@@ -1,5 +1,5 @@
 // The session of one client: interprets its operations. Its Connection transports the bytes, the Authenticator decides
-// on its identity, and its account routes its messages.
+// who its user is, and its account routes its messages.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quoteBytes } from '../../log.ts';
@@ -26,16 +26,16 @@ import {
   type Requester,
   type Subscription,
 } from '../accounts/subscription.ts';
-import type { Identity, Refused } from '../auth/authenticator.ts';
-import { Admission, type Judges } from '../auth/client-authentication.ts';
+import type { AuthenticatedUser, Rejection } from '../auth/authenticator.ts';
+import { type AuthenticationContext, ClientAuthentication } from '../auth/client-authentication.ts';
 import {
   type ConnectOptions,
   defaultConnectOptions,
   mergeConnect,
-  withoutSecrets,
+  redactSecrets,
 } from '../auth/connect-options.ts';
 import { isReservedReply } from '../auth/reserved-subjects.ts';
-import type { Permit } from '../auth/session-permissions.ts';
+import type { SessionPermissions } from '../auth/session-permissions.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -44,12 +44,12 @@ import { ConnectionStatistics } from '../transport/statistics.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
 import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
 import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
-import { Standing } from './session-identity.ts';
+import { SessionIdentity } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
 /** The broker as a session sees it. Read each property on use: a reload may change it. */
-export interface ClientEnvironment extends Judges {
+export interface ClientEnvironment extends AuthenticationContext {
   readonly options: BrokerOptions;
   readonly facts: ServerFacts;
   readonly accounts: Accounts;
@@ -59,11 +59,11 @@ export interface ClientEnvironment extends Judges {
   readonly logLimit: LogRateLimit;
   readonly now: () => Date;
   /** Called each time the client is accepted. */
-  admitted(session: ClientSession): void;
-  /** Calls `tell` once the session may send the rejection to its client. */
-  refusing(session: ClientSession, tell: () => void): void;
+  clientAccepted(session: ClientSession): void;
+  /** Calls `reject` once the session may send the rejection to its client. */
+  delayRejection(session: ClientSession, reject: () => void): void;
   /** Called once, when the session has ended and its subscriptions still exist. */
-  forget(session: ClientSession, reason: CloseReason): void;
+  clientEnded(session: ClientSession, reason: CloseReason): void;
 }
 
 export class ClientSession implements OperationHandler, ConnectionOwner, Receiver, Publisher {
@@ -76,13 +76,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #environment: ClientEnvironment;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
-  readonly #admission: Admission;
+  readonly #authentication: ClientAuthentication;
   readonly #subscriptions: ClientSubscriptions;
-  readonly #standing: Standing;
+  readonly #identity: SessionIdentity;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
   /** Whether the session reads its socket. */
-  #started = false;
-  #connected = false;
+  #isReading = false;
+  #hasConnected = false;
   #pongSent = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
@@ -92,20 +92,20 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#environment = environment;
     this.statistics = new ConnectionStatistics(environment.now().getTime());
     this.connection = new Connection(socket, environment.transport, this);
-    this.log = new LabelledLogger(environment.logger, this.#name);
+    this.log = new LabelledLogger(environment.logger, this.#connectionLabel);
     this.#parser = new Parser(
       this,
       environment.options,
       environment.transport.pool,
       environment.transport.lines,
     );
-    this.#standing = new Standing(environment.accounts);
-    this.#subscriptions = new ClientSubscriptions(this, this.#standing, () => environment.options);
-    this.#admission = new Admission(environment, {
+    this.#identity = new SessionIdentity(environment.accounts);
+    this.#subscriptions = new ClientSubscriptions(this, this.#identity, () => environment.options);
+    this.#authentication = new ClientAuthentication(environment, {
       connection: this.connection,
       parser: this.#parser,
       peer: () => (this.#tls === undefined ? undefined : peerOf(this.#tls)),
-      onLate: () => this.violation(violations.authenticationTimeout),
+      onTimeout: () => this.violation(violations.authenticationTimeout),
       read: (task) => this.#guard(task),
     });
     this.#heartbeat = new Heartbeat(
@@ -120,15 +120,15 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   get #account(): Account {
-    return this.#standing.account;
+    return this.#identity.account;
   }
 
-  get permit(): Permit | undefined {
-    return this.#standing.permit;
+  get permissions(): SessionPermissions | undefined {
+    return this.#identity.permissions;
   }
 
-  /** Label of its log lines before it is identified. */
-  get #name(): string {
+  /** Label of its log lines before it is authenticated. */
+  get #connectionLabel(): string {
     return `${this.connection.peer} - cid:${this.id}`;
   }
 
@@ -159,7 +159,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   get profile(): SessionProfile {
     return {
       connect: this.#connect,
-      identity: this.#standing.identity,
+      user: this.#identity.user,
       account: this.#account.name,
       tls: this.#tlsFacts,
       rttMs: this.#heartbeat.rttMs,
@@ -168,13 +168,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   /** Whether the client accepts an INFO after CONNECT. */
-  get takesInfo(): boolean {
-    return this.#connected && this.#connect.protocol >= 1;
+  get acceptsInfo(): boolean {
+    return this.#hasConnected && this.#connect.protocol >= 1;
   }
 
   /** Sends the first INFO immediately: a TLS handshake may follow it. */
-  greet(): void {
-    this.connection.writeNow(this.#infoLine({ nonce: this.#admission.challenge() }));
+  sendFirstInfo(): void {
+    this.connection.writeNow(this.#infoLine({ nonce: this.#authentication.createNonce() }));
   }
 
   /** Continues over TLS. @param isFirst whether the handshake preceded INFO */
@@ -189,18 +189,18 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Starts reading operations. */
   start(): void {
-    this.#started = true;
+    this.#isReading = true;
     if (this.#environment.authenticator.isRequired) {
       this.#parser.connectFirst = true;
-      this.#admission.limitTime();
+      this.#authentication.startTimeout();
     }
     this.#heartbeat.start();
     this.connection.open();
   }
 
   /** Tells the client what has changed. */
-  sendInfo(news: Partial<ClientFacts>): void {
-    this.connection.write(this.#infoLine(news));
+  sendInfo(fields: Partial<ClientFacts>): void {
+    this.connection.write(this.#infoLine(fields));
   }
 
   /** Applies reloaded options; disconnects a client that they reject. */
@@ -209,10 +209,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = this.#maxPayload;
     this.#parser.headers = this.headers;
-    // A client that has yet to send CONNECT is judged by the new rules anyway.
-    if (!this.#started || this.#parser.connectFirst) return;
-    if (!authenticator.isRequired && this.#standing.identity === undefined) return;
-    this.#admission.judge(this.#connect, (result) => this.#renew(result));
+    // The new rules apply anyway to a client that has yet to send CONNECT.
+    if (!this.#isReading || this.#parser.connectFirst) return;
+    if (!authenticator.isRequired && this.#identity.user === undefined) return;
+    this.#authentication.authenticate(this.#connect, (result) => this.#finishReauthentication(result));
   }
 
   // Events of the connection.
@@ -239,10 +239,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   closed(reason: CloseReason): void {
     this.#parser.stop();
-    this.#admission.close();
+    this.#authentication.close();
     this.#heartbeat.stop();
-    this.#standing.leave();
-    this.#environment.forget(this, reason);
+    this.#identity.leaveAccount();
+    this.#environment.clientEnded(this, reason);
     this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
   }
@@ -250,7 +250,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // Operations of the client.
 
   connect(json: Buffer): void {
-    if (this.log.tracing) this.log.trace(`<<- [CONNECT ${withoutSecrets(json)}]`);
+    if (this.log.tracing) this.log.trace(`<<- [CONNECT ${redactSecrets(json)}]`);
     this.#heartbeat.connected(this.#environment.delivery.random);
     this.statistics.lastActivity = this.statistics.readAt;
     try {
@@ -260,20 +260,20 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return;
     }
     // A second CONNECT may change the user and the account (client.go, processConnect).
-    if (this.#connected) this.#subscriptions.clear();
-    this.#admission.judge(this.#connect, (result) => this.#introduced(result));
+    if (this.#hasConnected) this.#subscriptions.clear();
+    this.#authentication.authenticate(this.#connect, (result) => this.#finishConnect(result));
   }
 
   beforeConnect(): boolean {
-    if (!this.#environment.authenticator.hasSilentUser) return false;
-    if (!this.#enter(this.#admission.judgeSilent(this.#connect))) return false;
-    this.#admission.close();
-    this.#connected = true;
+    if (!this.#environment.authenticator.acceptsWithoutConnect) return false;
+    if (!this.#acceptOrReject(this.#authentication.authenticateWithoutConnect(this.#connect))) return false;
+    this.#authentication.close();
+    this.#hasConnected = true;
     return true;
   }
 
   publish(publication: Publication): void {
-    this.#active();
+    this.#recordActivity();
     this.statistics.inMsgs++;
     this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
@@ -281,7 +281,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.#connect.pedantic && !isLiteral(buffer, subjectStart, subjectEnd)) {
       this.violation(violations.invalidPublishSubject);
     }
-    if (!this.#standing.mayPublish(publication)) {
+    if (!this.#identity.mayPublish(publication)) {
       this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
       return;
     }
@@ -297,22 +297,22 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   subscribe(subject: Buffer, queue: Buffer | undefined, sidBytes: Buffer): void {
-    this.#active();
+    this.#recordActivity();
     const sid = sidBytes.toString('latin1');
     if (this.log.tracing) {
       const parts = [subject, queue, sidBytes].map((bytes) => bytes?.toString('latin1'));
       this.log.trace(`<<- [SUB ${parts.filter(Boolean).join(' ')}]`);
     }
-    const violation = this.#subscriptions.begin(subject, queue, sid);
+    const violation = this.#subscriptions.add(subject, queue, sid);
     if (violation === undefined) this.#acknowledge();
     else this.violation(violation);
   }
 
   unsubscribe(sidBytes: Buffer, max: number | undefined): void {
-    this.#active();
+    this.#recordActivity();
     const sid = sidBytes.toString('latin1');
     if (this.log.tracing) this.log.trace(`<<- [UNSUB ${sid}${max === undefined ? '' : ` ${max}`}]`);
-    this.#subscriptions.end(sid, max);
+    this.#subscriptions.unsubscribe(sid, max);
     this.#acknowledge();
   }
 
@@ -320,11 +320,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#heartbeat.active();
     this.log.trace('<<- [PING]');
     this.connection.write(pongLine);
-    if (!this.#connected || this.#pongSent) return;
+    if (!this.#hasConnected || this.#pongSent) return;
     this.#pongSent = true;
     const { name } = this.#account;
     const isSystem = name === this.#environment.options.systemAccount;
-    if (this.takesInfo) this.sendInfo({ account: name, isSystem });
+    if (this.acceptsInfo) this.sendInfo({ account: name, isSystem });
   }
 
   pong(): void {
@@ -362,15 +362,15 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   // Called by accounts.
 
-  drop(subscription: Subscription): void {
-    this.#subscriptions.drop(subscription);
+  removeSubscription(subscription: Subscription): void {
+    this.#subscriptions.remove(subscription);
   }
 
-  #introduced(result: Identity | Refused): void {
-    this.#connected = true;
+  #finishConnect(result: AuthenticatedUser | Rejection): void {
+    this.#hasConnected = true;
     this.#parser.connectFirst = false;
     this.#parser.headers = this.headers;
-    if (!this.#enter(result)) return;
+    if (!this.#acceptOrReject(result)) return;
     const { account, new_account: newAccount, protocol, no_responders: noResponders } = this.#connect;
     if (account !== '' || newAccount) {
       this.violation(violations.authorization, 'CONNECT names an account');
@@ -383,13 +383,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  #renew(result: Identity | Refused): void {
+  #finishReauthentication(result: AuthenticatedUser | Rejection): void {
     const { authenticator } = this.#environment;
-    const before = this.#standing.identity;
-    const identity = before && authenticator.renew(before, result);
-    if (identity !== undefined) {
-      if (identity !== before) this.#replaceIdentity(identity);
-      this.#keepToLimits();
+    const before = this.#identity.user;
+    const user = before && authenticator.reauthenticate(before, result);
+    if (user !== undefined) {
+      if (user !== before) this.#replaceUser(user);
+      this.#enforceAccountLimits();
     } else if (before !== undefined && authenticator.hasMoved(before, this.#connect)) {
       this.log.info('Disconnecting: a reload has moved the user to another account');
       this.connection.close('Client Closed');
@@ -398,17 +398,17 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     }
   }
 
-  #replaceIdentity(identity: Identity): void {
-    this.#standing.become(identity);
-    this.log.label = sessionLabel(this.#name, this.#connect, identity);
-    for (const removed of this.#subscriptions.review()) {
+  #replaceUser(user: AuthenticatedUser): void {
+    this.#identity.setUser(user);
+    this.log.label = sessionLabel(this.#connectionLabel, this.#connect, user);
+    for (const removed of this.#subscriptions.removeDenied()) {
       this.violation(removed);
       this.log.info(`Reload removed a subscription: ${removed.text}`);
     }
   }
 
   /** Disconnects the client if the account's limits are now lower. */
-  #keepToLimits(): void {
+  #enforceAccountLimits(): void {
     const { clients, limits } = this.#account;
     if (clients > limits.maxConnections) this.violation(violations.maxAccountConnections);
     else if (this.#subscriptions.size > limits.maxSubscriptions) {
@@ -417,26 +417,26 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   /** Accepts the client and returns true, or rejects it. */
-  #enter(result: Identity | Refused): boolean {
-    if ('refused' in result) {
+  #acceptOrReject(result: AuthenticatedUser | Rejection): boolean {
+    if ('reason' in result) {
       this.#parser.stop();
       this.connection.pauseReading();
-      const { refused } = result;
-      this.#environment.refusing(this, () => this.violation(violations.authorization, refused));
+      const { reason } = result;
+      this.#environment.delayRejection(this, () => this.violation(violations.authorization, reason));
       return false;
     }
-    this.#standing.become(result);
-    this.log.label = sessionLabel(this.#name, this.#connect, result);
-    if (!this.#standing.enter(result.account)) {
+    this.#identity.setUser(result);
+    this.log.label = sessionLabel(this.#connectionLabel, this.#connect, result);
+    if (!this.#identity.joinAccount(result.account)) {
       this.violation(violations.maxAccountConnections);
       return false;
     }
     this.#parser.maxPayload = this.#maxPayload;
-    this.#environment.admitted(this);
+    this.#environment.clientAccepted(this);
     return true;
   }
 
-  #active(): void {
+  #recordActivity(): void {
     this.#heartbeat.active();
     this.statistics.lastActivity = this.statistics.readAt;
   }
@@ -445,8 +445,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (this.#connect.verbose) this.connection.write(okLine);
   }
 
-  #infoLine(news: Partial<ClientFacts> = {}): Buffer {
-    const facts = { id: this.id, ip: this.connection.remoteAddress, maxPayload: this.#maxPayload, ...news };
+  #infoLine(fields: Partial<ClientFacts> = {}): Buffer {
+    const facts = { id: this.id, ip: this.connection.remoteAddress, maxPayload: this.#maxPayload, ...fields };
     return infoLine(infoJson(this.#environment.facts, facts));
   }
 

@@ -1,7 +1,7 @@
 // Snapshots of a connection for monitoring: while it is open, or as it ended. They contain no secret.
 import type { CloseReason } from '../../protocol/violations.ts';
 import type { Requester, Subscription } from '../accounts/subscription.ts';
-import type { Identity } from '../auth/authenticator.ts';
+import type { AuthenticatedUser } from '../auth/authenticator.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 import { redactSeeds } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';
@@ -19,7 +19,7 @@ export interface TlsFacts {
 export interface SessionProfile {
   readonly connect: Readonly<ConnectOptions>;
   /** Undefined before the client is accepted. */
-  readonly identity: Identity | undefined;
+  readonly user: AuthenticatedUser | undefined;
   readonly account: string;
   readonly tls: TlsFacts | undefined;
   /** In milliseconds; 0 if unknown. */
@@ -102,7 +102,7 @@ export function recordConnection(
     stalls: connection.stalls,
     subscriptionCount: profile.subscriptions.size,
     tls: profile.tls,
-    user: userOf(profile),
+    user: userNameOf(profile),
     account: profile.account,
   };
 }
@@ -120,7 +120,7 @@ export function requesterOf({ id, connection, statistics, profile }: MonitoredSe
     version,
     start: statistics.start,
     host: connection.remoteAddress,
-    user: userOf(profile),
+    user: userNameOf(profile),
   };
 }
 
@@ -143,8 +143,8 @@ export function recordSubscriptions(
 }
 
 /** The name that the client authenticates with, never the secret (client.go, getRawAuthUser). */
-export function userOf({ connect, identity }: SessionProfile): string {
-  const known = /^\w+:(.*)$/s.exec(identity?.label ?? '')?.[1];
+export function userNameOf({ connect, user }: SessionProfile): string {
+  const known = /^\w+:(.*)$/s.exec(user?.label ?? '')?.[1];
   const claimed = redactSeeds(connect.nkey || connect.user);
   return known || claimed || (connect.auth_token === '' ? '' : '[REDACTED]');
 }

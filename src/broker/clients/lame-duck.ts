@@ -3,9 +3,9 @@
 import { setTimeout as wait } from 'node:timers/promises';
 
 /** A client as lame duck mode sees it. */
-export interface Leaving {
-  readonly takesInfo: boolean;
-  sendInfo(news: { lameDuck: true }): void;
+export interface LameDuckClient {
+  readonly acceptsInfo: boolean;
+  sendInfo(fields: { lameDuck: true }): void;
   readonly connection: { close(reason: 'Server Shutdown'): void };
 }
 
@@ -26,15 +26,15 @@ const shortestPauseMs = 10;
  * Tells every client, waits for the grace period and closes the clients in random order over the rest of the duration.
  * When `signal` aborts, returns early and leaves the remaining clients to the caller.
  */
-export async function takeLeave(
-  clients: readonly Leaving[],
+export async function disconnectGradually(
+  clients: readonly LameDuckClient[],
   settings: LameDuckSettings,
   random: () => number,
   onClosing: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (const client of clients) {
-    if (client.takesInfo) client.sendInfo({ lameDuck: true });
+    if (client.acceptsInfo) client.sendInfo({ lameDuck: true });
   }
   try {
     await wait(settings.lameDuckGraceMs, undefined, { signal });

@@ -1,51 +1,63 @@
-// The session identity of one client: its user, its account and what it may publish.
+// The identity of one client's session: its user and permissions, and the account that counts it as a client. Enforces
+// the client limit of each account.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
-import { Membership } from '../accounts/membership.ts';
-import type { Identity } from '../auth/authenticator.ts';
+import type { AuthenticatedUser } from '../auth/authenticator.ts';
 import { isReservedSubject } from '../auth/reserved-subjects.ts';
-import { Permit } from '../auth/session-permissions.ts';
+import { SessionPermissions } from '../auth/session-permissions.ts';
+import { globalAccountName } from '../options/account-name.ts';
 
-export class Standing {
-  readonly #membership: Membership;
-  #identity: Identity | undefined;
-  #permit: Permit | undefined;
+export class SessionIdentity {
+  readonly #accounts: Accounts;
+  #account: Account;
+  /** Whether the account counts the session as one of its clients. */
+  #isCounted = false;
+  #user: AuthenticatedUser | undefined;
+  #permissions: SessionPermissions | undefined;
   /** Whether the publish permissions alone allow the last subject, without a permitted response. */
   #mayRepeat = false;
 
-  /** Starts without a user, in the global account. */
+  /** Starts without a user, in the global account, which does not count the session. */
   constructor(accounts: Accounts) {
-    this.#membership = new Membership(accounts);
+    this.#accounts = accounts;
+    this.#account = accounts.get(globalAccountName);
   }
 
   get account(): Account {
-    return this.#membership.account;
+    return this.#account;
   }
 
-  get identity(): Identity | undefined {
-    return this.#identity;
+  get user(): AuthenticatedUser | undefined {
+    return this.#user;
   }
 
   /** Undefined if everything is permitted. */
-  get permit(): Permit | undefined {
-    return this.#permit;
+  get permissions(): SessionPermissions | undefined {
+    return this.#permissions;
   }
 
-  /** Sets the user and its permissions; `enter` moves the client to the account. */
-  become(identity: Identity): void {
-    const { permissions } = identity;
-    this.#identity = identity;
+  /** Sets the user and its permissions; `joinAccount` moves the session to the account. */
+  setUser(user: AuthenticatedUser): void {
+    const { permissions } = user;
+    this.#user = user;
     this.#mayRepeat = false;
-    this.#permit = permissions && new Permit(permissions);
+    this.#permissions = permissions && new SessionPermissions(permissions);
   }
 
   /** Moves to another account; returns false if that account is full. */
-  enter(account: string): boolean {
-    return this.#membership.enter(account);
+  joinAccount(name: string): boolean {
+    this.leaveAccount();
+    this.#account = this.#accounts.get(name);
+    if (this.#account.isFull) return false;
+    this.#account.clients++;
+    this.#isCounted = true;
+    return true;
   }
 
-  leave(): void {
-    this.#membership.leave();
+  /** Stops counting as a client of the account. */
+  leaveAccount(): void {
+    if (this.#isCounted) this.#account.clients--;
+    this.#isCounted = false;
   }
 
   /** Evaluates the permissions once for consecutive messages to the same subject. */
@@ -54,7 +66,7 @@ export class Standing {
     const { buffer, subjectStart, subjectEnd } = publication;
     this.#mayRepeat = false;
     if (isReservedSubject(buffer, subjectStart, subjectEnd)) return false;
-    this.#mayRepeat = this.#permit === undefined || this.#permit.mayPublish(publication);
-    return this.#mayRepeat || (this.#permit?.mayAnswer(publication) ?? false);
+    this.#mayRepeat = this.#permissions === undefined || this.#permissions.mayPublish(publication);
+    return this.#mayRepeat || (this.#permissions?.mayRespond(publication) ?? false);
   }
 }

@@ -113,7 +113,7 @@ export class Sessions {
   }
 
   /** Lists the open sessions of one account. */
-  of(account: string): ClientSession[] {
+  inAccount(account: string): ClientSession[] {
     return this.list().filter(({ profile }) => profile.account === account);
   }
 
@@ -122,7 +122,7 @@ export class Sessions {
     const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } =
       this.#endedByAccount.get(account) ?? new EndedConnections();
     const sum = { inMsgs, inBytes, outMsgs, outBytes, slowConsumers };
-    for (const { statistics } of this.of(account)) addTraffic(sum, statistics);
+    for (const { statistics } of this.inAccount(account)) addTraffic(sum, statistics);
     return sum;
   }
 

@@ -68,9 +68,9 @@ class Client {
       statistics: new ConnectionStatistics(0),
       echo: true,
       headers: true,
-      permit: undefined,
+      permissions: undefined,
       traceDelivery: undefined,
-      drop: () => {},
+      removeSubscription: () => {},
     };
   }
 

@@ -3,10 +3,10 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
+  type AuthenticatedUser,
+  type AuthenticationResult,
   Authenticator,
-  type Identity,
-  type Refused,
-  type Verdict,
+  type Rejection,
 } from '../../../src/broker/auth/authenticator.ts';
 import { type ConnectOptions, defaultConnectOptions } from '../../../src/broker/auth/connect-options.ts';
 import { type AuthOptions, noAuthentication } from '../../../src/broker/options/auth-options.ts';
@@ -25,23 +25,23 @@ const users: AuthOptions = {
 };
 
 /** Returns a result that must not depend on a hashed password. */
-function immediate(result: Verdict): Identity | Refused {
+function immediate(result: AuthenticationResult): AuthenticatedUser | Rejection {
   if ('hash' in result) throw new Error('the result depends on a hashed password');
   return result;
 }
 
-function judge(
+function loginResult(
   options: AuthOptions,
   connect: Partial<ConnectOptions>,
   { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
 ) {
   const given = { ...defaultConnectOptions, ...connect };
   const result = immediate(new Authenticator(options, maps).authenticate(given, () => peer));
-  return 'refused' in result ? 'refused' : `${result.account}/${result.label}`;
+  return 'reason' in result ? 'rejected' : `${result.account}/${result.label}`;
 }
 
-function renewed(authenticator: Authenticator, identity: Identity, connect: ConnectOptions) {
-  return authenticator.renew(identity, immediate(authenticator.authenticate(connect, () => undefined)));
+function renewed(authenticator: Authenticator, user: AuthenticatedUser, connect: ConnectOptions) {
+  return authenticator.reauthenticate(user, immediate(authenticator.authenticate(connect, () => undefined)));
 }
 
 function certificateOf(commonName: string): PeerCertificate {
@@ -51,13 +51,13 @@ function certificateOf(commonName: string): PeerCertificate {
 
 describe('Authenticator', () => {
   it('accepts every client if no login is configured', () => {
-    expect(judge(noAuthentication, { user: 'x', pass: 'y' })).toBe('$G/');
+    expect(loginResult(noAuthentication, { user: 'x', pass: 'y' })).toBe('$G/');
     expect(new Authenticator(noAuthentication, false).isRequired).toBe(false);
   });
 
   it('accepts a single user only with its name and password', () => {
     const options = { ...noAuthentication, single: { user: 'u', password: 'p' } };
-    expect(judge(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
+    expect(loginResult(options, { user: 'u', pass: 'p' })).toBe('$G/user:u');
     for (const wrong of [
       {},
       { user: 'u' },
@@ -65,52 +65,52 @@ describe('Authenticator', () => {
       { user: 'x', pass: 'p' },
       { pass: 'p' },
     ]) {
-      expect(judge(options, wrong)).toBe('refused');
+      expect(loginResult(options, wrong)).toBe('rejected');
     }
   });
 
   it('accepts a client only with the configured token', () => {
     const options = { ...noAuthentication, token: 't' };
-    expect(judge(options, { auth_token: 't' })).toBe('$G/token');
+    expect(loginResult(options, { auth_token: 't' })).toBe('$G/token');
     for (const wrong of [{}, { auth_token: 'T' }, { user: 't' }])
-      expect(judge(options, wrong)).toBe('refused');
+      expect(loginResult(options, wrong)).toBe('rejected');
   });
 
   it('assigns listed users to their accounts, and rejects other names and passwords', () => {
-    expect(judge(users, { user: 'alice', pass: 'a' })).toBe('APP/user:alice');
-    expect(judge(users, { user: 'bob' })).toBe('APP/user:bob');
+    expect(loginResult(users, { user: 'alice', pass: 'a' })).toBe('APP/user:alice');
+    expect(loginResult(users, { user: 'bob' })).toBe('APP/user:bob');
     for (const wrong of [{}, { user: 'alice' }, { user: 'bob', pass: 'x' }, { user: '__proto__' }]) {
-      expect(judge(users, wrong)).toBe('refused');
+      expect(loginResult(users, wrong)).toBe('rejected');
     }
   });
 
   it('rejects every client if the list of users is empty', () => {
-    expect(judge({ ...noAuthentication, users: [] }, {})).toBe('refused');
-    expect(judge({ ...noAuthentication, users: [] }, {}, { maps: true, peer: certificateOf('x') })).toBe(
-      'refused',
-    );
+    expect(loginResult({ ...noAuthentication, users: [] }, {})).toBe('rejected');
+    expect(
+      loginResult({ ...noAuthentication, users: [] }, {}, { maps: true, peer: certificateOf('x') }),
+    ).toBe('rejected');
   });
 
   it('accepts a client as no_auth_user only if it sends no credentials', () => {
     const options = { ...users, noAuthUser: 'alice' };
-    expect(judge(options, {})).toBe('APP/user:alice');
-    expect(judge(options, { user: 'alice' })).toBe('refused');
-    expect(judge(options, { pass: 'x' })).toBe('refused');
-    expect(judge(options, { auth_token: 'x' })).toBe('refused');
+    expect(loginResult(options, {})).toBe('APP/user:alice');
+    expect(loginResult(options, { user: 'alice' })).toBe('rejected');
+    expect(loginResult(options, { pass: 'x' })).toBe('rejected');
+    expect(loginResult(options, { auth_token: 'x' })).toBe('rejected');
   });
 
   it('takes the user from the certificate and ignores the user in CONNECT', () => {
     const byCertificate = { maps: true, peer: certificateOf('bob') };
-    expect(judge(users, {}, byCertificate)).toBe('APP/user:bob');
-    expect(judge(users, { user: 'alice', pass: '' }, byCertificate)).toBe('APP/user:bob');
-    expect(judge(users, {}, { maps: true, peer: certificateOf('eve') })).toBe('refused');
-    expect(judge(users, { user: 'alice', pass: 'a' }, { maps: true })).toBe('refused');
+    expect(loginResult(users, {}, byCertificate)).toBe('APP/user:bob');
+    expect(loginResult(users, { user: 'alice', pass: '' }, byCertificate)).toBe('APP/user:bob');
+    expect(loginResult(users, {}, { maps: true, peer: certificateOf('eve') })).toBe('rejected');
+    expect(loginResult(users, { user: 'alice', pass: 'a' }, { maps: true })).toBe('rejected');
   });
 
   it('also requires the password of a user mapped from a certificate, if one is configured', () => {
     const alice = { maps: true, peer: certificateOf('alice') };
-    expect(judge(users, {}, alice)).toBe('refused');
-    expect(judge(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
+    expect(loginResult(users, {}, alice)).toBe('rejected');
+    expect(loginResult(users, { pass: 'a' }, alice)).toBe('APP/user:alice');
   });
 
   it('checks a hash before any rejection if some user has a hashed password, so that all take equally long', () => {
@@ -137,7 +137,7 @@ describe('Authenticator', () => {
       const result = ask(user, pass);
       if (!('hash' in result)) throw new Error(`${user} is rejected without the check of a hash`);
       expect(result.hash).toMatch(/^\$2b\$11\$.{53}$/);
-      expect(result.conclude(true)).toHaveProperty('refused');
+      expect(result.conclude(true)).toHaveProperty('reason');
     }
     expect(ask('hashed', 'x')).toMatchObject({ hash, password: 'x' });
     expect(ask('plain', 'p')).toMatchObject({ label: 'user:plain' });
@@ -155,12 +155,12 @@ describe('Authenticator', () => {
   it('keeps a client after a reload if the new configuration accepts it under the same identity', () => {
     const accepted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
       const connect = { ...defaultConnectOptions, ...given };
-      const identity = immediate(new Authenticator(options, false).authenticate(connect, () => undefined));
-      if ('refused' in identity) throw new Error(identity.refused);
-      return { identity, connect };
+      const user = immediate(new Authenticator(options, false).authenticate(connect, () => undefined));
+      if ('reason' in user) throw new Error(user.reason);
+      return { user, connect };
     };
-    const isKept = (options: AuthOptions, { identity, connect }: ReturnType<typeof accepted>) =>
-      renewed(new Authenticator(options, false), identity, connect) === identity;
+    const isKept = (options: AuthOptions, { user, connect }: ReturnType<typeof accepted>) =>
+      renewed(new Authenticator(options, false), user, connect) === user;
     const alice = accepted(users, { user: 'alice', pass: 'a' });
     const single = { ...noAuthentication, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
@@ -183,13 +183,12 @@ describe('Authenticator', () => {
 
   it('drops a client after a reload if its login method is no longer enough', () => {
     const withDefault = { ...users, noAuthUser: 'alice' };
-    const identity = new Authenticator(withDefault, false).authenticate(
+    const user = new Authenticator(withDefault, false).authenticate(
       defaultConnectOptions,
       () => undefined,
-    ) as Identity;
+    ) as AuthenticatedUser;
     const isKept = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
-      renewed(new Authenticator(options, maps), identity, { ...defaultConnectOptions, ...connect }) ===
-      identity;
+      renewed(new Authenticator(options, maps), user, { ...defaultConnectOptions, ...connect }) === user;
     expect(isKept(withDefault, false)).toBe(true);
     // The default user is removed or replaced.
     expect(isKept(users, false)).toBe(false);
@@ -218,7 +217,7 @@ describe('Authenticator', () => {
       const authenticator = new Authenticator(options(), maps);
       const given = { ...defaultConnectOptions, ...connect };
       const result = immediate(authenticator.authenticate(given, () => certificateOf('bob')));
-      if ('refused' in result) throw new Error(result.refused);
+      if ('reason' in result) throw new Error(result.reason);
       return result;
     };
     for (const found of [find({ user: 'bob' }), find({}), find({}, true)]) {

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import {
   defaultConnectOptions,
   mergeConnect,
-  withoutSecrets,
+  redactSecrets,
 } from '../../../src/broker/auth/connect-options.ts';
 
 const merge = (json: string, previous = defaultConnectOptions) => mergeConnect(previous, Buffer.from(json));
@@ -74,14 +74,14 @@ describe('mergeConnect', () => {
 describe('withoutSecrets', () => {
   it('redacts every secret in a CONNECT', () => {
     const json = '{"user":"u","pass":"s1","auth_token":"s2","jwt":"s3","sig":"s4","nkey":"s5","name":"n"}';
-    expect(withoutSecrets(Buffer.from(json))).not.toMatch(/s\d/);
-    expect(withoutSecrets(Buffer.from(json))).toContain('"user":"u"');
-    expect(withoutSecrets(Buffer.from('{"pass":"s1"'))).toBe('[no JSON object]');
-    expect(withoutSecrets(Buffer.from('"s1"'))).toBe('[no JSON object]');
+    expect(redactSecrets(Buffer.from(json))).not.toMatch(/s\d/);
+    expect(redactSecrets(Buffer.from(json))).toContain('"user":"u"');
+    expect(redactSecrets(Buffer.from('{"pass":"s1"'))).toBe('[no JSON object]');
+    expect(redactSecrets(Buffer.from('"s1"'))).toBe('[no JSON object]');
   });
 
   it('redacts a private key that a client sends in place of its name', () => {
     const seed = new TextDecoder().decode(createUser().getSeed());
-    expect(withoutSecrets(Buffer.from(JSON.stringify({ user: seed })))).toBe('{"user":"[REDACTED]"}');
+    expect(redactSecrets(Buffer.from(JSON.stringify({ user: seed })))).toBe('{"user":"[REDACTED]"}');
   });
 });

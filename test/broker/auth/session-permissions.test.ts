@@ -1,6 +1,6 @@
 // Answers to requests: how many are allowed, for how long, and how many open requests a session remembers.
 import { describe, expect, it } from 'vitest';
-import { Permit } from '../../../src/broker/auth/session-permissions.ts';
+import { SessionPermissions } from '../../../src/broker/auth/session-permissions.ts';
 import { noPublication, type Publication } from '../../../src/protocol/operations.ts';
 import { Permissions, type ResponseLimits } from '../../../src/subjects/permissions.ts';
 
@@ -13,7 +13,7 @@ function publication(subject: string, reply = ''): Publication {
 
 class Responder {
   clock = 0;
-  readonly #permit: Permit;
+  readonly #permissions: SessionPermissions;
 
   constructor(responses: ResponseLimits | undefined, allowed: readonly string[] = []) {
     const allow = allowed.map((subject) => ({ subject, queue: undefined }));
@@ -22,20 +22,20 @@ class Responder {
       subscribe: { allow: undefined, deny: [] },
       responses,
     };
-    this.#permit = new Permit(new Permissions(rules), () => this.clock);
+    this.#permissions = new SessionPermissions(new Permissions(rules), () => this.clock);
   }
 
   asked(reply?: string): void {
-    this.#permit.received(publication('question', reply));
+    this.#permissions.received(publication('question', reply));
   }
 
   answers(reply: string): boolean {
     const answer = publication(reply);
-    return this.#permit.mayPublish(answer) || this.#permit.mayAnswer(answer);
+    return this.#permissions.mayPublish(answer) || this.#permissions.mayRespond(answer);
   }
 }
 
-describe('a permit', () => {
+describe('SessionPermissions', () => {
   it('allows as many answers to a request as the limit', () => {
     const responder = new Responder({ max: 2, expiresMs: 1000 });
     responder.asked('a');

@@ -16,7 +16,7 @@ function session(id: number, size = 0): ClientSession {
     statistics: new ConnectionStatistics(0),
     profile: {
       connect: defaultConnectOptions,
-      identity: undefined,
+      user: undefined,
       account: '$G',
       tls: undefined,
       rttMs: 0,

@@ -23,7 +23,7 @@ export function accountz(query: Query, broker: Monitored): object {
 export function accountDetail(name: string, broker: Monitored): object {
   const account = [...broker.accounts].find((each) => each.name === name);
   if (account === undefined) throw new BadQuery(`Account ${name} does not exist`);
-  const connections = broker.sessions.of(name).length;
+  const connections = broker.sessions.inAccount(name).length;
   return {
     account_name: name,
     update_time: goTime(broker.configuredAt),

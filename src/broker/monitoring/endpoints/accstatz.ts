@@ -29,7 +29,7 @@ export type AccountStatistics = ReturnType<typeof accountStatistics>;
 
 export function accountStatistics(broker: Monitored, name: string) {
   const { sessions, accounts } = broker;
-  const conns = sessions.of(name).length;
+  const conns = sessions.inAccount(name).length;
   const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } = sessions.trafficOf(name);
   const nothing = { msgs: 0, bytes: 0 };
   const elsewhere = { gateways: nothing, routes: nothing, leafs: nothing };

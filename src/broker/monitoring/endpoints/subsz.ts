@@ -62,7 +62,7 @@ export function sublistSummary({ accounts }: Monitored, account: string) {
 }
 
 function list({ sessions }: Monitored, account: string, test: string): SubscriptionRecord[] {
-  const chosen = account === '' ? sessions.list() : sessions.of(account);
+  const chosen = account === '' ? sessions.list() : sessions.inAccount(account);
   return chosen
     .flatMap((session) => recordSubscriptions(session, true))
     .filter(({ subject }) => test === '' || listensTo(subject, test));

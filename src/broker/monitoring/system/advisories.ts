@@ -3,7 +3,7 @@
 // subscriber an advisory costs next to nothing.
 
 import type { ClientSession } from '../../clients/client.ts';
-import { userOf } from '../../clients/connection-record.ts';
+import { userNameOf } from '../../clients/connection-record.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import { type AccountStatistics, accountStatistics } from '../endpoints/accstatz.ts';
 import type { Monitored } from '../endpoints/monitored-broker.ts';
@@ -124,7 +124,7 @@ function describe(session: ClientSession): object {
     host: connection.remoteAddress,
     id,
     acc: profile.account,
-    user: userOf(profile) || undefined,
+    user: userNameOf(profile) || undefined,
     name: name || undefined,
     lang: lang || undefined,
     ver: version || undefined,

@@ -64,7 +64,7 @@ export class RemoteConnections {
    * Closes the newest connections. Other servers may do the same, so more may end than must; those clients reconnect.
    */
   #end(account: string, count: number): void {
-    const newestFirst = this.#broker.sessions.of(account).sort((a, b) => b.id - a.id);
+    const newestFirst = this.#broker.sessions.inAccount(account).sort((a, b) => b.id - a.id);
     for (const session of newestFirst.slice(0, count)) session.violation(violations.maxAccountConnections);
   }
 

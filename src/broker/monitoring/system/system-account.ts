@@ -29,7 +29,7 @@ export class SystemAccount {
 
   /** A session has ended. @param reason in the wording of monitoring */
   ended(session: ClientSession, reason: string): void {
-    if (session.profile.identity !== undefined) this.#advisories?.disconnected(session, reason);
+    if (session.profile.user !== undefined) this.#advisories?.disconnected(session, reason);
     if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
   }
 

@@ -7,7 +7,7 @@ import { requestInfo } from '../../accounts/request-info.ts';
 import type { Handler, Publisher } from '../../accounts/subscription.ts';
 import { publicPermissions } from '../../auth/user-info.ts';
 import { ClientSession } from '../../clients/client.ts';
-import { userOf } from '../../clients/connection-record.ts';
+import { userNameOf } from '../../clients/connection-record.ts';
 import { claims, expvarz, gatewayz, jsz, leafz, profilez } from '../endpoints/absent-features.ts';
 import { accountDetail, accountz } from '../endpoints/accountz.ts';
 import { accountStatistics, accstatz } from '../endpoints/accstatz.ts';
@@ -254,7 +254,7 @@ class SystemRequests {
     const [, , , name = ''] = subjectOf(publication).split('.');
     const options = RequestOptions.read('CONNS', payloadOf(publication));
     if (reply === undefined || 'code' in options || (options.account ?? name) !== name) return true;
-    if (this.#broker.sessions.of(name).length === 0) return true;
+    if (this.#broker.sessions.inAccount(name).length === 0) return true;
     const counted = accountStatistics(this.#broker, name);
     const body = { ...this.#system.event('account_connections'), ...counted };
     this.#system.answer(this.#system.account, reply, body);
@@ -284,7 +284,7 @@ class SystemRequests {
     const reply = replyOf(publication);
     if (reply === undefined || !(publisher instanceof ClientSession)) return true;
     const { user = '', acc = '' } = requestInfo(publication) ?? {};
-    const permissions = publicPermissions(publisher.profile.identity?.permissions?.rules);
+    const permissions = publicPermissions(publisher.profile.user?.permissions?.rules);
     const data = { user, account: acc, account_name: acc || undefined, permissions };
     this.#system.answer(this.#system.account, reply, { server: this.#system.server(), data });
     return true;
@@ -295,10 +295,10 @@ class SystemRequests {
     if (reply === undefined || !(publisher instanceof ClientSession)) return true;
     const { profile } = publisher;
     const data = {
-      user: userOf(profile),
+      user: userNameOf(profile),
       account: profile.account,
       account_name: profile.account,
-      permissions: publicPermissions(profile.identity?.permissions?.rules),
+      permissions: publicPermissions(profile.user?.permissions?.rules),
     };
     this.#system.answer(account, reply, { server: this.#system.server(), data });
     return true;
