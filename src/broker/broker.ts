@@ -15,12 +15,12 @@ import { Authenticator } from './auth/authenticator.ts';
 import { PasswordHashes } from './auth/password-hashes.ts';
 import { ClientTls } from './client-tls.ts';
 import { acceptClient } from './clients/accept.ts';
-import { type ClientEnvironment, ClientSession } from './clients/client.ts';
+import { type ClientOwner, ClientSession } from './clients/client.ts';
 import { newServerId, type ServerFacts } from './clients/info.ts';
 import { disconnectGradually } from './clients/lame-duck.ts';
 import { Sessions } from './clients/sessions.ts';
-import { Cluster, type ClusterEnvironment } from './cluster/cluster.ts';
-import type { Monitored } from './monitoring/endpoints/monitored-broker.ts';
+import { Cluster, type ClusterOwner } from './cluster/cluster.ts';
+import type { MonitoredBroker } from './monitoring/endpoints/monitored-broker.ts';
 import { Monitor } from './monitoring/http/monitor.ts';
 import { SystemAccount } from './monitoring/system/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
@@ -88,7 +88,7 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
   return broker;
 }
 
-class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Monitored {
+class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroker {
   options: BrokerOptions;
   facts: ServerFacts;
   authenticator: Authenticator;
@@ -238,7 +238,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
     this.#system?.lameDuck();
-    this.#cluster?.leave();
+    this.#cluster?.lameDuck();
     this.facts = this.#describe();
     const clients = this.sessions.list();
     if (clients.length > 0) {
@@ -301,7 +301,7 @@ class RunningBroker implements Broker, ClientEnvironment, ClusterEnvironment, Mo
     this.facts = this.#describe();
     this.#deps.onReload?.(options);
     this.sessions.applyOptions(options.maxConnections);
-    if (clusterBefore !== undefined) this.#cluster?.reload(clusterBefore);
+    if (clusterBefore !== undefined) this.#cluster?.applyOptions(clusterBefore);
     if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);

@@ -15,7 +15,7 @@ import { LatencyMeter } from './service-latency.ts';
 import { type StreamImport, StreamImports } from './stream-imports.ts';
 
 /** The broker as the links between its accounts see it. */
-export interface LinkedBroker {
+export interface ImportsOwner {
   readonly accounts: Accounts;
   readonly delivery: DeliveryPolicy;
   readonly now: () => Date;
@@ -26,7 +26,7 @@ export interface LinkedBroker {
 }
 
 export class AccountImports {
-  readonly #broker: LinkedBroker;
+  readonly #broker: ImportsOwner;
   readonly #accounts: Accounts;
   readonly #policy: DeliveryPolicy;
   readonly #meter: LatencyMeter;
@@ -38,7 +38,7 @@ export class AccountImports {
   /** Functions that undo the applied exports. */
   #undoExports: (() => void)[] = [];
 
-  constructor(broker: LinkedBroker) {
+  constructor(broker: ImportsOwner) {
     const server = () => broker.facts;
     this.#broker = broker;
     this.#accounts = broker.accounts;

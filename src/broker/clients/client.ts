@@ -2,7 +2,7 @@
 // who its user is, and its account routes its messages.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { LabelledLogger, type Logger, quoteBytes } from '../../log.ts';
+import { LabelledLogger, quoteBytes } from '../../log.ts';
 import { errorLine, infoLine, okLine, pingLine, pongLine } from '../../protocol/encoder.ts';
 import { readMembers } from '../../protocol/json-members.ts';
 import type { OperationHandler, Publication } from '../../protocol/operations.ts';
@@ -17,8 +17,8 @@ import {
 import { isLiteral } from '../../subjects/subject.ts';
 import { describeConnection } from '../../tls/ciphers.ts';
 import { peerOf } from '../../tls/peer.ts';
-import type { Account, Accounts } from '../accounts/account.ts';
-import { type DeliveryPolicy, publish, sayNobodyListens } from '../accounts/delivery.ts';
+import type { Account } from '../accounts/account.ts';
+import { publish, sayNobodyListens } from '../accounts/delivery.ts';
 import {
   LastMatch,
   type Publisher,
@@ -36,28 +36,21 @@ import {
 } from '../auth/connect-options.ts';
 import { isReservedReply } from '../auth/reserved-subjects.ts';
 import type { SessionPermissions } from '../auth/session-permissions.ts';
-import type { BrokerOptions } from '../options/options.ts';
-import { Connection, type ConnectionOwner, type Transport } from '../transport/connection.ts';
+import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogRateLimit } from '../transport/log-rate-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
+import type { BrokerContext } from './broker-context.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
 import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
-import { type ClientFacts, infoJson, type ServerFacts } from './info.ts';
+import { type ClientFacts, infoJson } from './info.ts';
 import { SessionIdentity } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
-/** The broker as a session sees it. Read each property on use: a reload may change it. */
-export interface ClientEnvironment extends AuthenticationContext {
-  readonly options: BrokerOptions;
-  readonly facts: ServerFacts;
-  readonly accounts: Accounts;
-  readonly transport: Transport;
-  readonly delivery: DeliveryPolicy;
-  readonly logger: Logger;
+/** The broker as a session sees it. */
+export interface ClientOwner extends BrokerContext, AuthenticationContext {
   readonly logLimit: LogRateLimit;
-  readonly now: () => Date;
   /** Called each time the client is accepted. */
   clientAccepted(session: ClientSession): void;
   /** Calls `reject` once the session may send the rejection to its client. */
@@ -73,7 +66,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly lastMatch = new LastMatch();
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
-  readonly #environment: ClientEnvironment;
+  readonly #broker: ClientOwner;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
   readonly #authentication: ClientAuthentication;
@@ -87,21 +80,16 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
-  constructor(id: number, socket: Socket, environment: ClientEnvironment) {
+  constructor(id: number, socket: Socket, broker: ClientOwner) {
     this.id = id;
-    this.#environment = environment;
-    this.statistics = new ConnectionStatistics(environment.now().getTime());
-    this.connection = new Connection(socket, environment.transport, this);
-    this.log = new LabelledLogger(environment.logger, this.#connectionLabel);
-    this.#parser = new Parser(
-      this,
-      environment.options,
-      environment.transport.pool,
-      environment.transport.lines,
-    );
-    this.#identity = new SessionIdentity(environment.accounts);
-    this.#subscriptions = new ClientSubscriptions(this, this.#identity, () => environment.options);
-    this.#authentication = new ClientAuthentication(environment, {
+    this.#broker = broker;
+    this.statistics = new ConnectionStatistics(broker.now().getTime());
+    this.connection = new Connection(socket, broker.transport, this);
+    this.log = new LabelledLogger(broker.logger, this.#connectionLabel);
+    this.#parser = new Parser(this, broker.options, broker.transport.pool, broker.transport.lines);
+    this.#identity = new SessionIdentity(broker.accounts);
+    this.#subscriptions = new ClientSubscriptions(this, this.#identity, () => broker.options);
+    this.#authentication = new ClientAuthentication(broker, {
       connection: this.connection,
       parser: this.#parser,
       peer: () => (this.#tls === undefined ? undefined : peerOf(this.#tls)),
@@ -109,11 +97,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       read: (task) => this.#guard(task),
     });
     this.#heartbeat = new Heartbeat(
-      () => environment.options,
+      () => broker.options,
       () => this.connection.write(pingLine),
       () => this.violation(violations.staleConnection),
     );
-    this.traceDelivery = environment.logger.tracing
+    this.traceDelivery = broker.logger.tracing
       ? (publication, { sid }) => this.log.trace(traceMessage(publication, sid, this.headers))
       : undefined;
     this.log.debug('Client connection created');
@@ -134,7 +122,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Maximum size of a message in bytes: the lower limit of server and account. */
   get #maxPayload(): number {
-    return Math.min(this.#environment.options.maxPayload, this.#account.limits.maxPayload);
+    return Math.min(this.#broker.options.maxPayload, this.#account.limits.maxPayload);
   }
 
   get echo(): boolean {
@@ -142,7 +130,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   get headers(): boolean {
-    return this.#connect.headers && this.#environment.options.headers;
+    return this.#connect.headers && this.#broker.options.headers;
   }
 
   /** Undefined before the handshake and without TLS. */
@@ -190,7 +178,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Starts reading operations. */
   start(): void {
     this.#isReading = true;
-    if (this.#environment.authenticator.isRequired) {
+    if (this.#broker.authenticator.isRequired) {
       this.#parser.connectFirst = true;
       this.#authentication.startTimeout();
     }
@@ -205,7 +193,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Applies reloaded options; disconnects a client that they reject. */
   applyOptions(): void {
-    const { options, authenticator } = this.#environment;
+    const { options, authenticator } = this.#broker;
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = this.#maxPayload;
     this.#parser.headers = this.headers;
@@ -218,7 +206,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   // Events of the connection.
 
   receive(chunk: Buffer): void {
-    this.statistics.readAt = this.#environment.transport.clock();
+    this.statistics.readAt = this.#broker.transport.clock();
     this.#guard(() => this.#parser.parse(chunk));
     this.lastMatch.forget();
   }
@@ -242,7 +230,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#authentication.close();
     this.#heartbeat.stop();
     this.#identity.leaveAccount();
-    this.#environment.clientEnded(this, reason);
+    this.#broker.clientEnded(this, reason);
     this.#subscriptions.clear();
     this.log.debug(`Client connection closed: ${reason}`);
   }
@@ -251,7 +239,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   connect(json: Buffer): void {
     if (this.log.tracing) this.log.trace(`<<- [CONNECT ${redactSecrets(json)}]`);
-    this.#heartbeat.connected(this.#environment.delivery.random);
+    this.#heartbeat.connected(this.#broker.delivery.random);
     this.statistics.lastActivity = this.statistics.readAt;
     try {
       this.#connect = mergeConnect(this.#connect, json);
@@ -265,7 +253,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   beforeConnect(): boolean {
-    if (!this.#environment.authenticator.acceptsWithoutConnect) return false;
+    if (!this.#broker.authenticator.acceptsWithoutConnect) return false;
     if (!this.#acceptOrReject(this.#authentication.authenticateWithoutConnect(this.#connect))) return false;
     this.#authentication.close();
     this.#hasConnected = true;
@@ -290,7 +278,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return;
     }
     this.#acknowledge();
-    const delivered = publish(publication, this.#account, this, this.#environment.delivery);
+    const delivered = publish(publication, this.#account, this, this.#broker.delivery);
     if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
       sayNobodyListens(publication, this.#account, this);
     }
@@ -323,7 +311,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     if (!this.#hasConnected || this.#pongSent) return;
     this.#pongSent = true;
     const { name } = this.#account;
-    const isSystem = name === this.#environment.options.systemAccount;
+    const isSystem = name === this.#broker.options.systemAccount;
     if (this.acceptsInfo) this.sendInfo({ account: name, isSystem });
   }
 
@@ -350,7 +338,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const { text, closes, log } = violation;
     if (log !== undefined) {
       const line = detail === undefined ? log : `${log}: ${detail}`;
-      const { logLimit } = this.#environment;
+      const { logLimit } = this.#broker;
       if (closes !== undefined || logLimit.allows(line, performance.now())) this.log.error(line);
     }
     if (text !== undefined) {
@@ -384,7 +372,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   #finishReauthentication(result: AuthenticatedUser | Rejection): void {
-    const { authenticator } = this.#environment;
+    const { authenticator } = this.#broker;
     const before = this.#identity.user;
     const user = before && authenticator.reauthenticate(before, result);
     if (user !== undefined) {
@@ -422,7 +410,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.#parser.stop();
       this.connection.pauseReading();
       const { reason } = result;
-      this.#environment.delayRejection(this, () => this.violation(violations.authorization, reason));
+      this.#broker.delayRejection(this, () => this.violation(violations.authorization, reason));
       return false;
     }
     this.#identity.setUser(result);
@@ -432,7 +420,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return false;
     }
     this.#parser.maxPayload = this.#maxPayload;
-    this.#environment.clientAccepted(this);
+    this.#broker.clientAccepted(this);
     return true;
   }
 
@@ -447,11 +435,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   #infoLine(fields: Partial<ClientFacts> = {}): Buffer {
     const facts = { id: this.id, ip: this.connection.remoteAddress, maxPayload: this.#maxPayload, ...fields };
-    return infoLine(infoJson(this.#environment.facts, facts));
+    return infoLine(infoJson(this.#broker.facts, facts));
   }
 
   #tracePublication(publication: Publication): void {
-    const { maxTracedLength } = this.#environment.options.log;
+    const { maxTracedLength } = this.#broker.options.log;
     for (const line of tracePublication(publication, maxTracedLength)) this.log.trace(line);
   }
 }

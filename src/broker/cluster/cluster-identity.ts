@@ -1,14 +1,14 @@
 // The identity of this server in its cluster: its INFO and CONNECT, the cluster name, and which servers it accepts as
 // members. Opens no connection.
 import { quote } from '../../log.ts';
-import { clientOnRoutePort, otherCluster, violations } from '../../protocol/violations.ts';
+import { clientOnRoutePort, otherCluster, type Violation, violations } from '../../protocol/violations.ts';
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import { sameSecret } from '../options/password.ts';
 import { hostOfRoute } from '../options/route-url.ts';
-import type { Destination, Refusal } from './route.ts';
+import type { Destination } from './destination.ts';
 import { type GossipMode, gossip, type RouteConnect, routeConnectLine } from './route-info.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 
@@ -21,7 +21,13 @@ export interface ClusterState {
   readonly port: number;
   readonly headers: boolean;
   readonly maxPayload: number;
-  readonly isLeaving: boolean;
+  readonly isLameDuck: boolean;
+}
+
+/** Why a server is rejected. @param detail for the log */
+export interface RouteRejection {
+  readonly violation: Violation;
+  readonly detail?: string;
 }
 
 export class ClusterIdentity {
@@ -48,7 +54,7 @@ export class ClusterIdentity {
    * Whether a server with this cluster name is a member of the cluster. Adopts the name if ours gives way to it
    * (route.go, processRouteConnect). @returns `adopted` when servers with the previous name are no longer members
    */
-  agree(name: string, isDynamic: boolean): boolean | 'adopted' {
+  agreeOnName(name: string, isDynamic: boolean): boolean | 'adopted' {
     if (name === this.#name) return true;
     if (!this.#isDynamic || name === '' || (isDynamic && name < this.#name)) return false;
     this.#name = name;
@@ -57,16 +63,16 @@ export class ClusterIdentity {
   }
 
   /** Returns why this server rejects a server that dialled it, other than by cluster name; undefined to accept it. */
-  judge(connect: RouteConnect, peer: () => PeerCertificate | undefined): Refusal | undefined {
+  checkConnect(connect: RouteConnect, peer: () => PeerCertificate | undefined): RouteRejection | undefined {
     if (connect.lang !== '') return { violation: clientOnRoutePort };
     if (connect.name === '')
       return { violation: violations.malformed, detail: 'CONNECT without a server id' };
-    const detail = this.#rejection(connect, peer);
+    const detail = this.#checkCredentials(connect, peer);
     return detail === undefined ? undefined : { violation: violations.authorization, detail };
   }
 
   /** Returns the rejection of a server of another cluster. */
-  refuseCluster(theirs: string): Refusal['violation'] {
+  nameMismatch(theirs: string): Violation {
     return otherCluster(quote(theirs), quote(this.#name));
   }
 
@@ -75,7 +81,7 @@ export class ClusterIdentity {
    * @param isDeferred whether it announces that the route may stay; false for a server that is being rejected
    */
   infoLine(mode: GossipMode = gossip.byDefault, isDeferred = true): Buffer {
-    const { facts, options, permissions, port, headers, maxPayload, isLeaving } = this.#state;
+    const { facts, options, permissions, port, headers, maxPayload, isLameDuck } = this.#state;
     const { host, advertise, authorization, noAdvertise, tls } = options;
     const advertised = advertise && { host: advertise.host, port: advertise.port || port };
     const json = JSON.stringify({
@@ -95,7 +101,7 @@ export class ClusterIdentity {
       cluster: this.#name,
       cluster_dynamic: this.#isDynamic || undefined,
       connect_urls: noAdvertise ? undefined : facts.clientUrls,
-      ldm: isLeaving || undefined,
+      ldm: isLameDuck || undefined,
       compression: 'off',
       ...leafNodes,
       ...permissions?.announced,
@@ -122,7 +128,10 @@ export class ClusterIdentity {
   }
 
   /** Returns why the credentials are rejected; undefined to accept them (nats-server, auth.go, isRouterAuthorized). */
-  #rejection({ user, pass }: RouteConnect, peer: () => PeerCertificate | undefined): string | undefined {
+  #checkCredentials(
+    { user, pass }: RouteConnect,
+    peer: () => PeerCertificate | undefined,
+  ): string | undefined {
     const { authorization, tls, routes } = this.#state.options;
     if (tls?.verifyAndMap || tls?.verifyKnownUrls) {
       const certificate = peer();

@@ -2,36 +2,31 @@
 // change, the complete interest to a new route, and the differences that a reload of the permissions makes.
 import type { Account } from '../accounts/account.ts';
 import type { Interest } from '../accounts/local-interest.ts';
-import type { RouteSession } from './route.ts';
+import type { RouteOwner, RouteSession } from './route.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 
-export interface InterestEnvironment {
-  readonly accounts: Iterable<Account>;
-  /** The routes in use. */
-  readonly routes: readonly RouteSession[];
-  /** Undefined if everything may pass over routes. */
-  readonly permissions: RoutePermissions | undefined;
-}
+/** The cluster with its routes in use. */
+type RoutedCluster = RouteOwner & { readonly routes: readonly RouteSession[] };
 
 export class ClusterInterest {
-  readonly #environment: InterestEnvironment;
+  readonly #cluster: RoutedCluster;
 
-  constructor(environment: InterestEnvironment) {
-    this.#environment = environment;
+  constructor(cluster: RoutedCluster) {
+    this.#cluster = cluster;
   }
 
   /** Sends a change to all routes. */
   announce(account: Account, interest: Interest): void {
-    const { permissions, routes } = this.#environment;
+    const { permissions, routes } = this.#cluster;
     if (permissions?.mayImport(bytesOf(interest)) === false) return;
-    for (const route of routes) route.tell(account, interest);
+    for (const route of routes) route.sendInterest(account, interest);
   }
 
   /** Sends the complete interest to one route. */
-  tellAll(route: RouteSession): void {
-    const { permissions } = this.#environment;
+  sendAll(route: RouteSession): void {
+    const { permissions } = this.#cluster;
     for (const [account, interest] of this.#all()) {
-      if (permissions?.mayImport(bytesOf(interest)) !== false) route.tell(account, interest);
+      if (permissions?.mayImport(bytesOf(interest)) !== false) route.sendInterest(account, interest);
     }
   }
 
@@ -39,19 +34,19 @@ export class ClusterInterest {
    * Applies changed permissions: withdraws interest that is now denied, announces interest that is now permitted, and
    * drops the peers' interest that is now denied. @param before the previous permissions
    */
-  review(before: RoutePermissions | undefined): void {
-    const { permissions, routes } = this.#environment;
+  applyPermissions(before: RoutePermissions | undefined): void {
+    const { permissions, routes } = this.#cluster;
     for (const [account, interest] of this.#all()) {
       const was = before?.mayImport(bytesOf(interest)) ?? true;
       const is = permissions?.mayImport(bytesOf(interest)) ?? true;
       if (was === is) continue;
-      for (const route of routes) route.tell(account, is ? interest : { ...interest, weight: 0 });
+      for (const route of routes) route.sendInterest(account, is ? interest : { ...interest, weight: 0 });
     }
-    for (const route of routes) route.review();
+    for (const route of routes) route.dropDeniedInterest();
   }
 
   *#all(): Iterable<[Account, Interest]> {
-    for (const account of this.#environment.accounts) {
+    for (const account of this.#cluster.accounts) {
       for (const interest of account.interest ?? []) yield [account, interest];
     }
   }

@@ -9,39 +9,34 @@ import { isPinned, type PeerCertificate, peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
+import type { BrokerContext } from '../clients/broker-context.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { formatHostPort } from '../options/host-port.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
-import { ClusterIdentity, type ClusterState } from './cluster-identity.ts';
-import { ClusterInterest, type InterestEnvironment } from './cluster-interest.ts';
-import type { Destination, Refusal, RouteSession } from './route.ts';
-import { type EntranceEnvironment, RouteEntrance } from './route-acceptor.ts';
-import { type ConnectorEnvironment, RouteConnector } from './route-connector.ts';
-import { addressOf, implicitUrl, isNews, newsLine } from './route-gossip.ts';
+import { ClusterIdentity, type ClusterState, type RouteRejection } from './cluster-identity.ts';
+import { ClusterInterest } from './cluster-interest.ts';
+import type { Destination } from './destination.ts';
+import type { RouteSession } from './route.ts';
+import { type AcceptorOwner, RouteAcceptor } from './route-acceptor.ts';
+import { type ConnectorOwner, RouteConnector } from './route-connector.ts';
+import { gossipLine, implicitUrl, routeUrlOf, shouldGossip } from './route-gossip.ts';
 import { gossip, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RoutePermissions } from './route-permissions.ts';
-import { RouteSettings, type SettingsSource } from './route-settings.ts';
+import { RouteSettings } from './route-settings.ts';
 import { type RouteDecisions, RouteTable } from './route-table.ts';
 
 /** The broker as its cluster sees it. */
-export interface ClusterEnvironment extends SettingsSource {
-  readonly accounts: Accounts;
-  readonly delivery: DeliveryPolicy;
-  readonly logger: Logger;
-  readonly now: () => Date;
-  readonly facts: ServerFacts;
+export interface ClusterOwner extends BrokerContext {
   /** Returns the id for a new connection. */
   nextId(): number;
   /** Called when what clients are told about the cluster has changed. */
   clusterChanged(): void;
 }
 
-export class Cluster
-  implements ClusterState, ConnectorEnvironment, EntranceEnvironment, InterestEnvironment, RouteDecisions
-{
+export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, RouteDecisions {
   permissions: RoutePermissions | undefined;
   readonly settings: RouteSettings;
   readonly accounts: Accounts;
@@ -51,20 +46,20 @@ export class Cluster
   readonly now: () => Date;
   /** Totals of routes that have ended. */
   readonly ended = new EndedConnections();
-  readonly #broker: ClusterEnvironment;
+  readonly #broker: ClusterOwner;
   readonly #tls: ServerTls | undefined;
   readonly #identity: ClusterIdentity;
   readonly #table: RouteTable;
   readonly #connector: RouteConnector;
-  readonly #entrance: RouteEntrance;
+  readonly #acceptor: RouteAcceptor;
   readonly #interest: ClusterInterest;
   #listener: Listener | undefined;
   #port = 0;
-  #hadOthers = false;
-  #isLeaving = false;
+  #hasHadPeers = false;
+  #isLameDuck = false;
   #isClosed = false;
 
-  private constructor(broker: ClusterEnvironment, tls: ServerTls | undefined) {
+  private constructor(broker: ClusterOwner, tls: ServerTls | undefined) {
     this.#broker = broker;
     this.#tls = tls;
     this.permissions = permissionsOf(this.options);
@@ -77,13 +72,13 @@ export class Cluster
     this.#identity = new ClusterIdentity(this);
     this.#table = new RouteTable(broker.facts.id, this);
     this.#connector = new RouteConnector(this);
-    this.#entrance = new RouteEntrance(this);
+    this.#acceptor = new RouteAcceptor(this);
     this.#interest = new ClusterInterest(this);
   }
 
   /** Starts listening; throws a NatspkiError if that fails. @param tls undefined without TLS */
   static async open(
-    broker: ClusterEnvironment,
+    broker: ClusterOwner,
     tls: ServerTls | undefined,
     onError: (error: Error) => void,
   ): Promise<Cluster> {
@@ -101,7 +96,7 @@ export class Cluster
     }
     cluster.#listener = await Listener.open(
       { host, port: port === -1 ? 0 : port },
-      (socket) => cluster.#entrance.accept(socket).catch((error: unknown) => cluster.#logDefect(error)),
+      (socket) => cluster.#acceptor.accept(socket).catch((error: unknown) => cluster.#logDefect(error)),
       onError,
       '--cluster',
     );
@@ -113,7 +108,7 @@ export class Cluster
 
   /** Dials the configured routes. */
   start(): void {
-    this.#connector.follow(this.options.routes);
+    this.#connector.setConfigured(this.options.routes);
   }
 
   get facts(): ServerFacts {
@@ -158,15 +153,15 @@ export class Cluster
     return this.#table.all;
   }
 
-  get isLeaving(): boolean {
-    return this.#isLeaving;
+  get isLameDuck(): boolean {
+    return this.#isLameDuck;
   }
 
   /** The `host:port` of every server that clients may connect to; undefined until another server has joined. */
   connectUrls(own: readonly string[]): readonly string[] | undefined {
-    if (this.options.noAdvertise || !this.#hadOthers) return undefined;
+    if (this.options.noAdvertise || !this.#hasHadPeers) return undefined;
     const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.connect_urls ?? [])));
-    return [...new Set([...(this.#isLeaving ? [] : own), ...others])];
+    return [...new Set([...(this.#isLameDuck ? [] : own), ...others])];
   }
 
   /** Tells the other servers about a change in the interest of local clients. */
@@ -175,10 +170,10 @@ export class Cluster
   }
 
   /** Applies reloaded options. @param before the previous options */
-  reload(before: ClusterOptions): void {
+  applyOptions(before: ClusterOptions): void {
     const { options } = this;
-    const removed = this.#connector.follow(options.routes);
-    for (const route of [...this.routes, ...this.#entrance.strangers]) {
+    const removed = this.#connector.setConfigured(options.routes);
+    for (const route of [...this.routes, ...this.#acceptor.pendingRoutes]) {
       const kept = route.destinations.filter(({ url }) => !removed.has(url.href));
       if (kept.length === route.destinations.length) continue;
       route.destinations = kept;
@@ -188,7 +183,7 @@ export class Cluster
     if (!isDeepStrictEqual(before.permissions, options.permissions)) {
       const { permissions } = this;
       this.permissions = permissionsOf(options);
-      this.#interest.review(permissions);
+      this.#interest.applyPermissions(permissions);
     }
     const line = this.#identity.infoLine();
     for (const route of this.routes) {
@@ -198,8 +193,8 @@ export class Cluster
   }
 
   /** Tells the other servers that this one is in lame duck mode, so that they stop sending clients here. */
-  leave(): void {
-    this.#isLeaving = true;
+  lameDuck(): void {
+    this.#isLameDuck = true;
     this.#connector.close();
     void this.#listener?.close();
     const line = this.#identity.infoLine();
@@ -210,7 +205,7 @@ export class Cluster
     this.#isClosed = true;
     this.#connector.close();
     const gone = this.#listener?.close();
-    for (const route of [...this.routes, ...this.#entrance.strangers])
+    for (const route of [...this.routes, ...this.#acceptor.pendingRoutes])
       route.connection.close('Server Shutdown');
     this.#tls?.close();
     await gone;
@@ -218,36 +213,36 @@ export class Cluster
 
   // Called by routes.
 
-  judge(
+  checkConnect(
     route: RouteSession,
     connect: RouteConnect,
     peer: () => PeerCertificate | undefined,
-  ): Refusal | undefined {
-    const refusal = this.#identity.judge(connect, peer);
-    if (refusal !== undefined) return refusal;
-    if (this.#agree(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
+  ): RouteRejection | undefined {
+    const rejection = this.#identity.checkConnect(connect, peer);
+    if (rejection !== undefined) return rejection;
+    if (this.#agreeOnName(connect.cluster, connect.cluster_dynamic, connect.name)) return undefined;
     // A server with a generated cluster name adopts the one in this INFO and dials again.
-    if (connect.cluster_dynamic) route.greet(this.#identity.infoLine(gossip.byDefault, false));
-    return { violation: this.#identity.refuseCluster(connect.cluster) };
+    if (connect.cluster_dynamic) route.sendFirstInfo(this.#identity.infoLine(gossip.byDefault, false));
+    return { violation: this.#identity.nameMismatch(connect.cluster) };
   }
 
   accepted(route: RouteSession): void {
     if (route.remoteId !== this.facts.id) this.#table.accepted(route);
-    else this.#turnAway(route);
+    else this.#closeAsDuplicate(route);
   }
 
-  introduced(route: RouteSession, remote: RouteInfo): void {
+  infoReceived(route: RouteSession, remote: RouteInfo): void {
     const { server_id: id, server_name: name, cluster, cluster_dynamic: isDynamic } = remote;
     if (id === this.facts.id) {
-      if (route.destination !== undefined) this.#connector.isSelf(route.destination);
-      this.#turnAway(route);
-    } else if (cluster !== '' && !this.#agree(cluster, isDynamic, id)) {
-      route.violation(this.#identity.refuseCluster(cluster));
+      if (route.destination !== undefined) this.#connector.markSelf(route.destination);
+      this.#closeAsDuplicate(route);
+    } else if (cluster !== '' && !this.#agreeOnName(cluster, isDynamic, id)) {
+      route.violation(this.#identity.nameMismatch(cluster));
     } else if (!route.isDialled && name === this.facts.name) {
       route.log.error(`Remote server has a duplicate name: ${quote(name)}`);
       route.connection.close('Duplicate Server Name');
     } else {
-      this.#table.introduced(route, remote);
+      this.#table.infoReceived(route, remote);
     }
   }
 
@@ -255,53 +250,53 @@ export class Cluster
     this.#table.confirmed(route);
   }
 
-  informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
+  infoChanged(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
     if (info.server_id !== remote.server_id) {
-      this.#meet(info);
+      this.#dialAnnounced(info);
       return;
     }
     route.remote = { ...info, ip: remote.ip };
     // The peer may now export more, and has ignored the interest that it denied before.
-    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.tellAll(route);
-    this.#tellClients();
+    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.sendAll(route);
+    this.#updateClients();
   }
 
-  forget(route: RouteSession, reason: CloseReason): void {
+  routeEnded(route: RouteSession, reason: CloseReason): void {
     const wasKept = this.#table.keeps(route);
-    this.#entrance.forget(route);
+    this.#acceptor.removePending(route);
     this.#table.ended(route);
-    if (wasKept) this.#tellClients();
+    if (wasKept) this.#updateClients();
     this.ended.add(route.statistics, route.connection.stalls, reason);
     if (this.#isClosed || reason === 'Route Removed') return;
     for (const destination of route.destinations) {
-      this.#connector.lost(destination, route.remoteId, wasKept);
+      this.#connector.routeEnded(destination, route.remoteId, wasKept);
     }
   }
 
   // Decisions of the route table.
 
-  greet(route: RouteSession): void {
-    route.greet(this.#identity.infoLine(route.destination?.gossip));
+  sendInfo(route: RouteSession): void {
+    route.sendFirstInfo(this.#identity.infoLine(route.destination?.gossip));
   }
 
   keep(route: RouteSession, remote: RouteInfo): void {
-    this.#entrance.forget(route);
-    this.#hadOthers = true;
-    const known = { ...remote, ip: addressOf(route, remote) };
+    this.#acceptor.removePending(route);
+    this.#hasHadPeers = true;
+    const known = { ...remote, ip: routeUrlOf(route, remote) };
     route.remote = known;
     route.log.debug(`Registering remote route ${quote(remote.server_id)}`);
-    this.greet(route);
+    this.sendInfo(route);
     route.keep();
-    if (isNews(route, known)) {
+    if (shouldGossip(route, known)) {
       for (const other of this.routes) {
-        if (other !== route) other.connection.write(newsLine(route, known, other));
+        if (other !== route) other.connection.write(gossipLine(route, known, other));
       }
     }
-    this.#interest.tellAll(route);
-    this.#tellClients();
+    this.#interest.sendAll(route);
+    this.#updateClients();
   }
 
-  dismiss(route: RouteSession, kept: RouteSession): void {
+  closeDuplicate(route: RouteSession, kept: RouteSession): void {
     // The kept route inherits the destinations of both, so that either is dialled again after a loss.
     const known = kept.destinations.map(({ url }) => url.href);
     const others = route.destinations.filter(({ url }) => !known.includes(url.href));
@@ -310,27 +305,27 @@ export class Cluster
     route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
     // The peer would not dial again if its end of the kept route were alive.
     if (this.#table.keeps(kept) && !route.isDialled) kept.probe();
-    this.#turnAway(route);
+    this.#closeAsDuplicate(route);
   }
 
   // Called by the connector.
 
-  isReached(id: string): boolean {
+  hasRouteTo(id: string): boolean {
     return this.#table.has(id);
   }
 
-  isOwn(address: string, port: number): boolean {
+  isOwnAddress(address: string, port: number): boolean {
     return (
       port === this.port &&
       Object.values(networkInterfaces()).some((all) => all?.some((own) => own.address === address))
     );
   }
 
-  connected(socket: Socket, destination: Destination): void {
-    this.#entrance.solicit(socket, destination).catch((error: unknown) => this.#logDefect(error));
+  dialled(socket: Socket, destination: Destination): void {
+    this.#acceptor.takeDialled(socket, destination).catch((error: unknown) => this.#logDefect(error));
   }
 
-  // Called by the entrance.
+  // Called by the acceptor.
 
   get isClosed(): boolean {
     return this.#isClosed;
@@ -344,24 +339,24 @@ export class Cluster
     return this.#identity.connectLine(destination);
   }
 
-  nameOf(destination: Destination): string {
-    return this.#connector.nameOf(destination);
+  certificateName(destination: Destination): string {
+    return this.#connector.certificateName(destination);
   }
 
-  misnamed(destination: Destination): void {
-    this.#connector.misnamed(destination);
+  certificateNameMissing(destination: Destination): void {
+    this.#connector.certificateNameMissing(destination);
   }
 
   /**
    * Whether a server is a member of this cluster; when its cluster name is adopted, closes the routes to all others.
    */
-  #agree(name: string, isDynamic: boolean, serverId: string): boolean {
-    const agreed = this.#identity.agree(name, isDynamic);
+  #agreeOnName(name: string, isDynamic: boolean, serverId: string): boolean {
+    const agreed = this.#identity.agreeOnName(name, isDynamic);
     if (agreed !== 'adopted') return agreed;
     for (const route of this.routes) {
       if (route.remoteId !== serverId) route.connection.close('Cluster Name Conflict');
     }
-    this.#tellClients();
+    this.#updateClients();
     return true;
   }
 
@@ -369,14 +364,14 @@ export class Cluster
    * Closes a duplicate route. A peer that dialled it must first learn from INFO which server this is, or it dials
    * again.
    */
-  #turnAway(route: RouteSession): void {
-    if (!route.isDialled) route.greet(this.#identity.infoLine(gossip.byDefault, false));
+  #closeAsDuplicate(route: RouteSession): void {
+    if (!route.isDialled) route.sendFirstInfo(this.#identity.infoLine(gossip.byDefault, false));
     route.connection.close('Duplicate Route');
   }
 
   /** Dials a server that another one announced, unless there is a route to it. */
-  #meet(info: RouteInfo): void {
-    if (info.server_id === this.facts.id || this.isReached(info.server_id) || this.#isLeaving) return;
+  #dialAnnounced(info: RouteInfo): void {
+    if (info.server_id === this.facts.id || this.hasRouteTo(info.server_id) || this.#isLameDuck) return;
     const url = implicitUrl(info, this.options.routes);
     if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
   }
@@ -386,7 +381,7 @@ export class Cluster
     this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
   }
 
-  #tellClients(): void {
+  #updateClients(): void {
     if (!this.#isClosed) this.#broker.clusterChanged();
   }
 
@@ -394,7 +389,7 @@ export class Cluster
   #closeUnpinned(): void {
     const pins = this.#tls?.block.pinnedCerts;
     if (pins === undefined) return;
-    const unpinned = [...this.routes, ...this.#entrance.strangers].filter(
+    const unpinned = [...this.routes, ...this.#acceptor.pendingRoutes].filter(
       ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
     );
     if (unpinned.length > 0) {

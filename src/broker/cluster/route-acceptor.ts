@@ -5,12 +5,13 @@ import type { TLSSocket } from 'node:tls';
 import { HandshakeError } from '../../tls/handshake-error.ts';
 import { connectTls } from '../../tls/outgoing.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
-import { type Destination, type RouteEnvironment, RouteSession } from './route.ts';
+import type { Destination } from './destination.ts';
+import { type RouteOwner, RouteSession } from './route.ts';
 
 /** Maximum number of pending routes; further connections are closed. */
 const maxPending = 256;
 
-export interface EntranceEnvironment extends RouteEnvironment {
+export interface AcceptorOwner extends RouteOwner {
   /** Undefined without TLS. */
   readonly tls: ServerTls | undefined;
   readonly isClosed: boolean;
@@ -19,26 +20,26 @@ export interface EntranceEnvironment extends RouteEnvironment {
   /** Builds the CONNECT for a server that this one has dialled. */
   connectLine(destination: Destination): Buffer;
   /** The name that the peer's certificate must contain. */
-  nameOf(destination: Destination): string;
+  certificateName(destination: Destination): string;
   /** Called when the certificate lacks that name. */
-  misnamed(destination: Destination): void;
+  certificateNameMissing(destination: Destination): void;
 }
 
-export class RouteEntrance {
-  readonly #environment: EntranceEnvironment;
+export class RouteAcceptor {
+  readonly #cluster: AcceptorOwner;
   readonly #pending = new Set<RouteSession>();
 
-  constructor(environment: EntranceEnvironment) {
-    this.#environment = environment;
+  constructor(cluster: AcceptorOwner) {
+    this.#cluster = cluster;
   }
 
   /** The pending routes: those that are not, or not yet, in use. */
-  get strangers(): readonly RouteSession[] {
+  get pendingRoutes(): readonly RouteSession[] {
     return [...this.#pending];
   }
 
   /** Removes a route that has ended or is now in use. */
-  forget(route: RouteSession): void {
+  removePending(route: RouteSession): void {
     this.#pending.delete(route);
   }
 
@@ -48,46 +49,49 @@ export class RouteEntrance {
       socket.destroy();
       return;
     }
-    const { tls } = this.#environment;
+    const { tls } = this.#cluster;
     const route = this.#session(socket, undefined);
-    if (tls !== undefined && !(await secure(route, tls.handshaker.accept(route.connection.release()))))
+    if (
+      tls !== undefined &&
+      !(await completeHandshake(route, tls.handshaker.accept(route.connection.release())))
+    )
       return;
     route.start();
   }
 
   /** Takes over a connection that this server has dialled. */
-  async solicit(socket: Socket, destination: Destination): Promise<void> {
-    const { tls } = this.#environment;
+  async takeDialled(socket: Socket, destination: Destination): Promise<void> {
+    const { tls } = this.#cluster;
     const route = this.#session(socket, destination);
     if (tls !== undefined) {
-      const name = this.#environment.nameOf(destination);
-      const misnamed = () => this.#environment.misnamed(destination);
+      const name = this.#cluster.certificateName(destination);
+      const onNameMissing = () => this.#cluster.certificateNameMissing(destination);
       const secured = connectTls(route.connection.release(), tls.source, name);
-      if (!(await secure(route, secured, misnamed))) return;
+      if (!(await completeHandshake(route, secured, onNameMissing))) return;
     }
-    route.start(this.#environment.connectLine(destination));
+    route.start(this.#cluster.connectLine(destination));
   }
 
   #session(socket: Socket, destination: Destination | undefined): RouteSession {
-    const route = new RouteSession(this.#environment.nextId(), socket, destination, this.#environment);
+    const route = new RouteSession(this.#cluster.nextId(), socket, destination, this.#cluster);
     this.#pending.add(route);
-    if (this.#environment.isClosed) route.connection.abort('Server Shutdown');
+    if (this.#cluster.isClosed) route.connection.abort('Server Shutdown');
     return route;
   }
 }
 
 /** Waits for a handshake; returns false if the session ended during it. */
-async function secure(
+async function completeHandshake(
   route: RouteSession,
   handshake: Promise<TLSSocket>,
-  misnamed: () => void = () => {},
+  onNameMissing: () => void = () => {},
 ): Promise<boolean> {
   try {
     route.secured(await handshake);
     return route.connection.isOpen;
   } catch (error) {
     if (!(error instanceof HandshakeError)) throw error;
-    if (error.code === 'server-certificate-name') misnamed();
+    if (error.code === 'server-certificate-name') onNameMissing();
     const line = `TLS route handshake error: ${error.message}`;
     // Unlike the client port, this port expects no probes (client.go, doTLSHandshake).
     if (error.code === 'closed') route.log.debug(line);

@@ -4,7 +4,7 @@ import { isIP, type Socket } from 'node:net';
 import type { Logger } from '../../log.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { hostOfRoute } from '../options/route-url.ts';
-import type { Destination } from './route.ts';
+import type { Destination } from './destination.ts';
 import { dialRoute } from './route-dialer.ts';
 import { gossip } from './route-info.ts';
 
@@ -15,21 +15,21 @@ import { gossip } from './route-info.ts';
 const reconnectMs = 1000;
 const reconnectSpreadMs = 100;
 
-export interface ConnectorEnvironment {
+export interface ConnectorOwner {
   readonly options: ClusterOptions;
   readonly logger: Logger;
   /** In [0, 1). */
   readonly random: () => number;
   /** Whether a route to the server exists. */
-  isReached(id: string): boolean;
+  hasRouteTo(id: string): boolean;
   /** Whether an address is this server's own. */
-  isOwn(address: string, port: number): boolean;
+  isOwnAddress(address: string, port: number): boolean;
   /** Takes over an established connection. */
-  connected(socket: Socket, destination: Destination): void;
+  dialled(socket: Socket, destination: Destination): void;
 }
 
 export class RouteConnector {
-  readonly #environment: ConnectorEnvironment;
+  readonly #cluster: ConnectorOwner;
   readonly #closing = new AbortController();
   /** `host:port` of destinations that turned out to be this server. */
   readonly #self = new Set<string>();
@@ -41,14 +41,14 @@ export class RouteConnector {
   /**
    * The first DNS name among the configured hosts: stands in for a host that is an address (client.go, doTLSHandshake).
    */
-  #standIn: string | undefined;
+  #routeTlsName: string | undefined;
 
-  constructor(environment: ConnectorEnvironment) {
-    this.#environment = environment;
+  constructor(cluster: ConnectorOwner) {
+    this.#cluster = cluster;
   }
 
   /** Dials newly configured routes and abandons removed ones. @returns the URLs of the removed ones */
-  follow(routes: readonly string[]): Set<string> {
+  setConfigured(routes: readonly string[]): Set<string> {
     const removed = new Set<string>();
     for (const [route, tries] of this.#configured) {
       if (routes.includes(route)) continue;
@@ -57,7 +57,7 @@ export class RouteConnector {
       removed.add(new URL(route).href);
     }
     const isName = (host: string) => isIP(host) === 0;
-    this.#standIn ??= routes.map(hostOfRoute).find(isName);
+    this.#routeTlsName ??= routes.map(hostOfRoute).find(isName);
     for (const route of routes) {
       if (this.#configured.has(route)) continue;
       this.#configured.set(route, new AbortController());
@@ -67,18 +67,23 @@ export class RouteConnector {
   }
 
   connect(destination: Destination, delayMs = 0): void {
-    const { options, logger, random } = this.#environment;
+    const { options, logger, random } = this.#cluster;
     const { url, type } = destination;
     const isImplicit = type === 'implicit';
     const signal = this.#signalFor(destination);
     if (signal === undefined || (isImplicit && this.#tried.has(url.host))) return;
     if (isImplicit) this.#tried.add(url.host);
-    const isOwn = (address: string, port: number) => this.#environment.isOwn(address, port);
+    const isOwnAddress = (address: string, port: number) => this.#cluster.isOwnAddress(address, port);
     const retries = isImplicit ? options.connectRetries : Number.POSITIVE_INFINITY;
-    dialRoute(url, { retries, backoff: options.connectBackoff, delayMs, random, isOwn }, logger, signal)
+    dialRoute(
+      url,
+      { retries, backoff: options.connectBackoff, delayMs, random, isOwnAddress },
+      logger,
+      signal,
+    )
       .then((socket) => {
         if (isImplicit) this.#tried.delete(url.host);
-        if (socket !== undefined) this.#environment.connected(socket, destination);
+        if (socket !== undefined) this.#cluster.dialled(socket, destination);
       })
       .catch((error: unknown) => {
         logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
@@ -86,10 +91,10 @@ export class RouteConnector {
   }
 
   /** Redials a destination whose route has ended. @param wasKept whether the route was ever in use */
-  lost(destination: Destination, remoteId: string, wasKept: boolean): void {
-    const { options, random } = this.#environment;
+  routeEnded(destination: Destination, remoteId: string, wasKept: boolean): void {
+    const { options, random } = this.#cluster;
     const { url, type } = destination;
-    if (this.#self.has(url.host) || (remoteId !== '' && this.#environment.isReached(remoteId))) return;
+    if (this.#self.has(url.host) || (remoteId !== '' && this.#cluster.hasRouteTo(remoteId))) return;
     if (type === 'implicit') {
       const failures = wasKept ? 0 : (this.#failures.get(url.host) ?? 0) + 1;
       this.#failures.set(url.host, failures);
@@ -100,19 +105,19 @@ export class RouteConnector {
   }
 
   /** Records that a destination is this server. */
-  isSelf({ url }: Destination): void {
+  markSelf({ url }: Destination): void {
     this.#self.add(url.host);
   }
 
   /** The name that the peer's certificate must contain. */
-  nameOf({ url }: Destination): string {
+  certificateName({ url }: Destination): string {
     const host = hostOfRoute(url.href);
-    return isIP(host) === 0 ? host : (this.#standIn ?? host);
+    return isIP(host) === 0 ? host : (this.#routeTlsName ?? host);
   }
 
   /** Called when the certificate lacks that name: from now on an address must be in the certificate itself. */
-  misnamed({ url }: Destination): void {
-    if (isIP(hostOfRoute(url.href)) !== 0) this.#standIn = undefined;
+  certificateNameMissing({ url }: Destination): void {
+    if (isIP(hostOfRoute(url.href)) !== 0) this.#routeTlsName = undefined;
   }
 
   close(): void {

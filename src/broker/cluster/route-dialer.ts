@@ -24,7 +24,7 @@ export interface DialSettings {
   /** In [0, 1): selects one address of a name. */
   readonly random: () => number;
   /** Whether an address is this server's own. */
-  readonly isOwn: (address: string, port: number) => boolean;
+  readonly isOwnAddress: (address: string, port: number) => boolean;
 }
 
 /**
@@ -59,14 +59,14 @@ export async function dialRoute(
 /** Resolves with undefined if every address of the name is this server's own. */
 async function open(
   url: URL,
-  { random, isOwn }: DialSettings,
+  { random, isOwnAddress }: DialSettings,
   log: Logger,
   signal: AbortSignal,
 ): Promise<Socket | Error | undefined> {
   const port = Number(url.port);
   try {
     const addresses = await addressesOf(url.hostname.replace(/^\[|\]$/g, ''));
-    const others = addresses.filter((address) => addresses.length === 1 || !isOwn(address, port));
+    const others = addresses.filter((address) => addresses.length === 1 || !isOwnAddress(address, port));
     const host = others[Math.floor(random() * others.length)];
     if (host === undefined || signal.aborted) return undefined;
     log.debug(`Trying to connect to route on ${url.host} (${host})`);

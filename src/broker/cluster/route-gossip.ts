@@ -8,13 +8,13 @@ import { type GossipMode, gossip, type RouteInfo } from './route-info.ts';
  * Whether to tell other servers about a new route: not about one that this server learnt by gossip, unless the gossip
  * mode overrides that.
  */
-export function isNews({ isDialled, destination }: RouteSession, remote: RouteInfo): boolean {
+export function shouldGossip({ isDialled, destination }: RouteSession, remote: RouteInfo): boolean {
   if (remote.gossip_mode === gossip.disabled) return false;
   return !isDialled || destination?.type !== 'implicit' || destination.gossip === gossip.override;
 }
 
 /** Builds the INFO that tells `other` about the server at the end of a new route. */
-export function newsLine(route: RouteSession, remote: RouteInfo, other: RouteSession): Buffer {
+export function gossipLine(route: RouteSession, remote: RouteInfo, other: RouteSession): Buffer {
   const { isDialled, destination } = route;
   const isConfigured = (isDialled ? destination : other.destination)?.type === 'explicit';
   const mode: GossipMode = isConfigured ? gossip.override : isDialled ? gossip.byDefault : gossip.disabled;
@@ -23,7 +23,7 @@ export function newsLine(route: RouteSession, remote: RouteInfo, other: RouteSes
 }
 
 /** The URL of a server: the one that it announces, or the address that it connects from. */
-export function addressOf(route: RouteSession, remote: RouteInfo): string {
+export function routeUrlOf(route: RouteSession, remote: RouteInfo): string {
   if (remote.ip !== '') return remote.ip;
   const address = formatHostPort({ host: route.connection.remoteAddress, port: remote.port });
   return `nats-route://${address}/`;

@@ -32,8 +32,8 @@ export class RouteInterest {
   }
 
   /** Drops the interest that is no longer permitted. */
-  review(mayStay: (interest: RemoteInterest) => boolean): void {
-    for (const [key, interest] of this.#byKey) if (!mayStay(interest)) this.remove(key);
+  removeDenied(isPermitted: (interest: RemoteInterest) => boolean): void {
+    for (const [key, interest] of this.#byKey) if (!isPermitted(interest)) this.remove(key);
   }
 
   /**

@@ -1,28 +1,22 @@
 // The settings of every route: limits, times and headers, from the cluster block or else those of clients. They are
 // read on each use, so that a reload takes effect.
 import type { ParserLimits } from '../../protocol/operations.ts';
+import type { BrokerContext } from '../clients/broker-context.ts';
 import { type ClusterOptions, maxRoutePingMs } from '../options/cluster-options.ts';
-import type { BrokerOptions } from '../options/options.ts';
 import type { Transport } from '../transport/connection.ts';
 import type { HeartbeatSettings } from '../transport/heartbeat.ts';
 
 /** Multiplies max_control_line, since the lines of routes are longer (parser.go, overMaxControlLineLimit). */
 const controlLineFactor = 16;
 
-export interface SettingsSource {
-  readonly options: BrokerOptions;
-  /** The transport of clients. */
-  readonly transport: Transport;
-}
-
 export class RouteSettings {
   /** The transport of clients with the write deadline of routes. */
   readonly transport: Transport;
-  readonly #source: SettingsSource;
+  readonly #broker: BrokerContext;
 
-  constructor(source: SettingsSource) {
-    const { transport } = source;
-    this.#source = source;
+  constructor(broker: BrokerContext) {
+    const { transport } = broker;
+    this.#broker = broker;
     this.transport = {
       pool: transport.pool,
       flusher: transport.flusher,
@@ -34,35 +28,35 @@ export class RouteSettings {
         return transport.maxPending;
       },
       get writeDeadlineMs() {
-        return source.options.cluster?.writeDeadlineMs ?? transport.writeDeadlineMs;
+        return broker.options.cluster?.writeDeadlineMs ?? transport.writeDeadlineMs;
       },
     };
   }
 
   get limits(): ParserLimits {
-    const { maxControlLine, maxPayload } = this.#source.options;
+    const { maxControlLine, maxPayload } = this.#broker.options;
     return { maxControlLine: controlLineFactor * maxControlLine, maxPayload };
   }
 
   get headers(): boolean {
-    return this.#source.options.headers;
+    return this.#broker.options.headers;
   }
 
   get heartbeat(): HeartbeatSettings {
-    const { pingIntervalMs, pingMax } = this.#source.options;
+    const { pingIntervalMs, pingMax } = this.#broker.options;
     return {
       pingIntervalMs: Math.min(this.#cluster?.pingIntervalMs ?? pingIntervalMs, maxRoutePingMs),
       pingMax: this.#cluster?.pingMax ?? pingMax,
     };
   }
 
-  /** Milliseconds that a peer has to introduce itself (opts.go, getDefaultAuthTimeout). */
-  get introductionMs(): number {
+  /** Milliseconds that a peer has to send its first INFO (opts.go, getDefaultAuthTimeout). */
+  get infoTimeoutMs(): number {
     const tls = this.#cluster?.tls;
     return this.#cluster?.authorization?.timeoutMs ?? (tls === undefined ? 2000 : tls.timeoutMs + 1000);
   }
 
   get #cluster(): ClusterOptions | undefined {
-    return this.#source.options.cluster;
+    return this.#broker.options.cluster;
   }
 }

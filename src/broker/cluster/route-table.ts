@@ -7,11 +7,11 @@ import type { RouteInfo } from './route-info.ts';
 /** Carries out the decisions of the table. */
 export interface RouteDecisions {
   /** Sends INFO: the route may stay. */
-  greet(route: RouteSession): void;
+  sendInfo(route: RouteSession): void;
   /** Keeps the route; sends INFO unless that was done. */
   keep(route: RouteSession, remote: RouteInfo): void;
   /** Closes a duplicate route. @param kept the other route to the same server */
-  dismiss(route: RouteSession, kept: RouteSession): void;
+  closeDuplicate(route: RouteSession, kept: RouteSession): void;
 }
 
 export class RouteTable {
@@ -56,24 +56,24 @@ export class RouteTable {
     const id = route.remoteId;
     const kept = this.#kept.get(id);
     if (kept !== undefined && this.#confirmed.has(kept)) {
-      this.#decisions.dismiss(route, kept);
+      this.#decisions.closeDuplicate(route, kept);
     } else if (kept !== undefined || this.#claims.has(id)) {
       this.#waiting.set(id, [...(this.#waiting.get(id) ?? []), route]);
     } else {
       this.#claims.set(id, route);
-      this.#decisions.greet(route);
+      this.#decisions.sendInfo(route);
     }
   }
 
   /** The peer has sent its INFO. */
-  introduced(route: RouteSession, remote: RouteInfo): void {
+  infoReceived(route: RouteSession, remote: RouteInfo): void {
     const id = remote.server_id;
     const kept = this.#kept.get(id);
     const claim = this.#claims.get(id);
-    if (claim === route || (route.isDialled && kept === undefined && this.#beats(claim, remote))) {
+    if (claim === route || (route.isDialled && kept === undefined && this.#takesPrecedence(claim, remote))) {
       this.#keep(route, remote);
     } else if (route.isDialled) {
-      this.#decisions.dismiss(route, (kept ?? claim) as RouteSession);
+      this.#decisions.closeDuplicate(route, (kept ?? claim) as RouteSession);
     }
   }
 
@@ -84,7 +84,7 @@ export class RouteTable {
     const waiting = this.#waiting.get(route.remoteId) ?? [];
     this.#waiting.delete(route.remoteId);
     // An INFO along these could have overtaken the one along the kept route and made the peer commit to them instead.
-    for (const other of waiting) this.#decisions.dismiss(other, route);
+    for (const other of waiting) this.#decisions.closeDuplicate(other, route);
   }
 
   /** The route has ended. */
@@ -101,7 +101,7 @@ export class RouteTable {
     if (next === undefined) return;
     this.#waiting.set(id, waiting.slice(1));
     this.#claims.set(id, next);
-    if (next.remote === undefined) this.#decisions.greet(next);
+    if (next.remote === undefined) this.#decisions.sendInfo(next);
     else this.#keep(next, next.remote);
   }
 
@@ -109,7 +109,7 @@ export class RouteTable {
    * Whether a dialled route beats an accepted one. A nats-server has already committed to the accepted one, since it
    * has our INFO. A server that defers its INFO as this one does reaches the same decision by comparing the ids.
    */
-  #beats(claim: RouteSession | undefined, remote: RouteInfo): boolean {
+  #takesPrecedence(claim: RouteSession | undefined, remote: RouteInfo): boolean {
     return claim === undefined || (remote.info_deferred && this.#id < remote.server_id);
   }
 
@@ -119,7 +119,7 @@ export class RouteTable {
     this.#claims.delete(id);
     this.#kept.set(id, route);
     this.#decisions.keep(route, remote);
-    if (claim !== undefined && claim !== route) this.#decisions.dismiss(claim, route);
+    if (claim !== undefined && claim !== route) this.#decisions.closeDuplicate(claim, route);
     // A peer that dialled has received our INFO and answered it.
     if (!route.isDialled) this.confirmed(route);
   }

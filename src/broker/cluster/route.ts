@@ -19,13 +19,9 @@ import type { TlsFacts } from '../clients/connection-record.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
-import {
-  type GossipMode,
-  parseRouteConnect,
-  parseRouteInfo,
-  type RouteConnect,
-  type RouteInfo,
-} from './route-info.ts';
+import type { RouteRejection } from './cluster-identity.ts';
+import type { Destination } from './destination.ts';
+import { parseRouteConnect, parseRouteInfo, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RouteInterest } from './route-interest.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 import type { RouteSettings } from './route-settings.ts';
@@ -41,7 +37,7 @@ const silentMs = 2000;
 const probeMs = 10_000;
 
 /** The cluster as one of its routes sees it. */
-export interface RouteEnvironment {
+export interface RouteOwner {
   readonly accounts: Accounts;
   readonly settings: RouteSettings;
   readonly delivery: DeliveryPolicy;
@@ -50,38 +46,21 @@ export interface RouteEnvironment {
   /** Undefined if everything may pass over routes. */
   readonly permissions: RoutePermissions | undefined;
   /** Returns why a server that has dialled is rejected; undefined to accept it. */
-  judge(
+  checkConnect(
     route: RouteSession,
     connect: RouteConnect,
     peer: () => PeerCertificate | undefined,
-  ): Refusal | undefined;
+  ): RouteRejection | undefined;
   /** A server that has dialled is accepted and waits for INFO. */
   accepted(route: RouteSession): void;
   /** The first INFO has arrived. */
-  introduced(route: RouteSession, remote: RouteInfo): void;
+  infoReceived(route: RouteSession, remote: RouteInfo): void;
   /** The peer has answered after our INFO. */
   confirmed(route: RouteSession): void;
   /** A later INFO has arrived. */
-  informed(route: RouteSession, remote: RouteInfo, info: RouteInfo): void;
+  infoChanged(route: RouteSession, remote: RouteInfo, info: RouteInfo): void;
   /** Called once, when the session has ended. */
-  forget(route: RouteSession, reason: CloseReason): void;
-}
-
-/** Why a server is rejected. @param detail for the log */
-export interface Refusal {
-  readonly violation: Violation;
-  readonly detail?: string;
-}
-
-/** The origin of a route: `explicit` from the configuration, `implicit` from gossip. */
-export type RouteType = 'explicit' | 'implicit';
-
-/** A server to dial. */
-export interface Destination {
-  readonly url: URL;
-  readonly type: RouteType;
-  /** How the server that announced it wants what is learnt there to be spread. */
-  readonly gossip: GossipMode;
+  routeEnded(route: RouteSession, reason: CloseReason): void;
 }
 
 export class RouteSession implements RouteOperationHandler, ConnectionOwner, RouteTarget {
@@ -98,7 +77,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   remoteId = '';
   /** The INFO of the peer; undefined until it has arrived. */
   remote: RouteInfo | undefined;
-  readonly #environment: RouteEnvironment;
+  readonly #cluster: RouteOwner;
   readonly #parser: RouteParser;
   readonly #heartbeat: Heartbeat;
   readonly #publisher: Publisher;
@@ -106,27 +85,22 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   readonly #interest = new RouteInterest();
   /** The account of the last message. */
   #account: Account | undefined;
-  #introduction: NodeJS.Timeout | undefined;
-  #isGreeted = false;
+  #infoTimer: NodeJS.Timeout | undefined;
+  #hasSentInfo = false;
   #isKept = false;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
   /** @param destination what this server dialled; undefined if the peer dialled */
-  constructor(
-    id: number,
-    socket: Socket,
-    destination: Destination | undefined,
-    environment: RouteEnvironment,
-  ) {
-    const { settings } = environment;
+  constructor(id: number, socket: Socket, destination: Destination | undefined, cluster: RouteOwner) {
+    const { settings } = cluster;
     this.id = id;
     this.destinations = destination === undefined ? [] : [destination];
     this.isDialled = destination !== undefined;
-    this.#environment = environment;
-    this.statistics = new ConnectionStatistics(environment.now().getTime());
+    this.#cluster = cluster;
+    this.statistics = new ConnectionStatistics(cluster.now().getTime());
     this.connection = new Connection(socket, settings.transport, this);
-    this.log = new LabelledLogger(environment.logger, `${this.connection.peer} - rid:${id}`);
+    this.log = new LabelledLogger(cluster.logger, `${this.connection.peer} - rid:${id}`);
     this.#parser = new RouteParser(this, settings.limits, settings.transport.pool, settings.transport.lines);
     this.#parser.connectFirst = !this.isDialled;
     // Consumers stall no route: it carries the messages of many publishers.
@@ -137,11 +111,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       lastMatch: this.#lastMatch,
     };
     this.#heartbeat = new Heartbeat(
-      () => environment.settings.heartbeat,
+      () => cluster.settings.heartbeat,
       () => this.connection.write(pingLine),
       () => this.violation(violations.staleConnection),
     );
-    this.traceDelivery = environment.logger.tracing
+    this.traceDelivery = cluster.logger.tracing
       ? ({ buffer, subjectStart, payloadStart }, account) =>
           this.log.trace(`->> [RMSG ${account} ${buffer.toString('latin1', subjectStart, payloadStart - 2)}]`)
       : undefined;
@@ -153,7 +127,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   get headers(): boolean {
-    return this.#environment.settings.headers && this.remote?.headers === true;
+    return this.#cluster.settings.headers && this.remote?.headers === true;
   }
 
   get tls(): TLSSocket | undefined {
@@ -186,17 +160,17 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
     // With TLS 1.3 the peer rejects a certificate after the handshake. Log that before the connection ends.
     socket.once('error', (error) => {
-      const refusal = describeAlert(error);
-      if (refusal !== undefined) this.log.error(`TLS route handshake error: ${refusal}`);
+      const reason = describeAlert(error);
+      if (reason !== undefined) this.log.error(`TLS route handshake error: ${reason}`);
     });
     this.connection.secure(socket);
   }
 
   /** Starts reading. @param connect the CONNECT of this server if it dialled */
   start(connect?: Buffer): void {
-    this.#introduction = setTimeout(
+    this.#infoTimer = setTimeout(
       () => this.violation(violations.authenticationTimeout, 'received no INFO of a server in time'),
-      this.#environment.settings.introductionMs,
+      this.#cluster.settings.infoTimeoutMs,
     );
     if (connect !== undefined) this.connection.write(connect);
     this.#heartbeat.start();
@@ -205,28 +179,28 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   /** Sends the first INFO, at most once. */
-  greet(info: Buffer): void {
-    if (this.#isGreeted) return;
-    this.#isGreeted = true;
+  sendFirstInfo(info: Buffer): void {
+    if (this.#hasSentInfo) return;
+    this.#hasSentInfo = true;
     this.connection.write(info);
   }
 
   /** Marks the route as kept and sends the PING whose answer confirms it. */
   keep(): void {
-    clearTimeout(this.#introduction);
+    clearTimeout(this.#infoTimer);
     this.#isKept = true;
-    this.#heartbeat.connected(this.#environment.delivery.random);
+    this.#heartbeat.connected(this.#cluster.delivery.random);
     this.#heartbeat.ping();
   }
 
   /** Checks that the peer is alive, unless bytes have arrived recently. */
   probe(): void {
-    const silence = this.#environment.now().getTime() - this.statistics.readAt;
+    const silence = this.#cluster.now().getTime() - this.statistics.readAt;
     if (silence >= silentMs) this.#heartbeat.probe(probeMs);
   }
 
   /** Sends a change in the interest of local clients. */
-  tell(account: Account, { subject, queue, weight }: Interest): void {
+  sendInterest(account: Account, { subject, queue, weight }: Interest): void {
     if (this.log.tracing) {
       const group = queue === undefined ? '' : ` ${queue}${weight > 0 ? ` ${weight}` : ''}`;
       const line = `RS${weight > 0 ? '+' : '-'} ${account.name} ${subject}${group}`;
@@ -237,25 +211,25 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   /** Applies reloaded limits. */
   applyLimits(): void {
-    this.#parser.maxControlLine = this.#environment.settings.limits.maxControlLine;
+    this.#parser.maxControlLine = this.#cluster.settings.limits.maxControlLine;
   }
 
   /** Drops the peer's interest that changed permissions deny. */
-  review(): void {
-    const { permissions } = this.#environment;
+  dropDeniedInterest(): void {
+    const { permissions } = this.#cluster;
     if (permissions === undefined) return;
-    this.#interest.review(({ subjectBytes }) => permissions.mayExport(subjectBytes));
+    this.#interest.removeDenied(({ subjectBytes }) => permissions.mayExport(subjectBytes));
   }
 
   /** Whether to withhold a message from the peer. */
   withholds(publication: Publication): boolean {
-    return this.#environment.permissions?.withholds(publication) ?? false;
+    return this.#cluster.permissions?.withholds(publication) ?? false;
   }
 
   // Events of the connection.
 
   receive(chunk: Buffer): void {
-    this.statistics.readAt = this.#environment.settings.transport.clock();
+    this.statistics.readAt = this.#cluster.settings.transport.clock();
     try {
       this.#parser.parse(chunk);
       this.#lastMatch.forget();
@@ -271,12 +245,12 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   closed(reason: CloseReason): void {
     this.#parser.stop();
-    clearTimeout(this.#introduction);
+    clearTimeout(this.#infoTimer);
     this.#heartbeat.stop();
     this.#interest.clear();
     const remote = this.remote === undefined ? '' : ` - Remote: ${this.remote.server_name}`;
     this.log.info(`Router connection closed: ${reason}${remote}`);
-    this.#environment.forget(this, reason);
+    this.#cluster.routeEnded(this, reason);
   }
 
   // Operations of the peer.
@@ -290,13 +264,13 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       this.violation(violations.malformed, `CONNECT: ${(error as Error).message}`);
       return;
     }
-    const refusal = this.#environment.judge(this, connect, () => this.#tls && peerOf(this.#tls));
-    if (refusal !== undefined) {
-      this.violation(refusal.violation, refusal.detail);
+    const rejection = this.#cluster.checkConnect(this, connect, () => this.#tls && peerOf(this.#tls));
+    if (rejection !== undefined) {
+      this.violation(rejection.violation, rejection.detail);
     } else if (this.#parser.connectFirst) {
       this.#parser.connectFirst = false;
       this.remoteId = connect.name;
-      this.#environment.accepted(this);
+      this.#cluster.accepted(this);
     }
   }
 
@@ -310,7 +284,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
     this.log.trace(`<<- [INFO ${quote(info.server_name)}]`);
     if (this.remote !== undefined) {
-      this.#environment.informed(this, this.remote, info);
+      this.#cluster.infoChanged(this, this.remote, info);
       return;
     }
     if (!this.isDialled && info.server_id !== this.remoteId) {
@@ -319,21 +293,21 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     }
     this.remoteId = info.server_id;
     this.remote = info;
-    const { limits } = this.#environment.settings;
+    const { limits } = this.#cluster.settings;
     this.#parser.maxPayload = Math.min(maxPayload, Math.max(limits.maxPayload, info.max_payload));
-    this.#environment.introduced(this, info);
+    this.#cluster.infoReceived(this, info);
   }
 
   publish(publication: RoutedPublication): void {
-    if (!this.#isIntroduced()) return;
+    if (!this.#hasInfo()) return;
     this.statistics.inMsgs++;
     this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
     this.statistics.lastActivity = this.statistics.readAt;
     if (this.log.tracing) this.#tracePublication(publication);
     if (this.#account?.name !== publication.account) {
-      this.#account = this.#environment.accounts.named(publication.account);
+      this.#account = this.#cluster.accounts.named(publication.account);
     }
-    publishRouted(publication, this.#account, this.#publisher, this.#environment.delivery);
+    publishRouted(publication, this.#account, this.#publisher, this.#cluster.delivery);
   }
 
   interest(
@@ -343,7 +317,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     weight: number,
     leaf: Buffer | undefined,
   ): void {
-    if (!this.#isIntroduced()) return;
+    if (!this.#hasInfo()) return;
     const key = keyOf(accountBytes, subject, queueBytes, leaf);
     if (this.log.tracing)
       this.log.trace(`<<- [${key[0]}S+ ${key.slice(2)}${queueBytes === undefined ? '' : ` ${weight}`}]`);
@@ -352,11 +326,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       known.weight = weight;
       return;
     }
-    if (this.#environment.permissions?.mayExport(subject) === false) {
+    if (this.#cluster.permissions?.mayExport(subject) === false) {
       this.log.debug(`Can not export ${quoteBytes(subject)}, ignoring remote subscription request`);
       return;
     }
-    const account = this.#environment.accounts.named(accountBytes.toString());
+    const account = this.#cluster.accounts.named(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
     const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
     if (!this.#interest.add(key, interest))
@@ -369,7 +343,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     queueBytes: Buffer | undefined,
     leaf: Buffer | undefined,
   ): void {
-    if (!this.#isIntroduced()) return;
+    if (!this.#hasInfo()) return;
     const key = keyOf(accountBytes, subject, queueBytes, leaf);
     if (this.log.tracing) this.log.trace(`<<- [${key[0]}S- ${key.slice(2)}]`);
     this.#interest.remove(key);
@@ -383,7 +357,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   pong(): void {
     this.log.trace('<<- [PONG]');
     this.#heartbeat.pongReceived();
-    if (this.#isKept) this.#environment.confirmed(this);
+    if (this.#isKept) this.#cluster.confirmed(this);
   }
 
   peerError(text: Buffer): void {
@@ -404,7 +378,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.connection.close(closes ?? 'Protocol Violation');
   }
 
-  #isIntroduced(): boolean {
+  #hasInfo(): boolean {
     if (this.remote !== undefined) return true;
     this.violation(violations.malformed, 'expected INFO before other operations');
     return false;

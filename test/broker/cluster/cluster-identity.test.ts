@@ -42,18 +42,18 @@ const tls = (option: string) => `tls { cert_file: "c", key_file: "k", ca_file: "
 describe('user and password of a cluster', () => {
   it('are both required once they are configured', () => {
     const one = identity('name: c, authorization { user: r, password: s }');
-    const judged = (user: string, pass: string) =>
-      one.judge({ ...connect, user, pass }, noCertificate)?.detail;
-    expect(judged('r', 's')).toBeUndefined();
+    const checked = (user: string, pass: string) =>
+      one.checkConnect({ ...connect, user, pass }, noCertificate)?.detail;
+    expect(checked('r', 's')).toBeUndefined();
     for (const [user, pass] of [
       ['r', ''],
       ['r', 'S'],
       ['', 's'],
       ['x', 's'],
     ] as const) {
-      expect(judged(user, pass)).toBe(`wrong user or password for user "${user}"`);
+      expect(checked(user, pass)).toBe(`wrong user or password for user "${user}"`);
     }
-    expect(identity('name: c').judge(connect, noCertificate)).toBeUndefined();
+    expect(identity('name: c').checkConnect(connect, noCertificate)).toBeUndefined();
   });
 });
 
@@ -61,7 +61,7 @@ describe('verify_cert_and_check_known_urls', () => {
   const one = identity(
     `name: c, ${tls('verify_cert_and_check_known_urls')}, routes: ["nats://n1.example.com:6222"]`,
   );
-  const detail = (names: string[]) => one.judge(connect, peer(names))?.detail;
+  const detail = (names: string[]) => one.checkConnect(connect, peer(names))?.detail;
 
   it('accepts a certificate with the host of a configured route, or with a wildcard for its first label', () => {
     expect(detail(['other', 'N1.example.com'])).toBeUndefined();
@@ -72,7 +72,7 @@ describe('verify_cert_and_check_known_urls', () => {
     for (const names of [[], ['n2.example.com'], ['n1.*.com'], ['*.com'], ['*'], ['example.com']]) {
       expect(detail(names)).toMatch(/^no DNS name of the certificate is the host/);
     }
-    expect(one.judge(connect, noCertificate)?.detail).toBeDefined();
+    expect(one.checkConnect(connect, noCertificate)?.detail).toBeDefined();
   });
 });
 
@@ -81,8 +81,8 @@ describe('verify_and_map', () => {
     const one = identity(
       `name: c, ${tls('verify_and_map')}, authorization { user: "n.example.com", password: s }`,
     );
-    expect(one.judge(connect, peer(['n.example.com']))).toBeUndefined();
-    const detail = one.judge(
+    expect(one.checkConnect(connect, peer(['n.example.com']))).toBeUndefined();
+    const detail = one.checkConnect(
       { ...connect, user: 'n.example.com', pass: 's' },
       peer(['x.example.com']),
     )?.detail;
@@ -93,7 +93,7 @@ describe('verify_and_map', () => {
 describe('a cluster name', () => {
   it('must match exactly if it is configured', () => {
     const one = identity('name: c');
-    expect([one.agree('c', false), one.agree('d', false), one.agree('z', true)]).toEqual([
+    expect([one.agreeOnName('c', false), one.agreeOnName('d', false), one.agreeOnName('z', true)]).toEqual([
       true,
       false,
       false,
@@ -103,11 +103,11 @@ describe('a cluster name', () => {
   it('gives way to a configured name and to a greater generated one if it is generated', () => {
     const one = identity('');
     expect(one.isDynamic).toBe(true);
-    expect(one.agree('A', true)).toBe(false);
-    expect(one.agree('Z', true)).toBe('adopted');
+    expect(one.agreeOnName('A', true)).toBe(false);
+    expect(one.agreeOnName('Z', true)).toBe('adopted');
     expect([one.name, one.isDynamic]).toEqual(['Z', true]);
-    expect(one.agree('c', false)).toBe('adopted');
+    expect(one.agreeOnName('c', false)).toBe('adopted');
     expect([one.name, one.isDynamic]).toEqual(['c', false]);
-    expect(one.agree('d', false)).toBe(false);
+    expect(one.agreeOnName('d', false)).toBe(false);
   });
 });

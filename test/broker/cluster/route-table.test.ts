@@ -16,7 +16,7 @@ interface End {
   /** Sends a message to the other end. */
   send: (what: Message) => void;
   isOpen: boolean;
-  isGreeted: boolean;
+  hasSentInfo: boolean;
   close: () => void;
 }
 
@@ -29,25 +29,25 @@ class Server {
     this.id = id;
     const end = (route: RouteSession) => route as unknown as End;
     this.table = new RouteTable(id, {
-      greet: (route) => this.greet(end(route)),
+      sendInfo: (route) => this.sendInfo(end(route)),
       keep: (route) => {
-        this.greet(end(route));
+        this.sendInfo(end(route));
         end(route).send('PING');
       },
-      dismiss: (route) => {
-        if (!end(route).isDialled) this.greet(end(route), 'INFO!');
+      closeDuplicate: (route) => {
+        if (!end(route).isDialled) this.sendInfo(end(route), 'INFO!');
         end(route).close();
       },
     });
   }
 
-  greet(end: End, info: 'INFO' | 'INFO!' = 'INFO'): void {
-    if (end.isGreeted || !end.isOpen) return;
-    end.isGreeted = true;
+  sendInfo(end: End, info: 'INFO' | 'INFO!' = 'INFO'): void {
+    if (end.hasSentInfo || !end.isOpen) return;
+    end.hasSentInfo = true;
     end.send(info);
   }
 
-  hear(end: End, what: Message | 'close', from: Server | NatsServer): void {
+  receive(end: End, what: Message | 'close', from: Server | NatsServer): void {
     const route = end as unknown as RouteSession;
     if (what === 'close') {
       end.isOpen = false;
@@ -60,7 +60,7 @@ class Server {
       else {
         const info_deferred = what === 'INFO' && from instanceof Server;
         end.remote = { server_id: from.id, info_deferred } as RouteInfo;
-        this.table.introduced(route, end.remote);
+        this.table.infoReceived(route, end.remote);
       }
     }
   }
@@ -81,11 +81,11 @@ class NatsServer {
     return this.#kept;
   }
 
-  greet(end: End): void {
+  sendInfo(end: End): void {
     end.send('INFO');
   }
 
-  hear(end: End, what: Message | 'close'): void {
+  receive(end: End, what: Message | 'close'): void {
     if (what === 'close') {
       end.isOpen = false;
       if (this.#kept === end) this.#kept = undefined;
@@ -111,7 +111,7 @@ class Network {
     this.#join(near, far, from, to);
     this.#join(far, near, to, from);
     near.send('CONNECT');
-    if (to instanceof NatsServer) to.greet(far);
+    if (to instanceof NatsServer) to.sendInfo(far);
   }
 
   run(random: () => number): void {
@@ -129,7 +129,7 @@ class Network {
       remote: undefined,
       send: () => {},
       isOpen: true,
-      isGreeted: false,
+      hasSentInfo: false,
       close: () => {},
     };
   }
@@ -137,11 +137,11 @@ class Network {
   #join(end: End, other: End, owner: Server | NatsServer, peer: Server | NatsServer): void {
     const queue: (() => void)[] = [];
     this.#queues.push(queue);
-    end.send = (what) => queue.push(() => peer.hear(other, what, owner));
+    end.send = (what) => queue.push(() => peer.receive(other, what, owner));
     end.close = () => {
       if (!end.isOpen) return;
-      owner.hear(end, 'close', peer);
-      queue.push(() => peer.hear(other, 'close', owner));
+      owner.receive(end, 'close', peer);
+      queue.push(() => peer.receive(other, 'close', owner));
     };
   }
 }
@@ -189,19 +189,23 @@ describe('a server that dials twice', () => {
     const events: string[] = [];
     const names = new Map<RouteSession, string>();
     const say = (what: string) => (route: RouteSession) => events.push(`${what} ${names.get(route) ?? '?'}`);
-    const table = new RouteTable('A', { greet: say('greet'), keep: say('keep'), dismiss: say('dismiss') });
+    const table = new RouteTable('A', {
+      sendInfo: say('sendInfo'),
+      keep: say('keep'),
+      closeDuplicate: say('closeDuplicate'),
+    });
     const first = accept(table, 'B');
     const second = accept(table, 'B');
     names.set(first, 'first').set(second, 'second');
-    expect(events).toEqual(['greet ?']);
+    expect(events).toEqual(['sendInfo ?']);
     table.ended(first);
-    expect(events.at(-1)).toBe('greet second');
+    expect(events.at(-1)).toBe('sendInfo second');
     const third = accept(table, 'B');
     names.set(third, 'third');
     const remote = { server_id: 'B', info_deferred: false } as RouteInfo;
-    table.introduced(third, remote);
+    table.infoReceived(third, remote);
     expect(events).toHaveLength(2);
-    table.introduced(second, remote);
-    expect(events.slice(2)).toEqual(['keep second', 'dismiss third']);
+    table.infoReceived(second, remote);
+    expect(events.slice(2)).toEqual(['keep second', 'closeDuplicate third']);
   });
 });

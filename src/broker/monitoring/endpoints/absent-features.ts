@@ -3,18 +3,18 @@
 // servers of a system expect a response from each.
 import { goTime } from '../../../go-time.ts';
 import { quote } from '../../../log.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { BadQuery, type Query } from './query.ts';
 
 /** Answers /gatewayz; throws BadQuery. */
-export function gatewayz(query: Query, broker: Monitored): object {
+export function gatewayz(query: Query, broker: MonitoredBroker): object {
   query.subscriptions('subs');
   query.boolean('accs');
   return { ...serverAndTime(broker), outbound_gateways: {}, inbound_gateways: {} };
 }
 
 /** Answers /leafz; throws BadQuery. */
-export function leafz(query: Query, broker: Monitored): object {
+export function leafz(query: Query, broker: MonitoredBroker): object {
   query.boolean('subs');
   return { ...serverAndTime(broker), leafnodes: 0, leafs: [] };
 }
@@ -22,7 +22,7 @@ export function leafz(query: Query, broker: Monitored): object {
 const jszFlags = ['accounts', 'streams', 'consumers', 'direct-consumers', 'config'];
 
 /** Answers /jsz; throws BadQuery, also when the request is for a leader only. */
-export function jsz(query: Query, broker: Monitored): object {
+export function jsz(query: Query, broker: MonitoredBroker): object {
   for (const name of jszFlags) query.boolean(name);
   for (const name of ['offset', 'limit']) query.integer(name);
   const onlyLeader = query.boolean('leader-only');
@@ -77,6 +77,6 @@ export function claims(account: string, isEmpty: boolean): object {
   return { account, code: 500, description };
 }
 
-function serverAndTime({ facts, now }: Monitored) {
+function serverAndTime({ facts, now }: MonitoredBroker) {
   return { server_id: facts.id, now: goTime(now()) };
 }

@@ -2,12 +2,12 @@
 
 import { goTime } from '../../../go-time.ts';
 import type { LatencyOptions } from '../../options/latency-options.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { BadQuery, type Query } from './query.ts';
 import { sublistSummary } from './subsz.ts';
 
 /** Answers a request; throws BadQuery. */
-export function accountz(query: Query, broker: Monitored): object {
+export function accountz(query: Query, broker: MonitoredBroker): object {
   const name = query.text('acc');
   const account = name === '' ? undefined : accountDetail(name, broker);
   return {
@@ -20,7 +20,7 @@ export function accountz(query: Query, broker: Monitored): object {
 }
 
 /** Describes one account in the fields of nats-server's AccountInfo; throws BadQuery if it does not exist. */
-export function accountDetail(name: string, broker: Monitored): object {
+export function accountDetail(name: string, broker: MonitoredBroker): object {
   const account = [...broker.accounts].find((each) => each.name === name);
   if (account === undefined) throw new BadQuery(`Account ${name} does not exist`);
   const connections = broker.sessions.inAccount(name).length;
@@ -45,7 +45,7 @@ export function accountDetail(name: string, broker: Monitored): object {
 const responseTypes = { single: 'Singleton', stream: 'Streamed', chunked: 'Chunked' } as const;
 
 /** Lists what the account exports, in the fields of nats-server's ExtExport; undefined if nothing. */
-function exportsOf(name: string, { options }: Monitored): object[] | undefined {
+function exportsOf(name: string, { options }: MonitoredBroker): object[] | undefined {
   const exports = options.auth.accounts.find((account) => account.name === name)?.exports ?? [];
   if (exports.length === 0) return undefined;
   return exports.map(({ subject, kind, responseType, accounts, latency }) => ({
@@ -58,7 +58,7 @@ function exportsOf(name: string, { options }: Monitored): object[] | undefined {
 }
 
 /** Lists what the account imports, in the fields of nats-server's ExtImport; undefined if nothing. */
-function importsOf(name: string, { options }: Monitored): object[] | undefined {
+function importsOf(name: string, { options }: MonitoredBroker): object[] | undefined {
   const { streams, services } = options.auth.links;
   const own = ({ account }: { account: string }) => account === name;
   const found = [

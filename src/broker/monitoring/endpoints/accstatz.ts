@@ -1,11 +1,11 @@
 // /accstatz: the connection and message counts of each account (monitor.go, AccountStatz).
 
 import { goTime } from '../../../go-time.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import type { Query } from './query.ts';
 
 /** Answers a request; throws BadQuery. @param only the accounts to list; undefined for all */
-export function accstatz(query: Query, broker: Monitored, only?: readonly string[]): AccountStatz {
+export function accstatz(query: Query, broker: MonitoredBroker, only?: readonly string[]): AccountStatz {
   const isUnusedWanted = query.boolean('unused');
   const names = [...broker.accounts].map(({ name }) => name);
   const statistics = names
@@ -27,7 +27,7 @@ export interface AccountStatz {
 /** The statistics of one account, in the fields of nats-server's AccountStat (events.go). */
 export type AccountStatistics = ReturnType<typeof accountStatistics>;
 
-export function accountStatistics(broker: Monitored, name: string) {
+export function accountStatistics(broker: MonitoredBroker, name: string) {
   const { sessions, accounts } = broker;
   const conns = sessions.inAccount(name).length;
   const { inMsgs, inBytes, outMsgs, outBytes, slowConsumers } = sessions.trafficOf(name);

@@ -11,7 +11,7 @@ import {
 } from '../../clients/connection-record.ts';
 import type { ClosedConnection } from '../../clients/sessions.ts';
 import { globalAccountName } from '../../options/account-name.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { BadQuery, type Query } from './query.ts';
 
 const defaultLimit = 1024;
@@ -59,7 +59,7 @@ const ofClosedOnly = ['stop', 'reason'];
 /** Answers a request; throws BadQuery. @param matches an additional filter, which also reduces `total` */
 export function connz(
   query: Query,
-  broker: Monitored,
+  broker: MonitoredBroker,
   matches: (record: ConnectionRecord) => boolean = () => true,
 ) {
   const { sort, auth, subs, offset, limit, cid, state, user, account, interest } = readQuery(query);

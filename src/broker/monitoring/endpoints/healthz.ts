@@ -1,7 +1,7 @@
 // /healthz: whether the server accepts connections (monitor.go, healthz). It has no streams whose health could be
 // checked, but rejects invalid parameters for them as nats-server does.
 
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import type { Query } from './query.ts';
 
 export interface Health {
@@ -13,7 +13,7 @@ export interface Health {
 }
 
 /** Answers a request; throws BadQuery. */
-export function healthz(query: Query, { isReady }: Monitored): Health {
+export function healthz(query: Query, { isReady }: MonitoredBroker): Health {
   for (const name of ['js-enabled', 'js-enabled-only', 'js-server-only', 'js-meta-only']) query.boolean(name);
   const isDetailed = query.boolean('details');
   const fail = (code: number, type: string, error: string): Health => ({

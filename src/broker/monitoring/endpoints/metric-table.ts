@@ -3,7 +3,7 @@
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
 import type { Traffic } from '../../transport/statistics.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { tlsBlocks } from './tlsz.ts';
 
 /** One value with the labels of its metric. */
@@ -11,7 +11,7 @@ export type Sample = readonly [labels: Readonly<Record<string, string>>, value: 
 
 /** The source of all values, gathered once per response. */
 export interface Observation {
-  readonly broker: Monitored;
+  readonly broker: MonitoredBroker;
   readonly traffic: Traffic & { readonly stalls: number };
   /** Requests to monitoring by path. */
   readonly requests: ReadonlyMap<string, number>;
@@ -269,14 +269,17 @@ export const metricTable: readonly Metric[] = [
   ...processBasics,
 ];
 
-function perBlock(broker: Monitored, read: (serverTls: ServerTls) => number | undefined): Sample[] {
+function perBlock(broker: MonitoredBroker, read: (serverTls: ServerTls) => number | undefined): Sample[] {
   return tlsBlocks(broker).flatMap(({ name: block, serverTls }): Sample[] => {
     const value = read(serverTls);
     return value === undefined ? [] : [[{ block }, value]];
   });
 }
 
-function certificateTimes(broker: Monitored, timeOf: (certificate: CertificateFacts) => Date): Sample[] {
+function certificateTimes(
+  broker: MonitoredBroker,
+  timeOf: (certificate: CertificateFacts) => Date,
+): Sample[] {
   return tlsBlocks(broker).flatMap(({ name: block, serverTls: { material } }) => {
     const sample = (role: string, certificate: CertificateFacts): Sample => {
       const { certFile: file, subject, serial, pin } = certificate;

@@ -2,17 +2,17 @@
 // only with monitoring. Each instance has its own registry, so that brokers in one process do not share values.
 import { Counter, Gauge, Registry } from 'prom-client';
 import { type Metric, metricTable } from './metric-table.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { openFiles } from './open-files.ts';
 
 export class Metrics {
-  readonly #broker: Monitored;
+  readonly #broker: MonitoredBroker;
   readonly #requests: ReadonlyMap<string, number>;
   readonly #registry = new Registry();
   readonly #rows: readonly (readonly [Metric, Counter | Gauge])[];
 
   /** @param requests number of requests that monitoring has answered, by path */
-  constructor(broker: Monitored, requests: ReadonlyMap<string, number>) {
+  constructor(broker: MonitoredBroker, requests: ReadonlyMap<string, number>) {
     this.#broker = broker;
     this.#requests = requests;
     this.#rows = metricTable.map((metric) => {

@@ -3,11 +3,11 @@ import { formatGoSpan } from '../../../duration.ts';
 import { goTime, uptime } from '../../../go-time.ts';
 import type { SubjectRules } from '../../../subjects/permissions.ts';
 import type { RouteSession } from '../../cluster/route.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import type { Query } from './query.ts';
 
 /** Answers a request; throws BadQuery. */
-export function routez(query: Query, broker: Monitored): object {
+export function routez(query: Query, broker: MonitoredBroker): object {
   const subs = query.subscriptions('subs');
   const now = broker.now().getTime();
   const { facts, cluster } = broker;

@@ -2,10 +2,10 @@
 import { availableParallelism } from 'node:os';
 import { goTime } from '../../../go-time.ts';
 import type { RouteSession } from '../../cluster/route.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
 
-export function statsz(broker: Monitored): object {
+export function statsz(broker: MonitoredBroker): object {
   const { sessions, startedAt } = broker;
   const { clients, inMsgs, inBytes, outMsgs, outBytes } = totalTraffic(broker);
   const routes = broker.cluster?.routes ?? [];

@@ -3,13 +3,13 @@
 import { goTime } from '../../../go-time.ts';
 import { isLiteral } from '../../../subjects/subject.ts';
 import { recordSubscriptions, type SubscriptionRecord } from '../../clients/connection-record.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { BadQuery, type Query } from './query.ts';
 
 const defaultLimit = 1024;
 
 /** Answers a request; throws BadQuery. */
-export function subsz(query: Query, broker: Monitored): object {
+export function subsz(query: Query, broker: MonitoredBroker): object {
   const listed = query.boolean('subs');
   const offset = Math.max(0, query.integer('offset'));
   const limit = query.integer('limit');
@@ -33,7 +33,7 @@ export function subsz(query: Query, broker: Monitored): object {
 }
 
 /** The sublist statistics of one account; of all accounts for an empty name (sublist.go, SublistStats). */
-export function sublistSummary({ accounts }: Monitored, account: string) {
+export function sublistSummary({ accounts }: MonitoredBroker, account: string) {
   const chosen = [...accounts].filter(({ name }) => account === '' || name === account);
   const sum = { size: 0, inserts: 0, removes: 0, matches: 0, hits: 0, cached: 0, fanout: 0, maxFanout: 0 };
   for (const { subscriptions, remote } of chosen) {
@@ -61,7 +61,7 @@ export function sublistSummary({ accounts }: Monitored, account: string) {
   };
 }
 
-function list({ sessions }: Monitored, account: string, test: string): SubscriptionRecord[] {
+function list({ sessions }: MonitoredBroker, account: string, test: string): SubscriptionRecord[] {
   const chosen = account === '' ? sessions.list() : sessions.inAccount(account);
   return chosen
     .flatMap((session) => recordSubscriptions(session, true))

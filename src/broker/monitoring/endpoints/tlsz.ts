@@ -3,12 +3,12 @@
 import { goTime } from '../../../go-time.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 
 const dayMs = 86_400_000;
 
 /** Answers a request. */
-export function tlsz(broker: Monitored) {
+export function tlsz(broker: MonitoredBroker) {
   const now = broker.now();
   return {
     server_id: broker.facts.id,
@@ -27,7 +27,7 @@ export interface NamedTls {
 }
 
 /** Lists the tls blocks in use. */
-export function tlsBlocks({ tls, cluster }: Monitored): NamedTls[] {
+export function tlsBlocks({ tls, cluster }: MonitoredBroker): NamedTls[] {
   const blocks: NamedTls[] = [];
   if (tls !== undefined) blocks.push({ name: 'tls', listener: 'client', serverTls: tls });
   if (cluster?.tls !== undefined) {

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { goTime, uptime } from '../../../go-time.ts';
 import { authTimeoutMs } from '../../options/options.ts';
-import type { Monitored } from './monitored-broker.ts';
+import type { MonitoredBroker } from './monitored-broker.ts';
 import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
 
 /** Measures the CPU usage of the process since the last measurement. */
@@ -30,7 +30,7 @@ export interface MonitorAddress {
 
 /** Answers a request. @param requests number of requests by path */
 export function varz(
-  broker: Monitored,
+  broker: MonitoredBroker,
   monitor: MonitorAddress,
   cpu: CpuMeter,
   requests: ReadonlyMap<string, number>,
@@ -98,7 +98,7 @@ export function varz(
 }
 
 /** The fields of nats-server's ClusterOptsVarz; none for a standalone server. */
-function describeCluster({ cluster }: Monitored) {
+function describeCluster({ cluster }: MonitoredBroker) {
   if (cluster === undefined) return {};
   const { name, options, port, tls } = cluster;
   const notAfter = tls?.material.certificates[0]?.notAfter;
@@ -107,7 +107,7 @@ function describeCluster({ cluster }: Monitored) {
     name,
     addr: options.host,
     cluster_port: port,
-    auth_timeout: cluster.settings.introductionMs / 1000,
+    auth_timeout: cluster.settings.infoTimeoutMs / 1000,
     urls: urls.length === 0 ? undefined : urls,
     tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
     tls_required: tls === undefined ? undefined : true,
@@ -117,7 +117,7 @@ function describeCluster({ cluster }: Monitored) {
   };
 }
 
-function traffic(broker: Monitored, slow: Kinds, stale: Kinds) {
+function traffic(broker: MonitoredBroker, slow: Kinds, stale: Kinds) {
   const { clients, inMsgs, inBytes, outMsgs, outBytes } = totalTraffic(broker);
   return {
     in_msgs: inMsgs,

@@ -12,7 +12,7 @@ import { accountz } from '../endpoints/accountz.ts';
 import { accstatz } from '../endpoints/accstatz.ts';
 import { connz } from '../endpoints/connz.ts';
 import { type Health, healthz } from '../endpoints/healthz.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { BadQuery, Query } from '../endpoints/query.ts';
 import { routez } from '../endpoints/routez.ts';
 import { subsz } from '../endpoints/subsz.ts';
@@ -43,7 +43,7 @@ type MetricsClass = typeof import('../endpoints/metrics.ts').Metrics;
 type Endpoint = (query: Query, base: string) => Answer | Promise<Answer>;
 
 export class Monitor {
-  readonly #broker: Monitored;
+  readonly #broker: MonitoredBroker;
   readonly #options: MonitorOptions;
   readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
@@ -55,7 +55,7 @@ export class Monitor {
   readonly #assets = readAssets();
   #listener: Listener | undefined;
 
-  private constructor(options: MonitorOptions, broker: Monitored, Metrics: MetricsClass) {
+  private constructor(options: MonitorOptions, broker: MonitoredBroker, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
     const page = new PageTemplate();
@@ -93,7 +93,7 @@ export class Monitor {
    */
   static async open(
     options: MonitorOptions,
-    broker: Monitored,
+    broker: MonitoredBroker,
     onError: (error: Error) => void,
   ): Promise<Monitor> {
     // Loaded here, so that a broker without monitoring does not load prom-client.

@@ -5,7 +5,7 @@ import { goTime } from '../../../go-time.ts';
 import { packageFile } from '../../../package-files.ts';
 import { fillTemplate } from '../../../templates.ts';
 import { connz } from '../endpoints/connz.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';
 import { tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
 import type { Answer } from './answer.ts';
@@ -58,7 +58,7 @@ export class PageTemplate {
   readonly #text = readFileSync(packageFile('templates/page/index.html'), 'utf8');
 
   /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
-  fill({ facts }: Monitored, base: string, endpoints: readonly string[]): Answer {
+  fill({ facts }: MonitoredBroker, base: string, endpoints: readonly string[]): Answer {
     const links = endpoints.map((path) => {
       const name = path.slice(1);
       return `<li><a href="${escapeHtml(base + name)}">${path}</a></li>`;
@@ -81,7 +81,7 @@ export type PageDocument = ReturnType<typeof pageDocument>;
  * Gathers the data of the page; throws BadQuery.
  * @param query the parameters of /connz, and `filter`, a text to search for
  */
-export function pageDocument(query: Query, broker: Monitored) {
+export function pageDocument(query: Query, broker: MonitoredBroker) {
   const { facts, sessions, cluster, startedAt, isReady } = broker;
   const now = broker.now();
   const tls = sessions.countTls();
@@ -116,7 +116,7 @@ export function pageDocument(query: Query, broker: Monitored) {
 }
 
 /** Counts handshakes by listener and result, most frequent first; omits results that did not occur. */
-function handshakes(broker: Monitored) {
+function handshakes(broker: MonitoredBroker) {
   return tlsBlocks(broker)
     .flatMap(({ listener: own, serverTls }) => serverTls.outcomes(own))
     .flatMap(([listener, outcomes]) =>

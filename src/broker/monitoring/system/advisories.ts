@@ -6,7 +6,7 @@ import type { ClientSession } from '../../clients/client.ts';
 import { userNameOf } from '../../clients/connection-record.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import { type AccountStatistics, accountStatistics } from '../endpoints/accstatz.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { statsz } from '../endpoints/statsz.ts';
 import type { System } from './system-publisher.ts';
 
@@ -19,12 +19,12 @@ const coalesceMs = 50;
 
 export class Advisories {
   readonly #system: System;
-  readonly #broker: Monitored;
+  readonly #broker: MonitoredBroker;
   readonly #timers: NodeJS.Timeout[];
   /** Timers of delayed connection counts, by account. */
   readonly #pending = new Map<string, NodeJS.Timeout>();
 
-  constructor(system: System, broker: Monitored) {
+  constructor(system: System, broker: MonitoredBroker) {
     this.#system = system;
     this.#broker = broker;
     this.#timers = [

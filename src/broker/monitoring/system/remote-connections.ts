@@ -3,7 +3,7 @@
 // connections (accounts.go, updateRemoteServer; events.go, remoteConnsUpdate).
 import { violations } from '../../../protocol/violations.ts';
 import type { Handler } from '../../accounts/subscription.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { payloadOf } from './request-options.ts';
 import type { System } from './system-publisher.ts';
 
@@ -15,14 +15,14 @@ interface Report {
 }
 
 export class RemoteConnections {
-  readonly #broker: Monitored;
+  readonly #broker: MonitoredBroker;
   /** Number of connections by server id and account. */
   readonly #byServer = new Map<string, Map<string, number>>();
   /** The ids of the servers with a route at the last `reconcile`. */
   #routed: ReadonlySet<string> = new Set();
 
   /** Subscribes in the system account, for as long as that exists. */
-  constructor({ account }: System, broker: Monitored) {
+  constructor({ account }: System, broker: MonitoredBroker) {
     this.#broker = broker;
     const listen = (subject: string, handler: Handler) => account.handle(subject, handler);
     for (const subject of ['$SYS.SERVER.ACCOUNT.*.CONNS', `$SYS._INBOX_.${broker.facts.id}`]) {

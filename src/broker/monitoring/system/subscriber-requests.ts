@@ -7,7 +7,7 @@ import { randomName } from '../../accounts/random-name.ts';
 import { requestInfo } from '../../accounts/request-info.ts';
 import type { Publisher, Subscription } from '../../accounts/subscription.ts';
 import { globalAccountName } from '../../options/account-name.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { payloadOf, replyOf } from './request-options.ts';
 import type { System } from './system-publisher.ts';
 
@@ -27,17 +27,17 @@ interface Asked {
 }
 
 /** Answers both requests in the system account; users of other accounts reach it through an import. */
-export function serveSubscriberRequests(system: System, broker: Monitored): void {
+export function serveSubscriberRequests(system: System, broker: MonitoredBroker): void {
   new SubscriberRequests(system, broker).listen();
 }
 
 class SubscriberRequests {
   readonly #system: System;
-  readonly #broker: Monitored;
+  readonly #broker: MonitoredBroker;
   /** The prefix of the reply subjects of this server's own requests. */
   readonly #inbox = `${inboxPrefix}${randomName(8)}.`;
 
-  constructor(system: System, broker: Monitored) {
+  constructor(system: System, broker: MonitoredBroker) {
     this.#system = system;
     this.#broker = broker;
   }

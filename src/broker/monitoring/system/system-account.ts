@@ -3,16 +3,16 @@
 import type { ClientSession } from '../../clients/client.ts';
 import { Advisories } from './advisories.ts';
 import { RemoteConnections } from './remote-connections.ts';
-import { System, type SystemEnvironment } from './system-publisher.ts';
-import { type Requested, serveSystemRequests } from './system-requests.ts';
+import { System } from './system-publisher.ts';
+import { type ReloadableBroker, serveSystemRequests } from './system-requests.ts';
 
 export class SystemAccount {
-  readonly #broker: Requested;
+  readonly #broker: ReloadableBroker;
   readonly #advisories: Advisories | undefined;
   readonly #elsewhere: RemoteConnections | undefined;
 
   /** Subscribes in the system account. */
-  constructor(broker: Requested & SystemEnvironment) {
+  constructor(broker: ReloadableBroker) {
     const { systemAccount, options } = broker;
     this.#broker = broker;
     if (systemAccount === undefined) return;

@@ -1,29 +1,21 @@
 // Publishing in the system account of a running broker: responses, advisories and requests, and how they describe the
 // server. system-requests.ts defines the requests, and advisories.ts the advisories.
 import { goJson } from '../../../go-json.ts';
-import type { Account, Accounts } from '../../accounts/account.ts';
-import type { DeliveryPolicy } from '../../accounts/delivery.ts';
+import type { Account } from '../../accounts/account.ts';
 import { InternalPublisher } from '../../accounts/internal-publisher.ts';
 import { uniqueId } from '../../accounts/random-name.ts';
-import type { ServerFacts } from '../../clients/info.ts';
+import type { BrokerContext } from '../../clients/broker-context.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import { type Encoding, encode } from './answer-encoding.ts';
 
-export interface SystemEnvironment {
-  readonly accounts: Accounts;
-  readonly delivery: DeliveryPolicy;
-  readonly facts: ServerFacts;
-  readonly now: () => Date;
-}
-
 export class System {
   readonly account: Account;
-  readonly #broker: SystemEnvironment;
+  readonly #broker: BrokerContext;
   readonly #publisher: InternalPublisher;
   #sequence = 0;
 
   /** @param name the name of the system account */
-  constructor(name: string, broker: SystemEnvironment) {
+  constructor(name: string, broker: BrokerContext) {
     this.#broker = broker;
     this.account = broker.accounts.get(name);
     this.#publisher = new InternalPublisher(broker.delivery, broker.now);

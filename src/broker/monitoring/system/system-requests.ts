@@ -13,7 +13,7 @@ import { accountDetail, accountz } from '../endpoints/accountz.ts';
 import { accountStatistics, accstatz } from '../endpoints/accstatz.ts';
 import { connz } from '../endpoints/connz.ts';
 import { healthz } from '../endpoints/healthz.ts';
-import type { Monitored } from '../endpoints/monitored-broker.ts';
+import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { BadQuery } from '../endpoints/query.ts';
 import { routez } from '../endpoints/routez.ts';
 import { statsz } from '../endpoints/statsz.ts';
@@ -25,7 +25,7 @@ import { serveSubscriberRequests } from './subscriber-requests.ts';
 import type { System } from './system-publisher.ts';
 
 /** The broker, as requests read it and act on it. */
-export interface Requested extends Monitored {
+export interface ReloadableBroker extends MonitoredBroker {
   reload(): Promise<void>;
 }
 
@@ -43,16 +43,16 @@ const done = {};
 type Answer = (request: Request) => object | undefined | Promise<object | undefined>;
 
 /** Subscribes to the requests and answers them for as long as the account exists. */
-export function serveSystemRequests(system: System, broker: Requested): void {
+export function serveSystemRequests(system: System, broker: ReloadableBroker): void {
   new SystemRequests(system, broker).listen();
 }
 
 class SystemRequests {
   readonly #system: System;
-  readonly #broker: Requested;
+  readonly #broker: ReloadableBroker;
   readonly #cpu = new CpuMeter();
 
-  constructor(system: System, broker: Requested) {
+  constructor(system: System, broker: ReloadableBroker) {
     this.#system = system;
     this.#broker = broker;
   }
