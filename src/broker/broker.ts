@@ -25,11 +25,12 @@ import { Monitor } from './monitoring/http/monitor.ts';
 import { SystemAccount } from './monitoring/system/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
 import { planConfigurationChange } from './options/configuration-change.ts';
-import { formatHostPort } from './options/host-port.ts';
+import { formatHostPort, type HostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
 import { logClientTls, logServer } from './startup-log.ts';
 import { Flusher, type Transport } from './transport/connection.ts';
+import { stackOf } from './transport/defects.ts';
 import { Listener } from './transport/listener.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { BufferPool } from './transport/output.ts';
@@ -168,7 +169,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   get clientUrl(): string {
     const host = ['0.0.0.0', '::'].includes(this.options.host) ? '127.0.0.1' : this.options.host;
-    return `${this.tls === undefined ? 'nats' : 'tls'}://${formatHostPort({ host, port: this.#port })}`;
+    return natsUrl({ host, port: this.#port }, this.tls !== undefined);
   }
 
   get monitorUrl(): string | undefined {
@@ -178,8 +179,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   get routeUrl(): string | undefined {
     const { cluster } = this.options;
     if (cluster === undefined || this.#cluster === undefined) return undefined;
-    const where = formatHostPort({ host: cluster.host, port: this.#cluster.port });
-    return `${cluster.tls === undefined ? 'nats' : 'tls'}://${where}`;
+    return natsUrl({ host: cluster.host, port: this.#cluster.port }, cluster.tls !== undefined);
   }
 
   get clients(): number {
@@ -285,9 +285,9 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   async #reload(): Promise<void> {
     if (this.#deps.reread === undefined || this.#isLameDuck || this.#closing !== undefined) return;
     const { options, changed, kept } = planConfigurationChange(this.options, this.#deps.reread());
-    const forRoutes = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
-    await this.#tls.reload(options.tls);
-    await forRoutes?.();
+    const applyRouteTls = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
+    await this.#tls.apply(options.tls);
+    await applyRouteTls?.();
     this.#tls.closeUnpinned();
     const { cluster: clusterBefore } = this.options;
     this.options = options;
@@ -347,7 +347,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     if (isFull) this.#logError(`maximum connections exceeded: ${maxConnections}`);
     this.sessions.add(session);
     acceptClient(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
-      session.log.error(`cannot accept the connection: ${error instanceof Error ? error.stack : error}`);
+      session.log.error(`cannot accept the connection: ${stackOf(error)}`);
       session.connection.abort('Client Closed');
     });
   }
@@ -395,6 +395,10 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
       cluster: this.#cluster,
     });
   }
+}
+
+function natsUrl(where: HostPort, isTls: boolean): string {
+  return `${isTls ? 'tls' : 'nats'}://${formatHostPort(where)}`;
 }
 
 function authenticatorFor({ auth, tls }: BrokerOptions): Authenticator {

@@ -2,7 +2,6 @@
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
-import { isPinned, peerOf } from '../tls/peer.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
 import { ServerTls } from './transport/server-tls.ts';
@@ -30,7 +29,7 @@ export class ClientTls {
   }
 
   /** Switches to another block; throws if its material is unusable, and keeps the block in force. */
-  async reload(block: TlsBlock | undefined): Promise<void> {
+  async apply(block: TlsBlock | undefined): Promise<void> {
     const previous = this.#current;
     if (previous !== undefined && block !== undefined) {
       const adopt = await previous.prepare(block);
@@ -43,13 +42,7 @@ export class ClientTls {
 
   /** Closes open connections whose pin a reload has removed. */
   closeUnpinned(): void {
-    const pins = this.#current?.block.pinnedCerts;
-    if (pins === undefined) return;
-    const unpinned = this.#sessions.list().filter(({ tls }) => tls && !isPinned(peerOf(tls), pins));
-    if (unpinned.length > 0) {
-      this.#logger.info(`Disconnect ${unpinned.length} clients due to pinned certs reload`);
-    }
-    for (const session of unpinned) session.connection.abort('TLS Handshake Failure');
+    this.#current?.closeUnpinned(this.#sessions.list(), 'clients', this.#logger);
   }
 
   /** Calls `reject` when the rejection may be sent to the client: after a delay over TLS, immediately without. */

@@ -24,7 +24,7 @@ export interface AuthenticatingClient {
   /** Called when the client exceeds the time limit. */
   readonly onTimeout: () => void;
   /** Runs a task that reads the client's data, so that a defect in it affects only this client. */
-  readonly read: (task: () => void) => void;
+  readonly guard: (task: () => void) => void;
 }
 
 export class ClientAuthentication {
@@ -95,7 +95,7 @@ export class ClientAuthentication {
     pending: Promise<AuthenticatedUser | Rejection>,
     then: (result: AuthenticatedUser | Rejection) => void,
   ): Promise<void> {
-    const { connection, parser, read } = this.#client;
+    const { connection, parser, guard } = this.#client;
     this.#isPending = true;
     this.startTimeout();
     parser.hold();
@@ -104,7 +104,7 @@ export class ClientAuthentication {
     this.#isPending = false;
     if (!connection.isOpen) return;
     this.close();
-    read(() => {
+    guard(() => {
       then(result);
       parser.resume();
     });

@@ -15,7 +15,6 @@ import {
   violations,
 } from '../../protocol/violations.ts';
 import { isLiteral } from '../../subjects/subject.ts';
-import { describeConnection } from '../../tls/ciphers.ts';
 import { peerOf } from '../../tls/peer.ts';
 import type { Account } from '../accounts/account.ts';
 import { publish, sayNobodyListens } from '../accounts/delivery.ts';
@@ -37,12 +36,14 @@ import {
 import { isReservedReply } from '../auth/reserved-subjects.ts';
 import type { SessionPermissions } from '../auth/session-permissions.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
+import { guard } from '../transport/defects.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogRateLimit } from '../transport/log-rate-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
+import { readTlsFacts, type TlsFacts } from '../transport/tls-facts.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
-import { requesterOf, type SessionProfile, type TlsFacts } from './connection-record.ts';
+import { requesterOf, type SessionProfile } from './connection-record.ts';
 import { type ClientFacts, infoJson } from './info.ts';
 import { SessionIdentity } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
@@ -94,7 +95,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       parser: this.#parser,
       peer: () => (this.#tls === undefined ? undefined : peerOf(this.#tls)),
       onTimeout: () => this.violation(violations.authenticationTimeout),
-      read: (task) => this.#guard(task),
+      guard: (task) => guard(this, task),
     });
     this.#heartbeat = new Heartbeat(
       () => broker.options,
@@ -168,10 +169,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Continues over TLS. @param isFirst whether the handshake preceded INFO */
   secured(socket: TLSSocket, isFirst: boolean): void {
     this.#tls = socket;
-    const { tls_version, tls_cipher_suite } = describeConnection(socket);
-    this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst };
-    this.log.debug('TLS handshake complete');
-    this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
+    this.#tlsFacts = readTlsFacts(socket, isFirst, this.log);
     this.connection.secure(socket);
   }
 
@@ -207,18 +205,8 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#broker.transport.clock();
-    this.#guard(() => this.#parser.parse(chunk));
+    guard(this, () => this.#parser.parse(chunk));
     this.lastMatch.forget();
-  }
-
-  /** Runs a task that processes input: a defect that one client triggers must not end the broker. */
-  #guard(task: () => void): void {
-    try {
-      task();
-    } catch (error) {
-      this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
-      this.connection.abort('Parse Error');
-    }
   }
 
   slowConsumer(text: string): void {

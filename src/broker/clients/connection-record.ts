@@ -6,14 +6,7 @@ import type { ConnectOptions } from '../auth/connect-options.ts';
 import { redactSeeds } from '../options/nkey.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
-
-/** TLS of a connection, in nats-server's field names. */
-export interface TlsFacts {
-  readonly tls_version: string;
-  readonly tls_cipher_suite: string;
-  /** Whether the handshake preceded INFO. */
-  readonly isFirst: boolean;
-}
+import type { TlsFacts } from '../transport/tls-facts.ts';
 
 /** What a session reports about itself. */
 export interface SessionProfile {

@@ -5,7 +5,7 @@ import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Logger, quote } from '../../log.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
-import { isPinned, type PeerCertificate, peerOf } from '../../tls/peer.ts';
+import type { PeerCertificate } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
@@ -13,6 +13,7 @@ import type { BrokerContext } from '../clients/broker-context.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { formatHostPort } from '../options/host-port.ts';
+import { logDefect } from '../transport/defects.ts';
 import { Listener } from '../transport/listener.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
@@ -96,7 +97,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     }
     cluster.#listener = await Listener.open(
       { host, port: port === -1 ? 0 : port },
-      (socket) => cluster.#acceptor.accept(socket).catch((error: unknown) => cluster.#logDefect(error)),
+      (socket) => cluster.#acceptor.accept(socket).catch((error: unknown) => logDefect(logger, error)),
       onError,
       '--cluster',
     );
@@ -179,7 +180,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
       route.destinations = kept;
       if (route.destination?.type !== 'explicit') route.connection.close('Route Removed');
     }
-    this.#closeUnpinned();
+    this.#tls?.closeUnpinned([...this.routes, ...this.#acceptor.pendingRoutes], 'routes', this.logger);
     if (!isDeepStrictEqual(before.permissions, options.permissions)) {
       const { permissions } = this;
       this.permissions = permissionsOf(options);
@@ -322,7 +323,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   }
 
   dialled(socket: Socket, destination: Destination): void {
-    this.#acceptor.takeDialled(socket, destination).catch((error: unknown) => this.#logDefect(error));
+    this.#acceptor.takeDialled(socket, destination).catch((error: unknown) => logDefect(this.logger, error));
   }
 
   // Called by the acceptor.
@@ -376,26 +377,8 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
   }
 
-  /** Logs a defect that one route triggers: it must not end the broker. */
-  #logDefect(error: unknown): void {
-    this.logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
-  }
-
   #updateClients(): void {
     if (!this.#isClosed) this.#broker.clusterChanged();
-  }
-
-  /** Closes open routes whose pin a reload has removed. */
-  #closeUnpinned(): void {
-    const pins = this.#tls?.block.pinnedCerts;
-    if (pins === undefined) return;
-    const unpinned = [...this.routes, ...this.#acceptor.pendingRoutes].filter(
-      ({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins),
-    );
-    if (unpinned.length > 0) {
-      this.logger.info(`Disconnect ${unpinned.length} routes due to pinned certs reload`);
-    }
-    for (const route of unpinned) route.connection.abort('TLS Handshake Failure');
   }
 }
 

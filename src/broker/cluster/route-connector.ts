@@ -4,6 +4,7 @@ import { isIP, type Socket } from 'node:net';
 import type { Logger } from '../../log.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { hostOfRoute } from '../options/route-url.ts';
+import { logDefect } from '../transport/defects.ts';
 import type { Destination } from './destination.ts';
 import { dialRoute } from './route-dialer.ts';
 import { gossip } from './route-info.ts';
@@ -85,9 +86,7 @@ export class RouteConnector {
         if (isImplicit) this.#tried.delete(url.host);
         if (socket !== undefined) this.#cluster.dialled(socket, destination);
       })
-      .catch((error: unknown) => {
-        logger.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
-      });
+      .catch((error: unknown) => logDefect(logger, error));
   }
 
   /** Redials a destination whose route has ended. @param wasKept whether the route was ever in use */

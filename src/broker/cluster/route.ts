@@ -7,7 +7,6 @@ import { errorLine, interestLine, pingLine, pongLine } from '../../protocol/enco
 import type { Publication, RoutedPublication, RouteOperationHandler } from '../../protocol/operations.ts';
 import { RouteParser } from '../../protocol/route-parser.ts';
 import { type CloseReason, type Violation, violations } from '../../protocol/violations.ts';
-import { describeConnection } from '../../tls/ciphers.ts';
 import { describeAlert } from '../../tls/outgoing.ts';
 import { type PeerCertificate, peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
@@ -15,10 +14,11 @@ import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
 import { RemoteInterest, type RouteTarget } from '../accounts/remote-interest.ts';
 import { LastMatch, type Publisher } from '../accounts/subscription.ts';
-import type { TlsFacts } from '../clients/connection-record.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
+import { guard } from '../transport/defects.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
+import { readTlsFacts, type TlsFacts } from '../transport/tls-facts.ts';
 import type { RouteRejection } from './cluster-identity.ts';
 import type { Destination } from './destination.ts';
 import { parseRouteConnect, parseRouteInfo, type RouteConnect, type RouteInfo } from './route-info.ts';
@@ -154,10 +154,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** Continues over TLS. */
   secured(socket: TLSSocket): void {
     this.#tls = socket;
-    const { tls_version, tls_cipher_suite } = describeConnection(socket);
-    this.#tlsFacts = { tls_version, tls_cipher_suite, isFirst: true };
-    this.log.debug('TLS handshake complete');
-    this.log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
+    this.#tlsFacts = readTlsFacts(socket, true, this.log);
     // With TLS 1.3 the peer rejects a certificate after the handshake. Log that before the connection ends.
     socket.once('error', (error) => {
       const reason = describeAlert(error);
@@ -230,13 +227,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   receive(chunk: Buffer): void {
     this.statistics.readAt = this.#cluster.settings.transport.clock();
-    try {
-      this.#parser.parse(chunk);
-      this.#lastMatch.forget();
-    } catch (error) {
-      this.log.error(`Internal error: ${error instanceof Error ? error.stack : error}`);
-      this.connection.abort('Parse Error');
-    }
+    guard(this, () => this.#parser.parse(chunk));
+    this.#lastMatch.forget();
   }
 
   slowConsumer(text: string): void {

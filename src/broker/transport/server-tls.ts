@@ -1,10 +1,20 @@
 // Server-side TLS of one tls block, for clients or for routes: holds the certificate source, which follows changes of
 // its files, and the handshakers that use it.
+import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from '../../log.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { TlsContextSource, type TlsSourceOptions, type TlsSourceStatus } from '../../tls/context-source.ts';
 import { Handshaker } from '../../tls/handshake.ts';
 import type { TlsMaterial } from '../../tls/material.ts';
+import { isPinned, peerOf } from '../../tls/peer.ts';
+import type { Connection } from './connection.ts';
+
+/** The session of a client or a route; `tls` is undefined without TLS and before the handshake. */
+export interface TlsSession {
+  readonly tls: TLSSocket | undefined;
+  readonly connection: Connection;
+}
 
 export class ServerTls {
   readonly handshaker: Handshaker;
@@ -53,6 +63,15 @@ export class ServerTls {
     if (isDeepStrictEqual(this.block, block)) return () => this.source.reload();
     const material = await this.source.prepare(block);
     return () => this.source.adopt(material);
+  }
+
+  /** Closes the connections over TLS whose pin a reload has removed. @param kind what the log calls them */
+  closeUnpinned(sessions: readonly TlsSession[], kind: 'clients' | 'routes', log: Logger): void {
+    const pins = this.block.pinnedCerts;
+    if (pins === undefined) return;
+    const unpinned = sessions.filter(({ tls }) => tls !== undefined && !isPinned(peerOf(tls), pins));
+    if (unpinned.length > 0) log.info(`Disconnect ${unpinned.length} ${kind} due to pinned certs reload`);
+    for (const { connection } of unpinned) connection.abort('TLS Handshake Failure');
   }
 
   /** Aborts handshakes in progress; established connections stay open. */

@@ -6,6 +6,7 @@ import { quote } from '../../../log.ts';
 import { HandshakeError } from '../../../tls/handshake-error.ts';
 import { formatHostPort } from '../../options/host-port.ts';
 import type { MonitorOptions } from '../../options/monitor-options.ts';
+import { stackOf } from '../../transport/defects.ts';
 import { Listener } from '../../transport/listener.ts';
 import { gatewayz, jsz, leafz } from '../endpoints/absent-features.ts';
 import { accountz } from '../endpoints/accountz.ts';
@@ -247,7 +248,7 @@ export class Monitor {
   }
 
   #logDefect(error: unknown): void {
-    this.#broker.logger.error(`monitoring: ${error instanceof Error ? error.stack : error}`);
+    this.#broker.logger.error(`monitoring: ${stackOf(error)}`);
   }
 }
 
