@@ -3,8 +3,6 @@
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../log.ts';
-import { MessageWriter } from '../protocol/message-writer.ts';
-import { LineComparison } from '../protocol/repeated-line.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/context-source.ts';
 import { FileWatcher } from '../tls/watcher.ts';
@@ -29,12 +27,10 @@ import { formatHostPort, type HostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
 import { logClientTls, logServer } from './startup-log.ts';
-import { Flusher, type Transport } from './transport/connection.ts';
+import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { stackOf } from './transport/defects.ts';
 import { Listener } from './transport/listener.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
-import { BufferPool } from './transport/output.ts';
-import { ReadBuffer } from './transport/read-buffer.ts';
 import { ServerTls } from './transport/server-tls.ts';
 
 export interface BrokerDependencies {
@@ -74,9 +70,6 @@ export interface Broker {
   close(): Promise<void>;
 }
 
-/** Maximum bytes per read from a socket. */
-const readSize = 128 * 1024;
-
 /** Starts a broker; throws a NatspkiError if it cannot listen or its TLS material is unusable. */
 export async function startBroker(options: BrokerOptions, deps: BrokerDependencies): Promise<Broker> {
   const broker = new RunningBroker(options, deps);
@@ -101,7 +94,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   readonly now: () => Date;
   readonly startedAt: Date;
   configuredAt: Date;
-  readonly transport: { -readonly [K in keyof Transport]: Transport[K] };
+  readonly transport: MutableTransport;
   readonly delivery: { -readonly [K in keyof DeliveryPolicy]: DeliveryPolicy[K] };
   readonly logger: Logger;
   readonly logLimit = new LogRateLimit();
@@ -134,16 +127,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.ended = new Promise((resolve) => {
       this.#markEnded = resolve;
     });
-    this.transport = {
-      pool: new BufferPool(),
-      flusher: new Flusher(),
-      writer: new MessageWriter(),
-      readBuffer: new ReadBuffer(readSize),
-      lines: new LineComparison(),
-      clock: now === undefined ? Date.now : () => now().getTime(),
-      maxPending: options.maxPending,
-      writeDeadlineMs: options.writeDeadlineMs,
-    };
+    this.transport = createTransport(options, now === undefined ? Date.now : () => now().getTime());
     this.delivery = { random: deps.random ?? Math.random, noFastProducerStall: options.noFastProducerStall };
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
