@@ -187,7 +187,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     logServer(options, this.facts, logger);
     await this.#tls.open(options.tls);
     // Before a client can send a request.
-    this.#imports.listen();
+    this.#imports.subscribeToMeasurements();
     this.#system = new SystemAccount(this);
     await this.#openMonitor();
     this.#listener = await Listener.open(

@@ -5,22 +5,22 @@ import { SubjectMapping } from '../../subjects/mapping.ts';
 import { type AccountLinks, noLinks, type ServiceLink, type StreamLink } from '../options/account-links.ts';
 import type { AccountOptions, AuthOptions } from '../options/auth-options.ts';
 import type { Accounts } from './account.ts';
-import type { TellingServer } from './client-info.ts';
+import type { ServerName } from './client-info.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { InternalPublisher } from './internal-publisher.ts';
 import { serverToken } from './random-name.ts';
-import { RemoteRequests, readRemoteMessage, resultSubject } from './remote-requests.ts';
+import { parseRemoteLatency, RemoteRequests, resultSubject } from './remote-requests.ts';
 import { ServiceImports } from './service-imports.ts';
 import { LatencyMeter } from './service-latency.ts';
 import { type StreamImport, StreamImports } from './stream-imports.ts';
 
-/** The broker as the links between its accounts see it. */
+/** The broker as the imports and exports of its accounts see it. */
 export interface ImportsOwner {
   readonly accounts: Accounts;
   readonly delivery: DeliveryPolicy;
   readonly now: () => Date;
   /** This server, as requests and results name it. */
-  readonly facts: TellingServer;
+  readonly facts: ServerName;
   /** Undefined without a system account. */
   readonly systemAccount: string | undefined;
 }
@@ -54,15 +54,17 @@ export class AccountImports {
   }
 
   /** Subscribes to the measurements that other servers make of requests from this server. */
-  listen(): void {
+  subscribeToMeasurements(): void {
     const { systemAccount, facts } = this.#broker;
     if (systemAccount === undefined) return;
     const subject = resultSubject(serverToken(facts.name));
-    this.#accounts.get(systemAccount).handle(subject, ({ buffer, payloadStart, headerSize, payloadEnd }) => {
-      const message = readRemoteMessage(buffer.subarray(payloadStart + headerSize, payloadEnd));
-      if (message !== undefined) this.#services.measuredThere(message);
-      return true;
-    });
+    this.#accounts
+      .get(systemAccount)
+      .subscribeInternal(subject, ({ buffer, payloadStart, headerSize, payloadEnd }) => {
+        const message = parseRemoteLatency(buffer.subarray(payloadStart + headerSize, payloadEnd));
+        if (message !== undefined) this.#services.applyRemoteLatency(message);
+        return true;
+      });
   }
 
   /** Measures, for other servers, how long the services of each account take on this server. */
@@ -94,12 +96,12 @@ export class AccountImports {
     for (const undo of this.#undo.splice(0)) undo();
     this.#links = links;
     for (const name of new Set(links.streams.map(({ account }) => account))) {
-      this.#follow(
+      this.#importStreams(
         name,
         links.streams.filter(({ account }) => account === name),
       );
     }
-    for (const link of links.services) this.#listen(link);
+    for (const link of links.services) this.#importService(link);
   }
 
   /** Drops all open requests. */
@@ -108,7 +110,7 @@ export class AccountImports {
     this.#services.close();
   }
 
-  #follow(name: string, links: readonly StreamLink[]): void {
+  #importStreams(name: string, links: readonly StreamLink[]): void {
     const account = this.#accounts.get(name);
     const streams = links.map((link): StreamImport => {
       const mapping =
@@ -120,19 +122,19 @@ export class AccountImports {
         mapping,
       };
     });
-    const imports = new StreamImports(streams, this.#policy, () => this.#services.isPassing);
+    const imports = new StreamImports(streams, this.#policy, () => this.#services.isForwarding);
     // Shadow the existing subscriptions of sessions. Interceptions and shadows have no receiver and stay out.
     for (const subscription of account.subscriptions) {
       if (subscription.receiver !== undefined) imports.add(subscription);
     }
-    account.follower = imports;
+    account.observer = imports;
     this.#undo.push(() => {
-      account.follower = undefined;
+      account.observer = undefined;
       imports.close();
     });
   }
 
-  #listen(link: ServiceLink): void {
+  #importService(link: ServiceLink): void {
     const importer = this.#accounts.get(link.account);
     const [from, to] = [bytes(link.from), bytes(link.to)];
     const mapping = link.mapped === undefined ? undefined : new SubjectMapping(from, bytes(link.mapped));

@@ -9,8 +9,8 @@ import { type Handler, Subscription } from './subscription.ts';
 /** Called with changed interest to announce to other servers: see LocalInterest. */
 export type OnInterest = (account: Account, interest: Interest) => void;
 
-/** Receives the subscriptions of an account, to deliver the streams of other accounts to them. */
-export interface SubscriptionFollower {
+/** Observes the subscriptions of an account, to deliver the streams of other accounts to them. */
+export interface SubscriptionObserver {
   add(subscription: Subscription): void;
   remove(subscription: Subscription): void;
 }
@@ -24,7 +24,7 @@ export class Account {
   /** The number of clients on the other servers of the cluster, as they last reported. */
   remoteClients = 0;
   /** Undefined if the account imports no streams. */
-  follower: SubscriptionFollower | undefined;
+  observer: SubscriptionObserver | undefined;
   /** Called with the subject of each subscription that ends; undefined if not needed. */
   onUnsubscribed: ((subject: string) => void) | undefined;
   /** Called with each message that arrived over a route and was delivered here; undefined if no service is measured. */
@@ -47,27 +47,27 @@ export class Account {
 
   /** Adds a subscription; false if its subject is invalid. */
   subscribe(subscription: Subscription): boolean {
-    if (!this.enter(subscription)) return false;
-    this.follower?.add(subscription);
+    if (!this.insert(subscription)) return false;
+    this.observer?.add(subscription);
     return true;
   }
 
   /** Removes a subscription; it receives nothing more. */
   unsubscribe(subscription: Subscription): void {
-    this.leave(subscription);
-    this.follower?.remove(subscription);
+    this.remove(subscription);
+    this.observer?.remove(subscription);
     this.onUnsubscribed?.(subscription.subject);
   }
 
   /** Adds a subscription without imported streams; false if its subject is invalid. */
-  enter(subscription: Subscription): boolean {
+  insert(subscription: Subscription): boolean {
     if (!this.subscriptions.insert(subscription.subject, subscription.queue, subscription)) return false;
     this.interest?.add(subscription);
     return true;
   }
 
-  /** Removes a subscription added by `enter`. */
-  leave(subscription: Subscription): void {
+  /** Removes a subscription added by `insert`. */
+  remove(subscription: Subscription): void {
     subscription.closed = true;
     if (this.subscriptions.remove(subscription.subject, subscription.queue, subscription)) {
       this.interest?.remove(subscription);
@@ -101,7 +101,7 @@ export class Account {
   }
 
   /** Subscribes the broker itself; `unsubscribe` ends that. @param subject must be valid */
-  handle(subject: string, handler: Handler): Subscription {
+  subscribeInternal(subject: string, handler: Handler): Subscription {
     const subscription = new Subscription(handler, subject, undefined, '');
     this.subscribe(subscription);
     return subscription;
@@ -125,7 +125,7 @@ export class Accounts {
   get(name: string): Account {
     let account = this.#byName.get(name);
     if (account === undefined) {
-      account = this.named(name);
+      account = this.forRoute(name);
       this.#foreign.delete(name);
       this.#byName.set(name, account);
       this.#onAccount(account);
@@ -136,7 +136,7 @@ export class Accounts {
   /**
    * Returns the account of this name that another server has named; this does not make it an account of this server.
    */
-  named(name: string): Account {
+  forRoute(name: string): Account {
     let account = this.#byName.get(name) ?? this.#foreign.get(name);
     if (account === undefined) {
       account = new Account(name, this.#onInterest);

@@ -4,13 +4,13 @@ import { hasWildcard, matches } from '../../subjects/subject.ts';
 import type { Account } from './account.ts';
 
 /** A request that awaits its answer. */
-export interface Awaited {
+export interface AwaitedReply {
   /** Called when the reply subject has no subscriber left. */
-  lost(): void;
+  interestLost(): void;
 }
 
 /** With more replies than this, the end of a wildcard subscription defers the check of all replies to a timer. */
-const maxAtOnce = 64;
+const maxImmediateChecks = 64;
 
 /** The delay of that check, in milliseconds. */
 const sweepMs = 100;
@@ -18,7 +18,7 @@ const sweepMs = 100;
 export class AwaitedReplies {
   readonly #account: Account;
   /** By reply subject in Latin-1; several requests rarely share one. */
-  readonly #waiting = new Map<string, Awaited | Set<Awaited>>();
+  readonly #waiting = new Map<string, AwaitedReply | Set<AwaitedReply>>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(account: Account) {
@@ -28,14 +28,14 @@ export class AwaitedReplies {
     };
   }
 
-  add(reply: string, awaited: Awaited): void {
+  add(reply: string, awaited: AwaitedReply): void {
     const known = this.#waiting.get(reply);
     if (known === undefined) this.#waiting.set(reply, awaited);
     else if (known instanceof Set) known.add(awaited);
     else this.#waiting.set(reply, new Set([known, awaited]));
   }
 
-  remove(reply: string, awaited: Awaited): void {
+  remove(reply: string, awaited: AwaitedReply): void {
     const known = this.#waiting.get(reply);
     if (known instanceof Set) known.delete(awaited);
     if (known === awaited || (known instanceof Set && known.size === 0)) this.#waiting.delete(reply);
@@ -53,7 +53,7 @@ export class AwaitedReplies {
     const pattern = Buffer.from(subject, 'latin1');
     if (!hasWildcard(pattern)) {
       this.#check(subject, pattern);
-    } else if (this.#waiting.size <= maxAtOnce) {
+    } else if (this.#waiting.size <= maxImmediateChecks) {
       this.#sweep(pattern);
     } else {
       this.#timer ??= setTimeout(() => {
@@ -75,6 +75,6 @@ export class AwaitedReplies {
     const waiting = this.#waiting.get(reply);
     if (waiting === undefined || this.#account.hasInterest(bytes)) return;
     this.#waiting.delete(reply);
-    for (const awaited of waiting instanceof Set ? waiting : [waiting]) awaited.lost();
+    for (const awaited of waiting instanceof Set ? waiting : [waiting]) awaited.interestLost();
   }
 }

@@ -4,13 +4,13 @@ import { goTime } from '../../go-time.ts';
 import type { Requester } from './subscription.ts';
 
 /** The server that describes its client. */
-export interface TellingServer {
+export interface ServerName {
   readonly name: string;
   readonly cluster: string | undefined;
 }
 
 /** What the description contains. */
-export interface Telling {
+export interface ClientInfoOptions {
   /** The client's account. */
   readonly account: string;
   /** The account that forwards a request; undefined if that is the client's own. */
@@ -18,11 +18,14 @@ export interface Telling {
   /** Whether to include the client's identity. */
   readonly isShared: boolean;
   /** The server to name; undefined for none. */
-  readonly server: TellingServer | undefined;
+  readonly server: ServerName | undefined;
 }
 
 /** Returns the fields for JSON; undefined for those to leave out. */
-export function clientInfo(client: Requester, { account, service, isShared, server }: Telling): object {
+export function clientInfo(
+  client: Requester,
+  { account, service, isShared, server }: ClientInfoOptions,
+): object {
   const { rttMs, start, host, id, user, name, lang, version } = client;
   return {
     start: isShared ? goTime(start) : undefined,

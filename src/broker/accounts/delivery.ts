@@ -3,7 +3,7 @@ import { noRespondersMessage } from '../../protocol/encoder.ts';
 import type { Publication, RoutedPublication } from '../../protocol/operations.ts';
 import type { Match } from '../../subjects/sublist.ts';
 import type { Account } from './account.ts';
-import { chooseMember, type RemoteInterest, sendAlong } from './remote-interest.ts';
+import { chooseMember, type RemoteInterest, sendToRoutes } from './remote-interest.ts';
 import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
 export interface DeliveryPolicy {
@@ -46,15 +46,15 @@ export function publishRouted(
   }
   const chosen: RemoteInterest[] = [];
   for (const name of wanted) {
-    const group = named(queues, name);
+    const group = findGroup(queues, name);
     if (group !== undefined && deliverToOne(group, publication, publisher, policy)) {
       delivered = true;
       continue;
     }
-    const elsewhere = named(account.remote.match(buffer, subjectStart, subjectEnd).queues, name)?.[0];
+    const elsewhere = findGroup(account.remote.match(buffer, subjectStart, subjectEnd).queues, name)?.[0];
     if (elsewhere !== undefined) chosen.push(elsewhere);
   }
-  if (chosen.length > 0) sendAlong(publication, account.nameBytes, [], chosen, publisher);
+  if (chosen.length > 0) sendToRoutes(publication, account.nameBytes, [], chosen, publisher);
   if (delivered) account.onRoutedRequest?.(publication);
 }
 
@@ -102,7 +102,7 @@ function deliverEverywhere(
   }
   const chosen: RemoteInterest[] = [];
   for (const group of queues) {
-    const others = named(remote.queues, nameOf(group));
+    const others = findGroup(remote.queues, groupName(group));
     const other = others && chooseMember(group.length, others, policy.random);
     if (other === undefined && deliverToOne(group, publication, publisher, policy)) delivered = true;
     else if (others !== undefined) {
@@ -110,30 +110,30 @@ function deliverEverywhere(
     }
   }
   for (const group of remote.queues) {
-    if (queues.length > 0 && named(queues, nameOf(group)) !== undefined) continue;
+    if (queues.length > 0 && findGroup(queues, groupName(group)) !== undefined) continue;
     chosen.push(chooseMember(0, group, policy.random) as RemoteInterest);
   }
-  return sendAlong(publication, account.nameBytes, remote.plain, chosen, publisher) || delivered;
+  return sendToRoutes(publication, account.nameBytes, remote.plain, chosen, publisher) || delivered;
 }
 
 /** Finds the group of this name. */
-function named<T extends { readonly queue: string | undefined }>(
+function findGroup<T extends { readonly queue: string | undefined }>(
   groups: readonly (readonly T[])[],
   name: string,
 ): readonly T[] | undefined {
   for (let index = 0; index < groups.length; index++) {
-    if (nameOf(groups[index] as readonly T[]) === name) return groups[index];
+    if (groupName(groups[index] as readonly T[]) === name) return groups[index];
   }
   return undefined;
 }
 
 /** Returns the name of a group, which all its members carry. */
-function nameOf(group: readonly { readonly queue: string | undefined }[]): string {
+function groupName(group: readonly { readonly queue: string | undefined }[]): string {
   return group[0]?.queue as string;
 }
 
 /** Sends the no-responders status to the publisher's own subscription to the reply subject, if it has one. */
-export function sayNobodyListens(
+export function sendNoResponders(
   { buffer, subjectStart, subjectEnd, replyStart, replyEnd }: Publication,
   account: Account,
   publisher: Receiver,

@@ -2,45 +2,47 @@
 // requester. Expires requests whose answer takes too long.
 import type { ResponseType } from '../options/account-options.ts';
 import type { Account } from './account.ts';
-import type { Awaited, AwaitedReplies } from './awaited-replies.ts';
+import type { AwaitedReplies, AwaitedReply } from './awaited-replies.ts';
 import { randomName } from './random-name.ts';
 import type { Measurement } from './service-latency.ts';
 
-/** How an answer gets back: a message to the service's reply subject is published under `to` in `target`. */
-export interface ResponseWay {
-  readonly target: Account;
-  readonly to: Uint8Array;
+/** A request that awaits its answer, which is published under `replyTo` in `account`. */
+export interface OpenRequest {
+  /** The account of the requester. */
+  readonly account: Account;
+  readonly replyTo: Uint8Array;
   readonly export: string;
   readonly responseType: ResponseType;
   readonly thresholdMs: number;
-  /** Ends the request when `to` has no subscriber left; undefined for never. */
+  /** Ends the request when `replyTo` has no subscriber left; undefined for never. */
   readonly awaited?: AwaitedReplies | undefined;
   /** Undefined if the service is not measured. */
   readonly measurement?: Measurement | undefined;
 }
 
-class OpenResponse implements Awaited {
-  readonly way: ResponseWay;
+/** An open request under the reply subject that the service got. */
+class TrackedRequest implements AwaitedReply {
+  readonly request: OpenRequest;
   readonly subject: string;
   /** The requester's reply subject, in Latin-1. */
   readonly reply: string;
   until = 0;
-  readonly #responses: OpenResponses;
+  readonly #requests: OpenRequests;
 
-  constructor(way: ResponseWay, subject: string, responses: OpenResponses) {
-    const { buffer, byteOffset, length } = way.to;
-    this.way = way;
+  constructor(request: OpenRequest, subject: string, requests: OpenRequests) {
+    const { buffer, byteOffset, length } = request.replyTo;
+    this.request = request;
     this.subject = subject;
     this.reply = Buffer.from(buffer, byteOffset, length).toString('latin1');
-    this.#responses = responses;
+    this.#requests = requests;
   }
 
-  lost(): void {
-    const { measurement } = this.way;
+  interestLost(): void {
+    const { measurement } = this.request;
     // The measurement of the other server may still arrive.
     if (measurement?.isAnswered) return;
-    this.#responses.end(this.subject);
-    measurement?.failed('lost');
+    this.#requests.end(this.subject);
+    measurement?.failed('interestLost');
   }
 }
 
@@ -51,13 +53,13 @@ const maxOpen = 65_536;
 const sweepMs = 10_000;
 
 /** The open requests to the services of one account. */
-export class OpenResponses {
+export class OpenRequests {
   /** The prefix of every reply subject; the rest cannot be guessed (accounts.go, newServiceReply). */
   readonly prefix: string;
   readonly #now: () => number;
   readonly #draw: () => string;
   /** By reply subject, in the order of their request or latest answer. */
-  readonly #open = new Map<string, OpenResponse>();
+  readonly #open = new Map<string, TrackedRequest>();
   #timer: NodeJS.Timeout | undefined;
 
   /**
@@ -74,14 +76,14 @@ export class OpenResponses {
     return this.#open.size;
   }
 
-  /** Opens a request and returns the reply subject for the service. @param ending suffix of the subject */
-  open(way: ResponseWay, ending = ''): string {
-    let subject = this.prefix + this.#draw() + ending;
+  /** Opens a request and returns the reply subject for the service. @param suffix suffix of the subject */
+  open(request: OpenRequest, suffix = ''): string {
+    let subject = this.prefix + this.#draw() + suffix;
     // With the maximum number of open requests, the chance that two tokens collide is 1 in 26.
-    while (this.#open.has(subject)) subject = this.prefix + this.#draw() + ending;
-    const response = new OpenResponse(way, subject, this);
-    this.#enter(response);
-    way.awaited?.add(response.reply, response);
+    while (this.#open.has(subject)) subject = this.prefix + this.#draw() + suffix;
+    const tracked = new TrackedRequest(request, subject, this);
+    this.#track(tracked);
+    request.awaited?.add(tracked.reply, tracked);
     for (const oldest of this.#open.keys()) {
       if (this.#open.size <= maxOpen) break;
       this.end(oldest);
@@ -90,9 +92,9 @@ export class OpenResponses {
     return subject;
   }
 
-  find(subject: string): ResponseWay | undefined {
+  find(subject: string): OpenRequest | undefined {
     const found = this.#open.get(subject);
-    return found === undefined || found.until < this.#now() ? undefined : found.way;
+    return found === undefined || found.until < this.#now() ? undefined : found.request;
   }
 
   /** Restarts the time limit of a request that was answered and may get more answers. */
@@ -100,29 +102,29 @@ export class OpenResponses {
     const found = this.#open.get(subject);
     if (found === undefined) return;
     this.#open.delete(subject);
-    this.#enter(found);
+    this.#track(found);
   }
 
   end(subject: string): void {
     const found = this.#open.get(subject);
     if (found === undefined) return;
     this.#open.delete(subject);
-    found.way.awaited?.remove(found.reply, found);
+    found.request.awaited?.remove(found.reply, found);
   }
 
   /** Ends all open requests. */
   close(): void {
-    for (const { subject, way } of this.#open.values()) {
-      way.measurement?.close();
+    for (const { subject, request } of this.#open.values()) {
+      request.measurement?.close();
       this.end(subject);
     }
     clearInterval(this.#timer);
     this.#timer = undefined;
   }
 
-  #enter(response: OpenResponse): void {
-    response.until = this.#now() + response.way.thresholdMs;
-    this.#open.set(response.subject, response);
+  #track(tracked: TrackedRequest): void {
+    tracked.until = this.#now() + tracked.request.thresholdMs;
+    this.#open.set(tracked.subject, tracked);
   }
 
   #sweep(): void {

@@ -4,13 +4,13 @@ import { createHash, randomInt } from 'node:crypto';
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
 /** Characters drawn from one random number: randomInt returns at most 48 bits. */
-const atOnce = 8;
+const digitsPerNumber = 8;
 
 /** Returns a random name of this length that cannot be guessed. */
 export function randomName(length: number): string {
   let name = '';
   while (name.length < length) {
-    const count = Math.min(atOnce, length - name.length);
+    const count = Math.min(digitsPerNumber, length - name.length);
     let rest = randomInt(digits.length ** count);
     for (let index = 0; index < count; index++) {
       name += digits[rest % digits.length];

@@ -19,7 +19,7 @@ export interface RouteTarget {
 }
 
 /** The account that interest belongs to. */
-export interface AskedAccount {
+export interface InterestAccount {
   readonly name: string;
   readonly remote: Sublist<RemoteInterest>;
 }
@@ -27,7 +27,7 @@ export interface AskedAccount {
 /** Interest of one other server: in a subject, or of a queue group in a subject. */
 export class RemoteInterest {
   readonly route: RouteTarget;
-  readonly account: AskedAccount;
+  readonly account: InterestAccount;
   /** In Latin-1, as is the queue group: there may be very many entries, and a Buffer needs several times the memory. */
   readonly subject: string;
   readonly queue: string | undefined;
@@ -40,7 +40,7 @@ export class RemoteInterest {
 
   constructor(
     route: RouteTarget,
-    account: AskedAccount,
+    account: InterestAccount,
     subject: Buffer,
     queue: string | undefined,
     weight: number,
@@ -60,11 +60,11 @@ export class RemoteInterest {
   }
 
   /** Starts sending matching messages of the account along the route; false if the subject is invalid. */
-  enter(): boolean {
+  insert(): boolean {
     return this.account.remote.insert(this.subject, this.queue, this);
   }
 
-  leave(): void {
+  remove(): void {
     this.account.remote.remove(this.subject, this.queue, this);
   }
 }
@@ -98,7 +98,7 @@ const noQueues: readonly Buffer[] = [];
  * false if no route accepted it.
  * @param account the account's name with a trailing space
  */
-export function sendAlong(
+export function sendToRoutes(
   publication: Publication,
   account: Buffer,
   plain: readonly RemoteInterest[],
@@ -108,20 +108,20 @@ export function sendAlong(
   let sent = false;
   for (let index = 0; index < plain.length; index++) {
     const { route } = plain[index] as RemoteInterest;
-    if (comesBefore(plain, index, route)) continue;
+    if (includesRoute(plain, index, route)) continue;
     const queues = chosen.length === 0 ? noQueues : queuesOf(chosen, route);
     if (sendTo(route, publication, account, queues, publisher)) sent = true;
   }
   for (let index = 0; index < chosen.length; index++) {
     const { route } = chosen[index] as RemoteInterest;
-    if (comesBefore(plain, plain.length, route) || comesBefore(chosen, index, route)) continue;
+    if (includesRoute(plain, plain.length, route) || includesRoute(chosen, index, route)) continue;
     if (sendTo(route, publication, account, queuesOf(chosen, route), publisher)) sent = true;
   }
   return sent;
 }
 
 /** Whether the route occurs before `end`. A message matches few routes, so a linear search beats a set. */
-function comesBefore(interests: readonly RemoteInterest[], end: number, route: RouteTarget): boolean {
+function includesRoute(interests: readonly RemoteInterest[], end: number, route: RouteTarget): boolean {
   for (let index = 0; index < end; index++) {
     if (interests[index]?.route === route) return true;
   }

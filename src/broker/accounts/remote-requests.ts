@@ -7,7 +7,7 @@ import type { Publication } from '../../protocol/operations.ts';
 import { covers, isLiteral } from '../../subjects/subject.ts';
 import type { Account } from './account.ts';
 import { nanoseconds } from './client-info.ts';
-import type { LatencyMeter, RemoteResult } from './service-latency.ts';
+import type { LatencyMeter, RemoteMeasurement } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
 
 /** A service with the time limit for its answers. */
@@ -17,7 +17,7 @@ export interface TimedService {
 }
 
 /** Sends a message to the server with this token. */
-export type TellServer = (token: string, message: Buffer) => void;
+export type SendResult = (token: string, message: Buffer) => void;
 
 /** Above this number of open requests, new ones are not timed. */
 const maxOpen = 65_536;
@@ -29,7 +29,7 @@ const T = 0x54;
 const measuredReply = /^_R_\..+\.([^.]+)\.T$/s;
 
 /** Returns the suffix of the reply subject of a measured request. */
-export function replyEnding(serverToken: string): string {
+export function measuredReplySuffix(serverToken: string): string {
   return `.${serverToken}.T`;
 }
 
@@ -43,15 +43,20 @@ export class RemoteRequests {
   readonly #account: Account;
   readonly #services: readonly { readonly tokens: readonly string[]; readonly thresholdMs: number }[];
   readonly #meter: LatencyMeter;
-  readonly #tell: TellServer;
+  readonly #sendResult: SendResult;
   /** Functions that stop timing, by reply subject. */
   readonly #open = new Map<string, () => void>();
 
-  constructor(account: Account, services: readonly TimedService[], meter: LatencyMeter, tell: TellServer) {
+  constructor(
+    account: Account,
+    services: readonly TimedService[],
+    meter: LatencyMeter,
+    sendResult: SendResult,
+  ) {
     this.#account = account;
     this.#services = services.map(({ subject, thresholdMs }) => ({ tokens: tokensOf(subject), thresholdMs }));
     this.#meter = meter;
-    this.#tell = tell;
+    this.#sendResult = sendResult;
   }
 
   /** Call with each routed message that was delivered to a client on this server. */
@@ -65,7 +70,7 @@ export class RemoteRequests {
     if (token === undefined || !isLiteral(buffer, replyStart, replyEnd)) return;
     const subject = tokensOf(buffer.toString('utf8', subjectStart, subjectEnd));
     const service = this.#services.find(({ tokens }) => covers(tokens, subject));
-    if (service !== undefined) this.#follow(reply, token, service.thresholdMs);
+    if (service !== undefined) this.#time(reply, token, service.thresholdMs);
   }
 
   /** Stops timing all requests. */
@@ -73,7 +78,7 @@ export class RemoteRequests {
     for (const end of [...this.#open.values()]) end();
   }
 
-  #follow(reply: string, token: string, milliseconds: number): void {
+  #time(reply: string, token: string, milliseconds: number): void {
     const start = this.#meter.now().getTime();
     const began = performance.now();
     const stop = this.#account.intercept(reply, (_, responder) => {
@@ -108,19 +113,19 @@ export class RemoteRequests {
       total: service + nanoseconds(rttMs),
     };
     const message = { account: this.#account.name, req_id: reply, m2: result };
-    this.#tell(token, Buffer.from(goJson(message)));
+    this.#sendResult(token, Buffer.from(goJson(message)));
   }
 }
 
 /** Another server's report on a request that this server measures. */
-export interface RemoteMessage {
+export interface RemoteLatency {
   readonly account: string;
   readonly reply: string;
-  readonly result: RemoteResult;
+  readonly result: RemoteMeasurement;
 }
 
 /** Parses another server's report; undefined if it is invalid. */
-export function readRemoteMessage(json: Buffer): RemoteMessage | undefined {
+export function parseRemoteLatency(json: Buffer): RemoteLatency | undefined {
   try {
     const { account, req_id: reply, m2 } = JSON.parse(json.toString());
     const { service, responder } = m2;

@@ -9,11 +9,11 @@ import type { ResponseType } from '../options/account-options.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
 import { AwaitedReplies } from './awaited-replies.ts';
-import { clientInfo, type TellingServer } from './client-info.ts';
+import { clientInfo, type ServerName } from './client-info.ts';
 import { type DeliveryPolicy, publish } from './delivery.ts';
-import { OpenResponses, type ResponseWay } from './open-requests.ts';
+import { type OpenRequest, OpenRequests } from './open-requests.ts';
 import { serverToken } from './random-name.ts';
-import { type RemoteMessage, replyEnding } from './remote-requests.ts';
+import { measuredReplySuffix, type RemoteLatency } from './remote-requests.ts';
 import { withRequestInfo } from './request-info.ts';
 import { type LatencyMeter, Measurement, type Sample } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
@@ -39,14 +39,14 @@ export interface ServiceImport {
 }
 
 /** One import that the current message passes through; there are several if accounts re-export what they import. */
-interface Stage {
+interface ImportStep {
   readonly export: string;
   readonly isResponse: boolean;
   /** The account that the request started in. */
   readonly account: string;
   /** Whether the import of that account has `share`. */
   readonly isShared: boolean;
-  /** Whether any import on the way has `share` or is from the system account (client.go, processServiceImport). */
+  /** Whether any import along the chain has `share` or is from the system account (client.go, processServiceImport). */
   readonly namesServer: boolean;
 }
 
@@ -54,31 +54,31 @@ const acknowledgement = Buffer.from('$JS.ACK.');
 
 export class ServiceImports {
   readonly #policy: DeliveryPolicy;
-  readonly #server: () => TellingServer;
+  readonly #server: () => ServerName;
   readonly #meter: LatencyMeter;
   /** By the requester's account. */
   readonly #awaited = new Map<Account, AwaitedReplies>();
   /** By the account of the service. */
-  readonly #responses = new Map<Account, OpenResponses>();
-  /** The stages of the current message: publishing is synchronous, so there is only one message at a time. */
-  readonly #stages: Stage[] = [];
+  readonly #openRequests = new Map<Account, OpenRequests>();
+  /** The steps of the current message: publishing is synchronous, so there is only one message at a time. */
+  readonly #steps: ImportStep[] = [];
 
   /** @param server returns this server as requests describe it */
-  constructor(policy: DeliveryPolicy, server: () => TellingServer, meter: LatencyMeter) {
+  constructor(policy: DeliveryPolicy, server: () => ServerName, meter: LatencyMeter) {
     this.#policy = policy;
     this.#server = server;
     this.#meter = meter;
   }
 
   /** Whether the current message came from another account as a request or an answer. */
-  get isPassing(): boolean {
-    return this.#stages.length > 0;
+  get isForwarding(): boolean {
+    return this.#steps.length > 0;
   }
 
   /** Publishes a request to the service; false if no subscriber accepted it. */
   request(service: ServiceImport, publication: Publication, publisher: Publisher): boolean {
     const { exporter, mapping, from } = service;
-    if (publisher.isRoute || this.#passed(service.export, false)) return false;
+    if (publisher.isRoute || this.#hasPassed(service.export, false)) return false;
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
     const subject = buffer.toString('latin1', subjectStart, subjectEnd);
     const kept = service.to === from ? subject : service.to;
@@ -89,60 +89,63 @@ export class ServiceImports {
     const back =
       reply.length === 0 || isAcknowledgement(reply) ? undefined : this.#open(service, reply, sample);
     const replyTo = back === undefined ? reply : Buffer.from(back, 'latin1');
-    const delivered = this.#pass(
+    const delivered = this.#forward(
       this.#readdressed(service, publication, publisher, to, replyTo),
       exporter,
       publisher,
-      this.#stageOf(service),
+      this.#nextStep(service),
     );
     if (!delivered && back !== undefined) {
-      const responses = this.#responsesOf(exporter);
-      responses.find(back)?.measurement?.failed('untaken');
-      responses.end(back);
+      const requests = this.#requestsTo(exporter);
+      requests.find(back)?.measurement?.failed('noDelivery');
+      requests.end(back);
     }
     return delivered;
   }
 
   /** Handles the measurement that the server of a service reports for a request. */
-  measuredThere({ account: name, reply, result }: RemoteMessage): void {
-    for (const [account, responses] of this.#responses) {
-      if (account.name === name) responses.find(reply)?.measurement?.measuredThere(result);
+  applyRemoteLatency({ account: name, reply, result }: RemoteLatency): void {
+    for (const [account, requests] of this.#openRequests) {
+      if (account.name === name) requests.find(reply)?.measurement?.applyRemote(result);
     }
   }
 
   /** Drops all open requests. */
   close(): void {
-    for (const responses of this.#responses.values()) responses.close();
+    for (const requests of this.#openRequests.values()) requests.close();
     for (const awaited of this.#awaited.values()) awaited.close();
   }
 
   /** Publishes an answer in the requester's account; drops it if the request is no longer open. */
   #respond(account: Account, publication: Publication, publisher: Publisher): void {
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd, payloadStart, payloadEnd } = publication;
-    const responses = this.#responsesOf(account);
+    const requests = this.#requestsTo(account);
     const subject = buffer.toString('latin1', subjectStart, subjectEnd);
-    const way = responses.find(subject);
-    if (way === undefined || this.#passed(way.export, true)) return;
+    const request = requests.find(subject);
+    if (request === undefined || this.#hasPassed(request.export, true)) return;
     const reply = buffer.subarray(replyStart, replyEnd);
     const isDirect = reply.length === 0 || isAcknowledgement(reply);
-    const back = isDirect ? reply : this.#openedTo(account, reply, way);
-    const answer = readdress(publication, way.to, back);
-    const isMeasured = way.measurement === undefined || way.measurement.answered(publisher);
+    const back = isDirect ? reply : this.#openReverse(account, reply, request);
+    const answer = readdress(publication, request.replyTo, back);
+    const isMeasured = request.measurement === undefined || request.measurement.answered(publisher);
     const anonymous = { isShared: false, namesServer: false };
-    const stage = { export: way.export, isResponse: true, account: account.name, ...anonymous };
-    const delivered = this.#pass(answer, way.target, publisher, stage);
+    const step = { export: request.export, isResponse: true, account: account.name, ...anonymous };
+    const delivered = this.#forward(answer, request.account, publisher, step);
     // An empty message ends a stream of answers.
-    const isLast = way.responseType === 'single' || payloadStart === payloadEnd;
+    const isLast = request.responseType === 'single' || payloadStart === payloadEnd;
     if (!isMeasured) return;
-    if (!delivered || isLast) responses.end(subject);
-    else responses.extend(subject);
+    if (!delivered || isLast) requests.end(subject);
+    else requests.extend(subject);
   }
 
   /**
    * Opens a request in the other direction, for an answer with a reply subject of its own; returns its reply subject.
    */
-  #openedTo(account: Account, reply: Buffer, way: ResponseWay): Buffer {
-    return Buffer.from(this.#responsesOf(way.target).open(this.#wayTo(account, reply, way)), 'latin1');
+  #openReverse(account: Account, reply: Buffer, request: OpenRequest): Buffer {
+    return Buffer.from(
+      this.#requestsTo(request.account).open(this.#newRequest(account, reply, request)),
+      'latin1',
+    );
   }
 
   #sample(service: ServiceImport, publication: Publication, publisher: Publisher): Sample | undefined {
@@ -153,12 +156,15 @@ export class ServiceImports {
   /** Opens a request and returns its reply subject. @param sample undefined if it is not measured */
   #open(service: ServiceImport, reply: Buffer, sample: Sample | undefined): string {
     const { importer, exporter } = service;
-    const responses = this.#responsesOf(exporter);
-    const way = this.#wayTo(importer, reply, service);
-    if (sample === undefined) return responses.open(way);
+    const requests = this.#requestsTo(exporter);
+    const request = this.#newRequest(importer, reply, service);
+    if (sample === undefined) return requests.open(request);
     const measurement = new Measurement(this.#meter, sample);
-    const back = responses.open({ ...way, measurement }, replyEnding(serverToken(this.#server().name)));
-    measurement.limitTime(service.thresholdMs, () => responses.end(back));
+    const back = requests.open(
+      { ...request, measurement },
+      measuredReplySuffix(serverToken(this.#server().name)),
+    );
+    measurement.startTimeout(service.thresholdMs, () => requests.end(back));
     return back;
   }
 
@@ -171,46 +177,46 @@ export class ServiceImports {
     return awaited;
   }
 
-  #pass(publication: Publication, account: Account, publisher: Publisher, stage: Stage): boolean {
-    this.#stages.push(stage);
+  #forward(publication: Publication, account: Account, publisher: Publisher, step: ImportStep): boolean {
+    this.#steps.push(step);
     try {
       return publish(publication, account, publisher, this.#policy);
     } finally {
-      this.#stages.pop();
+      this.#steps.pop();
     }
   }
 
-  #passed(exported: string, isResponse: boolean): boolean {
-    return this.#stages.some((stage) => stage.export === exported && stage.isResponse === isResponse);
+  #hasPassed(exported: string, isResponse: boolean): boolean {
+    return this.#steps.some((step) => step.export === exported && step.isResponse === isResponse);
   }
 
-  #wayTo(
-    target: Account,
+  #newRequest(
+    account: Account,
     reply: Buffer,
-    { export: exported, responseType, thresholdMs }: Terms,
-  ): ResponseWay {
-    const awaited = this.#awaitedIn(target);
-    return { target, to: Buffer.from(reply), export: exported, responseType, thresholdMs, awaited };
+    { export: exported, responseType, thresholdMs }: RequestTerms,
+  ): OpenRequest {
+    const awaited = this.#awaitedIn(account);
+    return { account, replyTo: Buffer.from(reply), export: exported, responseType, thresholdMs, awaited };
   }
 
   /** All reply subjects of an account share a prefix, so that one subscription receives every answer. */
-  #responsesOf(account: Account): OpenResponses {
-    let responses = this.#responses.get(account);
-    if (responses === undefined) {
-      responses = new OpenResponses(() => performance.now());
-      this.#responses.set(account, responses);
-      account.handle(`${responses.prefix}>`, (publication, publisher) => {
+  #requestsTo(account: Account): OpenRequests {
+    let requests = this.#openRequests.get(account);
+    if (requests === undefined) {
+      requests = new OpenRequests(() => performance.now());
+      this.#openRequests.set(account, requests);
+      account.subscribeInternal(`${requests.prefix}>`, (publication, publisher) => {
         this.#respond(account, publication, publisher);
         return true;
       });
     }
-    return responses;
+    return requests;
   }
 
-  /** Returns the next stage; the first import of a request decides its account and whether its client is shared. */
-  #stageOf({ importer, share, isOfSystem, export: exported }: ServiceImport): Stage {
+  /** Returns the next step; the first import of a request decides its account and whether its client is shared. */
+  #nextStep({ importer, share, isOfSystem, export: exported }: ServiceImport): ImportStep {
     const reveals = share || isOfSystem;
-    const earlier = this.#stages.at(-1);
+    const earlier = this.#steps.at(-1);
     const first = { export: exported, isResponse: false, account: importer.name };
     if (earlier === undefined || earlier.isResponse)
       return { ...first, isShared: share, namesServer: reveals };
@@ -227,7 +233,7 @@ export class ServiceImports {
     reply: Buffer,
   ): Publication {
     if (requester === undefined) return readdress(publication, subject, reply);
-    const { account, isShared, namesServer } = this.#stageOf(service);
+    const { account, isShared, namesServer } = this.#nextStep(service);
     const importer = service.importer.name;
     const forwarder = account === importer ? undefined : importer;
     const server = namesServer ? this.#server() : undefined;
@@ -237,7 +243,7 @@ export class ServiceImports {
 }
 
 /** The terms that a request and its answers share. */
-type Terms = Pick<ServiceImport, 'export' | 'responseType' | 'thresholdMs'>;
+type RequestTerms = Pick<ServiceImport, 'export' | 'responseType' | 'thresholdMs'>;
 
 function isAcknowledgement(reply: Buffer): boolean {
   return reply.subarray(0, acknowledgement.length).equals(acknowledgement);

@@ -6,7 +6,7 @@ import { goTime } from '../../go-time.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
-import { clientInfo, nanoseconds, type TellingServer } from './client-info.ts';
+import { clientInfo, nanoseconds, type ServerName } from './client-info.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { InternalPublisher } from './internal-publisher.ts';
 import { uniqueId } from './random-name.ts';
@@ -14,7 +14,7 @@ import type { Publisher } from './subscription.ts';
 import { type Headers, tracingHeaders } from './trace-headers.ts';
 
 /** A measured service, and how it is measured. */
-export interface Measured {
+export interface MeasuredService {
   readonly exporter: Account;
   readonly latency: LatencyOptions;
   /** Whether results identify the requester. */
@@ -22,14 +22,14 @@ export interface Measured {
 }
 
 /** A measured request. */
-export interface Sample extends Measured {
+export interface Sample extends MeasuredService {
   readonly client: Publisher;
   /** The headers that asked for the measurement; undefined if the request was sampled at random. */
   readonly headers: Headers | undefined;
 }
 
 /** The measurement of the service's server, in nanoseconds. */
-export interface RemoteResult {
+export interface RemoteMeasurement {
   readonly service: number;
   readonly responder: Readonly<Record<string, unknown>> | undefined;
 }
@@ -39,9 +39,9 @@ export type Failure = keyof typeof failures;
 
 const failures = {
   noReply: { status: 400, description: 'Bad Request' },
-  lost: { status: 408, description: 'Request Timeout' },
-  untaken: { status: 503, description: 'Service Unavailable' },
-  late: { status: 504, description: 'Service Timeout' },
+  interestLost: { status: 408, description: 'Request Timeout' },
+  noDelivery: { status: 503, description: 'Service Unavailable' },
+  timeout: { status: 504, description: 'Service Timeout' },
 } as const;
 
 /** Spans in nanoseconds. */
@@ -59,11 +59,11 @@ type Result = { responder?: object | undefined; start: number; spans: Spans };
 export class LatencyMeter {
   readonly now: () => Date;
   readonly #random: () => number;
-  readonly #server: () => TellingServer;
+  readonly #server: () => ServerName;
   readonly #publisher: InternalPublisher;
 
   /** @param server returns this server as results describe it */
-  constructor(policy: DeliveryPolicy, server: () => TellingServer, now: () => Date) {
+  constructor(policy: DeliveryPolicy, server: () => ServerName, now: () => Date) {
     this.now = now;
     this.#random = policy.random;
     this.#server = server;
@@ -71,7 +71,7 @@ export class LatencyMeter {
   }
 
   /** Samples requests at random and by their headers; undefined if the request is not measured. */
-  sample(measured: Measured, publication: Publication, client: Publisher): Sample | undefined {
+  sample(measured: MeasuredService, publication: Publication, client: Publisher): Sample | undefined {
     const { sampling } = measured.latency;
     // `<=` as in nats-server, which samples one percent more than configured.
     const isChosen = sampling >= 100 || (sampling > 0 && Math.floor(this.#random() * 100) <= sampling);
@@ -128,8 +128,8 @@ export class Measurement {
   readonly #began = performance.now();
   #isAnswered = false;
   /** The measurement of this server, until that of the other server arrives. */
-  #here: Result | undefined;
-  #there: RemoteResult | undefined;
+  #local: Result | undefined;
+  #remote: RemoteMeasurement | undefined;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(meter: LatencyMeter, sample: Sample) {
@@ -142,11 +142,11 @@ export class Measurement {
     return this.#isAnswered;
   }
 
-  /** Limits the wait for an answer. @param onLate called when the limit is exceeded */
-  limitTime(milliseconds: number, onLate: () => void): void {
+  /** Limits the wait for an answer. @param onTimeout called when the limit is exceeded */
+  startTimeout(milliseconds: number, onTimeout: () => void): void {
     const end = () => {
-      this.failed('late');
-      onLate();
+      this.failed('timeout');
+      onTimeout();
     };
     this.#timer = setTimeout(end, milliseconds).unref();
   }
@@ -167,7 +167,7 @@ export class Measurement {
     const serviceMs = answeredAt - this.#began;
     const described = this.#meter.describe(responder, true);
     const systemMs = responseMs > 0 ? performance.now() - answeredAt : 0;
-    this.#here = {
+    this.#local = {
       responder: described,
       start: this.#start,
       spans: {
@@ -177,13 +177,13 @@ export class Measurement {
       },
     };
     if (described === undefined) return this.#merge();
-    this.#meter.publish(this.#sample, this.#here);
+    this.#meter.publish(this.#sample, this.#local);
     return true;
   }
 
   /** Handles the measurement of the service's server, which may arrive before or after the answer. */
-  measuredThere(result: RemoteResult): void {
-    this.#there = result;
+  applyRemote(result: RemoteMeasurement): void {
+    this.#remote = result;
     this.#merge();
   }
 
@@ -196,12 +196,12 @@ export class Measurement {
 
   /** Combines the service time of the other server with the total of this one; the rest is time between the servers. */
   #merge(): boolean {
-    const [here, there] = [this.#here, this.#there];
-    if (here === undefined || there === undefined) return false;
-    const { service, responder } = there;
+    const [local, remote] = [this.#local, this.#remote];
+    if (local === undefined || remote === undefined) return false;
+    const { service, responder } = remote;
     const rtt = Number(responder?.rtt) || 0;
-    const spans = { ...here.spans, service, system: here.spans.service - (service + rtt) };
-    this.#meter.publish(this.#sample, { ...here, responder, spans });
+    const spans = { ...local.spans, service, system: local.spans.service - (service + rtt) };
+    this.#meter.publish(this.#sample, { ...local, responder, spans });
     return true;
   }
 }

@@ -5,7 +5,7 @@ import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';
 import { covers, hasWildcard } from '../../subjects/subject.ts';
-import type { Account, SubscriptionFollower } from './account.ts';
+import type { Account, SubscriptionObserver } from './account.ts';
 import { type DeliveryPolicy, deliverTo } from './delivery.ts';
 import { type Handler, type Publisher, Subscription } from './subscription.ts';
 
@@ -23,7 +23,7 @@ interface Shadow {
   readonly subscription: Subscription;
 }
 
-export class StreamImports implements SubscriptionFollower {
+export class StreamImports implements SubscriptionObserver {
   readonly #imports: readonly StreamImport[];
   readonly #policy: DeliveryPolicy;
   readonly #isInService: () => boolean;
@@ -42,7 +42,7 @@ export class StreamImports implements SubscriptionFollower {
   }
 
   remove(subscription: Subscription): void {
-    for (const shadow of this.#shadows.get(subscription) ?? []) shadow.exporter.leave(shadow.subscription);
+    for (const shadow of this.#shadows.get(subscription) ?? []) shadow.exporter.remove(shadow.subscription);
     this.#shadows.delete(subscription);
   }
 
@@ -64,7 +64,7 @@ export class StreamImports implements SubscriptionFollower {
       return deliverTo(inner, renamed(publication, stream), publisher, this.#policy);
     };
     const shadow = new Subscription(deliver, subject, queue, sid);
-    return stream.exporter.enter(shadow) ? { exporter: stream.exporter, subscription: shadow } : undefined;
+    return stream.exporter.insert(shadow) ? { exporter: stream.exporter, subscription: shadow } : undefined;
   }
 }
 
@@ -83,14 +83,14 @@ function shadowSubject(subject: Buffer, { from, to, mapping }: StreamImport): st
   const wanted = subject.toString('latin1').split('.');
   const given = to.split('.');
   if (subject.toString('latin1') === to) return from;
-  if (covers(given, wanted)) return backwards(wanted, from, to, mapping);
+  if (covers(given, wanted)) return exportedSubject(wanted, from, to, mapping);
   if (!hasWildcard(subject)) return undefined;
   if (covers(wanted, given)) return from;
-  const common = narrow(wanted, given);
-  return covers(given, common) ? backwards(common, from, to, mapping) : undefined;
+  const common = intersection(wanted, given);
+  return covers(given, common) ? exportedSubject(common, from, to, mapping) : undefined;
 }
 
-function backwards(
+function exportedSubject(
   subject: readonly string[],
   from: string,
   to: string,
@@ -101,7 +101,7 @@ function backwards(
 }
 
 /** Replaces wildcards of the subscription by the tokens that the import has in their place. */
-function narrow(wanted: readonly string[], given: readonly string[]): string[] {
+function intersection(wanted: readonly string[], given: readonly string[]): string[] {
   const common = wanted.map((token, index) => {
     const other = given[index];
     return token === '*' && other !== undefined && other !== '>' ? other : token;

@@ -17,7 +17,7 @@ import {
 import { isLiteral } from '../../subjects/subject.ts';
 import { peerOf } from '../../tls/peer.ts';
 import type { Account } from '../accounts/account.ts';
-import { publish, sayNobodyListens } from '../accounts/delivery.ts';
+import { publish, sendNoResponders } from '../accounts/delivery.ts';
 import {
   LastMatch,
   type Publisher,
@@ -268,7 +268,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#acknowledge();
     const delivered = publish(publication, this.#account, this, this.#broker.delivery);
     if (!delivered && replyEnd > replyStart && this.#connect.no_responders) {
-      sayNobodyListens(publication, this.#account, this);
+      sendNoResponders(publication, this.#account, this);
     }
   }
 

@@ -21,13 +21,13 @@ export class RouteInterest {
 
   /** Returns false if the subject is invalid. */
   add(key: string, interest: RemoteInterest): boolean {
-    if (!interest.enter()) return false;
+    if (!interest.insert()) return false;
     this.#byKey.set(key, interest);
     return true;
   }
 
   remove(key: string): void {
-    this.#byKey.get(key)?.leave();
+    this.#byKey.get(key)?.remove();
     this.#byKey.delete(key);
   }
 
@@ -46,7 +46,7 @@ export class RouteInterest {
     const plain: RemoteInterest[] = [];
     for (const interest of all.values()) {
       if (interest.queue === undefined) plain.push(interest);
-      else interest.leave();
+      else interest.remove();
     }
     leaveInBatches(plain);
   }
@@ -56,7 +56,7 @@ function leaveInBatches(interests: RemoteInterest[]): void {
   for (let count = 0; count < batchSize; count++) {
     const interest = interests.pop();
     if (interest === undefined) return;
-    interest.leave();
+    interest.remove();
   }
   setImmediate(leaveInBatches, interests);
 }

@@ -297,7 +297,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.statistics.lastActivity = this.statistics.readAt;
     if (this.log.tracing) this.#tracePublication(publication);
     if (this.#account?.name !== publication.account) {
-      this.#account = this.#cluster.accounts.named(publication.account);
+      this.#account = this.#cluster.accounts.forRoute(publication.account);
     }
     publishRouted(publication, this.#account, this.#publisher, this.#cluster.delivery);
   }
@@ -322,7 +322,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       this.log.debug(`Can not export ${quoteBytes(subject)}, ignoring remote subscription request`);
       return;
     }
-    const account = this.#cluster.accounts.named(accountBytes.toString());
+    const account = this.#cluster.accounts.forRoute(accountBytes.toString());
     const queue = queueBytes?.toString('latin1');
     const interest = new RemoteInterest(this, account, subject, queue, weight, leaf !== undefined);
     if (!this.#interest.add(key, interest))

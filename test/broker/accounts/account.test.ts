@@ -17,8 +17,8 @@ describe('a subscription of the broker itself', () => {
   it('receives the messages of its subject, and may answer them in any account', () => {
     const [requester, service] = [new Account('A'), new Account('B')];
     const answers: string[] = [];
-    requester.handle('inbox.*', (publication) => answers.push(textOf(publication)) > 0);
-    service.handle('echo', (publication) => {
+    requester.subscribeInternal('inbox.*', (publication) => answers.push(textOf(publication)) > 0);
+    service.subscribeInternal('echo', (publication) => {
       const { buffer, replyStart, replyEnd } = publication;
       const payload = bytes(`${textOf(publication)}!`);
       return broker.publish(requester, buffer.subarray(replyStart, replyEnd), { payload });
@@ -31,20 +31,20 @@ describe('a subscription of the broker itself', () => {
 
   it('decides by its return value whether a message counts as delivered', () => {
     const account = new Account('A');
-    account.handle('no', () => false);
+    account.subscribeInternal('no', () => false);
     expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(false);
-    account.handle('no', () => true);
+    account.subscribeInternal('no', () => true);
     expect(broker.publish(account, bytes('no'), { payload: bytes('') })).toBe(true);
   });
 
   it('receives nothing after its removal, even if an earlier handler of the same message removes it', () => {
     const account = new Account('A');
     const received: string[] = [];
-    account.handle('s', () => {
+    account.subscribeInternal('s', () => {
       account.unsubscribe(later);
       return received.push('first') > 0;
     });
-    const later = account.handle('s', () => received.push('later') > 0);
+    const later = account.subscribeInternal('s', () => received.push('later') > 0);
     broker.publish(account, bytes('s'), { payload: bytes('') });
     broker.publish(account, bytes('s'), { payload: bytes('') });
     expect(received).toEqual(['first', 'first']);
@@ -53,7 +53,7 @@ describe('a subscription of the broker itself', () => {
   it('receives the publisher of each message', () => {
     const account = new Account('A');
     const publishers: unknown[] = [];
-    account.handle('s', (_, publisher) => publishers.push(publisher) > 0);
+    account.subscribeInternal('s', (_, publisher) => publishers.push(publisher) > 0);
     broker.publish(account, bytes('s'), { payload: bytes('') });
     expect(publishers).toEqual([broker]);
     expect(broker.statistics.readAt).toBe(5);

@@ -8,8 +8,8 @@ describe('awaited replies', () => {
   let account: Account;
   let replies: AwaitedReplies;
   let lost: string[];
-  const subscribe = (subject: string) => account.handle(subject, () => true);
-  const awaited = (name: string) => ({ lost: () => void lost.push(name) });
+  const subscribe = (subject: string) => account.subscribeInternal(subject, () => true);
+  const awaited = (name: string) => ({ interestLost: () => void lost.push(name) });
 
   beforeEach(() => {
     vi.useFakeTimers();
@@ -36,9 +36,9 @@ describe('awaited replies', () => {
   it('are lost together if several share a subject', () => {
     const inbox = subscribe('in');
     const [one, two, three] = ['1', '2', '3'].map(awaited) as [
-      { lost(): void },
-      { lost(): void },
-      { lost(): void },
+      { interestLost(): void },
+      { interestLost(): void },
+      { interestLost(): void },
     ];
     for (const each of [one, two, three]) replies.add('in', each);
     replies.remove('in', two);

@@ -43,7 +43,7 @@ class Route implements RouteTarget {
 
   listen(account: Account, subject: string, queue?: string, weight = 1, isLeaf = false): RemoteInterest {
     const interest = new RemoteInterest(this, account, bytes(subject), queue, weight, isLeaf);
-    interest.enter();
+    interest.insert();
     return interest;
   }
 }
@@ -120,7 +120,7 @@ describe('a message of a client in a cluster', () => {
     const account = new Account('A');
     const route = new Route();
     const interest = route.listen(account, 'a');
-    interest.leave();
+    interest.remove();
     route.listen(new Account('B'), 'a');
     expect(publishHere(account, 'a')).toBe(false);
     expect(route.sent).toEqual([]);

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Account } from '../../../src/broker/accounts/account.ts';
 import { publish } from '../../../src/broker/accounts/delivery.ts';
-import { RemoteRequests, readRemoteMessage } from '../../../src/broker/accounts/remote-requests.ts';
+import { parseRemoteLatency, RemoteRequests } from '../../../src/broker/accounts/remote-requests.ts';
 import { LatencyMeter } from '../../../src/broker/accounts/service-latency.ts';
 import type { Publisher } from '../../../src/broker/accounts/subscription.ts';
 import { compose } from '../../../src/protocol/publication.ts';
@@ -57,7 +57,7 @@ describe('requests that another server measures', () => {
   it('are reported once, when they are answered, and the answer is still delivered', () => {
     request('ask.x', reply);
     let received = 0;
-    account.handle('_R_.>', () => {
+    account.subscribeInternal('_R_.>', () => {
       received++;
       return true;
     });
@@ -114,7 +114,7 @@ describe("another server's report on a request", () => {
     ],
     ['{"account":"A","req_id":"r","m2":{"service":0}}', { service: 0, responder: undefined }],
   ])('is parsed if valid: %s', (json, result) => {
-    expect(readRemoteMessage(Buffer.from(json))).toEqual({ account: 'A', reply: 'r', result });
+    expect(parseRemoteLatency(Buffer.from(json))).toEqual({ account: 'A', reply: 'r', result });
   });
 
   it.each([
@@ -132,6 +132,6 @@ describe("another server's report on a request", () => {
     '{"account":"A","req_id":"r","m2":{"service":5,"responder":7}}',
     '{"account":"A","req_id":"r","m2":{"service":5,"responder":null}}',
   ])('is ignored if invalid: %j', (json) => {
-    expect(readRemoteMessage(Buffer.from(json))).toBeUndefined();
+    expect(parseRemoteLatency(Buffer.from(json))).toBeUndefined();
   });
 });

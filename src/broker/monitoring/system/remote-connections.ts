@@ -24,7 +24,7 @@ export class RemoteConnections {
   /** Subscribes in the system account, for as long as that exists. */
   constructor({ account }: System, broker: MonitoredBroker) {
     this.#broker = broker;
-    const listen = (subject: string, handler: Handler) => account.handle(subject, handler);
+    const listen = (subject: string, handler: Handler) => account.subscribeInternal(subject, handler);
     for (const subject of ['$SYS.SERVER.ACCOUNT.*.CONNS', `$SYS._INBOX_.${broker.facts.id}`]) {
       listen(subject, (publication) => {
         this.#apply(parseReport(payloadOf(publication)));

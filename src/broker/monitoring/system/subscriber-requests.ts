@@ -43,7 +43,7 @@ class SubscriberRequests {
   }
 
   listen(): void {
-    this.#system.account.handle(toServers, (publication) => this.#answerServer(publication));
+    this.#system.account.subscribeInternal(toServers, (publication) => this.#answerServer(publication));
     this.#system.account.intercept(fromUsers, (publication, publisher) =>
       this.#answerUser(publication, publisher),
     );
@@ -90,7 +90,7 @@ class SubscriberRequests {
       then(sum);
     };
     const timer = setTimeout(end, answerMs).unref();
-    const subscription = this.#system.account.handle(inbox, (publication) => {
+    const subscription = this.#system.account.subscribeInternal(inbox, (publication) => {
       const count = Number(payloadOf(publication).toString());
       if (Number.isSafeInteger(count)) sum += count;
       missing--;

@@ -71,17 +71,21 @@ class SystemRequests {
       this.#serve(account, `$SYS.REQ.ACCOUNT.*.${name}`, answer);
     }
     for (const subject of ['PING', 'PING.STATSZ', `${id}.STATSZ`]) {
-      account.handle(`$SYS.REQ.SERVER.${subject}`, (publication) => this.#answerStatsz(publication));
+      account.subscribeInternal(`$SYS.REQ.SERVER.${subject}`, (publication) =>
+        this.#answerStatsz(publication),
+      );
     }
-    account.handle('$SYS.REQ.ACCOUNT.*.CONNS', (publication) => this.#answerConns(publication));
+    account.subscribeInternal('$SYS.REQ.ACCOUNT.*.CONNS', (publication) => this.#answerConns(publication));
     for (const target of ['PING', id]) {
-      account.handle(`$SYS.REQ.SERVER.${target}.IDZ`, (publication) => this.#answerIdz(publication));
+      account.subscribeInternal(`$SYS.REQ.SERVER.${target}.IDZ`, (publication) =>
+        this.#answerIdz(publication),
+      );
     }
     this.#serve(account, '$SYS.REQ.ACCOUNT.PING.STATZ', ({ options }) =>
       this.#count(options, options.accounts),
     );
     for (const subject of ['$SYS.REQ.ACCOUNT.*.CLAIMS.UPDATE', '$SYS.ACCOUNT.*.CLAIMS.UPDATE']) {
-      account.handle(subject, (publication) => this.#rejectClaims(publication));
+      account.subscribeInternal(subject, (publication) => this.#rejectClaims(publication));
     }
     account.intercept('$SYS.REQ.USER.*.INFO', (publication, publisher) =>
       this.#answerImportedUserInfo(publication, publisher),
@@ -179,7 +183,7 @@ class SystemRequests {
   }
 
   #serve(account: Account, subject: string, answer: Answer): void {
-    account.handle(subject, this.#answering(account, answer));
+    account.subscribeInternal(subject, this.#answering(account, answer));
   }
 
   /** Makes the handler that responds with the server and either the data or the error. */
