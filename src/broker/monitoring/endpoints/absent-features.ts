@@ -4,7 +4,7 @@
 import { goTime } from '../../../go-time.ts';
 import { quote } from '../../../log.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
-import { BadQuery, type Query } from './query.ts';
+import { InvalidQuery, type Query } from './query.ts';
 
 /** Answers /gatewayz; throws BadQuery. */
 export function gatewayz(query: Query, broker: MonitoredBroker): object {
@@ -27,7 +27,7 @@ export function jsz(query: Query, broker: MonitoredBroker): object {
   for (const name of ['offset', 'limit']) query.integer(name);
   const onlyLeader = query.boolean('leader-only');
   for (const name of ['raft', 'stream-leader-only']) query.boolean(name);
-  if (onlyLeader) throw new BadQuery('filtered response: not leader');
+  if (onlyLeader) throw new InvalidQuery('filtered response: not leader');
   return {
     memory: 0,
     storage: 0,

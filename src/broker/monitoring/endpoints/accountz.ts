@@ -3,7 +3,7 @@
 import { goTime } from '../../../go-time.ts';
 import type { LatencyOptions } from '../../options/latency-options.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
-import { BadQuery, type Query } from './query.ts';
+import { InvalidQuery, type Query } from './query.ts';
 import { sublistSummary } from './subsz.ts';
 
 /** Answers a request; throws BadQuery. */
@@ -22,7 +22,7 @@ export function accountz(query: Query, broker: MonitoredBroker): object {
 /** Describes one account in the fields of nats-server's AccountInfo; throws BadQuery if it does not exist. */
 export function accountDetail(name: string, broker: MonitoredBroker): object {
   const account = [...broker.accounts].find((each) => each.name === name);
-  if (account === undefined) throw new BadQuery(`Account ${name} does not exist`);
+  if (account === undefined) throw new InvalidQuery(`Account ${name} does not exist`);
   const connections = broker.sessions.inAccount(name).length;
   return {
     account_name: name,

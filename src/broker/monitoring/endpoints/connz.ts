@@ -12,7 +12,7 @@ import {
 import type { ClosedConnection } from '../../clients/sessions.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
-import { BadQuery, type Query } from './query.ts';
+import { InvalidQuery, type Query } from './query.ts';
 
 const defaultLimit = 1024;
 
@@ -100,17 +100,17 @@ function readQuery(query: Query) {
   const cid = query.unsigned('cid');
   const state = readState(query.text('state'));
   const sort = Object.hasOwn(orders, sortName) ? orders[sortName] : undefined;
-  if (sort === undefined) throw new BadQuery(`invalid sorting option: ${sortName}`);
+  if (sort === undefined) throw new InvalidQuery(`invalid sorting option: ${sortName}`);
   if (ofClosedOnly.includes(sortName) && state !== 'closed') {
-    throw new BadQuery(`sort by ${sortName} only valid on closed connections`);
+    throw new InvalidQuery(`sort by ${sortName} only valid on closed connections`);
   }
   if (query.text('mqtt_client') !== '')
-    throw new BadQuery('mqtt_client is not supported: this server has no MQTT');
+    throw new InvalidQuery('mqtt_client is not supported: this server has no MQTT');
   const account = query.text('acc');
   const filter = query.text('filter_subject');
   const isFiltered = filter !== '' && filter !== '>';
   if (isFiltered && account === '') {
-    throw new BadQuery('filter by subject only valid with account filtering');
+    throw new InvalidQuery('filter by subject only valid with account filtering');
   }
   return {
     sort,
@@ -136,7 +136,7 @@ function readState(text: string): 'open' | 'closed' | 'any' {
   if (state === '' || state === 'open') return 'open';
   if (state === 'closed') return 'closed';
   if (state === 'any' || state === 'all') return 'any';
-  throw new BadQuery(`Error decoding state for ${text}`);
+  throw new InvalidQuery(`Error decoding state for ${text}`);
 }
 
 function listOpen(session: ClientSession, now: number): Listed {

@@ -2,7 +2,7 @@
 import { quote } from '../../../log.ts';
 
 /** An invalid request; the message is the response. */
-export class BadQuery extends Error {}
+export class InvalidQuery extends Error {}
 
 const trueWords = ['1', 't', 'T', 'TRUE', 'true', 'True'];
 const falseWords = ['0', 'f', 'F', 'FALSE', 'false', 'False'];
@@ -32,7 +32,7 @@ export class Query {
     const text = this.text(name);
     if (text === '' || falseWords.includes(text)) return false;
     if (trueWords.includes(text)) return true;
-    throw refusal('boolean', name, 'ParseBool', text, 'invalid syntax');
+    throw decodingError('boolean', name, 'ParseBool', text, 'invalid syntax');
   }
 
   /** Whether and how to list subscriptions. */
@@ -45,10 +45,10 @@ export class Query {
   integer(name: string): number {
     const text = this.text(name);
     if (text === '') return 0;
-    if (!/^[+-]?\d+$/.test(text)) throw refusal('int', name, 'Atoi', text, 'invalid syntax');
+    if (!/^[+-]?\d+$/.test(text)) throw decodingError('int', name, 'Atoi', text, 'invalid syntax');
     const value = BigInt(text.replace('+', ''));
     if (value >= integerLimit || value < -integerLimit) {
-      throw refusal('int', name, 'Atoi', text, 'value out of range');
+      throw decodingError('int', name, 'Atoi', text, 'value out of range');
     }
     return Number(value);
   }
@@ -57,16 +57,16 @@ export class Query {
   unsigned(name: string): number {
     const text = this.text(name);
     if (text === '') return 0;
-    if (!/^\d+$/.test(text)) throw refusal('uint64', name, 'ParseUint', text, 'invalid syntax');
+    if (!/^\d+$/.test(text)) throw decodingError('uint64', name, 'ParseUint', text, 'invalid syntax');
     if (BigInt(text) >= 2n * integerLimit) {
-      throw refusal('uint64', name, 'ParseUint', text, 'value out of range');
+      throw decodingError('uint64', name, 'ParseUint', text, 'value out of range');
     }
     return Number(text);
   }
 }
 
-function refusal(type: string, name: string, parser: string, text: string, why: string): BadQuery {
-  return new BadQuery(
+function decodingError(type: string, name: string, parser: string, text: string, why: string): InvalidQuery {
+  return new InvalidQuery(
     `Error decoding ${type} for '${name}': strconv.${parser}: parsing ${quote(text)}: ${why}`,
   );
 }

@@ -4,7 +4,7 @@ import { goTime } from '../../../go-time.ts';
 import { isLiteral } from '../../../subjects/subject.ts';
 import { recordSubscriptions, type SubscriptionRecord } from '../../clients/connection-record.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
-import { BadQuery, type Query } from './query.ts';
+import { InvalidQuery, type Query } from './query.ts';
 
 const defaultLimit = 1024;
 
@@ -16,7 +16,7 @@ export function subsz(query: Query, broker: MonitoredBroker): object {
   const test = query.text('test');
   const account = query.text('acc');
   if (test !== '' && !isLiteralText(test)) {
-    throw new BadQuery(`invalid test subject, must be valid publish subject: ${test}`);
+    throw new InvalidQuery(`invalid test subject, must be valid publish subject: ${test}`);
   }
   const found = listed ? list(broker, account, test) : [];
   const size = limit > 0 ? limit : defaultLimit;
@@ -65,7 +65,7 @@ function list({ sessions }: MonitoredBroker, account: string, test: string): Sub
   const chosen = account === '' ? sessions.list() : sessions.inAccount(account);
   return chosen
     .flatMap((session) => recordSubscriptions(session, true))
-    .filter(({ subject }) => test === '' || listensTo(subject, test));
+    .filter(({ subject }) => test === '' || isSubscribedTo(subject, test));
 }
 
 function isLiteralText(subject: string): boolean {
@@ -73,7 +73,7 @@ function isLiteralText(subject: string): boolean {
   return !/[\t\n\f\r ]/.test(subject) && isLiteral(bytes, 0, bytes.length);
 }
 
-function listensTo(pattern: string, subject: string): boolean {
+function isSubscribedTo(pattern: string, subject: string): boolean {
   const wanted = pattern.split('.');
   const given = subject.split('.');
   const rest = wanted.at(-1) === '>';

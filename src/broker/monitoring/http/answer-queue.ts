@@ -45,7 +45,7 @@ export class AnswerQueue {
     await turn;
     const from = performance.now();
     try {
-      return socket.destroyed ? undefined : this.admit(await work(), response);
+      return socket.destroyed ? undefined : this.limit(await work(), response);
     } finally {
       // Half of the time is left to messaging.
       const took = performance.now() - from;
@@ -55,7 +55,7 @@ export class AnswerQueue {
   }
 
   /** Returns the response, or a rejection if it exceeds the limit together with those in progress. */
-  admit(answer: Answer, response: Pick<ServerResponse, 'once'>): Answer {
+  limit(answer: Answer, response: Pick<ServerResponse, 'once'>): Answer {
     const length = Buffer.byteLength(answer.body);
     if (length <= longBytes) return answer;
     if (this.#bytes > 0 && this.#bytes + length > maxBytes) {

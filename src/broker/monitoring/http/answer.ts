@@ -25,7 +25,7 @@ export function text(status: number, body: string): Answer {
 }
 
 /** The headers of every response. */
-const safeguards = {
+const securityHeaders = {
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
@@ -39,7 +39,7 @@ export function send(answer: Answer, { method }: IncomingMessage, response: Serv
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
-    ...safeguards,
+    ...securityHeaders,
     ...(policy !== undefined && { 'Content-Security-Policy': policy }),
     ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
   });
@@ -50,13 +50,13 @@ export function send(answer: Answer, { method }: IncomingMessage, response: Serv
  * Rejects bytes that are no HTTP request and closes the connection.
  * @param isAnswering whether a response is in progress on it
  */
-export function refuse(error: NodeJS.ErrnoException, socket: Duplex, isAnswering: boolean): void {
+export function rejectMalformed(error: NodeJS.ErrnoException, socket: Duplex, isAnswering: boolean): void {
   if (isAnswering || !socket.writable) {
     socket.destroy();
     return;
   }
   const status = error.code === 'HPE_HEADER_OVERFLOW' ? 431 : 400;
-  const headers = Object.entries({ ...safeguards, 'Content-Length': 0, Connection: 'close' });
+  const headers = Object.entries({ ...securityHeaders, 'Content-Length': 0, Connection: 'close' });
   const lines = headers.map(([name, value]) => `${name}: ${value}\r\n`);
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n`);
 }

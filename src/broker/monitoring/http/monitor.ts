@@ -14,12 +14,12 @@ import { accstatz } from '../endpoints/accstatz.ts';
 import { connz } from '../endpoints/connz.ts';
 import { type Health, healthz } from '../endpoints/healthz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
-import { BadQuery, Query } from '../endpoints/query.ts';
+import { InvalidQuery, Query } from '../endpoints/query.ts';
 import { routez } from '../endpoints/routez.ts';
 import { subsz } from '../endpoints/subsz.ts';
 import { tlsz } from '../endpoints/tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from '../endpoints/varz.ts';
-import { type Answer, json, refuse, send, text } from './answer.ts';
+import { type Answer, json, rejectMalformed, send, text } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import { foreignHost } from './host-header.ts';
 import { PageTemplate, pageDocument, readAssets } from './page.ts';
@@ -36,7 +36,7 @@ const requestMs = 5000;
 const answerMs = 30_000;
 
 /** Endpoints without a link on the page: the page itself, and those that report what this broker lacks. */
-const unlisted = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
+const unlinkedEndpoints = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
 
 type MetricsClass = typeof import('../endpoints/metrics.ts').Metrics;
 
@@ -84,7 +84,9 @@ export class Monitor {
     );
     // Answer a request with Expect like any other.
     this.#server.on('checkExpectation', (request, response) => void this.#answer(request, response));
-    this.#server.on('clientError', (error, socket) => refuse(error, socket, this.#queue.isBusy(socket)));
+    this.#server.on('clientError', (error, socket) =>
+      rejectMalformed(error, socket, this.#queue.isBusy(socket)),
+    );
     this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
   }
 
@@ -130,7 +132,7 @@ export class Monitor {
 
   /** The endpoints with a link on the page. */
   get #listed(): string[] {
-    return [...this.#endpoints.keys()].filter((path) => !unlisted.includes(path));
+    return [...this.#endpoints.keys()].filter((path) => !unlinkedEndpoints.includes(path));
   }
 
   /** The names of this machine in the configuration. */
@@ -204,15 +206,15 @@ export class Monitor {
     });
     const work = () => {
       this.#restartTimeout(socket, answerMs);
-      return this.#find(request);
+      return this.#respond(request);
     };
     // Orchestrators restart the process when /healthz is slow.
-    const isUrgent = this.#nameOf(request.url ?? '') === '/healthz';
+    const isUrgent = this.#endpointPath(request.url ?? '') === '/healthz';
     const answer = await this.#queue.answer(socket, response, work, isUrgent);
     if (answer !== undefined) send(answer, request, response);
   }
 
-  async #find({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
+  async #respond({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
     if (headers.host === undefined && httpVersion !== '1.0') {
       return text(400, '400 Bad Request: missing required Host header');
     }
@@ -224,14 +226,14 @@ export class Monitor {
       return text(421, `${quote(foreign)} is not a name of this server: use localhost or an IP address\n`);
     }
     const [path = '', ...query] = url.split('?');
-    const name = this.#nameOf(path);
+    const name = this.#endpointPath(path);
     const endpoint = this.#endpoints.get(name);
     if (endpoint === undefined) return this.#assets.get(name) ?? text(404, '404 page not found\n');
     this.#requests.set(name, (this.#requests.get(name) ?? 0) + 1);
     try {
       return await endpoint(new Query(new URLSearchParams(query.join('?'))), folderOf(path));
     } catch (error) {
-      if (error instanceof BadQuery) return text(400, error.message);
+      if (error instanceof InvalidQuery) return text(400, error.message);
       // A defect in monitoring must not end the broker.
       this.#logDefect(error);
       return text(500, 'internal error\n');
@@ -239,7 +241,7 @@ export class Monitor {
   }
 
   /** The path of a URL without http_base_path; empty for a path outside it. */
-  #nameOf(url: string): string {
+  #endpointPath(url: string): string {
     const [path = ''] = url.split('?', 1);
     const { basePath } = this.#options;
     const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';

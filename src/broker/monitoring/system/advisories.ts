@@ -8,7 +8,7 @@ import { globalAccountName } from '../../options/account-name.ts';
 import { type AccountStatistics, accountStatistics } from '../endpoints/accstatz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { statsz } from '../endpoints/statsz.ts';
-import type { System } from './system-publisher.ts';
+import type { SystemPublisher } from './system-publisher.ts';
 
 /** Milliseconds between two server statistics, and between two connection counts of an account (events.go). */
 const statisticsMs = 10_000;
@@ -18,58 +18,62 @@ const connectionsMs = 30_000;
 const coalesceMs = 50;
 
 export class Advisories {
-  readonly #system: System;
+  readonly #system: SystemPublisher;
   readonly #broker: MonitoredBroker;
   readonly #timers: NodeJS.Timeout[];
   /** Timers of delayed connection counts, by account. */
   readonly #pending = new Map<string, NodeJS.Timeout>();
 
-  constructor(system: System, broker: MonitoredBroker) {
+  constructor(system: SystemPublisher, broker: MonitoredBroker) {
     this.#system = system;
     this.#broker = broker;
     this.#timers = [
-      setInterval(() => this.#tellStatistics(), statisticsMs).unref(),
-      setInterval(() => this.#tellConnections(), connectionsMs).unref(),
+      setInterval(() => this.#publishStatistics(), statisticsMs).unref(),
+      setInterval(() => this.#scheduleAllCounts(), connectionsMs).unref(),
     ];
   }
 
   connected(session: ClientSession): void {
     const { account } = session.profile;
-    this.#system.tell(`$SYS.ACCOUNT.${account}.CONNECT`, () => ({
-      ...this.#system.event('client_connect'),
+    this.#system.publishAdvisory(`$SYS.ACCOUNT.${account}.CONNECT`, () => ({
+      ...this.#system.typedEvent('client_connect'),
       client: describe(session),
     }));
-    this.#tellConnectionsOf(account);
+    this.#scheduleCount(account);
   }
 
   /** @param reason in the wording of monitoring */
   disconnected(session: ClientSession, reason: string): void {
     const { account } = session.profile;
-    this.#system.tell(`$SYS.ACCOUNT.${account}.DISCONNECT`, () => this.#ended(session, reason));
-    this.#tellConnectionsOf(account);
+    this.#system.publishAdvisory(`$SYS.ACCOUNT.${account}.DISCONNECT`, () => this.#disconnectEvent(session, reason));
+    this.#scheduleCount(account);
   }
 
   /** A client was rejected. It belongs to the global account until then, so that account is told too (events.go). */
-  refused(session: ClientSession, reason: string): void {
+  rejected(session: ClientSession, reason: string): void {
     const { id } = this.#broker.facts;
-    this.#system.tellGlobal('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () => this.#ended(session, reason));
-    this.#system.tell(`$SYS.SERVER.${id}.CLIENT.AUTH.ERR`, () => this.#ended(session, reason));
+    this.#system.publishGlobalAdvisory('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () => this.#disconnectEvent(session, reason));
+    this.#system.publishAdvisory(`$SYS.SERVER.${id}.CLIENT.AUTH.ERR`, () => this.#disconnectEvent(session, reason));
   }
 
   lameDuck(): void {
-    this.#system.tell(`$SYS.SERVER.${this.#broker.facts.id}.LAMEDUCK`, () => this.#system.server());
+    this.#system.publishAdvisory(`$SYS.SERVER.${this.#broker.facts.id}.LAMEDUCK`, () =>
+      this.#system.serverInfo(),
+    );
   }
 
   close(): void {
     for (const timer of [...this.#timers, ...this.#pending.values()]) clearTimeout(timer);
-    this.#system.tell(`$SYS.SERVER.${this.#broker.facts.id}.SHUTDOWN`, () => this.#system.server());
+    this.#system.publishAdvisory(`$SYS.SERVER.${this.#broker.facts.id}.SHUTDOWN`, () =>
+      this.#system.serverInfo(),
+    );
   }
 
-  #ended(session: ClientSession, reason: string): object {
+  #disconnectEvent(session: ClientSession, reason: string): object {
     const { inMsgs, inBytes, outMsgs, outBytes } = session.statistics;
     const { rttMs } = session.profile;
     return {
-      ...this.#system.event('client_disconnect'),
+      ...this.#system.typedEvent('client_disconnect'),
       client: {
         ...describe(session),
         rtt: Math.round(rttMs * 1e6) || undefined,
@@ -82,34 +86,34 @@ export class Advisories {
     };
   }
 
-  /** Not in lame duck mode: a server that says how it does is taken for one to connect to (events.go, limitStatsz). */
-  #tellStatistics(): void {
+  /** Not in lame duck mode: clients connect to a server that publishes its statistics (events.go, limitStatsz). */
+  #publishStatistics(): void {
     if (!this.#broker.isReady) return;
-    this.#system.tell(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`, () => ({
-      server: this.#system.server(),
+    this.#system.publishAdvisory(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`, () => ({
+      server: this.#system.serverInfo(),
       statsz: statsz(this.#broker),
     }));
   }
 
-  #tellConnections(): void {
+  #scheduleAllCounts(): void {
     const accounts = new Set(this.#broker.sessions.list().map(({ profile }) => profile.account));
-    for (const account of accounts) this.#tellConnectionsOf(account);
+    for (const account of accounts) this.#scheduleCount(account);
   }
 
   /** Schedules one count for all connections that open and close together. The global account has no counts. */
-  #tellConnectionsOf(account: string): void {
+  #scheduleCount(account: string): void {
     if (account === globalAccountName || this.#pending.has(account)) return;
-    const timer = setTimeout(() => this.#tellConnectionsNow(account), coalesceMs).unref();
+    const timer = setTimeout(() => this.#publishCount(account), coalesceMs).unref();
     this.#pending.set(account, timer);
   }
 
-  #tellConnectionsNow(account: string): void {
+  #publishCount(account: string): void {
     this.#pending.delete(account);
     let counted: AccountStatistics | undefined;
     for (const subject of [`$SYS.SERVER.ACCOUNT.${account}.CONNS`, `$SYS.ACCOUNT.${account}.SERVER.CONNS`]) {
-      this.#system.tell(subject, () => {
+      this.#system.publishAdvisory(subject, () => {
         counted ??= accountStatistics(this.#broker, account);
-        return { ...this.#system.event('account_connections'), ...counted };
+        return { ...this.#system.typedEvent('account_connections'), ...counted };
       });
     }
   }

@@ -5,7 +5,7 @@ import { violations } from '../../../protocol/violations.ts';
 import type { Handler } from '../../accounts/subscription.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { payloadOf } from './request-options.ts';
-import type { System } from './system-publisher.ts';
+import type { SystemPublisher } from './system-publisher.ts';
 
 /** A report by another server about one account. */
 interface Report {
@@ -22,12 +22,12 @@ export class RemoteConnections {
   #routed: ReadonlySet<string> = new Set();
 
   /** Subscribes in the system account, for as long as that exists. */
-  constructor({ account }: System, broker: MonitoredBroker) {
+  constructor({ account }: SystemPublisher, broker: MonitoredBroker) {
     this.#broker = broker;
     const listen = (subject: string, handler: Handler) => account.subscribeInternal(subject, handler);
     for (const subject of ['$SYS.SERVER.ACCOUNT.*.CONNS', `$SYS._INBOX_.${broker.facts.id}`]) {
       listen(subject, (publication) => {
-        this.#apply(parseReport(payloadOf(publication)));
+        this.#applyReport(parseReport(payloadOf(publication)));
         return true;
       });
     }
@@ -48,7 +48,7 @@ export class RemoteConnections {
     this.#routed = routed;
   }
 
-  #apply(report: Report | undefined): void {
+  #applyReport(report: Report | undefined): void {
     const account = [...this.#broker.accounts].find(({ name }) => name === report?.account);
     if (report === undefined || account === undefined || report.serverId === this.#broker.facts.id) return;
     const known = this.#byServer.get(report.serverId) ?? new Map<string, number>();
@@ -57,13 +57,13 @@ export class RemoteConnections {
     if (report.connections > 0) known.set(account.name, report.connections);
     else known.delete(account.name);
     const over = account.clients + account.remoteClients - account.limits.maxConnections;
-    if (over > 0) this.#end(account.name, over);
+    if (over > 0) this.#closeNewest(account.name, over);
   }
 
   /**
    * Closes the newest connections. Other servers may do the same, so more may end than must; those clients reconnect.
    */
-  #end(account: string, count: number): void {
+  #closeNewest(account: string, count: number): void {
     const newestFirst = this.#broker.sessions.inAccount(account).sort((a, b) => b.id - a.id);
     for (const session of newestFirst.slice(0, count)) session.violation(violations.maxAccountConnections);
   }

@@ -22,7 +22,7 @@ const words: Readonly<Record<OptionType, string>> = {
 };
 
 /** The options that every request may have (events.go, EventFilterOptions). */
-const filters = {
+const filterOptions = {
   server_name: 'string',
   cluster: 'string',
   host: 'string',
@@ -35,7 +35,7 @@ const listing = { subscriptions: 'boolean', subscriptions_detail: 'boolean' } as
 const page = { offset: 'integer', limit: 'integer' } as const;
 
 /** The additional options of each kind of request (monitor.go, ConnzOptions and similar types). */
-const particular: Readonly<Record<string, Readonly<Record<string, OptionType>>>> = {
+const additionalOptions: Readonly<Record<string, Readonly<Record<string, OptionType>>>> = {
   CONNZ: {
     ...page,
     ...listing,
@@ -88,11 +88,11 @@ const states = ['open', 'closed', 'any'];
 
 export class RequestOptions {
   readonly #kind: string;
-  readonly #given: ReadonlyMap<string, unknown>;
+  readonly #values: ReadonlyMap<string, unknown>;
 
   private constructor(kind: string, given: ReadonlyMap<string, unknown>) {
     this.#kind = kind;
-    this.#given = given;
+    this.#values = given;
   }
 
   /**
@@ -107,7 +107,7 @@ export class RequestOptions {
     } catch {
       return { code: 400, description: 'the request is not a JSON object' };
     }
-    const types: Readonly<Record<string, OptionType>> = { ...filters, ...particular[kind] };
+    const types: Readonly<Record<string, OptionType>> = { ...filterOptions, ...additionalOptions[kind] };
     for (const { name, text } of members) {
       const known = name.toLowerCase();
       const type = Object.hasOwn(types, known) ? types[known] : undefined;
@@ -125,15 +125,15 @@ export class RequestOptions {
   isFor({ name, host, cluster = '' }: ServerFacts): boolean {
     const fits = (wanted: unknown, own: string) => {
       if (wanted === undefined || wanted === '') return true;
-      return this.#given.get('exact_match') === true ? own === wanted : own.includes(String(wanted));
+      return this.#values.get('exact_match') === true ? own === wanted : own.includes(String(wanted));
     };
     return (
-      fits(this.#given.get('server_name'), name) &&
-      fits(this.#given.get('host'), host) &&
-      fits(this.#given.get('cluster'), cluster) &&
+      fits(this.#values.get('server_name'), name) &&
+      fits(this.#values.get('host'), host) &&
+      fits(this.#values.get('cluster'), cluster) &&
       // This server has neither tags nor a domain.
       this.#strings('tags').length === 0 &&
-      (this.#given.get('domain') ?? '') === ''
+      (this.#values.get('domain') ?? '') === ''
     );
   }
 
@@ -145,27 +145,27 @@ export class RequestOptions {
 
   /** The account that the payload names in addition to the subject. */
   get account(): string | undefined {
-    return this.#given.get('acc') as string | undefined;
+    return this.#values.get('acc') as string | undefined;
   }
 
   get onlyLeader(): boolean {
-    return this.#given.get('leader_only') === true;
+    return this.#values.get('leader_only') === true;
   }
 
   get includesUnused(): boolean {
-    return this.#given.get('include_unused') === true;
+    return this.#values.get('include_unused') === true;
   }
 
   /** The id of the requested connection; 0 for none. */
   get cid(): number {
-    return Number(this.#given.get('cid') ?? 0);
+    return Number(this.#values.get('cid') ?? 0);
   }
 
   /** The same options as parameters of monitoring over HTTP. */
   get query(): Query {
     const parameters = new URLSearchParams();
-    for (const [name, value] of this.#given) parameters.set(name, String(value));
-    const { subscriptions, subscriptions_detail: detail, state, account } = Object.fromEntries(this.#given);
+    for (const [name, value] of this.#values) parameters.set(name, String(value));
+    const { subscriptions, subscriptions_detail: detail, state, account } = Object.fromEntries(this.#values);
     if (subscriptions === true) parameters.set('subs', '1');
     if (detail === true) parameters.set('subs', 'detail');
     if (state !== undefined) parameters.set('state', states[Number(state)] ?? String(state));
@@ -175,7 +175,7 @@ export class RequestOptions {
   }
 
   #strings(name: string): readonly string[] {
-    return (this.#given.get(name) ?? []) as readonly string[];
+    return (this.#values.get(name) ?? []) as readonly string[];
   }
 }
 

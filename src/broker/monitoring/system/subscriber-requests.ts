@@ -9,17 +9,17 @@ import type { Publisher, Subscription } from '../../accounts/subscription.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { payloadOf, replyOf } from './request-options.ts';
-import type { System } from './system-publisher.ts';
+import type { SystemPublisher } from './system-publisher.ts';
 
-const toServers = '$SYS.REQ.ACCOUNT.NSUBS';
-const fromUsers = '$SYS.DEBUG.SUBSCRIBERS';
+const serverRequests = '$SYS.REQ.ACCOUNT.NSUBS';
+const userRequests = '$SYS.DEBUG.SUBSCRIBERS';
 const inboxPrefix = '$SYS._INBOX.';
 
 /** Milliseconds that the other servers have to answer. */
-const answerMs = 500;
+const responseTimeoutMs = 500;
 
 /** The subscribers to count. */
-interface Asked {
+interface SubscriberQuery {
   readonly account: string;
   readonly subject: string;
   /** Undefined to count members of every queue group and plain subscribers. */
@@ -27,24 +27,24 @@ interface Asked {
 }
 
 /** Answers both requests in the system account; users of other accounts reach it through an import. */
-export function serveSubscriberRequests(system: System, broker: MonitoredBroker): void {
+export function serveSubscriberRequests(system: SystemPublisher, broker: MonitoredBroker): void {
   new SubscriberRequests(system, broker).listen();
 }
 
 class SubscriberRequests {
-  readonly #system: System;
+  readonly #system: SystemPublisher;
   readonly #broker: MonitoredBroker;
   /** The prefix of the reply subjects of this server's own requests. */
   readonly #inbox = `${inboxPrefix}${randomName(8)}.`;
 
-  constructor(system: System, broker: MonitoredBroker) {
+  constructor(system: SystemPublisher, broker: MonitoredBroker) {
     this.#system = system;
     this.#broker = broker;
   }
 
   listen(): void {
-    this.#system.account.subscribeInternal(toServers, (publication) => this.#answerServer(publication));
-    this.#system.account.intercept(fromUsers, (publication, publisher) =>
+    this.#system.account.subscribeInternal(serverRequests, (publication) => this.#answerServer(publication));
+    this.#system.account.intercept(userRequests, (publication, publisher) =>
       this.#answerUser(publication, publisher),
     );
   }
@@ -52,7 +52,7 @@ class SubscriberRequests {
   /** Answers another server. It expects no answer from a server without clients in the account. */
   #answerServer(publication: Publication): boolean {
     const reply = replyOf(publication);
-    const asked = readAsked(payloadOf(publication));
+    const asked = parseQuery(payloadOf(publication));
     if (reply === undefined || asked === undefined || reply.toString('latin1').startsWith(this.#inbox)) {
       return true;
     }
@@ -80,7 +80,11 @@ class SubscriberRequests {
   }
 
   /** Totals the answers of the other servers; servers without clients in the account do not answer. */
-  #askOthers({ account, subject, queue }: Asked, others: number, then: (count: number) => void): void {
+  #askOthers(
+    { account, subject, queue }: SubscriberQuery,
+    others: number,
+    then: (count: number) => void,
+  ): void {
     let sum = 0;
     let missing = others;
     const inbox = this.#inbox + randomName(8);
@@ -89,7 +93,7 @@ class SubscriberRequests {
       this.#system.account.unsubscribe(subscription);
       then(sum);
     };
-    const timer = setTimeout(end, answerMs).unref();
+    const timer = setTimeout(end, responseTimeoutMs).unref();
     const subscription = this.#system.account.subscribeInternal(inbox, (publication) => {
       const count = Number(payloadOf(publication).toString());
       if (Number.isSafeInteger(count)) sum += count;
@@ -98,7 +102,7 @@ class SubscriberRequests {
       return true;
     });
     const group = queue === undefined ? {} : { queue: Buffer.from(queue).toString('base64') };
-    this.#system.ask(toServers, inbox, { acc: account, subject, ...group });
+    this.#system.sendRequest(serverRequests, inbox, { acc: account, subject, ...group });
   }
 
   #account(name: string): Account | undefined {
@@ -106,12 +110,12 @@ class SubscriberRequests {
   }
 
   #say(reply: Buffer, count: number): void {
-    this.#system.say(reply, String(count));
+    this.#system.respondText(reply, String(count));
   }
 }
 
 /** Counts the subscriptions of this server's clients. */
-function countSubscribers({ subscriptions }: Account, { subject, queue }: Asked): number {
+function countSubscribers({ subscriptions }: Account, { subject, queue }: SubscriberQuery): number {
   const bytes = Buffer.from(subject);
   const group = queue === undefined ? undefined : Buffer.from(queue).toString('latin1');
   const counts = (each: Subscription) => isClients(each) && (group === undefined || each.queue === group);
@@ -129,7 +133,7 @@ function isClients({ sid }: Subscription): boolean {
 }
 
 /** Returns undefined if the payload is not such a request of a server. */
-function readAsked(json: Buffer): Asked | undefined {
+function parseQuery(json: Buffer): SubscriberQuery | undefined {
   try {
     const { acc: account = '', subject = '', queue } = JSON.parse(json.toString());
     if (typeof account !== 'string' || typeof subject !== 'string') return undefined;

@@ -3,23 +3,23 @@
 import type { ClientSession } from '../../clients/client.ts';
 import { Advisories } from './advisories.ts';
 import { RemoteConnections } from './remote-connections.ts';
-import { System } from './system-publisher.ts';
+import { SystemPublisher } from './system-publisher.ts';
 import { type ReloadableBroker, serveSystemRequests } from './system-requests.ts';
 
 export class SystemAccount {
   readonly #broker: ReloadableBroker;
   readonly #advisories: Advisories | undefined;
-  readonly #elsewhere: RemoteConnections | undefined;
+  readonly #remoteConnections: RemoteConnections | undefined;
 
   /** Subscribes in the system account. */
   constructor(broker: ReloadableBroker) {
     const { systemAccount, options } = broker;
     this.#broker = broker;
     if (systemAccount === undefined) return;
-    const system = new System(systemAccount, broker);
+    const system = new SystemPublisher(systemAccount, broker);
     serveSystemRequests(system, broker);
     this.#advisories = new Advisories(system, broker);
-    if (options.cluster !== undefined) this.#elsewhere = new RemoteConnections(system, broker);
+    if (options.cluster !== undefined) this.#remoteConnections = new RemoteConnections(system, broker);
   }
 
   /** A client was accepted. */
@@ -30,12 +30,12 @@ export class SystemAccount {
   /** A session has ended. @param reason in the wording of monitoring */
   ended(session: ClientSession, reason: string): void {
     if (session.profile.user !== undefined) this.#advisories?.disconnected(session, reason);
-    if (reason === 'Authentication Failure') this.#advisories?.refused(session, reason);
+    if (reason === 'Authentication Failure') this.#advisories?.rejected(session, reason);
   }
 
   /** The routes in use have changed. */
   clusterChanged(): void {
-    this.#elsewhere?.reconcile(this.#broker.cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
+    this.#remoteConnections?.reconcile(this.#broker.cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
   }
 
   lameDuck(): void {

@@ -8,7 +8,7 @@ import type { BrokerContext } from '../../clients/broker-context.ts';
 import { globalAccountName } from '../../options/account-name.ts';
 import { type Encoding, encode } from './answer-encoding.ts';
 
-export class System {
+export class SystemPublisher {
   readonly account: Account;
   readonly #broker: BrokerContext;
   readonly #publisher: InternalPublisher;
@@ -22,38 +22,38 @@ export class System {
   }
 
   /** Publishes a JSON response in the account of the request. @param encoding as requested; undefined for none */
-  answer(account: Account, reply: Buffer, body: object, encoding?: Encoding): void {
+  respond(account: Account, reply: Buffer, body: object, encoding?: Encoding): void {
     this.#publisher.publish(account, reply, encode(Buffer.from(goJson(body)), encoding));
   }
 
   /** Publishes a text response in the system account. */
-  say(reply: Buffer, text: string): void {
+  respondText(reply: Buffer, text: string): void {
     this.#publisher.publish(this.account, reply, { payload: Buffer.from(text) });
   }
 
   /** Sends a request to the other servers. */
-  ask(subject: string, inbox: string, body: object): void {
+  sendRequest(subject: string, inbox: string, body: object): void {
     const content = { payload: Buffer.from(goJson(body)), reply: Buffer.from(inbox) };
     this.#publisher.publish(this.account, Buffer.from(subject), content);
   }
 
   /** Publishes an advisory in the system account; builds its body only if it has a subscriber. */
-  tell(subject: string, body: () => object): void {
-    this.#tellIn(this.account, subject, body);
+  publishAdvisory(subject: string, body: () => object): void {
+    this.#publishIfSubscribed(this.account, subject, body);
   }
 
   /** Publishes an advisory in the global account. */
-  tellGlobal(subject: string, body: () => object): void {
-    this.#tellIn(this.#broker.accounts.get(globalAccountName), subject, body);
+  publishGlobalAdvisory(subject: string, body: () => object): void {
+    this.#publishIfSubscribed(this.#broker.accounts.get(globalAccountName), subject, body);
   }
 
-  #tellIn(account: Account, subject: string, body: () => object): void {
+  #publishIfSubscribed(account: Account, subject: string, body: () => object): void {
     const bytes = Buffer.from(subject);
-    if (account.hasInterest(bytes)) this.answer(account, bytes, body());
+    if (account.hasInterest(bytes)) this.respond(account, bytes, body());
   }
 
   /** Describes the server for every message of the system account (events.go, ServerInfo). */
-  server(): object {
+  serverInfo(): object {
     const { facts, now } = this.#broker;
     this.#sequence++;
     return {
@@ -70,12 +70,12 @@ export class System {
   }
 
   /** Builds the fields that every advisory begins with. @param type the name of its schema */
-  event(type: string): object {
+  typedEvent(type: string): object {
     return {
       type: `io.nats.server.advisory.v1.${type}`,
       id: uniqueId(),
       timestamp: this.#broker.now().toISOString(),
-      server: this.server(),
+      server: this.serverInfo(),
     };
   }
 }

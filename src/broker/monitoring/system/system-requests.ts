@@ -14,7 +14,7 @@ import { accountStatistics, accstatz } from '../endpoints/accstatz.ts';
 import { connz } from '../endpoints/connz.ts';
 import { healthz } from '../endpoints/healthz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
-import { BadQuery } from '../endpoints/query.ts';
+import { InvalidQuery } from '../endpoints/query.ts';
 import { routez } from '../endpoints/routez.ts';
 import { statsz } from '../endpoints/statsz.ts';
 import { subsz } from '../endpoints/subsz.ts';
@@ -22,7 +22,7 @@ import { CpuMeter, varz } from '../endpoints/varz.ts';
 import { encodingFor } from './answer-encoding.ts';
 import { type Failure, payloadOf, RequestOptions, replyOf } from './request-options.ts';
 import { serveSubscriberRequests } from './subscriber-requests.ts';
-import type { System } from './system-publisher.ts';
+import type { SystemPublisher } from './system-publisher.ts';
 
 /** The broker, as requests read it and act on it. */
 export interface ReloadableBroker extends MonitoredBroker {
@@ -43,16 +43,16 @@ const done = {};
 type Answer = (request: Request) => object | undefined | Promise<object | undefined>;
 
 /** Subscribes to the requests and answers them for as long as the account exists. */
-export function serveSystemRequests(system: System, broker: ReloadableBroker): void {
+export function serveSystemRequests(system: SystemPublisher, broker: ReloadableBroker): void {
   new SystemRequests(system, broker).listen();
 }
 
 class SystemRequests {
-  readonly #system: System;
+  readonly #system: SystemPublisher;
   readonly #broker: ReloadableBroker;
   readonly #cpu = new CpuMeter();
 
-  constructor(system: System, broker: ReloadableBroker) {
+  constructor(system: SystemPublisher, broker: ReloadableBroker) {
     this.#system = system;
     this.#broker = broker;
   }
@@ -167,7 +167,7 @@ class SystemRequests {
         subsz(query.with('acc', account).with('subs', '1'), broker),
       LEAFZ: ({ options: { query } }: Request) => leafz(query, broker),
       JSZ: () => {
-        throw new BadQuery('jetstream not enabled');
+        throw new InvalidQuery('jetstream not enabled');
       },
       INFO: ({ account }: Request) => accountDetail(account, broker),
       STATZ: ({ options, account }: Request) =>
@@ -195,10 +195,10 @@ class SystemRequests {
       const options = this.#read(kind, publication);
       const encoding = encodingFor(publication);
       const say = (body: object) =>
-        this.#system.answer(
+        this.#system.respond(
           account,
           reply,
-          { server: this.#system.server(), ...body },
+          { server: this.#system.serverInfo(), ...body },
           // nats-server does not encode errors.
           'error' in body ? undefined : encoding,
         );
@@ -224,7 +224,7 @@ class SystemRequests {
     } catch (error) {
       const failure = { code: 500, description: error instanceof Error ? error.message : String(error) };
       // nats-server prints null for data that a monitoring endpoint failed to produce.
-      say(error instanceof BadQuery ? { data: null, error: failure } : { error: failure });
+      say(error instanceof InvalidQuery ? { data: null, error: failure } : { error: failure });
     }
   }
 
@@ -241,11 +241,11 @@ class SystemRequests {
     const options = this.#read('STATSZ', publication);
     const reply = replyOf(publication) ?? Buffer.from(`$SYS.SERVER.${this.#broker.facts.id}.STATSZ`);
     if (options === undefined) return true;
-    // Without a reply subject it is told to all, which stops in lame duck mode.
+    // Without a reply subject, the statistics go to all servers, which stops in lame duck mode.
     if (replyOf(publication) === undefined && !this.#broker.isReady) return true;
-    const server = this.#system.server();
+    const server = this.#system.serverInfo();
     const body = 'code' in options ? { server, error: options } : { server, statsz: statsz(this.#broker) };
-    this.#system.answer(this.#system.account, reply, body);
+    this.#system.respond(this.#system.account, reply, body);
     return true;
   }
 
@@ -260,15 +260,15 @@ class SystemRequests {
     if (reply === undefined || 'code' in options || (options.account ?? name) !== name) return true;
     if (this.#broker.sessions.inAccount(name).length === 0) return true;
     const counted = accountStatistics(this.#broker, name);
-    const body = { ...this.#system.event('account_connections'), ...counted };
-    this.#system.answer(this.#system.account, reply, body);
+    const body = { ...this.#system.typedEvent('account_connections'), ...counted };
+    this.#system.respond(this.#system.account, reply, body);
     return true;
   }
 
   #answerIdz(publication: Publication): boolean {
     const reply = replyOf(publication);
     const { name, host, id } = this.#broker.facts;
-    if (reply !== undefined) this.#system.answer(this.#system.account, reply, { name, host, id });
+    if (reply !== undefined) this.#system.respond(this.#system.account, reply, { name, host, id });
     return true;
   }
 
@@ -278,8 +278,8 @@ class SystemRequests {
     const [, kind, first = '', second = ''] = subjectOf(publication).split('.');
     const name = kind === 'REQ' ? second : first;
     const error = claims(name, payloadOf(publication).length === 0);
-    const body = { server: this.#system.server(), error };
-    if (reply !== undefined) this.#system.answer(this.#system.account, reply, body);
+    const body = { server: this.#system.serverInfo(), error };
+    if (reply !== undefined) this.#system.respond(this.#system.account, reply, body);
     return true;
   }
 
@@ -290,7 +290,7 @@ class SystemRequests {
     const { user = '', acc = '' } = requestInfo(publication) ?? {};
     const permissions = publicPermissions(publisher.profile.user?.permissions?.rules);
     const data = { user, account: acc, account_name: acc || undefined, permissions };
-    this.#system.answer(this.#system.account, reply, { server: this.#system.server(), data });
+    this.#system.respond(this.#system.account, reply, { server: this.#system.serverInfo(), data });
     return true;
   }
 
@@ -304,7 +304,7 @@ class SystemRequests {
       account_name: profile.account,
       permissions: publicPermissions(profile.user?.permissions?.rules),
     };
-    this.#system.answer(account, reply, { server: this.#system.server(), data });
+    this.#system.respond(account, reply, { server: this.#system.serverInfo(), data });
     return true;
   }
 }

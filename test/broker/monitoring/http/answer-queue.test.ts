@@ -50,21 +50,21 @@ it('computes an urgent response ahead of all queued ones', async () => {
 it('rejects a long response while others exceed the limit and accepts it when one has been read', () => {
   const queue = new AnswerQueue();
   const readers = Array.from({ length: 4 }, () => new EventEmitter());
-  for (const reader of readers) expect(queue.admit(long(16), reader as never).status).toBe(200);
-  expect(queue.admit(long(1), new EventEmitter() as never)).toMatchObject({
+  for (const reader of readers) expect(queue.limit(long(16), reader as never).status).toBe(200);
+  expect(queue.limit(long(1), new EventEmitter() as never)).toMatchObject({
     status: 503,
     body: expect.stringContaining('limit'),
   });
   readers[0]?.emit('close');
-  expect(queue.admit(long(1), new EventEmitter() as never).status).toBe(200);
+  expect(queue.limit(long(1), new EventEmitter() as never).status).toBe(200);
 });
 
 it('accepts a response above the limit if no other is in progress', () => {
-  expect(new AnswerQueue().admit(long(70), new EventEmitter() as never).status).toBe(200);
+  expect(new AnswerQueue().limit(long(70), new EventEmitter() as never).status).toBe(200);
 });
 
 it('always accepts a short response', () => {
   const queue = new AnswerQueue();
-  queue.admit(long(70), new EventEmitter() as never);
-  expect(queue.admit(json({ status: 'ok' }), new EventEmitter() as never).status).toBe(200);
+  queue.limit(long(70), new EventEmitter() as never);
+  expect(queue.limit(json({ status: 'ok' }), new EventEmitter() as never).status).toBe(200);
 });
