@@ -92,9 +92,11 @@ export class Signer {
 
   /** Gives what many leaves have alike, written once. */
   #leafExtensions({ publicKey, purposes }: LeafContents): Buffer {
-    // The key exchange of TLS 1.2 with RSA encrypts with the key.
     const usages: number[] = [usageBits.digitalSignature];
-    if (publicKey.asymmetricKeyType === 'rsa') usages.push(usageBits.keyEncipherment);
+    // RSA key exchange in TLS 1.2 encrypts to the server's key; clientAuth does not go with it (RFC 5280 section 4.2.1.12).
+    if (publicKey.asymmetricKeyType === 'rsa' && purposes.includes('serverAuth')) {
+      usages.push(usageBits.keyEncipherment);
+    }
     const which = [...usages, ...purposes].join(' ');
     const known = this.#alike.get(which);
     if (known !== undefined) return known;

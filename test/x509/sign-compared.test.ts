@@ -123,7 +123,8 @@ describe.each(types)('with a key of type %s', (type) => {
         const publicKey = createPublicKey(await generateKey(leafType));
         const life = lives[index % lives.length] as (typeof lives)[number];
         const named = sans.slice(index);
-        const encipherment = leafType === 'rsa2048' ? KeyUsageFlags.keyEncipherment : 0;
+        const enciphers = leafType === 'rsa2048' && purposes.includes('serverAuth');
+        const encipherment = enciphers ? KeyUsageFlags.keyEncipherment : 0;
         const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(serial, 'hex'));
         const leaf = signer.leaf({
           ...{ commonName: 'n1', publicKey, ...life, purposes },

@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { generateKey, keyTypes } from '../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../src/x509/name.ts';
-import { Signer } from '../../src/x509/sign.ts';
+import { type Purpose, Signer } from '../../src/x509/sign.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
 
@@ -120,9 +120,18 @@ describe('the profile of RFC 5280', () => {
     });
   });
 
-  it('lets an RSA key encipher too, which TLS 1.2 may need', async () => {
-    const leaf = ca.signer.leaf(leafContents(await generateKey('rsa2048')));
-    expect(leaf.keyUsage).toEqual(['digitalSignature', 'keyEncipherment']);
+  it('lets the RSA key of a server encipher keys, which RSA key exchange in TLS 1.2 needs', async () => {
+    const contents = leafContents(await generateKey('rsa2048'));
+    for (const purposes of [['serverAuth'], ['serverAuth', 'clientAuth']] as Purpose[][]) {
+      const leaf = ca.signer.leaf({ ...contents, purposes });
+      expect(leaf.keyUsage).toEqual(['digitalSignature', 'keyEncipherment']);
+    }
+  });
+
+  it('lets the RSA key of a client sign and nothing else, as RFC 5280 section 4.2.1.12 has it', async () => {
+    const contents = leafContents(await generateKey('rsa2048'));
+    const leaf = ca.signer.leaf({ ...contents, purposes: ['clientAuth'] });
+    expect(leaf.keyUsage).toEqual(['digitalSignature']);
   });
 
   it('leaves the names out where there are none', async () => {
