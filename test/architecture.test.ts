@@ -50,7 +50,13 @@ const importers: Record<string, string[]> = {
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Resolved there to a file that worker threads load.
   bcryptjs: ['src/broker/auth/password-hashes.ts'],
+  '@peculiar/x509': ['src/x509/sign.ts'],
+  '@peculiar/webcrypto': ['src/x509/sign.ts'],
+  'reflect-metadata': ['src/x509/sign.ts'],
 };
+
+/** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */
+const loadedLate = ['src/x509/sign.ts'];
 
 interface Source {
   path: string;
@@ -135,6 +141,21 @@ describe('architecture', () => {
         .map((name) => `${source.path} imports ${name}`),
     );
     expect(violations).toEqual([]);
+  });
+
+  it('imports files that stand on slow packages dynamically, or only their types', () => {
+    const valueImport = /^(?:import|export)\s+(?!type\b)[^;'"`]*?\bfrom\s*'([^']+)'|^import\s*'([^']+)'/gm;
+    const violations = sources.flatMap((source) =>
+      [...source.text.matchAll(valueImport)]
+        .map((match) => target(source, (match[1] ?? match[2]) as string))
+        .filter((path) => loadedLate.includes(path))
+        .map((path) => `${source.path} imports ${path}`),
+    );
+    expect(violations).toEqual([]);
+    for (const path of loadedLate) {
+      const users = sources.filter((source) => source.imports.some((each) => target(source, each) === path));
+      expect(users.length, path).toBeGreaterThan(0);
+    }
   });
 
   it('has no import cycle, not even of type-only imports', () => {

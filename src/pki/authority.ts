@@ -6,7 +6,7 @@ import { NatspkiError, UsageError } from '../errors.ts';
 import { type Certificate, toPem } from '../x509/certificate.ts';
 import { maximumCommonName } from '../x509/distinguished-name.ts';
 import type { San } from '../x509/name.ts';
-import { Signer } from '../x509/sign.ts';
+import type { Signer } from '../x509/sign.ts';
 import { type ProfileName, profiles } from './profile.ts';
 
 export interface Issuer {
@@ -70,7 +70,7 @@ export class Authority {
    */
   readonly chain: readonly Certificate[];
   readonly #random: (size: number) => Buffer;
-  #signer: Signer | undefined;
+  #signer: Promise<Signer> | undefined;
 
   constructor(parts: Parts, source: Source, random = randomBytes as (size: number) => Buffer) {
     const { roots, intermediates = [], vouchers = [], key } = parts;
@@ -98,11 +98,11 @@ export class Authority {
    * Makes a new root around a key.
    * @param depth how many intermediates will stand between it and its leaves
    */
-  static create(
+  static async create(
     { commonName, key, days, now }: NewAuthority,
     depth = 0,
     random = randomBytes as (size: number) => Buffer,
-  ): Authority {
+  ): Promise<Authority> {
     const contents = {
       commonName,
       publicKey: createPublicKey(key),
@@ -110,7 +110,8 @@ export class Authority {
       notAfter: endOf(days, now),
       pathLength: rootPathLength(depth),
     };
-    const certificate = Signer.selfSigned(contents, key, random);
+    const { Signer } = await import('../x509/sign.ts');
+    const certificate = await Signer.selfSigned(contents, key, random);
     return new Authority({ roots: [certificate], key }, unwritten, random);
   }
 
@@ -123,14 +124,15 @@ export class Authority {
    * Makes an intermediate below this root, which signs leaves and no authorities and does not outlive the root. Throws
    * as refuseOutsideLife does, and `path-too-long` where the root allows none below it.
    */
-  intermediate({ commonName, key, days, now }: NewAuthority): Authority {
+  async intermediate({ commonName, key, days, now }: NewAuthority): Promise<Authority> {
     this.refuseOutsideLife(now);
     const { pathLength } = this.current.certificate;
     if (pathLength === 0) {
       const root = this.current.certificate.commonName;
       throw new NatspkiError('path-too-long', `"${root}" allows no authority below it`);
     }
-    const certificate = this.#signing.authority({
+    const signer = await this.#signing();
+    const certificate = await signer.authority({
       commonName,
       publicKey: createPublicKey(key),
       notBefore: new Date(now.getTime() - clockSkewMs),
@@ -147,19 +149,20 @@ export class Authority {
    * new one, or what it signed would be accepted after its retirement.
    * @param depth how many intermediates will stand between the new root and its leaves
    */
-  successor(options: NewAuthority, depth = 0): Authority {
+  async successor(options: NewAuthority, depth = 0): Promise<Authority> {
     const { certificate } = this.current;
-    const { current } = Authority.create(options, depth, this.#random);
+    const { current } = await Authority.create(options, depth, this.#random);
     const roots = [current.certificate, ...this.roots] as const;
     const vouches = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
-    const vouchers = vouches ? [this.#vouchFor(current.certificate, depth)] : [];
+    const vouchers = vouches ? [await this.#vouchFor(current.certificate, depth)] : [];
     return new Authority({ roots, vouchers, key: options.key }, unwritten, this.#random);
   }
 
   /** Signs another root's name and key, for as many authorities below it as there will be. */
-  #vouchFor(other: Certificate, pathLength: number): Certificate {
+  async #vouchFor(other: Certificate, pathLength: number): Promise<Certificate> {
     const { notAfter } = this.current.certificate;
-    return this.#signing.authority({
+    const signer = await this.#signing();
+    return signer.authority({
       commonName: other.commonName,
       subjectDer: other.subjectDer,
       publicKey: other.publicKey,
@@ -169,9 +172,12 @@ export class Authority {
     });
   }
 
-  get #signing(): Signer {
+  /** Loads what signs with the first signature, so that commands that only read an authority start without it. */
+  #signing(): Promise<Signer> {
     const { certificate, key } = this.current;
-    this.#signer ??= Signer.of(certificate, key, this.#random);
+    this.#signer ??= import('../x509/sign.ts').then(({ Signer }) =>
+      Signer.of(certificate, key, this.#random),
+    );
     return this.#signer;
   }
 
@@ -214,9 +220,10 @@ export class Authority {
   }
 
   /** Signs a leaf certificate, which never outlives the authority. Throws as refuseOutsideLife does. */
-  issue(request: LeafRequest, now: Date): Certificate {
+  async issue(request: LeafRequest, now: Date): Promise<Certificate> {
     this.refuseOutsideLife(now);
-    return this.#signing.leaf({
+    const signer = await this.#signing();
+    return signer.leaf({
       commonName: request.commonName,
       ...(request.subjectDer === undefined ? {} : { subjectDer: request.subjectDer }),
       publicKey: request.publicKey,

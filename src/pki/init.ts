@@ -81,7 +81,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
   const [key, keyed] = await Promise.all([generateKey(keyType), makeKeys(plans, keyType, step)]);
   step();
   const depth = options.intermediate === undefined ? 0 : 1;
-  const root = Authority.create(
+  const root = await Authority.create(
     { commonName: options.authorityName, key, days: options.authorityDays, now },
     depth,
   );

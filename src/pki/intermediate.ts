@@ -50,7 +50,7 @@ export async function signIntermediate(
   wanted: { commonName: string; key: KeyObject; days: number; now: Date; passphrase?: string | undefined },
 ): Promise<SignedIntermediate> {
   const { key, now, passphrase } = wanted;
-  const authority = root.intermediate(wanted);
+  const authority = await root.intermediate(wanted);
   const { certificate } = authority.current;
   const files = directory.intermediatePair;
   const facts = { name: files.name, profile: 'intermediate', issuer: root.current.certificate.pin } as const;

@@ -80,7 +80,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
     old.refuseBeforeLife(now);
     const [intermediate] = await directory.readIntermediates();
     const depth = intermediate === undefined ? 0 : 1;
-    const next = old.successor({ commonName: step.authority, key, days: step.days, now }, depth);
+    const next = await old.successor({ commonName: step.authority, key, days: step.days, now }, depth);
     const { certificate } = next.current;
     const { authorityPair: files, chainFile } = directory;
     const own = await likeThatOf(files.keyFile, passphrase);

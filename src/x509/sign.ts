@@ -1,30 +1,44 @@
-// The making of certificates by the profile of RFC 5280, in the DER that der.ts writes. @peculiar/x509 makes the same ones,
-// byte for byte (sign-compared.test.ts), and takes longer to load than a small command takes from start to end.
-import { createHash, type KeyObject, sign as signNow } from 'node:crypto';
+// The one place where anything is signed: certificates by the profile of RFC 5280 and certificate requests (RFC 2986), made
+// by @peculiar/x509 with @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file
+// dynamically, where a command signs.
+import 'reflect-metadata';
+import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { Crypto } from '@peculiar/webcrypto';
+import {
+  AuthorityKeyIdentifierExtension,
+  BasicConstraintsExtension,
+  cryptoProvider,
+  ExtendedKeyUsage,
+  ExtendedKeyUsageExtension,
+  type Extension,
+  KeyUsageFlags,
+  KeyUsagesExtension,
+  Name,
+  Pkcs10CertificateRequestGenerator,
+  SubjectAlternativeNameExtension,
+  SubjectKeyIdentifierExtension,
+  X509CertificateGenerator,
+} from '@peculiar/x509';
 import { NatspkiError } from '../errors.ts';
 import { Certificate } from './certificate.ts';
-import {
-  readBitString,
-  readChildren,
-  readDer,
-  tags,
-  writeDer,
-  writeFlags,
-  writeInteger,
-  writeOid,
-  writeTime,
-} from './der.ts';
-import { writeCommonName } from './distinguished-name.ts';
+import { readBitString, readChildren, readDer } from './der.ts';
+import { formatName, readName } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
-import { type San, writeGeneralNames } from './name.ts';
+import type { San } from './name.ts';
+
+const crypto = new Crypto();
+cryptoProvider.set(crypto);
 
 /** What a certificate may be used for (RFC 5280 section 4.2.1.12). */
 export type Purpose = 'serverAuth' | 'clientAuth';
 
-interface Contents {
+interface Subject {
   readonly commonName: string;
-  /** The whole subject (DER Name) in place of the common name alone, for one that is taken over. */
+  /** The whole subject (DER Name), taken over byte for byte; used in place of the common name. */
   readonly subjectDer?: Buffer;
+}
+
+interface Contents extends Subject {
   readonly publicKey: KeyObject;
   readonly notBefore: Date;
   readonly notAfter: Date;
@@ -36,171 +50,194 @@ export interface LeafContents extends Contents {
 }
 
 export interface AuthorityContents extends Contents {
-  /** How many authorities may stand between it and a leaf. */
+  /** The number of authorities allowed between it and a leaf. */
   readonly pathLength: number;
 }
 
-/** How an issuer signs. */
-interface Scheme {
-  /** What its certificates say of it: a DER AlgorithmIdentifier (RFC 5758, 8410, 4055). */
-  readonly algorithm: Buffer;
-  /** What node calls the hash; null where the scheme has its own. */
-  readonly hash: 'sha256' | 'sha384' | 'sha512' | null;
+export interface RequestContents extends Subject {
+  readonly sans: readonly San[];
 }
 
-/** Signs certificates with one issuer's key. Make one and keep it: what all its certificates share is written once. */
-export class Signer {
-  /** A DER Name. */
-  readonly #issuer: Buffer;
-  readonly #authorityKeyId: Buffer;
-  readonly #scheme: Scheme;
-  readonly #key: KeyObject;
-  readonly #random: (size: number) => Buffer;
-  readonly #alike = new Map<string, Buffer>();
+/** Returns that many random bytes. */
+type Random = (size: number) => Buffer;
 
-  private constructor(issuer: Buffer, keyId: Buffer, key: KeyObject, random: (size: number) => Buffer) {
+/** A private key as the crypto provider takes it. */
+interface SigningKey {
+  readonly key: webcrypto.CryptoKey;
+  readonly algorithm: webcrypto.Algorithm;
+}
+
+/** Signs certificates with one issuer's key. Keep one for many certificates: it imports the key and reads the name once. */
+export class Signer {
+  readonly #issuer: Name;
+  readonly #authorityKeyId: Extension;
+  readonly #signingKey: SigningKey;
+  readonly #random: Random;
+  readonly #usages = new Map<string, readonly Extension[]>();
+
+  private constructor(issuer: Name, keyId: string, signingKey: SigningKey, random: Random) {
     this.#issuer = issuer;
-    this.#authorityKeyId = extension('2.5.29.35', sequence(writeDer(context(0), keyId)));
-    this.#scheme = schemeOf(key);
-    this.#key = key;
+    this.#authorityKeyId = new AuthorityKeyIdentifierExtension(keyId);
+    this.#signingKey = signingKey;
     this.#random = random;
   }
 
-  /** @param random gives that many random bytes, for serial numbers */
-  static of(issuer: Certificate, key: KeyObject, random: (size: number) => Buffer): Signer {
+  /**
+   * Makes the signer of an issuer. Throws `wrong-key-type` for a key that cannot sign, and `unwritable-name`.
+   * @param random the source of serial numbers
+   */
+  static async of(issuer: Certificate, key: KeyObject, random: Random): Promise<Signer> {
     const { subjectKeyId, spki, subjectDer } = issuer;
-    const keyId = subjectKeyId === undefined ? keyIdOf(spki) : Buffer.from(subjectKeyId, 'hex');
-    return new Signer(subjectDer, keyId, key, random);
+    const signingKey = await importKey(key, 'an authority');
+    return new Signer(nameOf(subjectDer), subjectKeyId ?? keyIdOf(spki), signingKey, random);
   }
 
-  /** Makes a self-signed authority. */
-  static selfSigned(
-    contents: AuthorityContents,
-    key: KeyObject,
-    random: (size: number) => Buffer,
-  ): Certificate {
+  /** Makes a self-signed authority; throws as `of` does. */
+  static async selfSigned(contents: AuthorityContents, key: KeyObject, random: Random): Promise<Certificate> {
     const keyId = keyIdOf(spkiOf(contents.publicKey));
-    return new Signer(subjectOf(contents), keyId, key, random).authority(contents);
+    const signingKey = await importKey(key, 'an authority');
+    return new Signer(subjectOf(contents), keyId, signingKey, random).authority(contents);
   }
 
-  /** Signs a certificate of a server or a client. */
-  leaf(contents: LeafContents): Certificate {
-    const { sans } = contents;
-    const names = sans.length === 0 ? [] : [extension('2.5.29.17', writeGeneralNames(sans))];
-    return this.#certify(contents, [this.#leafExtensions(contents), ...names]);
+  /** Signs a certificate of a server or a client. Throws `unwritable-name`. */
+  async leaf(contents: LeafContents): Promise<Certificate> {
+    return this.#certify(contents, [...this.#leafUsages(contents), ...alternativeNames(contents.sans)]);
   }
 
-  /** Gives what many leaves have alike, written once. */
-  #leafExtensions({ publicKey, purposes }: LeafContents): Buffer {
-    const usages: number[] = [usageBits.digitalSignature];
+  /** Returns the extensions that leaves with the same purposes share. */
+  #leafUsages({ publicKey, purposes }: LeafContents): readonly Extension[] {
     // RSA key exchange in TLS 1.2 encrypts to the server's key; clientAuth does not go with it (RFC 5280 section 4.2.1.12).
-    if (publicKey.asymmetricKeyType === 'rsa' && purposes.includes('serverAuth')) {
-      usages.push(usageBits.keyEncipherment);
-    }
-    const which = [...usages, ...purposes].join(' ');
-    const known = this.#alike.get(which);
+    const enciphers = publicKey.asymmetricKeyType === 'rsa' && purposes.includes('serverAuth');
+    const shared = [enciphers, ...purposes].join(' ');
+    const known = this.#usages.get(shared);
     if (known !== undefined) return known;
-    const made = Buffer.concat([
-      extension('2.5.29.19', sequence(), true),
-      extension('2.5.29.15', writeFlags(usages), true),
-      extension('2.5.29.37', sequence(...purposes.map((purpose) => writeOid(purposeIds[purpose])))),
-    ]);
-    this.#alike.set(which, made);
+    const flags = KeyUsageFlags.digitalSignature | (enciphers ? KeyUsageFlags.keyEncipherment : 0);
+    const made = [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(flags, true),
+      new ExtendedKeyUsageExtension(purposes.map((purpose) => ExtendedKeyUsage[purpose])),
+    ];
+    this.#usages.set(shared, made);
     return made;
   }
 
-  /** Signs a certificate of an authority. */
-  authority(contents: AuthorityContents): Certificate {
-    const constraints = sequence(yes, writeInteger(contents.pathLength));
+  /** Signs a certificate of an authority. Throws `unwritable-name`. */
+  async authority(contents: AuthorityContents): Promise<Certificate> {
     return this.#certify(contents, [
-      extension('2.5.29.19', constraints, true),
-      extension('2.5.29.15', writeFlags([usageBits.keyCertSign, usageBits.cRLSign]), true),
+      new BasicConstraintsExtension(true, contents.pathLength, true),
+      new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
     ]);
   }
 
-  #certify(contents: Contents, extensions: readonly Buffer[]): Certificate {
+  async #certify(contents: Contents, extensions: readonly Extension[]): Promise<Certificate> {
     const { publicKey, notBefore, notAfter } = contents;
-    const { algorithm, hash } = this.#scheme;
+    const { key, algorithm } = this.#signingKey;
     const spki = spkiOf(publicKey);
-    const subjectKeyId = extension('2.5.29.14', writeDer(tags.octetString, keyIdOf(spki)));
-    const signed = sequence(
-      version3,
-      serialNumber(this.#random),
-      algorithm,
-      this.#issuer,
-      sequence(writeTime(notBefore), writeTime(notAfter)),
-      subjectOf(contents),
-      spki,
-      writeDer(constructed(3), sequence(...extensions, subjectKeyId, this.#authorityKeyId)),
-    );
-    const signature = writeDer(tags.bitString, Buffer.of(0), signNow(hash, signed, this.#key));
-    return new Certificate(sequence(signed, algorithm, signature), publicKey);
+    const { rawData } = await X509CertificateGenerator.create({
+      serialNumber: serialNumber(this.#random),
+      issuer: this.#issuer,
+      subject: subjectOf(contents),
+      ...{ notBefore, notAfter },
+      publicKey: spki,
+      extensions: [...extensions, new SubjectKeyIdentifierExtension(keyIdOf(spki)), this.#authorityKeyId],
+      ...{ signingKey: key, signingAlgorithm: algorithm },
+    });
+    return new Certificate(Buffer.from(rawData), publicKey);
   }
 }
 
-/** RFC 5280 section 4.2.1.12. */
-const purposeIds = { serverAuth: '1.3.6.1.5.5.7.3.1', clientAuth: '1.3.6.1.5.5.7.3.2' } as const;
-
-/** The numbers of the bits (RFC 5280 section 4.2.1.3). */
-const usageBits = { digitalSignature: 0, keyEncipherment: 2, keyCertSign: 5, cRLSign: 6 } as const;
-
-const context = (number: number) => 0x80 | number;
-const constructed = (number: number) => 0xa0 | number;
-const sequence = (...parts: Buffer[]) => writeDer(tags.sequence, ...parts);
-const yes = writeDer(tags.boolean, Buffer.of(0xff));
-const version3 = writeDer(constructed(0), writeInteger(2));
-
-function extension(id: string, value: Buffer, critical = false): Buffer {
-  return sequence(writeOid(id), ...(critical ? [yes] : []), writeDer(tags.octetString, value));
+/**
+ * Makes a certificate request (PKCS#10, DER) for the public half of a private key, signed with that key. Throws
+ * `wrong-key-type` for a key that cannot sign, and `unwritable-name`.
+ */
+export async function makeRequest(contents: RequestContents, privateKey: KeyObject): Promise<Buffer> {
+  const { key, algorithm } = await importKey(privateKey, 'a certificate request');
+  const spki = spkiOf(createPublicKey(privateKey));
+  const { rawData } = await Pkcs10CertificateRequestGenerator.create({
+    name: subjectOf(contents),
+    keys: {
+      privateKey: key,
+      publicKey: await crypto.subtle.importKey('spki', spki, algorithm, true, ['verify']),
+    },
+    signingAlgorithm: algorithm,
+    extensions: alternativeNames(contents.sans),
+  });
+  return Buffer.from(rawData);
 }
 
-function subjectOf({ commonName, subjectDer }: Contents): Buffer {
-  return subjectDer ?? writeCommonName(commonName);
+/** The kinds of names by what @peculiar/x509 calls them. */
+const generalNames = { dns: 'dns', ip: 'ip', email: 'email', uri: 'url' } as const;
+
+/** Returns the extension for alternative names, or none where there are no names. */
+function alternativeNames(sans: readonly San[]): Extension[] {
+  if (sans.length === 0) return [];
+  return [
+    new SubjectAlternativeNameExtension(sans.map(({ kind, value }) => ({ type: generalNames[kind], value }))),
+  ];
+}
+
+function subjectOf({ commonName, subjectDer }: Subject): Name {
+  return subjectDer === undefined ? new Name([{ CN: [{ utf8String: commonName }] }]) : nameOf(subjectDer);
+}
+
+/**
+ * Takes over a DER Name. Throws `unwritable-name` where @peculiar/x509 would write it differently, as it does for text that
+ * is not valid in its string type: peers compare names byte for byte.
+ */
+function nameOf(der: Buffer): Name {
+  const name = new Name(der);
+  if (der.equals(Buffer.from(name.toArrayBuffer()))) return name;
+  const printed = formatName(readName(readDer(der)));
+  throw new NatspkiError(
+    'unwritable-name',
+    `the distinguished name "${printed}" has text that is not valid in its string type`,
+  );
 }
 
 function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' });
 }
 
-/** Identifies a key by the first 160 bits of the SHA-256 of its bits (RFC 7093 section 2, method 1). */
-function keyIdOf(spki: Buffer): Buffer {
+/** Identifies a key by the first 160 bits of the SHA-256 of its bits, in hex (RFC 7093 section 2, method 1). */
+function keyIdOf(spki: Buffer): string {
   const bits = readBitString(readChildren(readDer(spki))[1]);
-  return createHash('sha256').update(bits).digest().subarray(0, 20);
+  return createHash('sha256').update(bits).digest('hex').slice(0, 40);
 }
 
-/** Draws 159 random bits, the most that a positive number of 20 bytes has room for (RFC 5280 section 4.1.2.2). */
-function serialNumber(random: (size: number) => Buffer): Buffer {
+/** Draws 159 random bits, the most that a positive number of 20 bytes has room for (RFC 5280 section 4.1.2.2), as hex. */
+function serialNumber(random: Random): string {
   const bytes = Buffer.from(random(20));
   bytes[0] = (bytes[0] as number) & 0x7f;
-  // DER writes a number without the zeros in front of it, but for one that keeps it positive.
-  let from = bytes.findIndex((byte) => byte !== 0);
-  if (from === -1) from = bytes.length - 1;
-  if (from > 0 && (bytes[from] as number) & 0x80) from--;
-  return writeDer(tags.integer, bytes.subarray(from));
+  return bytes.toString('hex');
 }
 
-function schemeOf(key: KeyObject): Scheme {
-  const scheme = (id: string, hash: Scheme['hash'], ...parameters: Buffer[]): Scheme => ({
-    algorithm: sequence(writeOid(id), ...parameters),
-    hash,
-  });
-  const type = keyTypeOf(key);
-  switch (type) {
+/** Imports a private key; throws `wrong-key-type` where it cannot sign for `signs`. */
+async function importKey(key: KeyObject, signs: string): Promise<SigningKey> {
+  const algorithm = algorithmOf(key);
+  if (algorithm === undefined) {
+    throw new NatspkiError(
+      'wrong-key-type',
+      `${signs} cannot sign with a key of type ${keyTypeOf(key)}, expected one of ${keyTypes.join(', ')}`,
+    );
+  }
+  const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });
+  return { key: await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']), algorithm };
+}
+
+/** Returns how a key signs, hash included (RFC 5758, 8410, 4055); undefined where it cannot. */
+function algorithmOf(
+  key: KeyObject,
+): (webcrypto.Algorithm & { namedCurve?: string; hash?: string }) | undefined {
+  switch (keyTypeOf(key)) {
     case 'p256':
-      return scheme('1.2.840.10045.4.3.2', 'sha256');
+      return { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
     case 'p384':
-      return scheme('1.2.840.10045.4.3.3', 'sha384');
+      return { name: 'ECDSA', namedCurve: 'P-384', hash: 'SHA-384' };
     case 'p521':
-      return scheme('1.2.840.10045.4.3.4', 'sha512');
+      return { name: 'ECDSA', namedCurve: 'P-521', hash: 'SHA-512' };
     case 'ed25519':
-      return scheme('1.3.101.112', null);
+      return { name: 'Ed25519' };
     default:
-      if (key.asymmetricKeyType === 'rsa') {
-        return scheme('1.2.840.113549.1.1.11', 'sha256', writeDer(tags.null));
-      }
-      throw new NatspkiError(
-        'wrong-key-type',
-        `an authority cannot sign with a key of type ${type}, expected one of ${keyTypes.join(', ')}`,
-      );
+      return key.asymmetricKeyType === 'rsa' ? { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } : undefined;
   }
 }

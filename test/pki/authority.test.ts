@@ -48,7 +48,7 @@ describe.each(keyTypes)('with keys of type %s', (type) => {
   });
 
   it.each(profileNames)('openssl takes a %s for what it is for and for nothing else', async (profile) => {
-    const file = write('leaf.pem', issuer.issue(request(key, profile), now));
+    const file = write('leaf.pem', await issuer.issue(request(key, profile), now));
     for (const [openssls, purpose] of [
       ['sslserver', 'serverAuth'],
       ['sslclient', 'clientAuth'],
@@ -77,7 +77,7 @@ describe('the life of a certificate', () => {
   it('begins five minutes ago, for clocks that are behind, and lasts as many days as asked for', async () => {
     const at = new Date('2026-06-01T12:00:00.123Z');
     const issuer = await authority({ at, days: 100 });
-    const leaf = issuer.issue(request(await generateKey('p256'), 'server', 10), at);
+    const leaf = await issuer.issue(request(await generateKey('p256'), 'server', 10), at);
     expect(leaf.notBefore.toISOString()).toBe('2026-06-01T11:55:00.000Z');
     expect(leaf.notAfter.toISOString()).toBe('2026-06-11T12:00:01.000Z');
     expect(issuer.current.certificate.notAfter.toISOString()).toBe('2026-09-09T12:00:01.000Z');
@@ -86,7 +86,7 @@ describe('the life of a certificate', () => {
   it('ends with that of the authority', async () => {
     const issuer = await authority({ days: 30 });
     const later = new Date(now.getTime() + 10 * day);
-    const leaf = issuer.issue(request(await generateKey('p256'), 'server', 365), later);
+    const leaf = await issuer.issue(request(await generateKey('p256'), 'server', 365), later);
     expect(leaf.notAfter).toEqual(issuer.current.certificate.notAfter);
     expect(issuer.notAfterOf(365, later)).toEqual({ notAfter: leaf.notAfter, shortened: true });
     expect(issuer.notAfterOf(20, later).shortened).toBe(false);
@@ -98,7 +98,7 @@ describe('an authority', () => {
 
   it('signs nothing once it has expired, and says how to get another', async () => {
     const issuer = await authority({ days: 1, at: new Date('2026-01-01T00:00:00Z') });
-    expect(() => issuer.issue(request(key), new Date('2026-01-02T00:00:00Z'))).toThrow(
+    await expect(issuer.issue(request(key), new Date('2026-01-02T00:00:00Z'))).rejects.toThrow(
       expect.objectContaining({
         code: 'authority-expired',
         message: 'authority "Test" expired on 2026-01-02',
@@ -109,7 +109,7 @@ describe('an authority', () => {
 
   it('signs nothing before its life begins', async () => {
     const issuer = await authority({ at: new Date('2026-02-01T00:00:00Z') });
-    expect(() => issuer.issue(request(key), new Date('2026-01-01T00:00:00Z'))).toThrow(
+    await expect(issuer.issue(request(key), new Date('2026-01-01T00:00:00Z'))).rejects.toThrow(
       expect.objectContaining({
         code: 'authority-not-yet-valid',
         message: 'authority "Test" is valid from 2026-01-31 on, and the clock says 2026-01-01',
@@ -146,7 +146,7 @@ describe('an authority', () => {
 
   it('takes its serial numbers from the randomness it is given', async () => {
     const random = (size: number) => Buffer.alloc(size, 0x5a);
-    const issuer = Authority.create({ commonName: 'Test', key, days: 1, now }, 0, random);
-    expect(issuer.issue(request(key), now).serial).toBe('5a'.repeat(20));
+    const issuer = await Authority.create({ commonName: 'Test', key, days: 1, now }, 0, random);
+    expect((await issuer.issue(request(key), now)).serial).toBe('5a'.repeat(20));
   });
 });

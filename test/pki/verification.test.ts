@@ -157,11 +157,11 @@ describe('verify finds', () => {
     const below = async (issuer: Issuer, how: 'authority' | 'leaf', more: object = {}): Promise<Issuer> => {
       const key = await generateKey('p256');
       const contents = { commonName: how, publicKey: createPublicKey(key), ...span, ...more };
-      const signer = Signer.of(issuer.certificate, issuer.key, randomBytes);
+      const signer = await Signer.of(issuer.certificate, issuer.key, randomBytes);
       const certificate =
         how === 'authority'
-          ? signer.authority({ pathLength: 0, ...contents })
-          : signer.leaf({ ...contents, sans: [parseSan('dns:x')], purposes: ['serverAuth'] });
+          ? await signer.authority({ pathLength: 0, ...contents })
+          : await signer.leaf({ ...contents, sans: [parseSan('dns:x')], purposes: ['serverAuth'] });
       return { certificate, key };
     };
     const found = async (...issuers: Issuer[]) => {

@@ -32,10 +32,14 @@ export class TestAuthority {
   readonly intermediates: string;
   readonly #signer: Signer;
 
-  private constructor(certificate: Certificate, key: KeyObject, intermediates: string) {
+  private constructor(certificate: Certificate, signer: Signer, intermediates: string) {
     this.certificate = certificate;
     this.intermediates = intermediates;
-    this.#signer = Signer.of(certificate, key, randomBytes);
+    this.#signer = signer;
+  }
+
+  static async #of(certificate: Certificate, key: KeyObject, intermediates: string): Promise<TestAuthority> {
+    return new TestAuthority(certificate, await Signer.of(certificate, key, randomBytes), intermediates);
   }
 
   static async make(commonName = 'Test CA', options: { until?: number } = {}): Promise<TestAuthority> {
@@ -46,7 +50,7 @@ export class TestAuthority {
       publicKey: createPublicKey(key),
       ...validity(-9, options.until ?? 9),
     };
-    return new TestAuthority(Signer.selfSigned(contents, key, randomBytes), key, '');
+    return TestAuthority.#of(await Signer.selfSigned(contents, key, randomBytes), key, '');
   }
 
   get pem(): string {
@@ -58,7 +62,7 @@ export class TestAuthority {
     const key = await generateKey('p256');
     const contents = { commonName, pathLength: 0, publicKey: createPublicKey(key), ...validity(-1, 1) };
     const certificate = await this.#signer.authority(contents);
-    return new TestAuthority(certificate, key, certificate.toPem() + this.intermediates);
+    return TestAuthority.#of(certificate, key, certificate.toPem() + this.intermediates);
   }
 
   async leaf(commonName: string, options: MadeLeafOptions = {}): Promise<MadePair> {
@@ -94,8 +98,8 @@ export async function selfSigned(commonName: string): Promise<MadePair> {
     publicKey: createPublicKey(key),
     ...validity(-1, 1),
   };
-  const authority = Signer.selfSigned({ ...contents, pathLength: 0 }, key, randomBytes);
-  const certificate = Signer.of(authority, key, randomBytes).leaf(contents);
+  const authority = await Signer.selfSigned({ ...contents, pathLength: 0 }, key, randomBytes);
+  const certificate = await (await Signer.of(authority, key, randomBytes)).leaf(contents);
   return { cert: certificate.toPem(), key: await encodePrivateKey(key), certificate };
 }
 

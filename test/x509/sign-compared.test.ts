@@ -95,7 +95,7 @@ async function authority(type: ComparedType, commonName = 'Example authority') {
   const serial = serials[0] as string;
   const [life] = lives as [(typeof lives)[number]];
   const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
-  const certificate = Signer.selfSigned(contents, key, () => Buffer.from(serial, 'hex'));
+  const certificate = await Signer.selfSigned(contents, key, () => Buffer.from(serial, 'hex'));
   const id = certificate.subjectKeyId as string;
   const extensions = [
     new BasicConstraintsExtension(true, 1, true),
@@ -125,8 +125,8 @@ describe.each(types)('with a key of type %s', (type) => {
         const named = sans.slice(index);
         const enciphers = leafType === 'rsa2048' && purposes.includes('serverAuth');
         const encipherment = enciphers ? KeyUsageFlags.keyEncipherment : 0;
-        const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(serial, 'hex'));
-        const leaf = signer.leaf({
+        const signer = await Signer.of(ca.certificate, ca.key, () => Buffer.from(serial, 'hex'));
+        const leaf = await signer.leaf({
           ...{ commonName: 'n1', publicKey, ...life, purposes },
           sans: named.map(([text]) => parseSan(text)),
         });

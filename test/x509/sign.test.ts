@@ -4,13 +4,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
+import { tags } from '../../src/x509/der.ts';
 import { generateKey, keyTypes } from '../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../src/x509/name.ts';
 import { type Purpose, Signer } from '../../src/x509/sign.ts';
+import { writeDer } from '../support/der.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
 
 const folder = testFolder('sign');
+const p521 = { namedCurve: 'P-521' };
 const random = (size: number) => randomBytes(size);
 const life = { notBefore: new Date('2026-01-01T00:00:00Z'), notAfter: new Date('2046-01-01T00:00:00Z') };
 const sans = [
@@ -22,11 +25,14 @@ const sans = [
   'uri:urn:x:y',
 ];
 
-async function authority(type: (typeof keyTypes)[number], commonName = 'Example authority') {
-  const key = await generateKey(type);
+/** Every type that an authority signs with; P-521 comes with imported ones only. */
+const authorityTypes = [...keyTypes, 'p521'] as const;
+
+async function authority(type: (typeof authorityTypes)[number], commonName = 'Example authority') {
+  const key = type === 'p521' ? generateKeyPairSync('ec', p521).privateKey : await generateKey(type);
   const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
-  const certificate = Signer.selfSigned(contents, key, random);
-  return { key, certificate, signer: Signer.of(certificate, key, random) };
+  const certificate = await Signer.selfSigned(contents, key, random);
+  return { key, certificate, signer: await Signer.of(certificate, key, random) };
 }
 
 function leafContents(key: KeyObject) {
@@ -47,18 +53,19 @@ function text(certificate: Certificate): string {
 const algorithms = {
   p256: 'ecdsa-with-SHA256',
   p384: 'ecdsa-with-SHA384',
+  p521: 'ecdsa-with-SHA512',
   ed25519: 'ED25519',
   rsa2048: 'sha256WithRSAEncryption',
   rsa3072: 'sha256WithRSAEncryption',
   rsa4096: 'sha256WithRSAEncryption',
 };
 
-describe.each(keyTypes)('an authority with a key of type %s', (type) => {
+describe.each(authorityTypes)('an authority with a key of type %s', (type) => {
   let ca: Awaited<ReturnType<typeof authority>>;
   let leaf: Certificate;
   beforeAll(async () => {
     ca = await authority(type);
-    leaf = ca.signer.leaf(leafContents(await generateKey('p256')));
+    leaf = await ca.signer.leaf(leafContents(await generateKey('p256')));
   });
 
   it('signs as its key does, and openssl finds nothing to complain of', () => {
@@ -76,6 +83,17 @@ describe.each(keyTypes)('an authority with a key of type %s', (type) => {
     expect(leaf.isSignedBy(ca.certificate)).toBe(true);
     expect(ca.certificate.isSignedBy(ca.certificate)).toBe(true);
     expect(leaf.authorityKeyId).toBe(ca.certificate.subjectKeyId);
+  });
+});
+
+describe.each(['p256', 'p384', 'p521'] as const)('the signature of a key of type %s', (type) => {
+  // Of its two numbers, one in 256 begins with a zero byte, and half with a set bit, which DER pads.
+  it('is valid whatever its numbers begin with', async () => {
+    const ca = await authority(type);
+    const contents = { ...leafContents(await generateKey('p256')), sans: [] };
+    for (let i = 0; i < 300; i++) {
+      expect((await ca.signer.leaf(contents)).isSignedBy(ca.certificate)).toBe(true);
+    }
   });
 });
 
@@ -98,7 +116,7 @@ describe('the profile of RFC 5280', () => {
   });
 
   it('makes a leaf with usages, purposes and names of all four kinds', async () => {
-    const leaf = ca.signer.leaf(leafContents(key));
+    const leaf = await ca.signer.leaf(leafContents(key));
     const printed = text(leaf).replaceAll(/ +\n/g, '\n');
     expect(printed).toContain('Version: 3 (0x2)');
     expect(printed).toMatch(/X509v3 Basic Constraints: critical\n\s+CA:FALSE\n/);
@@ -123,26 +141,26 @@ describe('the profile of RFC 5280', () => {
   it('lets the RSA key of a server encipher keys, which RSA key exchange in TLS 1.2 needs', async () => {
     const contents = leafContents(await generateKey('rsa2048'));
     for (const purposes of [['serverAuth'], ['serverAuth', 'clientAuth']] as Purpose[][]) {
-      const leaf = ca.signer.leaf({ ...contents, purposes });
+      const leaf = await ca.signer.leaf({ ...contents, purposes });
       expect(leaf.keyUsage).toEqual(['digitalSignature', 'keyEncipherment']);
     }
   });
 
   it('lets the RSA key of a client sign and nothing else, as RFC 5280 section 4.2.1.12 has it', async () => {
     const contents = leafContents(await generateKey('rsa2048'));
-    const leaf = ca.signer.leaf({ ...contents, purposes: ['clientAuth'] });
+    const leaf = await ca.signer.leaf({ ...contents, purposes: ['clientAuth'] });
     expect(leaf.keyUsage).toEqual(['digitalSignature']);
   });
 
   it('leaves the names out where there are none', async () => {
-    const leaf = ca.signer.leaf({ ...leafContents(key), sans: [] });
+    const leaf = await ca.signer.leaf({ ...leafContents(key), sans: [] });
     expect(text(leaf)).not.toContain('Alternative Name');
   });
 
   it('draws positive serial numbers of 159 random bits', async () => {
     const serials: Buffer[] = [];
     for (let i = 0; i < 200; i++) {
-      const { serial } = ca.signer.leaf({ ...leafContents(key), sans: [] });
+      const { serial } = await ca.signer.leaf({ ...leafContents(key), sans: [] });
       serials.push(Buffer.from(serial.padStart(40, '0'), 'hex'));
     }
     expect(serials.every((serial) => serial.length === 20 && (serial[0] as number) < 0x80)).toBe(true);
@@ -160,8 +178,8 @@ describe('the profile of RFC 5280', () => {
     ['ff', 'ff'.repeat(19)],
   ])('writes a serial number that begins with %s so that it is read back', async (start, rest) => {
     const bytes = Buffer.from(start + rest, 'hex');
-    const signer = Signer.of(ca.certificate, ca.key, () => Buffer.from(bytes));
-    const leaf = signer.leaf(leafContents(key));
+    const signer = await Signer.of(ca.certificate, ca.key, () => Buffer.from(bytes));
+    const leaf = await signer.leaf(leafContents(key));
     const expected = Buffer.from(bytes);
     expected[0] = (expected[0] as number) & 0x7f;
     expect(BigInt(`0x${leaf.serial}`)).toBe(BigInt(`0x${expected.toString('hex')}`));
@@ -172,7 +190,7 @@ describe('the profile of RFC 5280', () => {
 
   it('writes years from 2050 on in the long form of time', async () => {
     const notAfter = new Date('2077-07-07T07:07:07Z');
-    const leaf = ca.signer.leaf({ ...leafContents(key), notAfter });
+    const leaf = await ca.signer.leaf({ ...leafContents(key), notAfter });
     expect(leaf.notAfter).toEqual(notAfter);
     expect(openssl('x509', '-in', write('late.pem', leaf), '-noout', '-enddate')).toBe(
       'notAfter=Jul  7 07:07:07 2077 GMT\n',
@@ -180,11 +198,40 @@ describe('the profile of RFC 5280', () => {
   });
 
   it('writes names in any script', async () => {
-    const leaf = ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
+    const leaf = await ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
     expect(leaf.commonName).toBe('Zürich, 東京 "x"');
     expect(
       openssl('x509', '-in', write('utf8.pem', leaf), '-noout', '-subject', '-nameopt', 'utf8'),
     ).toContain('Zürich, 東京');
+  });
+
+  it('takes a subject over byte for byte', async () => {
+    const name = (...attributes: [number, Buffer][]) => {
+      const rdns = attributes.map(([tag, value]) =>
+        writeDer(tags.set, writeDer(tags.sequence, organization, writeDer(tag, value))),
+      );
+      return writeDer(tags.sequence, ...rdns);
+    };
+    const organization = Buffer.from('060355040a', 'hex');
+    const utf16 = Buffer.from('Bücher 東京 😀', 'utf16le').swap16();
+    const subjectDer = name(
+      [tags.utf8String, Buffer.from('Bücher 東京 😀')],
+      [tags.utf8String, Buffer.alloc(0)],
+      [0x12, Buffer.from('123')],
+      [0x13, Buffer.from('printable')],
+      [0x14, Buffer.from('B\xfccher', 'latin1')],
+      [0x16, Buffer.from('a@example.com')],
+      [0x1a, Buffer.from('visible')],
+      [0x1e, utf16],
+    );
+    expect((await ca.signer.leaf({ ...leafContents(key), subjectDer })).subjectDer).toEqual(subjectDer);
+    const contents = { ...leafContents(key), subjectDer: name([tags.utf8String, Buffer.of(0xff)]) };
+    await expect(ca.signer.leaf(contents)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'unwritable-name',
+        message: 'the distinguished name "O=\ufffd" has text that is not valid in its string type',
+      }),
+    );
   });
 
   it('lets an authority sign another, which signs leaves that both are trusted for', async () => {
@@ -195,8 +242,8 @@ describe('the profile of RFC 5280', () => {
       ...life,
       pathLength: 0,
     };
-    const crossed = ca.signer.authority(contents);
-    const leaf = next.signer.leaf(leafContents(key));
+    const crossed = await ca.signer.authority(contents);
+    const leaf = await next.signer.leaf(leafContents(key));
     const file = write('leaf.pem', leaf);
     const between = write('crossed.pem', crossed);
     for (const trusted of [ca.certificate, next.certificate]) {
@@ -208,8 +255,12 @@ describe('the profile of RFC 5280', () => {
 
   it('refuses to sign with a key that cannot', async () => {
     const { privateKey } = generateKeyPairSync('x25519');
-    expect(() => Signer.of(ca.certificate, privateKey, random)).toThrow(
-      'an authority cannot sign with a key of type x25519, expected one of p256, p384, ed25519, rsa2048, rsa3072, rsa4096',
+    await expect(Signer.of(ca.certificate, privateKey, random)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'wrong-key-type',
+        message:
+          'an authority cannot sign with a key of type x25519, expected one of p256, p384, ed25519, rsa2048, rsa3072, rsa4096',
+      }),
     );
   });
 });
