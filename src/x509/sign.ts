@@ -88,14 +88,14 @@ export class Signer {
    */
   static async of(issuer: Certificate, key: KeyObject, random: Random): Promise<Signer> {
     const { subjectKeyId, spki, subjectDer } = issuer;
-    const signingKey = await importKey(key, 'an authority');
+    const signingKey = await importKey(key, 'an authority cannot sign');
     return new Signer(nameOf(subjectDer), subjectKeyId ?? keyIdOf(spki), signingKey, random);
   }
 
   /** Makes a self-signed authority; throws as `of` does. */
   static async selfSigned(contents: AuthorityContents, key: KeyObject, random: Random): Promise<Certificate> {
     const keyId = keyIdOf(spkiOf(contents.publicKey));
-    const signingKey = await importKey(key, 'an authority');
+    const signingKey = await importKey(key, 'an authority cannot sign');
     return new Signer(subjectOf(contents), keyId, signingKey, random).authority(contents);
   }
 
@@ -151,7 +151,7 @@ export class Signer {
  * `wrong-key-type` for a key that cannot sign, and `unwritable-name`.
  */
 export async function makeRequest(contents: RequestContents, privateKey: KeyObject): Promise<Buffer> {
-  const { key, algorithm } = await importKey(privateKey, 'a certificate request');
+  const { key, algorithm } = await importKey(privateKey, 'a certificate request cannot be signed');
   const spki = spkiOf(createPublicKey(privateKey));
   const { rawData } = await Pkcs10CertificateRequestGenerator.create({
     name: subjectOf(contents),
@@ -211,13 +211,16 @@ function serialNumber(random: Random): string {
   return bytes.toString('hex');
 }
 
-/** Imports a private key; throws `wrong-key-type` where it cannot sign for `signs`. */
-async function importKey(key: KeyObject, signs: string): Promise<SigningKey> {
+/**
+ * Imports a private key; throws `wrong-key-type` for one that cannot sign.
+ * @param refusal what cannot be done with such a key, for the error
+ */
+async function importKey(key: KeyObject, refusal: string): Promise<SigningKey> {
   const algorithm = algorithmOf(key);
   if (algorithm === undefined) {
     throw new NatspkiError(
       'wrong-key-type',
-      `${signs} cannot sign with a key of type ${keyTypeOf(key)}, expected one of ${keyTypes.join(', ')}`,
+      `${refusal} with a key of type ${keyTypeOf(key)}, expected one of ${keyTypes.join(', ')}`,
     );
   }
   const pkcs8 = key.export({ type: 'pkcs8', format: 'der' });

@@ -7,7 +7,9 @@ import type { Certificate } from '../../src/x509/certificate.ts';
 import { tags } from '../../src/x509/der.ts';
 import { generateKey, keyTypes } from '../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../src/x509/name.ts';
-import { type Purpose, Signer } from '../../src/x509/sign.ts';
+import { writePem } from '../../src/x509/pem.ts';
+import { readRequestDer } from '../../src/x509/request.ts';
+import { makeRequest, type Purpose, Signer } from '../../src/x509/sign.ts';
 import { writeDer } from '../support/der.ts';
 import { testFolder } from '../support/folder.ts';
 import { openssl } from '../support/openssl.ts';
@@ -28,8 +30,12 @@ const sans = [
 /** Every type that an authority signs with; P-521 comes with imported ones only. */
 const authorityTypes = [...keyTypes, 'p521'] as const;
 
+async function keyOfType(type: (typeof authorityTypes)[number]): Promise<KeyObject> {
+  return type === 'p521' ? generateKeyPairSync('ec', p521).privateKey : generateKey(type);
+}
+
 async function authority(type: (typeof authorityTypes)[number], commonName = 'Example authority') {
-  const key = type === 'p521' ? generateKeyPairSync('ec', p521).privateKey : await generateKey(type);
+  const key = await keyOfType(type);
   const contents = { commonName, publicKey: createPublicKey(key), ...life, pathLength: 1 };
   const certificate = await Signer.selfSigned(contents, key, random);
   return { key, certificate, signer: await Signer.of(certificate, key, random) };
@@ -260,6 +266,61 @@ describe('the profile of RFC 5280', () => {
         code: 'wrong-key-type',
         message:
           'an authority cannot sign with a key of type x25519, expected one of p256, p384, ed25519, rsa2048, rsa3072, rsa4096',
+      }),
+    );
+  });
+});
+
+describe('a certificate request', () => {
+  /** Prints a request as openssl reads it, after a check of its signature. */
+  const printed = (der: Buffer) => {
+    const file = join(folder, 'request.pem');
+    writeFileSync(file, writePem('CERTIFICATE REQUEST', der));
+    return openssl('req', '-verify', '-noout', '-text', '-in', file).replaceAll(/ +\n/g, '\n');
+  };
+
+  it.each(authorityTypes)(
+    'has the subject and the names asked for, signed by its key of type %s',
+    async (type) => {
+      const key = await keyOfType(type);
+      const der = await makeRequest({ commonName: 'Zürich', sans: sans.map(parseSan) }, key);
+      expect(printed(der)).toContain(
+        'DNS:n1.example.com, DNS:*.example.com, IP Address:10.0.0.1, IP Address:0:0:0:0:0:0:0:1, email:a@example.com, URI:urn:x:y',
+      );
+      const request = readRequestDer(der, 'request.pem');
+      expect(request).toMatchObject({
+        subject: [{ type: 'CN', value: 'Zürich' }],
+        otherNameKinds: [],
+        otherExtensions: [],
+        signatureAlgorithm: algorithms[type].replace('ED25519', 'ed25519'),
+        signatureValid: true,
+      });
+      expect(request.sans.map(formatSan)).toEqual(sans);
+      expect(request.publicKey.equals(createPublicKey(key))).toBe(true);
+    },
+  );
+
+  it('asks for no extension where there are no names', async () => {
+    const der = await makeRequest({ commonName: 'n1', sans: [] }, await generateKey('p256'));
+    expect(printed(der)).toMatch(/Attributes:\n\s+\(none\)\n/);
+    const nothing = { sans: [], otherExtensions: [], signatureValid: true };
+    expect(readRequestDer(der, 'request.pem')).toMatchObject(nothing);
+  });
+
+  it('takes the subject of a certificate over byte for byte', async () => {
+    const { key, certificate } = await authority('p256', 'Zürich');
+    const { subjectDer } = certificate;
+    const der = await makeRequest({ commonName: 'other', subjectDer, sans: [] }, key);
+    expect(der.includes(subjectDer)).toBe(true);
+    expect(readRequestDer(der, 'request.pem').subject).toEqual(certificate.subject);
+  });
+
+  it('is not made with a key that cannot sign', async () => {
+    const { privateKey } = generateKeyPairSync('x25519');
+    await expect(makeRequest({ commonName: 'n1', sans: [] }, privateKey)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'wrong-key-type',
+        message: expect.stringMatching(/^a certificate request cannot be signed with a key of type x25519, /),
       }),
     );
   });
