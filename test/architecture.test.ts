@@ -53,10 +53,13 @@ const importers: Record<string, string[]> = {
   '@peculiar/x509': ['src/x509/sign.ts'],
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
   'reflect-metadata': ['src/x509/sign.ts'],
+  '@peculiar/asn1-pkcs8': ['src/x509/encrypted-key.ts'],
+  '@peculiar/asn1-schema': ['src/x509/encrypted-key.ts'],
+  '@peculiar/asn1-x509': ['src/x509/encrypted-key.ts'],
 };
 
 /** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */
-const loadedLate = ['src/x509/sign.ts'];
+const loadedLate = ['src/x509/sign.ts', 'src/x509/encrypted-key.ts'];
 
 interface Source {
   path: string;

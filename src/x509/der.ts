@@ -1,5 +1,5 @@
-// ASN.1 in DER (X.690), as much of it as certificates, requests, revocation lists and encrypted keys are made of:
-// a strict reader of the tree and a writer. Knows no meaning of what it reads.
+// A strict reader of ASN.1 in DER (X.690), as much of it as certificates, requests, revocation lists and keys consist of.
+// It knows no meaning of what it reads, and writes nothing.
 
 export interface DerValue {
   /** The identifier octet: 0x30 a SEQUENCE, 0x02 an INTEGER, 0xa0 context 0 constructed, ... */
@@ -14,7 +14,6 @@ export const tags = {
   integer: 0x02,
   bitString: 0x03,
   octetString: 0x04,
-  null: 0x05,
   oid: 0x06,
   utf8String: 0x0c,
   utcTime: 0x17,
@@ -127,56 +126,6 @@ export function readTime(value: DerValue | undefined): Date {
   time.setUTCFullYear(full, (month as number) - 1, day);
   time.setUTCHours(hour as number, minute, second);
   return time;
-}
-
-/** Writes one value around its parts. */
-export function writeDer(tag: number, ...parts: Uint8Array[]): Buffer {
-  const content = Buffer.concat(parts);
-  if (content.length < 0x80) return Buffer.concat([Buffer.of(tag, content.length), content]);
-  const hex = content.length.toString(16);
-  const length = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
-  return Buffer.concat([Buffer.of(tag, 0x80 | length.length), length, content]);
-}
-
-/** Writes a non-negative INTEGER. */
-export function writeInteger(value: number): Buffer {
-  const hex = value.toString(16);
-  const bytes = Buffer.from(hex.padStart(hex.length + (hex.length % 2), '0'), 'hex');
-  // A set first bit would make it negative.
-  return (bytes[0] as number) & 0x80
-    ? writeDer(tags.integer, Buffer.of(0), bytes)
-    : writeDer(tags.integer, bytes);
-}
-
-/** Writes the numbers of the bits that are set in a BIT STRING used as named flags, which ends with the last of them. */
-export function writeFlags(flags: readonly number[]): Buffer {
-  if (flags.length === 0) return writeDer(tags.bitString, Buffer.of(0));
-  const last = Math.max(...flags);
-  const bits = Buffer.alloc((last >> 3) + 1);
-  for (const bit of flags) bits[bit >> 3] = (bits[bit >> 3] as number) | (0x80 >> (bit & 7));
-  return writeDer(tags.bitString, Buffer.of(7 - (last & 7)), bits);
-}
-
-/** Writes a time, without its parts of a second, as RFC 5280 section 4.1.2.5 wants it: UTCTime through the year 2049. */
-export function writeTime(time: Date): Buffer {
-  const text = time.toISOString().replace(/[-:T]|\.\d+/g, '');
-  const year = time.getUTCFullYear();
-  return year >= 1950 && year < 2050
-    ? writeDer(tags.utcTime, Buffer.from(text.slice(2)))
-    : writeDer(tags.generalizedTime, Buffer.from(text));
-}
-
-/** Writes an OBJECT IDENTIFIER given as `1.2.840.113549`. */
-export function writeOid(oid: string): Buffer {
-  const [root = 0, second = 0, ...rest] = oid.split('.').map(Number);
-  const bytes = [root * 40 + second, ...rest].flatMap((arc) => {
-    const groups = [arc & 0x7f];
-    for (let left = Math.floor(arc / 128); left > 0; left = Math.floor(left / 128)) {
-      groups.unshift(0x80 | (left % 128));
-    }
-    return groups;
-  });
-  return writeDer(tags.oid, Buffer.from(bytes));
 }
 
 function readValue(bytes: Buffer, start: number): DerValue {

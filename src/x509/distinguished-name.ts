@@ -1,6 +1,5 @@
-// Distinguished names, the subject and the issuer of a certificate: reading them from DER, writing the simplest and
-// printing all.
-import { DerError, type DerValue, readChildren, readOid, tags, writeDer, writeOid } from './der.ts';
+// Distinguished names, the subject and the issuer of a certificate: read from DER and printed.
+import { DerError, type DerValue, readChildren, readOid, tags } from './der.ts';
 
 /** One part of a distinguished name, `{ type: 'CN', value: 'n1' }`; an unknown type is its object identifier. */
 export interface NameAttribute {
@@ -45,13 +44,6 @@ export function readName(name: DerValue | undefined): NameAttribute[] {
  */
 export function formatName(name: readonly NameAttribute[]): string {
   return name.map(({ type, value }) => `${type}=${escapeValue(value)}`).join(',');
-}
-
-/** Writes the DER Name of nothing but a common name. */
-export function writeCommonName(commonName: string): Buffer {
-  const value = writeDer(tags.utf8String, Buffer.from(commonName));
-  const attribute = writeDer(tags.sequence, writeOid('2.5.4.3'), value);
-  return writeDer(tags.sequence, writeDer(tags.set, attribute));
 }
 
 /** Reads a string of any type that a name may hold; the hex of anything else, as RFC 2253 section 2.4 has it. */

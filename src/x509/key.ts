@@ -1,17 +1,9 @@
 // Keys as values: making private ones, PKCS#8 with or without a passphrase, and opening what a file holds. Reads and
 // writes no files.
-import {
-  createCipheriv,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPair,
-  type KeyObject,
-  randomBytes,
-  scrypt,
-} from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { NatspkiError, UsageError } from '../errors.ts';
-import { readChildren, readDer, tags, writeDer, writeInteger, writeOid } from './der.ts';
+import { readChildren, readDer } from './der.ts';
 import { type Material, readingDer, readMaterialOf } from './material.ts';
 import { writePem } from './pem.ts';
 
@@ -21,14 +13,7 @@ export type KeyType = (typeof keyTypes)[number];
 
 const curves: Record<string, string> = { prime256v1: 'p256', secp384r1: 'p384', secp521r1: 'p521' };
 
-/**
- * Scrypt as strong as 600,000 rounds of PBKDF2 that stays within the 32 MB OpenSSL grants when it opens a key, hence
- * many passes (p) over little memory (N).
- */
-const scryptCost = { N: 2 ** 14, r: 8, p: 5 };
-
 const makePair = promisify(generateKeyPair);
-const derive = promisify<string, Buffer, number, typeof scryptCost, Buffer>(scrypt);
 
 /** Makes a private key without blocking the event loop. */
 export async function generateKey(type: KeyType): Promise<KeyObject> {
@@ -79,27 +64,15 @@ export function checkPassphrase(passphrase: string): void {
 }
 
 /**
- * Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. What
- * is encrypted was opened once. Throws as checkPassphrase does.
+ * Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. Opens
+ * what it encrypted once, as a check. Throws as checkPassphrase does.
  */
 export async function encodePrivateKey(key: KeyObject, passphrase?: string): Promise<string> {
   if (passphrase === undefined) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
   checkPassphrase(passphrase);
-  const salt = randomBytes(16);
-  const iv = randomBytes(16);
-  const cipher = createCipheriv('aes-256-cbc', await derive(passphrase, salt, 32, scryptCost), iv);
-  const encrypted = Buffer.concat([
-    cipher.update(key.export({ type: 'pkcs8', format: 'der' })),
-    cipher.final(),
-  ]);
-  const { N, r, p } = scryptCost;
-  const kdf = sequence(
-    writeOid('1.3.6.1.4.1.11591.4.11'), // id-scrypt, RFC 7914 section 7
-    sequence(octets(salt), writeInteger(N), writeInteger(r), writeInteger(p)),
-  );
-  const scheme = sequence(writeOid('2.16.840.1.101.3.4.1.42'), octets(iv)); // aes256-CBC
-  const pbes2 = sequence(writeOid('1.2.840.113549.1.5.13'), sequence(kdf, scheme));
-  const pem = writePem('ENCRYPTED PRIVATE KEY', sequence(pbes2, octets(encrypted)));
+  const { encryptPrivateKey } = await import('./encrypted-key.ts');
+  const encrypted = await encryptPrivateKey(key.export({ type: 'pkcs8', format: 'der' }), passphrase);
+  const pem = writePem('ENCRYPTED PRIVATE KEY', encrypted);
   if (!decodePrivateKey(Buffer.from(pem), 'the new key', passphrase).equals(key)) {
     throw new Error('the encrypted key is another one');
   }
@@ -157,12 +130,4 @@ export function openPublicKey(material: Material, source: string): KeyObject {
       cause: error,
     });
   }
-}
-
-function sequence(...parts: Uint8Array[]): Buffer {
-  return writeDer(tags.sequence, ...parts);
-}
-
-function octets(bytes: Uint8Array): Buffer {
-  return writeDer(tags.octetString, bytes);
 }

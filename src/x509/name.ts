@@ -3,7 +3,7 @@
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { isIP } from '../ip-address.ts';
-import { DerError, readChildren, readDer, tags, writeDer } from './der.ts';
+import { DerError, readChildren, readDer } from './der.ts';
 
 const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
 export type SanKind = (typeof sanKinds)[number];
@@ -78,14 +78,6 @@ export function readGeneralNames(der: Buffer): { sans: San[]; otherKinds: string
     else sans.push({ kind, value: kind === 'ip' ? formatIp(content) : content.toString('latin1') });
   }
   return { sans, otherKinds: [...new Set(otherKinds)] };
-}
-
-/** Writes a DER GeneralNames of names as parseSan gives them. */
-export function writeGeneralNames(sans: readonly San[]): Buffer {
-  const names = sans.map(({ kind, value }) =>
-    writeDer(generalNameTags[kind], kind === 'ip' ? ipBytes(value) : Buffer.from(value, 'latin1')),
-  );
-  return writeDer(tags.sequence, ...names);
 }
 
 const generalNameTags: Readonly<Record<SanKind, number>> = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 };
@@ -221,16 +213,6 @@ function formatIp(bytes: Buffer): string {
   if (bytes.length === 4) return bytes.join('.');
   if (bytes.length !== 16) throw new DerError('an IP address has 4 or 16 bytes');
   return compressed((bytes.toString('hex').match(/.{4}/g) ?? []).join(':'));
-}
-
-/** Gives the 4 bytes of an IPv4 address, or the 16 of an IPv6 address that is written as `compressed` does. */
-function ipBytes(address: string): Buffer {
-  if (!address.includes(':')) return Buffer.from(address.split('.').map(Number));
-  const [front = [], back = []] = address
-    .split('::')
-    .map((half) => half.split(':').filter((group) => group !== ''));
-  const zeros = new Array<string>(8 - front.length - back.length).fill('0');
-  return Buffer.from([...front, ...zeros, ...back].map((group) => group.padStart(4, '0')).join(''), 'hex');
 }
 
 /** Writes an IPv6 address as RFC 5952 does. */
