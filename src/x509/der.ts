@@ -102,9 +102,12 @@ export function readBitString(value: DerValue | undefined): Buffer {
   return value.content.subarray(1);
 }
 
-/** Reads the numbers of the bits that are set in a BIT STRING used as named flags. */
+/** Reads the numbers of the bits set in a BIT STRING of named flags; its padding must be zero (X.690 section 11.2.1). */
 export function readFlags(value: DerValue | undefined): number[] {
   expectTag(value, tags.bitString);
+  const [padding = 8, ...rest] = value.content;
+  const last = rest.at(-1) ?? 0xff;
+  if (padding > 7 || (padding > 0 && last & (0xff >> (8 - padding)))) throw new DerError('torn bit string');
   const bits = value.content.subarray(1);
   const flags: number[] = [];
   for (let bit = 0; bit < bits.length * 8; bit++) {

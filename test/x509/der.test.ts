@@ -73,6 +73,15 @@ describe('DER', () => {
     expect(readFlags(readDer(hex('03 04 07 80 01 80')))).toEqual([0, 15, 16]);
   });
 
+  it.each([
+    ['bits set behind its end', '03 02 07 81'],
+    ['bits missing from no byte', '03 01 01'],
+    ['more than a byte of bits missing', '03 02 08 80'],
+    ['no count of missing bits', '03 00'],
+  ])('refuses named bits with %s', (_, bytes) => {
+    expect(() => readFlags(readDer(hex(bytes)))).toThrow(DerError);
+  });
+
   it('reads times to the second in both forms', () => {
     for (const [text, converter] of [
       ['1950-01-01T00:00:00Z', AsnUTCTimeConverter],
