@@ -90,8 +90,11 @@ export async function initialize(options: InitOptions): Promise<Made> {
   const below =
     options.intermediate &&
     (await signIntermediate(directory, root, {
-      ...{ commonName: intermediateName(options.authorityName), days: options.intermediate.days },
-      ...{ key: await generateKey(keyType), now, passphrase },
+      commonName: intermediateName(options.authorityName),
+      days: options.intermediate.days,
+      key: await generateKey(keyType),
+      now,
+      passphrase,
     }));
   const authority = below?.authority ?? root;
   const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);

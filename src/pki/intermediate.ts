@@ -113,7 +113,10 @@ export async function replaceIntermediate(
     const step = await planIntermediate(options);
     const root = await directory.readRoot(passphrase);
     const { pair, entry, row } = await signIntermediate(directory, root, {
-      ...{ commonName: step.intermediate, days: step.days, key, now },
+      commonName: step.intermediate,
+      days: step.days,
+      key,
+      now,
       passphrase: await likeThatOf(directory.issuerPair.keyFile, passphrase),
     });
     await directory.write({ entries: [entry], pairs: [pair] }, now);

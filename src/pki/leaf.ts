@@ -82,7 +82,11 @@ export async function signLeaves(
     const publicKey = request ? key : createPublicKey(key);
     const certificate = await authority.issue(
       {
-        ...{ commonName: files.name, profile, sans, publicKey, days },
+        commonName: files.name,
+        profile,
+        sans,
+        publicKey,
+        days,
         ...(subjectDer === undefined ? {} : { subjectDer }),
       },
       now,

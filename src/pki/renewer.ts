@@ -79,7 +79,10 @@ export class Renewer {
   async #renew(names: readonly string[], told: Audience): Promise<void> {
     const { directory, dueMs, passphrase, logger, now } = this.#options;
     const { certificates, notices } = await rotateLeaves({
-      ...{ directory, names, due: true, beforeSwap: told.announce.bind(told) },
+      directory,
+      names,
+      due: true,
+      beforeSwap: told.announce.bind(told),
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(now === undefined ? {} : { now }),

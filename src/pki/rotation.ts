@@ -115,7 +115,12 @@ export function planReissue(
     const key = keyElsewhere ? 'elsewhere' : keepKey ? 'kept' : 'new';
     if (key === 'kept' && leaf.keyFile === undefined) throw missingKey(name);
     steps.push({
-      ...{ action: 'reissue', name, why: reasonFor(leaf, due), profile, sans, key },
+      action: 'reissue',
+      name,
+      why: reasonFor(leaf, due),
+      profile,
+      sans,
+      key,
       keyType: key === 'new' ? renewedKeyType(leaf.keyType) : leaf.keyType,
       days: daysOf(leaf, cut),
       replaces: serial,

@@ -40,7 +40,9 @@ export async function verifyDirectory(
   const findings: Finding[] = [];
   const report: Report = (code, file, message, hint, severity) => {
     findings.push({
-      ...{ code, file, message },
+      code,
+      file,
+      message,
       ...(hint === undefined ? {} : { hint }),
       ...(severity === undefined ? {} : { severity }),
     });

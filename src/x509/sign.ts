@@ -137,10 +137,12 @@ export class Signer {
       serialNumber: serialNumber(this.#random),
       issuer: this.#issuer,
       subject: subjectOf(contents),
-      ...{ notBefore, notAfter },
+      notBefore,
+      notAfter,
       publicKey: spki,
       extensions: [...extensions, new SubjectKeyIdentifierExtension(keyIdOf(spki)), this.#authorityKeyId],
-      ...{ signingKey: key, signingAlgorithm: algorithm },
+      signingKey: key,
+      signingAlgorithm: algorithm,
     });
     return new Certificate(Buffer.from(rawData), publicKey);
   }

@@ -176,10 +176,10 @@ async function authority(
   return { certificate, contents, key };
 }
 
-describe.each(authorityTypes)('what an authority with a key of type %s signs', (type) => {
-  it.each(profileNames)(
-    'is read alike: %s certificates with keys of all types',
-    async (profile: ProfileName) => {
+describe.each(authorityTypes)(
+  'the strict reader and @peculiar/x509, with an authority of type %s,',
+  (type) => {
+    it.each(profileNames)('agree on %s certificates with keys of all types', async (profile: ProfileName) => {
       const { certificate: issuer, key } = await authority(type);
       const { certificate: namesake } = await authority(type === 'p256' ? 'p384' : 'p256');
       for (const [index, leafType] of authorityTypes.entries()) {
@@ -194,41 +194,46 @@ describe.each(authorityTypes)('what an authority with a key of type %s signs', (
         });
         await expectSameReading(leaf.der, [issuer, namesake]);
       }
-    },
-  );
+    });
 
-  it('is read alike: itself, one that it cross-signs, and one below it', async () => {
-    const old = await authority(type);
-    const next = await authority('p256', 'Next authority', await generateKey('p256'));
-    const signer = await Signer.of(old.certificate, old.key, randomBytes);
-    const crossed = await signer.authority({ ...next.contents, subjectDer: next.certificate.subjectDer });
-    const below = await signer.authority({ ...next.contents, commonName: 'Below', pathLength: 0 });
-    const issuers = [old.certificate, next.certificate];
-    for (const { der } of [...issuers, crossed, below]) await expectSameReading(der, issuers);
-    expect(crossed.isSignedBy(old.certificate)).toBe(true);
-    expect(crossed.subjectDer).toEqual(next.certificate.subjectDer);
-  });
+    it('agree on it, on an authority that it cross-signs and on one below it', async () => {
+      const old = await authority(type);
+      const next = await authority('p256', 'Next authority', await generateKey('p256'));
+      const signer = await Signer.of(old.certificate, old.key, randomBytes);
+      const crossed = await signer.authority({ ...next.contents, subjectDer: next.certificate.subjectDer });
+      const below = await signer.authority({ ...next.contents, commonName: 'Below', pathLength: 0 });
+      const issuers = [old.certificate, next.certificate];
+      for (const { der } of [...issuers, crossed, below]) await expectSameReading(der, issuers);
+      expect(crossed.isSignedBy(old.certificate)).toBe(true);
+      expect(crossed.subjectDer).toEqual(next.certificate.subjectDer);
+    });
 
-  it('has its extensions in one order, the first two critical', async () => {
-    const { certificate, key, contents } = await authority(type);
-    const extensionsOf = ({ der }: Certificate) =>
-      new X509Certificate(der).extensions.map((each) => `${each.type}${each.critical ? ' critical' : ''}`);
-    const [constraints, usage] = ['2.5.29.19 critical', '2.5.29.15 critical'];
-    expect(extensionsOf(certificate)).toEqual([constraints, usage, '2.5.29.14', '2.5.29.35']);
-    const signer = await Signer.of(certificate, key, randomBytes);
-    const purposes: Purpose[] = ['serverAuth', 'clientAuth'];
-    expect(extensionsOf(await signer.leaf({ ...contents, sans, purposes }))).toEqual([
-      ...[constraints, usage, '2.5.29.37', '2.5.29.17', '2.5.29.14', '2.5.29.35'],
-    ]);
-  });
+    it('find the extensions in one order, the first two critical', async () => {
+      const { certificate, key, contents } = await authority(type);
+      const extensionsOf = ({ der }: Certificate) =>
+        new X509Certificate(der).extensions.map((each) => `${each.type}${each.critical ? ' critical' : ''}`);
+      const [constraints, usage] = ['2.5.29.19 critical', '2.5.29.15 critical'];
+      expect(extensionsOf(certificate)).toEqual([constraints, usage, '2.5.29.14', '2.5.29.35']);
+      const signer = await Signer.of(certificate, key, randomBytes);
+      const purposes: Purpose[] = ['serverAuth', 'clientAuth'];
+      expect(extensionsOf(await signer.leaf({ ...contents, sans, purposes }))).toEqual([
+        constraints,
+        usage,
+        '2.5.29.37',
+        '2.5.29.17',
+        '2.5.29.14',
+        '2.5.29.35',
+      ]);
+    });
 
-  it('is read alike: a request with its key', async () => {
-    for (const names of [sans, []]) {
-      const der = await makeRequest({ commonName: 'Zürich', sans: names }, keyOf(type));
-      await expectSameRequest(der);
-    }
-  });
-});
+    it('agree on requests signed with its key', async () => {
+      for (const names of [sans, []]) {
+        const der = await makeRequest({ commonName: 'Zürich', sans: names }, keyOf(type));
+        await expectSameRequest(der);
+      }
+    });
+  },
+);
 
 /** Expects both readers to say the same of a request. */
 async function expectSameRequest(der: Buffer): Promise<void> {
@@ -245,7 +250,7 @@ async function expectSameRequest(der: Buffer): Promise<void> {
   expect(spki).toEqual(Buffer.from(theirs.publicKey.rawData));
 }
 
-describe('what other tools make is read alike', () => {
+describe('the strict reader and @peculiar/x509', () => {
   const at = (...parts: string[]) => join(folder, ...parts);
 
   /** Reads every certificate below a folder, in PEM or DER. */
@@ -264,18 +269,18 @@ describe('what other tools make is read alike', () => {
     for (const { der } of certificates) await expectSameReading(der, certificates);
   }
 
-  it('certificates of the recipe in the documentation of nats-server, of version 1', async () => {
+  it('agree on certificates of version 1, which the recipe in the documentation of nats-server makes', async () => {
     opensslRecipe(at('recipe'));
     await expectSameBelow(at('recipe'), 3);
   });
 
-  it('certificates of mkcert', async () => {
+  it('agree on certificates of mkcert', async () => {
     mkdirSync(at('mkcert'));
     mkcertLayout(at('mkcert'));
     await expectSameBelow(at('mkcert'), 3);
   });
 
-  it('certificates and the revocation list of easy-rsa', async () => {
+  it('agree on the certificates and the revocation list of easy-rsa', async () => {
     mkdirSync(at('easy-rsa'));
     easyRsaLayout(at('easy-rsa'));
     await expectSameBelow(at('easy-rsa'), 8);
@@ -284,7 +289,7 @@ describe('what other tools make is read alike', () => {
     await expectSameList(list?.der as Buffer, certificate);
   });
 
-  it('certificates of an authority, of an intermediate and of nobody, with names of all kinds and many subjects', async () => {
+  it('agree on certificates of openssl with names of all kinds and with subjects of many parts', async () => {
     mkdirSync(at('openssl'));
     const ca = makeAuthority(at('openssl'), 'ca');
     const between = makeIntermediate(at('openssl'), 'between', ca);
@@ -294,14 +299,15 @@ describe('what other tools make is read alike', () => {
     makeLeaf(at('openssl'), 'alone', undefined, { names: 'email:a@example.com,URI:spiffe://example.com/n1' });
     makeLeaf(at('openssl'), 'other-kinds', ca, {
       names: 'DNS:x,otherName:1.2.3.4;UTF8:y,RID:1.2.3.4',
-      ...{ usage: 'clientAuth', days: -1 },
+      usage: 'clientAuth',
+      days: -1,
     });
     const subject = '/C=DE/DC=example/O=Beispiel GmbH/OU=a+OU=b/CN=Zürich/emailAddress=a@example.com';
     makeLeaf(at('openssl'), 'subject', ca, { subject });
     await expectSameBelow(at('openssl'), 6);
   });
 
-  it('certificates that natspki refuses or warns of: foreign curves, no names, odd names, constraints, broken hashes', async () => {
+  it('agree on certificates that natspki refuses or warns of, such as those with foreign curves or broken hashes', async () => {
     mkdirSync(at('odd'));
     const ca = makeAuthority(at('odd'), 'ca');
     const signed = (name: string, key: string[], subject: string, extensions: string, ...how: string[]) => {
@@ -360,7 +366,7 @@ describe('what other tools make is read alike', () => {
     ],
     ['with names of other kinds', '-addext', 'subjectAltName=DNS:x,otherName:1.2.3.4;UTF8:y'],
     ['with nothing but a subject'],
-  ])('a request %s', async (_, ...extensions) => {
+  ])('agree on a request %s', async (_, ...extensions) => {
     for (const key of ['rsa:2048', 'ec', 'ed25519']) {
       const curve = key === 'ec' ? ['-pkeyopt', 'ec_paramgen_curve:P-384'] : [];
       const where = ['-nodes', '-keyout', at('request.key'), '-subj', '/O=Example/CN=n1', '-outform', 'DER'];
@@ -374,11 +380,17 @@ describe('what other tools make is read alike', () => {
   it.each([
     ['empty', ''],
     ['full of reasons', undefined],
-  ])('a revocation list that is %s', async (_, entries) => {
+  ])('agree on a revocation list that is %s', async (_, entries) => {
     const ca = makeAuthority(folder, 'list-ca');
     const reasons = [
-      ...['unspecified', 'keyCompromise', 'CACompromise', 'affiliationChanged', 'superseded'],
-      ...['cessationOfOperation', 'certificateHold', 'removeFromCRL'],
+      'unspecified',
+      'keyCompromise',
+      'CACompromise',
+      'affiliationChanged',
+      'superseded',
+      'cessationOfOperation',
+      'certificateHold',
+      'removeFromCRL',
     ];
     const revoked = ['', ...reasons.map((reason) => `,${reason}`)].map(
       (reason, index) =>
