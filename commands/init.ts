@@ -16,16 +16,16 @@ import { withProgress } from '../src/cli/progress.ts';
 import { printValue } from '../src/conf/printer.ts';
 import { maximumDays } from '../src/duration.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { importAuthority } from '../src/pki/import.ts';
-import { initialize, refuseExistingAuthority } from '../src/pki/init.ts';
-import { intermediateDays } from '../src/pki/intermediate.ts';
-import { mappedUser } from '../src/pki/profile.ts';
+import { importAuthority } from '../src/pki/import/import.ts';
+import { initialize, refuseExistingAuthority } from '../src/pki/issue/init.ts';
+import { intermediateDays } from '../src/pki/issue/intermediate.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { mappedUser } from '../src/pki/store/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
   serverPairs,
-} from '../src/server-configuration.ts';
+} from '../src/rollout/server-configuration.ts';
 
 export default class Init extends BaseCommand {
   static override summary = 'Create an authority, the first certificates and a configuration.';

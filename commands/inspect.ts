@@ -6,7 +6,7 @@ import { windowFlag } from '../src/cli/flags.ts';
 import { inputName, readSource } from '../src/cli/input.ts';
 import { formatDuration } from '../src/duration.ts';
 import { NatspkiError } from '../src/errors.ts';
-import { inspect } from '../src/pki/inspection.ts';
+import { inspect } from '../src/pki/verify/inspection.ts';
 
 export default class Inspect extends BaseCommand {
   static override summary = "Show a certificate, request, key, bundle or CRL, or a server's certificate.";

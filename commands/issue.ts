@@ -8,9 +8,9 @@ import { issueLines, pinNotices } from '../src/cli/issue-result.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { issueCertificates } from '../src/pki/issue.ts';
-import { type ProfileName, parseProfile, profileNames } from '../src/pki/profile.ts';
+import { issueCertificates } from '../src/pki/issue/issue.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { type ProfileName, parseProfile, profileNames } from '../src/pki/store/profile.ts';
 import { parseSan, type San } from '../src/x509/name.ts';
 
 export default class Issue extends BaseCommand {

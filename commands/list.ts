@@ -5,8 +5,8 @@ import { certificateLines } from '../src/cli/certificate-table.ts';
 import { directoryFlag, windowFlag } from '../src/cli/flags.ts';
 import { formatDuration } from '../src/duration.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { listCertificates } from '../src/pki/listing.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { listCertificates } from '../src/pki/store/listing.ts';
 
 export default class List extends BaseCommand {
   static override summary = 'Show names, keys, expiry and pins of all certificates.';

@@ -53,7 +53,7 @@ export default class Pin extends BaseCommand {
   }
 
   async #add(file: string, pins: readonly { source: string; pin: string }[]) {
-    const { addPins, pinsLetNobodyIn } = await import('../src/tls/configuration-file.ts');
+    const { addPins, pinsLetNobodyIn } = await import('../src/rollout/configuration-file.ts');
     const added = await addPins(
       file,
       'client',

@@ -6,16 +6,16 @@ import { configurationFlag, directoryFlag, reloadFlag } from '../src/cli/flags.t
 import { configurationsHere } from '../src/cli/input.ts';
 import { nextLines, revokeLines } from '../src/cli/revoke-result.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
 import {
   planRevocation,
   type RevocableProfile,
   type RevocationPlan,
   revokeCertificates,
-} from '../src/pki/revocation.ts';
+} from '../src/pki/revoke/revocation.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { type Lockout, type LockoutStep, lockOut, planLockout } from '../src/rollout/lockout.ts';
+import { Rollout } from '../src/rollout/rollout.ts';
 import type { TlsContext } from '../src/tls/block.ts';
-import { type Lockout, type LockoutStep, lockOut, planLockout } from '../src/tls/lockout.ts';
-import { Rollout } from '../src/tls/rollout.ts';
 
 /** The tls blocks that accept certificates of a profile. */
 const contexts: Readonly<Record<RevocableProfile, readonly TlsContext[]>> = {

@@ -16,12 +16,12 @@ import { withProgress } from '../src/cli/progress.ts';
 import { planLines, rotateLines } from '../src/cli/rotate-result.ts';
 import { UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { planIntermediate, replaceIntermediate } from '../src/pki/intermediate.ts';
-import { leavesBySerial } from '../src/pki/listing.ts';
-import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate.ts';
-import { finishSuccession, planFinish, planStart, startSuccession } from '../src/pki/succession.ts';
-import { Rollout } from '../src/tls/rollout.ts';
+import { finishSuccession, planFinish, planStart, startSuccession } from '../src/pki/rotate/ca-rollover.ts';
+import { planIntermediate, replaceIntermediate } from '../src/pki/rotate/intermediate-rollover.ts';
+import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate/rotate.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { leavesBySerial } from '../src/pki/store/listing.ts';
+import { Rollout } from '../src/rollout/rollout.ts';
 
 /** The value of a `--due` without a window. */
 const lastThird = 'last-third';

@@ -6,10 +6,10 @@ import { BaseCommand } from '../src/cli/base-command.ts';
 import { directoryFlag, numberFlag, pathFlag, withOptionalValue } from '../src/cli/flags.ts';
 import { readInput } from '../src/cli/input.ts';
 import { given } from '../src/given.ts';
-import { writeTlsBlock } from '../src/tls/configuration-file.ts';
-import { pinsThere } from '../src/tls/lockout.ts';
-import { testWithNatsServer } from '../src/tls/nats-server-test.ts';
-import { parseContext, printWantedBlock, tlsContexts } from '../src/tls/wanted-block.ts';
+import { writeTlsBlock } from '../src/rollout/configuration-file.ts';
+import { pinsThere } from '../src/rollout/lockout.ts';
+import { testWithNatsServer } from '../src/rollout/nats-server-test.ts';
+import { parseContext, printWantedBlock, tlsContexts } from '../src/rollout/wanted-block.ts';
 import { pinOf } from '../src/x509/pin.ts';
 
 const list = (description: string) =>

@@ -2,8 +2,8 @@
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
 import { directoryFlag } from '../src/cli/flags.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { verifyDirectory } from '../src/pki/verification.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { verifyDirectory } from '../src/pki/verify/verification.ts';
 
 export default class Verify extends BaseCommand {
   static override summary = 'Check the chains, keys, usages, names, expiry and file modes in a folder.';

@@ -12,10 +12,10 @@ import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import { logFailure, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
 import { given } from '../src/given.ts';
-import { PkiDirectory } from '../src/pki/directory.ts';
-import { Renewer } from '../src/pki/renewer.ts';
-import { runRounds } from '../src/rounds.ts';
-import { Rollout } from '../src/tls/rollout.ts';
+import { Renewer } from '../src/pki/rotate/renewer.ts';
+import { runRounds } from '../src/pki/rotate/rounds.ts';
+import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { Rollout } from '../src/rollout/rollout.ts';
 
 export default class Watch extends BaseCommand {
   static override summary = 'Keep running and renew certificates when they are due.';

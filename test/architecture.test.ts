@@ -18,34 +18,49 @@ const rooms = [
   'monitoring/http',
   'monitoring/system',
 ].map((room) => `src/broker/${room}`);
-const belowBroker = ['src', 'src/tls', 'src/conf', 'src/protocol', 'src/subjects'];
+/** The folders of the authority; each may import from those before it. */
+const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify'].map((room) => `src/pki/${room}`);
+const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
 
 /** What a folder may import, besides itself and node:*. */
 const layers: Record<string, { folders: string[]; packages: string[] }> = {
   src: { folders: [], packages: [] },
+  'src/files': { folders: ['src'], packages: [] },
   'src/x509': { folders: ['src'], packages: [] },
-  'src/conf': { folders: ['src'], packages: [] },
+  'src/conf': { folders: ['src', 'src/files'], packages: [] },
   'src/protocol': { folders: ['src'], packages: [] },
   'src/subjects': { folders: ['src'], packages: [] },
-  'src/pki': { folders: ['src', 'src/x509'], packages: [] },
-  'src/tls': { folders: ['src', 'src/x509', 'src/conf'], packages: [] },
-  ...Object.fromEntries(
-    rooms.map((room, index) => [room, { folders: [...belowBroker, ...rooms.slice(0, index)], packages: [] }]),
-  ),
-  'src/broker': { folders: [...belowBroker, ...rooms], packages: [] },
+  ...inOrder(pki, ['src', 'src/files', 'src/x509']),
+  'src/tls': { folders: ['src', 'src/files', 'src/x509', 'src/conf'], packages: [] },
+  'src/rollout': { folders: ['src', 'src/files', 'src/x509', 'src/conf', 'src/tls'], packages: [] },
+  ...inOrder(rooms, [...values, 'src/files', 'src/tls']),
+  'src/broker': { folders: [...values, 'src/files', 'src/tls', ...rooms], packages: [] },
   'src/cli': {
-    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls'],
+    folders: ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout'],
     packages: ['@oclif/core', 'inquirer'],
   },
   commands: {
-    folders: ['src', 'src/x509', 'src/conf', 'src/pki', 'src/tls', 'src/broker', ...rooms, 'src/cli'],
+    folders: [
+      ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout'],
+      ...['src/broker', ...rooms, 'src/cli'],
+    ],
     packages: ['@oclif/core'],
   },
 };
 
+/** Lets each folder import from `below` and from the folders listed before it. */
+function inOrder(folders: readonly string[], below: readonly string[]) {
+  return Object.fromEntries(
+    folders.map((folder, index) => [
+      folder,
+      { folders: [...below, ...folders.slice(0, index)], packages: [] },
+    ]),
+  );
+}
+
 /** Packages that only the listed files may import. */
 const importers: Record<string, string[]> = {
-  chokidar: ['src/tls/watcher.ts'],
+  chokidar: ['src/files/watcher.ts'],
   'prom-client': ['src/broker/monitoring/endpoints/metrics.ts'],
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Resolved there to a file that worker threads load.

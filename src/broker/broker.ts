@@ -2,10 +2,10 @@
 // start, its reloads and its shutdown.
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
 import type { CloseReason } from '../protocol/violations.ts';
-import type { TlsSourceOptions } from '../tls/context-source.ts';
-import { FileWatcher } from '../tls/watcher.ts';
+import type { TlsSourceOptions } from '../tls/certificate-source.ts';
 import { Accounts } from './accounts/account.ts';
 import { AccountImports } from './accounts/account-imports.ts';
 import type { DeliveryPolicy } from './accounts/delivery.ts';

@@ -1,7 +1,7 @@
 // TLS of the client listener: present or absent as the options say, and replaced by a reload.
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
-import type { TlsSourceOptions } from '../tls/context-source.ts';
+import type { TlsSourceOptions } from '../tls/certificate-source.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
 import { ServerTls } from './transport/server-tls.ts';

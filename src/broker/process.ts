@@ -1,7 +1,7 @@
 // Runs a broker as a process until it has ended: with its log, its pid and ports files and its signal handlers.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { writeFileAtomic } from '../files.ts';
+import { writeFileAtomic } from '../files/files.ts';
 import { type Broker, startBroker } from './broker.ts';
 import {
   type ConfigurationSource,

@@ -2,8 +2,8 @@
 // Retries while the configuration is unusable, since the missing file may be one that is not watched yet.
 import { isDeepStrictEqual } from 'node:util';
 import { NatspkiError } from '../errors.ts';
+import { type FileWatch, FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
-import { type FileWatch, FileWatcher } from '../tls/watcher.ts';
 import type { Broker } from './broker.ts';
 
 const firstRetryMs = 500;

@@ -1,6 +1,6 @@
 // Sends signals to a running broker by nats-server's names for them (-sl reload=PIDFILE).
 import { NatspkiError, UsageError } from '../errors.ts';
-import { readFileSync } from '../files.ts';
+import { readFileSync } from '../files/files.ts';
 
 const signals: Readonly<Record<string, NodeJS.Signals>> = {
   stop: 'SIGKILL',

@@ -1,5 +1,5 @@
 // The table of certificates that list, init, issue and rotate print.
-import type { ListedCertificate } from '../pki/listing.ts';
+import type { ListedCertificate } from '../pki/store/listing.ts';
 import { bar } from './progress.ts';
 import { type Column, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';

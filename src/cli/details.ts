@@ -1,5 +1,5 @@
 // Prints what `inspect` found: a headline, and a line for each property with its label.
-import type { Inspected } from '../pki/inspection.ts';
+import type { Inspected } from '../pki/verify/inspection.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** Returns the lines; a label is the name of the property in words, and empty properties are left out. */

@@ -1,7 +1,7 @@
 // Reports every failure in one format: `natspki: error: …` and `natspki: hint: …` on stderr, or the same as a JSON
 // document on stdout. Rewords oclif's own messages about wrong usage.
 import { NatspkiError, UsageError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../suggest.ts';
 import { hintOf } from './hints.ts';
 import { cancelled } from './prompts.ts';
 import { printable, type Terminal, terminalOf } from './terminal.ts';

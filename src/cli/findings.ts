@@ -1,6 +1,6 @@
 // Prints the findings of `verify` and `check`: the place, what is wrong there, and a hint below.
 import type { ConfProblem } from '../conf/error.ts';
-import type { Finding } from '../pki/verification.ts';
+import type { Finding } from '../pki/verify/verification.ts';
 import { printable, type Terminal } from './terminal.ts';
 
 /** Returns one or two lines for each finding. */

@@ -1,12 +1,12 @@
 // What `init` needs to know before it starts: from its flags, from questions on a terminal, or by default.
 import { hostname } from 'node:os';
 import { UsageError } from '../errors.ts';
+import { type TemplateName, templates } from '../files/templates.ts';
 import { given } from '../given.ts';
-import { checkNames } from '../pki/directory.ts';
-import { defaultHosts, type InitOptions } from '../pki/init.ts';
-import { intermediateDays } from '../pki/intermediate.ts';
-import { parseNode, type ServerNames } from '../server-configuration.ts';
-import { type TemplateName, templates } from '../templates.ts';
+import { defaultHosts, type InitOptions } from '../pki/issue/init.ts';
+import { intermediateDays } from '../pki/issue/intermediate.ts';
+import { checkNames } from '../pki/store/directory.ts';
+import { parseNode, type ServerNames } from '../rollout/server-configuration.ts';
 import { type KeyType, keyTypes } from '../x509/key.ts';
 import { sanOfHost } from '../x509/name.ts';
 import { askNewPassphrase, readPassphrase } from './passphrase.ts';

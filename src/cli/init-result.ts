@@ -1,7 +1,7 @@
 // Prints the result of `init`: the certificates it issued or imported, notices, and commands that work as the next step.
 import { join } from 'node:path';
-import { isIP } from '../ip-address.ts';
-import type { Made } from '../pki/leaf.ts';
+import type { Made } from '../pki/issue/leaf.ts';
+import { isIP } from '../x509/name.ts';
 import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
 

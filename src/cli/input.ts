@@ -1,7 +1,7 @@
 // Reads the inputs of a command: files, stdin for `-`, certificates of servers; and finds the configurations to edit.
 import { readdirSync } from 'node:fs';
 import { NatspkiError, UsageError } from '../errors.ts';
-import { readFile } from '../files.ts';
+import { readFile } from '../files/files.ts';
 
 /** In bytes; far above the size of any certificate bundle. */
 const stdinLimit = 16 * 1024 * 1024;
@@ -14,7 +14,7 @@ export function inputName(source: string): string {
 /** Reads as readInput does, or returns the certificate that the server at a URL presents. */
 export async function readSource(source: string): Promise<Buffer> {
   if (!/^[a-z]+:\/\//i.test(source)) return readInput(source);
-  const { fetchServerCertificate } = await import('../tls/server-certificate.ts');
+  const { fetchServerCertificate } = await import('../rollout/server-certificate.ts');
   return fetchServerCertificate(source);
 }
 

@@ -1,6 +1,6 @@
 // Prints the result of `issue`: the certificates, their files, and the configurations whose pins still reject them.
 import { readFileSync } from 'node:fs';
-import type { Made } from '../pki/leaf.ts';
+import type { Made } from '../pki/issue/leaf.ts';
 import { certificateLines } from './certificate-table.ts';
 import { configurationsHere } from './input.ts';
 import { printable, type Terminal } from './terminal.ts';

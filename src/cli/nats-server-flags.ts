@@ -1,7 +1,7 @@
 // Rewrites nats-server's flags, as Go's flag package reads them (one dash or two, `-ms 8443`, `--logtime=false`), to the
 // one spelling that oclif parses. It does not interpret the flags.
 import { UsageError } from '../errors.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../suggest.ts';
 
 interface Spelling {
   /** Other names of the same flag. */

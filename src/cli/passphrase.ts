@@ -1,8 +1,8 @@
 // Gets the passphrase of the authority's key, from a file or from the user.
 import { NatspkiError } from '../errors.ts';
-import { readFile } from '../files.ts';
-import type { PkiDirectory } from '../pki/directory.ts';
-import { authorityNeedsPassphrase } from '../pki/issue.ts';
+import { readFile } from '../files/files.ts';
+import { authorityNeedsPassphrase } from '../pki/issue/issue.ts';
+import type { PkiDirectory } from '../pki/store/directory.ts';
 import { askSecret, mayAsk } from './prompts.ts';
 
 /**

@@ -4,7 +4,7 @@ import { execute } from '@oclif/core/execute';
 import type { Hook } from '@oclif/core/hooks';
 import { settings } from '@oclif/core/settings';
 import { NatspkiError } from '../errors.ts';
-import { packageFile } from '../package-files.ts';
+import { packageFile } from '../files/package-files.ts';
 import { failureOf, reportFailure, unknownCommand } from './failure.ts';
 import { normaliseNatsServerFlags } from './nats-server-flags.ts';
 

@@ -1,6 +1,6 @@
 // Prints the result of `revoke`: the revoked certificates, and the change to each tls block.
-import type { RevocationPlan } from '../pki/revocation.ts';
-import type { LockoutStep } from '../tls/lockout.ts';
+import type { RevocationPlan } from '../pki/revoke/revocation.ts';
+import type { LockoutStep } from '../rollout/lockout.ts';
 import type { Pin } from '../x509/pin.ts';
 import { counted } from './findings.ts';
 

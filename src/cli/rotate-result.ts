@@ -1,6 +1,6 @@
 // Prints the result of `rotate`: a plan, or the new certificates and what was done about configurations and servers.
-import type { Made } from '../pki/leaf.ts';
-import { describeStep, type RotationPlan } from '../pki/rotation.ts';
+import type { Made } from '../pki/issue/leaf.ts';
+import { describeStep, type RotationPlan } from '../pki/rotate/plan.ts';
 import { certificateLines } from './certificate-table.ts';
 import { printable, type Terminal } from './terminal.ts';
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatDuration } from '../duration.ts';
 import { LineLogger, type Logger } from '../log.ts';
-import type { Timekeeper } from '../rounds.ts';
+import type { Timekeeper } from '../pki/rotate/rounds.ts';
 import { failureOf } from './failure.ts';
 
 /** Returns a logger that writes to stderr in the format of nats-server. */

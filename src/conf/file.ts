@@ -2,7 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { NatspkiError } from '../errors.ts';
-import { readFileSync } from '../files.ts';
+import { readFileSync } from '../files/files.ts';
 
 /** The largest configuration file, in bytes. */
 export const MAX_FILE_SIZE = 4 * 1024 * 1024;

@@ -2,7 +2,7 @@
 // It has no list of options; the caller reads each one by name.
 
 import { longestTimerMs, parseGoDuration } from '../duration.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../suggest.ts';
 import { type ConfProblem, confProblem } from './error.ts';
 import type { ArrayValue, Entry, MapValue, Position, Value } from './value.ts';
 

@@ -3,7 +3,7 @@
 
 import type { MapReader } from '../conf/reader.ts';
 import type { ArrayValue, Position, StringValue } from '../conf/value.ts';
-import { nearest } from '../nearest.ts';
+import { nearest } from '../suggest.ts';
 import type { Pin } from '../x509/pin.ts';
 import {
   findCipherSuite,

@@ -4,8 +4,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
-import { HandshakeBudget, HandshakeCounter, HandshakeTurns, placeOf, RefusedAddresses } from './admission.ts';
-import type { TlsContextSource } from './context-source.ts';
+import type { TlsContextSource } from './certificate-source.ts';
 import type { Contexts } from './contexts.ts';
 import {
   explainFailure,
@@ -14,6 +13,13 @@ import {
   HandshakeError,
   type HandshakeFailure,
 } from './handshake-error.ts';
+import {
+  HandshakeBudget,
+  HandshakeCounter,
+  HandshakeTurns,
+  placeOf,
+  RefusedAddresses,
+} from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
 
 /** Minimum interval between handshakes from recently rejected addresses, in milliseconds. */

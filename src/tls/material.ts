@@ -1,7 +1,7 @@
 // Loads the files of a tls block as verified material, all or nothing; reads each file once.
 
 import { createHash } from 'node:crypto';
-import { readRegularFile } from '../files.ts';
+import { readRegularFile } from '../files/files.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, type San } from '../x509/name.ts';

@@ -14,7 +14,7 @@ import {
   parseName,
   readDistinguishedName,
   soleCommonName,
-} from './distinguished-name.ts';
+} from './subject-user.ts';
 
 /** The names in a certificate that can be mapped to a user, and the properties that monitoring shows. */
 export interface PeerCertificate {

@@ -1,7 +1,7 @@
 // Reads the authorities that the system trusts, for a block that verifies without a ca_file, as in nats-server.
 
 import * as tls from 'node:tls';
-import { readFile } from '../files.ts';
+import { readFile } from '../files/files.ts';
 
 /** Where systems store their bundle, in Go's order (crypto/x509, root_linux.go and root_bsd.go). */
 const bundles = [

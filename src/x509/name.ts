@@ -1,8 +1,8 @@
 // The names a certificate is for: subject alternative names of the four kinds NATS uses, read from what a user types
 // and from DER. Refuses those that no peer could ever match.
+import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
-import { isIP } from '../ip-address.ts';
 import { DerError, readChildren, readDer } from './der.ts';
 
 const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
@@ -218,4 +218,15 @@ function formatIp(bytes: Buffer): string {
 /** Writes an IPv6 address as RFC 5952 does. */
 function compressed(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
+}
+
+/**
+ * Returns the version of an IP address, or 0 for any other text, exactly as Node's own isIP does. Node's takes 4 ms on
+ * its first call, to compile an expression of a thousand characters for IPv6. The URL parser knows these addresses too,
+ * except those with a zone.
+ */
+export function isIP(text: string): 0 | 4 | 6 {
+  if (text.includes('%')) return isIPv6(text) ? 6 : 0;
+  if (text.includes(':')) return /^[\da-f:.]+$/i.test(text) && URL.canParse(`http://[${text}]`) ? 6 : 0;
+  return /^[\d.]+$/.test(text) && isIPv4(text) ? 4 : 0;
 }

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { certificateLines } from '../../src/cli/certificate-table.ts';
 import { terminalOf } from '../../src/cli/terminal.ts';
-import type { ListedCertificate } from '../../src/pki/listing.ts';
+import type { ListedCertificate } from '../../src/pki/store/listing.ts';
 import type { Pin } from '../../src/x509/pin.ts';
 import { natspki } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';

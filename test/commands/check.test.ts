@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { templates } from '../../src/templates.ts';
+import { templates } from '../../src/files/templates.ts';
 import { natspki } from '../support/cli.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { templates } from '../../src/templates.ts';
+import { templates } from '../../src/files/templates.ts';
 import { bin, natspki } from '../support/cli.ts';
 import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
-import type { PkiDirectory } from '../../src/pki/directory.ts';
-import { issueCertificates } from '../../src/pki/issue.ts';
+import { issueCertificates } from '../../src/pki/issue/issue.ts';
+import type { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { madeDirectory } from '../support/pki.ts';

@@ -1,8 +1,8 @@
 // Creates authorities in temporary folders for tests.
 import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PkiDirectory } from '../../src/pki/directory.ts';
-import { type InitOptions, initialize } from '../../src/pki/init.ts';
+import { type InitOptions, initialize } from '../../src/pki/issue/init.ts';
+import { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { type Certificate, readCertificates } from '../../src/x509/certificate.ts';
 
 /** Chooses a folder below `scratch` for an authority, without creating it. */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
-import { TlsContextSource } from '../../src/tls/context-source.ts';
+import { TlsContextSource } from '../../src/tls/certificate-source.ts';
 import { Handshaker } from '../../src/tls/handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import type { MadePair } from './certificates.ts';

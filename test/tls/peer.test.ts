@@ -2,8 +2,8 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { comparable, formatAsGo, isSameName, parseName } from '../../src/tls/distinguished-name.ts';
 import { isPinned, mapPeer, type PeerCertificate, readPeer } from '../../src/tls/peer.ts';
+import { comparable, formatAsGo, isSameName, parseName } from '../../src/tls/subject-user.ts';
 import { pinOf } from '../../src/x509/pin.ts';
 import { TestAuthority } from '../support/certificates.ts';
 import { testFolder } from '../support/folder.ts';

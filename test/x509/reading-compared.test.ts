@@ -23,7 +23,7 @@ import {
   X509CrlReason,
 } from '@peculiar/x509';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { type ProfileName, profileNames, profiles } from '../../src/pki/profile.ts';
+import { type ProfileName, profileNames, profiles } from '../../src/pki/store/profile.ts';
 import { Certificate, readCertificates } from '../../src/x509/certificate.ts';
 import type { NameAttribute } from '../../src/x509/distinguished-name.ts';
 import { generateKey, type KeyType, keyTypes } from '../../src/x509/key.ts';

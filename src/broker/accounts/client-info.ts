@@ -1,6 +1,6 @@
 // Describes a client with nats-server's fields in their order (events.go, ClientInfo), for services of other accounts
 // and for latency results.
-import { goTime } from '../../go-time.ts';
+import { goTime } from '../../protocol/go-format.ts';
 import type { Requester } from './subscription.ts';
 
 /** The server that describes its client. */

@@ -1,8 +1,7 @@
 // Requests from other servers of the cluster, which measure a service on this one. Times the answer of the service
 // and reports it to the requesting server in the system account (client.go, trackRemoteReply; events.go,
 // remoteLatencyUpdate).
-import { goJson } from '../../go-json.ts';
-import { goTime } from '../../go-time.ts';
+import { goJson, goTime } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { covers, isLiteral } from '../../subjects/subject.ts';
 import type { Account } from './account.ts';

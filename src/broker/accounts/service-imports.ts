@@ -1,7 +1,7 @@
 // Forwards requests from one account to a service in another, and answers back to the requester (accounts.go,
 // addServiceImport; client.go, processServiceImport). A request is published in the exporting account with a generated
 // reply subject; messages to that subject go to the requester's reply subject.
-import { goJson } from '../../go-json.ts';
+import { goJson } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';

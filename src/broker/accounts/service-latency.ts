@@ -1,8 +1,7 @@
 // Measures the latency of services: chooses the requests to measure, and publishes the result of each in the account
 // of the service (accounts.go, ServiceLatency). If the answer comes from another server, that server reports how long
 // the service took.
-import { goJson } from '../../go-json.ts';
-import { goTime } from '../../go-time.ts';
+import { goJson, goTime } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';

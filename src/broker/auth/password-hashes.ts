@@ -5,8 +5,8 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import { Turns } from '../../turns.ts';
 import { bcryptCost } from '../options/password.ts';
+import { Turns } from './fair-queue.ts';
 
 /** Leaves one processor to the event loop, and limits how much of the machine unauthenticated clients can use. */
 const maxWorkers = Math.max(1, Math.min(4, availableParallelism() - 1));

@@ -2,8 +2,8 @@
 // uses it. Holds the pending routes, whose peer is not yet known to be a member, and limits their number.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { connectTls } from '../../tls/client-handshake.ts';
 import { HandshakeError } from '../../tls/handshake-error.ts';
-import { connectTls } from '../../tls/outgoing.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import type { Destination } from './destination.ts';
 import { type RouteOwner, RouteSession } from './route.ts';

@@ -7,7 +7,7 @@ import { errorLine, interestLine, pingLine, pongLine } from '../../protocol/enco
 import type { Publication, RoutedPublication, RouteOperationHandler } from '../../protocol/operations.ts';
 import { RouteParser } from '../../protocol/route-parser.ts';
 import { type CloseReason, type Violation, violations } from '../../protocol/violations.ts';
-import { describeAlert } from '../../tls/outgoing.ts';
+import { describeAlert } from '../../tls/client-handshake.ts';
 import { type PeerCertificate, peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';

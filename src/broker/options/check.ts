@@ -8,7 +8,7 @@ import { byPlace, ConfErrors, type ConfProblem, confProblem } from '../../conf/e
 import { loadConf } from '../../conf/parser.ts';
 import type { MapValue } from '../../conf/value.ts';
 import { NatspkiError } from '../../errors.ts';
-import { readFile } from '../../files.ts';
+import { readFile } from '../../files/files.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from '../../tls/material.ts';
 import { mapPeer, readPeer } from '../../tls/peer.ts';

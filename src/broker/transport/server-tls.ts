@@ -4,7 +4,11 @@ import type { TLSSocket } from 'node:tls';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../log.ts';
 import type { TlsBlock } from '../../tls/block.ts';
-import { TlsContextSource, type TlsSourceOptions, type TlsSourceStatus } from '../../tls/context-source.ts';
+import {
+  TlsContextSource,
+  type TlsSourceOptions,
+  type TlsSourceStatus,
+} from '../../tls/certificate-source.ts';
 import { Handshaker } from '../../tls/handshake.ts';
 import type { TlsMaterial } from '../../tls/material.ts';
 import { isPinned, peerOf } from '../../tls/peer.ts';

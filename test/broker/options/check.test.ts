@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkConfiguration } from '../../../src/broker/options/check.ts';
 import { formatProblem } from '../../../src/conf/error.ts';
-import { PkiDirectory } from '../../../src/pki/directory.ts';
-import { initialize } from '../../../src/pki/init.ts';
+import { initialize } from '../../../src/pki/issue/init.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { freshCopy, testFolder } from '../../support/folder.ts';
 
 const scratch = testFolder('check');

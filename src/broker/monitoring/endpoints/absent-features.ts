@@ -1,8 +1,9 @@
 // Responses about what this broker lacks: gateways, leaf nodes, JetStream, an operator and the Go runtime. They report
 // none, in the fields of nats-server's Gatewayz, Leafz, JSInfo and ExpvarzStatus (monitor.go). Tools that query all
 // servers of a system expect a response from each.
-import { goTime } from '../../../go-time.ts';
+
 import { quote } from '../../../log.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { InvalidQuery, type Query } from './query.ts';
 

@@ -1,6 +1,6 @@
 // /accountz: the names of all accounts, or the details of one (monitor.go, Accountz).
 
-import { goTime } from '../../../go-time.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import type { LatencyOptions } from '../../options/latency-options.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { InvalidQuery, type Query } from './query.ts';

@@ -1,6 +1,6 @@
 // /accstatz: the connection and message counts of each account (monitor.go, AccountStatz).
 
-import { goTime } from '../../../go-time.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import type { Query } from './query.ts';
 

@@ -1,6 +1,6 @@
 // /connz: open and closed connections, filtered, sorted and paged as in nats-server (monitor.go, Connz).
 import { formatGoSpan } from '../../../duration.ts';
-import { goTime, uptime } from '../../../go-time.ts';
+import { goTime, uptime } from '../../../protocol/go-format.ts';
 import { overlap, tokens } from '../../../subjects/subject.ts';
 import { peerOf } from '../../../tls/peer.ts';
 import type { ClientSession } from '../../clients/client.ts';

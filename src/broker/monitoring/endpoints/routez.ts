@@ -1,6 +1,6 @@
 // /routez: the routes in use, in the fields of nats-server's Routez (monitor.go).
 import { formatGoSpan } from '../../../duration.ts';
-import { goTime, uptime } from '../../../go-time.ts';
+import { goTime, uptime } from '../../../protocol/go-format.ts';
 import type { SubjectRules } from '../../../subjects/permissions.ts';
 import type { RouteSession } from '../../cluster/route.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';

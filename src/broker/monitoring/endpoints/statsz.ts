@@ -1,6 +1,6 @@
 // STATSZ: the statistics of the server, in the fields of nats-server's ServerStats (events.go).
 import { availableParallelism } from 'node:os';
-import { goTime } from '../../../go-time.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import type { RouteSession } from '../../cluster/route.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';

@@ -1,6 +1,6 @@
 // /subsz: counts the subscriptions of all accounts, and lists them on request (monitor.go, Subsz).
 
-import { goTime } from '../../../go-time.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import { isLiteral } from '../../../subjects/subject.ts';
 import { recordSubscriptions, type SubscriptionRecord } from '../../clients/connection-record.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';

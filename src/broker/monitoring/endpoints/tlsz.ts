@@ -1,6 +1,6 @@
 // /tlsz: the certificates that each tls block serves, and the state of its files. nats-server has no such endpoint.
 
-import { goTime } from '../../../go-time.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';

@@ -1,9 +1,9 @@
 // The monitoring page for browsers: its files in `templates/page`, and the JSON document that it polls. The page loads
 // nothing from other origins, which its Content-Security-Policy enforces.
 import { readFileSync } from 'node:fs';
-import { goTime } from '../../../go-time.ts';
-import { packageFile } from '../../../package-files.ts';
-import { fillTemplate } from '../../../templates.ts';
+import { packageFile } from '../../../files/package-files.ts';
+import { fillTemplate } from '../../../files/templates.ts';
+import { goTime } from '../../../protocol/go-format.ts';
 import { connz } from '../endpoints/connz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';

@@ -45,15 +45,21 @@ export class Advisories {
   /** @param reason in the wording of monitoring */
   disconnected(session: ClientSession, reason: string): void {
     const { account } = session.profile;
-    this.#system.publishAdvisory(`$SYS.ACCOUNT.${account}.DISCONNECT`, () => this.#disconnectEvent(session, reason));
+    this.#system.publishAdvisory(`$SYS.ACCOUNT.${account}.DISCONNECT`, () =>
+      this.#disconnectEvent(session, reason),
+    );
     this.#scheduleCount(account);
   }
 
   /** A client was rejected. It belongs to the global account until then, so that account is told too (events.go). */
   rejected(session: ClientSession, reason: string): void {
     const { id } = this.#broker.facts;
-    this.#system.publishGlobalAdvisory('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () => this.#disconnectEvent(session, reason));
-    this.#system.publishAdvisory(`$SYS.SERVER.${id}.CLIENT.AUTH.ERR`, () => this.#disconnectEvent(session, reason));
+    this.#system.publishGlobalAdvisory('$SYS.ACCOUNT.CLIENT.AUTH.ERR', () =>
+      this.#disconnectEvent(session, reason),
+    );
+    this.#system.publishAdvisory(`$SYS.SERVER.${id}.CLIENT.AUTH.ERR`, () =>
+      this.#disconnectEvent(session, reason),
+    );
   }
 
   lameDuck(): void {

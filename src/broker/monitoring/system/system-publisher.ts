@@ -1,6 +1,6 @@
 // Publishing in the system account of a running broker: responses, advisories and requests, and how they describe the
 // server. system-requests.ts defines the requests, and advisories.ts the advisories.
-import { goJson } from '../../../go-json.ts';
+import { goJson } from '../../../protocol/go-format.ts';
 import type { Account } from '../../accounts/account.ts';
 import { InternalPublisher } from '../../accounts/internal-publisher.ts';
 import { uniqueId } from '../../accounts/random-name.ts';

@@ -1,0 +1,104 @@
+// What folders hold that other tools made: certificates, keys and revocation lists, wherever they are and whatever
+// their files are called. Reads only; what to make of it is import.ts's.
+import type { KeyObject } from 'node:crypto';
+import { promises } from 'node:fs';
+import { join, parse } from 'node:path';
+import { NatspkiError } from '../../errors.ts';
+import { fileError, readFile } from '../../files/files.ts';
+import { Certificate } from '../../x509/certificate.ts';
+import { openPrivateKey } from '../../x509/key.ts';
+import { type Material, readingDer, readMaterial } from '../../x509/material.ts';
+import { looksLikePem } from '../../x509/pem.ts';
+import { readRevocationList } from '../../x509/revocation-list.ts';
+
+export interface ForeignCertificate {
+  readonly certificate: Certificate;
+  readonly file: string;
+}
+
+export interface Foreign {
+  /** Each certificate once, in the order of their files' paths. */
+  readonly certificates: readonly ForeignCertificate[];
+  readonly keys: readonly { readonly key: KeyObject; readonly file: string }[];
+  /** Serial numbers in revocation lists, whoever signed those. */
+  readonly revoked: ReadonlySet<string>;
+  /** What could not be read, a line each. */
+  readonly problems: readonly string[];
+}
+
+const deepest = 8;
+const mostFiles = 20_000;
+/** Nothing that is looked for is larger. */
+const largestFile = 1024 * 1024;
+
+/** Reads everything in some folders and those below them; throws for a file or folder that it may not read. */
+export async function readForeign(folders: readonly string[], passphrase?: string): Promise<Foreign> {
+  const certificates = new Map<string, ForeignCertificate>();
+  const keys: { key: KeyObject; file: string }[] = [];
+  const revoked = new Set<string>();
+  const problems: string[] = [];
+  const take = (material: Material, file: string) => {
+    const { kind, der } = material;
+    if (kind === 'certificate') {
+      const certificate = readingDer('certificate', file, () => new Certificate(der));
+      const seen = certificates.get(certificate.fingerprint);
+      // easy-rsa keeps copies that are called by their serial numbers.
+      if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
+        certificates.set(certificate.fingerprint, { certificate, file });
+    } else if (kind === 'private-key') {
+      keys.push({ key: openPrivateKey(material, file, passphrase), file });
+    } else if (kind === 'revocation-list') {
+      for (const { serial } of readRevocationList(der, file).revoked) revoked.add(serial);
+    }
+  };
+  for (const file of await filesBelow(folders)) {
+    const bytes = await readFile(file, largestFile);
+    if (bytes.length === 0) continue;
+    for (const material of materialsOf(bytes, file, problems)) {
+      noting(problems, () => take(material, file));
+    }
+  }
+  return { certificates: [...certificates.values()], keys, revoked, problems };
+}
+
+/** Gives what is in a file; of a file that does not even look like PEM, nothing is expected. */
+function materialsOf(bytes: Buffer, file: string, problems: string[]): Material[] {
+  const ignored: string[] = [];
+  return noting(looksLikePem(bytes) ? problems : ignored, () => readMaterial(bytes, file)) ?? [];
+}
+
+function noting<T>(problems: string[], read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    // PEM of other kinds, such as Diffie-Hellman parameters.
+    if (error.code !== 'no-material') problems.push(error.message);
+    return undefined;
+  }
+}
+
+async function filesBelow(folders: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  const visit = async (folder: string, depth: number) => {
+    const entries = await promises.readdir(folder, { withFileTypes: true }).catch((error) => {
+      throw fileError(error, 'read', folder);
+    });
+    for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory() && depth < deepest) await visit(path, depth + 1);
+      const there =
+        entry.isFile() || entry.isSymbolicLink()
+          ? await promises.stat(path).catch(() => undefined)
+          : undefined;
+      if (there?.isFile() && there.size <= largestFile) files.push(path);
+      if (files.length > mostFiles) {
+        throw new NatspkiError('too-many-files', `more than ${mostFiles} files in "${folder}"`, {
+          hint: 'name the folder of the certificates itself',
+        });
+      }
+    }
+  };
+  for (const folder of folders) await visit(folder, 0);
+  return files;
+}

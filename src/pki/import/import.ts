@@ -1,0 +1,294 @@
+// Takes over an authority and its leaves from what another tool made: what belongs together is found by public keys and
+// signatures, what it is called by what the certificates say. The source is only read.
+import type { KeyObject } from 'node:crypto';
+import { parse, relative } from 'node:path';
+import { NatspkiError, UsageError } from '../../errors.ts';
+import { exists, resolveTarget } from '../../files/files.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { weaknessOf } from '../../x509/key.ts';
+import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
+import { refuseExistingAuthority } from '../issue/init.ts';
+import { type Made, pairOf } from '../issue/leaf.ts';
+import { Authority, formatDay } from '../store/authority.ts';
+import { checkName, type PairWrite, type PkiDirectory } from '../store/directory.ts';
+import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
+import { describe, type ListedCertificate, withoutKey } from '../store/listing.ts';
+import type { ProfileName } from '../store/profile.ts';
+import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
+
+export interface ImportOptions {
+  readonly directory: PkiDirectory;
+  /** Folders; what is below them counts as well. */
+  readonly sources: readonly string[];
+  /** Opens keys that have one, and encrypts the authority's. */
+  readonly passphrase?: string;
+  /** Replaces an existing authority; what it replaces goes to the archive. */
+  readonly force?: boolean;
+  readonly now?: () => Date;
+}
+
+/** What signs: a root with its key, or an intermediate with its own below a root whose key may be elsewhere. */
+interface FoundAuthority {
+  readonly root: Certificate;
+  readonly rootKey: KeyObject | undefined;
+  /** From the one that signs upwards to, and without, the root. */
+  readonly intermediates: readonly Certificate[];
+  /** Of the one that signs; the root's own where there are no intermediates. */
+  readonly key: KeyObject;
+}
+
+interface Adopted {
+  readonly name: string;
+  readonly certificate: Certificate;
+  /** What stands between it and the root. */
+  readonly behind: readonly Certificate[];
+  readonly profile: ProfileName;
+  /** Undefined when it is elsewhere. */
+  readonly key: KeyObject | undefined;
+}
+
+/**
+ * Takes over what the folders hold, in one step: the authority first in the result, then its leaves by name. What of
+ * the leaves is left behind is in the notices, with the reason. Throws `no-authority`, `no-authority-key`,
+ * `several-authorities`, `no-root`, `weak-key`, `authority-expired` where there is no authority to take over, and
+ * `same-folder` when writing would change a source.
+ */
+export async function importAuthority(options: ImportOptions): Promise<Made> {
+  const { directory, sources, passphrase, force = false } = options;
+  const now = (options.now ?? (() => new Date()))();
+  for (const source of sources) await refuseSame(source, directory);
+  const refuse = async () => {
+    if (!force) await refuseExistingAuthority(directory);
+  };
+  await refuse();
+  const foreign = await readForeign(sources, passphrase);
+  const found = findAuthority(foreign, sources, now);
+  const { pairs, entries, rows } = await adoptAuthority(directory, found, passphrase, now);
+  const { adopted, left } = adoptLeaves(foreign, found, now);
+  for (const { name, certificate, behind, profile, key } of adopted) {
+    const files = directory.pair(name);
+    const request = key === undefined ? { request: true as const } : {};
+    const issuer = (behind[0] ?? found.root).pin;
+    pairs.push(await pairOf(files, [certificate, ...behind], key));
+    entries.push(ledgerEntry(certificate, { name, profile, issuer, now, ...request }));
+    rows.push(describe(certificate, key === undefined ? withoutKey(files) : files, profile, now));
+  }
+  return directory.exclusive(async () => {
+    await refuse();
+    if (!force) await directory.refuseExisting(pairs);
+    const retired = found.intermediates.length === 0 ? [directory.intermediatePair] : [];
+    await directory.write({ entries, pairs, retired }, now);
+    return { certificates: rows, notices: [...directory.tellRecovery(), ...foreign.problems, ...left] };
+  });
+}
+
+async function refuseSame(source: string, directory: PkiDirectory): Promise<void> {
+  if (!exists(source)) {
+    throw new NatspkiError('folder-missing', `there is no folder "${source}"`, {
+      hint: 'name the one that has the old certificates and keys: natspki init --import FOLDER',
+    });
+  }
+  const way = relative(resolveTarget(source), resolveTarget(directory.path));
+  if (way.startsWith('..')) return;
+  throw new NatspkiError(
+    'same-folder',
+    `"${directory.path}" is in "${source}", which an import must not change`,
+    { hint: 'name another folder with --dir' },
+  );
+}
+
+/** Gives the pairs of the authority itself, with its entries and rows. */
+async function adoptAuthority(
+  directory: PkiDirectory,
+  { root, rootKey, intermediates, key }: FoundAuthority,
+  passphrase: string | undefined,
+  now: Date,
+): Promise<{ pairs: PairWrite[]; entries: LedgerEntry[]; rows: ListedCertificate[] }> {
+  const { authorityPair, intermediatePair } = directory;
+  const pairs = [await pairOf(authorityPair, [root], rootKey, passphrase)];
+  const facts = { name: authorityPair.name, profile: 'authority', issuer: root.pin, now } as const;
+  const entries = [ledgerEntry(root, facts)];
+  const files = rootKey === undefined ? withoutKey(authorityPair) : authorityPair;
+  const rows = [describe(root, files, 'authority', now)];
+  for (const [i, each] of intermediates.entries()) {
+    const { pin: issuer } = intermediates[i + 1] ?? root;
+    const { name } = intermediatePair;
+    entries.push(ledgerEntry(each, { name, profile: 'intermediate', issuer, now }));
+    const files = i === 0 ? intermediatePair : withoutKey(intermediatePair);
+    rows.push(describe(each, files, 'intermediate', now));
+  }
+  if (intermediates.length > 0) pairs.push(await pairOf(intermediatePair, intermediates, key, passphrase));
+  return { pairs, entries, rows };
+}
+
+/**
+ * Finds the one authority whose key is there: an intermediate before the root above it; of several certificates of one
+ * key, the one that lives longest.
+ */
+function findAuthority(
+  { certificates, keys, problems }: Foreign,
+  sources: readonly string[],
+  now: Date,
+): FoundAuthority {
+  const where = sources.map((source) => `"${source}"`).join(', ');
+  const authorities = certificates
+    .map(({ certificate }) => certificate)
+    .filter(({ signsCertificates, keyType }) => signsCertificates && keyType !== 'unknown')
+    .sort((a, b) => b.notAfter.getTime() - a.notAfter.getTime());
+  const names = (some: readonly Certificate[]) => some.map(({ commonName }) => `"${commonName}"`).join(', ');
+  const unread = problems.length === 0 ? '' : `; ${problems.join('; ')}`;
+  if (authorities.length === 0) {
+    throw new NatspkiError('no-authority', `no certificate of an authority in ${where}${unread}`);
+  }
+  const keyOf = (certificate: Certificate) => keys.find(({ key }) => certificate.hasKey(key))?.key;
+  const isRoot = (certificate: Certificate) => certificate.isSignedBy(certificate);
+  const keyed = authorities.filter((certificate) => keyOf(certificate) !== undefined);
+  const signing = keyed.find((certificate) => !isRoot(certificate)) ?? keyed[0];
+  const key = signing && keyOf(signing);
+  if (signing === undefined || key === undefined) {
+    const message = `no key of the authority ${names(authorities)} in ${where}${unread}`;
+    const hint = 'name its folder with --import as well, and the passphrase with --passphrase-file';
+    throw new NatspkiError('no-authority-key', message, { hint });
+  }
+  const anchored = anchorOf(signing, authorities, authorities.filter(isRoot));
+  if (anchored === undefined) {
+    throw new NatspkiError(
+      'no-root',
+      `authority ${names([signing])} is signed by "${signing.issuerCommonName}", whose certificate is not in ${where}`,
+      { hint: 'name its folder with --import as well' },
+    );
+  }
+  const { root, intermediates } = anchored;
+  const others = keyed.filter(({ pin }) => pin !== signing.pin && pin !== root.pin);
+  if (others.length > 0) {
+    throw new NatspkiError('several-authorities', `several authorities with their keys: ${names(keyed)}`, {
+      hint: 'import the folder of one of them',
+    });
+  }
+  const chain = signing.pin === root.pin ? [] : [signing, ...intermediates];
+  for (const each of [...chain, root]) {
+    const weakness = weaknessOf(each.publicKey);
+    if (weakness === undefined) continue;
+    throw new NatspkiError('weak-key', `authority ${names([each])} has a key of ${weakness}`);
+  }
+  for (const each of [...chain, root]) refuseExpired(each, now);
+  const parts = { roots: [root] as const, intermediates: chain, key };
+  new Authority(parts, { certificate: where, key: where }).refuseOutsideLife(now);
+  return { root, rootKey: keyOf(root), intermediates: chain, key };
+}
+
+function refuseExpired({ commonName, notAfter }: Certificate, now: Date): void {
+  if (now < notAfter) return;
+  throw new NatspkiError('authority-expired', `authority "${commonName}" expired on ${formatDay(notAfter)}`);
+}
+
+/** Tells the leaves that are taken over from those that are not, with a line of reason each. */
+function adoptLeaves(
+  { certificates, keys, revoked }: Foreign,
+  { root, intermediates }: FoundAuthority,
+  now: Date,
+): { adopted: Adopted[]; left: string[] } {
+  const adopted: Adopted[] = [];
+  const left: string[] = [];
+  const authorities = certificates
+    .map(({ certificate }) => certificate)
+    .filter(({ signsCertificates }) => signsCertificates);
+  const own = [root, ...intermediates].map(({ pin }) => pin);
+  // The newest first, so that what it replaces is known as such.
+  const newest = [...certificates].sort(
+    (a, b) => b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
+  );
+  for (const foreign of newest) {
+    const { certificate, file } = foreign;
+    if (own.includes(certificate.pin)) continue;
+    const anchored = anchorOf(certificate, authorities, [root]);
+    const reason = reasonToLeave(certificate, root, anchored, revoked, adopted, now);
+    if (reason !== undefined) {
+      left.push(`left "${file}" behind: ${reason}`);
+      continue;
+    }
+    const name = nameFor(foreign, adopted);
+    const key = keys.find((each) => certificate.hasKey(each.key))?.key;
+    const profile = profileOf(certificate) as ProfileName;
+    if (key === undefined) left.push(`the key of "${name}" is not there: its owner has it, or add it later`);
+    if (certificate.extendedKeyUsage === undefined) {
+      left.push(`"${name}" says nothing of its use: renewed it will be for servers and clients (${profile})`);
+    }
+    adopted.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
+  }
+  return { adopted: adopted.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
+}
+
+function reasonToLeave(
+  certificate: Certificate,
+  root: Certificate,
+  anchored: Anchored | undefined,
+  revoked: ReadonlySet<string>,
+  adopted: readonly Adopted[],
+  now: Date,
+): string | undefined {
+  if (certificate.signsCertificates) return 'another authority';
+  if (anchored === undefined) {
+    return `signed by "${certificate.issuerCommonName}", not by "${root.commonName}" that is taken over`;
+  }
+  const over = anchored.intermediates.find(({ notAfter }) => now >= notAfter);
+  if (over !== undefined)
+    return `signed by "${over.commonName}", which expired on ${formatDay(over.notAfter)}`;
+  if (now >= certificate.notAfter) return `expired on ${formatDay(certificate.notAfter)}`;
+  if (revoked.has(certificate.serial)) return 'revoked';
+  if (certificate.keyType === 'unknown') return 'its key is of an unknown type';
+  if (profileOf(certificate) === undefined) return 'for neither servers nor clients';
+  const same = adopted.find((other) => other.certificate.pin === certificate.pin);
+  if (same !== undefined) return `"${same.name}" is newer and has the same key`;
+  const twin = adopted.find((other) => other.certificate.serial === certificate.serial);
+  return twin && `it has the serial number of "${twin.name}"`;
+}
+
+/** Gives the profile that allows what a certificate allows; undefined when that is nothing of ours. */
+function profileOf({ extendedKeyUsage }: Certificate): ProfileName | undefined {
+  const all = extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage');
+  const server = all || extendedKeyUsage.includes('serverAuth');
+  const client = all || extendedKeyUsage.includes('clientAuth');
+  if (server && client) return 'route';
+  return server ? 'server' : client ? 'client' : undefined;
+}
+
+/** Names a pair by its common name, or its first alternative name, or its file; what cannot stand in a name goes. */
+function nameFor({ certificate, file }: ForeignCertificate, adopted: readonly Adopted[]): string {
+  const commonName = certificate.subject.find(({ type }) => type === 'CN')?.value;
+  const said = [commonName, ...certificate.sans.map(({ value }) => value)].filter(
+    (each) => each !== undefined,
+  );
+  const stem = parse(file).name.replace(/[-_.](cert|crt)$/, '');
+  const taken = (name: string) => adopted.some((other) => other.name.toLowerCase() === name.toLowerCase());
+  const names = [
+    ...said.map((each) => each.replace('*', 'wildcard')),
+    stem,
+    ...said.map(cleaned),
+    cleaned(stem),
+  ];
+  const usable = names.filter(isUsable);
+  const free = usable.find((name) => !taken(name));
+  if (free !== undefined) return free;
+  const [base = 'certificate'] = usable;
+  let number = 2;
+  while (taken(`${base}-${number}`)) number++;
+  return `${base}-${number}`;
+}
+
+function cleaned(text: string): string {
+  return text
+    .replace(/[^A-Za-z0-9._@+-]+/g, '-')
+    .replace(/^[^A-Za-z0-9_]+/, '')
+    .slice(0, 60);
+}
+
+function isUsable(name: string): boolean {
+  try {
+    checkName(name);
+    return true;
+  } catch (error) {
+    if (error instanceof UsageError) return false;
+    throw error;
+  }
+}

@@ -1,0 +1,176 @@
+// The making of an authority and its first certificates, all or nothing.
+import { NatspkiError, UsageError } from '../../errors.ts';
+import type { FileWrite } from '../../files/files.ts';
+import { checkPassphrase, generateKey, type KeyType } from '../../x509/key.ts';
+import { isHost, type San, sanOfHost } from '../../x509/name.ts';
+import { Authority, checkCommonName, checkDays } from '../store/authority.ts';
+import { checkNames, type PkiDirectory } from '../store/directory.ts';
+import { ledgerEntry } from '../store/ledger.ts';
+import { describe } from '../store/listing.ts';
+import type { ProfileName } from '../store/profile.ts';
+import { intermediateName, signIntermediate } from './intermediate.ts';
+import { type LeafPlan, leafNotices, type Made, makeKeys, pairOf, planLeaf, signLeaves } from './leaf.ts';
+
+export interface InitOptions {
+  readonly directory: PkiDirectory;
+  /** DNS names and IP addresses of the server and the route certificate; unused where there are nodes. */
+  readonly hosts: readonly string[];
+  readonly clients: readonly string[];
+  /** Each gets the pairs `NAME-server` and `NAME-route`, and then there is no `server` and no `route`. */
+  readonly nodes?: readonly { name: string; hosts: readonly string[] }[];
+  /** Server pairs in place of the one called `server` (the multi-certificate template: one for each domain). */
+  readonly servers?: readonly { name: string; hosts: readonly string[] }[];
+  readonly authorityName: string;
+  readonly authorityDays: number;
+  readonly days: number;
+  readonly keyType: KeyType;
+  /** Has an intermediate sign the leaves, so that the root's key can be taken away. */
+  readonly intermediate?: { readonly days: number };
+  /** Encrypts the authority's keys. */
+  readonly passphrase?: string;
+  /** Replaces an existing authority; what it replaces goes to the archive. */
+  readonly force?: boolean;
+  /**
+   * Further files, such as nats.conf, that appear in the same step as the certificates or not at all; what they replace
+   * goes to the archive.
+   */
+  readonly files?: readonly FileWrite[];
+  readonly now?: () => Date;
+  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+/**
+ * Lists the hosts of a server that says nothing else: localhost, 127.0.0.1, ::1 and this host's name when it is a DNS
+ * name.
+ */
+export function defaultHosts(hostname: string): string[] {
+  const always = ['localhost', '127.0.0.1', '::1'];
+  return isHost(hostname) && !always.includes(hostname) ? [...always, hostname] : always;
+}
+
+/** Throws `authority-exists` unless forced. For asking before the questions are put to the user. */
+export async function refuseExistingAuthority(directory: PkiDirectory): Promise<void> {
+  await directory.settle();
+  await refuseAuthority(directory);
+}
+
+/**
+ * Makes the authority (first in the result: `ca`, and `intermediate` where one is wanted), server, route, client and node
+ * certificates in one step.
+ */
+export async function initialize(options: InitOptions): Promise<Made> {
+  const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
+  const now = (options.now ?? (() => new Date()))();
+  checkDays(options.days, 'a certificate');
+  checkDays(options.authorityDays, 'the authority');
+  if (options.intermediate !== undefined) checkDays(options.intermediate.days, 'the intermediate');
+  checkCommonName(options.authorityName, "the authority's name");
+  if (passphrase !== undefined) checkPassphrase(passphrase);
+  const plans = planLeaves(options);
+  const authorityPair = directory.authorityPair;
+  const refuse = async () => {
+    if (force) return;
+    await refuseAuthority(directory);
+    await directory.refuseExisting(plans.map((plan) => plan.files));
+  };
+  await directory.settle();
+  await refuse();
+  let done = 0;
+  const step = () => progress(++done, 2 * (plans.length + 1));
+  const [key, keyed] = await Promise.all([generateKey(keyType), makeKeys(plans, keyType, step)]);
+  step();
+  const depth = options.intermediate === undefined ? 0 : 1;
+  const root = await Authority.create(
+    { commonName: options.authorityName, key, days: options.authorityDays, now },
+    depth,
+  );
+  step();
+  const { certificate } = root.current;
+  const below =
+    options.intermediate &&
+    (await signIntermediate(directory, root, {
+      commonName: intermediateName(options.authorityName),
+      days: options.intermediate.days,
+      key: await generateKey(keyType),
+      now,
+      passphrase,
+    }));
+  const authority = below?.authority ?? root;
+  const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);
+  const authorityWrite = await pairOf(authorityPair, [certificate], key, passphrase);
+  const facts = { name: authorityPair.name, profile: 'authority', issuer: certificate.pin, now } as const;
+  const above = [ledgerEntry(certificate, facts), ...(below === undefined ? [] : [below.entry])];
+  return directory.exclusive(async () => {
+    await refuse();
+    const before = force ? (await directory.contents()).certificates : [];
+    const replaced = await directory.write(
+      {
+        entries: [...above, ...entries],
+        pairs: [authorityWrite, ...(below === undefined ? [] : [below.pair]), ...pairs],
+        // What signed below an authority that is replaced is none of this one's.
+        retired: below === undefined ? [directory.intermediatePair] : [],
+        configurations: files,
+      },
+      now,
+    );
+    const left = before.filter((name) => !plans.some((plan) => plan.files.name === name));
+    return {
+      certificates: [
+        describe(certificate, authorityPair, 'authority', now),
+        ...(below === undefined ? [] : [below.row]),
+        ...listed,
+      ],
+      notices: [
+        ...directory.tellRecovery(),
+        ...leafNotices(authority, plans, now),
+        ...leftNotice(left),
+        ...replaced.map((path) => `the configuration that was replaced is now ${path}`),
+      ],
+    };
+  });
+}
+
+function planLeaves(options: InitOptions): LeafPlan[] {
+  const { directory, hosts, clients, nodes = [], days } = options;
+  const alone = nodes.length === 0;
+  const servers = alone ? (options.servers ?? [{ name: 'server', hosts }]) : [];
+  const dialed: [string, ProfileName, readonly string[]][] = [
+    ...servers.map((server): [string, ProfileName, readonly string[]] => [
+      server.name,
+      'server',
+      server.hosts,
+    ]),
+    ...(alone ? [['route', 'route', hosts] satisfies [string, ProfileName, readonly string[]]] : []),
+    ...nodes.flatMap(({ name, hosts }): [string, ProfileName, readonly string[]][] => [
+      [`${name}-server`, 'server', hosts],
+      [`${name}-route`, 'route', hosts],
+    ]),
+  ];
+  const plans = [
+    ...dialed.map(([name, profile, names]) =>
+      planLeaf(directory.pair(name), profile, days, sansOf(name, names)),
+    ),
+    ...clients.map((name) => planLeaf(directory.pair(name), 'client', days)),
+  ];
+  checkNames(plans.map((plan) => plan.files.name));
+  return plans;
+}
+
+function sansOf(name: string, hosts: readonly string[]): San[] {
+  if (hosts.length === 0)
+    throw new UsageError(`no host for the certificate "${name}"`, 'name one with --host');
+  return hosts.map(sanOfHost);
+}
+
+async function refuseAuthority(directory: PkiDirectory): Promise<void> {
+  if (!directory.hasAuthority()) return;
+  throw new NatspkiError('authority-exists', `an authority already exists in "${directory.path}"`, {
+    hint: 'issue from it with `natspki issue`, or pass --force to replace it and everything it signed',
+  });
+}
+
+function leftNotice(names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  return [`no longer trusted, since the authority that signed them was replaced: ${names.join(', ')}`];
+}

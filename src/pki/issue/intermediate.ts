@@ -1,0 +1,43 @@
+// The intermediate authority: it signs the leaves, so that the root's key is needed only to make the next intermediate
+// and can be somewhere safe until then. No peer has to trust it: it stands behind each leaf.
+import type { KeyObject } from 'node:crypto';
+import { type Authority, nextName } from '../store/authority.ts';
+import type { PairWrite, PkiDirectory } from '../store/directory.ts';
+import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
+import { describe, type ListedCertificate } from '../store/listing.ts';
+import { pairOf } from './leaf.ts';
+
+/** A life in days where nobody says another. */
+export const intermediateDays = 1825;
+
+/** What there is of a new intermediate before it is written. */
+export interface SignedIntermediate {
+  readonly authority: Authority;
+  readonly pair: PairWrite;
+  readonly entry: LedgerEntry;
+  readonly row: ListedCertificate;
+}
+
+/** Names the intermediate of a root. */
+export function intermediateName(root: string): string {
+  return nextName(root, 'intermediate');
+}
+
+/** Has a root sign an intermediate; throws as Authority.intermediate does. */
+export async function signIntermediate(
+  directory: PkiDirectory,
+  root: Authority,
+  wanted: { commonName: string; key: KeyObject; days: number; now: Date; passphrase?: string | undefined },
+): Promise<SignedIntermediate> {
+  const { key, now, passphrase } = wanted;
+  const authority = await root.intermediate(wanted);
+  const { certificate } = authority.current;
+  const files = directory.intermediatePair;
+  const facts = { name: files.name, profile: 'intermediate', issuer: root.current.certificate.pin } as const;
+  return {
+    authority,
+    pair: await pairOf(files, authority.intermediates, key, passphrase),
+    entry: ledgerEntry(certificate, { ...facts, now }),
+    row: describe(certificate, files, 'intermediate', now),
+  };
+}

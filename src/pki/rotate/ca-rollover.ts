@@ -1,0 +1,259 @@
+// The rotation of the root: a new one beside the old, both trusted; and, when nothing needs the old one any more, its
+// retirement. The reissue of leaves in between is rotate.ts's, an intermediate below the same root intermediate.ts's.
+//
+// While both are trusted, every new leaf carries the new authority's certificate signed by the old one behind it
+// (RFC 4210 section 4.4, "new with old"), so that peers that know only the old one accept it. There is no "old with
+// new": with it the old leaves would still be accepted by peers that trust only the new one.
+import { NatspkiError } from '../../errors.ts';
+import { type Certificate, toPem } from '../../x509/certificate.ts';
+import { generateKey } from '../../x509/key.ts';
+import { anchorOf } from '../../x509/trust-anchor.ts';
+import { signIntermediate } from '../issue/intermediate.ts';
+import { type Made, pairOf } from '../issue/leaf.ts';
+import { type Authority, checkCommonName, nextName } from '../store/authority.ts';
+import type { PkiDirectory } from '../store/directory.ts';
+import { isAuthority, ledgerEntry } from '../store/ledger.ts';
+import { describe, present, withoutKey } from '../store/listing.ts';
+import { intermediateLife, likeThatOf } from './intermediate-rollover.ts';
+import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
+
+interface SuccessionOptions {
+  readonly directory: PkiDirectory;
+  readonly now?: () => Date;
+}
+
+export interface StartOptions extends SuccessionOptions {
+  /** Common name of the new authority; default the old one's with the next number behind it. */
+  readonly commonName?: string;
+  /** Of the old authority's key, and then of the new one's. */
+  readonly passphrase?: string;
+}
+
+export interface FinishOptions extends SuccessionOptions {
+  /** Drops the old authorities although certificates still depend on them. */
+  readonly force?: boolean;
+}
+
+/** A certificate that only a retiring authority vouches for. */
+interface Dependent {
+  readonly name: string;
+  /** Whether its file is in the folder; else the ledger says that it was issued, and nothing that it was replaced. */
+  readonly here: boolean;
+}
+
+/** Plans the start of a rotation; throws `rotation-under-way` while there is one, and `root-key-away`. */
+export async function planStart(options: StartOptions): Promise<TrustNew> {
+  const { directory } = options;
+  await directory.settle();
+  const [certificate, retired] = await directory.readBundle();
+  if (retired !== undefined) {
+    throw new NatspkiError(
+      'rotation-under-way',
+      `authority "${certificate.commonName}" has not yet replaced "${retired.commonName}"`,
+      { hint: 'reissue with `natspki rotate`, then finish with `natspki rotate --ca --finish`' },
+    );
+  }
+  directory.refuseRootKeyAway(certificate);
+  const authority = options.commonName ?? nextName(certificate.commonName);
+  checkCommonName(authority, "the authority's name");
+  return {
+    action: 'trust-new',
+    authority,
+    succeeds: certificate.commonName,
+    keyType: renewedKeyType(certificate.keyType),
+    days: issuedDays(certificate),
+  };
+}
+
+/**
+ * Makes a new root that signs from now on, itself or through an intermediate as the old one did, beside the old one, which
+ * stays trusted. The old keys go to the archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was
+ * set back.
+ */
+export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
+  const { directory, passphrase, now: clock = () => new Date() } = options;
+  const now = clock();
+  const { keyType } = await planStart(options);
+  const key = await generateKey(keyType);
+  return directory.exclusive(async () => {
+    const step = await planStart(options);
+    const old = await directory.readRoot(passphrase);
+    old.refuseBeforeLife(now);
+    const [intermediate] = await directory.readIntermediates();
+    const depth = intermediate === undefined ? 0 : 1;
+    const next = await old.successor({ commonName: step.authority, key, days: step.days, now }, depth);
+    const { certificate } = next.current;
+    const { authorityPair: files, chainFile } = directory;
+    const own = await likeThatOf(files.keyFile, passphrase);
+    const pair = await pairOf(files, next.roots, key, own);
+    const facts = { name: files.name, profile: 'authority', now } as const;
+    const entries = [
+      ledgerEntry(certificate, { ...facts, issuer: certificate.pin }),
+      ...next.chain.map((each) => ledgerEntry(each, { ...facts, issuer: old.current.certificate.pin })),
+    ];
+    const below =
+      intermediate &&
+      (await signIntermediate(directory, next, {
+        commonName: nextName(intermediate.commonName),
+        days: intermediateLife(intermediate, old.current.certificate),
+        key: await generateKey(renewedKeyType(intermediate.keyType)),
+        passphrase: await likeThatOf(directory.intermediateKeyFile, passphrase),
+        now,
+      }));
+    const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
+    await directory.write(
+      {
+        entries: below === undefined ? entries : [...entries, below.entry],
+        pairs: below === undefined ? [pair] : [pair, below.pair],
+        others: chain,
+      },
+      now,
+    );
+    return {
+      step,
+      certificates: [
+        describe(certificate, files, 'authority', now),
+        ...(below === undefined ? [] : [below.row]),
+        ...next.retired.map((each) => describe(each, withoutKey(files), 'retired-authority', now)),
+      ],
+      notices: [
+        ...directory.tellRecovery(),
+        ...unvouchedNotice(next),
+        ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
+      ],
+    };
+  });
+}
+
+/**
+ * Plans the end of a rotation. Throws `no-rotation` when none is under way and, unless forced, `still-needed` with the
+ * names of all live leaves that only an old authority vouches for.
+ */
+export async function planFinish(options: FinishOptions): Promise<RetireOld> {
+  const { directory, force = false, now = () => new Date() } = options;
+  await directory.settle();
+  const [current, ...retired] = await directory.readBundle();
+  if (retired.length === 0) {
+    throw new NatspkiError(
+      'no-rotation',
+      `no rotation of the authority is under way in "${directory.path}"`,
+      {
+        hint: 'start one with `natspki rotate --ca`',
+      },
+    );
+  }
+  const dependents = await findDependents(directory, current, retired, now());
+  if (dependents.length > 0 && !force) throw stillNeeded(directory, retired, dependents);
+  const shortened: string[] = [];
+  for (const name of (await directory.contents()).certificates) {
+    if (vouchers(await directory.readChain(name), current).length > 0) shortened.push(name);
+  }
+  return {
+    action: 'retire-old',
+    authorities: retired.map(({ commonName }) => commonName),
+    shortened,
+    stranded: dependents.map(({ name }) => name),
+  };
+}
+
+/** Drops the old authorities from the trust bundle, and what they vouched with from the files. Throws as planFinish does. */
+export async function finishSuccession(options: FinishOptions): Promise<Made & { readonly step: RetireOld }> {
+  const { directory, now: clock = () => new Date() } = options;
+  const now = clock();
+  return directory.exclusive(async () => {
+    const step = await planFinish(options);
+    const [current] = await directory.readBundle();
+    const leaves = [];
+    for (const name of step.shortened) {
+      const chain = await directory.readChain(name);
+      const dropped = vouchers(chain, current);
+      const data = toPem(chain.filter((certificate) => !dropped.includes(certificate)));
+      leaves.push({ path: directory.certificateFile(name), data, mode: 0o644 });
+    }
+    const bundle = { path: directory.authorityFile, data: current.toPem(), mode: 0o644 };
+    await directory.write({ others: [bundle, ...leaves], removed: [directory.chainFile] }, now);
+    const { authorityPair } = directory;
+    return {
+      step,
+      certificates: [describe(current, present(authorityPair), 'authority', now)],
+      notices: [...directory.tellRecovery(), ...strandedNotice(step)],
+    };
+  });
+}
+
+/** Finds what stands behind a leaf for the sake of peers that trust only an older authority. */
+function vouchers([, ...behind]: readonly Certificate[], current: Certificate): Certificate[] {
+  return behind.filter((certificate) => certificate.spki.equals(current.spki));
+}
+
+/** Lists the live leaves that only an old authority vouches for: those in the folder, and those that went elsewhere. */
+async function findDependents(
+  directory: PkiDirectory,
+  current: Certificate,
+  retired: readonly Certificate[],
+  now: Date,
+): Promise<Dependent[]> {
+  const { certificates } = await directory.contents();
+  const dependents: Dependent[] = [];
+  for (const name of certificates) {
+    const [leaf, ...behind] = await directory.readChain(name);
+    const { root } = anchorOf(leaf, behind, [current, ...retired]) ?? {};
+    const depends = root !== undefined && root !== current;
+    if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
+  }
+  const { entries, revocations } = await directory.ledger.read();
+  const intermediates = new Map(
+    entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
+  );
+  const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
+  for (const { name, profile, issuer, notAfter, serial, outside = false } of latest.values()) {
+    if (isAuthority(profile) || (!outside && certificates.includes(name)) || revocations.has(serial))
+      continue;
+    const root = rootOf(issuer, intermediates);
+    const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
+    if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });
+  }
+  return dependents;
+}
+
+/** Gives the pin of the root that stands above the key which signed a leaf. */
+function rootOf(issuer: string, intermediates: ReadonlyMap<string, string>): string {
+  let at = issuer;
+  for (const seen = new Set<string>(); !seen.has(at); at = intermediates.get(at) ?? at) seen.add(at);
+  return at;
+}
+
+function stillNeeded(
+  directory: PkiDirectory,
+  retired: readonly Certificate[],
+  dependents: readonly Dependent[],
+): NatspkiError {
+  const authorities = retired.map(({ commonName }) => `"${commonName}"`).join(', ');
+  const names = dependents.map(({ name, here }) => (here ? name : `${name} (not in "${directory.path}")`));
+  const here = dependents.filter((dependent) => dependent.here).map(({ name }) => name);
+  const count = dependents.length === 1 ? '1 certificate' : `${dependents.length} certificates`;
+  const verb = dependents.length === 1 ? 'depends' : 'depend';
+  return new NatspkiError('still-needed', `${count} still ${verb} on ${authorities}: ${names.join(', ')}`, {
+    hint:
+      here.length > 0
+        ? `reissue with \`natspki rotate${here.length <= 5 ? ` ${here.join(' ')}` : ''}\`, or pass --force`
+        : 'issue them anew with `natspki issue`, or pass --force when they are no longer in use',
+  });
+}
+
+function unvouchedNotice({ chain, retired }: Authority): string[] {
+  if (chain.length > 0) return [];
+  const old = retired[0]?.commonName;
+  return [
+    `"${old}" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates`,
+  ];
+}
+
+function keysNotice(keyFile: string): string {
+  return `take the key of the new root away, "${keyFile}", and that of the old one, which is in the archive`;
+}
+
+function strandedNotice({ stranded }: RetireOld): string[] {
+  if (stranded.length === 0) return [];
+  return [`no longer trusted: ${stranded.join(', ')}`];
+}

@@ -1,0 +1,238 @@
+// What a rotation will do, as a value: computed from what is in the folder, printable, and carried out elsewhere
+// (rotate.ts for leaves, intermediate.ts and succession.ts for what signs them).
+import { NatspkiError } from '../../errors.ts';
+import { nearest } from '../../suggest.ts';
+import { type KeyType, keyTypes } from '../../x509/key.ts';
+import { clockSkewMs, dayMs } from '../store/authority.ts';
+import { type ListedCertificate, signsOthers } from '../store/listing.ts';
+import type { ProfileName } from '../store/profile.ts';
+
+/** A new authority beside the old one: both are trusted, the new one signs. */
+export interface TrustNew {
+  readonly action: 'trust-new';
+  /** Common names. */
+  readonly authority: string;
+  readonly succeeds: string;
+  readonly keyType: KeyType;
+  readonly days: number;
+}
+
+/** A new intermediate below the root that is there: nobody has to trust anything new. */
+export interface NewIssuer {
+  readonly action: 'new-issuer';
+  /** Common names. */
+  readonly intermediate: string;
+  /** Absent where the root has signed leaves itself so far. */
+  readonly succeeds?: string;
+  readonly root: string;
+  readonly keyType: KeyType;
+  readonly days: number;
+}
+
+/** A certificate issued anew in place of one that is there. */
+export interface Reissue {
+  readonly action: 'reissue';
+  readonly name: string;
+  readonly why: string;
+  readonly profile: ProfileName;
+  readonly sans: readonly string[];
+  /** `elsewhere`: the same key, whose private half is not in the folder (`issue --csr`). */
+  readonly key: 'new' | 'kept' | 'elsewhere';
+  readonly keyType: string;
+  readonly days: number;
+  /** Serial number of the one it replaces. */
+  readonly replaces: string;
+}
+
+/** The old authorities leave the trust bundle, and what they vouched with leaves the certificate files. */
+export interface RetireOld {
+  readonly action: 'retire-old';
+  /** Common names. */
+  readonly authorities: readonly string[];
+  /** Files that lose what stands behind their leaf. */
+  readonly shortened: readonly string[];
+  /** Names that are no longer trusted afterwards; only when forced. */
+  readonly stranded: readonly string[];
+}
+
+export type RotationStep = TrustNew | NewIssuer | Reissue | RetireOld;
+
+export interface RotationPlan {
+  readonly steps: readonly RotationStep[];
+  /** What is left as it is although it was asked for, a line each with the reason. */
+  readonly left: readonly string[];
+}
+
+/** Which leaves: all, those named, and of either only those that are due. */
+export interface Selection {
+  readonly names?: readonly string[];
+  readonly due?: boolean;
+  readonly keepKey?: boolean;
+}
+
+/** What a plan has to know of a leaf besides its row in the list. */
+export interface LeafFacts {
+  /** Its private key never was in the folder. */
+  readonly keyElsewhere: boolean;
+  /** As Certificate has them. */
+  readonly purposes: readonly string[];
+  /** Its life ends with that of an authority above it. */
+  readonly cut: boolean;
+}
+
+/** A life in days when the certificate that is replaced does not tell: what `issue` gives without --days. */
+const defaultDays = 365;
+const minuteMs = 60_000;
+
+/**
+ * Plans the reissue of leaves, in the order of the list. Throws `no-certificate` for a name that is not there,
+ * `unknown-profile` for a named one that cannot be issued again, `missing-key` when a key is to be kept and is gone.
+ * @param listed as listCertificates gives them, with what is due by the window that the user has in mind
+ * @param facts what the list does not say, by serial number
+ */
+export function planReissue(
+  listed: readonly ListedCertificate[],
+  facts: ReadonlyMap<string, LeafFacts>,
+  selection: Selection,
+): { steps: Reissue[]; left: string[] } {
+  const leaves = listed.filter(({ profile }) => !signsOthers(profile));
+  const { names, due = false, keepKey = false } = selection;
+  for (const name of names ?? []) refuseUnknown(name, leaves);
+  const steps: Reissue[] = [];
+  const left: string[] = [];
+  for (const leaf of leaves) {
+    const { name, sans, serial } = leaf;
+    if (names !== undefined && !names.includes(name)) continue;
+    if (due && !leaf.due) continue;
+    const { keyElsewhere = false, purposes = [], cut = false } = facts.get(serial) ?? {};
+    const profile = profileOf(leaf, purposes);
+    if (profile === undefined) {
+      const problem = unknownProfile(name);
+      if (names !== undefined) throw problem;
+      left.push(`"${name}" stays as it is: ${problem.message}`);
+      continue;
+    }
+    const key = keyElsewhere ? 'elsewhere' : keepKey ? 'kept' : 'new';
+    if (key === 'kept' && leaf.keyFile === undefined) throw missingKey(name);
+    steps.push({
+      action: 'reissue',
+      name,
+      why: reasonFor(leaf, due),
+      profile,
+      sans,
+      key,
+      keyType: key === 'new' ? renewedKeyType(leaf.keyType) : leaf.keyType,
+      days: daysOf(leaf, cut),
+      replaces: serial,
+    });
+  }
+  if (due && names === undefined) {
+    for (const { certificate, remedy } of authorityRemedies(listed)) {
+      if (certificate.due)
+        left.push(`the ${certificate.profile} is due, ${lifeLeft(certificate)}: ${remedy}`);
+    }
+  }
+  return { steps, left };
+}
+
+/** Lists the authorities that sign now, with what replaces each and what that needs. */
+export function authorityRemedies(
+  listed: readonly ListedCertificate[],
+): { certificate: ListedCertificate; remedy: string }[] {
+  const root = listed.find(({ profile }) => profile === 'authority');
+  const intermediate = listed.find(({ profile }) => profile === 'intermediate');
+  const keyed =
+    root === undefined || root.keyFile !== undefined || intermediate === undefined
+      ? ''
+      : `, with the key of "${root.issuer}" back`;
+  const remedies = [
+    { certificate: root, command: 'natspki rotate --ca' },
+    { certificate: intermediate, command: 'natspki rotate --intermediate' },
+  ];
+  return remedies.flatMap(({ certificate, command }) =>
+    certificate === undefined ? [] : [{ certificate, remedy: `replace it with \`${command}\`${keyed}` }],
+  );
+}
+
+/** Says a step in one line. */
+export function describeStep(step: RotationStep): string {
+  switch (step.action) {
+    case 'trust-new':
+      return `trust-new   "${step.authority}" succeeds "${step.succeeds}"; both are trusted (${step.keyType}, ${formatDays(step.days)})`;
+    case 'new-issuer': {
+      const from = step.succeeds === undefined ? '' : `takes over from "${step.succeeds}" `;
+      return `new-issuer  "${step.intermediate}" ${from}below "${step.root}" (${step.keyType}, ${formatDays(step.days)})`;
+    }
+    case 'reissue': {
+      const key = { new: `new ${step.keyType} key`, kept: 'same key', elsewhere: 'same key, kept elsewhere' };
+      return `reissue     ${step.name}: ${step.profile}, ${key[step.key]}, ${formatDays(step.days)} (${step.why})`;
+    }
+    case 'retire-old':
+      return `retire-old  ${step.authorities.map((name) => `"${name}"`).join(', ')}: no longer trusted`;
+  }
+}
+
+/** Gives the type for a key that replaces one: the same, or the nearest that natspki makes. */
+export function renewedKeyType(type: string): KeyType {
+  const same = keyTypes.find((known) => known === type);
+  if (same !== undefined) return same;
+  return type.startsWith('rsa') ? 'rsa2048' : type === 'p521' ? 'p384' : 'p256';
+}
+
+/**
+ * Computes for how many days a certificate was issued, from its life. Lives were rounded up to whole seconds; that does
+ * not add up from one rotation to the next.
+ */
+export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter: Date }): number {
+  const life = notAfter.getTime() - notBefore.getTime() - clockSkewMs;
+  const asked = life > 60 * minuteMs ? Math.round(life / minuteMs) * minuteMs : life - 1000;
+  return Math.max(asked, 0) / dayMs;
+}
+
+/** One that may act as server and client, and that no ledger knows, is issued as any of the profiles that may. */
+function profileOf({ profile }: ListedCertificate, purposes: readonly string[]): ProfileName | undefined {
+  if (profile !== 'unknown') return profile as ProfileName;
+  return purposes.includes('serverAuth') && purposes.includes('clientAuth') ? 'route' : undefined;
+}
+
+/** The life it was given; where its authority's end cut that short, nobody knows what had been asked for. */
+function daysOf(leaf: ListedCertificate, cut: boolean): number {
+  const days = issuedDays(leaf);
+  return cut ? Math.max(days, defaultDays) : days;
+}
+
+function reasonFor(leaf: ListedCertificate, due: boolean): string {
+  return due ? `due, ${lifeLeft(leaf)}` : lifeLeft(leaf);
+}
+
+function lifeLeft({ daysLeft, notBefore, notAfter }: ListedCertificate): string {
+  if (daysLeft < 0) return 'expired';
+  if (daysLeft * dayMs > notAfter.getTime() - notBefore.getTime()) return 'not valid yet';
+  return daysLeft === 1 ? '1 day left' : `${daysLeft} days left`;
+}
+
+function refuseUnknown(name: string, leaves: readonly ListedCertificate[]): void {
+  const names = leaves.map((leaf) => leaf.name);
+  if (names.includes(name)) return;
+  const near = nearest(name, names);
+  throw new NatspkiError('no-certificate', `no certificate "${name}" to rotate`, {
+    hint: near === undefined ? 'see what there is with `natspki list`' : `did you mean "${near}"`,
+  });
+}
+
+function unknownProfile(name: string): NatspkiError {
+  return new NatspkiError('unknown-profile', `certificate "${name}" is for neither servers nor clients`, {
+    hint: `issue one in its place with \`natspki issue PROFILE ${name} --force\``,
+  });
+}
+
+function missingKey(name: string): NatspkiError {
+  return new NatspkiError('missing-key', `the key of "${name}" is missing and cannot be kept`, {
+    hint: `leave out --keep-key for \`natspki rotate ${name}\``,
+  });
+}
+
+function formatDays(days: number): string {
+  const rounded = Math.round(days * 10) / 10;
+  return `${rounded} ${rounded === 1 ? 'day' : 'days'}`;
+}

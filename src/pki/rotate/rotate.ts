@@ -1,0 +1,266 @@
+// The rotation of leaf certificates: carries out what rotation.ts plans, in one step that a crash cannot halve, and
+// puts a replaced pair back. The authority's own is succession.ts's.
+import type { KeyObject } from 'node:crypto';
+import { NatspkiError } from '../../errors.ts';
+import { exists } from '../../files/files.ts';
+import { type Certificate, readCertificates, toPem } from '../../x509/certificate.ts';
+import { decodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
+import { readMaterialOf } from '../../x509/material.ts';
+import { isHost, type San, sanOfHost } from '../../x509/name.ts';
+import type { Pin } from '../../x509/pin.ts';
+import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
+import { type KeyedPlan, type LeafPlan, leafNotices, type Made, signLeaves } from '../issue/leaf.ts';
+import { formatDay } from '../store/authority.ts';
+import { checkName, type PkiDirectory } from '../store/directory.ts';
+import { readLeaves } from '../store/leaves.ts';
+import type { Revocation } from '../store/ledger.ts';
+import { describe, listCertificates } from '../store/listing.ts';
+import { type ProfileName, profiles } from '../store/profile.ts';
+import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
+
+/** A certificate that changes its key. */
+export interface PinChange {
+  readonly name: string;
+  readonly from: Pin;
+  readonly to: Pin;
+}
+
+interface SwapOptions {
+  readonly directory: PkiDirectory;
+  readonly now?: () => Date;
+  /**
+   * Called when the new certificates are signed and no file has changed yet: what must know the new pins before anybody
+   * shows them is told here. Nothing is replaced when it throws.
+   */
+  readonly beforeSwap?: (changes: readonly PinChange[]) => Promise<void>;
+}
+
+export interface RotateOptions extends SwapOptions, Selection {
+  /** What is due: expires within this many milliseconds; default the last third of its life. */
+  readonly dueMs?: number;
+  /** Of the authority's key. */
+  readonly passphrase?: string;
+  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  readonly progress?: (done: number, total: number) => void;
+}
+
+export interface Rotated extends Made {
+  readonly plan: RotationPlan;
+}
+
+/** A step with what is needed to sign it. */
+interface Prepared extends Reissue {
+  readonly current: Certificate;
+}
+
+/** Plans the reissue of leaves of a folder and changes nothing; throws as planReissue does. */
+export async function planRotation(options: RotateOptions): Promise<RotationPlan> {
+  const { steps, left } = await prepare(options);
+  return { steps: steps.map(({ current: _, ...step }) => step), left };
+}
+
+/** Reissues leaves; those replaced go to the archive. Throws as planReissue and Authority.issue do. */
+export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
+  const { directory, passphrase, beforeSwap, now: clock = () => new Date() } = options;
+  const { progress = () => undefined } = options;
+  const now = clock();
+  const planned = await prepare(options);
+  const authority = await directory.readAuthority(passphrase);
+  authority.refuseOutsideLife(now);
+  const total = 2 * planned.steps.length;
+  let done = 0;
+  const step = () => progress(Math.min(++done, total), total);
+  // Keys take the longest and nobody else has to wait for them.
+  const keys = new Map(
+    await Promise.all(
+      planned.steps.map(async (each) => {
+        const key = await keyFor(directory, each);
+        step();
+        return [each.replaces, key] as const;
+      }),
+    ),
+  );
+  return directory.exclusive(async () => {
+    // Another process may have been here since.
+    const { steps, left } = await prepare(options);
+    const current = await directory.readAuthority(passphrase);
+    const keyed: KeyedPlan[] = [];
+    for (const each of steps) {
+      keyed.push({
+        ...leafPlan(directory, each),
+        key: keys.get(each.replaces) ?? (await keyFor(directory, each)),
+      });
+    }
+    const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
+    if (pairs.length > 0) {
+      // On record before anybody is told, so that the pin of a swap that never came can be found again (stalePins).
+      await directory.write({ entries }, now);
+      await beforeSwap?.(
+        listed.flatMap(({ name, pin: to }, i) => {
+          const from = (steps[i] as Prepared).current.pin;
+          return from === to ? [] : [{ name, from, to }];
+        }),
+      );
+      await directory.write({ pairs }, now);
+    }
+    return {
+      plan: { steps: steps.map(({ current: _, ...each }) => each), left },
+      certificates: listed,
+      notices: [
+        ...directory.tellRecovery(),
+        ...left,
+        ...(keyed.length > 0 ? leafNotices(current, keyed, now) : []),
+      ],
+    };
+  });
+}
+
+/**
+ * Puts the pair back that was replaced last, and the one that is there into the archive: undoing twice is as if nothing
+ * had been done. Throws `not-in-archive`, and unless forced `expired` or `untrusted`, for a pair that is of no use.
+ */
+export async function undoRotation(options: SwapOptions & { name: string; force?: boolean }): Promise<Made> {
+  const { directory, name, force = false, beforeSwap, now: clock = () => new Date() } = options;
+  checkName(name);
+  const now = clock();
+  // Where there is no authority there is nothing to lock.
+  await directory.settle();
+  await directory.readBundle();
+  return directory.exclusive(async () => {
+    const bundle = await directory.readBundle();
+    const archived = await directory.lastArchived(name);
+    if (archived === undefined) {
+      throw new NatspkiError(
+        'not-in-archive',
+        `the archive of "${directory.path}" has no certificate "${name}"`,
+        {
+          hint: 'only what `natspki rotate` or --force replaced is there',
+        },
+      );
+    }
+    const { certificateFile, keyFile } = archived;
+    const chain = readCertificates(await directory.read(certificateFile), certificateFile);
+    const [restored, ...above] = chain;
+    const anchored = anchorOf(restored, above, bundle);
+    const { entries, revocations } = await directory.ledger.read();
+    const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
+    const revocation = revocations.get(restored.serial);
+    if (!force && revocation !== undefined) throw revokedBefore(revocation, profile);
+    if (!force) refuseUseless(restored, name, anchored, now);
+    const { certificateFile: present } = directory.pair(name);
+    const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
+    const hasKey = exists(keyFile);
+    const key = hasKey ? await archivedKey(directory, keyFile, restored) : undefined;
+    if (replaced !== undefined && replaced.pin !== restored.pin) {
+      await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
+    }
+    // What vouched for its root may have been of a rotation of the authority that is finished by now.
+    const vouchers = anchored?.root === bundle[0] ? await directory.readVouchers() : [];
+    const behind = anchored === undefined ? above : [...anchored.intermediates, ...vouchers];
+    const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
+    await directory.write(
+      { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
+      now,
+    );
+    const { keyFile: _, ...withoutKey } = directory.pair(name);
+    const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
+    return { certificates: [row], notices: directory.tellRecovery() };
+  });
+}
+
+/** Reads the key of an archived pair; throws `key-mismatch` when it is not the certificate's. */
+async function archivedKey(directory: PkiDirectory, file: string, certificate: Certificate): Promise<string> {
+  const bytes = await directory.read(file);
+  const isEncrypted = readMaterialOf('private-key', bytes, file)[0]?.encryption !== undefined;
+  // Without the passphrase, nothing more can be told of an encrypted key.
+  if (isEncrypted || certificate.hasKey(decodePrivateKey(bytes, file))) return bytes.toString();
+  throw new NatspkiError('key-mismatch', `"${file}" is not the key of the certificate beside it`, {
+    hint: 'rm it and repeat, to put the certificate back without a key',
+  });
+}
+
+/** Lists the pins of certificates that were issued into the folder and are no longer there; only inside `exclusive`. */
+export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
+  const { entries } = await directory.ledger.read();
+  const stale = new Set(entries.map(({ pin }) => pin as Pin));
+  const { chains, damaged } = await readLeaves(directory);
+  const unread = new Set(damaged.map(({ name }) => name));
+  for (const { name, pin, outside } of entries) if (outside || unread.has(name)) stale.delete(pin as Pin);
+  for (const [{ pin }] of chains.values()) stale.delete(pin);
+  return stale;
+}
+
+async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
+  const { directory, now, dueMs, names } = options;
+  const { certificates: listed, damaged } = await listCertificates(directory, {
+    ...(now === undefined ? {} : { now }),
+    ...(dueMs === undefined ? {} : { dueMs }),
+  });
+  const wanted = damaged.find(({ name }) => names?.includes(name));
+  if (wanted !== undefined) throw wanted.problem;
+  const { entries } = await directory.ledger.read();
+  const requested = new Set(entries.filter(({ request }) => request).map(({ serial }) => serial));
+  const bundle = await directory.readBundle();
+  const certificates = new Map<string, Certificate>();
+  const facts = new Map<string, LeafFacts>();
+  for (const [name, [leaf, ...behind]] of (await readLeaves(directory)).chains) {
+    const above = [...behind, ...bundle];
+    certificates.set(name, leaf);
+    facts.set(leaf.serial, {
+      keyElsewhere: requested.has(leaf.serial),
+      purposes: leaf.extendedKeyUsage ?? [],
+      cut: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
+    });
+  }
+  const { steps, left } = planReissue(listed, facts, options);
+  const unread = names === undefined ? damaged : [];
+  return {
+    steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
+    left: [
+      ...unread.map(({ name, problem }) => `"${name}" stays as it is: ${problem.message}, ${problem.hint}`),
+      ...left,
+    ],
+  };
+}
+
+function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
+  const { subjectDer } = current;
+  return { files: directory.pair(name), profile, sans: sansOf(current, profile), days, subjectDer };
+}
+
+/** A server that is known by its common name alone, as openssl makes it, gets it as the name that peers look for. */
+function sansOf({ sans, commonName }: Certificate, profile: ProfileName): readonly San[] {
+  const nameless = sans.length === 0 && profiles[profile].dialed && isHost(commonName);
+  return nameless ? [sanOfHost(commonName)] : sans;
+}
+
+/** Gives the key of the new certificate; the public one alone when its private half is elsewhere. */
+async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObject> {
+  if (step.key === 'new') return generateKey(step.keyType as KeyType);
+  if (step.key === 'elsewhere') return step.current.publicKey;
+  const file = directory.keyFile(step.name);
+  const key = decodePrivateKey(await directory.read(file), file);
+  if (step.current.hasKey(key)) return key;
+  throw new NatspkiError('key-mismatch', `"${file}" is not the key of certificate "${step.name}"`, {
+    hint: `leave out --keep-key for \`natspki rotate ${step.name}\``,
+  });
+}
+
+function revokedBefore({ name, time }: Revocation, profile: string): NatspkiError {
+  const message = `the archived certificate "${name}" was revoked on ${formatDay(new Date(time))}`;
+  return new NatspkiError('revoked', message, {
+    hint: `make a new one with \`natspki issue ${profile} ${name}\`, or pass --force`,
+  });
+}
+
+function refuseUseless(restored: Certificate, name: string, anchored: Anchored | undefined, now: Date): void {
+  const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
+  if (now >= restored.notAfter) {
+    const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;
+    throw new NatspkiError('expired', message, { hint });
+  }
+  if (anchored === undefined) {
+    const message = `the archived certificate "${name}" was signed by "${restored.issuerCommonName}", which is no longer trusted`;
+    throw new NatspkiError('untrusted', message, { hint });
+  }
+}

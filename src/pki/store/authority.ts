@@ -1,0 +1,276 @@
+// The authority: what signs, what peers trust, and what stands between the two. It is a root that signs leaves itself,
+// or an intermediate below a root whose key may be elsewhere. Reads and writes no files.
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
+import { maximumDays } from '../../duration.ts';
+import { NatspkiError, UsageError } from '../../errors.ts';
+import { type Certificate, toPem } from '../../x509/certificate.ts';
+import { maximumCommonName } from '../../x509/distinguished-name.ts';
+import type { San } from '../../x509/name.ts';
+import type { Signer } from '../../x509/sign.ts';
+import { type ProfileName, profiles } from './profile.ts';
+
+export interface Issuer {
+  readonly certificate: Certificate;
+  readonly key: KeyObject;
+}
+
+export interface LeafRequest {
+  readonly commonName: string;
+  /** The whole subject (DER Name) in place of the common name alone. */
+  readonly subjectDer?: Buffer;
+  readonly profile: ProfileName;
+  readonly sans: readonly San[];
+  readonly publicKey: KeyObject;
+  readonly days: number;
+}
+
+export const dayMs = 24 * 60 * 60 * 1000;
+/** How long ago a new certificate's life began, in milliseconds, for peers whose clock is behind. */
+export const clockSkewMs = 5 * 60 * 1000;
+/**
+ * Room for one authority below a root, and for one more below that where an intermediate issues (RFC 5280 section
+ * 4.2.1.9): a rotation has the old root sign the new one.
+ */
+const rootPathLength = (depth: number) => depth + 1;
+
+/** Names the files of an authority, for errors. */
+interface Source {
+  /** Of the certificate that signs, the first in it. */
+  readonly certificate: string;
+  readonly key: string;
+}
+
+interface Parts {
+  /** What peers trust, the current root first. */
+  readonly roots: readonly [Certificate, ...Certificate[]];
+  /** From the certificate that signs upwards to, and without, the root; none where the root signs leaves itself. */
+  readonly intermediates?: readonly Certificate[];
+  /** The current root signed by the one before; left out where it belongs to another. */
+  readonly vouchers?: readonly Certificate[];
+  /** Of the certificate that signs. */
+  readonly key: KeyObject;
+}
+
+interface NewAuthority {
+  readonly commonName: string;
+  readonly key: KeyObject;
+  readonly days: number;
+  readonly now: Date;
+}
+
+export class Authority {
+  /** What signs. */
+  readonly current: Issuer;
+  /** What peers trust, the current root first. */
+  readonly roots: readonly [Certificate, ...Certificate[]];
+  readonly intermediates: readonly Certificate[];
+  /**
+   * What goes behind each leaf: intermediates, and the current root signed by the one before, for peers that trust only
+   * that one.
+   */
+  readonly chain: readonly Certificate[];
+  readonly #random: (size: number) => Buffer;
+  #signer: Promise<Signer> | undefined;
+
+  constructor(parts: Parts, source: Source, random = randomBytes as (size: number) => Buffer) {
+    const { roots, intermediates = [], vouchers = [], key } = parts;
+    const [certificate = roots[0]] = intermediates;
+    if (!certificate.authority) {
+      throw new NatspkiError(
+        'not-an-authority',
+        `the first certificate in "${source.certificate}", ${certificate.commonName}, is not one of an authority`,
+      );
+    }
+    if (!certificate.hasKey(key)) {
+      throw new NatspkiError(
+        'key-mismatch',
+        `"${source.key}" is not the key of the first certificate in "${source.certificate}", ${certificate.commonName}`,
+      );
+    }
+    this.current = { certificate, key };
+    this.roots = roots;
+    this.intermediates = intermediates;
+    this.chain = [...intermediates, ...(vouchers[0]?.spki.equals(roots[0].spki) ? vouchers : [])];
+    this.#random = random;
+  }
+
+  /**
+   * Makes a new root around a key.
+   * @param depth how many intermediates will stand between it and its leaves
+   */
+  static async create(
+    { commonName, key, days, now }: NewAuthority,
+    depth = 0,
+    random = randomBytes as (size: number) => Buffer,
+  ): Promise<Authority> {
+    const contents = {
+      commonName,
+      publicKey: createPublicKey(key),
+      notBefore: new Date(now.getTime() - clockSkewMs),
+      notAfter: endOf(days, now),
+      pathLength: rootPathLength(depth),
+    };
+    const { Signer } = await import('../../x509/sign.ts');
+    const certificate = await Signer.selfSigned(contents, key, random);
+    return new Authority({ roots: [certificate], key }, unwritten, random);
+  }
+
+  /** The roots that the current one succeeded and that are still trusted. */
+  get retired(): readonly Certificate[] {
+    return this.roots.slice(1);
+  }
+
+  /**
+   * Makes an intermediate below this root, which signs leaves and no authorities and does not outlive the root. Throws
+   * as refuseOutsideLife does, and `path-too-long` where the root allows none below it.
+   */
+  async intermediate({ commonName, key, days, now }: NewAuthority): Promise<Authority> {
+    this.refuseOutsideLife(now);
+    const { pathLength } = this.current.certificate;
+    if (pathLength === 0) {
+      const root = this.current.certificate.commonName;
+      throw new NatspkiError('path-too-long', `"${root}" allows no authority below it`);
+    }
+    const signer = await this.#signing();
+    const certificate = await signer.authority({
+      commonName,
+      publicKey: createPublicKey(key),
+      notBefore: new Date(now.getTime() - clockSkewMs),
+      notAfter: this.notAfterOf(days, now).notAfter,
+      pathLength: 0,
+    });
+    const { roots, chain: vouchers } = this;
+    return new Authority({ roots, intermediates: [certificate], vouchers, key }, unwritten, this.#random);
+  }
+
+  /**
+   * Makes the root that takes over from this one. It still trusts this one, and this one vouches for it where it can:
+   * while it is alive, and when it allows as many authorities below it. This one does not get to be vouched for by the
+   * new one, or what it signed would be accepted after its retirement.
+   * @param depth how many intermediates will stand between the new root and its leaves
+   */
+  async successor(options: NewAuthority, depth = 0): Promise<Authority> {
+    const { certificate } = this.current;
+    const { current } = await Authority.create(options, depth, this.#random);
+    const roots = [current.certificate, ...this.roots] as const;
+    const vouches = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
+    const vouchers = vouches ? [await this.#vouchFor(current.certificate, depth)] : [];
+    return new Authority({ roots, vouchers, key: options.key }, unwritten, this.#random);
+  }
+
+  /** Signs another root's name and key, for as many authorities below it as there will be. */
+  async #vouchFor(other: Certificate, pathLength: number): Promise<Certificate> {
+    const { notAfter } = this.current.certificate;
+    const signer = await this.#signing();
+    return signer.authority({
+      commonName: other.commonName,
+      subjectDer: other.subjectDer,
+      publicKey: other.publicKey,
+      notBefore: other.notBefore,
+      notAfter: notAfter < other.notAfter ? notAfter : other.notAfter,
+      pathLength,
+    });
+  }
+
+  /** Loads what signs with the first signature, so that commands that only read an authority start without it. */
+  #signing(): Promise<Signer> {
+    const { certificate, key } = this.current;
+    this.#signer ??= import('../../x509/sign.ts').then(({ Signer }) =>
+      Signer.of(certificate, key, this.#random),
+    );
+    return this.#signer;
+  }
+
+  /** Throws `authority-expired`, or `authority-not-yet-valid`, outside its life. */
+  refuseOutsideLife(now: Date): void {
+    const { commonName, notAfter } = this.current.certificate;
+    if (now >= notAfter) {
+      throw new NatspkiError(
+        'authority-expired',
+        `authority "${commonName}" expired on ${formatDay(notAfter)}`,
+        { hint: this.#renewalHint() },
+      );
+    }
+    this.refuseBeforeLife(now);
+  }
+
+  #renewalHint(): string {
+    if (this.intermediates.length === 0) return 'make a new one with `natspki rotate --ca`';
+    const root = this.roots[0].commonName;
+    return `make a new one with \`natspki rotate --intermediate\`, for which the key of "${root}" must be back`;
+  }
+
+  /** Throws `authority-not-yet-valid` before its life, which a clock that was set back does. */
+  refuseBeforeLife(now: Date): void {
+    const { commonName, notBefore } = this.current.certificate;
+    if (now < notBefore) {
+      throw new NatspkiError(
+        'authority-not-yet-valid',
+        `authority "${commonName}" is valid from ${formatDay(notBefore)} on, and the clock says ${formatDay(now)}`,
+        { hint: 'set the clock with `timedatectl set-ntp true`' },
+      );
+    }
+  }
+
+  /** The day a certificate of that many days would end, or the authority's own when that is before. */
+  notAfterOf(days: number, now: Date): { notAfter: Date; shortened: boolean } {
+    const own = this.current.certificate.notAfter;
+    const wanted = endOf(days, now);
+    return wanted > own ? { notAfter: own, shortened: true } : { notAfter: wanted, shortened: false };
+  }
+
+  /** Signs a leaf certificate, which never outlives the authority. Throws as refuseOutsideLife does. */
+  async issue(request: LeafRequest, now: Date): Promise<Certificate> {
+    this.refuseOutsideLife(now);
+    const signer = await this.#signing();
+    return signer.leaf({
+      commonName: request.commonName,
+      ...(request.subjectDer === undefined ? {} : { subjectDer: request.subjectDer }),
+      publicKey: request.publicKey,
+      sans: request.sans,
+      purposes: profiles[request.profile].purposes,
+      notBefore: new Date(now.getTime() - clockSkewMs),
+      notAfter: this.notAfterOf(request.days, now).notAfter,
+    });
+  }
+
+  /** The PEM that peers trust: the current root first. */
+  trustBundle(): string {
+    return toPem(this.roots);
+  }
+}
+
+/** The source of an authority that is in no file yet. */
+const unwritten: Source = { certificate: 'the new bundle', key: 'the new key' };
+
+/** Gives the end of a life of that many days, in the whole seconds of a certificate, rounded in the owner's favour. */
+function endOf(days: number, now: Date): Date {
+  return new Date(Math.ceil(now.getTime() / 1000) * 1000 + days * dayMs);
+}
+
+/** Throws a UsageError unless `days` is a whole number of days that a certificate can live. */
+export function checkDays(days: number, what: string): void {
+  if (Number.isInteger(days) && days >= 1 && days <= maximumDays) return;
+  throw new UsageError(`${what} has ${days} days, expected a whole number from 1 to ${maximumDays}`);
+}
+
+/** Throws a UsageError unless a text can be a common name. */
+export function checkCommonName(name: string, what: string): void {
+  if (name === '') throw new UsageError(`${what} is empty`);
+  if ([...name].length <= maximumCommonName) return;
+  throw new UsageError(
+    `${what} has ${[...name].length} characters, a common name holds at most ${maximumCommonName}`,
+  );
+}
+
+/** Counts up the number at the end of a name, or begins with 2: `natspki CA`, `natspki CA 2`; or puts a word behind it. */
+export function nextName(name: string, word?: string): string {
+  const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
+  const [stem, suffix] = word === undefined ? [base, ` ${Number(number) + 1}`] : [name, ` ${word}`];
+  return `${[...stem].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
+}
+
+/** Prints the day of a time in UTC, `2027-01-31`. */
+export function formatDay(time: Date): string {
+  return time.toISOString().slice(0, 10);
+}

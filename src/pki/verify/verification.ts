@@ -1,0 +1,332 @@
+// Everything that can be wrong with an authority's folder, found in one go and never mended here.
+import { promises } from 'node:fs';
+import { dirname } from 'node:path';
+import { NatspkiError } from '../../errors.ts';
+import { exists, formatMode } from '../../files/files.ts';
+import { readOwnFile } from '../../files/own-files.ts';
+import type { Certificate } from '../../x509/certificate.ts';
+import { decodePrivateKey, weaknessOf } from '../../x509/key.ts';
+import { formatSan, parseSan } from '../../x509/name.ts';
+import { formatDay } from '../store/authority.ts';
+import type { PairFiles, PkiDirectory } from '../store/directory.ts';
+import { isAuthority, type LedgerEntry } from '../store/ledger.ts';
+import { profiles } from '../store/profile.ts';
+
+export interface Finding {
+  /** Stable: `expired`, `key-mismatch`, `key-mode`, `untrusted`, `wrong-usage`, `no-san`, `orphan-key`, ... */
+  readonly code: string;
+  readonly file: string;
+  readonly message: string;
+  readonly hint?: string;
+  /** What may be meant to be as it is. */
+  readonly severity?: 'warning';
+}
+
+type Report = (
+  code: string,
+  file: string,
+  message: string,
+  hint?: string,
+  severity?: Finding['severity'],
+) => void;
+
+/** Checks chain, keys, usages, names, expiry, file modes and orphans of the whole folder; returns all findings. */
+export async function verifyDirectory(
+  directory: PkiDirectory,
+  options: { now?: () => Date } = {},
+): Promise<Finding[]> {
+  await directory.settle();
+  const now = (options.now ?? (() => new Date()))();
+  const findings: Finding[] = [];
+  const report: Report = (code, file, message, hint, severity) => {
+    findings.push({
+      code,
+      file,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(severity === undefined ? {} : { severity }),
+    });
+  };
+  const bundle = (await reading(report, directory.authorityFile, () => directory.readBundle())) ?? [];
+  for (const [i, certificate] of bundle.entries())
+    checkAuthority(report, directory, certificate, i === 0, now);
+  const read = () => directory.readIntermediates();
+  const intermediates = (await reading(report, directory.intermediateFile, read)) ?? [];
+  await checkIntermediate(report, directory, intermediates, bundle, now);
+  if (bundle[0] !== undefined) await checkRootKey(report, directory, bundle[0], intermediates.length > 0);
+  await checkMode(report, directory.path, 0o022);
+  await checkMode(report, directory.authorityFile, 0o022);
+  const { entries, damagedLines } = await directory.ledger.read();
+  for (const line of damagedLines) {
+    report('ledger-damaged', directory.ledger.file, `line ${line} of the ledger is torn`, 'delete that line');
+  }
+  const issued = new Map(entries.map((entry) => [entry.serial, entry]));
+  const { certificates, keys, leftovers } = await directory.contents();
+  for (const name of certificates) await checkLeaf(report, directory, name, bundle, issued, now);
+  for (const name of keys.filter((key) => !certificates.includes(key))) {
+    const file = directory.keyFile(name);
+    report('orphan-key', file, 'a key without a certificate', 'remove it if nothing uses it');
+    await checkMode(report, file, 0o077);
+  }
+  for (const file of leftovers) report('leftover', file, 'a killed command left this', 'remove it');
+  return findings;
+}
+
+function checkAuthority(
+  report: Report,
+  directory: PkiDirectory,
+  certificate: Certificate,
+  current: boolean,
+  now: Date,
+): void {
+  const file = directory.authorityFile;
+  const who = `${current ? 'authority' : 'retired authority'} "${certificate.commonName}"`;
+  checkIssuer(report, file, who, certificate);
+  const hint = current
+    ? 'make a new one with `natspki rotate --ca`'
+    : 'drop it with `natspki rotate --ca --finish`';
+  checkLife(report, file, who, certificate, now, hint);
+  checkStrength(report, file, who, certificate);
+}
+
+async function checkLeaf(
+  report: Report,
+  directory: PkiDirectory,
+  name: string,
+  bundle: readonly Certificate[],
+  issued: ReadonlyMap<string, LedgerEntry>,
+  now: Date,
+): Promise<void> {
+  const pair = directory.pair(name);
+  const file = pair.certificateFile;
+  await checkMode(report, file, 0o022);
+  const chain = await reading(report, file, () => directory.readChain(name));
+  if (chain === undefined) {
+    await checkMode(report, pair.keyFile, 0o077);
+    return;
+  }
+  const [leaf] = chain;
+  const entry = issued.get(leaf.serial);
+  const renew = `natspki rotate ${name}`;
+  await checkKey(report, pair, leaf, entry?.request);
+  if (bundle.length > 0) checkChain(report, file, chain, bundle, renew);
+  for (const issuer of chain.slice(1)) {
+    const who = `"${issuer.commonName}" behind it`;
+    checkIssuer(report, file, who, issuer);
+    checkLife(report, file, who, issuer, now, renew);
+  }
+  checkCritical(report, file, `certificate "${name}"`, leaf);
+  checkLife(report, file, `certificate "${name}"`, leaf, now, renew);
+  checkStrength(report, file, `certificate "${name}"`, leaf);
+  checkUsage(report, file, leaf, entry, renew);
+  checkSans(report, file, leaf, renew);
+}
+
+/** Checks what a certificate needs for others to be signed by it. */
+function checkIssuer(report: Report, file: string, who: string, certificate: Certificate): void {
+  if (!certificate.signsCertificates) report('not-an-authority', file, `${who} may not sign certificates`);
+  checkCritical(report, file, who, certificate);
+}
+
+function checkCritical(report: Report, file: string, who: string, { unknownCritical }: Certificate): void {
+  if (unknownCritical.length === 0) return;
+  report(
+    'unknown-extension',
+    file,
+    `${who} has a critical extension that peers do not know: ${unknownCritical.join(', ')}`,
+  );
+}
+
+/** Checks what signs leaves below the root, and that peers will follow it to the root. */
+async function checkIntermediate(
+  report: Report,
+  directory: PkiDirectory,
+  intermediates: readonly Certificate[],
+  bundle: readonly Certificate[],
+  now: Date,
+): Promise<void> {
+  const pair = directory.intermediatePair;
+  const file = pair.certificateFile;
+  const [issuer, ...above] = intermediates;
+  if (issuer === undefined) return;
+  const renew = 'make a new one with `natspki rotate --intermediate`';
+  for (const each of intermediates) {
+    const who = `intermediate "${each.commonName}"`;
+    checkIssuer(report, file, who, each);
+    checkLife(report, file, who, each, now, renew);
+    checkStrength(report, file, who, each);
+  }
+  if (bundle.length > 0) checkChain(report, file, [issuer, ...above], bundle, renew);
+  await checkKey(report, pair, issuer);
+  await checkMode(report, file, 0o022);
+}
+
+/** The key of an authority may be kept away from the network on purpose, and below an intermediate that is usual. */
+async function checkRootKey(
+  report: Report,
+  directory: PkiDirectory,
+  certificate: Certificate,
+  intermediate: boolean,
+): Promise<void> {
+  if (exists(directory.authorityKeyFile)) return checkKey(report, directory.authorityPair, certificate);
+  if (intermediate) return;
+  report(
+    'missing-key',
+    directory.authorityKeyFile,
+    'the key of the authority is not here, nothing can be issued',
+    'leave it away if that is meant, or put it back',
+    'warning',
+  );
+}
+
+async function checkKey(
+  report: Report,
+  pair: PairFiles,
+  certificate: Certificate,
+  elsewhere = false,
+): Promise<void> {
+  const { name, keyFile } = pair;
+  if (!exists(keyFile)) {
+    if (!elsewhere)
+      report('missing-key', keyFile, `the key of "${name}" is missing`, 'put it back from a backup');
+    return;
+  }
+  await checkMode(report, keyFile, 0o077);
+  try {
+    const key = decodePrivateKey(await readOwnFile(dirname(keyFile), keyFile), keyFile);
+    if (certificate.hasKey(key)) return;
+    report('key-mismatch', keyFile, `not the key of the certificate in "${pair.certificateFile}"`);
+  } catch (error) {
+    // Only the one who has the passphrase can tell more.
+    if (!(error instanceof NatspkiError && error.code === 'passphrase-needed'))
+      reportError(report, keyFile, error);
+  }
+}
+
+function checkChain(
+  report: Report,
+  file: string,
+  chain: readonly Certificate[],
+  bundle: readonly Certificate[],
+  renew: string,
+): void {
+  for (const [i, certificate] of chain.entries()) {
+    const next = chain[i + 1];
+    if (next !== undefined && !certificate.isSignedBy(next)) {
+      const who = `"${certificate.commonName}"`;
+      report('chain-order', file, `${who} is followed by "${next.commonName}", which did not sign it`);
+      return;
+    }
+  }
+  const last = chain.at(-1) as Certificate;
+  const inChain = bundle.find((authority) => last.der.equals(authority.der));
+  const anchors =
+    inChain === undefined ? bundle.filter((authority) => last.isSignedBy(authority)) : [inChain];
+  if (anchors.length === 0) {
+    const who = last.issuerCommonName;
+    report('untrusted', file, `signed by "${who}", which is not in the trust bundle`, renew);
+    return;
+  }
+  // An issuer's path length counts the authorities between it and the leaf (RFC 5280 section 4.2.1.9).
+  const allows = ({ pathLength }: Certificate, between: number) => (pathLength ?? between) >= between;
+  const short = chain.slice(1).find((issuer, between) => !allows(issuer, between));
+  const between = inChain === undefined ? chain.length - 1 : chain.length - 2;
+  const limited = short ?? (anchors.some((anchor) => allows(anchor, between)) ? undefined : anchors[0]);
+  if (limited !== undefined) {
+    report('path-too-long', file, `"${limited.commonName}" allows fewer authorities below it than there are`);
+  }
+}
+
+function checkLife(
+  report: Report,
+  file: string,
+  who: string,
+  certificate: Certificate,
+  now: Date,
+  hint: string,
+): void {
+  const { notBefore, notAfter } = certificate;
+  if (now >= notAfter) report('expired', file, `${who} expired on ${formatDay(notAfter)}`, hint);
+  if (now < notBefore) report('not-yet-valid', file, `${who} is valid from ${formatDay(notBefore)} on`, hint);
+}
+
+function checkStrength(report: Report, file: string, who: string, certificate: Certificate): void {
+  if (certificate.brokenSignatureAlgorithm) {
+    report('weak-signature', file, `${who} is signed with ${certificate.signatureAlgorithm}`);
+  }
+  const weakness = certificate.keyType === 'unknown' ? 'an unknown type' : weaknessOf(certificate.publicKey);
+  if (weakness !== undefined) report('weak-key', file, `${who} has a key of ${weakness}`);
+}
+
+function checkUsage(
+  report: Report,
+  file: string,
+  leaf: Certificate,
+  entry: LedgerEntry | undefined,
+  renew: string,
+): void {
+  if (leaf.authority) {
+    report('wrong-usage', file, 'an authority, expected the certificate of a server or client');
+    return;
+  }
+  if (leaf.keyUsage?.includes('digitalSignature') === false) {
+    report('wrong-usage', file, 'may not sign, which a TLS handshake needs (digitalSignature)', renew);
+  }
+  const { extendedKeyUsage } = leaf;
+  if (extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage')) return;
+  if (entry === undefined || isAuthority(entry.profile)) {
+    if (!extendedKeyUsage.includes('serverAuth') && !extendedKeyUsage.includes('clientAuth')) {
+      report('wrong-usage', file, 'usable neither by a server nor by a client');
+    }
+    return;
+  }
+  const missing = profiles[entry.profile].purposes.filter((purpose) => !extendedKeyUsage.includes(purpose));
+  if (missing.length > 0) {
+    report('wrong-usage', file, `a ${entry.profile} certificate without ${missing.join(' and ')}`, renew);
+  }
+}
+
+function checkSans(report: Report, file: string, leaf: Certificate, renew: string): void {
+  const hosts = leaf.sans.filter(({ kind }) => kind === 'dns' || kind === 'ip');
+  if (leaf.extendedKeyUsage?.includes('serverAuth') && hosts.length === 0) {
+    report('no-san', file, 'a server certificate without a DNS name or IP address');
+  }
+  for (const san of leaf.sans) {
+    try {
+      parseSan(formatSan(san));
+    } catch (error) {
+      if (!(error instanceof NatspkiError)) throw error;
+      report('impossible-san', file, error.message, renew);
+    }
+  }
+}
+
+/** Reports a file or folder that others can do with what they should not. */
+async function checkMode(report: Report, file: string, forbidden: number): Promise<void> {
+  // Windows has no such modes.
+  if (process.platform === 'win32') return;
+  const there = await promises.stat(file).catch(() => undefined);
+  if (there === undefined || (there.mode & forbidden) === 0) return;
+  const key = forbidden === 0o077;
+  report(
+    key ? 'key-mode' : 'file-mode',
+    file,
+    `mode ${formatMode(there.mode)}, others can ${key ? 'use' : 'change'} it`,
+    `chmod ${key ? '600' : 'go-w'} ${file}`,
+  );
+}
+
+/** Runs a reader; reports what it throws for people, and gives undefined then. */
+async function reading<T>(report: Report, file: string, read: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await read();
+  } catch (error) {
+    reportError(report, file, error);
+    return undefined;
+  }
+}
+
+function reportError(report: Report, file: string, error: unknown): void {
+  if (!(error instanceof NatspkiError)) throw error;
+  report(error.code, file, error.message, error.hint);
+}

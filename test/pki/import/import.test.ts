@@ -1,0 +1,262 @@
+// Taking over what other tools made: what is found, what is left behind and why, and that it lives on afterwards.
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { importAuthority } from '../../../src/pki/import/import.ts';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
+import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { listCertificates } from '../../../src/pki/store/listing.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { formatSan } from '../../../src/x509/name.ts';
+import { testFolder } from '../../support/folder.ts';
+import { easyRsaLayout, mkcertLayout, opensslRecipe } from '../../support/foreign.ts';
+import { makeAuthority, makeIntermediate, makeLeaf, openssl } from '../../support/openssl.ts';
+import { leafOf, newDirectory } from '../../support/pki.ts';
+import { contents, tree } from '../../support/tree.ts';
+
+const scratch = testFolder('import');
+const recipe = join(scratch, 'recipe');
+const mkcert = join(scratch, 'mkcert');
+const easyRsa = join(scratch, 'easy-rsa');
+
+beforeAll(() => {
+  opensslRecipe(recipe);
+  mkcertLayout(mkcert);
+  easyRsaLayout(easyRsa);
+});
+
+const fresh = () => mkdtempSync(join(scratch, 'source-'));
+
+async function imported(source: string, options: { passphrase?: string } = {}) {
+  const directory = newDirectory(scratch);
+  const made = await importAuthority({ directory, sources: [source], ...options });
+  return { directory, ...made, rows: made.certificates.map(({ name, profile }) => `${name} ${profile}`) };
+}
+
+/** What must work on every folder that was taken over. */
+async function livesOn(directory: PkiDirectory): Promise<void> {
+  const { certificates: before } = await listCertificates(directory);
+  const { certificates } = await rotateLeaves({ directory });
+  expect(certificates.map(({ name }) => name)).toEqual(before.slice(1).map(({ name }) => name));
+  await startSuccession({ directory });
+  await rotateLeaves({ directory });
+  await issueCertificates({ directory, profile: 'client', names: ['new'] });
+  for (const name of (await directory.contents()).certificates) {
+    openssl('verify', '-CAfile', directory.authorityFile, directory.certificateFile(name));
+  }
+}
+
+describe('importing', () => {
+  it("takes over what the documentation's recipe made, and gives its server a name that peers look for", async () => {
+    const { directory, rows, notices } = await imported(recipe);
+    expect(rows).toEqual(['ca authority', 'client route', 'localhost route']);
+    expect(notices).toEqual(
+      ['client', 'localhost'].map(
+        (name) => `"${name}" says nothing of its use: renewed it will be for servers and clients (route)`,
+      ),
+    );
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await livesOn(directory);
+    expect(leafOf(directory, 'localhost').sans.map(formatSan)).toEqual(['dns:localhost']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('takes over what mkcert made, from its two folders', async () => {
+    const directory = newDirectory(scratch);
+    const sources = [join(mkcert, 'project'), join(mkcert, 'caroot')];
+    const { certificates, notices } = await importAuthority({ directory, sources });
+    expect(certificates.map(({ name, profile, issuer }) => [name, profile, issuer])).toEqual([
+      ['ca', 'authority', 'mkcert me@host'],
+      ['alice@example.com', 'route', 'mkcert me@host'],
+      ['nats.example.com', 'server', 'mkcert me@host'],
+    ]);
+    expect(notices).toEqual([]);
+    await livesOn(directory);
+  });
+
+  it('takes over what easy-rsa made, copies once, what is revoked not', async () => {
+    const { directory, rows, notices } = await imported(easyRsa);
+    expect(rows).toEqual(['ca authority', 'bob client', 'nats.example.com server', 'remote client']);
+    expect(notices).toEqual([
+      expect.stringMatching(/^left ".*\/issued\/mallory\.crt" behind: revoked$/),
+      'the key of "remote" is not there: its owner has it, or add it later',
+    ]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await livesOn(directory);
+  });
+
+  it('finds what belongs together whatever the files are called', async () => {
+    const source = fresh();
+    for (const [i, name] of readdirSync(recipe).sort().entries()) {
+      cpSync(join(recipe, name), join(source, `${i % 2 ? 'x/y/' : ''}${9 - i}.bin`));
+    }
+    const { directory, rows } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'client route', 'localhost route']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('writes keys as PKCS#8 that only the owner can read, and changes nothing in the source', async () => {
+    const before = [tree(recipe), contents(recipe)];
+    const { directory } = await imported(recipe);
+    expect([tree(recipe), contents(recipe)]).toEqual(before);
+    expect(tree(directory.path).filter((line) => line.endsWith('-key.pem'))).toEqual([
+      ...['0600 ca-key.pem', '0600 client-key.pem', '0600 localhost-key.pem'],
+    ]);
+    for (const [file, text] of Object.entries(contents(directory.path))) {
+      if (file.endsWith('-key.pem')) expect(text).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
+    }
+    const { entries } = await directory.ledger.read();
+    expect(entries.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
+      ...['ca authority', 'client route', 'localhost route'],
+    ]);
+  });
+
+  it('opens an encrypted key with its passphrase, and keeps that of the authority encrypted', async () => {
+    const source = fresh();
+    cpSync(recipe, source, { recursive: true });
+    const key = join(source, 'ca-key.pem');
+    openssl('pkcs8', '-topk8', '-in', join(recipe, 'ca-key.pem'), '-passout', 'pass:secret', '-out', key);
+    await expect(imported(source)).rejects.toMatchObject({
+      code: 'no-authority-key',
+      message: expect.stringContaining('is encrypted'),
+      hint: expect.stringContaining('--passphrase-file'),
+    });
+    const { directory } = await imported(source, { passphrase: 'secret' });
+    await expect(directory.readAuthority()).rejects.toMatchObject({ code: 'passphrase-needed' });
+    await directory.readAuthority('secret');
+  });
+
+  it('leaves behind what is not of this authority, is over, or is replaced, each with its reason', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source, 'mine');
+    const other = makeAuthority(source, 'other');
+    makeLeaf(source, 'good', ca);
+    makeLeaf(source, 'foreign', other);
+    rmSync(other.key);
+    makeLeaf(source, 'over', ca, { days: -1 });
+    renameSync(makeLeaf(source, 'selfmade', undefined).cert, join(source, 'selfmade.crt'));
+    const { rows, notices } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'good route']);
+    expect(notices.map((line) => line.replace(/".*\//, '"').replace(/\d{4}-\d\d-\d\d/, 'DAY'))).toEqual([
+      'left "foreign.pem" behind: signed by "other", not by "mine" that is taken over',
+      'left "other.pem" behind: another authority',
+      'left "over.pem" behind: expired on DAY',
+      'left "selfmade.crt" behind: signed by "selfmade", not by "mine" that is taken over',
+    ]);
+  });
+
+  it('gives names of their own to certificates of one common name', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source);
+    for (const name of ['n1', 'n2', 'n3'])
+      makeLeaf(source, name, ca, { subject: '/CN=node', hosts: ['node'] });
+    mkdirSync(join(source, 'deep'));
+    renameSync(join(source, 'n3.pem'), join(source, 'deep/n1.pem'));
+    const { rows } = await imported(source);
+    expect(rows.map((row) => row.split(' ')[0])).toHaveLength(4);
+    expect(new Set(rows).size).toBe(4);
+    expect(rows).toContain('node route');
+  });
+
+  it('takes over an intermediate whose root keeps its key elsewhere, with what stands between', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const upper = makeIntermediate(source, 'upper', root);
+    const lower = makeIntermediate(source, 'lower', upper);
+    makeLeaf(source, 'nats', lower, { usage: 'serverAuth' });
+    makeLeaf(source, 'old', root, { usage: 'clientAuth' });
+    for (const { key } of [root, upper]) rmSync(key);
+    const { directory, rows, notices } = await imported(source);
+    const middle = 'intermediate intermediate';
+    expect(rows).toEqual(['ca authority', middle, middle, 'nats server', 'old client']);
+    expect(notices).toEqual([]);
+    expect(existsSync(directory.authorityKeyFile)).toBe(false);
+    const names = async (name: string) =>
+      (await directory.readChain(name)).map(({ commonName }) => commonName);
+    expect([await names('nats'), await names('old')]).toEqual([['nats', 'lower', 'upper'], ['old']]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory });
+    expect(await names('old')).toEqual(['old', 'lower', 'upper']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    for (const name of ['nats', 'old']) {
+      const file = directory.certificateFile(name);
+      openssl('verify', '-CAfile', directory.authorityFile, '-untrusted', file, file);
+    }
+    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'root-key-away' });
+  });
+
+  it('takes over a root with its intermediate, and what either has signed; both can be replaced', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const middle = makeIntermediate(source, 'middle', root);
+    makeLeaf(source, 'nats', middle);
+    makeLeaf(source, 'mine', root);
+    const { directory, rows, notices } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'intermediate intermediate', 'mine route', 'nats route']);
+    expect(notices).toEqual([]);
+    await replaceIntermediate({ directory });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('signs by the root itself where the key of the intermediate is elsewhere, and keeps what that has signed', async () => {
+    const source = fresh();
+    const root = makeAuthority(source, 'root');
+    const middle = makeIntermediate(source, 'middle', root);
+    makeLeaf(source, 'nats', middle);
+    rmSync(middle.key);
+    const { directory, rows } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'nats route']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory });
+    expect(await directory.readChain('nats')).toHaveLength(1);
+  });
+
+  it.each<[string, (source: string) => void, string]>([
+    ['nothing', () => {}, 'no-authority'],
+    ['no key', (source) => rmSync(makeAuthority(source).key), 'no-authority-key'],
+    ['two', (source) => [makeAuthority(source, 'one'), makeAuthority(source, 'two')], 'several-authorities'],
+    [
+      'two intermediates',
+      (source) => {
+        const root = makeAuthority(source);
+        for (const name of ['one', 'two']) makeIntermediate(source, name, root);
+      },
+      'several-authorities',
+    ],
+    [
+      'an intermediate without the root',
+      (source) => {
+        const root = makeAuthority(source);
+        makeIntermediate(source, 'one', root);
+        for (const file of Object.values(root)) rmSync(file);
+      },
+      'no-root',
+    ],
+  ])('refuses a folder with %s of an authority', async (_what, make, code) => {
+    const source = fresh();
+    make(source);
+    const directory = newDirectory(scratch);
+    await expect(importAuthority({ directory, sources: [source] })).rejects.toMatchObject({ code });
+    expect(directory.hasAuthority()).toBe(false);
+  });
+
+  it('refuses to write into the source, over an authority, and from nowhere', async () => {
+    const refused = (path: string, source: string) =>
+      importAuthority({ directory: new PkiDirectory(path), sources: [source] });
+    await expect(refused(join(recipe, 'certs'), recipe)).rejects.toMatchObject({ code: 'same-folder' });
+    await expect(refused(recipe, recipe)).rejects.toMatchObject({ code: 'same-folder' });
+    await expect(refused(join(scratch, 'a'), join(scratch, 'b'))).rejects.toMatchObject({
+      code: 'folder-missing',
+      hint: 'name the one that has the old certificates and keys: natspki init --import FOLDER',
+    });
+    const { directory } = await imported(recipe);
+    await expect(refused(directory.path, recipe)).rejects.toMatchObject({ code: 'authority-exists' });
+    await importAuthority({ directory, sources: [recipe], force: true });
+  });
+});

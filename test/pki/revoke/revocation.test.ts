@@ -1,0 +1,148 @@
+// Revocation in the folder: which keys it is about, who stays, and what is on record afterwards.
+import { rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import {
+  planRevocation,
+  type RevocationPlan,
+  revokeCertificates,
+} from '../../../src/pki/revoke/revocation.ts';
+import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
+import { listCertificates } from '../../../src/pki/store/listing.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { testFolder } from '../../support/folder.ts';
+import { leafOf, madeDirectory } from '../../support/pki.ts';
+
+const scratch = testFolder('revocation');
+const start = new Date('2026-01-01T00:00:00Z');
+const daysLater = (days: number) => () => new Date(start.getTime() + days * 86_400_000);
+const now = daysLater(0);
+const made = () => madeDirectory(scratch, { clients: ['alice', 'bob'], days: 90, now });
+const unlocked = async () => undefined;
+const names = ({ certificates }: RevocationPlan) => certificates.map(({ name }) => name);
+const staying = (plan: RevocationPlan) =>
+  Object.fromEntries([...plan.others].map(([profile, pins]) => [profile, pins.map(({ name }) => name)]));
+
+describe('the plan of a revocation', () => {
+  it('has the certificate, and all others of its profile as those who stay', async () => {
+    const directory = await made();
+    const plan = await planRevocation({ directory, names: ['bob'], now });
+    const { serial, notAfter, pin } = leafOf(directory, 'bob');
+    expect(plan.certificates).toEqual([{ name: 'bob', profile: 'client', serial, notAfter, pin }]);
+    expect([...plan.others]).toEqual([['client', [{ name: 'alice', pin: leafOf(directory, 'alice').pin }]]]);
+  });
+
+  it('has what rotations replaced on both sides, as long as it is alive', async () => {
+    const directory = await made();
+    const old = ['alice', 'bob'].map((name) => leafOf(directory, name).pin);
+    await rotateLeaves({ directory, now: daysLater(60) });
+    const renewed = ['alice', 'bob'].map((name) => leafOf(directory, name).pin);
+    const early = await planRevocation({ directory, names: ['bob'], now: daysLater(61) });
+    expect(early.certificates.map(({ pin }) => pin)).toEqual([old[1], renewed[1]]);
+    expect(early.others.get('client')?.map(({ pin }) => pin)).toEqual([old[0], renewed[0]]);
+    const late = await planRevocation({ directory, names: ['bob'], now: daysLater(91) });
+    expect(late.certificates.map(({ pin }) => pin)).toEqual([renewed[1]]);
+    expect(late.others.get('client')?.map(({ pin }) => pin)).toEqual([renewed[0]]);
+  });
+
+  it('has those whose files are elsewhere', async () => {
+    const directory = await made();
+    const outDirectory = `${directory.path}-elsewhere`;
+    await issueCertificates({ directory, profile: 'client', names: ['carol', 'dave'], outDirectory, now });
+    const plan = await planRevocation({ directory, names: ['dave'], now });
+    expect(names(plan)).toEqual(['dave']);
+    expect(staying(plan)).toEqual({ client: ['alice', 'bob', 'carol'] });
+  });
+
+  it('counts who is in the folder where the ledger is lost', async () => {
+    const directory = await made();
+    await issueCertificates({ directory, profile: 'route', names: ['r2.test'], now });
+    rmSync(directory.ledger.file);
+    const plan = await planRevocation({ directory, names: ['bob', 'r2.test'], now });
+    expect(names(plan)).toEqual(['bob', 'r2.test']);
+    expect(staying(plan)).toEqual({ client: ['alice'], route: ['route'] });
+  });
+
+  it('says that lines of the ledger are torn', async () => {
+    const directory = await made();
+    writeFileSync(directory.ledger.file, '{"time":', { flag: 'a' });
+    const { notices } = await planRevocation({ directory, names: ['bob'], now });
+    expect(notices).toEqual([
+      'line 6 of the ledger is torn: nobody knows what it let in, see `natspki verify`',
+    ]);
+  });
+
+  it.each([
+    ['server', 'not-revocable', '"server" is for a server, and clients look at nothing but who signed it'],
+    ['bbo', 'no-certificate', 'no certificate "bbo" that is alive was issued here'],
+    ['ca', 'usage', `name "ca" is the authority's own`],
+  ])('is refused for %s', async (name, code, message) => {
+    const directory = await made();
+    await expect(planRevocation({ directory, names: [name], now })).rejects.toMatchObject({ code, message });
+  });
+
+  it('is refused for what has expired by itself', async () => {
+    const directory = await made();
+    const plan = planRevocation({ directory, names: ['bob'], now: daysLater(91) });
+    await expect(plan).rejects.toMatchObject({ code: 'no-certificate' });
+  });
+});
+
+describe('a revocation', () => {
+  it('moves the pair to the archive, from where only force brings it back', async () => {
+    const directory = await made();
+    const { serial } = leafOf(directory, 'bob');
+    await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
+    const { certificates } = await listCertificates(directory, { now });
+    expect(certificates.map(({ name }) => name)).toEqual(['ca', 'alice', 'route', 'server']);
+    expect((await directory.ledger.read()).revocations.get(serial)).toEqual({
+      ...{ time: start.toISOString(), revoked: serial, name: 'bob' },
+    });
+    expect(await verifyDirectory(directory, { now })).toEqual([]);
+    await expect(undoRotation({ directory, name: 'bob', now })).rejects.toMatchObject({
+      code: 'revoked',
+      message: 'the archived certificate "bob" was revoked on 2026-01-01',
+      hint: 'make a new one with `natspki issue client bob`, or pass --force',
+    });
+    await undoRotation({ directory, name: 'bob', force: true, now });
+    expect(leafOf(directory, 'bob').serial).toBe(serial);
+  });
+
+  it('keeps who was revoked before out of those who stay, and can be done once more', async () => {
+    const directory = await made();
+    await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
+    const { entries } = await directory.ledger.read();
+    const again = await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
+    expect(names(again)).toEqual(['bob']);
+    expect((await directory.ledger.read()).entries).toEqual(entries);
+    await issueCertificates({ directory, profile: 'client', names: ['carol'], now });
+    const next = await planRevocation({ directory, names: ['carol'], now });
+    expect(staying(next)).toEqual({ client: ['alice'] });
+  });
+
+  it('lets in a new certificate of the name', async () => {
+    const directory = await made();
+    await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
+    await issueCertificates({ directory, profile: 'client', names: ['bob'], now });
+    const plan = await planRevocation({ directory, names: ['alice'], now });
+    expect(plan.others.get('client')).toEqual([{ name: 'bob', pin: leafOf(directory, 'bob').pin }]);
+  });
+
+  it('keeps no old authority in place, whose end is the end of the key everywhere', async () => {
+    const directory = await made();
+    await startSuccession({ directory, now });
+    await rotateLeaves({ directory, names: ['alice', 'route', 'server'], now });
+    await expect(finishSuccession({ directory, now })).rejects.toMatchObject({ code: 'still-needed' });
+    await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
+    expect((await finishSuccession({ directory, now })).step.stranded).toEqual([]);
+  });
+
+  it('is not on record where nobody could be locked out', async () => {
+    const directory = await made();
+    const lockOut = () => Promise.reject(new Error('no'));
+    await expect(revokeCertificates({ directory, names: ['bob'], lockOut, now })).rejects.toThrow('no');
+    expect((await directory.ledger.read()).revocations.size).toBe(0);
+    expect(leafOf(directory, 'bob').commonName).toBe('bob');
+  });
+});

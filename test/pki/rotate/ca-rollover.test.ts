@@ -1,0 +1,193 @@
+// The rotation of the authority: what is planned, written and refused in each of its steps. Whom each certificate is good
+// for in every state is rotation-table.test.ts's.
+import { createPublicKey, randomBytes } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import {
+  finishSuccession,
+  planFinish,
+  planStart,
+  startSuccession,
+} from '../../../src/pki/rotate/ca-rollover.ts';
+import { describeStep } from '../../../src/pki/rotate/plan.ts';
+import { rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
+import { Authority } from '../../../src/pki/store/authority.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { decodePrivateKey, generateKey } from '../../../src/x509/key.ts';
+import { Signer } from '../../../src/x509/sign.ts';
+import { testFolder } from '../../support/folder.ts';
+import { leafOf, madeDirectory } from '../../support/pki.ts';
+
+const scratch = testFolder('authority-rotation');
+const day = 86_400_000;
+const later = (days: number) => () => new Date(Date.now() + days * day);
+describe('rotating the authority', () => {
+  it('plans the next number of its name, or the name that is asked for', async () => {
+    const directory = await madeDirectory(scratch, { authorityDays: 1000 });
+    const step = await planStart({ directory });
+    expect(describeStep(step)).toBe(
+      'trust-new   "Test authority 2" succeeds "Test authority"; both are trusted (p256, 1000 days)',
+    );
+    expect(await planStart({ directory, commonName: 'New' })).toMatchObject({ authority: 'New' });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    expect(await planStart({ directory })).toMatchObject({
+      authority: 'Test authority 3',
+      succeeds: 'Test authority 2',
+    });
+  });
+
+  it('moves the old key to the archive and records what was signed', async () => {
+    const directory = await madeDirectory(scratch);
+    const oldKey = readFileSync(directory.authorityKeyFile, 'utf8');
+    const { certificates } = await startSuccession({ directory });
+    expect(certificates.map(({ name, profile }) => [name, profile])).toEqual([
+      ['ca', 'authority'],
+      ['ca', 'retired-authority'],
+    ]);
+    const archive = join(directory.path, '.natspki/archive/ca');
+    const [folder] = readdirSync(archive);
+    expect(readFileSync(join(archive, folder as string, 'ca-key.pem'), 'utf8')).toBe(oldKey);
+    const { entries } = await directory.ledger.read();
+    const [next, old] = await directory.readBundle();
+    const chain = readFileSync(directory.chainFile, 'utf8');
+    expect(entries.slice(-2)).toMatchObject([
+      { profile: 'authority', issuer: next.pin, pin: next.pin },
+      { profile: 'authority', issuer: old?.pin, pin: next.pin },
+    ]);
+    expect(chain.match(/BEGIN/g)).toHaveLength(1);
+  });
+
+  it('encrypts the new key with the passphrase of the old one', async () => {
+    const directory = await madeDirectory(scratch, { passphrase: 'xyzzy' });
+    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
+    await expect(startSuccession({ directory, passphrase: 'no' })).rejects.toMatchObject({
+      code: 'wrong-passphrase',
+    });
+    await startSuccession({ directory, passphrase: 'xyzzy' });
+    const key = readFileSync(directory.authorityKeyFile);
+    expect(key.toString()).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY/);
+    expect((await directory.readBundle())[0].hasKey(decodePrivateKey(key, 'key', 'xyzzy'))).toBe(true);
+  });
+
+  it('does not encrypt the new key when the old one was not', async () => {
+    const directory = await madeDirectory(scratch);
+    await startSuccession({ directory, passphrase: 'of nothing' });
+    expect(readFileSync(directory.authorityKeyFile, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY/);
+  });
+
+  it('goes around again and again', async () => {
+    const directory = await madeDirectory(scratch);
+    for (const name of ['Test authority 2', 'Test authority 3']) {
+      await startSuccession({ directory });
+      await rotateLeaves({ directory });
+      await finishSuccession({ directory });
+      expect((await directory.readBundle()).map(({ commonName }) => commonName)).toEqual([name]);
+      expect(await verifyDirectory(directory)).toEqual([]);
+    }
+  });
+
+  it('refuses a second rotation while one is under way, and an end without a beginning', async () => {
+    const directory = await madeDirectory(scratch);
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
+    const results = await Promise.allSettled([
+      startSuccession({ directory }),
+      startSuccession({ directory }),
+    ]);
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
+      reason: {
+        code: 'rotation-under-way',
+        message: 'authority "Test authority 2" has not yet replaced "Test authority"',
+      },
+    });
+    expect(await directory.readBundle()).toHaveLength(2);
+  });
+
+  it('refuses when the clock was set back, and takes over from an authority that has expired', async () => {
+    const directory = await madeDirectory(scratch, { authorityDays: 10, days: 10 });
+    await expect(startSuccession({ directory, now: later(-1) })).rejects.toMatchObject({
+      code: 'authority-not-yet-valid',
+    });
+    const { notices } = await startSuccession({ directory, now: later(20) });
+    expect(notices).toEqual([
+      '"Test authority" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates',
+    ]);
+    await rotateLeaves({ directory, now: later(20) });
+    expect(readFileSync(directory.certificateFile('server'), 'utf8').match(/BEGIN/g)).toHaveLength(1);
+    // What has expired holds nobody up.
+    expect(await planFinish({ directory, now: later(20) })).toMatchObject({
+      authorities: ['Test authority'],
+      stranded: [],
+    });
+  });
+
+  it('does not vouch below an authority that allows none', async () => {
+    const key = await generateKey('p256');
+    const contents = {
+      ...{ commonName: 'Leafs only', pathLength: 0, notBefore: later(-1)(), notAfter: later(9)() },
+      publicKey: createPublicKey(key),
+    };
+    const certificate = await Signer.selfSigned(contents, key, randomBytes);
+    const authority = new Authority({ roots: [certificate], key }, { certificate: 'b', key: 'k' });
+    const options = { commonName: 'Next', key: await generateKey('p256'), days: 9, now: new Date() };
+    expect((await authority.successor(options)).chain).toEqual([]);
+  });
+
+  it('names the live leaves that still depend on the old one, here and elsewhere, and ends only when forced', async () => {
+    const directory = await madeDirectory(scratch, { clients: ['alice', 'bob'] });
+    const out = mkdtempSync(join(scratch, 'out-'));
+    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
+    await issueCertificates({ directory, profile: 'client', names: ['brief'], outDirectory: out, days: 1 });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory, names: ['alice', 'server'] });
+    const options = { directory, now: later(2) };
+    await expect(finishSuccession(options)).rejects.toMatchObject({
+      code: 'still-needed',
+      message: `3 certificates still depend on "Test authority": bob, route, gone (not in "${directory.path}")`,
+      hint: 'reissue with `natspki rotate bob route`, or pass --force',
+    });
+    await rotateLeaves({ directory });
+    await expect(finishSuccession(options)).rejects.toMatchObject({
+      message: `1 certificate still depends on "Test authority": gone (not in "${directory.path}")`,
+    });
+    const { notices, step } = await finishSuccession({ ...options, force: true });
+    expect(notices).toEqual(['no longer trusted: gone']);
+    expect(step.shortened).toEqual(['alice', 'bob', 'route', 'server']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('knows a certificate elsewhere from one of the same name here', async () => {
+    const directory = await madeDirectory(scratch);
+    const outDirectory = mkdtempSync(join(scratch, 'out-'));
+    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+      message: `1 certificate still depends on "Test authority": server (not in "${directory.path}")`,
+    });
+    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory, force: true });
+    expect((await finishSuccession({ directory })).step.stranded).toEqual([]);
+  });
+
+  it('does not put back a pair of the retired authority unless forced', async () => {
+    const directory = await madeDirectory(scratch);
+    await startSuccession({ directory });
+    await rotateLeaves({ directory });
+    await undoRotation({ directory, name: 'server' });
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+      message: '1 certificate still depends on "Test authority": server',
+    });
+    await undoRotation({ directory, name: 'server' });
+    await rotateLeaves({ directory, names: ['route'] });
+    await finishSuccession({ directory });
+    await undoRotation({ directory, name: 'route' });
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });
+    expect(leafOf(directory, 'client').issuerCommonName).toBe('Test authority 2');
+  });
+});

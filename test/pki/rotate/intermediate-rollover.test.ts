@@ -1,0 +1,241 @@
+// An intermediate below a root whose key is away: what goes on without that key, what needs it and says so, and what
+// peers are shown.
+import { existsSync, mkdtempSync, readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { initialize } from '../../../src/pki/issue/init.ts';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { planIntermediate, replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
+import { planRotation, rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
+import { scheduleRenewal } from '../../../src/pki/rotate/schedule.ts';
+import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { listCertificates } from '../../../src/pki/store/listing.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { decodePrivateKey } from '../../../src/x509/key.ts';
+import { testFolder } from '../../support/folder.ts';
+import { openssl } from '../../support/openssl.ts';
+import { initDefaults, madeDirectory } from '../../support/pki.ts';
+import { contents } from '../../support/tree.ts';
+
+const scratch = testFolder('intermediate');
+const day = 86_400_000;
+const later = (days: number) => () => new Date(Date.now() + days * day);
+const withIntermediate = (days = 1000) => ({ intermediate: { days } });
+
+/** Moves the key of the root out of the folder; what it returns brings it back. */
+function takeRootKey(directory: PkiDirectory): () => void {
+  const safe = join(mkdtempSync(join(scratch, 'safe-')), 'key');
+  renameSync(directory.authorityKeyFile, safe);
+  return () => renameSync(safe, directory.authorityKeyFile);
+}
+
+async function chainOf(directory: PkiDirectory, name: string): Promise<string[]> {
+  return (await directory.readChain(name)).map(({ commonName }) => commonName);
+}
+
+describe('an intermediate', () => {
+  it('stands behind each leaf, and peers trust only its root', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    const chain = await chainOf(directory, 'server');
+    expect(chain).toEqual(['server', 'Test authority intermediate']);
+    const [root, ...others] = await directory.readBundle();
+    expect(others).toEqual([]);
+    const [intermediate] = await directory.readIntermediates();
+    // Room below the root for itself and, in a rotation of the root, for the next one.
+    expect([root.pathLength, intermediate?.pathLength]).toEqual([2, 0]);
+    expect(root.notAfter > (intermediate?.notAfter as Date)).toBe(true);
+    const { certificates: rows } = await listCertificates(directory);
+    expect(rows.map(({ name, profile, issuer }) => [name, profile, issuer])).toEqual([
+      ['ca', 'authority', 'Test authority'],
+      ['intermediate', 'intermediate', 'Test authority'],
+      ['client', 'client', 'Test authority intermediate'],
+      ['route', 'route', 'Test authority intermediate'],
+      ['server', 'server', 'Test authority intermediate'],
+    ]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('issues, reissues and undoes while the key of the root is away', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    takeRootKey(directory);
+    await issueCertificates({ directory, profile: 'client', names: ['alice'] });
+    await rotateLeaves({ directory });
+    await undoRotation({ directory, name: 'server' });
+    expect((await planRotation({ directory })).steps).toHaveLength(4);
+    expect((await scheduleRenewal(directory, new Date())).remarks).toEqual([]);
+    for (const name of ['alice', 'client', 'route', 'server']) {
+      const file = directory.certificateFile(name);
+      openssl('verify', '-x509_strict', '-CAfile', directory.authorityFile, '-untrusted', file, file);
+    }
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('says what to bring back for the next one, and changes nothing', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    takeRootKey(directory);
+    const before = contents(directory.path);
+    for (const attempt of [planIntermediate, replaceIntermediate, startSuccession]) {
+      await expect(attempt({ directory })).rejects.toMatchObject({
+        code: 'root-key-away',
+        message: `the key of authority "Test authority" is not in "${directory.path}", where this needs it`,
+        hint: `bring it back as "${directory.authorityKeyFile}", and take it away again afterwards`,
+      });
+    }
+    expect(contents(directory.path)).toEqual(before);
+  });
+
+  it('is named when it is due and when it has ended, with the key that its successor needs', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    const bringBack = takeRootKey(directory);
+    const remedy = 'replace it with `natspki rotate --intermediate`';
+    const back = ', with the key of "Test authority" back';
+    const due = later(699.9);
+    expect((await planRotation({ directory, due: true, now: due })).left).toEqual([
+      `the intermediate is due, 300 days left: ${remedy}${back}`,
+    ]);
+    const ends = expect.stringMatching(/^the intermediate ends on \d{4}-\d\d-\d\d: /);
+    expect((await scheduleRenewal(directory, due())).remarks).toEqual([ends]);
+    // No leaf outlives it.
+    const { notices } = await rotateLeaves({ directory, now: due });
+    expect(notices[0]).toMatch(/^no certificate outlives its authority: /);
+    await expect(rotateLeaves({ directory, now: later(1001) })).rejects.toMatchObject({
+      code: 'authority-expired',
+      hint: 'make a new one with `natspki rotate --intermediate`, for which the key of "Test authority" must be back',
+    });
+    const findings = await verifyDirectory(directory, { now: later(1001) });
+    expect(findings.map(({ code, file }) => [code, file])).toContainEqual([
+      'expired',
+      directory.intermediateFile,
+    ]);
+    bringBack();
+    expect((await planRotation({ directory, due: true, now: due })).left).toEqual([
+      `the intermediate is due, 300 days left: ${remedy}`,
+    ]);
+    await replaceIntermediate({ directory, now: later(1001) });
+    await rotateLeaves({ directory, now: later(1001) });
+    expect(await verifyDirectory(directory, { now: later(1001) })).toEqual([]);
+    // Lives that the old one had cut short are whole again.
+    const [leaf] = await directory.readChain('server');
+    expect(Math.round((leaf.notAfter.getTime() - later(1001)().getTime()) / day)).toBe(365);
+  });
+
+  it('gives way to another below the same root, which nobody has to be told', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    const trusted = readFileSync(directory.authorityFile, 'utf8');
+    const { step, certificates } = await replaceIntermediate({ directory });
+    expect(step).toMatchObject({ succeeds: 'Test authority intermediate', root: 'Test authority' });
+    expect(Math.round(step.days)).toBe(1000);
+    expect(certificates.map(({ name }) => name)).toEqual(['ca', 'intermediate']);
+    expect(await chainOf(directory, 'client')).toEqual(['client', 'Test authority intermediate']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+    await rotateLeaves({ directory, names: ['server'] });
+    expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate 2']);
+    await undoRotation({ directory, name: 'server' });
+    expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate']);
+    expect(readFileSync(directory.authorityFile, 'utf8')).toBe(trusted);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('can be the first below a root that has signed leaves itself', async () => {
+    const directory = await madeDirectory(scratch);
+    const { step } = await replaceIntermediate({ directory });
+    expect(step).toMatchObject({ intermediate: 'Test authority intermediate', days: 1825 });
+    expect(step).not.toHaveProperty('succeeds');
+    takeRootKey(directory);
+    await rotateLeaves({ directory, names: ['server'] });
+    expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate']);
+    expect(await chainOf(directory, 'client')).toEqual(['client']);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('is not the first while its root takes over, which peers of the old root would not follow', async () => {
+    const directory = await madeDirectory(scratch);
+    await startSuccession({ directory });
+    await expect(replaceIntermediate({ directory })).rejects.toMatchObject({ code: 'rotation-under-way' });
+    await rotateLeaves({ directory });
+    await finishSuccession({ directory });
+    await replaceIntermediate({ directory });
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('whose life the end of its root cut short has a whole one below the next root', async () => {
+    const directory = await madeDirectory(scratch, { authorityDays: 100, ...withIntermediate() });
+    const {
+      certificates: [ca, cut],
+    } = await listCertificates(directory);
+    expect(cut?.notAfter).toEqual(ca?.notAfter);
+    await startSuccession({ directory, now: later(90) });
+    const [root] = await directory.readBundle();
+    const [intermediate] = await directory.readIntermediates();
+    expect(intermediate?.notAfter).toEqual(root.notAfter);
+  });
+
+  it('keeps its key encrypted as the root does', async () => {
+    const directory = await madeDirectory(scratch, { ...withIntermediate(), passphrase: 'xyzzy' });
+    const issue = { directory, profile: 'client', names: ['alice'] } as const;
+    await expect(issueCertificates(issue)).rejects.toMatchObject({
+      code: 'passphrase-needed',
+      message: `the key in "${directory.intermediateKeyFile}" is encrypted`,
+    });
+    await issueCertificates({ ...issue, passphrase: 'xyzzy' });
+    await expect(replaceIntermediate({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
+    await replaceIntermediate({ directory, passphrase: 'xyzzy' });
+    const [intermediate] = await directory.readIntermediates();
+    const key = decodePrivateKey(readFileSync(directory.intermediateKeyFile), 'key', 'xyzzy');
+    expect(intermediate?.hasKey(key)).toBe(true);
+  });
+});
+
+describe('a rotation of the root above an intermediate', () => {
+  it('makes an intermediate of its own, and both roots accept what that signs', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    const { certificates, notices } = await startSuccession({ directory });
+    expect(certificates.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
+      'ca authority',
+      'intermediate intermediate',
+      'ca retired-authority',
+    ]);
+    expect(notices).toEqual([expect.stringMatching(/^take the key of the new root away, /)]);
+    takeRootKey(directory);
+    await rotateLeaves({ directory });
+    const chain = ['server', 'Test authority intermediate 2', 'Test authority 2'];
+    expect(await chainOf(directory, 'server')).toEqual(chain);
+    const [, , voucher] = await directory.readChain('server');
+    expect([voucher?.issuerCommonName, voucher?.pathLength]).toEqual(['Test authority', 1]);
+    await finishSuccession({ directory });
+    expect(await chainOf(directory, 'server')).toEqual(chain.slice(0, 2));
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('names what still depends on the old root through its intermediate, here and elsewhere', async () => {
+    const directory = await madeDirectory(scratch, withIntermediate());
+    const outDirectory = mkdtempSync(join(scratch, 'out-'));
+    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory });
+    await startSuccession({ directory });
+    await rotateLeaves({ directory, names: ['route', 'server'] });
+    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+      message: `2 certificates still depend on "Test authority": client, gone (not in "${directory.path}")`,
+    });
+    await undoRotation({ directory, name: 'server' });
+    expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate']);
+    await undoRotation({ directory, name: 'server' });
+    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory, force: true });
+    await rotateLeaves({ directory, names: ['client', 'server'] });
+    await finishSuccession({ directory });
+    // Its voucher has gone with the old root.
+    await undoRotation({ directory, name: 'server' });
+    expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate 2']);
+    await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+});
+
+it('an authority that is replaced takes its intermediate into the archive', async () => {
+  const directory = await madeDirectory(scratch, withIntermediate());
+  const key = readFileSync(directory.intermediateKeyFile, 'latin1');
+  await initialize({ directory, ...initDefaults, force: true });
+  expect([directory.intermediateFile, directory.intermediateKeyFile].some(existsSync)).toBe(false);
+  expect(Object.values(contents(directory.path))).toContain(key);
+  expect(await verifyDirectory(directory)).toEqual([]);
+});

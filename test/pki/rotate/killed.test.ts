@@ -1,0 +1,173 @@
+// Rotations that are killed at any moment: the next command finds all the old files or all the new ones, every key beside
+// its certificate, and the pins of both in between. A sample of the moments, unless NATSPKI_EVERY_STEP=1 asks for all.
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { builtModule } from '../../support/built.ts';
+import { testFolder } from '../../support/folder.ts';
+import { killedAt } from '../../support/killed.ts';
+import { initDefaults, leafOf, madeDirectory } from '../../support/pki.ts';
+import { contents } from '../../support/tree.ts';
+
+const scratch = testFolder('killed-rotation');
+const everyStep = process.env.NATSPKI_EVERY_STEP === '1';
+let made: PkiDirectory;
+
+beforeAll(async () => {
+  made = await madeDirectory(scratch, { clients: [] });
+});
+
+/** A copy to be killed in; the scripts find it as `certs`. */
+function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory } {
+  const folder = mkdtempSync(join(scratch, 'copy-'));
+  mkdirSync(join(folder, 'certs'));
+  cpSync(from.path, join(folder, 'certs'), { recursive: true });
+  return { folder, directory: new PkiDirectory(join(folder, 'certs')) };
+}
+
+const script = (module: string, call: string, more = '') => `
+const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/store/directory.js'))});
+const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/${module}.js`))});
+await ${call}({ directory: new PkiDirectory('certs'), ${more} });
+`;
+
+/** Kills a script at operations spread over all it does, and looks at what the next command finds. */
+async function killedThroughout(
+  from: PkiDirectory,
+  what: string,
+  look: (directory: PkiDirectory) => Promise<string>,
+  step = 5,
+): Promise<string[]> {
+  const states: string[] = [];
+  for (let n = 1; ; n += everyStep ? 1 : step) {
+    const { folder, directory } = copied(from);
+    const ending = await killedAt(n, what, folder);
+    expect(await verifyDirectory(directory), `after operation ${n}`).toEqual([]);
+    expect(directory.tellRecovery().length, `after operation ${n}`).toBeLessThan(2);
+    states.push(await look(directory));
+    if (ending === 'done') return states;
+  }
+}
+
+describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, () => {
+  it('a rotation of leaves has replaced all pairs or none', async () => {
+    const old = ['route', 'server'].map((name) => leafOf(made, name).serial);
+    const states = await killedThroughout(made, script('rotate', 'rotateLeaves'), async (directory) => {
+      const same = ['route', 'server'].map((name, i) => leafOf(directory, name).serial === old[i]);
+      expect(same[0]).toBe(same[1]);
+      return same[0] ? 'old' : 'new';
+    });
+    expect([...new Set(states)]).toEqual(['old', 'new']);
+    expect(states.length).toBeGreaterThan(10);
+  });
+
+  it('the start of a rotation of the authority leaves the old one alone or both', async () => {
+    const states = await killedThroughout(
+      made,
+      script('succession', 'startSuccession'),
+      async (directory) => {
+        // The key that is there signs: nothing else could issue or rotate afterwards.
+        const authority = await directory.readAuthority();
+        expect(authority.chain).toHaveLength(authority.retired.length);
+        return authority.current.certificate.commonName;
+      },
+    );
+    expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
+  });
+
+  it('a new intermediate signs, or the root as before', async () => {
+    const states = await killedThroughout(
+      made,
+      script('intermediate', 'replaceIntermediate'),
+      async (directory) => {
+        const { current, roots } = await directory.readAuthority();
+        await directory.readRoot();
+        return current.certificate === roots[0] ? 'root' : 'intermediate';
+      },
+    );
+    expect([...new Set(states)]).toEqual(['root', 'intermediate']);
+  });
+
+  it('an undo has put the whole pair back or nothing, and one of the two is in the archive', async () => {
+    const { directory: rotated, folder } = copied(made);
+    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    const [old, fresh] = [leafOf(made, 'server').serial, leafOf(rotated, 'server').serial];
+    const keys = [made, rotated].map((each) => contents(each.path)['server-key.pem']);
+    const states = await killedThroughout(
+      rotated,
+      script('rotate', 'undoRotation', `name: 'server'`),
+      async (directory) => {
+        const all = Object.values(contents(directory.path));
+        for (const key of keys) expect(all.filter((text) => text === key)).toHaveLength(1);
+        return leafOf(directory, 'server').serial === old ? 'old' : 'new';
+      },
+      2,
+    );
+    expect(fresh).not.toBe(old);
+    expect([...new Set(states)]).toEqual(['new', 'old']);
+    expect(states.length).toBeGreaterThan(10);
+  });
+
+  it('whatever key is shown is pinned, and the configuration is whole', async () => {
+    const text = `tls { pinned_certs: ["${'e'.repeat(64)}", "${leafOf(made, 'server').pin}"] }\n`;
+    const rollout = `
+const { Rollout } = await import(${JSON.stringify(builtModule('src/rollout/rollout.js'))});
+const rollout = await Rollout.prepare({ configurations: ['nats.conf'], settleMs: 0 });
+${script('rotate', 'rotateLeaves', "names: ['server'], beforeSwap: (changes) => rollout.announce(changes)")}`;
+    const states = new Set<string>();
+    for (let n = 1, ending = ''; ending !== 'done'; n += everyStep ? 1 : 5) {
+      const { folder, directory } = copied(made);
+      const conf = join(folder, 'nats.conf');
+      writeFileSync(conf, text);
+      ending = await killedAt(n, rollout, folder);
+      const read = () => readFileSync(conf, 'utf8');
+      const pins = read().match(/[0-9a-f]{64}/g) ?? [];
+      expect(await verifyDirectory(directory), `after operation ${n}`).toEqual([]);
+      expect(pins, `after operation ${n}`).toContain(leafOf(directory, 'server').pin);
+      // Every other byte is as it was.
+      expect(read().replace(`", "${pins[2]}`, '')).toBe(text);
+      states.add(`${pins.length} ${leafOf(directory, 'server').pin === pins[1] ? 'old' : 'new'}`);
+      // The next one is not held up by what the killed one left, and tidies that up.
+      if (ending === 'killed' && n % 4 === 1) {
+        // A file that may still be written is left alone until it is old.
+        const begun = readdirSync(folder).filter((name) => name.endsWith('.tmp'));
+        for (const name of begun) utimesSync(join(folder, name), 0, 0);
+        expect(await killedAt(1e6, rollout, folder)).toBe('done');
+        expect(read()).toContain(leafOf(directory, 'server').pin);
+        expect(readdirSync(folder).sort()).toEqual(['certs', 'nats.conf']);
+      }
+    }
+    expect([...states]).toEqual(['2 old', '3 old', '3 new']);
+  });
+
+  it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {
+    const { directory: rotated, folder } = copied(made);
+    expect(await killedAt(1e6, script('succession', 'startSuccession'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    const states = await killedThroughout(
+      rotated,
+      script('succession', 'finishSuccession'),
+      async (directory) => {
+        const files = ['route', 'server'].map((name) =>
+          readFileSync(directory.certificateFile(name), 'utf8'),
+        );
+        const sizes = [...files, readFileSync(directory.authorityFile, 'utf8')].map(
+          (text) => text.match(/BEGIN/g)?.length,
+        );
+        expect(new Set(sizes).size).toBe(1);
+        return String(sizes[0]);
+      },
+    );
+    expect([...new Set(states)]).toEqual(['2', '1']);
+  });
+});

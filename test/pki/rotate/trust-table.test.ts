@@ -1,0 +1,138 @@
+// The table of a rotation of the authority: every certificate in every state, put to openssl with the trust of a peer that
+// knows only the old root, both, or only the new one.
+import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { InitOptions } from '../../../src/pki/issue/init.ts';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
+import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { testFolder } from '../../support/folder.ts';
+import { openssl } from '../../support/openssl.ts';
+import { madeDirectory } from '../../support/pki.ts';
+
+const scratch = testFolder('rotation-table');
+
+/** Asks openssl whether a peer with this trust accepts what a file sends, in each use of the certificate. */
+function accepts(file: string, purposes: readonly string[], trust: string): boolean {
+  return purposes.every((purpose) => {
+    try {
+      // -untrusted reads all certificates of the file, the leaf too, as a peer has them from the handshake.
+      openssl(
+        ...['verify', '-x509_strict', '-purpose', purpose, '-no-CApath', '-no-CAstore', '-CAfile', trust],
+        ...['-untrusted', file, file],
+      );
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
+
+/** The trust file of a peer. */
+function trust(content: string): string {
+  const file = join(mkdtempSync(join(scratch, 'peer-')), 'ca.pem');
+  writeFileSync(file, content);
+  return file;
+}
+
+/** Copies of a folder, each with the name of its state. */
+class States {
+  readonly #seen: [string, PkiDirectory][] = [];
+  readonly #directory: PkiDirectory;
+
+  constructor(directory: PkiDirectory) {
+    this.#directory = directory;
+  }
+
+  async add(state: string): Promise<void> {
+    expect(await verifyDirectory(this.#directory), state).toEqual([]);
+    const copy = mkdtempSync(join(scratch, 'state-'));
+    cpSync(this.#directory.path, copy, { recursive: true });
+    this.#seen.push([state, new PkiDirectory(copy)]);
+  }
+
+  /** Judges each certificate of each state by each trust, as a Markdown table. */
+  async table(old: string, both: string, fresh: string): Promise<string> {
+    const rows = ['| state | certificate | old only | both | new only |', '|---|---|---|---|---|'];
+    for (const [state, directory] of this.#seen) {
+      for (const name of (await directory.contents()).certificates) {
+        const [leaf] = await directory.readChain(name);
+        const usages = leaf.extendedKeyUsage ?? [];
+        const purposes = usages.map((usage) => (usage === 'serverAuth' ? 'sslserver' : 'sslclient'));
+        const verdicts = [old, both, fresh].map((peer) =>
+          accepts(directory.certificateFile(name), purposes, peer) ? 'accepted' : 'refused',
+        );
+        rows.push(`| ${[state, name, ...verdicts].join(' | ')} |`);
+      }
+    }
+    return rows.join('\n');
+  }
+}
+
+async function throughRotation(options: Partial<InitOptions>): Promise<string> {
+  const directory = await madeDirectory(scratch, options);
+  const bundle = () => readFileSync(directory.authorityFile, 'utf8');
+  const states = new States(directory);
+  await states.add('before');
+  const old = trust(bundle());
+  if (options.intermediate !== undefined) {
+    await replaceIntermediate({ directory });
+    await rotateLeaves({ directory, names: ['server'] });
+    await states.add('new intermediate, server reissued');
+    // Nobody has to trust anything new.
+    expect(bundle()).toBe(readFileSync(old, 'utf8'));
+  }
+  await startSuccession({ directory });
+  const both = trust(bundle());
+  const fresh = trust((await directory.readBundle())[0].toPem());
+  await states.add('rotate --ca');
+  await rotateLeaves({ directory, names: ['server'] });
+  await issueCertificates({ directory, profile: 'client', names: ['late'] });
+  await states.add('rotate server, issue client late');
+  await rotateLeaves({ directory });
+  await states.add('rotate');
+  await finishSuccession({ directory });
+  expect(bundle()).toBe(readFileSync(fresh, 'utf8'));
+  await states.add('rotate --ca --finish');
+  return states.table(old, both, fresh);
+}
+
+const rows = (state: string, verdicts: string, ...names: string[]) =>
+  names.map((name) => `| ${state} | ${name} | ${verdicts} |`);
+const head = ['| state | certificate | old only | both | new only |', '|---|---|---|---|---|'];
+// Of the old root: who trusts only the new one never accepts it.
+const ofOld = 'accepted | accepted | refused';
+const ofBoth = 'accepted | accepted | accepted';
+// The old root no longer vouches: who never got the new bundle is left behind.
+const ofNew = 'refused | accepted | accepted';
+const all = ['client', 'route', 'server'];
+const fromStart = [
+  ...rows('rotate --ca', ofOld, ...all),
+  ...rows('rotate server, issue client late', ofOld, 'client'),
+  ...rows('rotate server, issue client late', ofBoth, 'late'),
+  ...rows('rotate server, issue client late', ofOld, 'route'),
+  ...rows('rotate server, issue client late', ofBoth, 'server'),
+  ...rows('rotate', ofBoth, 'client', 'late', 'route', 'server'),
+  ...rows('rotate --ca --finish', ofNew, 'client', 'late', 'route', 'server'),
+];
+
+describe('in every state of a rotation each certificate is accepted exactly where it should be', () => {
+  it.each(['p256', 'ed25519', 'rsa2048'] as const)('with keys of type %s', async (keyType) => {
+    const expected = [...head, ...rows('before', ofOld, ...all), ...fromStart];
+    expect(await throughRotation({ keyType })).toBe(expected.join('\n'));
+  });
+
+  it.each(['p256', 'rsa2048'] as const)('below an intermediate, with keys of type %s', async (keyType) => {
+    const expected = [
+      ...head,
+      ...rows('before', ofOld, ...all),
+      ...rows('new intermediate, server reissued', ofOld, ...all),
+      ...fromStart,
+    ];
+    expect(await throughRotation({ keyType, intermediate: { days: 1000 } })).toBe(expected.join('\n'));
+  });
+});

@@ -1,0 +1,110 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { listCertificates } from '../../../src/pki/store/listing.ts';
+import { testFolder } from '../../support/folder.ts';
+import { madeDirectory, newDirectory } from '../../support/pki.ts';
+
+const scratch = testFolder('listing');
+const start = new Date('2026-01-01T00:00:00Z');
+const day = 24 * 60 * 60 * 1000;
+const daysLater = (days: number) => () => new Date(start.getTime() + days * day);
+
+describe('the list of certificates', () => {
+  it('has the authority first, then the others by name, as they were made', async () => {
+    const directory = await madeDirectory(scratch, { days: 90, now: () => start });
+    const { certificates: listed } = await listCertificates(directory, { now: daysLater(1) });
+    expect(listed.map(({ name, profile, daysLeft, due }) => ({ name, profile, daysLeft, due }))).toEqual([
+      { name: 'ca', profile: 'authority', daysLeft: 3649, due: false },
+      { name: 'client', profile: 'client', daysLeft: 89, due: false },
+      { name: 'route', profile: 'route', daysLeft: 89, due: false },
+      { name: 'server', profile: 'server', daysLeft: 89, due: false },
+    ]);
+    expect(listed.map(({ issuer }) => issuer)).toEqual(listed.map(() => 'Test authority'));
+    expect(listed[3]).toMatchObject({
+      sans: ['dns:localhost', 'ip:127.0.0.1', 'ip:::1'],
+      keyType: 'p256',
+      certificateFile: directory.certificateFile('server'),
+      keyFile: directory.keyFile('server'),
+    });
+  });
+
+  it('calls due what is in the last third of its life, or in the window asked for', async () => {
+    const directory = await madeDirectory(scratch, { days: 90, now: () => start });
+    const due = async (days: number, dueMs?: number) =>
+      (
+        await listCertificates(directory, { now: daysLater(days), ...(dueMs === undefined ? {} : { dueMs }) })
+      ).certificates
+        .filter((certificate) => certificate.due)
+        .map(({ name }) => name);
+    expect(await due(59)).toEqual([]);
+    expect(await due(61)).toEqual(['client', 'route', 'server']);
+    expect(await due(59, 31 * day)).toEqual(['client', 'route', 'server']);
+    expect(await due(61, 28 * day)).toEqual([]);
+    expect(await due(2500)).toEqual(['ca', 'client', 'route', 'server']);
+  });
+
+  it('counts below zero what has expired, and its life left as none', async () => {
+    const directory = await madeDirectory(scratch, { days: 10, now: () => start });
+    const {
+      certificates: [, client],
+    } = await listCertificates(directory, { now: daysLater(12.5) });
+    expect(client).toMatchObject({ name: 'client', daysLeft: -3, lifeLeft: 0, due: true });
+  });
+
+  it('says how much of a life is left', async () => {
+    const directory = await madeDirectory(scratch, { days: 100, now: () => start });
+    const {
+      certificates: [, client],
+    } = await listCertificates(directory, { now: daysLater(25) });
+    expect(client?.lifeLeft).toBeCloseTo(0.75, 3);
+  });
+
+  it('tells profiles by usage where the ledger is lost, as far as usage tells', async () => {
+    const directory = await madeDirectory(scratch);
+    rmSync(directory.ledger.file);
+    const { certificates: listed } = await listCertificates(directory);
+    expect(listed.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
+      'ca authority',
+      'client client',
+      'route unknown',
+      'server server',
+    ]);
+  });
+
+  it('keeps apart the profiles that have the same usage', async () => {
+    const directory = await madeDirectory(scratch);
+    await issueCertificates({ directory, profile: 'gateway', names: ['g1'] });
+    await issueCertificates({ directory, profile: 'leafnode', names: ['l1'] });
+    const { certificates: listed } = await listCertificates(directory);
+    expect(listed.map(({ profile }) => profile)).toEqual([
+      'authority',
+      'client',
+      'gateway',
+      'leafnode',
+      'route',
+      'server',
+    ]);
+  });
+
+  it('has all others where a file is damaged, with what makes another one', async () => {
+    const directory = await madeDirectory(scratch);
+    writeFileSync(directory.certificateFile('server'), '-----BEGIN CERTIFICATE-----\nAAAA');
+    const { certificates, damaged } = await listCertificates(directory);
+    expect(certificates.map(({ name }) => name)).toEqual(['ca', 'client', 'route']);
+    expect(damaged).toMatchObject([
+      {
+        name: 'server',
+        problem: {
+          code: 'truncated-pem',
+          message: expect.stringContaining(`"${directory.certificateFile('server')}" is truncated`),
+          hint: 'natspki issue server server --san dns:localhost --san ip:127.0.0.1 --san ip:::1 --force',
+        },
+      },
+    ]);
+  });
+
+  it('is missed where there is no authority', async () => {
+    await expect(listCertificates(newDirectory(scratch))).rejects.toMatchObject({ code: 'no-authority' });
+  });
+});

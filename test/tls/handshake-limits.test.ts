@@ -1,0 +1,167 @@
+// How many handshakes start and in which order, on a clock that the test controls.
+import { describe, expect, it, vi } from 'vitest';
+import {
+  HandshakeBudget,
+  HandshakeCounter,
+  HandshakeTurns,
+  placeOf,
+  RefusedAddresses,
+} from '../../src/tls/handshake-limits.ts';
+import { collectGarbage } from '../support/garbage.ts';
+
+describe('HandshakeCounter', () => {
+  it('admits the limit of handshakes in each second', () => {
+    let now = 0;
+    const counter = new HandshakeCounter(2, () => now);
+    const take = (count: number) => Array.from({ length: count }, () => counter.take());
+    expect(take(3)).toEqual([true, true, false]);
+    now = 999;
+    expect(take(1)).toEqual([false]);
+    now = 1000;
+    expect(take(3)).toEqual([true, true, false]);
+  });
+});
+
+describe('HandshakeBudget', () => {
+  it('keeps the byte rate over time, whatever the size of a handshake', () => {
+    vi.useFakeTimers();
+    try {
+      const began = performance.now();
+      const budget = new HandshakeBudget(10_000);
+      const starts: number[] = [];
+      for (let index = 0; index < 20; index++) {
+        budget.wait((pay) => {
+          starts.push(performance.now() - began);
+          pay(5000);
+        });
+      }
+      vi.advanceTimersByTime(60_000);
+      expect(starts).toHaveLength(20);
+      // 100,000 bytes at 10,000 per second, with the first second's budget in advance; one handshake may overdraw it.
+      expect(starts.at(-1)).toBeGreaterThan(8000);
+      expect(starts.at(-1)).toBeLessThan(9500);
+      for (let from = 0; from + 4 < starts.length; from++) {
+        // Four handshakes cost the budget of two seconds.
+        expect((starts[from + 4] as number) - (starts[from] as number)).toBeGreaterThan(400);
+      }
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it('does not start a handshake whose wait was cancelled', () => {
+    const budget = new HandshakeBudget(1);
+    const begun: string[] = [];
+    budget.wait(() => begun.push('first'));
+    const giveUp = budget.wait(() => begun.push('second'));
+    giveUp();
+    budget.close();
+    expect(begun).toEqual(['first']);
+  });
+});
+
+describe('HandshakeTurns', () => {
+  it('starts one handshake at a time, round-robin by address, and skips cancelled ones', () => {
+    const pauses: (() => void)[] = [];
+    const turns = new HandshakeTurns((next) => pauses.push(next));
+    const begun: string[] = [];
+    const wait = (address: string, name: string) => turns.wait(address, () => begun.push(name));
+    wait('a', 'a1');
+    expect(begun).toEqual(['a1']);
+    const giveUp = wait('a', 'a2');
+    wait('a', 'a3');
+    wait('b', 'b1');
+    giveUp();
+    expect(begun).toEqual(['a1']);
+    while (pauses.length > 0) {
+      const before = begun.length;
+      pauses.shift()?.();
+      expect(begun.length - before).toBeLessThanOrEqual(1);
+    }
+    expect(begun).toEqual(['a1', 'a3', 'b1']);
+    wait('c', 'c1');
+    expect(begun).toEqual(['a1', 'a3', 'b1', 'c1']);
+  });
+});
+
+describe('HandshakeTurns with a limited wait', () => {
+  it('starts the oldest handshake of an address until it has waited too long, and the newest one after that', () => {
+    let now = 0;
+    const pauses: (() => void)[] = [];
+    const begun: string[] = [];
+    const turns = new HandshakeTurns(
+      (next) => pauses.push(next),
+      () => 100,
+      () => now,
+    );
+    const wait = (name: string) => turns.wait('a', () => begun.push(name));
+    const next = (at: number) => {
+      now = at;
+      pauses.shift()?.();
+    };
+    for (const name of ['first', 'second', 'third']) wait(name);
+    next(100);
+    wait('fourth');
+    next(101);
+    next(199);
+    next(202);
+    wait('fifth');
+    next(303);
+    expect(begun).toEqual(['first', 'second', 'fourth', 'third', 'fifth']);
+  });
+
+  it('keeps no reference to a cancelled handshake', async () => {
+    const turns = new HandshakeTurns(() => {});
+    turns.wait('a', () => {});
+    const give = () => {
+      const begin = () => expect.fail('was cancelled');
+      turns.wait('a', begin)();
+      return new WeakRef(begin);
+    };
+    const given = give();
+    await vi.waitFor(() => {
+      collectGarbage();
+      expect(given.deref() === undefined).toBe(true);
+    });
+  });
+});
+
+describe('RefusedAddresses', () => {
+  it('forgets an address after ten seconds without a rejection', () => {
+    let now = 0;
+    const refused = new RefusedAddresses(() => now);
+    refused.add('a');
+    now = 9000;
+    expect(refused.has('a')).toBe(true);
+    refused.add('a');
+    now = 18_000;
+    expect(refused.has('a')).toBe(true);
+    expect(refused.has('b')).toBe(false);
+    now = 19_001;
+    expect(refused.has('a')).toBe(false);
+  });
+
+  it('forgets the oldest address when there are more than ten thousand', () => {
+    const refused = new RefusedAddresses(() => 0);
+    for (let index = 0; index <= 10_000; index++) refused.add(`a${index}`);
+    expect(refused.has('a0')).toBe(false);
+    expect(refused.has('a1')).toBe(true);
+    expect(refused.has('a10000')).toBe(true);
+  });
+});
+
+describe('the prefix of an address', () => {
+  it.each([
+    ['2001:db8:1:2::5', '2001:db8:1:2'],
+    ['2001:db8:1:2:a:b:c:d', '2001:db8:1:2'],
+    ['2001:db8::5', '2001:db8:0:0'],
+    ['::1', '0:0:0:0'],
+    ['2001:db8:1:2:3::', '2001:db8:1:2'],
+    ['::ffff:192.0.2.1', '::ffff:192.0.2.1'],
+    ['192.0.2.1', '192.0.2.1'],
+    ['fe80::1%eth0', 'fe80::1%eth0'],
+    ['', ''],
+  ])('reduces the address %j to the prefix %j', (address, prefix) => {
+    expect(placeOf(address)).toBe(prefix);
+  });
+});
