@@ -13,7 +13,6 @@ import { initAnswers, templateNames, usualClusterName } from '../src/cli/init-an
 import { type InitResult, importSteps, initLines, nextSteps } from '../src/cli/init-result.ts';
 import { readPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
-import { printValue } from '../src/conf/printer.ts';
 import { maximumDays } from '../src/duration.ts';
 import { given } from '../src/given.ts';
 import { importAuthority } from '../src/pki/import/import.ts';
@@ -132,18 +131,15 @@ export default class Init extends BaseCommand {
     const answers = await initAnswers(flags);
     const { template, hosts, clients, nodes } = answers;
     const servers = serverPairs(template, hosts);
-    const files = serverConfigurations(
-      {
-        template,
-        file: flags.config,
-        directory: flags.dir,
-        servers,
-        users: clients.map(mappedUser),
-        clusterName: answers.clusterName,
-        nodes,
-      },
-      printValue,
-    );
+    const files = serverConfigurations({
+      template,
+      file: flags.config,
+      directory: flags.dir,
+      servers,
+      users: clients.map(mappedUser),
+      clusterName: answers.clusterName,
+      nodes,
+    });
     if (!flags.force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('generating keys and certificates', (progress) =>
       initialize({

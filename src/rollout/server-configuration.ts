@@ -2,6 +2,7 @@
 // It computes names, paths and texts, and writes nothing.
 import { existsSync } from 'node:fs';
 import { join, parse } from 'node:path';
+import { printValue } from '../conf/printer.ts';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { renderTemplate, type TemplateName } from '../files/templates.ts';
 import { isIP } from '../x509/name.ts';
@@ -33,9 +34,7 @@ export interface ConfigurationFile {
 }
 
 /** Prints a value in the configuration language, with strings quoted. */
-export type Print = (value: string | number) => string;
-
-const clientPort = 4222;
+export const clientPort = 4222;
 const routePort = 6222;
 
 /** Parses `NAME=HOST[,HOST...]`; throws a UsageError for anything else. */
@@ -63,10 +62,10 @@ export function serverPairs(template: TemplateName, hosts: readonly string[]): S
  * Returns the configuration files of a plan, in the order of the nodes. Throws a UsageError for a cluster name that
  * nats-server rejects (server/opts.go).
  */
-export function serverConfigurations(plan: ServerPlan, print: Print): ConfigurationFile[] {
+export function serverConfigurations(plan: ServerPlan): ConfigurationFile[] {
   refuseClusterName(plan.clusterName);
   if (plan.nodes.length === 0) {
-    return [{ path: plan.file, text: renderTemplate(plan.template, valuesOfOne(plan, print)) }];
+    return [{ path: plan.file, text: renderTemplate(plan.template, valuesOfOne(plan)) }];
   }
   const nodes = plan.nodes.map((node, index) => {
     // Nodes on the same host, such as a laptop, need different ports.
@@ -77,9 +76,9 @@ export function serverConfigurations(plan: ServerPlan, print: Print): Configurat
   return nodes.map((node) => {
     const routes = nodes
       .filter((other) => other !== node)
-      .map((other) => print(`nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`));
+      .map((other) => printValue(`nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`));
     const advertised = `${urlHost(node.hosts[0] ?? node.name)}:${node.routePort}`;
-    const values = { ...nodeValues(plan, print, node, advertised), routes: lines(routes) };
+    const values = { ...nodeValues(plan, node, advertised), routes: lines(routes) };
     return { path: join(dir, `${base}-${node.name}${ext}`), text: renderTemplate('cluster', values) };
   });
 }
@@ -109,9 +108,9 @@ export function refuseExistingConfigurations(files: readonly ConfigurationFile[]
 }
 
 /** Returns the template values of a single server. */
-function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
-  const ca_file = print(configuredPath(plan.directory, 'ca.pem'));
-  const pairs = plan.servers.map(({ name }) => pair(plan, print, name));
+function valuesOfOne(plan: ServerPlan): Record<string, string> {
+  const ca_file = printValue(configuredPath(plan.directory, 'ca.pem'));
+  const pairs = plan.servers.map(({ name }) => pair(plan, name));
   switch (plan.template) {
     case 'multi-certificate':
       return {
@@ -121,9 +120,9 @@ function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
         ),
       };
     case 'verify-and-map':
-      return { ca_file, ...pairs[0], users: lines(plan.users.map((user) => `{user: ${print(user)}}`)) };
+      return { ca_file, ...pairs[0], users: lines(plan.users.map((user) => `{user: ${printValue(user)}}`)) };
     case 'cluster':
-      return { ...nodeValues(plan, print, { port: clientPort, routePort }), routes: '[]' };
+      return { ...nodeValues(plan, { port: clientPort, routePort }), routes: '[]' };
     default:
       return { ca_file, ...pairs[0] };
   }
@@ -131,29 +130,28 @@ function valuesOfOne(plan: ServerPlan, print: Print): Record<string, string> {
 
 function nodeValues(
   plan: ServerPlan,
-  print: Print,
   node: { name?: string; port: number; routePort: number },
   advertised = '',
 ) {
   const prefix = node.name === undefined ? '' : `${node.name}-`;
-  const route = pair(plan, print, `${prefix}route`);
+  const route = pair(plan, `${prefix}route`);
   return {
-    port: print(node.port),
-    server_name: print(node.name ?? 'nats-cluster-tls'),
-    ca_file: print(configuredPath(plan.directory, 'ca.pem')),
-    ...pair(plan, print, `${prefix}server`),
-    cluster_name: print(plan.clusterName),
-    cluster_listen: print(`0.0.0.0:${node.routePort}`),
-    cluster_advertise: print(advertised),
+    port: printValue(node.port),
+    server_name: printValue(node.name ?? 'nats-cluster-tls'),
+    ca_file: printValue(configuredPath(plan.directory, 'ca.pem')),
+    ...pair(plan, `${prefix}server`),
+    cluster_name: printValue(plan.clusterName),
+    cluster_listen: printValue(`0.0.0.0:${node.routePort}`),
+    cluster_advertise: printValue(advertised),
     route_cert_file: route.cert_file,
     route_key_file: route.key_file,
   };
 }
 
-function pair(plan: ServerPlan, print: Print, name: string) {
+function pair(plan: ServerPlan, name: string) {
   return {
-    cert_file: print(configuredPath(plan.directory, `${name}-cert.pem`)),
-    key_file: print(configuredPath(plan.directory, `${name}-key.pem`)),
+    cert_file: printValue(configuredPath(plan.directory, `${name}-cert.pem`)),
+    key_file: printValue(configuredPath(plan.directory, `${name}-key.pem`)),
   };
 }
 

@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { printValue } from '../../src/conf/printer.ts';
 import { fillTemplate, renderTemplate, type TemplateName, templates } from '../../src/files/templates.ts';
 import { type ServerPlan, serverConfigurations } from '../../src/rollout/server-configuration.ts';
 
@@ -29,7 +28,7 @@ describe('templates', () => {
   it.each(Object.keys(templates) as TemplateName[])(
     'leaves no placeholder in the template %s',
     (template) => {
-      const [file] = serverConfigurations({ ...plan, template }, printValue);
+      const [file] = serverConfigurations({ ...plan, template });
       expect(file?.path).toBe('nats.conf');
       expect(file?.text).not.toMatch(/\{\{|\}\}|undefined/);
       expect(file?.text).toContain('"./certs/server-cert.pem"');
@@ -75,10 +74,7 @@ describe('server configurations', () => {
       { name: 'n1', hosts: ['a.example.com', '10.0.0.1'] },
       { name: 'n2', hosts: ['::1'] },
     ];
-    const files = serverConfigurations(
-      { ...plan, template: 'cluster', nodes, file: 'etc/nats.conf' },
-      printValue,
-    );
+    const files = serverConfigurations({ ...plan, template: 'cluster', nodes, file: 'etc/nats.conf' });
     expect(files.map(({ path }) => path)).toEqual(['etc/nats-n1.conf', 'etc/nats-n2.conf']);
     expect(files[0]?.text).toContain('routes: [\n    "nats://[::1]:6222"\n  ]');
     expect(files[0]?.text).toContain('cert_file: "./certs/n1-route-cert.pem"');
@@ -88,7 +84,7 @@ describe('server configurations', () => {
 
   it('gives nodes on the same host different ports', () => {
     const nodes = ['n1', 'n2', 'n3'].map((name) => ({ name, hosts: ['localhost'] }));
-    const files = serverConfigurations({ ...plan, template: 'cluster', nodes }, printValue);
+    const files = serverConfigurations({ ...plan, template: 'cluster', nodes });
     expect(files.map(({ text }) => /^port: (\d+)/m.exec(text)?.[1])).toEqual(['4222', '4223', '4224']);
     expect(files[2]?.text).toContain('listen: "0.0.0.0:6224"');
     expect(files[2]?.text).toContain('advertise: "localhost:6224"');
@@ -100,22 +96,19 @@ describe('server configurations', () => {
       name: `at-${host.replaceAll(':', '')}`,
       hosts: [host],
     }));
-    const files = serverConfigurations({ ...plan, template: 'cluster', nodes }, printValue);
+    const files = serverConfigurations({ ...plan, template: 'cluster', nodes });
     const ports = files.map(({ text }) => /^port: (\d+)/m.exec(text)?.[1]);
     expect(ports).toEqual(['4222', '4223', '4222', '4224', '4225']);
     expect(files[4]?.text).toContain('advertise: "[::1]:6225"');
   });
 
   it('lists a user for each client', () => {
-    const [file] = serverConfigurations(
-      { ...plan, template: 'verify-and-map', users: ['alice', 'b"o\\b'] },
-      printValue,
-    );
+    const [file] = serverConfigurations({ ...plan, template: 'verify-and-map', users: ['alice', 'b"o\\b'] });
     expect(file?.text).toContain('users: [\n      {user: "alice"}\n      {user: "b\\"o\\\\b"}\n    ]');
   });
 
   it('keeps an absolute folder and starts a relative one with ./', () => {
-    const text = (directory: string) => serverConfigurations({ ...plan, directory }, printValue)[0]?.text;
+    const text = (directory: string) => serverConfigurations({ ...plan, directory })[0]?.text;
     expect(text('/etc/nats/certs')).toContain('cert_file: "/etc/nats/certs/server-cert.pem"');
     expect(text('./x/../certs/')).toContain('cert_file: "./certs/server-cert.pem"');
     expect(text('../certs')).toContain('cert_file: "../certs/server-cert.pem"');
