@@ -1,10 +1,12 @@
 // `natspki revoke`: locks the holder of a certificate out of the servers before it expires.
+import { resolve } from 'node:path';
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { configurationFlag, directoryFlag, reloadFlag } from '../src/cli/flags.ts';
 import { configurationsHere } from '../src/cli/input.ts';
 import { nextLines, revokeLines } from '../src/cli/revoke-result.ts';
+import { NatspkiError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
 import {
   planRevocation,
@@ -13,17 +15,30 @@ import {
   revokeCertificates,
 } from '../src/pki/revoke/revocation.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
-import { type Lockout, type LockoutStep, lockOut, planLockout } from '../src/rollout/lockout.ts';
+import {
+  filesInUse,
+  type Lockout,
+  type LockoutStep,
+  lockOut,
+  planLockout,
+  trustsOneOf,
+} from '../src/rollout/lockout.ts';
 import { Rollout } from '../src/rollout/rollout.ts';
 import type { TlsContext } from '../src/tls/block.ts';
 
-/** The tls blocks that accept certificates of a profile. */
-const contexts: Readonly<Record<RevocableProfile, readonly TlsContext[]>> = {
-  client: ['client', 'websocket', 'mqtt'],
-  route: ['cluster'],
-  gateway: ['gateway'],
-  leafnode: ['leafnodes'],
-};
+/** Peers of servers: certificates with both usages. */
+const peers: readonly RevocableProfile[] = ['route', 'gateway', 'leafnode'];
+
+/**
+ * The profiles whose certificates have the usages that a tls block asks for. A client certificate cannot be that of a
+ * server in a cluster, although it gets through the handshake there.
+ */
+const profiles: ReadonlyMap<TlsContext, readonly RevocableProfile[]> = new Map([
+  ...(['client', 'websocket', 'mqtt', 'leafnodes'] as const).map(
+    (context) => [context, ['client', ...peers] as const] as const,
+  ),
+  ...(['cluster', 'gateway'] as const).map((context) => [context, peers] as const),
+]);
 
 export default class Revoke extends BaseCommand {
   static override summary = 'Lock out the holder of a certificate before it expires.';
@@ -52,8 +67,10 @@ export default class Revoke extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(Revoke);
-    const options = { directory: new PkiDirectory(flags.dir), names: args.name };
+    const directory = new PkiDirectory(flags.dir);
+    const options = { directory, names: args.name };
     const configurations = flags.config ?? configurationsHere();
+    const inUse = filesInUse(configurations);
     const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
     let steps: readonly LockoutStep[] = [];
     const plan = flags['dry-run']
@@ -61,24 +78,47 @@ export default class Revoke extends BaseCommand {
       : await revokeCertificates({
           ...options,
           lockOut: async (planned) => {
-            steps = await lockOut(lockoutOf(planned, configurations));
+            steps = await lockOut(await lockoutOf(planned, directory, configurations));
           },
+          isInUse: (file) => inUse.has(resolve(file)),
         });
-    if (flags['dry-run']) steps = planLockout(lockoutOf(plan, configurations));
+    if (flags['dry-run']) steps = planLockout(await lockoutOf(plan, directory, configurations));
     else await rollout.reload();
     const { certificates, notices } = plan;
     this.print([...revokeLines(plan, steps), ...rollout.report(), ...notices, ...nextLines(steps, flags)]);
+    for (const name of new Set(args.name)) {
+      const { certificateFile, keyFile } = directory.pair(name);
+      const configuration = inUse.get(resolve(certificateFile)) ?? inUse.get(resolve(keyFile));
+      if (configuration !== undefined) this.report(pairInUse(name, configuration));
+    }
     return { directory: flags.dir, certificates, steps, reloaded: rollout.reloaded, notices };
   }
 }
 
+function pairInUse(name: string, configuration: string): NatspkiError {
+  return new NatspkiError(
+    'pair-in-use',
+    `"${configuration}" still uses the pair of "${name}", which other servers reject now`,
+    { hint: `natspki rotate ${name}, then natspki pin certs/${name}-cert.pem --add FILE for each server` },
+  );
+}
+
 /** Converts a plan: the tls blocks that accept such certificates, the pins to remove, and the certificates that stay. */
-function lockoutOf({ certificates, others }: RevocationPlan, configurations: readonly string[]): Lockout {
+async function lockoutOf(
+  { certificates, others }: RevocationPlan,
+  directory: PkiDirectory,
+  configurations: readonly string[],
+): Promise<Lockout> {
+  const authorities = [...(await directory.readBundle()), ...(await directory.readIntermediates())];
   return {
     configurations,
     contexts: new Map(
-      [...others].flatMap(([profile, stay]) => contexts[profile].map((each) => [each, stay] as const)),
+      [...profiles].map(([context, accepted]) => [
+        context,
+        accepted.flatMap((profile) => others.get(profile) ?? []),
+      ]),
     ),
     out: new Set(certificates.map(({ pin }) => pin)),
+    isTrusted: (caFile) => trustsOneOf(authorities, caFile),
   };
 }

@@ -2,6 +2,7 @@
 // certificate of an authority that it trusts. The keys are removed from an existing list of pins; a block without pins
 // gets a list of all other keys.
 
+import { resolve } from 'node:path';
 import { editArrays } from '../conf/arrays.ts';
 import { readDocument } from '../conf/document.ts';
 import { addItem } from '../conf/editor.ts';
@@ -9,7 +10,9 @@ import { loadConf } from '../conf/parser.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
+import { readFileSync } from '../files/files.ts';
 import { readTlsBlock, type TlsBlock, type TlsContext } from '../tls/block.ts';
+import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import type { Pin } from '../x509/pin.ts';
 import { editConfiguration, tlsBlockPath } from './configuration-file.ts';
 import { configurationFiles } from './pin-update.ts';
@@ -31,6 +34,8 @@ export interface Lockout {
   /** The blocks to lock the keys out of, each with the named keys that a block without pins will accept. */
   readonly contexts: ReadonlyMap<TlsContext, readonly { readonly name: string; readonly pin: Pin }[]>;
   readonly out: ReadonlySet<Pin>;
+  /** Returns whether peers of a block are verified by the authority of the keys, given the path of its ca_file. */
+  readonly isTrusted?: (caFile: string | undefined) => boolean;
 }
 
 /** A pin that no key has: an empty list would accept every key (nats-server, server/opts.go). */
@@ -40,13 +45,18 @@ export const nobody = '0'.repeat(64) as Pin;
  * Plans the change of each block of each configuration, and changes nothing. Throws `nothing-to-lock` when no block
  * requests client certificates, and ConfErrors when a configuration is invalid.
  */
-export function planLockout({ configurations, contexts, out }: Lockout): LockoutStep[] {
+export function planLockout({
+  configurations,
+  contexts,
+  out,
+  isTrusted = () => true,
+}: Lockout): LockoutStep[] {
   const steps: LockoutStep[] = [];
   for (const file of configurations) {
     const { root } = loadConf(file);
     for (const [context, others] of contexts) {
       const block = blockOf(root, context);
-      if (block?.verify !== true) continue;
+      if (block?.verify !== true || !isTrusted(block.caFile)) continue;
       const { pinnedCerts } = block;
       const location = { file, context, block: tlsBlockPath(context).join('.') };
       if (pinnedCerts === undefined) {
@@ -76,6 +86,43 @@ export async function lockOut(lockout: Lockout): Promise<LockoutStep[]> {
     `cannot remove the pins of ${left.block} in "${left.file}": they are not in the file or its includes`,
     { hint: `remove them by hand: ${left.pins.join(' ')}` },
   );
+}
+
+const everyContext: readonly TlsContext[] = [
+  'client',
+  'cluster',
+  'gateway',
+  'leafnodes',
+  'websocket',
+  'mqtt',
+];
+
+/** Returns the certificate and key files that the tls blocks of configurations name, as absolute paths. */
+export function filesInUse(configurations: readonly string[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  for (const configuration of configurations) {
+    const { root } = loadConf(configuration);
+    for (const { certFile, keyFile } of everyContext.flatMap((each) => blockOf(root, each)?.pairs ?? [])) {
+      files.set(resolve(certFile), configuration).set(resolve(keyFile), configuration);
+    }
+  }
+  return files;
+}
+
+/**
+ * Returns whether a block with this ca_file verifies peers by one of these authorities. A file that cannot be read
+ * counts as theirs: the servers may read it.
+ */
+export function trustsOneOf(authorities: readonly Certificate[], caFile: string | undefined): boolean {
+  // Without ca_file, the trust store of the system applies.
+  if (caFile === undefined) return false;
+  try {
+    const trusted = readCertificates(readFileSync(caFile), caFile);
+    return trusted.some(({ der }) => authorities.some((each) => each.der.equals(der)));
+  } catch (error) {
+    if (error instanceof NatspkiError) return true;
+    throw error;
+  }
 }
 
 /** Reads the pins of a block of a configuration; an empty set when it has none or the file is invalid. */

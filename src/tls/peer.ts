@@ -97,7 +97,8 @@ export interface Unmapped {
 /**
  * Maps a certificate to one of the configured users: by e-mail, DNS and URI names first, then by the subject in any order
  * of its parts, then by the subject as Go prints it, with and without domain components (nats-server, server/auth.go,
- * checkClientTLSCertSubject). Last comes the bare common name, which nats-server does not use.
+ * checkClientTLSCertSubject). Last comes the bare common name, which nats-server does not use: it names only a user of
+ * exactly that name, and only when it is a simple name such as `alice`.
  * @param users the user names as the configuration spells them
  */
 export function mapPeer(
@@ -121,8 +122,14 @@ export function mapPeer(
     literally('uri', peer.uris) ??
     byDistinguishedName(name, users) ??
     literally('distinguished-name', [domain === '' ? undefined : `${subject},${domain}`, subject]) ??
-    literally('common-name', [soleCommonName(name)]) ?? { user: undefined, reason: unmapped(peer) }
+    literally('common-name', [simpleCommonName(name)]) ?? { user: undefined, reason: unmapped(peer) }
   );
+}
+
+/** Returns a common name that no other rule could mean: not a DN, an e-mail address, a DNS name or a URI. */
+function simpleCommonName(name: DistinguishedName): string | undefined {
+  const commonName = soleCommonName(name);
+  return commonName !== undefined && /^[^=@.:/]+$/.test(commonName) ? commonName : undefined;
 }
 
 function byDistinguishedName(name: DistinguishedName, users: ReadonlySet<string>): MappedUser | undefined {

@@ -35,17 +35,17 @@ describe('natspki revoke', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toMatch(
       new RegExp(
-        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls accepts only the keys of alice, carol\n$`,
+        `^revoke  bob: client, until \\d{4}-\\d\\d-\\d\\d, pin ${pin}\nedit    ./nats.conf: tls accepts only the keys of alice, carol, route\n$`,
       ),
     );
     expect(contents(folder)).toEqual(before);
   });
 
-  it('pins every other client, prints the same lines as the plan, and says what to do next', async () => {
+  it('pins every other certificate that the block may accept, prints the same lines as the plan, and says what to do next', async () => {
     const folder = initialized();
     const [planned, pins] = [
       await natspki(folder, ['revoke', 'bob', '--dry-run']),
-      ['alice', 'carol'].map((name) => pinOf(folder, name)),
+      ['alice', 'carol', 'route'].map((name) => pinOf(folder, name)),
     ];
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -53,7 +53,7 @@ describe('natspki revoke', () => {
       `${planned.stdout}next: run \`nats-server --signal reload=PIDFILE\` for nats-server; the bundled broker reloads by itself\n`,
     );
     expect(conf(folder)).toContain(
-      `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n  ]\n`,
+      `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n    "${pins[2]}" # route\n  ]\n`,
     );
     expect((await natspki(folder, ['list'])).stdout).not.toContain('bob');
     expect((await natspki(folder, ['rotate', '--undo', 'bob'])).stderr).toContain('was revoked on');
@@ -67,7 +67,8 @@ describe('natspki revoke', () => {
 
   it('prints one JSON document with --json', async () => {
     const folder = initialized();
-    const [pin, stays] = [pinOf(folder, 'bob'), [pinOf(folder, 'alice'), pinOf(folder, 'carol')]];
+    const pin = pinOf(folder, 'bob');
+    const stays = ['alice', 'carol', 'route'].map((name) => pinOf(folder, name));
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob', '--json']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(JSON.parse(stdout)).toEqual({
@@ -83,7 +84,7 @@ describe('natspki revoke', () => {
 
   it('accepts no certificate after the last one is revoked, and says so', async () => {
     const folder = initialized();
-    const { stdout } = await natspki(folder, ['revoke', 'alice', 'bob', 'carol']);
+    const { stdout } = await natspki(folder, ['revoke', 'alice', 'bob', 'carol', 'route']);
     expect(stdout).toContain('\nedit    ./nats.conf: tls accepts no certificate any more\n');
     expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
   });
@@ -120,8 +121,43 @@ describe('natspki revoke', () => {
       ...files.flatMap((file) => ['--config', file]),
     ]);
     for (const file of files) {
-      expect(stdout).toContain(`edit    ${file}: cluster.tls accepts only the keys of n1-route, n2-route`);
+      expect(stdout).toContain(`edit    ${file}: cluster.tls accepts only the keys of n1-route, n2-route\n`);
+      // A route has the usage of a client as well.
+      expect(stdout).toContain(`edit    ${file}: tls accepts only the keys of client, n1-route, n2-route\n`);
     }
+  });
+
+  it('leaves alone a block that verifies its peers by another authority', async () => {
+    const folder = initialized();
+    expect(
+      await natspki(folder, ['init', '--yes', '--dir', 'other', '--config', 'other.conf']),
+    ).toMatchObject({
+      code: 0,
+    });
+    const pair = 'cert_file: "other/server-cert.pem", key_file: "other/server-key.pem"';
+    const text = conf(folder);
+    writeFileSync(
+      join(folder, 'nats.conf'),
+      `${text}\nleafnodes { port: 7422, tls { ${pair}, ca_file: "other/ca.pem", verify: true } }\n`,
+    );
+    const { code, stdout } = await natspki(folder, ['revoke', 'bob', '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).not.toContain('leafnodes');
+  });
+
+  it('keeps the pair of a running server, says that it is revoked, and fails', async () => {
+    const folder = initialized();
+    expect(
+      await natspki(folder, ['init', '--yes', '--force', '--template', 'cluster', '--client', 'alice']),
+    ).toMatchObject({ code: 0 });
+    const { code, stderr } = await natspki(folder, ['revoke', 'route']);
+    expect(stderr).toBe(
+      'natspki: error: "./nats.conf" still uses the pair of "route", which other servers reject now\n' +
+        'natspki: hint: natspki rotate route, then natspki pin certs/route-cert.pem --add FILE for each server\n',
+    );
+    expect(code).toBe(1);
+    expect(await natspki(folder, ['check', 'nats.conf'])).toMatchObject({ code: 0 });
+    expect(await natspki(folder, ['rotate', 'route'])).toMatchObject({ code: 0 });
   });
 });
 
@@ -134,7 +170,7 @@ describe('natspki tls', () => {
       code: 0,
       stdout:
         'wrote the tls block for client into nats.conf\n' +
-        'removed 2 pins: any certificate of the authority is accepted again, revoked ones included\n',
+        'removed 3 pins: any certificate of the authority is accepted again, revoked ones included\n',
       stderr: '',
     });
     expect((await natspki(folder, write)).stdout).toBe('wrote the tls block for client into nats.conf\n');

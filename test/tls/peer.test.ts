@@ -117,6 +117,13 @@ describe('mapping', () => {
     expect(mapPeer(subject(text).peer, new Set(users)).user).toBeUndefined();
   });
 
+  it.each(['CN=bob', 'root@example.com', 'n1.example.com', 'urn:bob', 'a/b'])(
+    'ignores a common name that another rule could mean: %s',
+    async (name) => {
+      expect(mapPeer(await named(name), new Set([name]))).toMatchObject({ user: undefined });
+    },
+  );
+
   it('ignores the common name when there are two', () => {
     expect(mapPeer(subject('/CN=alice/CN=bob').peer, new Set(['alice', 'bob'])).user).toBeUndefined();
   });

@@ -8,8 +8,10 @@ import type { LedgerEntry, Revocation } from '../store/ledger.ts';
 import { type ListedCertificate, listCertificates, signsOthers } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 
-/** The profiles of those whom a server asks for a certificate. */
+/** The profiles whose certificates a server accepts from its peers. */
 export type RevocableProfile = Exclude<ProfileName, 'server'>;
+
+const revocableProfiles: readonly RevocableProfile[] = ['client', 'route', 'gateway', 'leafnode'];
 
 export interface RevokedCertificate {
   readonly name: string;
@@ -29,7 +31,7 @@ export interface NamedPin {
 export interface RevocationPlan {
   /** Everything that was issued under the names and is alive: what `rotate` replaced opens doors until it expires. */
   readonly certificates: readonly RevokedCertificate[];
-  /** The keys of all others that are alive, by profile, for those profiles that something is revoked of. */
+  /** The keys of all other live certificates, by profile; empty for a profile that has none. */
   readonly others: ReadonlyMap<RevocableProfile, readonly NamedPin[]>;
   readonly notices: readonly string[];
 }
@@ -57,9 +59,13 @@ export async function planRevocation(options: RevokeOptions): Promise<Revocation
  * @param lockOut keeps the keys out of servers; nothing is on record when it throws
  */
 export async function revokeCertificates(
-  options: RevokeOptions & { readonly lockOut: (plan: RevocationPlan) => Promise<void> },
+  options: RevokeOptions & {
+    readonly lockOut: (plan: RevocationPlan) => Promise<void>;
+    /** Returns whether a configuration names a file: the pair then stays, so that the server still starts. */
+    readonly isInUse?: (file: string) => boolean;
+  },
 ): Promise<RevocationPlan> {
-  const { directory, names, lockOut, now: clock = () => new Date() } = options;
+  const { directory, names, lockOut, isInUse = () => false, now: clock = () => new Date() } = options;
   await planRevocation(options);
   return directory.exclusive(async () => {
     const now = clock();
@@ -70,7 +76,10 @@ export async function revokeCertificates(
       .filter(({ serial }) => !revocations.has(serial))
       .map(({ serial, name }): Revocation => ({ time: now.toISOString(), revoked: serial, name }));
     const present = new Set((await directory.contents()).certificates);
-    const retired = names.filter((name) => present.has(name)).map((name) => directory.pair(name));
+    const retired = names
+      .filter((name) => present.has(name))
+      .map((name) => directory.pair(name))
+      .filter(({ certificateFile, keyFile }) => !isInUse(certificateFile) && !isInUse(keyFile));
     if (entries.length + retired.length > 0) await directory.write({ entries, retired }, now);
     return { ...planned, notices: [...directory.tellRecovery(), ...planned.notices] };
   });
@@ -91,7 +100,7 @@ async function plan(directory: PkiDirectory, names: readonly string[], now: Date
   const out = new Set(certificates.map(({ pin }) => pin));
   const stays = ({ serial, pin }: Known) => !revocations.has(serial) && !out.has(pin as Pin);
   const others = new Map<RevocableProfile, NamedPin[]>();
-  for (const { profile } of certificates) {
+  for (const profile of revocableProfiles) {
     const alike = alive.filter((each) => profileOf(each) === profile && stays(each));
     // A key that was kept at a rotation has several certificates.
     const byPin = new Map(alike.map(({ name, pin }) => [pin, { name, pin: pin as Pin }]));

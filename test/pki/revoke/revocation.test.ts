@@ -25,12 +25,18 @@ const staying = (plan: RevocationPlan) =>
   Object.fromEntries([...plan.others].map(([profile, pins]) => [profile, pins.map(({ name }) => name)]));
 
 describe('the plan of a revocation', () => {
-  it('has the certificate, and all others of its profile as those who stay', async () => {
+  it('has the certificate, and all others by profile as those that stay', async () => {
     const directory = await made();
     const plan = await planRevocation({ directory, names: ['bob'], now });
     const { serial, notAfter, pin } = leafOf(directory, 'bob');
     expect(plan.certificates).toEqual([{ name: 'bob', profile: 'client', serial, notAfter, pin }]);
-    expect([...plan.others]).toEqual([['client', [{ name: 'alice', pin: leafOf(directory, 'alice').pin }]]]);
+    const stays = (name: string) => ({ name, pin: leafOf(directory, name).pin });
+    expect([...plan.others]).toEqual([
+      ['client', [stays('alice')]],
+      ['route', [stays('route')]],
+      ['gateway', []],
+      ['leafnode', []],
+    ]);
   });
 
   it('has what rotations replaced on both sides, as long as it is alive', async () => {
@@ -52,7 +58,7 @@ describe('the plan of a revocation', () => {
     await issueCertificates({ directory, profile: 'client', names: ['carol', 'dave'], outDirectory, now });
     const plan = await planRevocation({ directory, names: ['dave'], now });
     expect(names(plan)).toEqual(['dave']);
-    expect(staying(plan)).toEqual({ client: ['alice', 'bob', 'carol'] });
+    expect(staying(plan)).toMatchObject({ client: ['alice', 'bob', 'carol'] });
   });
 
   it('counts who is in the folder where the ledger is lost', async () => {
@@ -61,7 +67,7 @@ describe('the plan of a revocation', () => {
     rmSync(directory.ledger.file);
     const plan = await planRevocation({ directory, names: ['bob', 'r2.test'], now });
     expect(names(plan)).toEqual(['bob', 'r2.test']);
-    expect(staying(plan)).toEqual({ client: ['alice'], route: ['route'] });
+    expect(staying(plan)).toMatchObject({ client: ['alice'], route: ['route'] });
   });
 
   it('says that lines of the ledger are torn', async () => {
@@ -118,7 +124,7 @@ describe('a revocation', () => {
     expect((await directory.ledger.read()).entries).toEqual(entries);
     await issueCertificates({ directory, profile: 'client', names: ['carol'], now });
     const next = await planRevocation({ directory, names: ['carol'], now });
-    expect(staying(next)).toEqual({ client: ['alice'] });
+    expect(staying(next)).toMatchObject({ client: ['alice'] });
   });
 
   it('lets in a new certificate of the name', async () => {
