@@ -26,7 +26,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type ProfileName, profileNames, profiles } from '../../src/pki/store/profile.ts';
 import { Certificate, readCertificates } from '../../src/x509/certificate.ts';
 import type { NameAttribute } from '../../src/x509/distinguished-name.ts';
-import { generateKey, type KeyType, keyTypes } from '../../src/x509/key.ts';
+import { generateKey, keyTypes } from '../../src/x509/key.ts';
 import { readMaterial } from '../../src/x509/material.ts';
 import { parseSan, type San } from '../../src/x509/name.ts';
 import { readRequestDer } from '../../src/x509/request.ts';
@@ -161,9 +161,9 @@ const serials = ['7f'.repeat(20), `00ff${'12'.repeat(18)}`, `${'00'.repeat(19)}8
 const authorityTypes = [...keyTypes, 'p521'] as const;
 const keys = new Map<string, KeyObject>();
 beforeAll(async () => {
-  for (const type of keyTypes) keys.set(type, await generateKey(type as KeyType));
+  await Promise.all(keyTypes.map(async (type) => keys.set(type, await generateKey(type))));
   keys.set('p521', generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey);
-});
+}, 120_000);
 const keyOf = (type: (typeof authorityTypes)[number]) => keys.get(type) as KeyObject;
 
 async function authority(

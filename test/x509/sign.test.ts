@@ -92,12 +92,16 @@ describe.each(authorityTypes)('an authority with a key of type %s', (type) => {
   });
 });
 
-describe.each(['p256', 'p384', 'p521'] as const)('the signature of a key of type %s', (type) => {
+describe.each([
+  ['p256', 200],
+  ['p384', 100],
+  ['p521', 50],
+] as const)('the signature of a key of type %s', (type, times) => {
   // Of its two numbers, one in 256 begins with a zero byte, and half with a set bit, which DER pads.
   it('is valid whatever its numbers begin with', async () => {
     const ca = await authority(type);
     const contents = { ...leafContents(await generateKey('p256')), sans: [] };
-    for (let i = 0; i < 300; i++) {
+    for (let i = 0; i < times; i++) {
       expect((await ca.signer.leaf(contents)).isSignedBy(ca.certificate)).toBe(true);
     }
   });
