@@ -22,7 +22,7 @@ import { CpuMeter, type MonitorAddress, varz } from '../endpoints/varz.ts';
 import { type Answer, json, rejectMalformed, send, text } from './answer.ts';
 import { AnswerQueue } from './answer-queue.ts';
 import { foreignHost } from './host-header.ts';
-import { PageTemplate, pageDocument, readAssets } from './page.ts';
+import { fillPage, pageDocument, readAssets, readPageTemplate } from './page.ts';
 
 /** Maximum number of open connections, including those in a handshake. */
 const maxConnections = 128;
@@ -59,10 +59,10 @@ export class Monitor {
   private constructor(options: MonitorOptions, broker: MonitoredBroker, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
-    const page = new PageTemplate();
+    const template = readPageTemplate();
     const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
-      ['/', (_query, base) => page.fill(broker, base, this.#listed)],
+      ['/', (_query, base) => fillPage(template, broker, base, this.#listed)],
       ['/varz', () => json(varz(broker, this.#where, this.#cpu, this.#requests))],
       // Only requests over NATS may filter by subject.
       ['/connz', (query) => json(connz(query.with('filter_subject', ''), broker))],

@@ -53,25 +53,30 @@ export function readAssets(): ReadonlyMap<string, Answer> {
   );
 }
 
-/** The HTML template of the page. */
-export class PageTemplate {
-  readonly #text = readFileSync(packageFile('templates/page/index.html'), 'utf8');
+/** Reads the HTML template of the page. */
+export function readPageTemplate(): string {
+  return readFileSync(packageFile('templates/page/index.html'), 'utf8');
+}
 
-  /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
-  fill({ facts }: MonitoredBroker, base: string, endpoints: readonly string[]): Answer {
-    const links = endpoints.map((path) => {
-      const name = path.slice(1);
-      return `<li><a href="${escapeHtml(base + name)}">${path}</a></li>`;
-    });
-    const body = fillTemplate(this.#text, 'page', {
-      title: escapeHtml(`${facts.name}, natspki ${facts.version}`),
-      name: escapeHtml(facts.name),
-      version: escapeHtml(facts.version),
-      base: escapeHtml(base),
-      links: links.join('\n'),
-    });
-    return { status: 200, type: 'text/html; charset=utf-8', body, policy };
-  }
+/** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
+export function fillPage(
+  template: string,
+  { facts }: MonitoredBroker,
+  base: string,
+  endpoints: readonly string[],
+): Answer {
+  const links = endpoints.map((path) => {
+    const name = path.slice(1);
+    return `<li><a href="${escapeHtml(base + name)}">${path}</a></li>`;
+  });
+  const body = fillTemplate(template, 'page', {
+    title: escapeHtml(`${facts.name}, natspki ${facts.version}`),
+    name: escapeHtml(facts.name),
+    version: escapeHtml(facts.version),
+    base: escapeHtml(base),
+    links: links.join('\n'),
+  });
+  return { status: 200, type: 'text/html; charset=utf-8', body, policy };
 }
 
 /** The response of /page.json. */

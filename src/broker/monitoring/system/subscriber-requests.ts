@@ -28,90 +28,86 @@ interface SubscriberQuery {
 
 /** Answers both requests in the system account; users of other accounts reach it through an import. */
 export function serveSubscriberRequests(system: SystemPublisher, broker: MonitoredBroker): void {
-  new SubscriberRequests(system, broker).listen();
+  /** The prefix of the reply subjects of this server's own requests. */
+  const inbox = `${inboxPrefix}${randomName(8)}.`;
+  system.account.subscribeInternal(serverRequests, (publication) => {
+    answerServer(system, broker, inbox, publication);
+    return true;
+  });
+  system.account.intercept(userRequests, (publication, publisher) => {
+    answerUser(system, broker, inbox, publication, publisher);
+    return true;
+  });
 }
 
-class SubscriberRequests {
-  readonly #system: SystemPublisher;
-  readonly #broker: MonitoredBroker;
-  /** The prefix of the reply subjects of this server's own requests. */
-  readonly #inbox = `${inboxPrefix}${randomName(8)}.`;
+/** Answers another server. It expects no answer from a server without clients in the account. */
+function answerServer(
+  system: SystemPublisher,
+  broker: MonitoredBroker,
+  inbox: string,
+  publication: Publication,
+): void {
+  const reply = replyOf(publication);
+  const query = parseQuery(payloadOf(publication));
+  if (reply === undefined || query === undefined || reply.toString('latin1').startsWith(inbox)) return;
+  const account = findAccount(broker, query.account);
+  if (account === undefined || account.clients === 0) return;
+  system.respondText(reply, String(countSubscribers(account, query)));
+}
 
-  constructor(system: SystemPublisher, broker: MonitoredBroker) {
-    this.#system = system;
-    this.#broker = broker;
-  }
+function answerUser(
+  system: SystemPublisher,
+  broker: MonitoredBroker,
+  inbox: string,
+  publication: Publication,
+  publisher: Publisher,
+): void {
+  const reply = replyOf(publication);
+  if (publisher.isRoute || reply === undefined) return;
+  const info = requestInfo(publication);
+  // A service import adds headers that name the requester. Ignore requests with headers from elsewhere.
+  if (info === undefined && publication.headerSize > 0) return;
+  const account = findAccount(broker, info?.svc || info?.acc || system.account.name);
+  if (account === undefined) return;
+  const [subject = '', queue] = payloadOf(publication).toString().trim().split(' ');
+  const query = { account: account.name, subject, queue };
+  const local = countSubscribers(account, query);
+  const respond = (remote: number) => system.respondText(reply, String(local + remote));
+  const others = broker.cluster?.routes.length ?? 0;
+  // Servers tell each other nothing about the global account.
+  if (others === 0 || account.name === globalAccountName) respond(0);
+  else queryOthers(system, inbox + randomName(8), query, others, respond);
+}
 
-  listen(): void {
-    this.#system.account.subscribeInternal(serverRequests, (publication) => this.#answerServer(publication));
-    this.#system.account.intercept(userRequests, (publication, publisher) =>
-      this.#answerUser(publication, publisher),
-    );
-  }
-
-  /** Answers another server. It expects no answer from a server without clients in the account. */
-  #answerServer(publication: Publication): boolean {
-    const reply = replyOf(publication);
-    const asked = parseQuery(payloadOf(publication));
-    if (reply === undefined || asked === undefined || reply.toString('latin1').startsWith(this.#inbox)) {
-      return true;
-    }
-    const account = this.#account(asked.account);
-    if (account !== undefined && account.clients > 0) this.#say(reply, countSubscribers(account, asked));
+/** Totals the answers of the other servers; servers without clients in the account do not answer. */
+function queryOthers(
+  system: SystemPublisher,
+  inbox: string,
+  { account, subject, queue }: SubscriberQuery,
+  others: number,
+  then: (count: number) => void,
+): void {
+  let sum = 0;
+  let missing = others;
+  const end = () => {
+    clearTimeout(timer);
+    system.account.unsubscribe(subscription);
+    then(sum);
+  };
+  const timer = setTimeout(end, responseTimeoutMs).unref();
+  const subscription = system.account.subscribeInternal(inbox, (publication) => {
+    const count = Number(payloadOf(publication).toString());
+    if (Number.isSafeInteger(count)) sum += count;
+    missing--;
+    if (missing === 0) end();
     return true;
-  }
+  });
+  const group = queue === undefined ? {} : { queue: Buffer.from(queue).toString('base64') };
+  system.sendRequest(serverRequests, inbox, { acc: account, subject, ...group });
+}
 
-  #answerUser(publication: Publication, publisher: Publisher): boolean {
-    const reply = replyOf(publication);
-    if (publisher.isRoute || reply === undefined) return true;
-    const info = requestInfo(publication);
-    // A service import adds headers that name the requester. Ignore requests with headers from elsewhere.
-    if (info === undefined && publication.headerSize > 0) return true;
-    const account = this.#account(info?.svc || info?.acc || this.#system.account.name);
-    if (account === undefined) return true;
-    const [subject = '', queue] = payloadOf(publication).toString().trim().split(' ');
-    const asked = { account: account.name, subject, queue };
-    const here = countSubscribers(account, asked);
-    const others = this.#broker.cluster?.routes.length ?? 0;
-    // Servers tell each other nothing about the global account.
-    if (others === 0 || account.name === globalAccountName) this.#say(reply, here);
-    else this.#askOthers(asked, others, (there) => this.#say(reply, here + there));
-    return true;
-  }
-
-  /** Totals the answers of the other servers; servers without clients in the account do not answer. */
-  #askOthers(
-    { account, subject, queue }: SubscriberQuery,
-    others: number,
-    then: (count: number) => void,
-  ): void {
-    let sum = 0;
-    let missing = others;
-    const inbox = this.#inbox + randomName(8);
-    const end = () => {
-      clearTimeout(timer);
-      this.#system.account.unsubscribe(subscription);
-      then(sum);
-    };
-    const timer = setTimeout(end, responseTimeoutMs).unref();
-    const subscription = this.#system.account.subscribeInternal(inbox, (publication) => {
-      const count = Number(payloadOf(publication).toString());
-      if (Number.isSafeInteger(count)) sum += count;
-      missing--;
-      if (missing === 0) end();
-      return true;
-    });
-    const group = queue === undefined ? {} : { queue: Buffer.from(queue).toString('base64') };
-    this.#system.sendRequest(serverRequests, inbox, { acc: account, subject, ...group });
-  }
-
-  #account(name: string): Account | undefined {
-    return [...this.#broker.accounts].find((account) => account.name === name);
-  }
-
-  #say(reply: Buffer, count: number): void {
-    this.#system.respondText(reply, String(count));
-  }
+function findAccount({ accounts }: MonitoredBroker, name: string): Account | undefined {
+  return [...accounts].find((account) => account.name === name);
 }
 
 /** Counts the subscriptions of this server's clients. */

@@ -3,8 +3,9 @@
 import type { ClientSession } from '../../clients/client.ts';
 import { Advisories } from './advisories.ts';
 import { RemoteConnections } from './remote-connections.ts';
+import type { ReloadableBroker } from './system-answers.ts';
 import { SystemPublisher } from './system-publisher.ts';
-import { type ReloadableBroker, serveSystemRequests } from './system-requests.ts';
+import { serveSystemRequests } from './system-requests.ts';
 
 export class SystemAccount {
   readonly #broker: ReloadableBroker;
