@@ -1,6 +1,6 @@
 // Sends signals to a running broker by nats-server's names for them (-sl reload=PIDFILE).
 import { NatspkiError, UsageError } from '../errors.ts';
-import { readFileSync } from '../files/files.ts';
+import { readProcessId } from '../files/process-id.ts';
 
 const signals: Readonly<Record<string, NodeJS.Signals>> = {
   stop: 'SIGKILL',
@@ -19,7 +19,12 @@ export function sendSignal(text: string): void {
   const signal = signals[command];
   const known = Object.keys(signals).join(', ');
   if (signal === undefined) throw new UsageError(`unknown signal "${command}"`, `use one of ${known}`);
-  const pid = processId(target, command);
+  const hint = `--signal ${command}=PID or --signal ${command}=PIDFILE`;
+  if (target === '') throw new UsageError(`signal "${command}" needs a process`, hint);
+  const pid = readProcessId(target);
+  if (pid === undefined) {
+    throw new NatspkiError('pid-file', `no valid process id in "${target}"`, { hint });
+  }
   try {
     process.kill(pid, signal);
   } catch (cause) {
@@ -27,14 +32,4 @@ export function sendSignal(text: string): void {
     const reason = code === 'ESRCH' ? 'there is no such process' : code;
     throw new NatspkiError('signal', `cannot send ${command} to process ${pid}: ${reason}`, { cause });
   }
-}
-
-function processId(target: string, command: string): number {
-  const hint = `--signal ${command}=PID or --signal ${command}=PIDFILE`;
-  if (target === '') throw new UsageError(`signal "${command}" needs a process`, hint);
-  const text = /^\d+$/.test(target) ? target : readFileSync(target).toString('latin1').trim();
-  // 0 and negative numbers would address process groups.
-  if (!/^[1-9]\d*$/.test(text))
-    throw new NatspkiError('pid-file', `no valid process id in "${target}"`, { hint });
-  return Number(text);
 }

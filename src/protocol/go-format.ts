@@ -29,3 +29,8 @@ export function uptime(milliseconds: number): string {
     .map(([count, unit]) => `${count}${unit}`)
     .join('');
 }
+
+/** Converts milliseconds to whole nanoseconds, as which Go prints durations in JSON. */
+export function nanoseconds(milliseconds: number): number {
+  return Math.round(milliseconds * 1e6);
+}

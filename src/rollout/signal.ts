@@ -1,7 +1,8 @@
 // Tells a running nats-server to reload its files. It starts and stops no process.
 import { readFileSync } from 'node:fs';
 import { NatspkiError } from '../errors.ts';
-import { isCode, readFile } from '../files/files.ts';
+import { isCode } from '../files/files.ts';
+import { readProcessId } from '../files/process-id.ts';
 
 /**
  * Sends SIGHUP to a server, given its process id or the file that holds it (nats-server's pid_file). Throws `no-process`
@@ -20,9 +21,8 @@ export async function reloadServer(target: string): Promise<number> {
 
 /** Finds the process to reload and checks that it handles the signal; throws like reloadServer. */
 export async function findServer(target: string): Promise<number> {
-  const text = /^\d+$/.test(target) ? target : (await readFile(target, 1024)).toString().trim();
-  const pid = /^\d{1,10}$/.test(text) ? Number(text) : 0;
-  if (pid === 0) {
+  const pid = readProcessId(target);
+  if (pid === undefined) {
     throw new NatspkiError('not-a-pid', `"${target}" does not contain a process id`, {
       hint: 'pass the pid_file of the server, or its process id',
     });

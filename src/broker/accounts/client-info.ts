@@ -1,6 +1,6 @@
 // Describes a client with nats-server's fields in their order (events.go, ClientInfo), for services of other accounts
 // and for latency results.
-import { goTime } from '../../protocol/go-format.ts';
+import { goTime, nanoseconds } from '../../protocol/go-format.ts';
 import type { Requester } from './subscription.ts';
 
 /** The server that describes its client. */
@@ -43,9 +43,4 @@ export function clientInfo(
     kind: isShared ? 'Client' : undefined,
     client_type: isShared ? 'nats' : undefined,
   };
-}
-
-/** Converts milliseconds to whole nanoseconds, the unit of Go's durations. */
-export function nanoseconds(milliseconds: number): number {
-  return Math.round(milliseconds * 1e6);
 }

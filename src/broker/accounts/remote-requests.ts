@@ -1,11 +1,10 @@
 // Requests from other servers of the cluster, which measure a service on this one. Times the answer of the service
 // and reports it to the requesting server in the system account (client.go, trackRemoteReply; events.go,
 // remoteLatencyUpdate).
-import { goJson, goTime } from '../../protocol/go-format.ts';
+import { goJson, goTime, nanoseconds } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { covers, isLiteral } from '../../subjects/subject.ts';
 import type { Account } from './account.ts';
-import { nanoseconds } from './client-info.ts';
 import type { LatencyMeter, RemoteMeasurement } from './service-latency.ts';
 import type { Publisher } from './subscription.ts';
 

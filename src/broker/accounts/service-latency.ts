@@ -1,11 +1,11 @@
 // Measures the latency of services: chooses the requests to measure, and publishes the result of each in the account
 // of the service (accounts.go, ServiceLatency). If the answer comes from another server, that server reports how long
 // the service took.
-import { goJson, goTime } from '../../protocol/go-format.ts';
+import { goJson, goTime, nanoseconds } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
-import { clientInfo, nanoseconds, type ServerName } from './client-info.ts';
+import { clientInfo, type ServerName } from './client-info.ts';
 import type { DeliveryPolicy } from './delivery.ts';
 import { InternalPublisher } from './internal-publisher.ts';
 import { uniqueId } from './random-name.ts';

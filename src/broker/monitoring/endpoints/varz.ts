@@ -1,6 +1,6 @@
 // /varz: the state of the broker as a whole, in the fields and the order of nats-server's Varz (monitor.go).
 import { availableParallelism } from 'node:os';
-import { goTime, uptime } from '../../../protocol/go-format.ts';
+import { goTime, nanoseconds, uptime } from '../../../protocol/go-format.ts';
 import { authTimeoutMs } from '../../options/options.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { endedByKind, totalSubscriptions, totalTraffic } from './totals.ts';
@@ -135,8 +135,3 @@ function traffic(broker: MonitoredBroker, slow: Kinds, stale: Kinds) {
 }
 
 type Kinds = ReturnType<typeof endedByKind>;
-
-/** Go prints durations in JSON as nanoseconds. */
-function nanoseconds(milliseconds: number): number {
-  return Math.round(milliseconds * 1e6);
-}

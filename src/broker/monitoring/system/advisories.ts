@@ -2,6 +2,7 @@
 // connections of each account, server statistics, lame duck mode and shutdown (nats-server, events.go). Without a
 // subscriber an advisory costs next to nothing.
 
+import { nanoseconds } from '../../../protocol/go-format.ts';
 import type { ClientSession } from '../../clients/client.ts';
 import { userNameOf } from '../../clients/connection-record.ts';
 import { globalAccountName } from '../../options/account-name.ts';
@@ -82,7 +83,7 @@ export class Advisories {
       ...this.#system.typedEvent('client_disconnect'),
       client: {
         ...describe(session),
-        rtt: Math.round(rttMs * 1e6) || undefined,
+        rtt: nanoseconds(rttMs) || undefined,
         stop: this.#broker.now().toISOString(),
       },
       // From the client's point of view, as in nats-server.
