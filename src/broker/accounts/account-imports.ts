@@ -74,7 +74,7 @@ export class AccountImports {
     for (const undo of this.#undoExports.splice(0)) undo();
     this.#exports = accounts;
     const publisher = new InternalPublisher(this.#policy, this.#broker.now);
-    const tell = (token: string, payload: Buffer) =>
+    const sendResult = (token: string, payload: Buffer) =>
       publisher.publish(this.#accounts.get(systemAccount), Buffer.from(resultSubject(token), 'latin1'), {
         payload,
       });
@@ -82,7 +82,7 @@ export class AccountImports {
       const services = exports.filter(({ kind }) => kind === 'service');
       if (services.length === 0) continue;
       const account = this.#accounts.get(name);
-      const requests = new RemoteRequests(account, services, this.#meter, tell);
+      const requests = new RemoteRequests(account, services, this.#meter, sendResult);
       account.onRoutedRequest = (publication) => requests.delivered(publication);
       this.#undoExports.push(() => {
         account.onRoutedRequest = undefined;
@@ -114,11 +114,13 @@ export class AccountImports {
     const account = this.#accounts.get(name);
     const streams = links.map((link): StreamImport => {
       const mapping =
-        link.mapped === undefined ? undefined : new SubjectMapping(bytes(link.from), bytes(link.mapped));
+        link.mapped === undefined
+          ? undefined
+          : new SubjectMapping(toLatin1(link.from), toLatin1(link.mapped));
       return {
         exporter: this.#accounts.get(link.exporter),
-        from: bytes(link.from),
-        to: bytes(link.to),
+        from: toLatin1(link.from),
+        to: toLatin1(link.to),
         mapping,
       };
     });
@@ -136,8 +138,8 @@ export class AccountImports {
 
   #importService(link: ServiceLink): void {
     const importer = this.#accounts.get(link.account);
-    const [from, to] = [bytes(link.from), bytes(link.to)];
-    const mapping = link.mapped === undefined ? undefined : new SubjectMapping(from, bytes(link.mapped));
+    const [from, to] = [toLatin1(link.from), toLatin1(link.to)];
+    const mapping = link.mapped === undefined ? undefined : new SubjectMapping(from, toLatin1(link.mapped));
     const exporter = this.#accounts.get(link.exporter);
     const isOfSystem = link.exporter === this.#broker.systemAccount;
     const service = { ...link, isOfSystem, importer, exporter, from, to, mapping };
@@ -147,6 +149,6 @@ export class AccountImports {
 }
 
 /** Converts to Latin-1, one character per byte, the broker's form of subjects. */
-function bytes(text: string): string {
+function toLatin1(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

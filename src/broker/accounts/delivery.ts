@@ -47,7 +47,7 @@ export function publishRouted(
   const chosen: RemoteInterest[] = [];
   for (const name of wanted) {
     const group = findGroup(queues, name);
-    if (group !== undefined && deliverToOne(group, publication, publisher, policy)) {
+    if (group !== undefined && deliverToGroup(group, publication, publisher, policy)) {
       delivered = true;
       continue;
     }
@@ -82,7 +82,7 @@ function deliver(
   }
   for (let index = 0; index < queues.length; index++) {
     const group = queues[index] as readonly Subscription[];
-    if (deliverToOne(group, publication, publisher, policy)) delivered = true;
+    if (deliverToGroup(group, publication, publisher, policy)) delivered = true;
   }
   return delivered;
 }
@@ -104,7 +104,7 @@ function deliverEverywhere(
   for (const group of queues) {
     const others = findGroup(remote.queues, groupName(group));
     const other = others && chooseMember(group.length, others, policy.random);
-    if (other === undefined && deliverToOne(group, publication, publisher, policy)) delivered = true;
+    if (other === undefined && deliverToGroup(group, publication, publisher, policy)) delivered = true;
     else if (others !== undefined) {
       chosen.push(other ?? (chooseMember(0, others, policy.random) as RemoteInterest));
     }
@@ -147,7 +147,7 @@ export function sendNoResponders(
 }
 
 /** Starts with a random member and tries the next if one does not accept the message. */
-function deliverToOne(
+function deliverToGroup(
   group: readonly Subscription[],
   publication: Publication,
   publisher: Publisher,

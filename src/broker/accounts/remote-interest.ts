@@ -71,24 +71,24 @@ export class RemoteInterest {
 
 /**
  * Chooses a member of a queue group by weight; undefined for a member on this server.
- * @param here the number of members on this server
+ * @param local the number of members on this server
  * @param random returns a number in [0, 1)
  */
 export function chooseMember(
-  here: number,
-  elsewhere: readonly RemoteInterest[],
+  local: number,
+  remote: readonly RemoteInterest[],
   random: () => number,
 ): RemoteInterest | undefined {
-  if (here === 0 && elsewhere.length === 1) return elsewhere[0];
-  const near = elsewhere.some(({ isLeaf }) => isLeaf) ? elsewhere.filter(({ isLeaf }) => !isLeaf) : elsewhere;
-  if (near.length === 0) return here > 0 ? undefined : elsewhere[Math.floor(random() * elsewhere.length)];
-  let rest = random() * near.reduce((sum, { weight }) => sum + weight, here) - here;
+  if (local === 0 && remote.length === 1) return remote[0];
+  const candidates = remote.some(({ isLeaf }) => isLeaf) ? remote.filter(({ isLeaf }) => !isLeaf) : remote;
+  if (candidates.length === 0) return local > 0 ? undefined : remote[Math.floor(random() * remote.length)];
+  let rest = random() * candidates.reduce((sum, { weight }) => sum + weight, local) - local;
   if (rest < 0) return undefined;
-  for (const member of near) {
+  for (const member of candidates) {
     rest -= member.weight;
     if (rest < 0) return member;
   }
-  return near.at(-1);
+  return candidates.at(-1);
 }
 
 const noQueues: readonly Buffer[] = [];

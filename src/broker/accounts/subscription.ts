@@ -118,10 +118,10 @@ export class Subscription {
   /** Whether the permissions of its receiver may withhold some messages. */
   filtered = false;
 
-  constructor(by: Receiver | Handler, subject: string, queue: string | undefined, sid: string) {
-    const isHandler = typeof by === 'function';
-    this.receiver = isHandler ? undefined : by;
-    this.handler = isHandler ? by : undefined;
+  constructor(owner: Receiver | Handler, subject: string, queue: string | undefined, sid: string) {
+    const isHandler = typeof owner === 'function';
+    this.receiver = isHandler ? undefined : owner;
+    this.handler = isHandler ? owner : undefined;
     this.subject = subject;
     this.queue = queue;
     this.sid = sid;

@@ -8,7 +8,7 @@ export interface PermittedSubscription {
   readonly subjectBytes: Buffer;
   /** In Latin-1. */
   readonly queue: string | undefined;
-  /** Whether the permissions may withhold some of its messages; set by `admits`. */
+  /** Whether the permissions may withhold some of its messages; set by `maySubscribe`. */
   filtered: boolean;
 }
 

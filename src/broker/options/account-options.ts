@@ -9,10 +9,10 @@ import { addError } from './problems.ts';
 /** How a service answers a request: with one message, or with many until an empty one or the threshold ends them. */
 export type ResponseType = 'single' | 'stream' | 'chunked';
 
-export type Kind = 'stream' | 'service';
+export type ExportKind = 'stream' | 'service';
 
 export interface ExportOptions {
-  readonly kind: Kind;
+  readonly kind: ExportKind;
   readonly subject: string;
   /** The accounts that may import it; undefined for all. */
   readonly accounts: readonly string[] | undefined;
@@ -26,7 +26,7 @@ export interface ExportOptions {
 }
 
 export interface ImportOptions {
-  readonly kind: Kind;
+  readonly kind: ExportKind;
   /** The exporting account. */
   readonly account: string;
   /** The subject in the exporting account. */
@@ -166,7 +166,7 @@ export class LinkReader {
     return { kind, ...from, to: prefixed ?? (to || from.subject), share };
   }
 
-  #source(map: MapValue, kind: Kind): { account: string; subject: string } | undefined {
+  #source(map: MapValue, kind: ExportKind): { account: string; subject: string } | undefined {
     const reader = new MapReader(map, this.#problems, kind);
     const [account, subject] = [reader.string('account'), reader.string('subject')];
     reader.finish();
@@ -175,7 +175,7 @@ export class LinkReader {
     return undefined;
   }
 
-  #kindOf(reader: MapReader, position: Position): Kind | undefined {
+  #kindOf(reader: MapReader, position: Position): ExportKind | undefined {
     const [stream, service] = [reader.has('stream'), reader.has('service')];
     if (stream !== service) return stream ? 'stream' : 'service';
     reader.error(position, `an entry needs ${stream ? 'only one of "stream" and' : '"stream" or'} "service"`);

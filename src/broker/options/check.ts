@@ -115,8 +115,8 @@ async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, num
   // Windows has no POSIX file modes.
   if (process.platform === 'win32') return modes;
   for (const { keyFile } of block?.pairs ?? []) {
-    const there = await stat(keyFile).catch(() => undefined);
-    if (there !== undefined) modes.set(keyFile, there.mode);
+    const stats = await stat(keyFile).catch(() => undefined);
+    if (stats !== undefined) modes.set(keyFile, stats.mode);
   }
   return modes;
 }
@@ -127,12 +127,12 @@ async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, num
  * holds the user in a name that nats-server maps.
  */
 async function namedByCommonNameOnly(users: readonly string[], folder: string): Promise<string[]> {
-  const left: string[] = [];
+  const names: string[] = [];
   for (const user of users.filter((name) => !/[@.:=]/.test(name))) {
-    const by = await readFile(join(folder, `${user}-cert.pem`))
+    const mapped = await readFile(join(folder, `${user}-cert.pem`))
       .then((pem) => mapPeer(readPeer(new X509Certificate(pem).raw), new Set([user])))
       .catch(() => undefined);
-    if (by?.user === undefined || by.by === 'common-name') left.push(user);
+    if (mapped?.user === undefined || mapped.by === 'common-name') names.push(user);
   }
-  return left;
+  return names;
 }

@@ -213,7 +213,7 @@ export function readBrokerOptions(
     portsFileDir: reader.string('ports_file_dir'),
   };
   const options = withFlags(file, flags);
-  check(options, reader);
+  checkOptions(options, reader);
   reader.finish();
   return options;
 }
@@ -331,7 +331,7 @@ function readLogOptions(reader: MapReader): LogOptions {
   };
 }
 
-function check(options: BrokerOptions, reader: MapReader): void {
+function checkOptions(options: BrokerOptions, reader: MapReader): void {
   if (options.monitor?.secure && options.tls === undefined) {
     reader.error(
       reader.position('https_port', 'https'),
