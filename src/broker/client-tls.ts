@@ -48,12 +48,12 @@ export class ClientTls {
   /** Calls `reject` when the rejection may be sent to the client: after a delay over TLS, immediately without. */
   delayRejection({ tls }: ClientSession, reject: () => void): void {
     if (tls === undefined || this.#current === undefined) reject();
-    else this.#current.handshaker.delayRefusal(tls, reject);
+    else this.#current.handshaker.delayRejection(tls, reject);
   }
 
   /** Records that a rejected client has disconnected. */
   rejected({ tls }: ClientSession): void {
-    if (tls !== undefined) this.#current?.handshaker.refused(tls);
+    if (tls !== undefined) this.#current?.handshaker.rejected(tls);
   }
 
   /** Aborts handshakes in progress; established connections stay open. */

@@ -171,7 +171,7 @@ export class HandshakeTurns {
  * Returns the address prefix that identifies a source. It groups IPv6 by /64, because a host chooses its own lower bits
  * (RFC 4291, section 2.5.4). An IPv4 address, mapped into IPv6 or not, and a link-local address are used whole.
  */
-export function placeOf(address: string): string {
+export function addressPrefix(address: string): string {
   if (!address.includes(':') || address.includes('.') || address.startsWith('fe80:')) return address;
   const [left = [], right = []] = address.split('::').map((part) => part.split(':').filter(Boolean));
   const zeros = Array<string>(8 - left.length - right.length).fill('0');
@@ -182,7 +182,7 @@ export function placeOf(address: string): string {
 const remembered = { addresses: 10_000, milliseconds: 10_000 };
 
 /** Remembers addresses with recently rejected connections, up to a maximum number. */
-export class RefusedAddresses {
+export class RejectedAddresses {
   readonly #until = new Map<string, number>();
   readonly #now: () => number;
 

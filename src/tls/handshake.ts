@@ -14,23 +14,23 @@ import {
   type HandshakeFailure,
 } from './handshake-error.ts';
 import {
+  addressPrefix,
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
-  placeOf,
-  RefusedAddresses,
+  RejectedAddresses,
 } from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
 
 /** Minimum interval between handshakes from recently rejected addresses, in milliseconds. */
-const refusedPauseMs = 2;
+const rejectedPauseMs = 2;
 
 /**
  * Minimum interval between rejections, and the longest delay of one, in milliseconds. A client that waits for its
  * rejection starts no other handshake meanwhile, which leaves capacity to other clients.
  */
-const refusalPauseMs = 5;
-const longestRefusalMs = 4000;
+const rejectionPauseMs = 5;
+const maxRejectionDelayMs = 4000;
 
 /** Default connection timeout of NATS clients, in milliseconds. */
 const clientTimeoutMs = 2000;
@@ -63,10 +63,10 @@ export class Handshaker {
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
   readonly #turns = new HandshakeTurns(setImmediate, () => this.#maxWaitMs);
-  readonly #refused = new RefusedAddresses();
+  readonly #rejectedAddresses = new RejectedAddresses();
   /** One queue for all recently rejected addresses together. */
-  readonly #slowTurns = new HandshakeTurns(delayBy(refusedPauseMs), () => this.#maxWaitMs);
-  readonly #refusals = new HandshakeTurns(delayBy(refusalPauseMs));
+  readonly #slowTurns = new HandshakeTurns(delayBy(rejectedPauseMs), () => this.#maxWaitMs);
+  readonly #rejections = new HandshakeTurns(delayBy(rejectionPauseMs));
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
@@ -129,29 +129,29 @@ export class Handshaker {
    * Records that a client was rejected. For ten seconds, handshakes from its address prefix share 500 handshakes per
    * second with all other rejected prefixes, so that guessing credentials does not slow down other clients.
    */
-  refused({ remoteAddress }: Socket): void {
-    this.#refused.add(placeOf(remoteAddress ?? ''));
+  rejected({ remoteAddress }: Socket): void {
+    this.#rejectedAddresses.add(addressPrefix(remoteAddress ?? ''));
   }
 
   /**
-   * Calls `tell` when a client may be told of its rejection: immediately up to 200 rejections per second, and after four
+   * Calls `reject` when a client may be told of its rejection: immediately up to 200 rejections per second, and after four
    * seconds at the latest above that rate. The client is delayed after its rejection, so that it does not hold up other
    * clients behind its address.
    */
-  delayRefusal({ remoteAddress }: Socket, tell: () => void): void {
-    let isTold = false;
+  delayRejection({ remoteAddress }: Socket, reject: () => void): void {
+    let isDone = false;
     const once = () => {
       clearTimeout(timer);
-      isTold = true;
-      tell();
+      isDone = true;
+      reject();
     };
     let timer: NodeJS.Timeout | undefined;
-    const cancel = this.#refusals.wait(placeOf(remoteAddress ?? ''), once);
-    if (isTold) return;
+    const cancel = this.#rejections.wait(addressPrefix(remoteAddress ?? ''), once);
+    if (isDone) return;
     timer = setTimeout(() => {
       cancel();
       once();
-    }, longestRefusalMs).unref();
+    }, maxRejectionDelayMs).unref();
   }
 
   /** Fails all handshakes in progress; established connections stay open. */
@@ -185,8 +185,8 @@ export class Handshaker {
 
   /** Queues a handshake; it waits for its turn for at most the timeout that also applies to the handshake itself. */
   #queue(socket: Socket, attempt: Attempt): void {
-    const address = placeOf(socket.remoteAddress ?? '');
-    const isSlow = this.#refused.has(address);
+    const address = addressPrefix(socket.remoteAddress ?? '');
+    const isSlow = this.#rejectedAddresses.has(address);
     let isWaiting = true;
     let timer: NodeJS.Timeout | undefined;
     const cancel = (isSlow ? this.#slowTurns : this.#turns).wait(address, () => {
@@ -259,20 +259,20 @@ export class Handshaker {
   #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     // From here on, errors are reported to the owner of the connection instead of the handshake.
     (secure as Handshaking)._releaseControl();
-    const refusal =
+    const rejection =
       (verifies ? explainUnverified(secure as Handshaking, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
     if (attempt === undefined) {
       secure.destroy();
-    } else if (refusal === undefined) {
+    } else if (rejection === undefined) {
       this.#end(raw, secure);
     } else {
-      this.refused(raw);
+      this.rejected(raw);
       // The rejection is final and is reported, whatever happens to the connection meanwhile.
       releaseAll(attempt);
-      this.delayRefusal(raw, () => this.#end(raw, refusal));
+      this.delayRejection(raw, () => this.#end(raw, rejection));
     }
   }
 

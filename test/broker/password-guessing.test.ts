@@ -15,7 +15,7 @@ afterEach(() => {
 async function start() {
   const running = await Running.start(configuration, clientTls(certificates));
   const rejections: (() => void)[] = [];
-  vi.spyOn(Handshaker.prototype, 'delayRefusal').mockImplementation((_, reject) => rejections.push(reject));
+  vi.spyOn(Handshaker.prototype, 'delayRejection').mockImplementation((_, reject) => rejections.push(reject));
   return { running, rejections };
 }
 

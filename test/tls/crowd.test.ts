@@ -75,7 +75,7 @@ it('fails a handshake that is queued too long behind connections from rejected a
   const first = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   await once(first, 'connect');
   // Both ends have the same address.
-  listener.handshaker.refused(first);
+  listener.handshaker.rejected(first);
   await listener.outcome();
   const sockets = Array.from({ length: 60 }, () =>
     connectPlain(listener.port, '127.0.0.1').on('error', () => {}),
@@ -110,7 +110,7 @@ it('fails a handshake that is queued too long behind other connections, none of 
 it('delays rejected clients without delaying other clients', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
-  vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
+  vi.spyOn(listener.handshaker, 'delayRejection').mockImplementation((_, tell) => tells.push(tell));
   let refused = 0;
   const strangers = Array.from({ length: 20 }, async () => {
     await greeting(listener.port, as(stranger));
@@ -129,7 +129,7 @@ it('delays rejected clients without delaying other clients', async () => {
 it('rejects a client that disconnects before it is told of its rejection', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
   const tells: (() => void)[] = [];
-  vi.spyOn(listener.handshaker, 'delayRefusal').mockImplementation((_, tell) => tells.push(tell));
+  vi.spyOn(listener.handshaker, 'delayRejection').mockImplementation((_, tell) => tells.push(tell));
   const client = connect({ port: listener.port, host: '127.0.0.1', ...as(stranger) }).on('error', () => {});
   await vi.waitUntil(() => tells.length === 1, { timeout: 10_000 });
   client.destroy();
@@ -147,9 +147,9 @@ it('reports the first rejection immediately, and every other one within four sec
   const tell = () => told++;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
-    listener.handshaker.delayRefusal(socket, tell);
+    listener.handshaker.delayRejection(socket, tell);
     expect(told).toBe(1);
-    for (let count = 0; count < 1000; count++) listener.handshaker.delayRefusal(socket, tell);
+    for (let count = 0; count < 1000; count++) listener.handshaker.delayRejection(socket, tell);
     expect(told).toBe(1);
     vi.advanceTimersByTime(1000);
     expect(told).toBe(201);

@@ -1,11 +1,11 @@
 // How many handshakes start and in which order, on a clock that the test controls.
 import { describe, expect, it, vi } from 'vitest';
 import {
+  addressPrefix,
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
-  placeOf,
-  RefusedAddresses,
+  RejectedAddresses,
 } from '../../src/tls/handshake-limits.ts';
 import { collectGarbage } from '../support/garbage.ts';
 
@@ -126,27 +126,27 @@ describe('HandshakeTurns with a limited wait', () => {
   });
 });
 
-describe('RefusedAddresses', () => {
+describe('RejectedAddresses', () => {
   it('forgets an address after ten seconds without a rejection', () => {
     let now = 0;
-    const refused = new RefusedAddresses(() => now);
-    refused.add('a');
+    const rejected = new RejectedAddresses(() => now);
+    rejected.add('a');
     now = 9000;
-    expect(refused.has('a')).toBe(true);
-    refused.add('a');
+    expect(rejected.has('a')).toBe(true);
+    rejected.add('a');
     now = 18_000;
-    expect(refused.has('a')).toBe(true);
-    expect(refused.has('b')).toBe(false);
+    expect(rejected.has('a')).toBe(true);
+    expect(rejected.has('b')).toBe(false);
     now = 19_001;
-    expect(refused.has('a')).toBe(false);
+    expect(rejected.has('a')).toBe(false);
   });
 
   it('forgets the oldest address when there are more than ten thousand', () => {
-    const refused = new RefusedAddresses(() => 0);
-    for (let index = 0; index <= 10_000; index++) refused.add(`a${index}`);
-    expect(refused.has('a0')).toBe(false);
-    expect(refused.has('a1')).toBe(true);
-    expect(refused.has('a10000')).toBe(true);
+    const rejected = new RejectedAddresses(() => 0);
+    for (let index = 0; index <= 10_000; index++) rejected.add(`a${index}`);
+    expect(rejected.has('a0')).toBe(false);
+    expect(rejected.has('a1')).toBe(true);
+    expect(rejected.has('a10000')).toBe(true);
   });
 });
 
@@ -162,6 +162,6 @@ describe('the prefix of an address', () => {
     ['fe80::1%eth0', 'fe80::1%eth0'],
     ['', ''],
   ])('reduces the address %j to the prefix %j', (address, prefix) => {
-    expect(placeOf(address)).toBe(prefix);
+    expect(addressPrefix(address)).toBe(prefix);
   });
 });
