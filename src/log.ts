@@ -212,7 +212,8 @@ const shortEscapes: Record<string, string> = {
   '\v': '\\v',
 };
 
-function escapeControls(text: string): string {
+/** Escapes the characters of untrusted text that would move a cursor, start a line or change the direction of text. */
+export function escapeControls(text: string): string {
   // Besides C0 and C1: line separators, and marks that change the direction of the text.
   return text.replace(/[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     const short = shortEscapes[character];

@@ -1,6 +1,7 @@
 // Prints what `inspect` found: a headline, and a line for each property with its label.
+import { escapeControls } from '../log.ts';
 import type { Inspected } from '../pki/verify/inspection.ts';
-import { printable, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Returns the lines; a label is the name of the property in words, and empty properties are left out. */
 export function detailLines(source: string, item: Inspected, terminal: Terminal): string[] {
@@ -10,9 +11,9 @@ export function detailLines(source: string, item: Inspected, terminal: Terminal)
   );
   const width = Math.max(0, ...shown.map(([name]) => label(name).length));
   return [
-    `${terminal.bold(printable(source))}: ${kind.replaceAll('-', ' ')}`,
+    `${terminal.bold(escapeControls(source))}: ${kind.replaceAll('-', ' ')}`,
     ...shown.map(
-      ([name, value]) => `  ${terminal.dim(label(name).padEnd(width))}  ${printable(text(value))}`,
+      ([name, value]) => `  ${terminal.dim(label(name).padEnd(width))}  ${escapeControls(text(value))}`,
     ),
   ];
 }

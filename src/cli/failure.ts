@@ -1,10 +1,12 @@
 // Reports every failure in one format: `natspki: error: …` and `natspki: hint: …` on stderr, or the same as a JSON
 // document on stdout. Rewords oclif's own messages about wrong usage.
+
 import { NatspkiError, UsageError } from '../errors.ts';
+import { escapeControls } from '../log.ts';
 import { nearest } from '../suggest.ts';
 import { hintOf } from './hints.ts';
 import { cancelled } from './prompts.ts';
-import { printable, type Terminal, terminalOf } from './terminal.ts';
+import { type Terminal, terminalOf } from './terminal.ts';
 
 /** Converts what a command threw; an error that natspki does not expect keeps its message under the code `internal`. */
 export function failureOf(thrown: unknown, command?: string): NatspkiError {
@@ -40,8 +42,8 @@ export function printDocument(document: unknown): void {
 }
 
 function failureText(failure: NatspkiError, hint: string, { red, cyan }: Terminal): string {
-  const lines = failure.lines.map((line) => `natspki: ${red('error:')} ${printable(line)}`);
-  lines.push(`natspki: ${cyan('hint:')} ${printable(hint)}`);
+  const lines = failure.lines.map((line) => `natspki: ${red('error:')} ${escapeControls(line)}`);
+  lines.push(`natspki: ${cyan('hint:')} ${escapeControls(hint)}`);
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
   }

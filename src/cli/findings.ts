@@ -1,7 +1,9 @@
 // Prints the findings of `verify` and `check`: the place, what is wrong there, and a hint below.
+
 import type { ConfProblem } from '../conf/error.ts';
+import { escapeControls } from '../log.ts';
 import type { Finding } from '../pki/verify/verification.ts';
-import { printable, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 /** Returns one or two lines for each finding. */
 export function findingLines(
@@ -12,8 +14,8 @@ export function findingLines(
     const { message, hint, severity, code } = finding;
     const level = severity === 'warning' ? yellow('warning:') : red('error:');
     const name = code === undefined ? '' : ` ${dim(`[${code}]`)}`;
-    const line = `${bold(printable(placeOf(finding)))}: ${level} ${printable(message)}${name}`;
-    return hint === undefined ? [line] : [line, `  ${cyan('hint:')} ${printable(hint)}`];
+    const line = `${bold(escapeControls(placeOf(finding)))}: ${level} ${escapeControls(message)}${name}`;
+    return hint === undefined ? [line] : [line, `  ${cyan('hint:')} ${escapeControls(hint)}`];
   });
 }
 

@@ -1,9 +1,11 @@
 // Prints the result of `init`: the certificates it issued or imported, notices, and commands that work as the next step.
+
 import { join } from 'node:path';
+import { escapeControls } from '../log.ts';
 import type { Made } from '../pki/issue/leaf.ts';
 import { isIP } from '../x509/name.ts';
 import { certificateLines } from './certificate-table.ts';
-import { printable, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface InitResult extends Made {
   /** Paths of the configuration files that were written. */
@@ -30,7 +32,7 @@ export interface NextSteps {
 /** Returns the table, the notices and the next steps, with blank lines between them. */
 export function initLines(result: InitResult, terminal: Terminal): string[] {
   const { certificates, notices, configurations = [], next } = result;
-  const remarks = [...configurations.map((path) => `wrote ${path}`), ...notices].map(printable);
+  const remarks = [...configurations.map((path) => `wrote ${path}`), ...notices].map(escapeControls);
   const table = certificateLines(certificates, terminal, { wholePins: true });
   const middle = remarks.length === 0 ? [] : ['', ...remarks];
   return [...table, ...middle, '', ...nextStepLines(next, terminal)];

@@ -1,9 +1,11 @@
 // Prints the result of `issue`: the certificates, their files, and the configurations whose pins still reject them.
+
 import { readFileSync } from 'node:fs';
+import { escapeControls } from '../log.ts';
 import type { Made } from '../pki/issue/leaf.ts';
 import { certificateLines } from './certificate-table.ts';
 import { configurationsHere } from './input.ts';
-import { printable, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 /**
  * Returns the table, the files that were written, and the notices.
@@ -14,7 +16,7 @@ export function issueLines({ certificates, notices }: Made, folder: string, term
     ...certificateLines(certificates, terminal, { wholePins: true }),
     '',
     wrote(certificates, folder),
-    ...notices.map(printable),
+    ...notices.map(escapeControls),
   ];
 }
 

@@ -1,8 +1,9 @@
 // Prints the result of `rotate`: a plan, or the new certificates and what was done about configurations and servers.
+import { escapeControls } from '../log.ts';
 import type { Made } from '../pki/issue/leaf.ts';
 import { describeStep, type RotationPlan } from '../pki/rotate/plan.ts';
 import { certificateLines } from './certificate-table.ts';
-import { printable, type Terminal } from './terminal.ts';
+import type { Terminal } from './terminal.ts';
 
 /** The flags that say what a rotation does to the authorities. */
 export interface AuthorityFlags {
@@ -14,7 +15,7 @@ export interface AuthorityFlags {
 /** Returns a line for each step, and for each certificate that stays as it is. */
 export function planLines({ steps, left }: RotationPlan): string[] {
   const nothing = steps.length === 0 ? ['nothing to do'] : [];
-  return [...steps.map(describeStep), ...left, ...nothing].map(printable);
+  return [...steps.map(describeStep), ...left, ...nothing].map(escapeControls);
 }
 
 /**
@@ -31,7 +32,7 @@ export function rotateLines(
     certificates.length === 0
       ? ['nothing to do']
       : [...certificateLines(certificates, terminal, { wholePins: true }), ''];
-  return [...table, ...[...told, ...notices].map(printable), ...next(flags)];
+  return [...table, ...[...told, ...notices].map(escapeControls), ...next(flags)];
 }
 
 /** Returns what the user has to do next, if anything. */

@@ -1,5 +1,6 @@
 // Formats rows as a table of columns. On a terminal, no line is wider than it.
-import { printable, type Terminal } from './terminal.ts';
+import { escapeControls } from '../log.ts';
+import type { Terminal } from './terminal.ts';
 
 export interface Column<Row> {
   readonly header: string;
@@ -22,7 +23,9 @@ export function tableLines<Row>(
   columns: readonly Column<Row>[],
   terminal: Terminal,
 ): string[] {
-  const cells = new Map(columns.map((column) => [column, rows.map((row) => printable(column.value(row)))]));
+  const cells = new Map(
+    columns.map((column) => [column, rows.map((row) => escapeControls(column.value(row)))]),
+  );
   const natural = (column: Column<Row>) =>
     Math.max(column.header.length, ...(cells.get(column) ?? []).map((cell) => cell.length));
   const shown = fitted(columns, natural, terminal.columns ?? Number.POSITIVE_INFINITY);

@@ -1,5 +1,4 @@
-// What an output stream can show: its width, colours and block characters. Also makes untrusted text (subjects, file names)
-// safe to print.
+// What an output stream can show: its width, colours and block characters.
 
 /** Gives a text an attribute; returns it unchanged if the stream shows no colours. */
 export type Style = (text: string) => string;
@@ -39,12 +38,4 @@ export function terminalOf(
     yellow: style(33, 39),
     cyan: style(36, 39),
   };
-}
-
-/** Escapes control characters and those that change the reading direction: a subject must not move the cursor. */
-export function printable(text: string): string {
-  return text.replace(/[\p{Cc}\u2028-\u202e\u2066-\u2069]/gu, (character) => {
-    const code = character.codePointAt(0) as number;
-    return code < 0x100 ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`;
-  });
 }

@@ -202,7 +202,7 @@ describe('output', () => {
     renameSync(join(folder, 'forged-ca.pem'), join(folder, 'forged/ca.pem'));
     renameSync(join(folder, 'forged-key.pem'), join(folder, 'forged/ca-key.pem'));
     const { stderr } = await natspki(folder, ['issue', 'client', 'a', '--dir', 'forged']);
-    expect(stderr).toMatch(/^natspki: error: .*x\\x0anatspki: hint: .*\nnatspki: hint: .*\n$/);
+    expect(stderr).toMatch(/^natspki: error: .*x\\nnatspki: hint: .*\nnatspki: hint: .*\n$/);
   });
 
   it('prints a stack trace only with NATSPKI_DEBUG=1', async () => {
