@@ -28,8 +28,8 @@ ca         authority  -     rsa2048  NATS CA  DAY  NNNN  PIN
 client     route      -     rsa2048  NATS CA  DAY  NNNN  PIN
 localhost  route      -     rsa2048  NATS CA  DAY  NNNN  PIN
 
-"client" says nothing of its use: renewed it will be for servers and clients (route)
-"localhost" says nothing of its use: renewed it will be for servers and clients (route)
+"client" has no extended key usage: a renewal will be for servers and clients (route)
+"localhost" has no extended key usage: a renewal will be for servers and clients (route)
 
 Next:
   # check the imported certificates
@@ -61,7 +61,7 @@ Next:
     const { code, stdout } = await natspki(folder, ['init', '--import', mine]);
     expect(code).toBe(0);
     expect(stdout).toContain('  natspki tls client --dir ./certs --name nats\n');
-    expect(stdout).toContain('stranger.pem" behind: signed by');
+    expect(stdout).toContain('stranger.pem": signed by');
     expect(stdout).not.toContain('\u001b');
   });
 

@@ -110,8 +110,8 @@ describe("while the root's key is offline", () => {
     expect(await natspki(folder, ['rotate', '--intermediate'])).toEqual({
       code: 1,
       stdout: '',
-      stderr: `natspki: error: the key of authority "Mine" is not in "./certs", where this needs it
-natspki: hint: bring it back as "certs/ca-key.pem", and take it away again afterwards
+      stderr: `natspki: error: the key of authority "Mine" is not in "./certs", and this command needs it
+natspki: hint: copy it to "certs/ca-key.pem", and remove it again afterwards
 `,
     });
     bringBack(folder);

@@ -73,7 +73,7 @@ describe('killed at any moment', () => {
 });
 
 describe('after a command that was killed', () => {
-  // As staging.ts leaves them: a temporary file beside its target, and the list of such files.
+  // As transaction.ts leaves them: a temporary file beside its target, and the list of such files.
   const temporary = '.server-cert.pem.0123456789ab.tmp';
   const plan = JSON.stringify({ renames: [{ from: temporary, to: 'server-cert.pem' }], removals: [] });
   const made = empty();
@@ -98,8 +98,8 @@ describe('after a command that was killed', () => {
     };
     const line =
       journal === 'staged.json'
-        ? 'undid what a killed command had begun, before it had changed anything'
-        : 'put 1 file into place that a killed command had left';
+        ? 'discarded the temporary files of a killed command, which changed nothing'
+        : 'completed the write of a killed command: 1 file';
     expect(await said()).toEqual({ code: 0, line });
     expect((await said()).line).toBeUndefined();
     expect(await verifyDirectory(certificates(folder))).toEqual([]);

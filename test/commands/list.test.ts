@@ -260,7 +260,7 @@ describe('natspki verify', () => {
     const result = await natspki(spoiled, ['verify']);
     expect(result).toMatchObject({ code: 1, stderr: '' });
     expect(result.stdout).toContain(
-      'certs/server-key.pem: error: mode 0640, others can use it [key-mode]\n  hint: chmod 600 certs/server-key.pem\n',
+      'certs/server-key.pem: error: mode 0640, other users can use it [key-mode]\n  hint: chmod 600 certs/server-key.pem\n',
     );
     expect(result.stdout).toMatch(/^certs\/orphan-key\.pem: error: /m);
     expect(result.stdout).toMatch(/^certs\/client-key\.pem: error: .*missing/m);

@@ -1,5 +1,5 @@
-// What folders hold that other tools made: certificates, keys and revocation lists, wherever they are and whatever
-// their files are called. Reads only; what to make of it is import.ts's.
+// Finds certificates, keys and revocation lists that other tools made, whatever the files are called and however deep
+// they are. It only reads; import.ts decides what to do with them.
 import type { KeyObject } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join, parse } from 'node:path';
@@ -17,21 +17,21 @@ export interface ForeignCertificate {
 }
 
 export interface Foreign {
-  /** Each certificate once, in the order of their files' paths. */
+  /** Each certificate once, sorted by the path of its file. */
   readonly certificates: readonly ForeignCertificate[];
   readonly keys: readonly { readonly key: KeyObject; readonly file: string }[];
-  /** Serial numbers in revocation lists, whoever signed those. */
+  /** Serial numbers in revocation lists, whose signatures are not checked. */
   readonly revoked: ReadonlySet<string>;
-  /** What could not be read, a line each. */
+  /** One line for each block that could not be read. */
   readonly problems: readonly string[];
 }
 
-const deepest = 8;
-const mostFiles = 20_000;
-/** Nothing that is looked for is larger. */
-const largestFile = 1024 * 1024;
+const maximumDepth = 8;
+const maximumFiles = 20_000;
+/** In bytes; larger files are skipped. */
+const maximumFileSize = 1024 * 1024;
 
-/** Reads everything in some folders and those below them; throws for a file or folder that it may not read. */
+/** Reads all files in the folders and below them; throws for a file or folder that cannot be opened. */
 export async function readForeign(folders: readonly string[], passphrase?: string): Promise<Foreign> {
   const certificates = new Map<string, ForeignCertificate>();
   const keys: { key: KeyObject; file: string }[] = [];
@@ -42,7 +42,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
     if (kind === 'certificate') {
       const certificate = readingDer('certificate', file, () => new Certificate(der));
       const seen = certificates.get(certificate.fingerprint);
-      // easy-rsa keeps copies that are called by their serial numbers.
+      // easy-rsa keeps copies that are named after their serial numbers; prefer the other file, for its name.
       if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
         certificates.set(certificate.fingerprint, { certificate, file });
     } else if (kind === 'private-key') {
@@ -52,7 +52,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
     }
   };
   for (const file of await filesBelow(folders)) {
-    const bytes = await readFile(file, largestFile);
+    const bytes = await readFile(file, maximumFileSize);
     if (bytes.length === 0) continue;
     for (const material of materialsOf(bytes, file, problems)) {
       noting(problems, () => take(material, file));
@@ -61,7 +61,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
   return { certificates: [...certificates.values()], keys, revoked, problems };
 }
 
-/** Gives what is in a file; of a file that does not even look like PEM, nothing is expected. */
+/** Returns what is in a file. A file that cannot be read is a problem only if it looks like PEM. */
 function materialsOf(bytes: Buffer, file: string, problems: string[]): Material[] {
   const ignored: string[] = [];
   return noting(looksLikePem(bytes) ? problems : ignored, () => readMaterial(bytes, file)) ?? [];
@@ -72,7 +72,7 @@ function noting<T>(problems: string[], read: () => T): T | undefined {
     return read();
   } catch (error) {
     if (!(error instanceof NatspkiError)) throw error;
-    // PEM of other kinds, such as Diffie-Hellman parameters.
+    // The file has PEM of other kinds only, such as Diffie-Hellman parameters.
     if (error.code !== 'no-material') problems.push(error.message);
     return undefined;
   }
@@ -86,14 +86,14 @@ async function filesBelow(folders: readonly string[]): Promise<string[]> {
     });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory() && depth < deepest) await visit(path, depth + 1);
-      const there =
+      if (entry.isDirectory() && depth < maximumDepth) await visit(path, depth + 1);
+      const stats =
         entry.isFile() || entry.isSymbolicLink()
           ? await promises.stat(path).catch(() => undefined)
           : undefined;
-      if (there?.isFile() && there.size <= largestFile) files.push(path);
-      if (files.length > mostFiles) {
-        throw new NatspkiError('too-many-files', `more than ${mostFiles} files in "${folder}"`, {
+      if (stats?.isFile() && stats.size <= maximumFileSize) files.push(path);
+      if (files.length > maximumFiles) {
+        throw new NatspkiError('too-many-files', `more than ${maximumFiles} files in "${folder}"`, {
           hint: 'name the folder of the certificates itself',
         });
       }

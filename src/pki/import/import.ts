@@ -1,5 +1,5 @@
-// Takes over an authority and its leaves from what another tool made: what belongs together is found by public keys and
-// signatures, what it is called by what the certificates say. The source is only read.
+// Imports an authority and its leaves from the files of another tool. Public keys and signatures decide which files
+// belong together, and the certificates decide the names. The source folders are only read.
 import type { KeyObject } from 'node:crypto';
 import { parse, relative } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
@@ -18,40 +18,40 @@ import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts
 
 export interface ImportOptions {
   readonly directory: PkiDirectory;
-  /** Folders; what is below them counts as well. */
+  /** Folders, searched with everything below them. */
   readonly sources: readonly string[];
-  /** Opens keys that have one, and encrypts the authority's. */
+  /** Opens encrypted keys, and encrypts the keys of the authority. */
   readonly passphrase?: string;
-  /** Replaces an existing authority; what it replaces goes to the archive. */
+  /** Replaces an existing authority; the replaced files go to the archive. */
   readonly force?: boolean;
   readonly now?: () => Date;
 }
 
-/** What signs: a root with its key, or an intermediate with its own below a root whose key may be elsewhere. */
+/** A root with its key, or an intermediate with its key below a root whose key may be elsewhere. */
 interface FoundAuthority {
   readonly root: Certificate;
   readonly rootKey: KeyObject | undefined;
-  /** From the one that signs upwards to, and without, the root. */
+  /** From the issuer of the leaves up to, but without, the root. */
   readonly intermediates: readonly Certificate[];
-  /** Of the one that signs; the root's own where there are no intermediates. */
+  /** The key of the first intermediate, or of the root where there are no intermediates. */
   readonly key: KeyObject;
 }
 
-interface Adopted {
+interface ImportedLeaf {
   readonly name: string;
   readonly certificate: Certificate;
-  /** What stands between it and the root. */
+  /** The certificates between the leaf and the root. */
   readonly behind: readonly Certificate[];
   readonly profile: ProfileName;
-  /** Undefined when it is elsewhere. */
+  /** Undefined when the key is not in the source folders. */
   readonly key: KeyObject | undefined;
 }
 
 /**
- * Takes over what the folders hold, in one step: the authority first in the result, then its leaves by name. What of
- * the leaves is left behind is in the notices, with the reason. Throws `no-authority`, `no-authority-key`,
- * `several-authorities`, `no-root`, `weak-key`, `authority-expired` where there is no authority to take over, and
- * `same-folder` when writing would change a source.
+ * Imports the content of the folders in one step. The result lists the authority first, then its leaves by name; a notice
+ * gives the reason for each leaf that is left out. Throws `no-authority`, `no-authority-key`, `several-authorities`,
+ * `no-root`, `weak-key` or `authority-expired` where there is no usable authority, and `same-folder` when writing would
+ * change a source.
  */
 export async function importAuthority(options: ImportOptions): Promise<Made> {
   const { directory, sources, passphrase, force = false } = options;
@@ -63,9 +63,9 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
   await refuse();
   const foreign = await readForeign(sources, passphrase);
   const found = findAuthority(foreign, sources, now);
-  const { pairs, entries, rows } = await adoptAuthority(directory, found, passphrase, now);
-  const { adopted, left } = adoptLeaves(foreign, found, now);
-  for (const { name, certificate, behind, profile, key } of adopted) {
+  const { pairs, entries, rows } = await authorityFiles(directory, found, passphrase, now);
+  const { imported, left } = importLeaves(foreign, found, now);
+  for (const { name, certificate, behind, profile, key } of imported) {
     const files = directory.pair(name);
     const request = key === undefined ? { request: true as const } : {};
     const issuer = (behind[0] ?? found.root).pin;
@@ -82,14 +82,15 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
   });
 }
 
+/** Throws `folder-missing`, or `same-folder` when the folder of the new authority is the source or inside it. */
 async function refuseSame(source: string, directory: PkiDirectory): Promise<void> {
   if (!exists(source)) {
     throw new NatspkiError('folder-missing', `there is no folder "${source}"`, {
       hint: 'name the one that has the old certificates and keys: natspki init --import FOLDER',
     });
   }
-  const way = relative(resolveTarget(source), resolveTarget(directory.path));
-  if (way.startsWith('..')) return;
+  const path = relative(resolveTarget(source), resolveTarget(directory.path));
+  if (path.startsWith('..')) return;
   throw new NatspkiError(
     'same-folder',
     `"${directory.path}" is in "${source}", which an import must not change`,
@@ -97,8 +98,8 @@ async function refuseSame(source: string, directory: PkiDirectory): Promise<void
   );
 }
 
-/** Gives the pairs of the authority itself, with its entries and rows. */
-async function adoptAuthority(
+/** Returns the pairs of the authority itself, with its ledger entries and its rows in the list. */
+async function authorityFiles(
   directory: PkiDirectory,
   { root, rootKey, intermediates, key }: FoundAuthority,
   passphrase: string | undefined,
@@ -122,8 +123,8 @@ async function adoptAuthority(
 }
 
 /**
- * Finds the one authority whose key is there: an intermediate before the root above it; of several certificates of one
- * key, the one that lives longest.
+ * Finds the one authority whose key is in the folders. It prefers an intermediate to the root above it and, of several
+ * certificates with the same key, the one that expires last.
  */
 function findAuthority(
   { certificates, keys, problems }: Foreign,
@@ -182,19 +183,19 @@ function refuseExpired({ commonName, notAfter }: Certificate, now: Date): void {
   throw new NatspkiError('authority-expired', `authority "${commonName}" expired on ${formatDay(notAfter)}`);
 }
 
-/** Tells the leaves that are taken over from those that are not, with a line of reason each. */
-function adoptLeaves(
+/** Returns the leaves to import, and one line with the reason for each leaf that is left out. */
+function importLeaves(
   { certificates, keys, revoked }: Foreign,
   { root, intermediates }: FoundAuthority,
   now: Date,
-): { adopted: Adopted[]; left: string[] } {
-  const adopted: Adopted[] = [];
+): { imported: ImportedLeaf[]; left: string[] } {
+  const imported: ImportedLeaf[] = [];
   const left: string[] = [];
   const authorities = certificates
     .map(({ certificate }) => certificate)
     .filter(({ signsCertificates }) => signsCertificates);
   const own = [root, ...intermediates].map(({ pin }) => pin);
-  // The newest first, so that what it replaces is known as such.
+  // Newest first: an older certificate with the same key is then known to be replaced.
   const newest = [...certificates].sort(
     (a, b) => b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
   );
@@ -202,49 +203,53 @@ function adoptLeaves(
     const { certificate, file } = foreign;
     if (own.includes(certificate.pin)) continue;
     const anchored = anchorOf(certificate, authorities, [root]);
-    const reason = reasonToLeave(certificate, root, anchored, revoked, adopted, now);
+    const reason = reasonToLeave(certificate, root, anchored, revoked, imported, now);
     if (reason !== undefined) {
-      left.push(`left "${file}" behind: ${reason}`);
+      left.push(`skipped "${file}": ${reason}`);
       continue;
     }
-    const name = nameFor(foreign, adopted);
+    const name = nameFor(foreign, imported);
     const key = keys.find((each) => certificate.hasKey(each.key))?.key;
     const profile = profileOf(certificate) as ProfileName;
-    if (key === undefined) left.push(`the key of "${name}" is not there: its owner has it, or add it later`);
+    if (key === undefined)
+      left.push(`imported "${name}" without its key: leave it with its owner, or add it later`);
     if (certificate.extendedKeyUsage === undefined) {
-      left.push(`"${name}" says nothing of its use: renewed it will be for servers and clients (${profile})`);
+      left.push(
+        `"${name}" has no extended key usage: a renewal will be for servers and clients (${profile})`,
+      );
     }
-    adopted.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
+    imported.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
   }
-  return { adopted: adopted.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
+  return { imported: imported.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
 }
 
+/** Returns why a certificate is not imported; undefined when it is. */
 function reasonToLeave(
   certificate: Certificate,
   root: Certificate,
   anchored: Anchored | undefined,
   revoked: ReadonlySet<string>,
-  adopted: readonly Adopted[],
+  imported: readonly ImportedLeaf[],
   now: Date,
 ): string | undefined {
   if (certificate.signsCertificates) return 'another authority';
   if (anchored === undefined) {
-    return `signed by "${certificate.issuerCommonName}", not by "${root.commonName}" that is taken over`;
+    return `signed by "${certificate.issuerCommonName}", not by the imported authority "${root.commonName}"`;
   }
-  const over = anchored.intermediates.find(({ notAfter }) => now >= notAfter);
-  if (over !== undefined)
-    return `signed by "${over.commonName}", which expired on ${formatDay(over.notAfter)}`;
+  const expired = anchored.intermediates.find(({ notAfter }) => now >= notAfter);
+  if (expired !== undefined)
+    return `signed by "${expired.commonName}", which expired on ${formatDay(expired.notAfter)}`;
   if (now >= certificate.notAfter) return `expired on ${formatDay(certificate.notAfter)}`;
   if (revoked.has(certificate.serial)) return 'revoked';
   if (certificate.keyType === 'unknown') return 'its key is of an unknown type';
   if (profileOf(certificate) === undefined) return 'for neither servers nor clients';
-  const same = adopted.find((other) => other.certificate.pin === certificate.pin);
+  const same = imported.find((other) => other.certificate.pin === certificate.pin);
   if (same !== undefined) return `"${same.name}" is newer and has the same key`;
-  const twin = adopted.find((other) => other.certificate.serial === certificate.serial);
+  const twin = imported.find((other) => other.certificate.serial === certificate.serial);
   return twin && `it has the serial number of "${twin.name}"`;
 }
 
-/** Gives the profile that allows what a certificate allows; undefined when that is nothing of ours. */
+/** Returns the profile with the purposes of a certificate; undefined when it is for neither servers nor clients. */
 function profileOf({ extendedKeyUsage }: Certificate): ProfileName | undefined {
   const all = extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage');
   const server = all || extendedKeyUsage.includes('serverAuth');
@@ -253,18 +258,21 @@ function profileOf({ extendedKeyUsage }: Certificate): ProfileName | undefined {
   return server ? 'server' : client ? 'client' : undefined;
 }
 
-/** Names a pair by its common name, or its first alternative name, or its file; what cannot stand in a name goes. */
-function nameFor({ certificate, file }: ForeignCertificate, adopted: readonly Adopted[]): string {
+/**
+ * Names a pair after its common name, else an alternative name, else its file. Characters that a name cannot have are
+ * replaced only when none of these is usable as it is.
+ */
+function nameFor({ certificate, file }: ForeignCertificate, imported: readonly ImportedLeaf[]): string {
   const commonName = certificate.subject.find(({ type }) => type === 'CN')?.value;
-  const said = [commonName, ...certificate.sans.map(({ value }) => value)].filter(
+  const own = [commonName, ...certificate.sans.map(({ value }) => value)].filter(
     (each) => each !== undefined,
   );
   const stem = parse(file).name.replace(/[-_.](cert|crt)$/, '');
-  const taken = (name: string) => adopted.some((other) => other.name.toLowerCase() === name.toLowerCase());
+  const taken = (name: string) => imported.some((other) => other.name.toLowerCase() === name.toLowerCase());
   const names = [
-    ...said.map((each) => each.replace('*', 'wildcard')),
+    ...own.map((each) => each.replace('*', 'wildcard')),
     stem,
-    ...said.map(cleaned),
+    ...own.map(cleaned),
     cleaned(stem),
   ];
   const usable = names.filter(isUsable);

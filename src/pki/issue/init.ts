@@ -1,4 +1,4 @@
-// The making of an authority and its first certificates, all or nothing.
+// Makes an authority and its first certificates, all or nothing.
 import { NatspkiError, UsageError } from '../../errors.ts';
 import type { FileWrite } from '../../files/files.ts';
 import { checkPassphrase, generateKey, type KeyType } from '../../x509/key.ts';
@@ -13,51 +13,48 @@ import { type LeafPlan, leafNotices, type Made, makeKeys, pairOf, planLeaf, sign
 
 export interface InitOptions {
   readonly directory: PkiDirectory;
-  /** DNS names and IP addresses of the server and the route certificate; unused where there are nodes. */
+  /** DNS names and IP addresses of the server and the route certificate; unused when `nodes` is given. */
   readonly hosts: readonly string[];
   readonly clients: readonly string[];
-  /** Each gets the pairs `NAME-server` and `NAME-route`, and then there is no `server` and no `route`. */
+  /** Each node gets the pairs `NAME-server` and `NAME-route`, in place of `server` and `route`. */
   readonly nodes?: readonly { name: string; hosts: readonly string[] }[];
-  /** Server pairs in place of the one called `server` (the multi-certificate template: one for each domain). */
+  /** Server pairs in place of the one named `server` (the multi-certificate template: one for each domain). */
   readonly servers?: readonly { name: string; hosts: readonly string[] }[];
   readonly authorityName: string;
   readonly authorityDays: number;
   readonly days: number;
   readonly keyType: KeyType;
-  /** Has an intermediate sign the leaves, so that the root's key can be taken away. */
+  /** Has an intermediate sign the leaves, so that the key of the root can be stored offline. */
   readonly intermediate?: { readonly days: number };
-  /** Encrypts the authority's keys. */
+  /** Encrypts the keys of the authority. */
   readonly passphrase?: string;
-  /** Replaces an existing authority; what it replaces goes to the archive. */
+  /** Replaces an existing authority; the replaced files go to the archive. */
   readonly force?: boolean;
   /**
-   * Further files, such as nats.conf, that appear in the same step as the certificates or not at all; what they replace
-   * goes to the archive.
+   * Further files, such as nats.conf, written in the same step as the certificates or not at all. The files that they
+   * replace go to the archive.
    */
   readonly files?: readonly FileWrite[];
   readonly now?: () => Date;
-  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  /** Called after each step; a certificate counts as two, its key and its signature. */
   readonly progress?: (done: number, total: number) => void;
 }
 
-/**
- * Lists the hosts of a server that says nothing else: localhost, 127.0.0.1, ::1 and this host's name when it is a DNS
- * name.
- */
+/** Returns the default hosts of a server: localhost, 127.0.0.1, ::1, and the host name where it is a DNS name. */
 export function defaultHosts(hostname: string): string[] {
   const always = ['localhost', '127.0.0.1', '::1'];
   return isHost(hostname) && !always.includes(hostname) ? [...always, hostname] : always;
 }
 
-/** Throws `authority-exists` unless forced. For asking before the questions are put to the user. */
+/** Throws `authority-exists` when the folder has an authority; lets a command fail before it asks the user anything. */
 export async function refuseExistingAuthority(directory: PkiDirectory): Promise<void> {
   await directory.settle();
   await refuseAuthority(directory);
 }
 
 /**
- * Makes the authority (first in the result: `ca`, and `intermediate` where one is wanted), server, route, client and node
- * certificates in one step.
+ * Makes the authority and the server, route, client and node certificates in one step. The result lists `ca` first, then
+ * `intermediate` if requested.
  */
 export async function initialize(options: InitOptions): Promise<Made> {
   const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
@@ -108,7 +105,7 @@ export async function initialize(options: InitOptions): Promise<Made> {
       {
         entries: [...above, ...entries],
         pairs: [authorityWrite, ...(below === undefined ? [] : [below.pair]), ...pairs],
-        // What signed below an authority that is replaced is none of this one's.
+        // An intermediate of the replaced authority does not belong to the new one.
         retired: below === undefined ? [directory.intermediatePair] : [],
         configurations: files,
       },

@@ -1,5 +1,5 @@
-// The intermediate authority: it signs the leaves, so that the root's key is needed only to make the next intermediate
-// and can be somewhere safe until then. No peer has to trust it: it stands behind each leaf.
+// The intermediate authority. It signs the leaves, so that the key of the root is needed only for the next intermediate and
+// can be stored offline until then. Peers need not trust it explicitly: each certificate file carries it after the leaf.
 import type { KeyObject } from 'node:crypto';
 import { type Authority, nextName } from '../store/authority.ts';
 import type { PairWrite, PkiDirectory } from '../store/directory.ts';
@@ -7,10 +7,10 @@ import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { describe, type ListedCertificate } from '../store/listing.ts';
 import { pairOf } from './leaf.ts';
 
-/** A life in days where nobody says another. */
+/** The default lifetime in days. */
 export const intermediateDays = 1825;
 
-/** What there is of a new intermediate before it is written. */
+/** A new intermediate that is not written to files yet. */
 export interface SignedIntermediate {
   readonly authority: Authority;
   readonly pair: PairWrite;

@@ -1,4 +1,4 @@
-// The issuing of one or many leaf certificates by the authority of a folder.
+// Issues one or more leaf certificates from the authority of a folder.
 import { dirname } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
@@ -24,25 +24,25 @@ export interface IssueOptions {
   readonly directory: PkiDirectory;
   readonly profile: ProfileName;
   readonly names: readonly string[];
-  /** In place of the name itself (server, route, gateway, leafnode) or besides it (client). */
+  /** Replace the name itself (server, route, gateway, leafnode), or are added to it (client). */
   readonly sans?: readonly San[];
   /** Default 365. */
   readonly days?: number;
   /** Default p256; not with `request`. */
   readonly keyType?: KeyType;
-  /** A PKCS#10 request, PEM or DER, and the name of its file for errors; one name only. */
+  /** A PKCS#10 request, PEM or DER, and the name of its file for errors; with a single name only. */
   readonly request?: { readonly bytes: Buffer; readonly file: string };
-  /** Where the files go; default the folder itself. */
+  /** The folder for the files; default the folder of the authority. */
   readonly outDirectory?: string;
   readonly force?: boolean;
-  /** Of the authority's key. */
+  /** Opens the key of the authority. */
   readonly passphrase?: string;
   readonly now?: () => Date;
-  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  /** Called after each step; a certificate counts as two, its key and its signature. */
   readonly progress?: (done: number, total: number) => void;
 }
 
-/** Issues a certificate for each name, in one step: a crash leaves none of the files or all of them. */
+/** Issues a certificate for each name in one step: a crash leaves all of the files or none. */
 export async function issueCertificates(options: IssueOptions): Promise<Made> {
   const { directory, profile, names, days = 365, keyType = 'p256', force = false, passphrase } = options;
   const { progress = () => undefined, now: clock = () => new Date() } = options;
@@ -50,14 +50,14 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
   checkNames(names);
   checkDays(days, 'the certificate');
   const request = options.request === undefined ? undefined : acceptRequest(options.request, names);
-  // A client's names decide which user it becomes, and that is not for the one who asks to say.
+  // The names of a client decide which user it is, so a request must not choose them.
   const requested = profiles[profile].dialed && options.sans === undefined ? request : undefined;
   const sans = options.sans ?? (requested === undefined ? [] : possibleSans(requested));
   const plans = names.map((name) =>
     planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
   );
   const files = plans.map((plan) => plan.files);
-  // Everything that can be refused is, before time goes into keys; and again below, where nobody can interfere.
+  // Check everything before keys are made, which takes time; and again below, under the lock.
   const authority = await openAuthority(directory, passphrase);
   authority.refuseOutsideLife(now);
   if (!force) await directory.refuseExisting(files);
@@ -86,8 +86,8 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
 }
 
 /**
- * Tells whether the key that signs wants a passphrase, or, to sign authorities, the root's; for asking before work
- * starts.
+ * Returns whether the signing key is encrypted, so that a command can ask for the passphrase first.
+ * @param root also checks the key of the root, which signs authorities
  */
 export async function authorityNeedsPassphrase(directory: PkiDirectory, root = false): Promise<boolean> {
   await directory.settle();
@@ -96,7 +96,7 @@ export async function authorityNeedsPassphrase(directory: PkiDirectory, root = f
   return (await Promise.all(keys.map(keyNeedsPassphrase))).includes(true);
 }
 
-/** Tells whether a private key wants a passphrase; one that is not there wants none. */
+/** Returns whether a private key is encrypted; false when the file does not exist. */
 export async function keyNeedsPassphrase(file: string): Promise<boolean> {
   if (!exists(file)) return false;
   return (
@@ -109,7 +109,7 @@ async function openAuthority(directory: PkiDirectory, passphrase: string | undef
   return directory.readAuthority(passphrase);
 }
 
-/** Gives the authority again, read anew when it was replaced while keys were made. */
+/** Returns the authority; reads it again if another process replaced it while keys were made. */
 async function stillCurrent(
   authority: Authority,
   directory: PkiDirectory,
@@ -139,7 +139,7 @@ function acceptRequest(source: { bytes: Buffer; file: string }, names: readonly 
   return { ...request, file: source.file };
 }
 
-/** Gives the names that a request asks for; throws `impossible-san` for one that no peer could match. */
+/** Returns the names in a request; throws `impossible-san` for a name that no peer could match. */
 function possibleSans({ sans, file }: AcceptedRequest): San[] {
   try {
     return sans.map((san) => parseSan(formatSan(san)));
@@ -152,7 +152,7 @@ function possibleSans({ sans, file }: AcceptedRequest): San[] {
   }
 }
 
-/** Says what of a request the certificate does not have. */
+/** Lists the contents of a request that the certificate leaves out. */
 function requestNotices(request: CertificateRequest, { profile, sans }: LeafPlan): string[] {
   const notices: string[] = [];
   const given = new Set(sans.map(formatSan));
@@ -160,7 +160,7 @@ function requestNotices(request: CertificateRequest, { profile, sans }: LeafPlan
   if (left.length > 0) {
     const why = profiles[profile].dialed
       ? 'for those given'
-      : 'unless given with --san: they say who a client is';
+      : 'unless given with --san: they decide which user a client is';
     notices.push(`names in the request are left out ${why}: ${left.join(' ')}`);
   }
   if (request.otherNameKinds.length > 0) {

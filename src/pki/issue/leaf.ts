@@ -1,5 +1,5 @@
-// Leaf certificates on their way from a wish to files: keys made, certificates signed, and what is to be recorded and
-// shown of them. Writes nothing.
+// Plans leaf certificates, makes their keys and signs them. Returns the pairs, ledger entries and list rows, and writes no
+// files.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
@@ -11,33 +11,33 @@ import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { describe, type ListedCertificate } from '../store/listing.ts';
 import { mappedSan, mappedUser, type ProfileName, profiles, sansFor } from '../store/profile.ts';
 
-/** A certificate that is wanted. */
+/** A certificate to issue. */
 export interface LeafPlan {
   readonly files: PairFiles;
   readonly profile: ProfileName;
   readonly sans: readonly San[];
   readonly days: number;
-  /** The whole subject (DER Name) in place of the name as its common name. */
+  /** The whole subject (DER Name); by default the common name is the name of the files. */
   readonly subjectDer?: Buffer;
 }
 
-/** A plan with its key, or with the public half of one that is elsewhere. */
+/** A plan with its private key, or with the public key where the private one is elsewhere. */
 export type KeyedPlan = LeafPlan & { readonly key: KeyObject };
 
-/** What a command has made: the certificates, and remarks for the user (one line each). */
+/** The result of a command: the new certificates, and notices for the user, one line each. */
 export interface Made {
   readonly certificates: readonly ListedCertificate[];
   readonly notices: readonly string[];
 }
 
-/** Certificates that are signed and not yet written anywhere. */
+/** Signed certificates that are not written to files yet. */
 export interface SignedLeaves {
   readonly pairs: readonly PairWrite[];
   readonly entries: readonly LedgerEntry[];
   readonly listed: readonly ListedCertificate[];
 }
 
-/** Plans a certificate; throws `no-san` when it must be dialed and no name is known. */
+/** Plans a certificate; throws `no-san` when peers dial it and it has no name that they could match. */
 export function planLeaf(
   files: PairFiles,
   profile: ProfileName,
@@ -47,7 +47,10 @@ export function planLeaf(
   return { files, profile, days, sans: sansFor(profile, files.name, asked) };
 }
 
-/** Makes a key for each plan; they are made side by side. */
+/**
+ * Makes a key for each plan, all in parallel.
+ * @param made called after each key
+ */
 export async function makeKeys(
   plans: readonly LeafPlan[],
   keyType: KeyType,
@@ -62,10 +65,13 @@ export async function makeKeys(
   );
 }
 
-/** The number of certificates that are signed in about a fiftieth of a second. */
-const turn = 8;
+/** How many certificates are signed between two turns of the event loop, about 20 ms. */
+const batchSize = 8;
 
-/** Signs a certificate for each plan. */
+/**
+ * Signs a certificate for each plan.
+ * @param signed called after each certificate
+ */
 export async function signLeaves(
   authority: Authority,
   plans: readonly KeyedPlan[],
@@ -104,13 +110,13 @@ export async function signLeaves(
     );
     listed.push(describe(certificate, request ? rest : { ...rest, keyFile }, profile, now));
     signed();
-    // Whoever shows how far it is gets to draw.
-    if (pairs.length % turn === 0) await setImmediate();
+    // Let the progress display redraw.
+    if (pairs.length % batchSize === 0) await setImmediate();
   }
   return { pairs, entries, listed };
 }
 
-/** Puts a certificate, with what goes behind it, and its key into PEM. */
+/** Encodes a certificate chain and its key as PEM; encrypts the key if a passphrase is given. */
 export async function pairOf(
   files: PairFiles,
   certificates: readonly Certificate[],
@@ -124,7 +130,7 @@ export async function pairOf(
   };
 }
 
-/** Says what a user may not expect of the certificates about to be made. */
+/** Returns notices about lifetimes and user names that differ from what the operator may expect. */
 export function leafNotices(authority: Authority, plans: readonly LeafPlan[], now: Date): string[] {
   const notices: string[] = [];
   const days = Math.max(...plans.map((plan) => plan.days));

@@ -1,5 +1,5 @@
-// The revocation of leaf certificates: which keys it is about, who else of their kind stays, and the record of it. NATS
-// servers read no revocation list; who tells them, and how, is the caller's.
+// Revokes leaf certificates: finds the keys to lock out and the keys of the same profile that stay, and records it in the
+// ledger. NATS servers read no revocation list, so the caller locks the keys out.
 import { NatspkiError } from '../../errors.ts';
 import { nearest } from '../../suggest.ts';
 import type { Pin } from '../../x509/pin.ts';
@@ -22,16 +22,16 @@ export interface RevokedCertificate {
   readonly pin: Pin;
 }
 
-/** A key that stays, by the name of its certificate. */
+/** The pin of a certificate that stays valid. */
 export interface NamedPin {
   readonly name: string;
   readonly pin: Pin;
 }
 
 export interface RevocationPlan {
-  /** Everything that was issued under the names and is alive: what `rotate` replaced opens doors until it expires. */
+  /** All unexpired certificates issued under the names: servers accept one that `rotate` replaced until it expires. */
   readonly certificates: readonly RevokedCertificate[];
-  /** The keys of all other live certificates, by profile; empty for a profile that has none. */
+  /** The keys of all other unexpired certificates, by profile; empty for a profile that has none. */
   readonly others: ReadonlyMap<RevocableProfile, readonly NamedPin[]>;
   readonly notices: readonly string[];
 }
@@ -43,8 +43,8 @@ interface RevokeOptions {
 }
 
 /**
- * Plans a revocation and changes nothing. Throws `no-certificate` for a name under which nothing that is alive was
- * issued, `not-revocable` for a server's, which no server asks for.
+ * Plans a revocation and changes nothing. Throws `no-certificate` for a name without an unexpired certificate, and
+ * `not-revocable` for a server certificate, which no server requests.
  */
 export async function planRevocation(options: RevokeOptions): Promise<RevocationPlan> {
   const { directory, names, now = () => new Date() } = options;
@@ -54,9 +54,9 @@ export async function planRevocation(options: RevokeOptions): Promise<Revocation
 }
 
 /**
- * Puts on record that certificates are revoked and moves their pairs to the archive, so that nothing renews them. What was
- * revoked before is revoked once more. Throws as planRevocation does.
- * @param lockOut keeps the keys out of servers; nothing is on record when it throws
+ * Records the revocation in the ledger and moves the pairs to the archive, so that nothing renews them. A certificate that
+ * was revoked before is locked out again, without a second record. Throws as planRevocation does.
+ * @param lockOut locks the keys out of servers; nothing is recorded when it throws
  */
 export async function revokeCertificates(
   options: RevokeOptions & {
@@ -85,7 +85,7 @@ export async function revokeCertificates(
   });
 }
 
-/** What matters of a certificate here, from the ledger or from its file. */
+/** The facts about a certificate from the ledger, or from its file. */
 type Known = Pick<LedgerEntry, 'name' | 'serial' | 'pin' | 'notAfter'> & Pick<ListedCertificate, 'profile'>;
 
 async function plan(directory: PkiDirectory, names: readonly string[], now: Date): Promise<RevocationPlan> {
@@ -102,17 +102,18 @@ async function plan(directory: PkiDirectory, names: readonly string[], now: Date
   const others = new Map<RevocableProfile, NamedPin[]>();
   for (const profile of revocableProfiles) {
     const alike = alive.filter((each) => profileOf(each) === profile && stays(each));
-    // A key that was kept at a rotation has several certificates.
+    // A key that was kept in a rotation has several certificates.
     const byPin = new Map(alike.map(({ name, pin }) => [pin, { name, pin: pin as Pin }]));
     others.set(profile, [...byPin.values()]);
   }
   const notices = damagedLines.map(
-    (line) => `line ${line} of the ledger is torn: nobody knows what it let in, see \`natspki verify\``,
+    (line) =>
+      `line ${line} of the ledger is damaged: a certificate recorded there is not locked out, see \`natspki verify\``,
   );
   return { certificates, others, notices };
 }
 
-/** Lists every leaf that was ever issued, and those of the folder that the ledger has lost. */
+/** Lists every leaf that was ever issued, and the leaves in the folder that are missing from the ledger. */
 async function knownLeaves(directory: PkiDirectory): Promise<Known[]> {
   const { entries } = await directory.ledger.read();
   const recorded = new Set(entries.map(({ serial }) => serial));
@@ -123,7 +124,7 @@ async function knownLeaves(directory: PkiDirectory): Promise<Known[]> {
   return [...entries, ...lost].filter(({ profile }) => !signsOthers(profile));
 }
 
-/** One that may act as server and client, and that no ledger knows, is renewed as a route's (rotation.ts), too. */
+/** Treats a certificate for servers and clients that the ledger does not have as a route, as a renewal does (plan.ts). */
 function profileOf({ profile }: Known): ProfileName {
   return profile === 'unknown' ? 'route' : (profile as ProfileName);
 }
@@ -132,9 +133,9 @@ function revocable(known: Known): RevokedCertificate {
   const { name, serial, notAfter, pin } = known;
   const profile = profileOf(known);
   if (profile === 'server') {
-    const message = `"${name}" is for a server, and clients look at nothing but who signed it`;
+    const message = `"${name}" is a server certificate, and clients check only its authority`;
     throw new NatspkiError('not-revocable', message, {
-      hint: 'have them trust another authority: natspki rotate --ca, natspki rotate, natspki rotate --ca --finish',
+      hint: 'replace the authority: natspki rotate --ca, natspki rotate, natspki rotate --ca --finish',
     });
   }
   return { name, profile, serial, notAfter: new Date(notAfter), pin: pin as Pin };
@@ -142,7 +143,7 @@ function revocable(known: Known): RevokedCertificate {
 
 function noCertificate(name: string, alive: readonly Known[]): NatspkiError {
   const near = nearest(name, [...new Set(alive.map((each) => each.name))]);
-  return new NatspkiError('no-certificate', `no certificate "${name}" that is alive was issued here`, {
+  return new NatspkiError('no-certificate', `no unexpired certificate "${name}" was issued here`, {
     hint: near === undefined ? 'see what there is with `natspki list`' : `did you mean "${near}"`,
   });
 }

@@ -1,9 +1,9 @@
-// The rotation of the root: a new one beside the old, both trusted; and, when nothing needs the old one any more, its
-// retirement. The reissue of leaves in between is rotate.ts's, an intermediate below the same root intermediate.ts's.
+// The rollover of the root. It starts with a new root beside the old one, both trusted, and finishes when the old one is
+// retired. In between, rotate.ts reissues the leaves. intermediate-rollover.ts replaces an intermediate of the same root.
 //
-// While both are trusted, every new leaf carries the new authority's certificate signed by the old one behind it
-// (RFC 4210 section 4.4, "new with old"), so that peers that know only the old one accept it. There is no "old with
-// new": with it the old leaves would still be accepted by peers that trust only the new one.
+// While both roots are trusted, each new leaf is followed by the new root cross-signed by the old one (RFC 4210 section
+// 4.4, "new with old"), so that peers that trust only the old root accept it. There is no "old with new" certificate: with
+// it, peers that trust only the new root would still accept the old leaves.
 import { NatspkiError } from '../../errors.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
@@ -17,31 +17,31 @@ import { describe, present, withoutKey } from '../store/listing.ts';
 import { intermediateLife, likeThatOf } from './intermediate-rollover.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
 
-interface SuccessionOptions {
+interface RolloverOptions {
   readonly directory: PkiDirectory;
   readonly now?: () => Date;
 }
 
-export interface StartOptions extends SuccessionOptions {
-  /** Common name of the new authority; default the old one's with the next number behind it. */
+export interface StartOptions extends RolloverOptions {
+  /** Common name of the new root; default that of the old one with the next number. */
   readonly commonName?: string;
-  /** Of the old authority's key, and then of the new one's. */
+  /** Opens the key of the old root, and encrypts that of the new one if the old one is encrypted. */
   readonly passphrase?: string;
 }
 
-export interface FinishOptions extends SuccessionOptions {
-  /** Drops the old authorities although certificates still depend on them. */
+export interface FinishOptions extends RolloverOptions {
+  /** Drops the old roots even if certificates still depend on them. */
   readonly force?: boolean;
 }
 
-/** A certificate that only a retiring authority vouches for. */
+/** An unexpired certificate that chains only to a retiring root. */
 interface Dependent {
   readonly name: string;
-  /** Whether its file is in the folder; else the ledger says that it was issued, and nothing that it was replaced. */
+  /** Whether its file is in the folder; otherwise only the ledger has it, and no replacement. */
   readonly here: boolean;
 }
 
-/** Plans the start of a rotation; throws `rotation-under-way` while there is one, and `root-key-away`. */
+/** Plans the start of a rollover; throws `rotation-under-way` when one has already started, and `root-key-away`. */
 export async function planStart(options: StartOptions): Promise<TrustNew> {
   const { directory } = options;
   await directory.settle();
@@ -66,9 +66,9 @@ export async function planStart(options: StartOptions): Promise<TrustNew> {
 }
 
 /**
- * Makes a new root that signs from now on, itself or through an intermediate as the old one did, beside the old one, which
- * stays trusted. The old keys go to the archive. Throws as planStart does, and `authority-not-yet-valid` when the clock was
- * set back.
+ * Makes a new root beside the old one, which stays trusted; its key goes to the archive. The new root signs from now on,
+ * through a new intermediate if the old root has one. Throws as planStart does, and `authority-not-yet-valid` when the
+ * clock was set back.
  */
 export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
   const { directory, passphrase, now: clock = () => new Date() } = options;
@@ -118,7 +118,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
       ],
       notices: [
         ...directory.tellRecovery(),
-        ...unvouchedNotice(next),
+        ...notCrossSignedNotice(next),
         ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
       ],
     };
@@ -126,8 +126,8 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
 }
 
 /**
- * Plans the end of a rotation. Throws `no-rotation` when none is under way and, unless forced, `still-needed` with the
- * names of all live leaves that only an old authority vouches for.
+ * Plans the end of a rollover. Throws `no-rotation` when none has started. Unless forced, throws `still-needed` with the
+ * names of all unexpired leaves that chain only to an old root.
  */
 export async function planFinish(options: FinishOptions): Promise<RetireOld> {
   const { directory, force = false, now = () => new Date() } = options;
@@ -156,7 +156,7 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
   };
 }
 
-/** Drops the old authorities from the trust bundle, and what they vouched with from the files. Throws as planFinish does. */
+/** Drops the old roots from the trust bundle and cross-signed certificates from all files. Throws as planFinish does. */
 export async function finishSuccession(options: FinishOptions): Promise<Made & { readonly step: RetireOld }> {
   const { directory, now: clock = () => new Date() } = options;
   const now = clock();
@@ -181,12 +181,12 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
   });
 }
 
-/** Finds what stands behind a leaf for the sake of peers that trust only an older authority. */
+/** Returns the cross-signed certificates after a leaf: those with the key of the current root. */
 function vouchers([, ...behind]: readonly Certificate[], current: Certificate): Certificate[] {
   return behind.filter((certificate) => certificate.spki.equals(current.spki));
 }
 
-/** Lists the live leaves that only an old authority vouches for: those in the folder, and those that went elsewhere. */
+/** Lists the unexpired leaves that chain only to an old root: those in the folder, and those written elsewhere. */
 async function findDependents(
   directory: PkiDirectory,
   current: Certificate,
@@ -216,7 +216,11 @@ async function findDependents(
   return dependents;
 }
 
-/** Gives the pin of the root that stands above the key which signed a leaf. */
+/**
+ * Returns the pin of the root above an issuer.
+ * @param issuer the pin of the key that signed the leaf
+ * @param intermediates the issuer's pin of each intermediate, by its pin
+ */
 function rootOf(issuer: string, intermediates: ReadonlyMap<string, string>): string {
   let at = issuer;
   for (const seen = new Set<string>(); !seen.has(at); at = intermediates.get(at) ?? at) seen.add(at);
@@ -237,20 +241,20 @@ function stillNeeded(
     hint:
       here.length > 0
         ? `reissue with \`natspki rotate${here.length <= 5 ? ` ${here.join(' ')}` : ''}\`, or pass --force`
-        : 'issue them anew with `natspki issue`, or pass --force when they are no longer in use',
+        : 'issue them again with `natspki issue`, or pass --force when they are no longer in use',
   });
 }
 
-function unvouchedNotice({ chain, retired }: Authority): string[] {
+function notCrossSignedNotice({ chain, retired }: Authority): string[] {
   if (chain.length > 0) return [];
   const old = retired[0]?.commonName;
   return [
-    `"${old}" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates`,
+    `"${old}" cannot sign the new authority: give every peer the new ca.pem before reissuing certificates`,
   ];
 }
 
 function keysNotice(keyFile: string): string {
-  return `take the key of the new root away, "${keyFile}", and that of the old one, which is in the archive`;
+  return `store the key of the new root offline, "${keyFile}", and that of the old one, which is in the archive`;
 }
 
 function strandedNotice({ stranded }: RetireOld): string[] {

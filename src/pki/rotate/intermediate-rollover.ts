@@ -1,4 +1,4 @@
-// Replaces the intermediate: plans the next one, and makes it with the root's key. The root is ca-rollover.ts's.
+// Replaces the intermediate: plans the next one and has the root sign it. ca-rollover.ts replaces the root.
 import { NatspkiError } from '../../errors.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
@@ -12,23 +12,23 @@ import { issuedDays, type NewIssuer, renewedKeyType } from './plan.ts';
 
 export interface IntermediateOptions {
   readonly directory: PkiDirectory;
-  /** Common name of the new intermediate; default the old one's with the next number behind it. */
+  /** Common name of the new intermediate; default that of the old one with the next number. */
   readonly commonName?: string;
-  /** Of the root's key, and of the new one where the old one has one. */
+  /** Opens the key of the root, and encrypts that of the new intermediate if the old one is encrypted. */
   readonly passphrase?: string;
   readonly now?: () => Date;
 }
 
-/** Gives the days for one that takes the place of another, whose own life the root's end may have cut short. */
+/** Returns the lifetime in days for the successor of an intermediate that may have been limited by the end of its root. */
 export function intermediateLife(old: Certificate, root: Certificate): number {
   const days = issuedDays(old);
   return old.notAfter.getTime() === root.notAfter.getTime() ? Math.max(days, intermediateDays) : days;
 }
 
 /**
- * Plans a new intermediate in place of the one there is, or the first one below a root that has signed leaves itself.
- * Throws `root-key-away` where the root's key is elsewhere, `path-too-long` where the root allows none below it, and
- * `rotation-under-way` where the first one would make the chains of a rotation of the root too long.
+ * Plans a new intermediate that replaces the existing one, or the first one below a root that has signed leaves itself.
+ * Throws `root-key-away` when the key of the root is elsewhere, and `path-too-long` when the path length of the root allows
+ * no intermediate. Throws `rotation-under-way` when the first one would exceed the path length of a cross-signed root.
  */
 export async function planIntermediate(options: IntermediateOptions): Promise<NewIssuer> {
   const { directory } = options;
@@ -39,7 +39,7 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
   if (old === undefined && (await directory.readVouchers()).length > 0) {
     throw new NatspkiError(
       'rotation-under-way',
-      `"${root.commonName}" is vouched for without an intermediate while it takes over`,
+      `the old authority signed "${root.commonName}" without room for an intermediate`,
       { hint: 'finish with `natspki rotate --ca --finish` first' },
     );
   }
@@ -62,8 +62,8 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
 }
 
 /**
- * Makes the intermediate that signs from now on. What the one before has signed stays good, since that stands behind it;
- * the old pair goes to the archive. Throws as planIntermediate does.
+ * Makes the intermediate that signs from now on. The leaves of the previous one stay valid, since their files contain it.
+ * Its pair goes to the archive. Throws as planIntermediate does.
  */
 export async function replaceIntermediate(
   options: IntermediateOptions,
@@ -93,8 +93,8 @@ export async function replaceIntermediate(
 }
 
 /**
- * Gives the passphrase for a key that takes the place of another: none where that has none, and throws
- * `passphrase-needed` where it has one and nobody has told it.
+ * Returns the passphrase for the successor of a key: undefined if the key file is not encrypted. Throws
+ * `passphrase-needed` if it is encrypted and no passphrase was given.
  */
 export async function likeThatOf(
   keyFile: string,

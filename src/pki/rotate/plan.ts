@@ -1,5 +1,5 @@
-// What a rotation will do, as a value: computed from what is in the folder, printable, and carried out elsewhere
-// (rotate.ts for leaves, intermediate.ts and succession.ts for what signs them).
+// The plan of a rotation as a printable value, computed from the content of the folder. rotate.ts executes it for leaves,
+// intermediate-rollover.ts and ca-rollover.ts for authorities.
 import { NatspkiError } from '../../errors.ts';
 import { nearest } from '../../suggest.ts';
 import { type KeyType, keyTypes } from '../../x509/key.ts';
@@ -7,7 +7,7 @@ import { clockSkewMs, dayMs } from '../store/authority.ts';
 import { type ListedCertificate, signsOthers } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 
-/** A new authority beside the old one: both are trusted, the new one signs. */
+/** A new root beside the old one: both are trusted, the new one signs. */
 export interface TrustNew {
   readonly action: 'trust-new';
   /** Common names. */
@@ -17,19 +17,19 @@ export interface TrustNew {
   readonly days: number;
 }
 
-/** A new intermediate below the root that is there: nobody has to trust anything new. */
+/** A new intermediate below the existing root: peers need no new trust bundle. */
 export interface NewIssuer {
   readonly action: 'new-issuer';
   /** Common names. */
   readonly intermediate: string;
-  /** Absent where the root has signed leaves itself so far. */
+  /** Absent when the root has signed the leaves itself until now. */
   readonly succeeds?: string;
   readonly root: string;
   readonly keyType: KeyType;
   readonly days: number;
 }
 
-/** A certificate issued anew in place of one that is there. */
+/** A leaf certificate that is issued again. */
 export interface Reissue {
   readonly action: 'reissue';
   readonly name: string;
@@ -40,18 +40,18 @@ export interface Reissue {
   readonly key: 'new' | 'kept' | 'elsewhere';
   readonly keyType: string;
   readonly days: number;
-  /** Serial number of the one it replaces. */
+  /** Serial number of the certificate that it replaces. */
   readonly replaces: string;
 }
 
-/** The old authorities leave the trust bundle, and what they vouched with leaves the certificate files. */
+/** The old roots leave the trust bundle, and the certificates that they cross-signed leave the certificate files. */
 export interface RetireOld {
   readonly action: 'retire-old';
   /** Common names. */
   readonly authorities: readonly string[];
-  /** Files that lose what stands behind their leaf. */
+  /** Names of leaves whose files lose a cross-signed certificate. */
   readonly shortened: readonly string[];
-  /** Names that are no longer trusted afterwards; only when forced. */
+  /** Names of leaves that are no longer trusted afterwards; only when forced. */
   readonly stranded: readonly string[];
 }
 
@@ -59,36 +59,36 @@ export type RotationStep = TrustNew | NewIssuer | Reissue | RetireOld;
 
 export interface RotationPlan {
   readonly steps: readonly RotationStep[];
-  /** What is left as it is although it was asked for, a line each with the reason. */
+  /** One line with the reason for each requested certificate that does not change. */
   readonly left: readonly string[];
 }
 
-/** Which leaves: all, those named, and of either only those that are due. */
+/** The leaves to rotate: all or the named ones; with `due`, only those that are due. */
 export interface Selection {
   readonly names?: readonly string[];
   readonly due?: boolean;
   readonly keepKey?: boolean;
 }
 
-/** What a plan has to know of a leaf besides its row in the list. */
+/** The facts about a leaf that its row in the list does not have. */
 export interface LeafFacts {
-  /** Its private key never was in the folder. */
+  /** Whether it was issued for a request, so that its private key was never in the folder. */
   readonly keyElsewhere: boolean;
-  /** As Certificate has them. */
+  /** The extended key usage, as Certificate has it. */
   readonly purposes: readonly string[];
-  /** Its life ends with that of an authority above it. */
+  /** Whether it expires together with an authority above it. */
   readonly cut: boolean;
 }
 
-/** A life in days when the certificate that is replaced does not tell: what `issue` gives without --days. */
+/** The lifetime in days when the replaced certificate does not reveal one: the default of `issue --days`. */
 const defaultDays = 365;
 const minuteMs = 60_000;
 
 /**
- * Plans the reissue of leaves, in the order of the list. Throws `no-certificate` for a name that is not there,
- * `unknown-profile` for a named one that cannot be issued again, `missing-key` when a key is to be kept and is gone.
- * @param listed as listCertificates gives them, with what is due by the window that the user has in mind
- * @param facts what the list does not say, by serial number
+ * Plans the reissue of leaves, in the order of the list. Throws `no-certificate` for an unknown name, `unknown-profile` for
+ * a named certificate that cannot be issued again, and `missing-key` when `keepKey` is set and the key is missing.
+ * @param listed the result of listCertificates, with `due` computed for the requested window
+ * @param facts by serial number
  */
 export function planReissue(
   listed: readonly ListedCertificate[],
@@ -109,7 +109,7 @@ export function planReissue(
     if (profile === undefined) {
       const problem = unknownProfile(name);
       if (names !== undefined) throw problem;
-      left.push(`"${name}" stays as it is: ${problem.message}`);
+      left.push(`"${name}" is not rotated: ${problem.message}`);
       continue;
     }
     const key = keyElsewhere ? 'elsewhere' : keepKey ? 'kept' : 'new';
@@ -135,7 +135,7 @@ export function planReissue(
   return { steps, left };
 }
 
-/** Lists the authorities that sign now, with what replaces each and what that needs. */
+/** Lists the root and the intermediate, each with the command that replaces it and the key that this needs. */
 export function authorityRemedies(
   listed: readonly ListedCertificate[],
 ): { certificate: ListedCertificate; remedy: string }[] {
@@ -144,7 +144,7 @@ export function authorityRemedies(
   const keyed =
     root === undefined || root.keyFile !== undefined || intermediate === undefined
       ? ''
-      : `, with the key of "${root.issuer}" back`;
+      : `, with the key of "${root.issuer}" in the folder`;
   const remedies = [
     { certificate: root, command: 'natspki rotate --ca' },
     { certificate: intermediate, command: 'natspki rotate --intermediate' },
@@ -154,7 +154,7 @@ export function authorityRemedies(
   );
 }
 
-/** Says a step in one line. */
+/** Describes a step in one line. */
 export function describeStep(step: RotationStep): string {
   switch (step.action) {
     case 'trust-new':
@@ -172,7 +172,7 @@ export function describeStep(step: RotationStep): string {
   }
 }
 
-/** Gives the type for a key that replaces one: the same, or the nearest that natspki makes. */
+/** Returns the type for the successor of a key: the same, or the nearest one that natspki generates. */
 export function renewedKeyType(type: string): KeyType {
   const same = keyTypes.find((known) => known === type);
   if (same !== undefined) return same;
@@ -180,8 +180,8 @@ export function renewedKeyType(type: string): KeyType {
 }
 
 /**
- * Computes for how many days a certificate was issued, from its life. Lives were rounded up to whole seconds; that does
- * not add up from one rotation to the next.
+ * Computes the days for which a certificate was issued from its validity period. It undoes the rounding to whole seconds,
+ * which would otherwise accumulate from one rotation to the next.
  */
 export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter: Date }): number {
   const life = notAfter.getTime() - notBefore.getTime() - clockSkewMs;
@@ -189,13 +189,13 @@ export function issuedDays({ notBefore, notAfter }: { notBefore: Date; notAfter:
   return Math.max(asked, 0) / dayMs;
 }
 
-/** One that may act as server and client, and that no ledger knows, is issued as any of the profiles that may. */
+/** Treats a certificate for both servers and clients that the ledger does not have as a route; undefined for others. */
 function profileOf({ profile }: ListedCertificate, purposes: readonly string[]): ProfileName | undefined {
   if (profile !== 'unknown') return profile as ProfileName;
   return purposes.includes('serverAuth') && purposes.includes('clientAuth') ? 'route' : undefined;
 }
 
-/** The life it was given; where its authority's end cut that short, nobody knows what had been asked for. */
+/** Returns its lifetime, or the default if that is longer and the end of the authority limited it. */
 function daysOf(leaf: ListedCertificate, cut: boolean): number {
   const days = issuedDays(leaf);
   return cut ? Math.max(days, defaultDays) : days;

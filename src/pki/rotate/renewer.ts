@@ -1,5 +1,5 @@
-// One round of renewal: what is due is issued anew, and whoever must be told of it is. What was not told, because a
-// server was away, is owed to it in the next round. When rounds are held is rounds.ts's.
+// One round of renewal: reissues the certificates that are due, then updates configurations and servers. A failed update,
+// such as of an unreachable server, is repeated in the next round. rounds.ts decides when rounds run.
 import type { Logger } from '../../log.ts';
 import type { Pin } from '../../x509/pin.ts';
 import { formatDay } from '../store/authority.ts';
@@ -8,64 +8,64 @@ import { leavesBySerial } from '../store/listing.ts';
 import { type PinChange, rotateLeaves, stalePins } from './rotate.ts';
 import { type RenewalPolicy, scheduleRenewal } from './schedule.ts';
 
-/** Who is told of new certificates: configurations and servers. */
+/** The configurations and servers that use the certificates. */
 export interface Audience {
-  /** Called before files change. */
+  /** Makes servers accept the new pins; called before the certificates change. */
   announce(changes: readonly PinChange[]): Promise<void>;
-  /** Called after they have. */
+  /** Makes servers reload their files; called after the certificates have changed. */
   reload(): Promise<void>;
   prune(stale: ReadonlySet<Pin>): Promise<void>;
   verify(expected: ReadonlyMap<string, string>): Promise<readonly { address: string; name: string }[]>;
-  /** Says what was done so far, a line each. */
+  /** Reports what was done so far, one line each. */
   report(): string[];
 }
 
 export interface RenewerOptions extends RenewalPolicy {
   readonly directory: PkiDirectory;
-  /** Finds the audience anew for each round that has something to tell; throws what would stop the telling. */
+  /** Called in each round that has something to update; throws when an update would fail. */
   readonly audience: () => Promise<Audience>;
-  /** Removes the pins that no certificate has any more, afterwards. */
+  /** Afterwards removes the pins that no certificate has any more. */
   readonly prunePins?: boolean;
-  /** Of the authority's key. */
+  /** Opens the key of the authority. */
   readonly passphrase?: string;
   readonly logger: Logger;
   readonly now?: () => Date;
 }
 
 export class Renewer {
-  /** Names in the order of their renewal. */
+  /** The names of renewed certificates, in order. */
   readonly renewed: string[] = [];
   readonly #options: RenewerOptions;
   #remarks: readonly string[] = [];
   #next: Date | undefined;
-  /** Certificates have changed and not everybody who should has been told. */
-  #owing = false;
+  /** Whether certificates have changed and the servers are not updated yet. */
+  #updatePending = false;
 
   constructor(options: RenewerOptions) {
     this.#options = options;
   }
 
-  /** Throws what would fail every round: no authority, or a key that cannot be opened. */
+  /** Throws when every round would fail: there is no authority, or its key cannot be opened. */
   async prepare(): Promise<void> {
     const { directory, passphrase } = this.#options;
     await directory.settle();
     await directory.readAuthority(passphrase);
   }
 
-  /** Renews what is due; returns when the next certificate will be. Throws what stopped it. */
+  /** Renews the certificates that are due; returns when the next one will be. Throws the error that stopped it. */
   async round(): Promise<Date | undefined> {
     const { directory, audience, logger, now = () => new Date() } = this.#options;
     const { due, remarks } = await scheduleRenewal(directory, now(), this.#options);
     for (const notice of directory.tellRecovery()) logger.warn(notice);
     for (const remark of remarks) if (!this.#remarks.includes(remark)) logger.warn(remark);
     this.#remarks = remarks;
-    if (due.length > 0 || this.#owing) {
-      const told = await audience();
+    if (due.length > 0 || this.#updatePending) {
+      const users = await audience();
       try {
-        if (due.length > 0) await this.#renew(due, told);
-        if (this.#owing) await this.#tell(told);
+        if (due.length > 0) await this.#renew(due, users);
+        if (this.#updatePending) await this.#update(users);
       } finally {
-        for (const line of told.report()) logger.info(line);
+        for (const line of users.report()) logger.info(line);
       }
     }
     const { next } = await scheduleRenewal(directory, now(), this.#options);
@@ -76,13 +76,13 @@ export class Renewer {
     return next;
   }
 
-  async #renew(names: readonly string[], told: Audience): Promise<void> {
+  async #renew(names: readonly string[], users: Audience): Promise<void> {
     const { directory, dueMs, passphrase, logger, now } = this.#options;
     const { certificates, notices } = await rotateLeaves({
       directory,
       names,
       due: true,
-      beforeSwap: told.announce.bind(told),
+      beforeSwap: users.announce.bind(users),
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(now === undefined ? {} : { now }),
@@ -92,16 +92,16 @@ export class Renewer {
     }
     for (const notice of notices) logger.warn(notice);
     this.renewed.push(...certificates.map(({ name }) => name));
-    this.#owing ||= certificates.length > 0;
+    this.#updatePending ||= certificates.length > 0;
   }
 
-  async #tell(told: Audience): Promise<void> {
+  async #update(users: Audience): Promise<void> {
     const { directory, prunePins = false, logger } = this.#options;
-    if (prunePins) await directory.exclusive(async () => told.prune(await stalePins(directory)));
-    await told.reload();
-    for (const { address, name } of await told.verify(await leavesBySerial(directory))) {
+    if (prunePins) await directory.exclusive(async () => users.prune(await stalePins(directory)));
+    await users.reload();
+    for (const { address, name } of await users.verify(await leavesBySerial(directory))) {
       logger.info(`${address} serves "${name}"`);
     }
-    this.#owing = false;
+    this.#updatePending = false;
   }
 }

@@ -1,5 +1,5 @@
-// The rotation of leaf certificates: carries out what rotation.ts plans, in one step that a crash cannot halve, and
-// puts a replaced pair back. The authority's own is succession.ts's.
+// Rotates leaf certificates: executes the plan of plan.ts in one atomic step, and restores a replaced pair. ca-rollover.ts
+// rotates the authority.
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
@@ -18,7 +18,7 @@ import { describe, listCertificates } from '../store/listing.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
 
-/** A certificate that changes its key. */
+/** The old and the new pin of a certificate that changes its key. */
 export interface PinChange {
   readonly name: string;
   readonly from: Pin;
@@ -29,18 +29,18 @@ interface SwapOptions {
   readonly directory: PkiDirectory;
   readonly now?: () => Date;
   /**
-   * Called when the new certificates are signed and no file has changed yet: what must know the new pins before anybody
-   * shows them is told here. Nothing is replaced when it throws.
+   * Called when the new certificates are signed and no file has changed yet, to make servers accept the new pins before a
+   * peer presents them. Nothing is replaced when it throws.
    */
   readonly beforeSwap?: (changes: readonly PinChange[]) => Promise<void>;
 }
 
 export interface RotateOptions extends SwapOptions, Selection {
-  /** What is due: expires within this many milliseconds; default the last third of its life. */
+  /** A certificate is due when it expires within this many milliseconds; default the last third of its lifetime. */
   readonly dueMs?: number;
-  /** Of the authority's key. */
+  /** Opens the key of the authority. */
   readonly passphrase?: string;
-  /** Called with the steps that are done, of all: a key and a signature a certificate. */
+  /** Called after each step; a certificate counts as two, its key and its signature. */
   readonly progress?: (done: number, total: number) => void;
 }
 
@@ -48,7 +48,7 @@ export interface Rotated extends Made {
   readonly plan: RotationPlan;
 }
 
-/** A step with what is needed to sign it. */
+/** A step with the certificate that it replaces. */
 interface Prepared extends Reissue {
   readonly current: Certificate;
 }
@@ -59,7 +59,7 @@ export async function planRotation(options: RotateOptions): Promise<RotationPlan
   return { steps: steps.map(({ current: _, ...step }) => step), left };
 }
 
-/** Reissues leaves; those replaced go to the archive. Throws as planReissue and Authority.issue do. */
+/** Reissues leaves; the replaced pairs go to the archive. Throws as planReissue and Authority.issue do. */
 export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   const { directory, passphrase, beforeSwap, now: clock = () => new Date() } = options;
   const { progress = () => undefined } = options;
@@ -70,7 +70,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   const total = 2 * planned.steps.length;
   let done = 0;
   const step = () => progress(Math.min(++done, total), total);
-  // Keys take the longest and nobody else has to wait for them.
+  // Keys take the longest: make them before taking the lock.
   const keys = new Map(
     await Promise.all(
       planned.steps.map(async (each) => {
@@ -81,7 +81,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     ),
   );
   return directory.exclusive(async () => {
-    // Another process may have been here since.
+    // Another process may have changed the folder meanwhile.
     const { steps, left } = await prepare(options);
     const current = await directory.readAuthority(passphrase);
     const keyed: KeyedPlan[] = [];
@@ -93,7 +93,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     }
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     if (pairs.length > 0) {
-      // On record before anybody is told, so that the pin of a swap that never came can be found again (stalePins).
+      // Record the new pins before announcing them: stalePins then finds them if this process is killed before the swap.
       await directory.write({ entries }, now);
       await beforeSwap?.(
         listed.flatMap(({ name, pin: to }, i) => {
@@ -116,14 +116,14 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
 }
 
 /**
- * Puts the pair back that was replaced last, and the one that is there into the archive: undoing twice is as if nothing
- * had been done. Throws `not-in-archive`, and unless forced `expired` or `untrusted`, for a pair that is of no use.
+ * Restores the most recently replaced pair and archives the present one, so that undoing twice changes nothing. Throws
+ * `not-in-archive` when there is none. Unless forced, throws `revoked`, `expired` or `untrusted` for an unusable pair.
  */
 export async function undoRotation(options: SwapOptions & { name: string; force?: boolean }): Promise<Made> {
   const { directory, name, force = false, beforeSwap, now: clock = () => new Date() } = options;
   checkName(name);
   const now = clock();
-  // Where there is no authority there is nothing to lock.
+  // Throw before `exclusive` creates the folder when there is no authority.
   await directory.settle();
   await directory.readBundle();
   return directory.exclusive(async () => {
@@ -134,7 +134,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
         'not-in-archive',
         `the archive of "${directory.path}" has no certificate "${name}"`,
         {
-          hint: 'only what `natspki rotate` or --force replaced is there',
+          hint: 'it has only certificates that `natspki rotate` or --force replaced',
         },
       );
     }
@@ -154,7 +154,7 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     if (replaced !== undefined && replaced.pin !== restored.pin) {
       await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
     }
-    // What vouched for its root may have been of a rotation of the authority that is finished by now.
+    // The archived chain may have a cross-signed certificate of a rollover that has finished since.
     const vouchers = anchored?.root === bundle[0] ? await directory.readVouchers() : [];
     const behind = anchored === undefined ? above : [...anchored.intermediates, ...vouchers];
     const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
@@ -168,18 +168,18 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
   });
 }
 
-/** Reads the key of an archived pair; throws `key-mismatch` when it is not the certificate's. */
+/** Reads the key of an archived pair; throws `key-mismatch` when it does not belong to the certificate. */
 async function archivedKey(directory: PkiDirectory, file: string, certificate: Certificate): Promise<string> {
   const bytes = await directory.read(file);
   const isEncrypted = readMaterialOf('private-key', bytes, file)[0]?.encryption !== undefined;
-  // Without the passphrase, nothing more can be told of an encrypted key.
+  // An encrypted key cannot be checked without its passphrase.
   if (isEncrypted || certificate.hasKey(decodePrivateKey(bytes, file))) return bytes.toString();
   throw new NatspkiError('key-mismatch', `"${file}" is not the key of the certificate beside it`, {
-    hint: 'rm it and repeat, to put the certificate back without a key',
+    hint: 'rm it and repeat, to restore the certificate without a key',
   });
 }
 
-/** Lists the pins of certificates that were issued into the folder and are no longer there; only inside `exclusive`. */
+/** Returns the pins of certificates that were issued into the folder and replaced since. Only inside `exclusive`. */
 export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
   const { entries } = await directory.ledger.read();
   const stale = new Set(entries.map(({ pin }) => pin as Pin));
@@ -217,7 +217,7 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
   return {
     steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
     left: [
-      ...unread.map(({ name, problem }) => `"${name}" stays as it is: ${problem.message}, ${problem.hint}`),
+      ...unread.map(({ name, problem }) => `"${name}" is not rotated: ${problem.message}, ${problem.hint}`),
       ...left,
     ],
   };
@@ -228,13 +228,13 @@ function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Pre
   return { files: directory.pair(name), profile, sans: sansOf(current, profile), days, subjectDer };
 }
 
-/** A server that is known by its common name alone, as openssl makes it, gets it as the name that peers look for. */
+/** Returns the names of the new certificate; a server certificate without any, as openssl makes, gets its common name. */
 function sansOf({ sans, commonName }: Certificate, profile: ProfileName): readonly San[] {
   const nameless = sans.length === 0 && profiles[profile].dialed && isHost(commonName);
   return nameless ? [sanOfHost(commonName)] : sans;
 }
 
-/** Gives the key of the new certificate; the public one alone when its private half is elsewhere. */
+/** Returns the key for the new certificate; only the public key when the private one is elsewhere. */
 async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObject> {
   if (step.key === 'new') return generateKey(step.keyType as KeyType);
   if (step.key === 'elsewhere') return step.current.publicKey;

@@ -1,5 +1,5 @@
-// When certificates are renewed, as values: the moment of each, which of them are due now, and when somebody has to
-// look again. Pure but for what it reads of the folder; renewing itself is renewer.ts's.
+// Schedules renewals: computes when each certificate is renewed, which are due now, and when to check again. It only reads
+// the folder; renewer.ts renews.
 import { formatDay } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import { type ListedCertificate, listCertificates } from '../store/listing.ts';
@@ -8,37 +8,34 @@ import { planRotation } from './rotate.ts';
 
 export interface RenewalPolicy {
   /**
-   * Renew this many milliseconds before the end of a life; default its last third. It counts for two thirds of a life
-   * at most, or a certificate that lives shorter would be renewed without end.
+   * Renew this many milliseconds before a certificate expires; default the last third of its lifetime. At most two thirds
+   * of a lifetime: otherwise a certificate with a lifetime shorter than this would be renewed in every round.
    */
   readonly dueMs?: number;
-  /** The part of that window, 0 to 1, over which renewals are spread, so that not everything changes at once. */
+  /** The fraction of that window, 0 to 1, over which renewals are spread, so that not all certificates change at once. */
   readonly spread?: number;
 }
 
 export interface Schedule {
   /** Names of leaves, in the order of the list. */
   readonly due: readonly string[];
-  /** When the next leaf that is not due yet will be; undefined when there is none. */
+  /** When the next leaf becomes due; undefined when there is none. */
   readonly next: Date | undefined;
-  /** What renewing will not help, a line each. */
+  /** One line for each problem that a renewal does not solve. */
   readonly remarks: readonly string[];
 }
 
 type Life = Pick<ListedCertificate, 'notBefore' | 'notAfter' | 'pin'>;
 
-/**
- * Computes the moment at which a certificate is renewed. The spread comes from its pin, so that everybody who asks, at
- * any time, is told the same.
- */
+/** Computes when a certificate is renewed. The spread is derived from its pin, so that the result is always the same. */
 export function renewalTime({ notBefore, notAfter, pin }: Life, policy: RenewalPolicy = {}): Date {
   const life = notAfter.getTime() - notBefore.getTime();
   const window = Math.min(policy.dueMs ?? life / 3, (life * 2) / 3);
-  const place = Number.parseInt(pin.slice(0, 8), 16) / 2 ** 32;
-  return new Date(notAfter.getTime() - window * (1 - place * (policy.spread ?? 0)));
+  const fraction = Number.parseInt(pin.slice(0, 8), 16) / 2 ** 32;
+  return new Date(notAfter.getTime() - window * (1 - fraction * (policy.spread ?? 0)));
 }
 
-/** Plans what to renew now and when to look again; throws what listCertificates does. */
+/** Returns what to renew now and when to check again; throws as listCertificates does. */
 export async function scheduleRenewal(
   directory: PkiDirectory,
   now: Date,
@@ -54,7 +51,7 @@ export async function scheduleRenewal(
   let next: Date | undefined;
   for (const row of rows.filter(({ serial }) => renewable.has(serial))) {
     const time = renewalTime(row, policy);
-    // One that was issued while the clock was ahead is of no use before its life begins.
+    // A certificate that was issued while the clock was ahead is not valid yet, and is renewed at once.
     if (time > now && row.notBefore <= now) next = next === undefined || time < next ? time : next;
     else if (authorities.some(({ certificate }) => endsWith(row, certificate, now)))
       remarks.push(boundRemark(row));
@@ -62,17 +59,17 @@ export async function scheduleRenewal(
   }
   for (const { certificate, remedy } of authorities) {
     if (renewalTime(certificate, policy) > now) continue;
-    remarks.push(`the ${certificate.profile} ends on ${formatDay(certificate.notAfter)}: ${remedy}`);
+    remarks.push(`the ${certificate.profile} expires on ${formatDay(certificate.notAfter)}: ${remedy}`);
   }
   return { due, next, remarks };
 }
 
-/** Tells whether a new certificate could not live longer than the one that is there. */
+/** Returns whether a new certificate could not expire later than the present one. */
 function endsWith(leaf: ListedCertificate, authority: ListedCertificate, now: Date): boolean {
-  // Of an authority that has ended, who issues says so.
+  // With an expired authority, issuing fails with a clear error.
   return now < authority.notAfter && leaf.notAfter >= authority.notAfter;
 }
 
 function boundRemark({ name, notAfter }: ListedCertificate): string {
-  return `"${name}" ends with its authority on ${formatDay(notAfter)}, renewing it would not help`;
+  return `"${name}" expires with its authority on ${formatDay(notAfter)}, renewing it would not help`;
 }

@@ -1,5 +1,5 @@
-// What commands have replaced, kept: pairs of the folder by their names, and apart from them what was elsewhere. It
-// computes writes, for the step that replaces the files, and writes nothing itself.
+// Archives the files that commands replace: pairs of the folder by name, and files of other folders apart from them. It
+// returns the writes for the step that replaces the files, and writes nothing itself.
 import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
@@ -13,39 +13,39 @@ interface OldFile {
 }
 
 export class Archive {
-  /** `NAME/TIME-SERIAL/` for each pair that was replaced in the folder. */
+  /** Has `NAME/TIME-SERIAL/` for each pair that was replaced in the folder. */
   readonly #here: string;
-  /** The same for pairs in other folders, and `FILE/TIME/` for configurations. */
+  /** Has the same for pairs in other folders, and `FILE/TIME/` for configurations. */
   readonly #elsewhere: string;
 
-  /** @param state the folder for what natspki keeps to itself */
+  /** @param state the folder for the internal files of natspki */
   constructor(state: string) {
     this.#here = join(state, 'archive');
     this.#elsewhere = join(state, 'archive-elsewhere');
   }
 
-  /** Keeps a pair that is about to be replaced. */
+  /** Returns the writes that archive a pair. */
   async pair(
     pair: { readonly name: string; readonly certificateFile: string; readonly keyFile: string },
     here: boolean,
     now: Date,
   ): Promise<FileWrite[]> {
-    const old = await readThere([pair.certificateFile, pair.keyFile], (file) =>
+    const old = await readExisting([pair.certificateFile, pair.keyFile], (file) =>
       readOwnFile(dirname(file), file),
     );
     const mark = serialIn(old[0]?.data ?? Buffer.alloc(0));
     return kept(join(here ? this.#here : this.#elsewhere, pair.name), old, now, `-${mark}`);
   }
 
-  /** Keeps the text of a configuration that this write is about to change. */
+  /** Returns the writes that archive the present text of a configuration; none if this write does not change it. */
   async configuration({ path, data }: FileWrite, now: Date): Promise<FileWrite[]> {
-    const changed = (await readThere([path], readRegularFile)).filter(
+    const changed = (await readExisting([path], readRegularFile)).filter(
       (old) => !old.data.equals(Buffer.from(data)),
     );
     return kept(join(this.#elsewhere, basename(path)), changed, now);
   }
 
-  /** Names the folder with the pair that was replaced last in the folder, undefined when there is none. */
+  /** Returns the folder with the most recently replaced pair of a name; undefined when the archive has none. */
   async last(name: string): Promise<string | undefined> {
     const versions = join(this.#here, name);
     const folder = filledFolders(versions).at(-1);
@@ -53,29 +53,29 @@ export class Archive {
   }
 }
 
-/** Gives the writes that keep files in a fresh folder below `versions`, called by the time and the mark. */
+/** Returns the writes that archive files in a new folder below `versions`, named after the time and the mark. */
 function kept(versions: string, old: readonly OldFile[], now: Date, mark = ''): FileWrite[] {
   const last = filledFolders(versions).at(-1) ?? '';
   const folder = join(versions, `${stampAfter(last, now)}${mark}`);
   return old.map(({ path, data }) => ({ path: join(folder, basename(path)), data, mode: 0o600 }));
 }
 
-/** Reads those of the files that are there; a link that leads nowhere is not. */
-async function readThere(
+/** Reads the files that exist; a dangling link does not. */
+async function readExisting(
   files: readonly string[],
   read: (file: string) => Promise<Buffer>,
 ): Promise<OldFile[]> {
-  const there: OldFile[] = [];
+  const existing: OldFile[] = [];
   for (const path of files) {
     const data = await read(path).catch((error) => {
       if (!(error instanceof NatspkiError && error.code === 'file-missing')) throw error;
     });
-    if (data !== undefined) there.push({ path, data });
+    if (data !== undefined) existing.push({ path, data });
   }
-  return there;
+  return existing;
 }
 
-/** Lists the versions of a name, oldest first; a pair that was put back has left an empty folder. */
+/** Lists the versions of a name, oldest first, without the empty folders of pairs that were restored. */
 function filledFolders(versions: string): string[] {
   if (!exists(versions)) return [];
   // `.natspki/archive/NAME`, three levels below the folder of the authority.
@@ -89,7 +89,7 @@ function filledFolders(versions: string): string[] {
   return filled;
 }
 
-/** Prints a time for a folder name, moved past the name before it where the clock was set back. */
+/** Formats a time for a folder name; after the clock was set back, a time just after the last folder. */
 function stampAfter(last: string, now: Date): string {
   const [, date, hours, minutes, rest] = /^(\d{8})T(\d\d)(\d\d)([\d.]+)Z/.exec(last) ?? [];
   const day = date?.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
@@ -97,7 +97,7 @@ function stampAfter(last: string, now: Date): string {
   return new Date(Math.max(now.getTime(), before + 1)).toISOString().replace(/[-:]/g, '');
 }
 
-/** Gives the beginning of a certificate's serial number, for a folder name; what cannot be read is archived as well. */
+/** Returns the first digits of a certificate's serial number for a folder name; unreadable files are archived as well. */
 function serialIn(bytes: Buffer): string {
   try {
     return readCertificates(bytes, '')[0].serial.slice(0, 8);

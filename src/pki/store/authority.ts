@@ -1,5 +1,5 @@
-// The authority: what signs, what peers trust, and what stands between the two. It is a root that signs leaves itself,
-// or an intermediate below a root whose key may be elsewhere. Reads and writes no files.
+// An authority: its signing key, the roots that peers trust, and the chain between them. The signer is a root, or an
+// intermediate below a root whose key may be elsewhere. Reads and writes no files.
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
 import { maximumDays } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
@@ -16,7 +16,7 @@ export interface Issuer {
 
 export interface LeafRequest {
   readonly commonName: string;
-  /** The whole subject (DER Name) in place of the common name alone. */
+  /** The whole subject (DER Name), used in place of the common name. */
   readonly subjectDer?: Buffer;
   readonly profile: ProfileName;
   readonly sans: readonly San[];
@@ -25,29 +25,29 @@ export interface LeafRequest {
 }
 
 export const dayMs = 24 * 60 * 60 * 1000;
-/** How long ago a new certificate's life began, in milliseconds, for peers whose clock is behind. */
+/** How far notBefore of a new certificate lies in the past, in milliseconds, for peers whose clocks are behind. */
 export const clockSkewMs = 5 * 60 * 1000;
 /**
- * Room for one authority below a root, and for one more below that where an intermediate issues (RFC 5280 section
- * 4.2.1.9): a rotation has the old root sign the new one.
+ * Returns the path length of a root (RFC 5280 section 4.2.1.9): one for each intermediate, and one more because in a
+ * rotation the old root signs the new one.
  */
 const rootPathLength = (depth: number) => depth + 1;
 
-/** Names the files of an authority, for errors. */
+/** The names of an authority's files, for errors. */
 interface Source {
-  /** Of the certificate that signs, the first in it. */
+  /** The file whose first certificate signs. */
   readonly certificate: string;
   readonly key: string;
 }
 
 interface Parts {
-  /** What peers trust, the current root first. */
+  /** The roots that peers trust, the current one first. */
   readonly roots: readonly [Certificate, ...Certificate[]];
-  /** From the certificate that signs upwards to, and without, the root; none where the root signs leaves itself. */
+  /** From the issuer of the leaves up to, but without, the root; none where the root signs leaves itself. */
   readonly intermediates?: readonly Certificate[];
-  /** The current root signed by the one before; left out where it belongs to another. */
+  /** The current root signed by the previous one; ignored when it is of another root. */
   readonly vouchers?: readonly Certificate[];
-  /** Of the certificate that signs. */
+  /** The private key of the signing certificate. */
   readonly key: KeyObject;
 }
 
@@ -59,14 +59,14 @@ interface NewAuthority {
 }
 
 export class Authority {
-  /** What signs. */
+  /** The signing certificate with its key. */
   readonly current: Issuer;
-  /** What peers trust, the current root first. */
+  /** The roots that peers trust, the current one first. */
   readonly roots: readonly [Certificate, ...Certificate[]];
   readonly intermediates: readonly Certificate[];
   /**
-   * What goes behind each leaf: intermediates, and the current root signed by the one before, for peers that trust only
-   * that one.
+   * The certificates after each leaf in its file: intermediates, and the current root signed by the previous one, for
+   * peers that trust only the previous one.
    */
   readonly chain: readonly Certificate[];
   readonly #random: (size: number) => Buffer;
@@ -95,8 +95,8 @@ export class Authority {
   }
 
   /**
-   * Makes a new root around a key.
-   * @param depth how many intermediates will stand between it and its leaves
+   * Makes a new self-signed root for a key.
+   * @param depth the number of intermediates between the root and its leaves
    */
   static async create(
     { commonName, key, days, now }: NewAuthority,
@@ -115,14 +115,14 @@ export class Authority {
     return new Authority({ roots: [certificate], key }, unwritten, random);
   }
 
-  /** The roots that the current one succeeded and that are still trusted. */
+  /** The roots that the current one replaced and that are still trusted. */
   get retired(): readonly Certificate[] {
     return this.roots.slice(1);
   }
 
   /**
-   * Makes an intermediate below this root, which signs leaves and no authorities and does not outlive the root. Throws
-   * as refuseOutsideLife does, and `path-too-long` where the root allows none below it.
+   * Makes an intermediate below this root. It signs leaves but no authorities, and does not outlive the root. Throws as
+   * refuseOutsideLife does, and `path-too-long` when the path length of the root allows no intermediate.
    */
   async intermediate({ commonName, key, days, now }: NewAuthority): Promise<Authority> {
     this.refuseOutsideLife(now);
@@ -144,10 +144,10 @@ export class Authority {
   }
 
   /**
-   * Makes the root that takes over from this one. It still trusts this one, and this one vouches for it where it can:
-   * while it is alive, and when it allows as many authorities below it. This one does not get to be vouched for by the
-   * new one, or what it signed would be accepted after its retirement.
-   * @param depth how many intermediates will stand between the new root and its leaves
+   * Makes the root that replaces this one; both stay trusted. This root cross-signs the new one, unless it has expired or
+   * its path length does not allow it. The new root does not cross-sign this one: peers would then accept its leaves after
+   * its retirement.
+   * @param depth the number of intermediates between the new root and its leaves
    */
   async successor(options: NewAuthority, depth = 0): Promise<Authority> {
     const { certificate } = this.current;
@@ -158,7 +158,7 @@ export class Authority {
     return new Authority({ roots, vouchers, key: options.key }, unwritten, this.#random);
   }
 
-  /** Signs another root's name and key, for as many authorities below it as there will be. */
+  /** Signs the name and key of another root. */
   async #vouchFor(other: Certificate, pathLength: number): Promise<Certificate> {
     const { notAfter } = this.current.certificate;
     const signer = await this.#signing();
@@ -172,7 +172,7 @@ export class Authority {
     });
   }
 
-  /** Loads what signs with the first signature, so that commands that only read an authority start without it. */
+  /** Loads sign.ts on first use: it loads slowly, and commands that only read an authority do not need it. */
   #signing(): Promise<Signer> {
     const { certificate, key } = this.current;
     this.#signer ??= import('../../x509/sign.ts').then(({ Signer }) =>
@@ -181,7 +181,7 @@ export class Authority {
     return this.#signer;
   }
 
-  /** Throws `authority-expired`, or `authority-not-yet-valid`, outside its life. */
+  /** Throws `authority-expired` or `authority-not-yet-valid` outside the validity period. */
   refuseOutsideLife(now: Date): void {
     const { commonName, notAfter } = this.current.certificate;
     if (now >= notAfter) {
@@ -197,10 +197,10 @@ export class Authority {
   #renewalHint(): string {
     if (this.intermediates.length === 0) return 'make a new one with `natspki rotate --ca`';
     const root = this.roots[0].commonName;
-    return `make a new one with \`natspki rotate --intermediate\`, for which the key of "${root}" must be back`;
+    return `make a new one with \`natspki rotate --intermediate\`, which needs the key of "${root}" in the folder`;
   }
 
-  /** Throws `authority-not-yet-valid` before its life, which a clock that was set back does. */
+  /** Throws `authority-not-yet-valid` before the validity period, as after the clock was set back. */
   refuseBeforeLife(now: Date): void {
     const { commonName, notBefore } = this.current.certificate;
     if (now < notBefore) {
@@ -212,14 +212,14 @@ export class Authority {
     }
   }
 
-  /** The day a certificate of that many days would end, or the authority's own when that is before. */
+  /** Returns when a certificate of `days` days would expire; no later than the authority itself. */
   notAfterOf(days: number, now: Date): { notAfter: Date; shortened: boolean } {
     const own = this.current.certificate.notAfter;
     const wanted = endOf(days, now);
     return wanted > own ? { notAfter: own, shortened: true } : { notAfter: wanted, shortened: false };
   }
 
-  /** Signs a leaf certificate, which never outlives the authority. Throws as refuseOutsideLife does. */
+  /** Signs a leaf certificate that does not outlive the authority. Throws as refuseOutsideLife does. */
   async issue(request: LeafRequest, now: Date): Promise<Certificate> {
     this.refuseOutsideLife(now);
     const signer = await this.#signing();
@@ -234,21 +234,21 @@ export class Authority {
     });
   }
 
-  /** The PEM that peers trust: the current root first. */
+  /** Returns the roots that peers trust as PEM, the current one first. */
   trustBundle(): string {
     return toPem(this.roots);
   }
 }
 
-/** The source of an authority that is in no file yet. */
+/** The source of an authority that is not in a file yet. */
 const unwritten: Source = { certificate: 'the new bundle', key: 'the new key' };
 
-/** Gives the end of a life of that many days, in the whole seconds of a certificate, rounded in the owner's favour. */
+/** Returns notAfter for a lifetime of `days` days, rounded up to whole seconds, as certificates have them. */
 function endOf(days: number, now: Date): Date {
   return new Date(Math.ceil(now.getTime() / 1000) * 1000 + days * dayMs);
 }
 
-/** Throws a UsageError unless `days` is a whole number of days that a certificate can live. */
+/** Throws a UsageError unless `days` is a whole number that a certificate's lifetime can have. */
 export function checkDays(days: number, what: string): void {
   if (Number.isInteger(days) && days >= 1 && days <= maximumDays) return;
   throw new UsageError(`${what} has ${days} days, expected a whole number from 1 to ${maximumDays}`);
@@ -263,14 +263,17 @@ export function checkCommonName(name: string, what: string): void {
   );
 }
 
-/** Counts up the number at the end of a name, or begins with 2: `natspki CA`, `natspki CA 2`; or puts a word behind it. */
+/**
+ * Increments the number at the end of a name, or appends 2: `natspki CA`, `natspki CA 2`. With `word`, appends the word
+ * instead. The result is shortened to fit a common name.
+ */
 export function nextName(name: string, word?: string): string {
   const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
   const [stem, suffix] = word === undefined ? [base, ` ${Number(number) + 1}`] : [name, ` ${word}`];
   return `${[...stem].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
 }
 
-/** Prints the day of a time in UTC, `2027-01-31`. */
+/** Formats the date of a time in UTC, `2027-01-31`. */
 export function formatDay(time: Date): string {
   return time.toISOString().slice(0, 10);
 }

@@ -1,5 +1,5 @@
-// The folder of an authority: every path in it, every read and write, and who may write when. What was replaced is
-// archive.ts's.
+// The folder of an authority: all its paths, reads and writes, and the lock for writing. Replaced files are the job of
+// archive.ts.
 import { promises } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
@@ -24,30 +24,30 @@ import { Ledger, type LedgerEntry, type Revocation } from './ledger.ts';
 
 /** The two files of a certificate. */
 export interface PairFiles {
-  /** `ca` for the root, `intermediate` for what stands between it and the leaves. */
+  /** `ca` for the root, `intermediate` for the intermediate, otherwise the name of the leaf. */
   readonly name: string;
   readonly certificateFile: string;
   readonly keyFile: string;
 }
 
-/** A pair to be written, in PEM. */
+/** A pair to write, in PEM. */
 export interface PairWrite extends PairFiles {
   readonly certificate: string;
-  /** Undefined when the key stays where it was made: one that is here then goes to the archive. */
+  /** Undefined when the private key is elsewhere; an existing key file then moves to the archive. */
   readonly key: string | undefined;
 }
 
-/** What is written in one step: all of it or nothing. */
+/** The writes of one step: all or nothing. */
 export interface Change {
-  /** For the ledger: what was signed, and what was revoked. */
+  /** New lines of the ledger. */
   readonly entries?: readonly (LedgerEntry | Revocation)[];
   readonly pairs?: readonly PairWrite[];
-  /** Pairs that go to the archive with nothing in their place; those that are not there are passed over. */
+  /** Pairs that move to the archive without a replacement; missing ones are ignored. */
   readonly retired?: readonly PairFiles[];
-  /** Files that their owner may have edited; what they replace goes to the archive. */
+  /** Files that the operator may have edited; the replaced text goes to the archive. */
   readonly configurations?: readonly FileWrite[];
   readonly others?: readonly FileWrite[];
-  /** Paths. */
+  /** Paths of files to delete. */
   readonly removed?: readonly string[];
 }
 
@@ -56,10 +56,10 @@ export class PkiDirectory {
   /** The trust bundle, the current root first. */
   readonly authorityFile: string;
   readonly authorityKeyFile: string;
-  /** What stands between leaves and root, the one that signs first; missing where the root signs leaves itself. */
+  /** The certificates between leaves and root, the issuer first; missing where the root signs leaves itself. */
   readonly intermediateFile: string;
   readonly intermediateKeyFile: string;
-  /** What the root before says of the current one, to go behind each leaf; missing outside of a rotation. */
+  /** The current root signed by the previous one, to follow each leaf; missing outside of a rotation. */
   readonly chainFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
@@ -86,7 +86,7 @@ export class PkiDirectory {
     return this.pair(name).keyFile;
   }
 
-  /** Names the files of a pair, here or in another folder. */
+  /** Returns the paths of a pair, in this or another folder. */
   pair(name: string, folder = this.path): PairFiles {
     return {
       name,
@@ -104,14 +104,14 @@ export class PkiDirectory {
     return { name: 'intermediate', certificateFile, keyFile };
   }
 
-  /** The pair that signs leaves: the root's own where there is no intermediate. */
+  /** The pair that signs leaves: the root where there is no intermediate. */
   get issuerPair(): PairFiles {
     return exists(this.intermediateFile) ? this.intermediatePair : this.authorityPair;
   }
 
   /**
-   * Runs `work` while no other process writes to the folder, after completing what a killed one left behind; makes the
-   * folder when it is missing.
+   * Runs `work` while no other process writes to the folder. First completes or undoes the write of a killed process.
+   * Creates the folder if it is missing.
    */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
     refuseForeign(this.path, join(this.#state, 'staged.json'));
@@ -126,15 +126,15 @@ export class PkiDirectory {
   }
 
   /**
-   * Completes what a killed process left behind, for commands that only read. Where we may not write, or another
-   * process is at work, it leaves that alone.
+   * Completes or undoes the write of a killed process, for commands that only read. Changes nothing where the folder is not
+   * writable or another process holds the lock.
    */
   async settle(): Promise<void> {
     refuseForeign(this.path, join(this.#state, 'staged.json'));
     const unfinished = unfinishedWork(this.#state);
     if (unfinished === undefined) return;
     try {
-      // Work that is decided takes a moment; undecided work may be a process that is still at it.
+      // A committed change completes quickly: wait for it. An uncommitted one may belong to a running command.
       const lock = await acquireLock(
         join(this.#state, 'lock'),
         unfinished === 'staged' ? { timeoutMs: 0 } : {},
@@ -146,17 +146,18 @@ export class PkiDirectory {
     }
   }
 
-  /** Says, once, what has been done here about commands that were killed, a line each. */
+  /** Returns, once, one line for each write of a killed command that was completed or undone. */
   tellRecovery(): string[] {
     return this.#recovered.splice(0);
   }
 
   async #tidyUp(): Promise<void> {
     const { completed, undone } = await finishStaged(this.#state);
-    if (undone) this.#recovered.push('undid what a killed command had begun, before it had changed anything');
+    if (undone)
+      this.#recovered.push('discarded the temporary files of a killed command, which changed nothing');
     if (completed > 0)
       this.#recovered.push(
-        `put ${completed === 1 ? '1 file' : `${completed} files`} into place that a killed command had left`,
+        `completed the write of a killed command: ${completed === 1 ? '1 file' : `${completed} files`}`,
       );
   }
 
@@ -174,37 +175,37 @@ export class PkiDirectory {
     return readCertificates(await this.read(this.authorityFile), this.authorityFile);
   }
 
-  /** Reads what stands between leaves and root, the one that signs first; nothing where the root signs leaves itself. */
+  /** Reads the certificates between leaves and root, the issuer first; none where the root signs leaves itself. */
   async readIntermediates(): Promise<Certificate[]> {
     return this.#readWhereThere(this.intermediateFile);
   }
 
-  /** Reads what the root before says of the current one, to go behind each leaf; nothing outside of a rotation. */
+  /** Reads the current root signed by the previous one, to follow each leaf; none outside of a rotation. */
   async readVouchers(): Promise<Certificate[]> {
     return this.#readWhereThere(this.chainFile);
   }
 
-  /** Reads the authority that signs leaves, with its key; throws what says why it cannot sign. */
+  /** Reads the authority that signs leaves, with its key; throws a NatspkiError when it cannot sign. */
   async readAuthority(passphrase?: string): Promise<Authority> {
     const roots = await this.readBundle();
     const intermediates = await this.readIntermediates();
     return this.#open(this.issuerPair, roots, intermediates, passphrase);
   }
 
-  /** Reads the root with its key, which signs intermediates; throws `root-key-away` where that has been taken away. */
+  /** Reads the root with its key, which signs intermediates; throws `root-key-away` when the key is stored elsewhere. */
   async readRoot(passphrase?: string): Promise<Authority> {
     const roots = await this.readBundle();
     this.refuseRootKeyAway(roots[0]);
     return this.#open(this.authorityPair, roots, [], passphrase);
   }
 
-  /** Throws `root-key-away` unless the key of the root is here. */
+  /** Throws `root-key-away` unless the key of the root is in the folder. */
   refuseRootKeyAway({ commonName }: Certificate): void {
     if (exists(this.authorityKeyFile)) return;
     throw new NatspkiError(
       'root-key-away',
-      `the key of authority "${commonName}" is not in "${this.path}", where this needs it`,
-      { hint: `bring it back as "${this.authorityKeyFile}", and take it away again afterwards` },
+      `the key of authority "${commonName}" is not in "${this.path}", and this command needs it`,
+      { hint: `copy it to "${this.authorityKeyFile}", and remove it again afterwards` },
     );
   }
 
@@ -219,7 +220,7 @@ export class PkiDirectory {
     return new Authority(parts, { certificate: certificateFile, key: keyFile });
   }
 
-  /** Lists what is here, in order: the names that have a certificate, those that have a key, and temporary files. */
+  /** Lists the sorted names with a certificate, the sorted names with a key, and the paths of temporary files. */
   async contents(): Promise<{ certificates: string[]; keys: string[]; leftovers: string[] }> {
     const files = await promises.readdir(this.path).catch((error) => {
       if (isCode(error, 'ENOENT')) return [];
@@ -239,18 +240,18 @@ export class PkiDirectory {
     };
   }
 
-  /** Reads the certificate of a name and those that follow it in its file. */
+  /** Reads the certificate of a name and its chain, as they are in its file. */
   async readChain(name: string): Promise<[Certificate, ...Certificate[]]> {
     const file = this.certificateFile(name);
     return readCertificates(await this.read(file), file);
   }
 
-  /** Reads a file of the folder, the archive included; throws as readOwnFile does. */
+  /** Reads a file in the folder or its archive; throws as readOwnFile does. */
   async read(file: string): Promise<Buffer> {
     return readOwnFile(this.path, file);
   }
 
-  /** Throws `certificate-exists` when one of the pairs, or half of it, is there already. */
+  /** Throws `certificate-exists` when a certificate or key file of one of the pairs exists. */
   async refuseExisting(pairs: readonly PairFiles[]): Promise<void> {
     const [first, ...others] = pairs.filter(isThere);
     if (first === undefined) return;
@@ -266,15 +267,15 @@ export class PkiDirectory {
     );
   }
 
-  /** Tells whether the files of a pair are in this folder, by whatever path. */
+  /** Returns whether the files of a pair are in this folder, also when the paths differ by links. */
   holds(pair: PairFiles): boolean {
     return resolveTarget(dirname(pair.certificateFile)) === resolveTarget(this.path);
   }
 
   /**
-   * Carries out a change in one step; the pairs and configurations that it replaces go to the archive in the same step.
-   * Only inside `exclusive`. Throws as writeTogether does.
-   * @returns where configurations that were replaced are now
+   * Executes a change in one step, which also moves replaced pairs and configurations to the archive. Call it only inside
+   * `exclusive`. Throws as writeTogether does.
+   * @returns the archive paths of the replaced configurations
    */
   async write(change: Change, now: Date): Promise<string[]> {
     const { entries = [], pairs = [], retired = [], configurations = [], others = [], removed = [] } = change;
@@ -294,14 +295,14 @@ export class PkiDirectory {
     }
     const kept: FileWrite[] = [];
     for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
-    // An operator may keep a configuration elsewhere, behind a link.
+    // An operator may keep a configuration in another place, behind a link.
     writes.push(...configurations.map((file) => ({ ...file, followLinks: true })), ...others);
     const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
     await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
     return kept.map(({ path }) => path);
   }
 
-  /** Names the files of the pair of this folder that was replaced last, undefined when the archive has none. */
+  /** Returns the archive paths of the most recently replaced pair of a name; undefined when there is none. */
   async lastArchived(name: string): Promise<PairFiles | undefined> {
     const folder = await this.#archive.last(name);
     return folder === undefined ? undefined : this.pair(name, folder);
@@ -313,8 +314,8 @@ export class PkiDirectory {
 }
 
 /**
- * Throws a UsageError unless a name can be that of a certificate and of its files: no path, no clash with the
- * authority's files.
+ * Throws a UsageError unless a name is usable for a certificate and its files: not a path, and not a name of the
+ * authority.
  */
 export function checkName(name: string): void {
   if (name.length > maximumCommonName) {
@@ -328,13 +329,13 @@ export function checkName(name: string): void {
       'give another name, and what peers look for with --san',
     );
   }
-  // On a file system that ignores case, CA-key.pem is the authority's.
+  // On a file system that ignores case, CA-key.pem is the key of the authority.
   if (['ca', 'intermediate'].includes(name.toLowerCase())) {
     throw new UsageError(`name "${name}" is the authority's own`, 'give another name');
   }
 }
 
-/** Throws a UsageError unless all names can be used, together. */
+/** Throws a UsageError unless all names are usable and distinct. */
 export function checkNames(names: readonly string[]): void {
   const seen = new Map<string, string>();
   for (const name of names) {

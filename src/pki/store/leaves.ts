@@ -1,5 +1,4 @@
-// The leaves of a folder, each read by itself: a file that is damaged keeps nobody from the others, and least of all from
-// their renewal.
+// Reads the leaves of a folder independently, so that a damaged file does not prevent the renewal of the others.
 import { NatspkiError } from '../../errors.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import type { PkiDirectory } from './directory.ts';
@@ -8,17 +7,17 @@ import type { PkiDirectory } from './directory.ts';
 export interface DamagedLeaf {
   readonly name: string;
   readonly certificateFile: string;
-  /** Why, with the command that puts another in its place. */
+  /** The error, with the command that replaces the certificate as its hint. */
   readonly problem: NatspkiError;
 }
 
 export interface Leaves {
-  /** Each with what follows it in its file, by name, in order. */
+  /** The certificates in each leaf's file, by name, sorted by name. */
   readonly chains: ReadonlyMap<string, readonly [Certificate, ...Certificate[]]>;
   readonly damaged: readonly DamagedLeaf[];
 }
 
-/** Reads the leaves that can be read, and tells which cannot. */
+/** Reads all leaves, and lists those that cannot be read. */
 export async function readLeaves(directory: PkiDirectory): Promise<Leaves> {
   const chains = new Map<string, [Certificate, ...Certificate[]]>();
   const damaged: DamagedLeaf[] = [];
@@ -38,7 +37,7 @@ export async function readLeaves(directory: PkiDirectory): Promise<Leaves> {
   return { chains, damaged };
 }
 
-/** Says what to type for a certificate like the one that cannot be read. */
+/** Returns the command that issues a certificate like the unreadable one, from its ledger entry. */
 async function replacement(directory: PkiDirectory, name: string): Promise<string> {
   const { entries } = await directory.ledger.read();
   const last = entries.findLast((entry) => entry.name === name);

@@ -1,5 +1,4 @@
-// The record of every certificate that an authority ever signed, and of those it wants nobody to accept any more: one
-// line of JSON each, only ever added to.
+// The append-only record of every certificate that an authority signed or revoked, one line of JSON each.
 import { dirname } from 'node:path';
 import { exists, type FileWrite } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
@@ -7,37 +6,37 @@ import type { Certificate } from '../../x509/certificate.ts';
 import { formatSan } from '../../x509/name.ts';
 import { type ProfileName, profileNames } from './profile.ts';
 
-/** Of what signs others: a root, and what signs below one. */
+/** The profiles of roots and of intermediates. */
 export type AuthorityProfile = 'authority' | 'intermediate';
 
 export interface LedgerEntry {
-  /** When it was signed; this and the other times as ISO 8601 in UTC. */
+  /** When it was signed; all times are ISO 8601 in UTC. */
   readonly time: string;
   /** Lower-case hex. */
   readonly serial: string;
-  /** Of its files; `ca` for a root, `intermediate` for what signs below one. */
+  /** The name of its files; `ca` for a root, `intermediate` for an intermediate. */
   readonly name: string;
   readonly profile: ProfileName | AuthorityProfile;
   readonly sans: readonly string[];
   readonly keyType: string;
-  /** The pin of the key that signed it. */
+  /** The pin of the issuer's key. */
   readonly issuer: string;
   readonly notBefore: string;
   readonly notAfter: string;
   readonly pin: string;
-  /** Set when it answered a request, so that its private key is elsewhere. */
+  /** Set when it was issued for a certificate request: its private key is elsewhere. */
   readonly request?: true;
   /** Set when its files were written outside of the folder. */
   readonly outside?: true;
 }
 
-/** A certificate that nobody is to accept any more. */
+/** A revoked certificate. */
 export interface Revocation {
-  /** When, as ISO 8601 in UTC. */
+  /** The time of the revocation, ISO 8601 in UTC. */
   readonly time: string;
   /** Serial number, lower-case hex. */
   readonly revoked: string;
-  /** Of its files. */
+  /** The name of its files. */
   readonly name: string;
 }
 
@@ -46,7 +45,7 @@ export interface LedgerContents {
   readonly entries: LedgerEntry[];
   /** By serial number. */
   readonly revocations: Map<string, Revocation>;
-  /** Numbers of the lines that a crash or an editor has damaged. */
+  /** The numbers of lines that are not valid entries, as after a crash or a manual edit. */
   readonly damagedLines: number[];
 }
 
@@ -60,12 +59,12 @@ export class Ledger {
   }
 
   /**
-   * Gives the file with these entries behind those it has, to be written in one step with the certificates themselves:
-   * none is recorded that is not there, and none is there that is not recorded.
+   * Returns the write that appends entries. Execute it in one step with the writes of the certificates, so that the ledger
+   * always agrees with the files.
    */
   async with(entries: readonly (LedgerEntry | Revocation)[]): Promise<FileWrite> {
     const old = exists(this.file) ? await this.#bytes() : Buffer.alloc(0);
-    // A line that is torn damages no other.
+    // Start a new line after an incomplete one.
     const end = old.length === 0 || old.at(-1) === newline ? '' : '\n';
     const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`);
     return { path: this.file, data: Buffer.concat([old, Buffer.from(end + lines.join(''))]), mode: 0o600 };
@@ -75,7 +74,7 @@ export class Ledger {
     return readOwnFile(dirname(dirname(this.file)), this.file, Number.POSITIVE_INFINITY);
   }
 
-  /** Reads all that is on record. */
+  /** Reads all lines. */
   async read(): Promise<LedgerContents> {
     const contents: LedgerContents = { entries: [], revocations: new Map(), damagedLines: [] };
     if (!exists(this.file)) return contents;
@@ -91,7 +90,7 @@ export class Ledger {
   }
 }
 
-/** Makes the entry of a certificate. */
+/** Returns the ledger entry of a certificate. */
 export function ledgerEntry(
   certificate: Certificate,
   facts: Pick<LedgerEntry, 'name' | 'profile' | 'issuer' | 'request'> & { now: Date },
@@ -109,7 +108,7 @@ export function ledgerEntry(
   };
 }
 
-/** Tells the profiles of what signs others from those of leaves. */
+/** Returns whether a profile is that of a root or an intermediate. */
 export function isAuthority(profile: string): profile is AuthorityProfile {
   return profile === 'authority' || profile === 'intermediate';
 }

@@ -1,4 +1,4 @@
-// What is in an authority's folder, as values for a table.
+// Lists the certificates in an authority's folder, as values for a table.
 import { exists } from '../../files/files.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { formatSan } from '../../x509/name.ts';
@@ -10,10 +10,10 @@ import { type AuthorityProfile, isAuthority } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
-  /** `ca` for the root and those it succeeded, `intermediate` for what signs below it. */
+  /** `ca` for the root and those it replaced, `intermediate` for intermediates. */
   readonly name: string;
   readonly profile: ProfileName | AuthorityProfile | 'retired-authority' | 'unknown';
-  /** As parseSan reads them: `dns:localhost`. */
+  /** In the form that parseSan reads: `dns:localhost`. */
   readonly sans: readonly string[];
   readonly keyType: string;
   /** The issuer's common name. */
@@ -24,34 +24,34 @@ export interface ListedCertificate {
   readonly notAfter: Date;
   /** Whole days until notAfter, rounded down; negative when expired. */
   readonly daysLeft: number;
-  /** How much of its life is left, 1 to 0. */
+  /** The fraction of its lifetime that is left, 1 to 0. */
   readonly lifeLeft: number;
   /**
-   * Whether it should be renewed: in the last third of its life, or within the window asked for; a leaf also when its life
-   * has not begun, because it was issued while the clock was ahead.
+   * Whether it should be renewed: it is in the last third of its lifetime, or expires within the requested window. A leaf
+   * that is not valid yet is due as well: it was issued while the clock was ahead.
    */
   readonly due: boolean;
   readonly pin: Pin;
   readonly certificateFile: string;
-  /** Absent when the key stays where it was made (`issue --csr`). */
+  /** Absent when the private key is elsewhere (`issue --csr`). */
   readonly keyFile?: string;
 }
 
 export interface Listing {
   readonly certificates: readonly ListedCertificate[];
-  /** Leaves that have no row, because their files cannot be read. */
+  /** Leaves without a row, because their files cannot be read. */
   readonly damaged: readonly DamagedLeaf[];
 }
 
 interface ListingOptions {
   readonly now?: () => Date;
-  /** What is due: expires within this many milliseconds; default the last third of its life. */
+  /** A certificate is due when it expires within this many milliseconds; default the last third of its lifetime. */
   readonly dueMs?: number;
 }
 
 /**
- * Reads every certificate of the folder: the root, what signs below it, those that the root succeeded, then leaves by
- * name; throws where one of the authorities cannot be read.
+ * Reads every certificate of the folder: the root, intermediates, retired roots, then leaves by name. Throws when one of
+ * the authorities cannot be read.
  */
 export async function listCertificates(
   directory: PkiDirectory,
@@ -85,28 +85,28 @@ export async function listCertificates(
   return { certificates: [...authorities, ...leaves], damaged };
 }
 
-/** Names the files of a pair without its key, for one whose key is elsewhere. */
+/** Returns the files of a pair without the key file, for a key that is elsewhere. */
 export function withoutKey({ keyFile: _, ...files }: PairFiles): Omit<PairFiles, 'keyFile'> {
   return files;
 }
 
-/** Names the files of a pair, without its key where that is not there. */
+/** Returns the files of a pair, without the key file if it does not exist. */
 export function present(pair: PairFiles): Omit<PairFiles, 'keyFile'> & { keyFile?: string } {
   return exists(pair.keyFile) ? pair : withoutKey(pair);
 }
 
-/** Gives the names of the leaves that can be read, by their serial numbers. */
+/** Returns the names of the readable leaves by serial number. */
 export async function leavesBySerial(directory: PkiDirectory): Promise<Map<string, string>> {
   const { chains } = await readLeaves(directory);
   return new Map([...chains].map(([name, [{ serial }]]) => [serial, name]));
 }
 
-/** Tells the rows of what signs others from those of leaves. */
+/** Returns whether a row is that of an authority, current or retired. */
 export function signsOthers(profile: ListedCertificate['profile']): boolean {
   return isAuthority(profile) || profile === 'retired-authority';
 }
 
-/** Makes the row of one certificate. */
+/** Returns the row of a certificate. */
 export function describe(
   certificate: Certificate,
   files: Omit<PairFiles, 'keyFile'> & { keyFile?: string },
@@ -135,7 +135,7 @@ export function describe(
   };
 }
 
-/** Tells a profile by what a certificate may do; those for both directions look alike. */
+/** Guesses the profile from the extended key usage; route, gateway and leafnode certificates have the same. */
 function profileByPurpose({ extendedKeyUsage }: Certificate): ListedCertificate['profile'] {
   const server = extendedKeyUsage?.includes('serverAuth');
   const client = extendedKeyUsage?.includes('clientAuth');

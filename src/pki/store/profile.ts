@@ -1,4 +1,4 @@
-// What each kind of certificate is for, as a table, and the names it carries.
+// The profiles of leaf certificates: their purposes as a table, and their alternative names.
 import { NatspkiError } from '../../errors.ts';
 import { readChoice } from '../../suggest.ts';
 import { formatName } from '../../x509/distinguished-name.ts';
@@ -9,9 +9,9 @@ export const profileNames = ['server', 'route', 'client', 'gateway', 'leafnode']
 export type ProfileName = (typeof profileNames)[number];
 
 export interface Profile {
-  /** Servers of a cluster, of gateways and of leaf nodes are clients of each other (nats-server, server/opts.go). */
+  /** Servers of clusters, gateways and leaf nodes need both: they connect to each other (nats-server, server/opts.go). */
   readonly purposes: readonly Purpose[];
-  /** Whether others dial it by its names, so that it must have some. */
+  /** Whether peers connect to it by name or address, so that it needs alternative names. */
   readonly dialed: boolean;
 }
 
@@ -23,26 +23,26 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
   leafnode: { purposes: ['serverAuth', 'clientAuth'], dialed: true },
 };
 
-/** Reads the name of a profile; throws a UsageError with the nearest one. */
+/** Parses the name of a profile; throws a UsageError that suggests the nearest one. */
 export function parseProfile(text: string): ProfileName {
   return readChoice('profile', text, profileNames, 'natspki issue --help');
 }
 
 /**
- * Gives the alternative names of a certificate. One that is dialed has those asked for, or else its own name, and
- * throws `no-san` when that is not a host; a client's begin with the one that nats-server maps to the user of that name
- * (verify_and_map, nats-server server/auth.go), where there is one.
+ * Returns the alternative names of a certificate. A profile that peers dial has the requested names, else its own name;
+ * throws `no-san` when that is not a host. A client certificate begins with the name that nats-server maps to the user
+ * `name` (verify_and_map, nats-server server/auth.go), if there is one.
  */
-export function sansFor(profile: ProfileName, name: string, asked: readonly San[]): San[] {
-  if (!profiles[profile].dialed) return withoutRepeats([...mappedSan(name), ...asked]);
-  if (asked.length > 0) return withoutRepeats(asked);
+export function sansFor(profile: ProfileName, name: string, requested: readonly San[]): San[] {
+  if (!profiles[profile].dialed) return withoutRepeats([...mappedSan(name), ...requested]);
+  if (requested.length > 0) return withoutRepeats(requested);
   if (isHost(name)) return [sanOfHost(name)];
   throw new NatspkiError('no-san', `"${name}" is not a host name, and a ${profile} certificate needs one`, {
     hint: `natspki issue ${profile} ${name} --san dns:HOST`,
   });
 }
 
-/** Gives the name that nats-server maps to the user `name`: e-mail, or DNS; none when it can be neither. */
+/** Returns the alternative name that nats-server maps to the user `name`: e-mail or DNS; none when it can be neither. */
 export function mappedSan(name: string): San[] {
   try {
     return [parseSan(`${name.includes('@') ? 'email' : 'dns'}:${name}`)];
@@ -51,7 +51,7 @@ export function mappedSan(name: string): San[] {
   }
 }
 
-/** Names the user as which nats-server knows the client `name` under verify_and_map: by its subject where by no other. */
+/** Returns the user of the client `name` under verify_and_map: the subject if nats-server can map no other name. */
 export function mappedUser(name: string): string {
   return mappedSan(name).length > 0 ? name : formatName([{ type: 'CN', value: name }]);
 }

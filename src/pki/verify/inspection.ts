@@ -1,4 +1,4 @@
-// What a file of X.509 material holds, as values for printing. Never a private value.
+// Lists the contents of a file of X.509 material as values for printing, without private values.
 import { Certificate } from '../../x509/certificate.ts';
 import { formatName } from '../../x509/distinguished-name.ts';
 import { keyTypeOf, openPrivateKey, openPublicKey } from '../../x509/key.ts';
@@ -39,7 +39,7 @@ export interface InspectedRequest {
 }
 export interface InspectedKey {
   readonly kind: 'private-key' | 'public-key';
-  /** Absent while the key is encrypted. */
+  /** Absent when the key is encrypted. */
   readonly keyType?: string;
   readonly encrypted: boolean;
   readonly pin?: Pin;
@@ -55,7 +55,7 @@ export interface InspectedRevocationList {
 export type Inspected = InspectedCertificate | InspectedRequest | InspectedKey | InspectedRevocationList;
 
 /**
- * Reads everything in a file, PEM (any number of blocks) or DER, in its order.
+ * Reads everything in a file, PEM (any number of blocks) or DER, in the order of the file.
  * @param source the name of the file, for errors
  */
 export function inspect(bytes: Buffer, source: string): Inspected[] {

@@ -1,4 +1,4 @@
-// Everything that can be wrong with an authority's folder, found in one go and never mended here.
+// Finds all problems in the folder of an authority. It repairs nothing.
 import { promises } from 'node:fs';
 import { dirname } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
@@ -18,7 +18,7 @@ export interface Finding {
   readonly file: string;
   readonly message: string;
   readonly hint?: string;
-  /** What may be meant to be as it is. */
+  /** Set when the operator may have intended it. */
   readonly severity?: 'warning';
 }
 
@@ -30,7 +30,7 @@ type Report = (
   severity?: Finding['severity'],
 ) => void;
 
-/** Checks chain, keys, usages, names, expiry, file modes and orphans of the whole folder; returns all findings. */
+/** Checks chains, keys, usages, names, expiry, file modes and orphaned files of the whole folder; returns all findings. */
 export async function verifyDirectory(
   directory: PkiDirectory,
   options: { now?: () => Date } = {},
@@ -58,7 +58,12 @@ export async function verifyDirectory(
   await checkMode(report, directory.authorityFile, 0o022);
   const { entries, damagedLines } = await directory.ledger.read();
   for (const line of damagedLines) {
-    report('ledger-damaged', directory.ledger.file, `line ${line} of the ledger is torn`, 'delete that line');
+    report(
+      'ledger-damaged',
+      directory.ledger.file,
+      `line ${line} of the ledger is damaged`,
+      'delete that line',
+    );
   }
   const issued = new Map(entries.map((entry) => [entry.serial, entry]));
   const { certificates, keys, leftovers } = await directory.contents();
@@ -80,13 +85,13 @@ function checkAuthority(
   now: Date,
 ): void {
   const file = directory.authorityFile;
-  const who = `${current ? 'authority' : 'retired authority'} "${certificate.commonName}"`;
-  checkIssuer(report, file, who, certificate);
+  const subject = `${current ? 'authority' : 'retired authority'} "${certificate.commonName}"`;
+  checkIssuer(report, file, subject, certificate);
   const hint = current
     ? 'make a new one with `natspki rotate --ca`'
     : 'drop it with `natspki rotate --ca --finish`';
-  checkLife(report, file, who, certificate, now, hint);
-  checkStrength(report, file, who, certificate);
+  checkLife(report, file, subject, certificate, now, hint);
+  checkStrength(report, file, subject, certificate);
 }
 
 async function checkLeaf(
@@ -111,9 +116,9 @@ async function checkLeaf(
   await checkKey(report, pair, leaf, entry?.request);
   if (bundle.length > 0) checkChain(report, file, chain, bundle, renew);
   for (const issuer of chain.slice(1)) {
-    const who = `"${issuer.commonName}" behind it`;
-    checkIssuer(report, file, who, issuer);
-    checkLife(report, file, who, issuer, now, renew);
+    const subject = `issuer "${issuer.commonName}"`;
+    checkIssuer(report, file, subject, issuer);
+    checkLife(report, file, subject, issuer, now, renew);
   }
   checkCritical(report, file, `certificate "${name}"`, leaf);
   checkLife(report, file, `certificate "${name}"`, leaf, now, renew);
@@ -122,22 +127,28 @@ async function checkLeaf(
   checkSans(report, file, leaf, renew);
 }
 
-/** Checks what a certificate needs for others to be signed by it. */
-function checkIssuer(report: Report, file: string, who: string, certificate: Certificate): void {
-  if (!certificate.signsCertificates) report('not-an-authority', file, `${who} may not sign certificates`);
-  checkCritical(report, file, who, certificate);
+/** Checks whether peers accept certificates that this one signed. */
+function checkIssuer(report: Report, file: string, subject: string, certificate: Certificate): void {
+  if (!certificate.signsCertificates)
+    report('not-an-authority', file, `${subject} may not sign certificates`);
+  checkCritical(report, file, subject, certificate);
 }
 
-function checkCritical(report: Report, file: string, who: string, { unknownCritical }: Certificate): void {
+function checkCritical(
+  report: Report,
+  file: string,
+  subject: string,
+  { unknownCritical }: Certificate,
+): void {
   if (unknownCritical.length === 0) return;
   report(
     'unknown-extension',
     file,
-    `${who} has a critical extension that peers do not know: ${unknownCritical.join(', ')}`,
+    `${subject} has a critical extension that peers do not know: ${unknownCritical.join(', ')}`,
   );
 }
 
-/** Checks what signs leaves below the root, and that peers will follow it to the root. */
+/** Checks the intermediates, and that the first one chains to the root. */
 async function checkIntermediate(
   report: Report,
   directory: PkiDirectory,
@@ -151,17 +162,17 @@ async function checkIntermediate(
   if (issuer === undefined) return;
   const renew = 'make a new one with `natspki rotate --intermediate`';
   for (const each of intermediates) {
-    const who = `intermediate "${each.commonName}"`;
-    checkIssuer(report, file, who, each);
-    checkLife(report, file, who, each, now, renew);
-    checkStrength(report, file, who, each);
+    const subject = `intermediate "${each.commonName}"`;
+    checkIssuer(report, file, subject, each);
+    checkLife(report, file, subject, each, now, renew);
+    checkStrength(report, file, subject, each);
   }
   if (bundle.length > 0) checkChain(report, file, [issuer, ...above], bundle, renew);
   await checkKey(report, pair, issuer);
   await checkMode(report, file, 0o022);
 }
 
-/** The key of an authority may be kept away from the network on purpose, and below an intermediate that is usual. */
+/** Checks the key of the root. It may be offline on purpose: a warning, and with an intermediate not even that. */
 async function checkRootKey(
   report: Report,
   directory: PkiDirectory,
@@ -173,8 +184,8 @@ async function checkRootKey(
   report(
     'missing-key',
     directory.authorityKeyFile,
-    'the key of the authority is not here, nothing can be issued',
-    'leave it away if that is meant, or put it back',
+    'the key of the authority is missing, so that nothing can be issued',
+    'ignore this if the key is offline on purpose, or restore it',
     'warning',
   );
 }
@@ -188,7 +199,7 @@ async function checkKey(
   const { name, keyFile } = pair;
   if (!exists(keyFile)) {
     if (!elsewhere)
-      report('missing-key', keyFile, `the key of "${name}" is missing`, 'put it back from a backup');
+      report('missing-key', keyFile, `the key of "${name}" is missing`, 'restore it from a backup');
     return;
   }
   await checkMode(report, keyFile, 0o077);
@@ -197,7 +208,7 @@ async function checkKey(
     if (certificate.hasKey(key)) return;
     report('key-mismatch', keyFile, `not the key of the certificate in "${pair.certificateFile}"`);
   } catch (error) {
-    // Only the one who has the passphrase can tell more.
+    // An encrypted key cannot be checked without its passphrase.
     if (!(error instanceof NatspkiError && error.code === 'passphrase-needed'))
       reportError(report, keyFile, error);
   }
@@ -213,8 +224,8 @@ function checkChain(
   for (const [i, certificate] of chain.entries()) {
     const next = chain[i + 1];
     if (next !== undefined && !certificate.isSignedBy(next)) {
-      const who = `"${certificate.commonName}"`;
-      report('chain-order', file, `${who} is followed by "${next.commonName}", which did not sign it`);
+      const subject = `"${certificate.commonName}"`;
+      report('chain-order', file, `${subject} is followed by "${next.commonName}", which did not sign it`);
       return;
     }
   }
@@ -223,8 +234,8 @@ function checkChain(
   const anchors =
     inChain === undefined ? bundle.filter((authority) => last.isSignedBy(authority)) : [inChain];
   if (anchors.length === 0) {
-    const who = last.issuerCommonName;
-    report('untrusted', file, `signed by "${who}", which is not in the trust bundle`, renew);
+    const issuer = last.issuerCommonName;
+    report('untrusted', file, `signed by "${issuer}", which is not in the trust bundle`, renew);
     return;
   }
   // An issuer's path length counts the authorities between it and the leaf (RFC 5280 section 4.2.1.9).
@@ -240,22 +251,23 @@ function checkChain(
 function checkLife(
   report: Report,
   file: string,
-  who: string,
+  subject: string,
   certificate: Certificate,
   now: Date,
   hint: string,
 ): void {
   const { notBefore, notAfter } = certificate;
-  if (now >= notAfter) report('expired', file, `${who} expired on ${formatDay(notAfter)}`, hint);
-  if (now < notBefore) report('not-yet-valid', file, `${who} is valid from ${formatDay(notBefore)} on`, hint);
+  if (now >= notAfter) report('expired', file, `${subject} expired on ${formatDay(notAfter)}`, hint);
+  if (now < notBefore)
+    report('not-yet-valid', file, `${subject} is valid from ${formatDay(notBefore)} on`, hint);
 }
 
-function checkStrength(report: Report, file: string, who: string, certificate: Certificate): void {
+function checkStrength(report: Report, file: string, subject: string, certificate: Certificate): void {
   if (certificate.brokenSignatureAlgorithm) {
-    report('weak-signature', file, `${who} is signed with ${certificate.signatureAlgorithm}`);
+    report('weak-signature', file, `${subject} is signed with ${certificate.signatureAlgorithm}`);
   }
   const weakness = certificate.keyType === 'unknown' ? 'an unknown type' : weaknessOf(certificate.publicKey);
-  if (weakness !== undefined) report('weak-key', file, `${who} has a key of ${weakness}`);
+  if (weakness !== undefined) report('weak-key', file, `${subject} has a key of ${weakness}`);
 }
 
 function checkUsage(
@@ -301,22 +313,25 @@ function checkSans(report: Report, file: string, leaf: Certificate, renew: strin
   }
 }
 
-/** Reports a file or folder that others can do with what they should not. */
+/**
+ * Reports a file or folder whose mode gives other users too many permissions.
+ * @param forbidden the permission bits that must not be set: 0o077 for a key
+ */
 async function checkMode(report: Report, file: string, forbidden: number): Promise<void> {
   // Windows has no such modes.
   if (process.platform === 'win32') return;
-  const there = await promises.stat(file).catch(() => undefined);
-  if (there === undefined || (there.mode & forbidden) === 0) return;
+  const stats = await promises.stat(file).catch(() => undefined);
+  if (stats === undefined || (stats.mode & forbidden) === 0) return;
   const key = forbidden === 0o077;
   report(
     key ? 'key-mode' : 'file-mode',
     file,
-    `mode ${formatMode(there.mode)}, others can ${key ? 'use' : 'change'} it`,
+    `mode ${formatMode(stats.mode)}, other users can ${key ? 'use' : 'change'} it`,
     `chmod ${key ? '600' : 'go-w'} ${file}`,
   );
 }
 
-/** Runs a reader; reports what it throws for people, and gives undefined then. */
+/** Runs a reader; reports the NatspkiError that it throws and returns undefined. */
 async function reading<T>(report: Report, file: string, read: () => Promise<T>): Promise<T | undefined> {
   try {
     return await read();

@@ -55,7 +55,7 @@ describe('importing', () => {
     expect(rows).toEqual(['ca authority', 'client route', 'localhost route']);
     expect(notices).toEqual(
       ['client', 'localhost'].map(
-        (name) => `"${name}" says nothing of its use: renewed it will be for servers and clients (route)`,
+        (name) => `"${name}" has no extended key usage: a renewal will be for servers and clients (route)`,
       ),
     );
     expect(await verifyDirectory(directory)).toEqual([]);
@@ -81,8 +81,8 @@ describe('importing', () => {
     const { directory, rows, notices } = await imported(easyRsa);
     expect(rows).toEqual(['ca authority', 'bob client', 'nats.example.com server', 'remote client']);
     expect(notices).toEqual([
-      expect.stringMatching(/^left ".*\/issued\/mallory\.crt" behind: revoked$/),
-      'the key of "remote" is not there: its owner has it, or add it later',
+      'imported "remote" without its key: leave it with its owner, or add it later',
+      expect.stringMatching(/^skipped ".*\/issued\/mallory\.crt": revoked$/),
     ]);
     expect(await verifyDirectory(directory)).toEqual([]);
     await livesOn(directory);
@@ -141,10 +141,10 @@ describe('importing', () => {
     const { rows, notices } = await imported(source);
     expect(rows).toEqual(['ca authority', 'good route']);
     expect(notices.map((line) => line.replace(/".*\//, '"').replace(/\d{4}-\d\d-\d\d/, 'DAY'))).toEqual([
-      'left "foreign.pem" behind: signed by "other", not by "mine" that is taken over',
-      'left "other.pem" behind: another authority',
-      'left "over.pem" behind: expired on DAY',
-      'left "selfmade.crt" behind: signed by "selfmade", not by "mine" that is taken over',
+      'skipped "foreign.pem": signed by "other", not by the imported authority "mine"',
+      'skipped "other.pem": another authority',
+      'skipped "over.pem": expired on DAY',
+      'skipped "selfmade.crt": signed by "selfmade", not by the imported authority "mine"',
     ]);
   });
 

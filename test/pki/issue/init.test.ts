@@ -160,7 +160,10 @@ describe('init', () => {
     [{ authorityName: '' }, "the authority's name is empty"],
     [{ authorityName: 'x'.repeat(65) }, "the authority's name has 65 characters"],
     [{ passphrase: '' }, 'the passphrase is empty'],
-    [{ passphrase: 'é'.repeat(512) }, 'the passphrase has more than 1023 bytes, which OpenSSL does not take'],
+    [
+      { passphrase: 'é'.repeat(512) },
+      'the passphrase has more than 1023 bytes, which OpenSSL does not accept',
+    ],
     [{ clients: ['../x'] }, 'name "../x" cannot be that of a file'],
     [{ clients: ['server'] }, 'name "server" is given twice'],
     [{ hosts: [] }, 'no host for the certificate "server"'],

@@ -262,7 +262,7 @@ describe('a request', () => {
     const { certificates, notices } = await sign('mallory', asked, { profile });
     expect(certificates[0]?.sans).toEqual(['dns:mallory']);
     expect(notices).toEqual([
-      'names in the request are left out unless given with --san: they say who a client is: email:admin@corp.example',
+      'names in the request are left out unless given with --san: they decide which user a client is: email:admin@corp.example',
     ]);
     const sans = [parseSan('email:admin@corp.example')];
     const meant = await sign('mallory', asked, { profile, sans, force: true });

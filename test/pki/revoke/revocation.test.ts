@@ -75,13 +75,13 @@ describe('the plan of a revocation', () => {
     writeFileSync(directory.ledger.file, '{"time":', { flag: 'a' });
     const { notices } = await planRevocation({ directory, names: ['bob'], now });
     expect(notices).toEqual([
-      'line 6 of the ledger is torn: nobody knows what it let in, see `natspki verify`',
+      'line 6 of the ledger is damaged: a certificate recorded there is not locked out, see `natspki verify`',
     ]);
   });
 
   it.each([
-    ['server', 'not-revocable', '"server" is for a server, and clients look at nothing but who signed it'],
-    ['bbo', 'no-certificate', 'no certificate "bbo" that is alive was issued here'],
+    ['server', 'not-revocable', '"server" is a server certificate, and clients check only its authority'],
+    ['bbo', 'no-certificate', 'no unexpired certificate "bbo" was issued here'],
     ['ca', 'usage', `name "ca" is the authority's own`],
   ])('is refused for %s', async (name, code, message) => {
     const directory = await made();

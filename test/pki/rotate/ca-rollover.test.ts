@@ -114,7 +114,7 @@ describe('rotating the authority', () => {
     });
     const { notices } = await startSuccession({ directory, now: later(20) });
     expect(notices).toEqual([
-      '"Test authority" cannot vouch for the new authority: give every peer the new ca.pem before reissuing certificates',
+      '"Test authority" cannot sign the new authority: give every peer the new ca.pem before reissuing certificates',
     ]);
     await rotateLeaves({ directory, now: later(20) });
     expect(readFileSync(directory.certificateFile('server'), 'utf8').match(/BEGIN/g)).toHaveLength(1);

@@ -78,8 +78,8 @@ describe('an intermediate', () => {
     for (const attempt of [planIntermediate, replaceIntermediate, startSuccession]) {
       await expect(attempt({ directory })).rejects.toMatchObject({
         code: 'root-key-away',
-        message: `the key of authority "Test authority" is not in "${directory.path}", where this needs it`,
-        hint: `bring it back as "${directory.authorityKeyFile}", and take it away again afterwards`,
+        message: `the key of authority "Test authority" is not in "${directory.path}", and this command needs it`,
+        hint: `copy it to "${directory.authorityKeyFile}", and remove it again afterwards`,
       });
     }
     expect(contents(directory.path)).toEqual(before);
@@ -89,19 +89,19 @@ describe('an intermediate', () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const bringBack = takeRootKey(directory);
     const remedy = 'replace it with `natspki rotate --intermediate`';
-    const back = ', with the key of "Test authority" back';
+    const back = ', with the key of "Test authority" in the folder';
     const due = later(699.9);
     expect((await planRotation({ directory, due: true, now: due })).left).toEqual([
       `the intermediate is due, 300 days left: ${remedy}${back}`,
     ]);
-    const ends = expect.stringMatching(/^the intermediate ends on \d{4}-\d\d-\d\d: /);
-    expect((await scheduleRenewal(directory, due())).remarks).toEqual([ends]);
+    const expires = expect.stringMatching(/^the intermediate expires on \d{4}-\d\d-\d\d: /);
+    expect((await scheduleRenewal(directory, due())).remarks).toEqual([expires]);
     // No leaf outlives it.
     const { notices } = await rotateLeaves({ directory, now: due });
     expect(notices[0]).toMatch(/^no certificate outlives its authority: /);
     await expect(rotateLeaves({ directory, now: later(1001) })).rejects.toMatchObject({
       code: 'authority-expired',
-      hint: 'make a new one with `natspki rotate --intermediate`, for which the key of "Test authority" must be back',
+      hint: 'make a new one with `natspki rotate --intermediate`, which needs the key of "Test authority" in the folder',
     });
     const findings = await verifyDirectory(directory, { now: later(1001) });
     expect(findings.map(({ code, file }) => [code, file])).toContainEqual([
@@ -196,7 +196,7 @@ describe('a rotation of the root above an intermediate', () => {
       'intermediate intermediate',
       'ca retired-authority',
     ]);
-    expect(notices).toEqual([expect.stringMatching(/^take the key of the new root away, /)]);
+    expect(notices).toEqual([expect.stringMatching(/^store the key of the new root offline, /)]);
     takeRootKey(directory);
     await rotateLeaves({ directory });
     const chain = ['server', 'Test authority intermediate 2', 'Test authority 2'];

@@ -37,7 +37,7 @@ function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory }
 
 const script = (module: string, call: string, more = '') => `
 const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/store/directory.js'))});
-const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/${module}.js`))});
+const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/rotate/${module}.js`))});
 await ${call}({ directory: new PkiDirectory('certs'), ${more} });
 `;
 
@@ -74,7 +74,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
   it('the start of a rotation of the authority leaves the old one alone or both', async () => {
     const states = await killedThroughout(
       made,
-      script('succession', 'startSuccession'),
+      script('ca-rollover', 'startSuccession'),
       async (directory) => {
         // The key that is there signs: nothing else could issue or rotate afterwards.
         const authority = await directory.readAuthority();
@@ -88,7 +88,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
   it('a new intermediate signs, or the root as before', async () => {
     const states = await killedThroughout(
       made,
-      script('intermediate', 'replaceIntermediate'),
+      script('intermediate-rollover', 'replaceIntermediate'),
       async (directory) => {
         const { current, roots } = await directory.readAuthority();
         await directory.readRoot();
@@ -152,11 +152,11 @@ ${script('rotate', 'rotateLeaves', "names: ['server'], beforeSwap: (changes) => 
 
   it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {
     const { directory: rotated, folder } = copied(made);
-    expect(await killedAt(1e6, script('succession', 'startSuccession'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('ca-rollover', 'startSuccession'), folder)).toBe('done');
     expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
     const states = await killedThroughout(
       rotated,
-      script('succession', 'finishSuccession'),
+      script('ca-rollover', 'finishSuccession'),
       async (directory) => {
         const files = ['route', 'server'].map((name) =>
           readFileSync(directory.certificateFile(name), 'utf8'),

@@ -96,9 +96,9 @@ describe('the schedule', () => {
       next: undefined,
       remarks: [
         ...['client', 'route', 'server'].map(
-          (name) => `"${name}" ends with its authority on 2026-04-30, renewing it would not help`,
+          (name) => `"${name}" expires with its authority on 2026-04-30, renewing it would not help`,
         ),
-        'the authority ends on 2026-04-30: replace it with `natspki rotate --ca`',
+        'the authority expires on 2026-04-30: replace it with `natspki rotate --ca`',
       ],
     });
   });
@@ -205,7 +205,7 @@ describe('a certificate file that is damaged', () => {
     expect(made.renewed).toEqual(['route', 'server']);
     expect(told).toContain('verify route server');
     expect(log).toContainEqual(
-      `WRN "client" stays as it is: "${directory.certificateFile('client')}" is neither PEM nor DER of a certificate, request or key, natspki issue client client --san dns:client --force`,
+      `WRN "client" is not rotated: "${directory.certificateFile('client')}" is neither PEM nor DER of a certificate, request or key, natspki issue client client --san dns:client --force`,
     );
     expect([...(await stalePins(directory))]).not.toContain(pin);
   });

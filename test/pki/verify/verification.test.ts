@@ -113,7 +113,7 @@ describe('verify finds', () => {
     ]);
     const [, , , key] = await verifyDirectory(directory);
     expect(key).toMatchObject({
-      message: 'mode 0640, others can use it',
+      message: 'mode 0640, other users can use it',
       hint: `chmod 600 ${directory.keyFile('client')}`,
     });
   });
@@ -175,10 +175,10 @@ describe('verify finds', () => {
     expect(await found(middle)).toEqual([]);
     expect(await found(middle, root)).toEqual([]);
     expect(await found(await below(root, 'leaf'))).toEqual([
-      'not-an-authority: "leaf" behind it may not sign certificates',
+      'not-an-authority: issuer "leaf" may not sign certificates',
     ]);
     expect(await found(await below(root, 'authority', { notAfter: new Date(Date.now() - 1) }))).toEqual([
-      expect.stringMatching(/^expired: "authority" behind it expired on /),
+      expect.stringMatching(/^expired: issuer "authority" expired on /),
     ]);
     const long = 'path-too-long: "authority" allows fewer authorities below it than there are';
     expect(await found(await below(middle, 'authority'), middle)).toEqual([long]);
