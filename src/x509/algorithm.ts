@@ -1,10 +1,10 @@
-// Signature algorithms by their object identifiers: their names, and checking a signature over bytes with node:crypto.
+// Signature algorithms by object identifier: names them, and verifies signatures with node:crypto.
 import { type KeyObject, verify } from 'node:crypto';
 import { type DerValue, readChildren, readOid } from './der.ts';
 
 interface SignatureAlgorithm {
   readonly name: string;
-  /** Of node:crypto; null where the scheme hashes by itself. */
+  /** The digest for node:crypto; null when the scheme includes its own. */
   readonly digest: string | null;
 }
 
@@ -18,25 +18,25 @@ const signatureAlgorithms: Record<string, SignatureAlgorithm> = {
   '1.3.101.112': { name: 'ed25519', digest: null },
 };
 
-/** Algorithms that still occur and that no peer should accept. */
+/** Algorithms that are still in use although no peer should accept them. */
 const brokenAlgorithms: Record<string, string> = {
   '1.2.840.113549.1.1.4': 'md5WithRSAEncryption',
   '1.2.840.113549.1.1.5': 'sha1WithRSAEncryption',
   '1.2.840.10045.4.1': 'ecdsa-with-SHA1',
 };
 
-/** Names the algorithm of an AlgorithmIdentifier; an unknown one is its object identifier. */
+/** Returns the name of the algorithm in an AlgorithmIdentifier; an unknown one is named by its object identifier. */
 export function signatureAlgorithmName(identifier: DerValue | undefined): string {
   const oid = readOid(readChildren(identifier)[0]);
   return signatureAlgorithms[oid]?.name ?? brokenAlgorithms[oid] ?? oid;
 }
 
-/** Tells whether a named signature algorithm rests on a broken hash. */
+/** Returns whether a named signature algorithm uses a broken hash. */
 export function isBrokenAlgorithm(name: string): boolean {
   return Object.values(brokenAlgorithms).includes(name);
 }
 
-/** Checks a signature; false too when the algorithm is broken, unknown or not the key's. */
+/** Verifies a signature; false also when the algorithm is broken, unknown or does not fit the key. */
 export function verifySignature(
   identifier: DerValue | undefined,
   key: KeyObject,
@@ -48,7 +48,7 @@ export function verifySignature(
   try {
     return verify(algorithm.digest, signed, key, signature);
   } catch {
-    // The key is of another kind than the algorithm.
+    // The algorithm needs another type of key.
     return false;
   }
 }

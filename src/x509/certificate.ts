@@ -1,4 +1,4 @@
-// Certificates as values (RFC 5280): reading only. Making them is sign.ts's.
+// Certificates as values (RFC 5280). It only reads them; sign.ts makes them.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isBrokenAlgorithm, signatureAlgorithmName, verifySignature } from './algorithm.ts';
 import {
@@ -45,7 +45,7 @@ const purposeNames: Record<string, string> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 };
 
-/** What Go's crypto/x509 and OpenSSL both act on. */
+/** The extensions that both Go's crypto/x509 and OpenSSL process. */
 const knownExtensions = new Set([
   '2.5.29.14', // subjectKeyIdentifier
   '2.5.29.15', // keyUsage
@@ -60,35 +60,35 @@ const knownExtensions = new Set([
   '2.5.29.54', // inhibitAnyPolicy
 ]);
 
-/** One certificate. Its fields are read at once, so that an unreadable one fails here and not in the middle of use. */
+/** A certificate. The constructor reads all fields, so that a malformed certificate fails here and not on later use. */
 export class Certificate {
   readonly der: Buffer;
-  /** Lower-case hex in whole bytes, as OpenSSL prints it but for the case. */
+  /** Lower-case hex in whole bytes; OpenSSL prints the same in upper case. */
   readonly serial: string;
   readonly subject: readonly NameAttribute[];
   readonly issuer: readonly NameAttribute[];
-  /** The subject and the issuer as they stand, for comparing. */
+  /** The encoded subject and issuer, for comparison. */
   readonly subjectDer: Buffer;
   readonly issuerDer: Buffer;
   readonly notBefore: Date;
   readonly notAfter: Date;
-  /** `ecdsa-with-SHA256`, ...; an unknown one is its object identifier. */
+  /** `ecdsa-with-SHA256`, ...; an unknown one is named by its object identifier. */
   readonly signatureAlgorithm: string;
   /** DER SubjectPublicKeyInfo. */
   readonly spki: Buffer;
   readonly pin: Pin;
   readonly sans: readonly San[];
-  /** Whether BasicConstraints make it an authority. */
+  /** Whether BasicConstraints say that it is an authority. */
   readonly authority: boolean;
   readonly pathLength: number | undefined;
-  /** Undefined where the extension is missing, which allows everything. */
+  /** Undefined when the extension is missing, which allows everything. */
   readonly keyUsage: readonly KeyUsage[] | undefined;
-  /** `serverAuth`, `clientAuth`, ...; undefined where the extension is missing, which allows everything. */
+  /** `serverAuth`, `clientAuth`, ...; undefined when the extension is missing, which allows everything. */
   readonly extendedKeyUsage: readonly string[] | undefined;
   /** Lower-case hex. */
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
-  /** The object identifiers of critical extensions that peers do not know, and so refuse (RFC 5280 section 4.2). */
+  /** The object identifiers of unknown critical extensions: peers reject the certificate (RFC 5280 section 4.2). */
   readonly unknownCritical: readonly string[];
 
   readonly #signed: Buffer;
@@ -98,7 +98,7 @@ export class Certificate {
 
   /**
    * Reads DER; throws DerError.
-   * @param publicKey spares reading the key in it, where the caller has just put it there
+   * @param publicKey the key in the certificate if the caller has it, to avoid decoding it again
    */
   constructor(der: Buffer, publicKey?: KeyObject) {
     this.der = der;
@@ -157,7 +157,7 @@ export class Certificate {
     return this.authority && this.keyUsage?.includes('keyCertSign') !== false;
   }
 
-  /** The first common name, or the whole subject where there is none. */
+  /** The first common name, or the whole subject when there is none. */
   get commonName(): string {
     return this.subject.find(({ type }) => type === 'CN')?.value ?? formatName(this.subject);
   }
@@ -171,7 +171,7 @@ export class Certificate {
     return sha256Hex(this.der);
   }
 
-  /** Undefined where OpenSSL cannot read the key. */
+  /** Undefined when OpenSSL cannot read the key. */
   get #readableKey(): KeyObject | undefined {
     try {
       return this.publicKey;
@@ -180,13 +180,13 @@ export class Certificate {
     }
   }
 
-  /** Throws where OpenSSL cannot read the key, which is where keyType is `unknown`. */
+  /** Throws when OpenSSL cannot read the key; keyType is `unknown` then. */
   get publicKey(): KeyObject {
     this.#publicKey ??= createPublicKey({ key: this.spki, format: 'der', type: 'spki' });
     return this.#publicKey;
   }
 
-  /** As `--key-type` has it, `unknown` for a key that OpenSSL cannot read. */
+  /** The key type as in `--key-type`; `unknown` for a key that OpenSSL cannot read. */
   get keyType(): string {
     const key = this.#readableKey;
     return key === undefined ? 'unknown' : keyTypeOf(key);
@@ -196,7 +196,7 @@ export class Certificate {
     return isBrokenAlgorithm(this.signatureAlgorithm);
   }
 
-  /** Tells whether `issuer` signed this one: its name, its key identifier where both say, and the signature. */
+  /** Returns whether `issuer` signed this one: checks the name, the key identifiers if both have one, and the signature. */
   isSignedBy(issuer: Certificate): boolean {
     if (!this.issuerDer.equals(issuer.subjectDer)) return false;
     const id = this.authorityKeyId;
@@ -205,7 +205,7 @@ export class Certificate {
     return key !== undefined && verifySignature(this.#algorithm, key, this.#signed, this.#signature);
   }
 
-  /** Tells whether a private or public key is this certificate's. */
+  /** Returns whether a private or public key belongs to this certificate. */
   hasKey(key: KeyObject): boolean {
     return this.#readableKey?.equals(key.type === 'private' ? createPublicKey(key) : key) ?? false;
   }
@@ -216,8 +216,8 @@ export class Certificate {
 }
 
 /**
- * Reads all certificates in a file, PEM or DER, in its order. Throws a NatspkiError that names the file when there is
- * none or one is damaged.
+ * Reads all certificates in a file, PEM or DER, in the order of the file. Throws a NatspkiError that names the file when
+ * there is none or one is damaged.
  * @param source the name of the file, for errors
  */
 export function readCertificates(bytes: Buffer, source: string): [Certificate, ...Certificate[]] {
@@ -228,7 +228,7 @@ export function readCertificates(bytes: Buffer, source: string): [Certificate, .
   ];
 }
 
-/** Writes certificates one after the other, as a chain or a bundle is written. */
+/** Encodes certificates as PEM, one after the other: a chain or a bundle. */
 export function toPem(certificates: readonly Certificate[]): string {
   return certificates.map((certificate) => certificate.toPem()).join('');
 }
@@ -238,7 +238,7 @@ export interface Extension {
   readonly value: Buffer;
 }
 
-/** Reads an Extensions field by object identifiers, each once (RFC 5280 section 4.2). */
+/** Reads an Extensions field by object identifier; throws DerError for a repeated one (RFC 5280 section 4.2). */
 export function readExtensions(field: DerValue | undefined): Map<string, Extension> {
   const extensions = new Map<string, Extension>();
   if (field === undefined) return extensions;
@@ -246,9 +246,9 @@ export function readExtensions(field: DerValue | undefined): Map<string, Extensi
     const [id, ...rest] = readChildren(extension);
     const oid = readOid(id);
     const [first, second] = rest;
-    const says = first?.tag === tags.boolean;
-    const critical = says && first.content[0] !== 0;
-    const value = says ? second : first;
+    const hasCritical = first?.tag === tags.boolean;
+    const critical = hasCritical && first.content[0] !== 0;
+    const value = hasCritical ? second : first;
     expectTag(value, tags.octetString);
     if (extensions.has(oid)) throw new DerError(`extension ${oid} occurs twice`);
     extensions.set(oid, { critical, value: value.content });

@@ -1,8 +1,8 @@
-// A strict reader of ASN.1 in DER (X.690), as much of it as certificates, requests, revocation lists and keys consist of.
-// It knows no meaning of what it reads, and writes nothing.
+// A strict reader of ASN.1 in DER (X.690), limited to the types in certificates, requests, revocation lists and keys. It
+// does not interpret the values, and does not write DER.
 
 export interface DerValue {
-  /** The identifier octet: 0x30 a SEQUENCE, 0x02 an INTEGER, 0xa0 context 0 constructed, ... */
+  /** The identifier octet: 0x30 for a SEQUENCE, 0x02 for an INTEGER, 0xa0 for constructed context 0, ... */
   readonly tag: number;
   /** Identifier, length and content. */
   readonly raw: Buffer;
@@ -22,19 +22,19 @@ export const tags = {
   set: 0x31,
 } as const;
 
-/** Bytes that are not DER, or not the DER that was expected. */
+/** The bytes are not DER, or not the expected DER. */
 export class DerError extends Error {
   override readonly name = 'DerError';
 }
 
-/** Reads one value that fills `bytes`; throws DerError. */
+/** Reads the single value in `bytes`; throws DerError when bytes follow it. */
 export function readDer(bytes: Buffer): DerValue {
   const value = readValue(bytes, 0);
   if (value.raw.length !== bytes.length) throw new DerError('bytes after the end');
   return value;
 }
 
-/** Reads the values inside a constructed one; throws DerError, also when it does not have the tag that is expected. */
+/** Reads the values inside a constructed one; throws DerError, also when it does not have the expected tag. */
 export function readChildren(value: DerValue | undefined, tag: number = tags.sequence): DerValue[] {
   expectTag(value, tag);
   const children: DerValue[] = [];
@@ -46,7 +46,7 @@ export function readChildren(value: DerValue | undefined, tag: number = tags.seq
   return children;
 }
 
-/** Asserts the tag of a value; throws DerError when it has another or is missing. */
+/** Asserts the tag of a value; throws DerError when it has another one or is missing. */
 export function expectTag(value: DerValue | undefined, tag: number): asserts value is DerValue {
   if (value?.tag !== tag) {
     const found = value === undefined ? 'nothing' : `tag 0x${value.tag.toString(16)}`;
@@ -54,11 +54,11 @@ export function expectTag(value: DerValue | undefined, tag: number): asserts val
   }
 }
 
-/** No object identifier in use comes near: arcs are numbers of at most 9 bytes, which 63 bits are. */
+/** Limits far above any object identifier in use: its length in bytes, and an arc of at most 63 bits. */
 const maximumOid = 64;
 const maximumArc = 1n << 63n;
 
-/** Reads an OBJECT IDENTIFIER as `1.2.840.113549`; throws DerError for one that is longer than any in use. */
+/** Reads an OBJECT IDENTIFIER as `1.2.840.113549`; throws DerError for one that exceeds the limits. */
 export function readOid(value: DerValue | undefined): string {
   expectTag(value, tags.oid);
   if (value.content.length > maximumOid) throw new DerError('object identifier too long');
@@ -73,12 +73,12 @@ export function readOid(value: DerValue | undefined): string {
   }
   const first = arcs[0];
   if (first === undefined || (value.content.at(-1) as number) & 0x80)
-    throw new DerError('torn object identifier');
+    throw new DerError('incomplete object identifier');
   const root = first < 80n ? first / 40n : 2n;
   return [root, first - root * 40n, ...arcs.slice(1)].join('.');
 }
 
-/** Reads a non-negative INTEGER that fits a number. */
+/** Reads a non-negative INTEGER of at most 6 bytes. */
 export function readSmallInteger(value: DerValue | undefined): number {
   expectTag(value, tags.integer);
   const { content } = value;
@@ -88,14 +88,14 @@ export function readSmallInteger(value: DerValue | undefined): number {
   return content.readUIntBE(0, content.length);
 }
 
-/** Reads an INTEGER as lower-case hex in whole bytes without leading zeros, the way serial numbers are printed. */
+/** Reads an INTEGER as lower-case hex in whole bytes without leading zero bytes, as serial numbers are printed. */
 export function readHexInteger(value: DerValue | undefined): string {
   expectTag(value, tags.integer);
   const hex = value.content.toString('hex').replace(/^(00)+(?=.)/, '');
   return hex === '' ? '00' : hex;
 }
 
-/** Reads the bytes of a BIT STRING, which must be whole. */
+/** Reads the bytes of a BIT STRING; throws DerError for one with unused bits. */
 export function readBitString(value: DerValue | undefined): Buffer {
   expectTag(value, tags.bitString);
   if (value.content[0] !== 0) throw new DerError('bit string does not end with a byte');
@@ -107,7 +107,8 @@ export function readFlags(value: DerValue | undefined): number[] {
   expectTag(value, tags.bitString);
   const [padding = 8, ...rest] = value.content;
   const last = rest.at(-1) ?? 0xff;
-  if (padding > 7 || (padding > 0 && last & (0xff >> (8 - padding)))) throw new DerError('torn bit string');
+  if (padding > 7 || (padding > 0 && last & (0xff >> (8 - padding))))
+    throw new DerError('invalid padding of a bit string');
   const bits = value.content.subarray(1);
   const flags: number[] = [];
   for (let bit = 0; bit < bits.length * 8; bit++) {
@@ -116,7 +117,7 @@ export function readFlags(value: DerValue | undefined): number[] {
   return flags;
 }
 
-/** Reads a UTCTime or GeneralizedTime in the form RFC 5280 section 4.1.2.5 allows: seconds, in UTC. */
+/** Reads a UTCTime or GeneralizedTime in the form of RFC 5280 section 4.1.2.5: with seconds, in UTC. */
 export function readTime(value: DerValue | undefined): Date {
   const long = value?.tag === tags.generalizedTime;
   if (!long) expectTag(value, tags.utcTime);

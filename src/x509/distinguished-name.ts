@@ -1,7 +1,7 @@
-// Distinguished names, the subject and the issuer of a certificate: read from DER and printed.
+// Reads and prints distinguished names: the subject and the issuer of a certificate.
 import { DerError, type DerValue, readChildren, readOid, tags } from './der.ts';
 
-/** One part of a distinguished name, `{ type: 'CN', value: 'n1' }`; an unknown type is its object identifier. */
+/** An attribute of a distinguished name, `{ type: 'CN', value: 'n1' }`; an unknown type is an object identifier. */
 export interface NameAttribute {
   readonly type: string;
   readonly value: string;
@@ -46,14 +46,14 @@ export function formatName(name: readonly NameAttribute[]): string {
   return name.map(({ type, value }) => `${type}=${escapeValue(value)}`).join(',');
 }
 
-/** Reads a string of any type that a name may hold; the hex of anything else, as RFC 2253 section 2.4 has it. */
+/** Reads a string of any type that a name may contain; other values become `#` and hex (RFC 2253 section 2.4). */
 export function readString(value: DerValue | undefined): string {
   switch (value?.tag) {
     case tags.utf8String:
       return value.content.toString('utf8');
     case 0x1e: {
       // BMPString: UTF-16 with the high byte first.
-      if (value.content.length % 2 !== 0) throw new DerError('half a character');
+      if (value.content.length % 2 !== 0) throw new DerError('incomplete character');
       return Buffer.from(value.content).swap16().toString('utf16le');
     }
     case 0x12: // NumericString, PrintableString, T61String, IA5String, VisibleString

@@ -1,6 +1,6 @@
-// The encryption of a private key with a passphrase (PKCS#8 EncryptedPrivateKeyInfo, RFC 5958 section 3) by PBES2 (RFC 8018)
-// with scrypt (RFC 7914) and AES-256-CBC. node:crypto reads that and writes PBKDF2 with too few rounds. The packages for
-// it load slowly, so import this file dynamically.
+// Encrypts a private key with a passphrase (PKCS#8 EncryptedPrivateKeyInfo, RFC 5958 section 3): PBES2 (RFC 8018) with
+// scrypt (RFC 7914) and AES-256-CBC. node:crypto can read that, but writes PBKDF2 with too few rounds. The packages load
+// slowly, so import this file dynamically.
 import { createCipheriv, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { EncryptedData, EncryptedPrivateKeyInfo } from '@peculiar/asn1-pkcs8';
@@ -8,8 +8,8 @@ import { AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString }
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 
 /**
- * As strong as 600,000 rounds of PBKDF2. OpenSSL grants 32 MB when it opens a key, hence many passes (p) over little
- * memory (N).
+ * As strong as 600,000 rounds of PBKDF2. OpenSSL limits scrypt to 32 MB when it opens a key, hence the high
+ * parallelization (p) and low cost (N).
  */
 const scryptCost = { N: 2 ** 14, r: 8, p: 5 };
 
@@ -37,7 +37,7 @@ AsnProp({ type: AlgorithmIdentifier })(Pbes2Parameters.prototype, 'keyDerivation
 AsnProp({ type: AlgorithmIdentifier })(Pbes2Parameters.prototype, 'encryptionScheme');
 AsnType({ type: AsnTypeTypes.Sequence })(Pbes2Parameters);
 
-/** Encrypts PKCS#8 (DER); returns DER too. */
+/** Encrypts a PKCS#8 key; takes and returns DER. */
 export async function encryptPrivateKey(pkcs8: Buffer, passphrase: string): Promise<Buffer> {
   const salt = randomBytes(16);
   const iv = randomBytes(16);

@@ -1,5 +1,4 @@
-// Keys as values: making private ones, PKCS#8 with or without a passphrase, and opening what a file holds. Reads and
-// writes no files.
+// Generates, encodes and decodes keys. Reads and writes no files.
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { NatspkiError, UsageError } from '../errors.ts';
@@ -7,7 +6,7 @@ import { readChildren, readDer } from './der.ts';
 import { type Material, readingDer, readMaterialOf } from './material.ts';
 import { writePem } from './pem.ts';
 
-/** Lists the key types that a user can ask for, the default first. */
+/** The key types that natspki generates, the default first. */
 export const keyTypes = ['p256', 'p384', 'ed25519', 'rsa2048', 'rsa3072', 'rsa4096'] as const;
 export type KeyType = (typeof keyTypes)[number];
 
@@ -15,7 +14,7 @@ const curves: Record<string, string> = { prime256v1: 'p256', secp384r1: 'p384', 
 
 const makePair = promisify(generateKeyPair);
 
-/** Makes a private key without blocking the event loop. */
+/** Generates a private key without blocking the event loop. */
 export async function generateKey(type: KeyType): Promise<KeyObject> {
   switch (type) {
     case 'p256':
@@ -29,7 +28,7 @@ export async function generateKey(type: KeyType): Promise<KeyObject> {
   }
 }
 
-/** Names the type of a key as `--key-type` does; foreign ones read `rsa1024`, `p521`, `x25519`. */
+/** Returns the type of a key as in `--key-type`; others are `rsa1024`, `p521`, `x25519`, ... */
 export function keyTypeOf(key: KeyObject): string {
   const { namedCurve = '', modulusLength } = key.asymmetricKeyDetails ?? {};
   const type = key.asymmetricKeyType ?? 'unknown';
@@ -37,35 +36,35 @@ export function keyTypeOf(key: KeyObject): string {
 }
 
 /**
- * Says what makes a key unfit for TLS with a NATS server, `RSA with 1024 bits, expected 2048 or more`; undefined when
- * nothing does.
+ * Returns why a key is unsuitable for TLS with a NATS server, `RSA with 1024 bits, expected 2048 or more`; undefined when
+ * it is suitable.
  */
 export function weaknessOf(key: KeyObject): string | undefined {
   const type = key.asymmetricKeyType;
   const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
-  // Go's crypto/tls checks no larger ones.
+  // Go's crypto/tls rejects larger keys.
   if (type === 'rsa' && bits > 8192) return `RSA with ${bits} bits, expected 8192 or fewer`;
   if (type === 'rsa') return bits < 2048 ? `RSA with ${bits} bits, expected 2048 or more` : undefined;
   const fit = ['p256', 'p384', 'p521', 'ed25519'];
   return fit.includes(keyTypeOf(key)) ? undefined : `${keyTypeOf(key)}, expected ${fit.join(', ')} or rsa`;
 }
 
-/** In bytes of UTF-8: OpenSSL opens no key with a longer one. */
+/** In bytes of UTF-8: OpenSSL cannot open a key with a longer passphrase. */
 const maximumPassphrase = 1023;
 
-/** Throws a UsageError unless a key that is encrypted with this passphrase can be opened again. */
+/** Throws a UsageError for a passphrase with which a key cannot be opened again. */
 export function checkPassphrase(passphrase: string): void {
   if (passphrase === '') throw new UsageError('the passphrase is empty');
   if (Buffer.byteLength(passphrase) > maximumPassphrase) {
     throw new UsageError(
-      `the passphrase has more than ${maximumPassphrase} bytes, which OpenSSL does not take`,
+      `the passphrase has more than ${maximumPassphrase} bytes, which OpenSSL does not accept`,
     );
   }
 }
 
 /**
- * Writes a private key as PEM: PKCS#8, encrypted (PBES2 with scrypt and AES-256-CBC, RFC 8018) given a passphrase. Opens
- * what it encrypted once, as a check. Throws as checkPassphrase does.
+ * Encodes a private key as PKCS#8 in PEM; encrypts it if a passphrase is given (PBES2 with scrypt and AES-256-CBC, RFC
+ * 8018). Decrypts the result once, as a check. Throws as checkPassphrase does.
  */
 export async function encodePrivateKey(key: KeyObject, passphrase?: string): Promise<string> {
   if (passphrase === undefined) return key.export({ type: 'pkcs8', format: 'pem' }) as string;
@@ -74,14 +73,14 @@ export async function encodePrivateKey(key: KeyObject, passphrase?: string): Pro
   const encrypted = await encryptPrivateKey(key.export({ type: 'pkcs8', format: 'der' }), passphrase);
   const pem = writePem('ENCRYPTED PRIVATE KEY', encrypted);
   if (!decodePrivateKey(Buffer.from(pem), 'the new key', passphrase).equals(key)) {
-    throw new Error('the encrypted key is another one');
+    throw new Error('the decrypted key differs from the original');
   }
   return pem;
 }
 
 /**
- * Reads the private key in a file, PEM or DER. Throws `passphrase-needed`, `wrong-passphrase`, `wrong-material` or what
- * says how the file is damaged.
+ * Reads the private key in a file, PEM or DER. Throws `passphrase-needed`, `wrong-passphrase`, `wrong-material`, or an
+ * error that describes the damage of the file.
  * @param source the name of the file, for errors
  */
 export function decodePrivateKey(bytes: Buffer, source: string, passphrase?: string): KeyObject {

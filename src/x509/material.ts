@@ -1,4 +1,5 @@
-// What a file of X.509 material holds, PEM or DER, told apart but not read any further.
+// Decodes a file of X.509 material, PEM or DER, into certificates, requests, keys and revocation lists by kind. It does not
+// read their contents.
 import { NatspkiError } from '../errors.ts';
 import { DerError, type DerValue, readChildren, readDer, tags } from './der.ts';
 import { looksLikePem, readPem } from './pem.ts';
@@ -7,9 +8,9 @@ export type MaterialKind = 'certificate' | 'request' | 'revocation-list' | 'publ
 
 export interface Material {
   readonly kind: MaterialKind;
-  /** How a key is written: SubjectPublicKeyInfo or PKCS#8, PKCS#1 (RSA), SEC 1 (EC); others have one form. */
+  /** The encoding of a key: SubjectPublicKeyInfo, PKCS#8, PKCS#1 (RSA) or SEC 1 (EC); `x509` for everything else. */
   readonly form: 'spki' | 'pkcs8' | 'pkcs1' | 'sec1' | 'x509';
-  /** `pkcs8`: PBES2 and the like, which can be opened; `pem`: the old headers, which cannot. */
+  /** `pkcs8`: PBES2 and similar, which natspki can open; `pem`: PEM headers (RFC 1421), which it cannot. */
   readonly encryption?: 'pkcs8' | 'pem';
   readonly der: Buffer;
 }
@@ -38,8 +39,8 @@ const kindNames: Record<MaterialKind, string> = {
 };
 
 /**
- * Reads everything known in a file, in its order; PEM blocks of other kinds are skipped. Throws a NatspkiError that
- * names the file when there is nothing, or a block is torn.
+ * Reads all material in a file, in the order of the file; skips PEM blocks of other kinds. Throws a NatspkiError that names
+ * the file when there is none, or a block is damaged.
  * @param source the name of the file, for errors
  */
 export function readMaterial(bytes: Buffer, source: string): Material[] {
@@ -49,7 +50,7 @@ export function readMaterial(bytes: Buffer, source: string): Material[] {
   throw new NatspkiError('no-material', `no certificate, request, key or revocation list in "${source}"`);
 }
 
-/** Reads everything of one kind in a file; throws `wrong-material`, which says what is there instead, when there is none. */
+/** Reads all material of one kind in a file; throws `wrong-material`, which names the kinds found, when there is none. */
 export function readMaterialOf(kind: MaterialKind, bytes: Buffer, source: string): Material[] {
   const found = readMaterial(bytes, source);
   const wanted = found.filter((material) => material.kind === kind);
@@ -57,13 +58,13 @@ export function readMaterialOf(kind: MaterialKind, bytes: Buffer, source: string
   throw wrongMaterial(source, found, kindNames[kind]);
 }
 
-/** Makes the error for a file that holds something else than what was expected. */
+/** Returns the error for a file with other material than expected. */
 export function wrongMaterial(source: string, found: readonly Material[], expected: string): NatspkiError {
   const kinds = [...new Set(found.map((material) => kindNames[material.kind]))].join(' and ');
   return new NatspkiError('wrong-material', `"${source}" holds ${kinds}, expected ${expected}`);
 }
 
-/** Runs a reader of DER and turns what it throws into an error that names the file. */
+/** Runs a reader of DER; turns a DerError into an error `damaged-...` that names the file. */
 export function readingDer<T>(kind: MaterialKind, source: string, read: () => T): T {
   try {
     return read();
@@ -101,7 +102,7 @@ function fromDer(bytes: Buffer, source: string): Material {
   );
 }
 
-/** Tells DER apart by the types of the outermost values. */
+/** Determines the kind of DER from the types of the outermost values. */
 function classify(outer: DerValue[]): Omit<Material, 'der'> | undefined {
   const { sequence, integer, bitString, octetString } = tags;
   const shape = outer.map(({ tag }) => tag);
@@ -116,7 +117,7 @@ function classify(outer: DerValue[]): Omit<Material, 'der'> | undefined {
   return undefined;
 }
 
-/** Tells apart the three that are signed: certificates, requests and revocation lists. */
+/** Distinguishes the three signed kinds: certificates, requests and revocation lists. */
 function classifySigned(outer: DerValue[]): Omit<Material, 'der'> | undefined {
   const shape = readChildren(outer[0]).map(({ tag }) => tag);
   if (shape.length === 4 && shape[0] === tags.integer && shape[3] === 0xa0)

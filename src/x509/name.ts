@@ -1,5 +1,5 @@
-// The names a certificate is for: subject alternative names of the four kinds NATS uses, read from what a user types
-// and from DER. Refuses those that no peer could ever match.
+// Subject alternative names of the four kinds that NATS uses, parsed from command lines and from DER. Rejects names that no
+// peer could match.
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
@@ -9,11 +9,14 @@ const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
 export type SanKind = (typeof sanKinds)[number];
 export interface San {
   readonly kind: SanKind;
-  /** In the form it has in a certificate: punycode, and RFC 5952 for IPv6. */
+  /** As in a certificate: domain names in punycode, IPv6 addresses as in RFC 5952. */
   readonly value: string;
 }
 
-/** Reads `dns:X`, `ip:X`, `email:X` or `uri:X`; throws `impossible-san` with a hint for a name no peer could match. */
+/**
+ * Parses `dns:X`, `ip:X`, `email:X` or `uri:X`. Throws `impossible-san`, with a hint, for a name that no peer could match,
+ * and a UsageError for text without a kind.
+ */
 export function parseSan(text: string): San {
   const colon = text.indexOf(':');
   const kind = text.slice(0, Math.max(colon, 0)).toLowerCase() as SanKind;
@@ -35,7 +38,7 @@ export function parseSan(text: string): San {
   }
 }
 
-/** Reads a host as a user types it, a DNS name or an IP address; throws `impossible-san`. */
+/** Parses a host, a DNS name or an IP address; throws `impossible-san`. */
 export function sanOfHost(host: string): San {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const kind = isIP(bare) ? 'ip' : 'dns';
@@ -53,7 +56,7 @@ const readers: Record<SanKind, (text: string) => string> = {
   uri,
 };
 
-/** Tells whether a text is a DNS name or an IP address that can stand in a certificate. */
+/** Returns whether a text is a DNS name or an IP address that a certificate can have. */
 export function isHost(text: string): boolean {
   try {
     sanOfHost(text);
@@ -63,12 +66,12 @@ export function isHost(text: string): boolean {
   }
 }
 
-/** Prints a name as parseSan reads it. */
+/** Formats a name as parseSan reads it. */
 export function formatSan(san: San): string {
   return `${san.kind}:${san.value}`;
 }
 
-/** Reads a DER GeneralNames: the names of the four kinds, and what other kinds there are (RFC 5280 section 4.2.1.6). */
+/** Reads a DER GeneralNames: the names of the four kinds, and which other kinds it has (RFC 5280 section 4.2.1.6). */
 export function readGeneralNames(der: Buffer): { sans: San[]; otherKinds: string[] } {
   const sans: San[] = [];
   const otherKinds: string[] = [];
@@ -100,8 +103,8 @@ function dnsName(text: string): string {
     throw impossible('a wildcard stands only for the whole first label', 'dns:*.example.com');
   if (plain.endsWith('.'))
     throw impossible('a name in a certificate has no dot at its end', `dns:${text.slice(0, -1)}`);
-  // Only for what is not ASCII: it would also turn 0x7f.1 into 127.0.0.1.
-  // The case stays as typed: peers ignore it, but nats-server maps a client by the exact text.
+  // Convert only names with other characters than ASCII: domainToASCII would also turn 0x7f.1 into 127.0.0.1.
+  // Keep the case: peers ignore it, but nats-server maps a client by the exact text.
   const name = /^[\x20-\x7e]*$/.test(plain) ? plain : domainToASCII(plain);
   if (name === '') throw impossible(plain === '' ? 'it is empty' : 'it is not a domain name');
   if (name.length + (wildcard ? 2 : 0) > 253)
@@ -180,15 +183,15 @@ function uri(text: string): string {
   return text;
 }
 
-/** Finds the host in what was meant as one but is a URL or has a port. */
+/** Returns the host in a URL or in a text with a port; undefined when there is none. */
 function hostOf(text: string): San | undefined {
   const host = /^(?:[a-z]+:\/\/)?(?:[^@/]*@)?(\[[^\]]+\]|[^:/]+)(?::\d+)?(?:\/.*)?$/i.exec(text)?.[1];
   return host !== undefined && host !== text && isHost(host) ? sanOfHost(host) : undefined;
 }
 
-/** Why a name is impossible, for whoever knows what the user typed. */
+/** The reason why a name is impossible; the caller adds the text that the user typed. */
 class ImpossibleName extends Error {
-  /** What may have been meant, as formatSan prints it. */
+  /** The name that the user may have meant, as formatSan prints it. */
   readonly better: string | undefined;
 
   constructor(why: string, better?: string) {
@@ -201,7 +204,7 @@ function impossible(why: string, better?: string): ImpossibleName {
   return new ImpossibleName(why, better);
 }
 
-/** Makes the error for what the user typed out of why its name is impossible. */
+/** Returns the error for the text that the user typed; passes on any error other than ImpossibleName. */
 function refusal(error: unknown, what: string, hint: (better: string) => string): unknown {
   if (!(error instanceof ImpossibleName)) return error;
   const { message, better } = error;
@@ -215,7 +218,7 @@ function formatIp(bytes: Buffer): string {
   return compressed((bytes.toString('hex').match(/.{4}/g) ?? []).join(':'));
 }
 
-/** Writes an IPv6 address as RFC 5952 does. */
+/** Formats an IPv6 address as RFC 5952 requires. */
 function compressed(address: string): string {
   return new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

@@ -1,8 +1,8 @@
-// PEM (RFC 7468 and the older form with headers): text to blocks and back. Knows nothing of what is in a block.
+// Decodes and encodes PEM (RFC 7468, and the older form with headers). It does not interpret the content of a block.
 import { NatspkiError } from '../errors.ts';
 
 export interface PemBlock {
-  /** What stands after BEGIN: `CERTIFICATE`. */
+  /** The label after BEGIN: `CERTIFICATE`. */
   readonly label: string;
   readonly der: Buffer;
   /** Whether headers say that the content is encrypted (RFC 1421, as `openssl rsa -aes256 -traditional` writes). */
@@ -11,14 +11,14 @@ export interface PemBlock {
 
 const beginLine = /^-----BEGIN ([A-Z0-9 ]+)-----$/;
 
-/** Tells whether bytes hold the beginning of a PEM block, whole or torn. */
+/** Returns whether bytes contain the beginning of a PEM block, complete or not. */
 export function looksLikePem(bytes: Buffer): boolean {
   return bytes.includes('-----BEGIN ');
 }
 
 /**
- * Reads all blocks; text around them is skipped. Throws `truncated-pem` or `malformed-pem` with the line, never with
- * content.
+ * Reads all blocks and skips the text around them. Throws `truncated-pem` or `malformed-pem` with the number of the line,
+ * never with its content, which may be secret.
  * @param source the name of the file, for errors
  */
 export function readPem(bytes: Buffer, source: string): PemBlock[] {
@@ -31,7 +31,7 @@ export function readPem(bytes: Buffer, source: string): PemBlock[] {
     if (line.startsWith('-----BEGIN')) {
       const label = beginLine.exec(line)?.[1];
       if (open !== undefined) throw truncated(source, open);
-      if (label === undefined) throw malformed(source, number, 'a torn BEGIN line');
+      if (label === undefined) throw malformed(source, number, 'an incomplete BEGIN line');
       open = { label, line: number, body: '', headers: '' };
     } else if (open === undefined || line === '') {
       // Text around the blocks, or the empty line after headers.
@@ -53,7 +53,7 @@ export function readPem(bytes: Buffer, source: string): PemBlock[] {
   return blocks;
 }
 
-/** Writes one block with lines of 64 characters and a newline at the end. */
+/** Encodes one block with lines of 64 characters and a newline at the end. */
 export function writePem(label: string, der: Uint8Array): string {
   const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
   const lines = base64.match(/.{1,64}/g) ?? [];
@@ -65,7 +65,7 @@ function close(
   source: string,
   line: number,
 ): PemBlock {
-  // The padding may only end the whole; Buffer.from would stop at it and drop the rest without a word.
+  // Padding is valid only at the end: Buffer.from would stop at it and silently drop the rest.
   if (open.body === '' || open.body.length % 4 !== 0 || !/^[^=]+={0,2}$/.test(open.body)) {
     throw malformed(source, line, `the end of a ${open.label} block whose base64 is not whole`);
   }

@@ -1,4 +1,4 @@
-// The pin of a public key as nats-server's pinned_certs wants it, from anything that holds a public key.
+// Computes the pin of a public key for nats-server's pinned_certs, from any material that contains the key.
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { readChildren, readDer } from './der.ts';
 import { openPrivateKey, openPublicKey } from './key.ts';
@@ -46,10 +46,10 @@ export function sha256Hex(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Cuts the SubjectPublicKeyInfo out of a certificate (RFC 5280 section 4.1) or a request (RFC 2986 section 4.1). */
+/** Returns the SubjectPublicKeyInfo of a certificate (RFC 5280 section 4.1) or a request (RFC 2986 section 4.1). */
 function spkiOf(material: Material): Buffer {
   const fields = readChildren(readChildren(readDer(material.der))[0]);
-  // A certificate of version 1 has no field for it.
+  // A certificate of version 1 has no version field.
   const position = material.kind === 'request' ? 2 : fields[0]?.tag === 0xa0 ? 6 : 5;
   const spki = fields[position];
   readChildren(spki);

@@ -1,4 +1,4 @@
-// PKCS#10 certificate requests (RFC 2986) as values: reading and checking only.
+// Reads and checks PKCS#10 certificate requests (RFC 2986). It does not make them; sign.ts does.
 import type { KeyObject } from 'node:crypto';
 import { signatureAlgorithmName, verifySignature } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
@@ -13,14 +13,14 @@ export interface CertificateRequest {
   readonly subject: readonly NameAttribute[];
   readonly publicKey: KeyObject;
   readonly pin: Pin;
-  /** The alternative names it asks for, not yet checked. */
+  /** The requested alternative names, not checked. */
   readonly sans: readonly San[];
-  /** The kinds of further names it asks for: `otherName`, `directoryName`, ... */
+  /** The kinds of other requested names: `otherName`, `directoryName`, ... */
   readonly otherNameKinds: readonly string[];
-  /** The object identifiers of the other extensions it asks for. */
+  /** The object identifiers of the other requested extensions. */
   readonly otherExtensions: readonly string[];
   readonly signatureAlgorithm: string;
-  /** Whether whoever made it has the private key; false too for a signature algorithm that is broken or unknown. */
+  /** Whether the requester has the private key; false also for a signature algorithm that is broken or unknown. */
   readonly signatureValid: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Certificate revocation lists (RFC 5280 section 5) as values: reading only.
+// Reads certificate revocation lists (RFC 5280 section 5).
 import { signatureAlgorithmName } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
 import { type DerValue, readChildren, readDer, readHexInteger, readTime, tags } from './der.ts';
@@ -9,7 +9,7 @@ export interface RevokedCertificate {
   /** Lower-case hex. */
   readonly serial: string;
   readonly revokedAt: Date;
-  /** As in RFC 5280 section 5.3.1: `keyCompromise`; absent where the list gives none. */
+  /** As in RFC 5280 section 5.3.1: `keyCompromise`; absent when the list gives none. */
   readonly reason?: string;
 }
 
@@ -71,7 +71,7 @@ function readEntry(entry: DerValue): RevokedCertificate {
 }
 
 function reasonCode(extensions: DerValue): number | undefined {
-  // Entries hold their extensions bare, where certificates have a context tag around them.
+  // In an entry, unlike in a certificate, no context tag surrounds the extensions.
   const byOid = readExtensions({ tag: tags.sequence, raw: extensions.raw, content: extensions.raw });
   const value = byOid.get('2.5.29.21');
   return value === undefined ? undefined : readDer(value.value).content[0];

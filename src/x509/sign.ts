@@ -1,6 +1,5 @@
-// The one place where anything is signed: certificates by the profile of RFC 5280 and certificate requests (RFC 2986), made
-// by @peculiar/x509 with @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file
-// dynamically, where a command signs.
+// Makes and signs all certificates (RFC 5280) and certificate requests (RFC 2986), with @peculiar/x509 and
+// @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file dynamically.
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import { Crypto } from '@peculiar/webcrypto';
@@ -34,7 +33,7 @@ export type Purpose = 'serverAuth' | 'clientAuth';
 
 interface Subject {
   readonly commonName: string;
-  /** The whole subject (DER Name), taken over byte for byte; used in place of the common name. */
+  /** The whole subject (DER Name), copied byte for byte; used in place of the common name. */
   readonly subjectDer?: Buffer;
 }
 
@@ -58,16 +57,16 @@ export interface RequestContents extends Subject {
   readonly sans: readonly San[];
 }
 
-/** Returns that many random bytes. */
+/** Returns `size` random bytes. */
 type Random = (size: number) => Buffer;
 
-/** A private key as the crypto provider takes it. */
+/** A private key in the form that the crypto provider needs. */
 interface SigningKey {
   readonly key: webcrypto.CryptoKey;
   readonly algorithm: webcrypto.Algorithm;
 }
 
-/** Signs certificates with one issuer's key. Keep one for many certificates: it imports the key and reads the name once. */
+/** Signs certificates with the key of one issuer. Reuse it: it imports the key and reads the name only once. */
 export class Signer {
   readonly #issuer: Name;
   readonly #authorityKeyId: Extension;
@@ -167,10 +166,10 @@ export async function makeRequest(contents: RequestContents, privateKey: KeyObje
   return Buffer.from(rawData);
 }
 
-/** The kinds of names by what @peculiar/x509 calls them. */
+/** The kinds of names as @peculiar/x509 names them. */
 const generalNames = { dns: 'dns', ip: 'ip', email: 'email', uri: 'url' } as const;
 
-/** Returns the extension for alternative names, or none where there are no names. */
+/** Returns the extension for alternative names; nothing when there are none. */
 function alternativeNames(sans: readonly San[]): Extension[] {
   if (sans.length === 0) return [];
   return [
@@ -183,8 +182,8 @@ function subjectOf({ commonName, subjectDer }: Subject): Name {
 }
 
 /**
- * Takes over a DER Name. Throws `unwritable-name` where @peculiar/x509 would write it differently, as it does for text that
- * is not valid in its string type: peers compare names byte for byte.
+ * Copies a DER Name. Throws `unwritable-name` when @peculiar/x509 would encode it differently, as it does for text that is
+ * not valid in its string type: peers compare names byte for byte.
  */
 function nameOf(der: Buffer): Name {
   const name = new Name(der);
@@ -200,13 +199,13 @@ function spkiOf(key: KeyObject): Buffer {
   return key.export({ type: 'spki', format: 'der' });
 }
 
-/** Identifies a key by the first 160 bits of the SHA-256 of its bits, in hex (RFC 7093 section 2, method 1). */
+/** Returns the key identifier in hex: the first 160 bits of the SHA-256 of the key (RFC 7093 section 2, method 1). */
 function keyIdOf(spki: Buffer): string {
   const bits = readBitString(readChildren(readDer(spki))[1]);
   return createHash('sha256').update(bits).digest('hex').slice(0, 40);
 }
 
-/** Draws 159 random bits, the most that a positive number of 20 bytes has room for (RFC 5280 section 4.1.2.2), as hex. */
+/** Returns 159 random bits as hex, the maximum for a positive number of 20 bytes (RFC 5280 section 4.1.2.2). */
 function serialNumber(random: Random): string {
   const bytes = Buffer.from(random(20));
   bytes[0] = (bytes[0] as number) & 0x7f;
@@ -229,7 +228,7 @@ async function importKey(key: KeyObject, refusal: string): Promise<SigningKey> {
   return { key: await crypto.subtle.importKey('pkcs8', pkcs8, algorithm, false, ['sign']), algorithm };
 }
 
-/** Returns how a key signs, hash included (RFC 5758, 8410, 4055); undefined where it cannot. */
+/** Returns the signature algorithm of a key and its hash (RFC 5758, 8410, 4055); undefined for a key that cannot sign. */
 function algorithmOf(
   key: KeyObject,
 ): (webcrypto.Algorithm & { namedCurve?: string; hash?: string }) | undefined {

@@ -1,15 +1,15 @@
-// Which root in the trust bundle a leaf leads to, and over what. Life, usage and path length are verification.ts's.
+// Finds the root in the trust bundle that a leaf chains to. verification.ts checks expiry, usage and path length.
 import type { Certificate } from './certificate.ts';
 
 export interface Anchored {
   readonly root: Certificate;
-  /** From the one that signed the leaf upwards to, and without, the root. */
+  /** From the issuer of the leaf up to, but without, the root. */
   readonly intermediates: readonly Certificate[];
 }
 
 /**
- * Follows signatures from a leaf to the first root that is in the bundle, over what stands behind the leaf in any order;
- * undefined when it leads to none.
+ * Follows signatures from a leaf to the first root in the bundle; undefined when there is no such chain.
+ * @param behind candidate intermediates, in any order
  */
 export function anchorOf(
   leaf: Certificate,
