@@ -31,7 +31,7 @@ export default class List extends BaseCommand {
     const listing = await listCertificates(directory, given({ dueMs: flags.due }));
     const isDue = listing.certificates.some(({ due }) => due);
     const certificates = listing.certificates.filter(({ due }) => due || flags.due === undefined);
-    const notices = directory.tellRecovery();
+    const notices = directory.takeRecoveryNotices();
     if (certificates.length > 0) this.print(certificateLines(certificates, this.terminal));
     else
       this.log(

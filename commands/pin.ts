@@ -53,7 +53,7 @@ export default class Pin extends BaseCommand {
   }
 
   async #add(file: string, pins: readonly { source: string; pin: string }[]) {
-    const { addPins, pinsLetNobodyIn } = await import('../src/rollout/configuration-file.ts');
+    const { addPins, rejectsEveryClient } = await import('../src/rollout/configuration-file.ts');
     const added = await addPins(
       file,
       'client',
@@ -62,7 +62,7 @@ export default class Pin extends BaseCommand {
     for (const { source, pin } of pins) {
       this.log(`${added.includes(pin as X509Pin) ? 'added' : 'already there'} ${pin}  ${source}`);
     }
-    const notices = pinsLetNobodyIn(file, 'client')
+    const notices = rejectsEveryClient(file, 'client')
       ? [
           'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate',
         ]

@@ -16,7 +16,7 @@ import { withProgress } from '../src/cli/progress.ts';
 import { planLines, rotateLines } from '../src/cli/rotate-result.ts';
 import { UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
-import { finishSuccession, planFinish, planStart, startSuccession } from '../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, planFinish, planStart, startRollover } from '../src/pki/rotate/ca-rollover.ts';
 import { planIntermediate, replaceIntermediate } from '../src/pki/rotate/intermediate-rollover.ts';
 import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate/rotate.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
@@ -102,30 +102,30 @@ export default class Rotate extends BaseCommand {
       keepKey: flags['keep-key'],
       ...given({ names: args.name, dueMs: due === lastThird ? undefined : due }),
     };
-    const succession = { directory, force, ...given({ commonName: flags['ca-name'] }) };
+    const rollover = { directory, force, ...given({ commonName: flags['ca-name'] }) };
     if (flags['dry-run']) {
       const planAuthority = finish ? planFinish : intermediate ? planIntermediate : planStart;
       const plan =
         ca || intermediate
-          ? { steps: [await planAuthority(succession)], left: [] }
+          ? { steps: [await planAuthority(rollover)], left: [] }
           : await planRotation(selection);
-      const notices = directory.tellRecovery();
+      const notices = directory.takeRecoveryNotices();
       this.print([...planLines(plan), ...notices]);
       return { plan, notices };
     }
     const configurations = flags.config ?? configurationsHere();
     const rollout = await Rollout.prepare({ configurations, ...given({ reload, verify }) });
-    const beforeSwap = rollout.announce.bind(rollout);
+    const beforeReplace = rollout.announce.bind(rollout);
     const passphrase =
       undo === undefined && !finish
         ? await authorityPassphrase(directory, flags, { root: ca || intermediate })
         : undefined;
     const made = await withProgress('issuing certificates', (progress) => {
-      if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeSwap });
-      if (finish) return finishSuccession(succession);
-      if (ca) return startSuccession({ ...succession, ...given({ passphrase }) });
-      if (intermediate) return replaceIntermediate({ ...succession, ...given({ passphrase }) });
-      return rotateLeaves({ ...selection, ...given({ passphrase }), progress, beforeSwap });
+      if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeReplace });
+      if (finish) return finishRollover(rollover);
+      if (ca) return startRollover({ ...rollover, ...given({ passphrase }) });
+      if (intermediate) return replaceIntermediate({ ...rollover, ...given({ passphrase }) });
+      return rotateLeaves({ ...selection, ...given({ passphrase }), progress, beforeReplace });
     });
     if (flags['prune-pins']) {
       await directory.exclusive(async () => rollout.prune(await stalePins(directory)));

@@ -7,7 +7,7 @@ import { directoryFlag, numberFlag, pathFlag, withOptionalValue } from '../src/c
 import { readInput } from '../src/cli/input.ts';
 import { given } from '../src/given.ts';
 import { writeTlsBlock } from '../src/rollout/configuration-file.ts';
-import { pinsThere } from '../src/rollout/lockout.ts';
+import { readPins } from '../src/rollout/lockout.ts';
 import { testWithNatsServer } from '../src/rollout/nats-server-test.ts';
 import { parseContext, printWantedBlock, tlsContexts } from '../src/rollout/wanted-block.ts';
 import { pinOf } from '../src/x509/pin.ts';
@@ -116,7 +116,7 @@ export default class Tls extends BaseCommand {
       this.log(block);
       return { context, block };
     }
-    const pinsBefore = pinsThere(file, context);
+    const pinsBefore = readPins(file, context);
     let checked: boolean | undefined;
     const check = async (whole: string) => {
       if (flags.check) checked = await testWithNatsServer(file, whole);

@@ -20,7 +20,7 @@ export default class Verify extends BaseCommand {
     const { flags } = await this.parse(Verify);
     const directory = new PkiDirectory(flags.dir);
     const findings = await verifyDirectory(directory);
-    const notices = directory.tellRecovery();
+    const notices = directory.takeRecoveryNotices();
     const wrong = findings.filter(({ severity }) => severity === undefined).length;
     const counts = wrong === 0 ? [] : [counted(wrong, 'finding')];
     this.print([

@@ -51,7 +51,7 @@ export default class Watch extends BaseCommand {
       prunePins: flags['prune-pins'],
       spread: once ? 0 : 0.1,
       ...given({ passphrase, dueMs: flags.due }),
-      audience: () => Rollout.prepare({ configurations, ...given({ reload, verify }) }),
+      updater: () => Rollout.prepare({ configurations, ...given({ reload, verify }) }),
     });
     await renewer.prepare();
     // Fails now for an unreadable configuration or an invalid URL, but not for a server that is not running yet.

@@ -2,12 +2,12 @@
 
 import { join } from 'node:path';
 import { escapeControls } from '../log.ts';
-import type { Made } from '../pki/issue/leaf.ts';
+import type { IssuedCertificates } from '../pki/issue/leaf.ts';
 import { isIP } from '../x509/name.ts';
 import { certificateLines } from './certificate-table.ts';
 import type { Terminal } from './terminal.ts';
 
-export interface InitResult extends Made {
+export interface InitResult extends IssuedCertificates {
   /** Paths of the configuration files that were written. */
   readonly configurations?: readonly string[];
   readonly next: readonly NextStep[];

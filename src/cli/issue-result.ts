@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { escapeControls } from '../log.ts';
-import type { Made } from '../pki/issue/leaf.ts';
+import type { IssuedCertificates } from '../pki/issue/leaf.ts';
 import { certificateLines } from './certificate-table.ts';
 import { configurationsHere } from './input.ts';
 import type { Terminal } from './terminal.ts';
@@ -11,7 +11,11 @@ import type { Terminal } from './terminal.ts';
  * Returns the table, the files that were written, and the notices.
  * @param folder the folder of the files, as the user typed it
  */
-export function issueLines({ certificates, notices }: Made, folder: string, terminal: Terminal): string[] {
+export function issueLines(
+  { certificates, notices }: IssuedCertificates,
+  folder: string,
+  terminal: Terminal,
+): string[] {
   return [
     ...certificateLines(certificates, terminal, { wholePins: true }),
     '',
@@ -20,7 +24,7 @@ export function issueLines({ certificates, notices }: Made, folder: string, term
   ];
 }
 
-function wrote(certificates: Made['certificates'], folder: string): string {
+function wrote(certificates: IssuedCertificates['certificates'], folder: string): string {
   const [first, ...others] = certificates;
   if (others.length > 0) return `wrote ${certificates.length} certificates into ${folder}`;
   return `wrote ${[first?.certificateFile, first?.keyFile].filter((file) => file !== undefined).join(' and ')}`;
@@ -30,7 +34,7 @@ function wrote(certificates: Made['certificates'], folder: string): string {
 const mostNamed = 4;
 
 /** Returns a notice for each configuration here that accepts only pinned keys, with the command that adds the new ones. */
-export function pinNotices(profile: string, certificates: Made['certificates']): string[] {
+export function pinNotices(profile: string, certificates: IssuedCertificates['certificates']): string[] {
   if (profile !== 'client') return [];
   const files = certificates.map(({ certificateFile }) => certificateFile);
   const which = files.length > mostNamed ? 'CERTIFICATE...' : files.join(' ');

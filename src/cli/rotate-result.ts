@@ -1,6 +1,6 @@
 // Prints the result of `rotate`: a plan, or the new certificates and what was done about configurations and servers.
 import { escapeControls } from '../log.ts';
-import type { Made } from '../pki/issue/leaf.ts';
+import type { IssuedCertificates } from '../pki/issue/leaf.ts';
 import { describeStep, type RotationPlan } from '../pki/rotate/plan.ts';
 import { certificateLines } from './certificate-table.ts';
 import type { Terminal } from './terminal.ts';
@@ -23,7 +23,7 @@ export function planLines({ steps, left }: RotationPlan): string[] {
  * @param told what was done about configurations and servers, one line each
  */
 export function rotateLines(
-  { certificates, notices }: Made,
+  { certificates, notices }: IssuedCertificates,
   told: readonly string[],
   flags: AuthorityFlags,
   terminal: Terminal,

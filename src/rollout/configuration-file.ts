@@ -69,7 +69,7 @@ export async function addPins(file: string, context: TlsContext, pins: readonly 
 }
 
 /** Returns whether the block rejects every client, because it has pins but does not request client certificates. */
-export function pinsLetNobodyIn(file: string, context: TlsContext): boolean {
+export function rejectsEveryClient(file: string, context: TlsContext): boolean {
   const problems: ConfProblem[] = [];
   try {
     const root = loadConf(file).root;

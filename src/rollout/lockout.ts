@@ -39,7 +39,7 @@ export interface Lockout {
 }
 
 /** A pin that no key has: an empty list would accept every key (nats-server, server/opts.go). */
-export const nobody = '0'.repeat(64) as Pin;
+export const impossiblePin = '0'.repeat(64) as Pin;
 
 /**
  * Plans the change of each block of each configuration, and changes nothing. Throws `nothing-to-lock` when no block
@@ -60,7 +60,7 @@ export function planLockout({
       const { pinnedCerts } = block;
       const location = { file, context, block: tlsBlockPath(context).join('.') };
       if (pinnedCerts === undefined) {
-        const pins = others.length === 0 ? [nobody] : others.map(({ pin }) => pin);
+        const pins = others.length === 0 ? [impossiblePin] : others.map(({ pin }) => pin);
         steps.push({ ...location, action: 'pin', pins });
       } else {
         const pins = [...pinnedCerts].filter((pin) => out.has(pin));
@@ -126,7 +126,7 @@ export function trustsOneOf(authorities: readonly Certificate[], caFile: string 
 }
 
 /** Reads the pins of a block of a configuration; an empty set when it has none or the file is invalid. */
-export function pinsThere(file: string, context: TlsContext): ReadonlySet<Pin> {
+export function readPins(file: string, context: TlsContext): ReadonlySet<Pin> {
   try {
     return blockOf(loadConf(file).root, context)?.pinnedCerts ?? new Set();
   } catch (error) {
@@ -153,15 +153,15 @@ async function pinOthers(
 ): Promise<void> {
   const path = [...tlsBlockPath(context), 'pinned_certs'];
   await editConfiguration(file, (text) => {
-    const begun = addItem(text, path, nobody, file);
+    const begun = addItem(text, path, impossiblePin, file);
     if (others.length === 0) return begun;
-    const list = `["${nobody}"]`;
+    const list = `["${impossiblePin}"]`;
     const at = begun.indexOf(list);
     // An existing empty list is filled in its own style.
     if (at < 0) {
       const added = others.map(({ pin }) => pin);
-      const fill = (items: readonly string[]) => items.includes(nobody);
-      return editArrays(begun, (items) => (fill(items) ? { added, removed: [nobody] } : none), file);
+      const fill = (items: readonly string[]) => items.includes(impossiblePin);
+      return editArrays(begun, (items) => (fill(items) ? { added, removed: [impossiblePin] } : none), file);
     }
     const newline = begun.includes('\r\n') ? '\r\n' : '\n';
     const indent = /[ \t]*$/.exec(begun.slice(0, begun.lastIndexOf('pinned_certs', at)))?.[0] ?? '';
@@ -180,7 +180,10 @@ async function removeEverywhere(configuration: string, out: ReadonlySet<Pin>): P
         text,
         (items) => {
           const removed = items.filter((item) => out.has(item.toLowerCase() as Pin));
-          return { removed, added: removed.length > 0 && removed.length === items.length ? [nobody] : [] };
+          return {
+            removed,
+            added: removed.length > 0 && removed.length === items.length ? [impossiblePin] : [],
+          };
         },
         file,
       ),

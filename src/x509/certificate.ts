@@ -17,7 +17,7 @@ import {
 } from './der.ts';
 import { formatName, type NameAttribute, readName } from './distinguished-name.ts';
 import { keyTypeOf } from './key.ts';
-import { readingDer, readMaterialOf } from './material.ts';
+import { readMaterialOf, wrapDerErrors } from './material.ts';
 import { readGeneralNames, type San } from './name.ts';
 import { writePem } from './pem.ts';
 import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';
@@ -222,7 +222,7 @@ export class Certificate {
  */
 export function readCertificates(bytes: Buffer, source: string): [Certificate, ...Certificate[]] {
   const found = readMaterialOf('certificate', bytes, source);
-  return readingDer('certificate', source, () => found.map(({ der }) => new Certificate(der))) as [
+  return wrapDerErrors('certificate', source, () => found.map(({ der }) => new Certificate(der))) as [
     Certificate,
     ...Certificate[],
   ];

@@ -3,7 +3,7 @@ import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } fr
 import { promisify } from 'node:util';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { readChildren, readDer } from './der.ts';
-import { type Material, readingDer, readMaterialOf } from './material.ts';
+import { type Material, readMaterialOf, wrapDerErrors } from './material.ts';
 import { writePem } from './pem.ts';
 
 /** The key types that natspki generates, the default first. */
@@ -104,7 +104,7 @@ export function openPrivateKey(material: Material, source: string, passphrase?: 
       hint: 'pass --passphrase-file FILE',
     });
   }
-  readingDer('private-key', source, () => readChildren(readDer(der)));
+  wrapDerErrors('private-key', source, () => readChildren(readDer(der)));
   try {
     return createPrivateKey({
       key: der,

@@ -65,7 +65,7 @@ export function wrongMaterial(source: string, found: readonly Material[], expect
 }
 
 /** Runs a reader of DER; turns a DerError into an error `damaged-...` that names the file. */
-export function readingDer<T>(kind: MaterialKind, source: string, read: () => T): T {
+export function wrapDerErrors<T>(kind: MaterialKind, source: string, read: () => T): T {
   try {
     return read();
   } catch (error) {

@@ -2,7 +2,7 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { readChildren, readDer } from './der.ts';
 import { openPrivateKey, openPublicKey } from './key.ts';
-import { type Material, readingDer, readMaterial, readMaterialOf, wrongMaterial } from './material.ts';
+import { type Material, readMaterial, readMaterialOf, wrapDerErrors, wrongMaterial } from './material.ts';
 
 /** 64 lower-case hex digits: the SHA-256 of a DER SubjectPublicKeyInfo (nats-server, server/opts.go, pinned_certs). */
 export type Pin = string & { readonly Pin: unique symbol };
@@ -33,7 +33,7 @@ export function pinOf(bytes: Buffer, source: string): Pin {
 function pinOfMaterial(material: Material, source: string): Pin {
   if (material.kind === 'private-key') return spkiPin(openPrivateKey(material, source));
   if (material.kind === 'public-key') return spkiPin(openPublicKey(material, source));
-  return readingDer(material.kind, source, () => pinOfSpki(spkiOf(material)));
+  return wrapDerErrors(material.kind, source, () => pinOfSpki(spkiOf(material)));
 }
 
 /** Computes the SHA-256 of the first certificate in a file as 64 lower-case hex digits. */

@@ -5,7 +5,7 @@ import { readExtensions } from './certificate.ts';
 import { type DerValue, readBitString, readChildren, readDer, readOid } from './der.ts';
 import { type NameAttribute, readName } from './distinguished-name.ts';
 import { openPublicKey } from './key.ts';
-import { readingDer, readMaterialOf } from './material.ts';
+import { readMaterialOf, wrapDerErrors } from './material.ts';
 import { readGeneralNames, type San } from './name.ts';
 import { type Pin, pinOfSpki } from './pin.ts';
 
@@ -37,7 +37,7 @@ export function readRequest(bytes: Buffer, source: string): CertificateRequest {
 
 /** Reads a request; throws `damaged-request`. */
 export function readRequestDer(der: Buffer, source: string): CertificateRequest {
-  return readingDer('request', source, () => {
+  return wrapDerErrors('request', source, () => {
     const [info, algorithm, signature] = readChildren(readDer(der));
     const [, subject, spki, attributes] = readChildren(info);
     const name = readName(subject);

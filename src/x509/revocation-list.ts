@@ -3,7 +3,7 @@ import { signatureAlgorithmName } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
 import { type DerValue, readChildren, readDer, readHexInteger, readTime, tags } from './der.ts';
 import { type NameAttribute, readName } from './distinguished-name.ts';
-import { readingDer } from './material.ts';
+import { wrapDerErrors } from './material.ts';
 
 export interface RevokedCertificate {
   /** Lower-case hex. */
@@ -40,7 +40,7 @@ const reasons = [
  * @param source the name of the file, for errors
  */
 export function readRevocationList(der: Buffer, source: string): RevocationList {
-  return readingDer('revocation-list', source, () => {
+  return wrapDerErrors('revocation-list', source, () => {
     const [tbs, algorithm] = readChildren(readDer(der));
     const all = readChildren(tbs);
     const [, issuer, thisUpdate, ...rest] = all[0]?.tag === tags.integer ? all.slice(1) : all;

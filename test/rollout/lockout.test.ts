@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { type Lockout, lockOut, nobody, planLockout } from '../../src/rollout/lockout.ts';
+import { impossiblePin, type Lockout, lockOut, planLockout } from '../../src/rollout/lockout.ts';
 import type { TlsContext } from '../../src/tls/block.ts';
 import type { Pin } from '../../src/x509/pin.ts';
 import { testFolder } from '../support/folder.ts';
@@ -68,9 +68,11 @@ describe('locking out', () => {
     const pinned = written(`tls {\n  verify: true\n  pinned_certs: ["${bob}"]\n}\n`);
     const contexts = new Map<TlsContext, typeof others>([['client', []]]);
     await lockOut(outOf(pinned, { contexts }));
-    expect(read(pinned)).toBe(`tls {\n  verify: true\n  pinned_certs: ["${nobody}"]\n}\n`);
+    expect(read(pinned)).toBe(`tls {\n  verify: true\n  pinned_certs: ["${impossiblePin}"]\n}\n`);
     const open = written('tls {\n  verify: true\n}\n');
-    expect(await lockOut(outOf(open, { contexts }))).toMatchObject([{ action: 'pin', pins: [nobody] }]);
+    expect(await lockOut(outOf(open, { contexts }))).toMatchObject([
+      { action: 'pin', pins: [impossiblePin] },
+    ]);
     expect(read(open)).toBe(read(pinned));
   });
 

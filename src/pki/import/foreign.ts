@@ -7,7 +7,7 @@ import { NatspkiError } from '../../errors.ts';
 import { fileError, readFile } from '../../files/files.ts';
 import { Certificate } from '../../x509/certificate.ts';
 import { openPrivateKey } from '../../x509/key.ts';
-import { type Material, readingDer, readMaterial } from '../../x509/material.ts';
+import { type Material, readMaterial, wrapDerErrors } from '../../x509/material.ts';
 import { looksLikePem } from '../../x509/pem.ts';
 import { readRevocationList } from '../../x509/revocation-list.ts';
 
@@ -40,7 +40,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
   const take = (material: Material, file: string) => {
     const { kind, der } = material;
     if (kind === 'certificate') {
-      const certificate = readingDer('certificate', file, () => new Certificate(der));
+      const certificate = wrapDerErrors('certificate', file, () => new Certificate(der));
       const seen = certificates.get(certificate.fingerprint);
       // easy-rsa keeps copies that are named after their serial numbers; prefer the other file, for its name.
       if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
@@ -55,7 +55,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
     const bytes = await readFile(file, maximumFileSize);
     if (bytes.length === 0) continue;
     for (const material of materialsOf(bytes, file, problems)) {
-      noting(problems, () => take(material, file));
+      recording(problems, () => take(material, file));
     }
   }
   return { certificates: [...certificates.values()], keys, revoked, problems };
@@ -64,10 +64,10 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
 /** Returns what is in a file. A file that cannot be read is a problem only if it looks like PEM. */
 function materialsOf(bytes: Buffer, file: string, problems: string[]): Material[] {
   const ignored: string[] = [];
-  return noting(looksLikePem(bytes) ? problems : ignored, () => readMaterial(bytes, file)) ?? [];
+  return recording(looksLikePem(bytes) ? problems : ignored, () => readMaterial(bytes, file)) ?? [];
 }
 
-function noting<T>(problems: string[], read: () => T): T | undefined {
+function recording<T>(problems: string[], read: () => T): T | undefined {
   try {
     return read();
   } catch (error) {

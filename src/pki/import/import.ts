@@ -8,11 +8,11 @@ import type { Certificate } from '../../x509/certificate.ts';
 import { weaknessOf } from '../../x509/key.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import { refuseExistingAuthority } from '../issue/init.ts';
-import { type Made, pairOf } from '../issue/leaf.ts';
+import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { Authority, formatDay } from '../store/authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
-import { describe, type ListedCertificate, withoutKey } from '../store/listing.ts';
+import { type ListedCertificate, rowOf, withoutKeyFile } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
 
@@ -53,7 +53,7 @@ interface ImportedLeaf {
  * `no-root`, `weak-key` or `authority-expired` where there is no usable authority, and `same-folder` when writing would
  * change a source.
  */
-export async function importAuthority(options: ImportOptions): Promise<Made> {
+export async function importAuthority(options: ImportOptions): Promise<IssuedCertificates> {
   const { directory, sources, passphrase, force = false } = options;
   const now = (options.now ?? (() => new Date()))();
   for (const source of sources) await refuseSame(source, directory);
@@ -71,14 +71,17 @@ export async function importAuthority(options: ImportOptions): Promise<Made> {
     const issuer = (behind[0] ?? found.root).pin;
     pairs.push(await pairOf(files, [certificate, ...behind], key));
     entries.push(ledgerEntry(certificate, { name, profile, issuer, now, ...request }));
-    rows.push(describe(certificate, key === undefined ? withoutKey(files) : files, profile, now));
+    rows.push(rowOf(certificate, key === undefined ? withoutKeyFile(files) : files, profile, now));
   }
   return directory.exclusive(async () => {
     await refuse();
-    if (!force) await directory.refuseExisting(pairs);
+    if (!force) await directory.refuseExistingPairs(pairs);
     const retired = found.intermediates.length === 0 ? [directory.intermediatePair] : [];
     await directory.write({ entries, pairs, retired }, now);
-    return { certificates: rows, notices: [...directory.tellRecovery(), ...foreign.problems, ...left] };
+    return {
+      certificates: rows,
+      notices: [...directory.takeRecoveryNotices(), ...foreign.problems, ...left],
+    };
   });
 }
 
@@ -109,14 +112,14 @@ async function authorityFiles(
   const pairs = [await pairOf(authorityPair, [root], rootKey, passphrase)];
   const facts = { name: authorityPair.name, profile: 'authority', issuer: root.pin, now } as const;
   const entries = [ledgerEntry(root, facts)];
-  const files = rootKey === undefined ? withoutKey(authorityPair) : authorityPair;
-  const rows = [describe(root, files, 'authority', now)];
+  const files = rootKey === undefined ? withoutKeyFile(authorityPair) : authorityPair;
+  const rows = [rowOf(root, files, 'authority', now)];
   for (const [i, each] of intermediates.entries()) {
     const { pin: issuer } = intermediates[i + 1] ?? root;
     const { name } = intermediatePair;
     entries.push(ledgerEntry(each, { name, profile: 'intermediate', issuer, now }));
-    const files = i === 0 ? intermediatePair : withoutKey(intermediatePair);
-    rows.push(describe(each, files, 'intermediate', now));
+    const files = i === 0 ? intermediatePair : withoutKeyFile(intermediatePair);
+    rows.push(rowOf(each, files, 'intermediate', now));
   }
   if (intermediates.length > 0) pairs.push(await pairOf(intermediatePair, intermediates, key, passphrase));
   return { pairs, entries, rows };

@@ -6,10 +6,18 @@ import { isHost, type San, sanOfHost } from '../../x509/name.ts';
 import { Authority, checkCommonName, checkDays } from '../store/authority.ts';
 import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { ledgerEntry } from '../store/ledger.ts';
-import { describe } from '../store/listing.ts';
+import { rowOf } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 import { intermediateName, signIntermediate } from './intermediate.ts';
-import { type LeafPlan, leafNotices, type Made, makeKeys, pairOf, planLeaf, signLeaves } from './leaf.ts';
+import {
+  type IssuedCertificates,
+  type LeafPlan,
+  leafNotices,
+  makeKeys,
+  pairOf,
+  planLeaf,
+  signLeaves,
+} from './leaf.ts';
 
 export interface InitOptions {
   readonly directory: PkiDirectory;
@@ -48,7 +56,7 @@ export function defaultHosts(hostname: string): string[] {
 
 /** Throws `authority-exists` when the folder has an authority; lets a command fail before it asks the user anything. */
 export async function refuseExistingAuthority(directory: PkiDirectory): Promise<void> {
-  await directory.settle();
+  await directory.recover();
   await refuseAuthority(directory);
 }
 
@@ -56,7 +64,7 @@ export async function refuseExistingAuthority(directory: PkiDirectory): Promise<
  * Makes the authority and the server, route, client and node certificates in one step. The result lists `ca` first, then
  * `intermediate` if requested.
  */
-export async function initialize(options: InitOptions): Promise<Made> {
+export async function initialize(options: InitOptions): Promise<IssuedCertificates> {
   const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
   const now = (options.now ?? (() => new Date()))();
   checkDays(options.days, 'a certificate');
@@ -69,9 +77,9 @@ export async function initialize(options: InitOptions): Promise<Made> {
   const refuse = async () => {
     if (force) return;
     await refuseAuthority(directory);
-    await directory.refuseExisting(plans.map((plan) => plan.files));
+    await directory.refuseExistingPairs(plans.map((plan) => plan.files));
   };
-  await directory.settle();
+  await directory.recover();
   await refuse();
   let done = 0;
   const step = () => progress(++done, 2 * (plans.length + 1));
@@ -114,12 +122,12 @@ export async function initialize(options: InitOptions): Promise<Made> {
     const left = before.filter((name) => !plans.some((plan) => plan.files.name === name));
     return {
       certificates: [
-        describe(certificate, authorityPair, 'authority', now),
+        rowOf(certificate, authorityPair, 'authority', now),
         ...(below === undefined ? [] : [below.row]),
         ...listed,
       ],
       notices: [
-        ...directory.tellRecovery(),
+        ...directory.takeRecoveryNotices(),
         ...leafNotices(authority, plans, now),
         ...leftNotice(left),
         ...replaced.map((path) => `the configuration that was replaced is now ${path}`),

@@ -4,7 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import { type Authority, nextName } from '../store/authority.ts';
 import type { PairWrite, PkiDirectory } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
-import { describe, type ListedCertificate } from '../store/listing.ts';
+import { type ListedCertificate, rowOf } from '../store/listing.ts';
 import { pairOf } from './leaf.ts';
 
 /** The default lifetime in days. */
@@ -38,6 +38,6 @@ export async function signIntermediate(
     authority,
     pair: await pairOf(files, authority.intermediates, key, passphrase),
     entry: ledgerEntry(certificate, { ...facts, now }),
-    row: describe(certificate, files, 'intermediate', now),
+    row: rowOf(certificate, files, 'intermediate', now),
   };
 }

@@ -11,10 +11,10 @@ import { type Authority, checkDays } from '../store/authority.ts';
 import { checkNames, type PairFiles, type PkiDirectory } from '../store/directory.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import {
+  type IssuedCertificates,
   type KeyedPlan,
   type LeafPlan,
   leafNotices,
-  type Made,
   makeKeys,
   planLeaf,
   signLeaves,
@@ -43,7 +43,7 @@ export interface IssueOptions {
 }
 
 /** Issues a certificate for each name in one step: a crash leaves all of the files or none. */
-export async function issueCertificates(options: IssueOptions): Promise<Made> {
+export async function issueCertificates(options: IssueOptions): Promise<IssuedCertificates> {
   const { directory, profile, names, days = 365, keyType = 'p256', force = false, passphrase } = options;
   const { progress = () => undefined, now: clock = () => new Date() } = options;
   const now = clock();
@@ -60,7 +60,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
   // Check everything before keys are made, which takes time; and again below, under the lock.
   const authority = await openAuthority(directory, passphrase);
   authority.refuseOutsideLife(now);
-  if (!force) await directory.refuseExisting(files);
+  if (!force) await directory.refuseExistingPairs(files);
   let done = 0;
   const step = () => progress(++done, 2 * plans.length);
   const keyed: KeyedPlan[] =
@@ -68,7 +68,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
       ? await makeKeys(plans, keyType, step)
       : plans.map((plan) => ({ ...plan, key: request.publicKey }));
   return directory.exclusive(async () => {
-    if (!force) await directory.refuseExisting(files);
+    if (!force) await directory.refuseExistingPairs(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     const outside = !directory.holds(files[0] as PairFiles);
@@ -77,7 +77,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
     return {
       certificates: listed,
       notices: [
-        ...directory.tellRecovery(),
+        ...directory.takeRecoveryNotices(),
         ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan)),
         ...leafNotices(current, plans, now),
       ],
@@ -90,7 +90,7 @@ export async function issueCertificates(options: IssueOptions): Promise<Made> {
  * @param root also checks the key of the root, which signs authorities
  */
 export async function authorityNeedsPassphrase(directory: PkiDirectory, root = false): Promise<boolean> {
-  await directory.settle();
+  await directory.recover();
   const { issuerPair, authorityPair } = directory;
   const keys = root ? [authorityPair.keyFile, issuerPair.keyFile] : [issuerPair.keyFile];
   return (await Promise.all(keys.map(keyNeedsPassphrase))).includes(true);
@@ -105,7 +105,7 @@ export async function keyNeedsPassphrase(file: string): Promise<boolean> {
 }
 
 async function openAuthority(directory: PkiDirectory, passphrase: string | undefined): Promise<Authority> {
-  await directory.settle();
+  await directory.recover();
   return directory.readAuthority(passphrase);
 }
 

@@ -8,7 +8,7 @@ import { isHost, type San } from '../../x509/name.ts';
 import { type Authority, formatDay } from '../store/authority.ts';
 import type { PairFiles, PairWrite } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
-import { describe, type ListedCertificate } from '../store/listing.ts';
+import { type ListedCertificate, rowOf } from '../store/listing.ts';
 import { mappedSan, mappedUser, type ProfileName, profiles, sansFor } from '../store/profile.ts';
 
 /** A certificate to issue. */
@@ -25,7 +25,7 @@ export interface LeafPlan {
 export type KeyedPlan = LeafPlan & { readonly key: KeyObject };
 
 /** The result of a command: the new certificates, and notices for the user, one line each. */
-export interface Made {
+export interface IssuedCertificates {
   readonly certificates: readonly ListedCertificate[];
   readonly notices: readonly string[];
 }
@@ -108,7 +108,7 @@ export async function signLeaves(
         ...(request ? { request: true } : {}),
       }),
     );
-    listed.push(describe(certificate, request ? rest : { ...rest, keyFile }, profile, now));
+    listed.push(rowOf(certificate, request ? rest : { ...rest, keyFile }, profile, now));
     signed();
     // Let the progress display redraw.
     if (pairs.length % batchSize === 0) await setImmediate();

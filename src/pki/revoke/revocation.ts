@@ -5,7 +5,7 @@ import { nearest } from '../../suggest.ts';
 import type { Pin } from '../../x509/pin.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
 import type { LedgerEntry, Revocation } from '../store/ledger.ts';
-import { type ListedCertificate, listCertificates, signsOthers } from '../store/listing.ts';
+import { isAnyAuthority, type ListedCertificate, listCertificates } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 
 /** The profiles whose certificates a server accepts from its peers. */
@@ -48,7 +48,7 @@ interface RevokeOptions {
  */
 export async function planRevocation(options: RevokeOptions): Promise<RevocationPlan> {
   const { directory, names, now = () => new Date() } = options;
-  await directory.settle();
+  await directory.recover();
   await directory.readBundle();
   return plan(directory, names, now());
 }
@@ -81,7 +81,7 @@ export async function revokeCertificates(
       .map((name) => directory.pair(name))
       .filter(({ certificateFile, keyFile }) => !isInUse(certificateFile) && !isInUse(keyFile));
     if (entries.length + retired.length > 0) await directory.write({ entries, retired }, now);
-    return { ...planned, notices: [...directory.tellRecovery(), ...planned.notices] };
+    return { ...planned, notices: [...directory.takeRecoveryNotices(), ...planned.notices] };
   });
 }
 
@@ -121,7 +121,7 @@ async function knownLeaves(directory: PkiDirectory): Promise<Known[]> {
   const lost = certificates
     .filter(({ serial }) => !recorded.has(serial))
     .map((row) => ({ ...row, notAfter: row.notAfter.toISOString() }));
-  return [...entries, ...lost].filter(({ profile }) => !signsOthers(profile));
+  return [...entries, ...lost].filter(({ profile }) => !isAnyAuthority(profile));
 }
 
 /** Treats a certificate for servers and clients that the ledger does not have as a route, as a renewal does (plan.ts). */

@@ -9,12 +9,12 @@ import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
 import { anchorOf } from '../../x509/trust-anchor.ts';
 import { signIntermediate } from '../issue/intermediate.ts';
-import { type Made, pairOf } from '../issue/leaf.ts';
+import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { type Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import { isAuthority, ledgerEntry } from '../store/ledger.ts';
-import { describe, present, withoutKey } from '../store/listing.ts';
-import { intermediateLife, likeThatOf } from './intermediate-rollover.ts';
+import { existingFiles, rowOf, withoutKeyFile } from '../store/listing.ts';
+import { intermediateLife, successorPassphrase } from './intermediate-rollover.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
 
 interface RolloverOptions {
@@ -44,7 +44,7 @@ interface Dependent {
 /** Plans the start of a rollover; throws `rotation-under-way` when one has already started, and `root-key-away`. */
 export async function planStart(options: StartOptions): Promise<TrustNew> {
   const { directory } = options;
-  await directory.settle();
+  await directory.recover();
   const [certificate, retired] = await directory.readBundle();
   if (retired !== undefined) {
     throw new NatspkiError(
@@ -70,7 +70,9 @@ export async function planStart(options: StartOptions): Promise<TrustNew> {
  * through a new intermediate if the old root has one. Throws as planStart does, and `authority-not-yet-valid` when the
  * clock was set back.
  */
-export async function startSuccession(options: StartOptions): Promise<Made & { readonly step: TrustNew }> {
+export async function startRollover(
+  options: StartOptions,
+): Promise<IssuedCertificates & { readonly step: TrustNew }> {
   const { directory, passphrase, now: clock = () => new Date() } = options;
   const now = clock();
   const { keyType } = await planStart(options);
@@ -84,7 +86,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
     const next = await old.successor({ commonName: step.authority, key, days: step.days, now }, depth);
     const { certificate } = next.current;
     const { authorityPair: files, chainFile } = directory;
-    const own = await likeThatOf(files.keyFile, passphrase);
+    const own = await successorPassphrase(files.keyFile, passphrase);
     const pair = await pairOf(files, next.roots, key, own);
     const facts = { name: files.name, profile: 'authority', now } as const;
     const entries = [
@@ -97,7 +99,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
         commonName: nextName(intermediate.commonName),
         days: intermediateLife(intermediate, old.current.certificate),
         key: await generateKey(renewedKeyType(intermediate.keyType)),
-        passphrase: await likeThatOf(directory.intermediateKeyFile, passphrase),
+        passphrase: await successorPassphrase(directory.intermediateKeyFile, passphrase),
         now,
       }));
     const chain = next.chain.map((each) => ({ path: chainFile, data: each.toPem(), mode: 0o644 }));
@@ -112,12 +114,12 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
     return {
       step,
       certificates: [
-        describe(certificate, files, 'authority', now),
+        rowOf(certificate, files, 'authority', now),
         ...(below === undefined ? [] : [below.row]),
-        ...next.retired.map((each) => describe(each, withoutKey(files), 'retired-authority', now)),
+        ...next.retired.map((each) => rowOf(each, withoutKeyFile(files), 'retired-authority', now)),
       ],
       notices: [
-        ...directory.tellRecovery(),
+        ...directory.takeRecoveryNotices(),
         ...notCrossSignedNotice(next),
         ...(below === undefined ? [] : [keysNotice(files.keyFile)]),
       ],
@@ -131,7 +133,7 @@ export async function startSuccession(options: StartOptions): Promise<Made & { r
  */
 export async function planFinish(options: FinishOptions): Promise<RetireOld> {
   const { directory, force = false, now = () => new Date() } = options;
-  await directory.settle();
+  await directory.recover();
   const [current, ...retired] = await directory.readBundle();
   if (retired.length === 0) {
     throw new NatspkiError(
@@ -146,7 +148,7 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
   if (dependents.length > 0 && !force) throw stillNeeded(directory, retired, dependents);
   const shortened: string[] = [];
   for (const name of (await directory.contents()).certificates) {
-    if (vouchers(await directory.readChain(name), current).length > 0) shortened.push(name);
+    if (crossSignedIn(await directory.readChain(name), current).length > 0) shortened.push(name);
   }
   return {
     action: 'retire-old',
@@ -157,7 +159,9 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
 }
 
 /** Drops the old roots from the trust bundle and cross-signed certificates from all files. Throws as planFinish does. */
-export async function finishSuccession(options: FinishOptions): Promise<Made & { readonly step: RetireOld }> {
+export async function finishRollover(
+  options: FinishOptions,
+): Promise<IssuedCertificates & { readonly step: RetireOld }> {
   const { directory, now: clock = () => new Date() } = options;
   const now = clock();
   return directory.exclusive(async () => {
@@ -166,7 +170,7 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
     const leaves = [];
     for (const name of step.shortened) {
       const chain = await directory.readChain(name);
-      const dropped = vouchers(chain, current);
+      const dropped = crossSignedIn(chain, current);
       const data = toPem(chain.filter((certificate) => !dropped.includes(certificate)));
       leaves.push({ path: directory.certificateFile(name), data, mode: 0o644 });
     }
@@ -175,14 +179,14 @@ export async function finishSuccession(options: FinishOptions): Promise<Made & {
     const { authorityPair } = directory;
     return {
       step,
-      certificates: [describe(current, present(authorityPair), 'authority', now)],
-      notices: [...directory.tellRecovery(), ...strandedNotice(step)],
+      certificates: [rowOf(current, existingFiles(authorityPair), 'authority', now)],
+      notices: [...directory.takeRecoveryNotices(), ...strandedNotice(step)],
     };
   });
 }
 
 /** Returns the cross-signed certificates after a leaf: those with the key of the current root. */
-function vouchers([, ...behind]: readonly Certificate[], current: Certificate): Certificate[] {
+function crossSignedIn([, ...behind]: readonly Certificate[], current: Certificate): Certificate[] {
   return behind.filter((certificate) => certificate.spki.equals(current.spki));
 }
 

@@ -4,11 +4,11 @@ import type { Certificate } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
 import { intermediateDays, intermediateName, signIntermediate } from '../issue/intermediate.ts';
 import { keyNeedsPassphrase } from '../issue/issue.ts';
-import type { Made } from '../issue/leaf.ts';
+import type { IssuedCertificates } from '../issue/leaf.ts';
 import { checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
-import { describe } from '../store/listing.ts';
-import { issuedDays, type NewIssuer, renewedKeyType } from './plan.ts';
+import { rowOf } from '../store/listing.ts';
+import { issuedDays, type NewIntermediate, renewedKeyType } from './plan.ts';
 
 export interface IntermediateOptions {
   readonly directory: PkiDirectory;
@@ -30,13 +30,13 @@ export function intermediateLife(old: Certificate, root: Certificate): number {
  * Throws `root-key-away` when the key of the root is elsewhere, and `path-too-long` when the path length of the root allows
  * no intermediate. Throws `rotation-under-way` when the first one would exceed the path length of a cross-signed root.
  */
-export async function planIntermediate(options: IntermediateOptions): Promise<NewIssuer> {
+export async function planIntermediate(options: IntermediateOptions): Promise<NewIntermediate> {
   const { directory } = options;
-  await directory.settle();
+  await directory.recover();
   const [root] = await directory.readBundle();
   const [old] = await directory.readIntermediates();
   directory.refuseRootKeyAway(root);
-  if (old === undefined && (await directory.readVouchers()).length > 0) {
+  if (old === undefined && (await directory.readCrossSigned()).length > 0) {
     throw new NatspkiError(
       'rotation-under-way',
       `the old authority signed "${root.commonName}" without room for an intermediate`,
@@ -67,7 +67,7 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
  */
 export async function replaceIntermediate(
   options: IntermediateOptions,
-): Promise<Made & { readonly step: NewIssuer }> {
+): Promise<IssuedCertificates & { readonly step: NewIntermediate }> {
   const { directory, passphrase, now: clock = () => new Date() } = options;
   const now = clock();
   const { keyType } = await planIntermediate(options);
@@ -80,14 +80,14 @@ export async function replaceIntermediate(
       days: step.days,
       key,
       now,
-      passphrase: await likeThatOf(directory.issuerPair.keyFile, passphrase),
+      passphrase: await successorPassphrase(directory.issuerPair.keyFile, passphrase),
     });
     await directory.write({ entries: [entry], pairs: [pair] }, now);
     const { certificate } = root.current;
     return {
       step,
-      certificates: [describe(certificate, directory.authorityPair, 'authority', now), row],
-      notices: directory.tellRecovery(),
+      certificates: [rowOf(certificate, directory.authorityPair, 'authority', now), row],
+      notices: directory.takeRecoveryNotices(),
     };
   });
 }
@@ -96,7 +96,7 @@ export async function replaceIntermediate(
  * Returns the passphrase for the successor of a key: undefined if the key file is not encrypted. Throws
  * `passphrase-needed` if it is encrypted and no passphrase was given.
  */
-export async function likeThatOf(
+export async function successorPassphrase(
   keyFile: string,
   passphrase: string | undefined,
 ): Promise<string | undefined> {

@@ -4,7 +4,7 @@ import { NatspkiError } from '../../errors.ts';
 import { nearest } from '../../suggest.ts';
 import { type KeyType, keyTypes } from '../../x509/key.ts';
 import { clockSkewMs, dayMs } from '../store/authority.ts';
-import { type ListedCertificate, signsOthers } from '../store/listing.ts';
+import { isAnyAuthority, type ListedCertificate } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 
 /** A new root beside the old one: both are trusted, the new one signs. */
@@ -18,7 +18,7 @@ export interface TrustNew {
 }
 
 /** A new intermediate below the existing root: peers need no new trust bundle. */
-export interface NewIssuer {
+export interface NewIntermediate {
   readonly action: 'new-issuer';
   /** Common names. */
   readonly intermediate: string;
@@ -55,7 +55,7 @@ export interface RetireOld {
   readonly stranded: readonly string[];
 }
 
-export type RotationStep = TrustNew | NewIssuer | Reissue | RetireOld;
+export type RotationStep = TrustNew | NewIntermediate | Reissue | RetireOld;
 
 export interface RotationPlan {
   readonly steps: readonly RotationStep[];
@@ -77,7 +77,7 @@ export interface LeafFacts {
   /** The extended key usage, as Certificate has it. */
   readonly purposes: readonly string[];
   /** Whether it expires together with an authority above it. */
-  readonly cut: boolean;
+  readonly endsWithAuthority: boolean;
 }
 
 /** The lifetime in days when the replaced certificate does not reveal one: the default of `issue --days`. */
@@ -95,7 +95,7 @@ export function planReissue(
   facts: ReadonlyMap<string, LeafFacts>,
   selection: Selection,
 ): { steps: Reissue[]; left: string[] } {
-  const leaves = listed.filter(({ profile }) => !signsOthers(profile));
+  const leaves = listed.filter(({ profile }) => !isAnyAuthority(profile));
   const { names, due = false, keepKey = false } = selection;
   for (const name of names ?? []) refuseUnknown(name, leaves);
   const steps: Reissue[] = [];
@@ -104,7 +104,7 @@ export function planReissue(
     const { name, sans, serial } = leaf;
     if (names !== undefined && !names.includes(name)) continue;
     if (due && !leaf.due) continue;
-    const { keyElsewhere = false, purposes = [], cut = false } = facts.get(serial) ?? {};
+    const { keyElsewhere = false, purposes = [], endsWithAuthority = false } = facts.get(serial) ?? {};
     const profile = profileOf(leaf, purposes);
     if (profile === undefined) {
       const problem = unknownProfile(name);
@@ -122,7 +122,7 @@ export function planReissue(
       sans,
       key,
       keyType: key === 'new' ? renewedKeyType(leaf.keyType) : leaf.keyType,
-      days: daysOf(leaf, cut),
+      days: daysOf(leaf, endsWithAuthority),
       replaces: serial,
     });
   }
@@ -196,9 +196,9 @@ function profileOf({ profile }: ListedCertificate, purposes: readonly string[]):
 }
 
 /** Returns its lifetime, or the default if that is longer and the end of the authority limited it. */
-function daysOf(leaf: ListedCertificate, cut: boolean): number {
+function daysOf(leaf: ListedCertificate, endsWithAuthority: boolean): number {
   const days = issuedDays(leaf);
-  return cut ? Math.max(days, defaultDays) : days;
+  return endsWithAuthority ? Math.max(days, defaultDays) : days;
 }
 
 function reasonFor(leaf: ListedCertificate, due: boolean): string {

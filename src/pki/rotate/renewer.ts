@@ -9,7 +9,7 @@ import { type PinChange, rotateLeaves, stalePins } from './rotate.ts';
 import { type RenewalPolicy, scheduleRenewal } from './schedule.ts';
 
 /** The configurations and servers that use the certificates. */
-export interface Audience {
+export interface ServerUpdater {
   /** Makes servers accept the new pins; called before the certificates change. */
   announce(changes: readonly PinChange[]): Promise<void>;
   /** Makes servers reload their files; called after the certificates have changed. */
@@ -23,7 +23,7 @@ export interface Audience {
 export interface RenewerOptions extends RenewalPolicy {
   readonly directory: PkiDirectory;
   /** Called in each round that has something to update; throws when an update would fail. */
-  readonly audience: () => Promise<Audience>;
+  readonly updater: () => Promise<ServerUpdater>;
   /** Afterwards removes the pins that no certificate has any more. */
   readonly prunePins?: boolean;
   /** Opens the key of the authority. */
@@ -48,24 +48,24 @@ export class Renewer {
   /** Throws when every round would fail: there is no authority, or its key cannot be opened. */
   async prepare(): Promise<void> {
     const { directory, passphrase } = this.#options;
-    await directory.settle();
+    await directory.recover();
     await directory.readAuthority(passphrase);
   }
 
   /** Renews the certificates that are due; returns when the next one will be. Throws the error that stopped it. */
   async round(): Promise<Date | undefined> {
-    const { directory, audience, logger, now = () => new Date() } = this.#options;
+    const { directory, updater, logger, now = () => new Date() } = this.#options;
     const { due, remarks } = await scheduleRenewal(directory, now(), this.#options);
-    for (const notice of directory.tellRecovery()) logger.warn(notice);
+    for (const notice of directory.takeRecoveryNotices()) logger.warn(notice);
     for (const remark of remarks) if (!this.#remarks.includes(remark)) logger.warn(remark);
     this.#remarks = remarks;
     if (due.length > 0 || this.#updatePending) {
-      const users = await audience();
+      const servers = await updater();
       try {
-        if (due.length > 0) await this.#renew(due, users);
-        if (this.#updatePending) await this.#update(users);
+        if (due.length > 0) await this.#renew(due, servers);
+        if (this.#updatePending) await this.#update(servers);
       } finally {
-        for (const line of users.report()) logger.info(line);
+        for (const line of servers.report()) logger.info(line);
       }
     }
     const { next } = await scheduleRenewal(directory, now(), this.#options);
@@ -76,13 +76,13 @@ export class Renewer {
     return next;
   }
 
-  async #renew(names: readonly string[], users: Audience): Promise<void> {
+  async #renew(names: readonly string[], servers: ServerUpdater): Promise<void> {
     const { directory, dueMs, passphrase, logger, now } = this.#options;
     const { certificates, notices } = await rotateLeaves({
       directory,
       names,
       due: true,
-      beforeSwap: users.announce.bind(users),
+      beforeReplace: servers.announce.bind(servers),
       ...(dueMs === undefined ? {} : { dueMs }),
       ...(passphrase === undefined ? {} : { passphrase }),
       ...(now === undefined ? {} : { now }),
@@ -95,11 +95,11 @@ export class Renewer {
     this.#updatePending ||= certificates.length > 0;
   }
 
-  async #update(users: Audience): Promise<void> {
+  async #update(servers: ServerUpdater): Promise<void> {
     const { directory, prunePins = false, logger } = this.#options;
-    if (prunePins) await directory.exclusive(async () => users.prune(await stalePins(directory)));
-    await users.reload();
-    for (const { address, name } of await users.verify(await leavesBySerial(directory))) {
+    if (prunePins) await directory.exclusive(async () => servers.prune(await stalePins(directory)));
+    await servers.reload();
+    for (const { address, name } of await servers.verify(await leavesBySerial(directory))) {
       logger.info(`${address} serves "${name}"`);
     }
     this.#updatePending = false;

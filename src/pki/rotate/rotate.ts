@@ -9,12 +9,18 @@ import { readMaterialOf } from '../../x509/material.ts';
 import { isHost, type San, sanOfHost } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
-import { type KeyedPlan, type LeafPlan, leafNotices, type Made, signLeaves } from '../issue/leaf.ts';
+import {
+  type IssuedCertificates,
+  type KeyedPlan,
+  type LeafPlan,
+  leafNotices,
+  signLeaves,
+} from '../issue/leaf.ts';
 import { formatDay } from '../store/authority.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
 import type { Revocation } from '../store/ledger.ts';
-import { describe, listCertificates } from '../store/listing.ts';
+import { listCertificates, rowOf, withoutKeyFile } from '../store/listing.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
 
@@ -25,17 +31,17 @@ export interface PinChange {
   readonly to: Pin;
 }
 
-interface SwapOptions {
+interface ReplaceOptions {
   readonly directory: PkiDirectory;
   readonly now?: () => Date;
   /**
    * Called when the new certificates are signed and no file has changed yet, to make servers accept the new pins before a
    * peer presents them. Nothing is replaced when it throws.
    */
-  readonly beforeSwap?: (changes: readonly PinChange[]) => Promise<void>;
+  readonly beforeReplace?: (changes: readonly PinChange[]) => Promise<void>;
 }
 
-export interface RotateOptions extends SwapOptions, Selection {
+export interface RotateOptions extends ReplaceOptions, Selection {
   /** A certificate is due when it expires within this many milliseconds; default the last third of its lifetime. */
   readonly dueMs?: number;
   /** Opens the key of the authority. */
@@ -44,7 +50,7 @@ export interface RotateOptions extends SwapOptions, Selection {
   readonly progress?: (done: number, total: number) => void;
 }
 
-export interface Rotated extends Made {
+export interface Rotated extends IssuedCertificates {
   readonly plan: RotationPlan;
 }
 
@@ -61,7 +67,7 @@ export async function planRotation(options: RotateOptions): Promise<RotationPlan
 
 /** Reissues leaves; the replaced pairs go to the archive. Throws as planReissue and Authority.issue do. */
 export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
-  const { directory, passphrase, beforeSwap, now: clock = () => new Date() } = options;
+  const { directory, passphrase, beforeReplace, now: clock = () => new Date() } = options;
   const { progress = () => undefined } = options;
   const now = clock();
   const planned = await prepare(options);
@@ -95,7 +101,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     if (pairs.length > 0) {
       // Record the new pins before announcing them: stalePins then finds them if this process is killed before the swap.
       await directory.write({ entries }, now);
-      await beforeSwap?.(
+      await beforeReplace?.(
         listed.flatMap(({ name, pin: to }, i) => {
           const from = (steps[i] as Prepared).current.pin;
           return from === to ? [] : [{ name, from, to }];
@@ -107,7 +113,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
       plan: { steps: steps.map(({ current: _, ...each }) => each), left },
       certificates: listed,
       notices: [
-        ...directory.tellRecovery(),
+        ...directory.takeRecoveryNotices(),
         ...left,
         ...(keyed.length > 0 ? leafNotices(current, keyed, now) : []),
       ],
@@ -119,12 +125,14 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
  * Restores the most recently replaced pair and archives the present one, so that undoing twice changes nothing. Throws
  * `not-in-archive` when there is none. Unless forced, throws `revoked`, `expired` or `untrusted` for an unusable pair.
  */
-export async function undoRotation(options: SwapOptions & { name: string; force?: boolean }): Promise<Made> {
-  const { directory, name, force = false, beforeSwap, now: clock = () => new Date() } = options;
+export async function undoRotation(
+  options: ReplaceOptions & { name: string; force?: boolean },
+): Promise<IssuedCertificates> {
+  const { directory, name, force = false, beforeReplace, now: clock = () => new Date() } = options;
   checkName(name);
   const now = clock();
   // Throw before `exclusive` creates the folder when there is no authority.
-  await directory.settle();
+  await directory.recover();
   await directory.readBundle();
   return directory.exclusive(async () => {
     const bundle = await directory.readBundle();
@@ -146,25 +154,26 @@ export async function undoRotation(options: SwapOptions & { name: string; force?
     const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
     const revocation = revocations.get(restored.serial);
     if (!force && revocation !== undefined) throw revokedBefore(revocation, profile);
-    if (!force) refuseUseless(restored, name, anchored, now);
-    const { certificateFile: present } = directory.pair(name);
-    const [replaced] = exists(present) ? ((await readLeaves(directory)).chains.get(name) ?? []) : [];
+    if (!force) refuseUnusable(restored, name, anchored, now);
+    const present = directory.pair(name);
+    const [replaced] = exists(present.certificateFile)
+      ? ((await readLeaves(directory)).chains.get(name) ?? [])
+      : [];
     const hasKey = exists(keyFile);
     const key = hasKey ? await archivedKey(directory, keyFile, restored) : undefined;
     if (replaced !== undefined && replaced.pin !== restored.pin) {
-      await beforeSwap?.([{ name, from: replaced.pin, to: restored.pin }]);
+      await beforeReplace?.([{ name, from: replaced.pin, to: restored.pin }]);
     }
     // The archived chain may have a cross-signed certificate of a rollover that has finished since.
-    const vouchers = anchored?.root === bundle[0] ? await directory.readVouchers() : [];
-    const behind = anchored === undefined ? above : [...anchored.intermediates, ...vouchers];
-    const pair = { ...directory.pair(name), certificate: toPem([restored, ...behind]), key };
+    const crossSigned = anchored?.root === bundle[0] ? await directory.readCrossSigned() : [];
+    const behind = anchored === undefined ? above : [...anchored.intermediates, ...crossSigned];
+    const pair = { ...present, certificate: toPem([restored, ...behind]), key };
     await directory.write(
       { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
       now,
     );
-    const { keyFile: _, ...withoutKey } = directory.pair(name);
-    const row = describe(restored, hasKey ? directory.pair(name) : withoutKey, profile, now);
-    return { certificates: [row], notices: directory.tellRecovery() };
+    const row = rowOf(restored, hasKey ? present : withoutKeyFile(present), profile, now);
+    return { certificates: [row], notices: directory.takeRecoveryNotices() };
   });
 }
 
@@ -209,7 +218,7 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
     facts.set(leaf.serial, {
       keyElsewhere: requested.has(leaf.serial),
       purposes: leaf.extendedKeyUsage ?? [],
-      cut: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
+      endsWithAuthority: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });
   }
   const { steps, left } = planReissue(listed, facts, options);
@@ -253,7 +262,12 @@ function revokedBefore({ name, time }: Revocation, profile: string): NatspkiErro
   });
 }
 
-function refuseUseless(restored: Certificate, name: string, anchored: Anchored | undefined, now: Date): void {
+function refuseUnusable(
+  restored: Certificate,
+  name: string,
+  anchored: Anchored | undefined,
+  now: Date,
+): void {
   const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
   if (now >= restored.notAfter) {
     const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;

@@ -46,7 +46,7 @@ interface Parts {
   /** From the issuer of the leaves up to, but without, the root; none where the root signs leaves itself. */
   readonly intermediates?: readonly Certificate[];
   /** The current root signed by the previous one; ignored when it is of another root. */
-  readonly vouchers?: readonly Certificate[];
+  readonly crossSigned?: readonly Certificate[];
   /** The private key of the signing certificate. */
   readonly key: KeyObject;
 }
@@ -73,7 +73,7 @@ export class Authority {
   #signer: Promise<Signer> | undefined;
 
   constructor(parts: Parts, source: Source, random = randomBytes as (size: number) => Buffer) {
-    const { roots, intermediates = [], vouchers = [], key } = parts;
+    const { roots, intermediates = [], crossSigned = [], key } = parts;
     const [certificate = roots[0]] = intermediates;
     if (!certificate.authority) {
       throw new NatspkiError(
@@ -90,7 +90,7 @@ export class Authority {
     this.current = { certificate, key };
     this.roots = roots;
     this.intermediates = intermediates;
-    this.chain = [...intermediates, ...(vouchers[0]?.spki.equals(roots[0].spki) ? vouchers : [])];
+    this.chain = [...intermediates, ...(crossSigned[0]?.spki.equals(roots[0].spki) ? crossSigned : [])];
     this.#random = random;
   }
 
@@ -139,8 +139,8 @@ export class Authority {
       notAfter: this.notAfterOf(days, now).notAfter,
       pathLength: 0,
     });
-    const { roots, chain: vouchers } = this;
-    return new Authority({ roots, intermediates: [certificate], vouchers, key }, unwritten, this.#random);
+    const { roots, chain: crossSigned } = this;
+    return new Authority({ roots, intermediates: [certificate], crossSigned, key }, unwritten, this.#random);
   }
 
   /**
@@ -153,13 +153,13 @@ export class Authority {
     const { certificate } = this.current;
     const { current } = await Authority.create(options, depth, this.#random);
     const roots = [current.certificate, ...this.roots] as const;
-    const vouches = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
-    const vouchers = vouches ? [await this.#vouchFor(current.certificate, depth)] : [];
-    return new Authority({ roots, vouchers, key: options.key }, unwritten, this.#random);
+    const canCrossSign = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
+    const crossSigned = canCrossSign ? [await this.#crossSign(current.certificate, depth)] : [];
+    return new Authority({ roots, crossSigned, key: options.key }, unwritten, this.#random);
   }
 
   /** Signs the name and key of another root. */
-  async #vouchFor(other: Certificate, pathLength: number): Promise<Certificate> {
+  async #crossSign(other: Certificate, pathLength: number): Promise<Certificate> {
     const { notAfter } = this.current.certificate;
     const signer = await this.#signing();
     return signer.authority({

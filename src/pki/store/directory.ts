@@ -129,7 +129,7 @@ export class PkiDirectory {
    * Completes or undoes the write of a killed process, for commands that only read. Changes nothing where the folder is not
    * writable or another process holds the lock.
    */
-  async settle(): Promise<void> {
+  async recover(): Promise<void> {
     refuseForeign(this.path, join(this.#state, 'staged.json'));
     const unfinished = unfinishedWork(this.#state);
     if (unfinished === undefined) return;
@@ -147,7 +147,7 @@ export class PkiDirectory {
   }
 
   /** Returns, once, one line for each write of a killed command that was completed or undone. */
-  tellRecovery(): string[] {
+  takeRecoveryNotices(): string[] {
     return this.#recovered.splice(0);
   }
 
@@ -181,7 +181,7 @@ export class PkiDirectory {
   }
 
   /** Reads the current root signed by the previous one, to follow each leaf; none outside of a rotation. */
-  async readVouchers(): Promise<Certificate[]> {
+  async readCrossSigned(): Promise<Certificate[]> {
     return this.#readWhereThere(this.chainFile);
   }
 
@@ -216,7 +216,7 @@ export class PkiDirectory {
     passphrase: string | undefined,
   ): Promise<Authority> {
     const key = decodePrivateKey(await this.read(keyFile), keyFile, passphrase);
-    const parts = { roots, intermediates, vouchers: await this.readVouchers(), key };
+    const parts = { roots, intermediates, crossSigned: await this.readCrossSigned(), key };
     return new Authority(parts, { certificate: certificateFile, key: keyFile });
   }
 
@@ -252,7 +252,7 @@ export class PkiDirectory {
   }
 
   /** Throws `certificate-exists` when a certificate or key file of one of the pairs exists. */
-  async refuseExisting(pairs: readonly PairFiles[]): Promise<void> {
+  async refuseExistingPairs(pairs: readonly PairFiles[]): Promise<void> {
     const [first, ...others] = pairs.filter(isThere);
     if (first === undefined) return;
     const more = others.length === 0 ? '' : ` and ${others.length} more`;
@@ -297,7 +297,7 @@ export class PkiDirectory {
     for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
     // An operator may keep a configuration in another place, behind a link.
     writes.push(...configurations.map((file) => ({ ...file, followLinks: true })), ...others);
-    const lines = entries.length === 0 ? [] : [await this.ledger.with(entries)];
+    const lines = entries.length === 0 ? [] : [await this.ledger.append(entries)];
     await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
     return kept.map(({ path }) => path);
   }

@@ -62,7 +62,7 @@ export class Ledger {
    * Returns the write that appends entries. Execute it in one step with the writes of the certificates, so that the ledger
    * always agrees with the files.
    */
-  async with(entries: readonly (LedgerEntry | Revocation)[]): Promise<FileWrite> {
+  async append(entries: readonly (LedgerEntry | Revocation)[]): Promise<FileWrite> {
     const old = exists(this.file) ? await this.#bytes() : Buffer.alloc(0);
     // Start a new line after an incomplete one.
     const end = old.length === 0 || old.at(-1) === newline ? '' : '\n';

@@ -57,7 +57,7 @@ export async function listCertificates(
   directory: PkiDirectory,
   options: ListingOptions = {},
 ): Promise<Listing> {
-  await directory.settle();
+  await directory.recover();
   const [root, ...retired] = await directory.readBundle();
   const { entries } = await directory.ledger.read();
   const profiles = new Map(entries.map(({ serial, profile }) => [serial, profile]));
@@ -65,34 +65,34 @@ export async function listCertificates(
   const at = now();
   const { authorityPair, intermediatePair } = directory;
   const authorities = [
-    describe(root, present(authorityPair), 'authority', at, dueMs),
+    rowOf(root, existingFiles(authorityPair), 'authority', at, dueMs),
     ...(await directory.readIntermediates()).map((certificate, i) =>
-      describe(
+      rowOf(
         certificate,
-        i === 0 ? present(intermediatePair) : withoutKey(intermediatePair),
+        i === 0 ? existingFiles(intermediatePair) : withoutKeyFile(intermediatePair),
         'intermediate',
         at,
         dueMs,
       ),
     ),
-    ...retired.map((each) => describe(each, withoutKey(authorityPair), 'retired-authority', at, dueMs)),
+    ...retired.map((each) => rowOf(each, withoutKeyFile(authorityPair), 'retired-authority', at, dueMs)),
   ];
   const { chains, damaged } = await readLeaves(directory);
   const leaves = [...chains].map(([name, [certificate]]) => {
     const profile = profiles.get(certificate.serial) ?? profileByPurpose(certificate);
-    return describe(certificate, present(directory.pair(name)), profile, at, dueMs);
+    return rowOf(certificate, existingFiles(directory.pair(name)), profile, at, dueMs);
   });
   return { certificates: [...authorities, ...leaves], damaged };
 }
 
 /** Returns the files of a pair without the key file, for a key that is elsewhere. */
-export function withoutKey({ keyFile: _, ...files }: PairFiles): Omit<PairFiles, 'keyFile'> {
+export function withoutKeyFile({ keyFile: _, ...files }: PairFiles): Omit<PairFiles, 'keyFile'> {
   return files;
 }
 
 /** Returns the files of a pair, without the key file if it does not exist. */
-export function present(pair: PairFiles): Omit<PairFiles, 'keyFile'> & { keyFile?: string } {
-  return exists(pair.keyFile) ? pair : withoutKey(pair);
+export function existingFiles(pair: PairFiles): Omit<PairFiles, 'keyFile'> & { keyFile?: string } {
+  return exists(pair.keyFile) ? pair : withoutKeyFile(pair);
 }
 
 /** Returns the names of the readable leaves by serial number. */
@@ -102,12 +102,12 @@ export async function leavesBySerial(directory: PkiDirectory): Promise<Map<strin
 }
 
 /** Returns whether a row is that of an authority, current or retired. */
-export function signsOthers(profile: ListedCertificate['profile']): boolean {
+export function isAnyAuthority(profile: ListedCertificate['profile']): boolean {
   return isAuthority(profile) || profile === 'retired-authority';
 }
 
 /** Returns the row of a certificate. */
-export function describe(
+export function rowOf(
   certificate: Certificate,
   files: Omit<PairFiles, 'keyFile'> & { keyFile?: string },
   profile: ListedCertificate['profile'],
@@ -128,7 +128,7 @@ export function describe(
     notAfter,
     daysLeft: Math.floor(left / dayMs),
     lifeLeft: Math.min(1, Math.max(0, left / life)),
-    due: left <= (dueMs ?? life / 3) || (now < notBefore && !signsOthers(profile)),
+    due: left <= (dueMs ?? life / 3) || (now < notBefore && !isAnyAuthority(profile)),
     pin: certificate.pin,
     certificateFile: files.certificateFile,
     ...(files.keyFile === undefined ? {} : { keyFile: files.keyFile }),

@@ -2,7 +2,7 @@
 import { Certificate } from '../../x509/certificate.ts';
 import { formatName } from '../../x509/distinguished-name.ts';
 import { keyTypeOf, openPrivateKey, openPublicKey } from '../../x509/key.ts';
-import { type Material, readingDer, readMaterial } from '../../x509/material.ts';
+import { type Material, readMaterial, wrapDerErrors } from '../../x509/material.ts';
 import { formatSan } from '../../x509/name.ts';
 import { type Pin, spkiPin } from '../../x509/pin.ts';
 import { readRequestDer } from '../../x509/request.ts';
@@ -62,7 +62,7 @@ export function inspect(bytes: Buffer, source: string): Inspected[] {
   return readMaterial(bytes, source).map((material) => {
     switch (material.kind) {
       case 'certificate':
-        return inspectCertificate(readingDer('certificate', source, () => new Certificate(material.der)));
+        return inspectCertificate(wrapDerErrors('certificate', source, () => new Certificate(material.der)));
       case 'request':
         return inspectRequest(material.der, source);
       case 'revocation-list':

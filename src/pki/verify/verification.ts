@@ -35,7 +35,7 @@ export async function verifyDirectory(
   directory: PkiDirectory,
   options: { now?: () => Date } = {},
 ): Promise<Finding[]> {
-  await directory.settle();
+  await directory.recover();
   const now = (options.now ?? (() => new Date()))();
   const findings: Finding[] = [];
   const report: Report = (code, file, message, hint, severity) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importAuthority } from '../../../src/pki/import/import.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { PkiDirectory } from '../../../src/pki/store/directory.ts';
@@ -41,7 +41,7 @@ async function livesOn(directory: PkiDirectory): Promise<void> {
   const { certificates: before } = await listCertificates(directory);
   const { certificates } = await rotateLeaves({ directory });
   expect(certificates.map(({ name }) => name)).toEqual(before.slice(1).map(({ name }) => name));
-  await startSuccession({ directory });
+  await startRollover({ directory });
   await rotateLeaves({ directory });
   await issueCertificates({ directory, profile: 'client', names: ['new'] });
   for (const name of (await directory.contents()).certificates) {
@@ -185,7 +185,7 @@ describe('importing', () => {
       const file = directory.certificateFile(name);
       openssl('verify', '-CAfile', directory.authorityFile, '-untrusted', file, file);
     }
-    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'root-key-away' });
+    await expect(startRollover({ directory })).rejects.toMatchObject({ code: 'root-key-away' });
   });
 
   it('takes over a root with its intermediate, and what either has signed; both can be replaced', async () => {
@@ -198,9 +198,9 @@ describe('importing', () => {
     expect(rows).toEqual(['ca authority', 'intermediate intermediate', 'mine route', 'nats route']);
     expect(notices).toEqual([]);
     await replaceIntermediate({ directory });
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory });
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 

@@ -218,7 +218,7 @@ await initialize({ directory: new PkiDirectory('certs'), ...options, files: [{ p
       const secrets = Object.entries(contents(folder)).filter(([, text]) => text.includes('PRIVATE'));
       const modes = new Map(tree(folder).map((line) => [line.slice(5), line.slice(0, 4)]));
       for (const [path] of secrets) expect(modes.get(path), `${path} after operation ${n}`).toBe('0600');
-      await directory.settle();
+      await directory.recover();
       const names = Object.keys(contents(folder)).filter((path) => !path.includes('.natspki'));
       if (names.length === 0) await initialize({ directory, ...initDefaults });
       else expect(names).toHaveLength(9);

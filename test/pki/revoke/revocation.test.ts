@@ -7,7 +7,7 @@ import {
   type RevocationPlan,
   revokeCertificates,
 } from '../../../src/pki/revoke/revocation.ts';
-import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
@@ -137,11 +137,11 @@ describe('a revocation', () => {
 
   it('keeps no old authority in place, whose end is the end of the key everywhere', async () => {
     const directory = await made();
-    await startSuccession({ directory, now });
+    await startRollover({ directory, now });
     await rotateLeaves({ directory, names: ['alice', 'route', 'server'], now });
-    await expect(finishSuccession({ directory, now })).rejects.toMatchObject({ code: 'still-needed' });
+    await expect(finishRollover({ directory, now })).rejects.toMatchObject({ code: 'still-needed' });
     await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
-    expect((await finishSuccession({ directory, now })).step.stranded).toEqual([]);
+    expect((await finishRollover({ directory, now })).step.stranded).toEqual([]);
   });
 
   it('is not on record where nobody could be locked out', async () => {

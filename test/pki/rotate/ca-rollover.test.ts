@@ -5,12 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import {
-  finishSuccession,
-  planFinish,
-  planStart,
-  startSuccession,
-} from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, planFinish, planStart, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { describeStep } from '../../../src/pki/rotate/plan.ts';
 import { rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
 import { Authority } from '../../../src/pki/store/authority.ts';
@@ -31,9 +26,9 @@ describe('rotating the authority', () => {
       'trust-new   "Test authority 2" succeeds "Test authority"; both are trusted (p256, 1000 days)',
     );
     expect(await planStart({ directory, commonName: 'New' })).toMatchObject({ authority: 'New' });
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory });
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     expect(await planStart({ directory })).toMatchObject({
       authority: 'Test authority 3',
       succeeds: 'Test authority 2',
@@ -43,7 +38,7 @@ describe('rotating the authority', () => {
   it('moves the old key to the archive and records what was signed', async () => {
     const directory = await madeDirectory(scratch);
     const oldKey = readFileSync(directory.authorityKeyFile, 'utf8');
-    const { certificates } = await startSuccession({ directory });
+    const { certificates } = await startRollover({ directory });
     expect(certificates.map(({ name, profile }) => [name, profile])).toEqual([
       ['ca', 'authority'],
       ['ca', 'retired-authority'],
@@ -63,11 +58,11 @@ describe('rotating the authority', () => {
 
   it('encrypts the new key with the passphrase of the old one', async () => {
     const directory = await madeDirectory(scratch, { passphrase: 'xyzzy' });
-    await expect(startSuccession({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
-    await expect(startSuccession({ directory, passphrase: 'no' })).rejects.toMatchObject({
+    await expect(startRollover({ directory })).rejects.toMatchObject({ code: 'passphrase-needed' });
+    await expect(startRollover({ directory, passphrase: 'no' })).rejects.toMatchObject({
       code: 'wrong-passphrase',
     });
-    await startSuccession({ directory, passphrase: 'xyzzy' });
+    await startRollover({ directory, passphrase: 'xyzzy' });
     const key = readFileSync(directory.authorityKeyFile);
     expect(key.toString()).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY/);
     expect((await directory.readBundle())[0].hasKey(decodePrivateKey(key, 'key', 'xyzzy'))).toBe(true);
@@ -75,16 +70,16 @@ describe('rotating the authority', () => {
 
   it('does not encrypt the new key when the old one was not', async () => {
     const directory = await madeDirectory(scratch);
-    await startSuccession({ directory, passphrase: 'of nothing' });
+    await startRollover({ directory, passphrase: 'of nothing' });
     expect(readFileSync(directory.authorityKeyFile, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY/);
   });
 
   it('goes around again and again', async () => {
     const directory = await madeDirectory(scratch);
     for (const name of ['Test authority 2', 'Test authority 3']) {
-      await startSuccession({ directory });
+      await startRollover({ directory });
       await rotateLeaves({ directory });
-      await finishSuccession({ directory });
+      await finishRollover({ directory });
       expect((await directory.readBundle()).map(({ commonName }) => commonName)).toEqual([name]);
       expect(await verifyDirectory(directory)).toEqual([]);
     }
@@ -92,11 +87,8 @@ describe('rotating the authority', () => {
 
   it('refuses a second rotation while one is under way, and an end without a beginning', async () => {
     const directory = await madeDirectory(scratch);
-    await expect(finishSuccession({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
-    const results = await Promise.allSettled([
-      startSuccession({ directory }),
-      startSuccession({ directory }),
-    ]);
+    await expect(finishRollover({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
+    const results = await Promise.allSettled([startRollover({ directory }), startRollover({ directory })]);
     expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
     expect(results.find(({ status }) => status === 'rejected')).toMatchObject({
       reason: {
@@ -109,10 +101,10 @@ describe('rotating the authority', () => {
 
   it('refuses when the clock was set back, and takes over from an authority that has expired', async () => {
     const directory = await madeDirectory(scratch, { authorityDays: 10, days: 10 });
-    await expect(startSuccession({ directory, now: later(-1) })).rejects.toMatchObject({
+    await expect(startRollover({ directory, now: later(-1) })).rejects.toMatchObject({
       code: 'authority-not-yet-valid',
     });
-    const { notices } = await startSuccession({ directory, now: later(20) });
+    const { notices } = await startRollover({ directory, now: later(20) });
     expect(notices).toEqual([
       '"Test authority" cannot sign the new authority: give every peer the new ca.pem before reissuing certificates',
     ]);
@@ -142,19 +134,19 @@ describe('rotating the authority', () => {
     const out = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
     await issueCertificates({ directory, profile: 'client', names: ['brief'], outDirectory: out, days: 1 });
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory, names: ['alice', 'server'] });
     const options = { directory, now: later(2) };
-    await expect(finishSuccession(options)).rejects.toMatchObject({
+    await expect(finishRollover(options)).rejects.toMatchObject({
       code: 'still-needed',
       message: `3 certificates still depend on "Test authority": bob, route, gone (not in "${directory.path}")`,
       hint: 'reissue with `natspki rotate bob route`, or pass --force',
     });
     await rotateLeaves({ directory });
-    await expect(finishSuccession(options)).rejects.toMatchObject({
+    await expect(finishRollover(options)).rejects.toMatchObject({
       message: `1 certificate still depends on "Test authority": gone (not in "${directory.path}")`,
     });
-    const { notices, step } = await finishSuccession({ ...options, force: true });
+    const { notices, step } = await finishRollover({ ...options, force: true });
     expect(notices).toEqual(['no longer trusted: gone']);
     expect(step.shortened).toEqual(['alice', 'bob', 'route', 'server']);
     expect(await verifyDirectory(directory)).toEqual([]);
@@ -164,27 +156,27 @@ describe('rotating the authority', () => {
     const directory = await madeDirectory(scratch);
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory });
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory });
-    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+    await expect(finishRollover({ directory })).rejects.toMatchObject({
       message: `1 certificate still depends on "Test authority": server (not in "${directory.path}")`,
     });
     await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory, force: true });
-    expect((await finishSuccession({ directory })).step.stranded).toEqual([]);
+    expect((await finishRollover({ directory })).step.stranded).toEqual([]);
   });
 
   it('does not put back a pair of the retired authority unless forced', async () => {
     const directory = await madeDirectory(scratch);
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory });
     await undoRotation({ directory, name: 'server' });
     expect(await verifyDirectory(directory)).toEqual([]);
-    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+    await expect(finishRollover({ directory })).rejects.toMatchObject({
       message: '1 certificate still depends on "Test authority": server',
     });
     await undoRotation({ directory, name: 'server' });
     await rotateLeaves({ directory, names: ['route'] });
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     await undoRotation({ directory, name: 'route' });
     expect(await verifyDirectory(directory)).toEqual([]);
     await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { initialize } from '../../../src/pki/issue/init.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { planIntermediate, replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
 import { planRotation, rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
 import { scheduleRenewal } from '../../../src/pki/rotate/schedule.ts';
@@ -75,7 +75,7 @@ describe('an intermediate', () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     takeRootKey(directory);
     const before = contents(directory.path);
-    for (const attempt of [planIntermediate, replaceIntermediate, startSuccession]) {
+    for (const attempt of [planIntermediate, replaceIntermediate, startRollover]) {
       await expect(attempt({ directory })).rejects.toMatchObject({
         code: 'root-key-away',
         message: `the key of authority "Test authority" is not in "${directory.path}", and this command needs it`,
@@ -151,10 +151,10 @@ describe('an intermediate', () => {
 
   it('is not the first while its root takes over, which peers of the old root would not follow', async () => {
     const directory = await madeDirectory(scratch);
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await expect(replaceIntermediate({ directory })).rejects.toMatchObject({ code: 'rotation-under-way' });
     await rotateLeaves({ directory });
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     await replaceIntermediate({ directory });
     expect(await verifyDirectory(directory)).toEqual([]);
   });
@@ -165,7 +165,7 @@ describe('an intermediate', () => {
       certificates: [ca, cut],
     } = await listCertificates(directory);
     expect(cut?.notAfter).toEqual(ca?.notAfter);
-    await startSuccession({ directory, now: later(90) });
+    await startRollover({ directory, now: later(90) });
     const [root] = await directory.readBundle();
     const [intermediate] = await directory.readIntermediates();
     expect(intermediate?.notAfter).toEqual(root.notAfter);
@@ -190,7 +190,7 @@ describe('an intermediate', () => {
 describe('a rotation of the root above an intermediate', () => {
   it('makes an intermediate of its own, and both roots accept what that signs', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
-    const { certificates, notices } = await startSuccession({ directory });
+    const { certificates, notices } = await startRollover({ directory });
     expect(certificates.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
       'ca authority',
       'intermediate intermediate',
@@ -203,7 +203,7 @@ describe('a rotation of the root above an intermediate', () => {
     expect(await chainOf(directory, 'server')).toEqual(chain);
     const [, , voucher] = await directory.readChain('server');
     expect([voucher?.issuerCommonName, voucher?.pathLength]).toEqual(['Test authority', 1]);
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     expect(await chainOf(directory, 'server')).toEqual(chain.slice(0, 2));
     expect(await verifyDirectory(directory)).toEqual([]);
   });
@@ -212,9 +212,9 @@ describe('a rotation of the root above an intermediate', () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory });
-    await startSuccession({ directory });
+    await startRollover({ directory });
     await rotateLeaves({ directory, names: ['route', 'server'] });
-    await expect(finishSuccession({ directory })).rejects.toMatchObject({
+    await expect(finishRollover({ directory })).rejects.toMatchObject({
       message: `2 certificates still depend on "Test authority": client, gone (not in "${directory.path}")`,
     });
     await undoRotation({ directory, name: 'server' });
@@ -222,7 +222,7 @@ describe('a rotation of the root above an intermediate', () => {
     await undoRotation({ directory, name: 'server' });
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory, force: true });
     await rotateLeaves({ directory, names: ['client', 'server'] });
-    await finishSuccession({ directory });
+    await finishRollover({ directory });
     // Its voucher has gone with the old root.
     await undoRotation({ directory, name: 'server' });
     expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate 2']);

@@ -53,7 +53,7 @@ async function killedThroughout(
     const { folder, directory } = copied(from);
     const ending = await killedAt(n, what, folder);
     expect(await verifyDirectory(directory), `after operation ${n}`).toEqual([]);
-    expect(directory.tellRecovery().length, `after operation ${n}`).toBeLessThan(2);
+    expect(directory.takeRecoveryNotices().length, `after operation ${n}`).toBeLessThan(2);
     states.push(await look(directory));
     if (ending === 'done') return states;
   }
@@ -72,16 +72,12 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
   });
 
   it('the start of a rotation of the authority leaves the old one alone or both', async () => {
-    const states = await killedThroughout(
-      made,
-      script('ca-rollover', 'startSuccession'),
-      async (directory) => {
-        // The key that is there signs: nothing else could issue or rotate afterwards.
-        const authority = await directory.readAuthority();
-        expect(authority.chain).toHaveLength(authority.retired.length);
-        return authority.current.certificate.commonName;
-      },
-    );
+    const states = await killedThroughout(made, script('ca-rollover', 'startRollover'), async (directory) => {
+      // The key that is there signs: nothing else could issue or rotate afterwards.
+      const authority = await directory.readAuthority();
+      expect(authority.chain).toHaveLength(authority.retired.length);
+      return authority.current.certificate.commonName;
+    });
     expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
   });
 
@@ -123,7 +119,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     const rollout = `
 const { Rollout } = await import(${JSON.stringify(builtModule('src/rollout/rollout.js'))});
 const rollout = await Rollout.prepare({ configurations: ['nats.conf'], settleMs: 0 });
-${script('rotate', 'rotateLeaves', "names: ['server'], beforeSwap: (changes) => rollout.announce(changes)")}`;
+${script('rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) => rollout.announce(changes)")}`;
     const states = new Set<string>();
     for (let n = 1, ending = ''; ending !== 'done'; n += everyStep ? 1 : 5) {
       const { folder, directory } = copied(made);
@@ -152,11 +148,11 @@ ${script('rotate', 'rotateLeaves', "names: ['server'], beforeSwap: (changes) => 
 
   it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {
     const { directory: rotated, folder } = copied(made);
-    expect(await killedAt(1e6, script('ca-rollover', 'startSuccession'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('ca-rollover', 'startRollover'), folder)).toBe('done');
     expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
     const states = await killedThroughout(
       rotated,
-      script('ca-rollover', 'finishSuccession'),
+      script('ca-rollover', 'finishRollover'),
       async (directory) => {
         const files = ['route', 'server'].map((name) =>
           readFileSync(directory.certificateFile(name), 'utf8'),

@@ -98,7 +98,7 @@ describe('rotating leaves', () => {
     await rotateLeaves({
       directory,
       keepKey: true,
-      beforeSwap: async (changes) => void told.push([...changes]),
+      beforeReplace: async (changes) => void told.push([...changes]),
     });
     const after = names.map((name) => leafOf(directory, name));
     expect(after.map(({ pin }) => pin)).toEqual(before.map(({ pin }) => pin));
@@ -146,7 +146,7 @@ describe('rotating leaves', () => {
     const failing = rotateLeaves({
       directory,
       names: ['server'],
-      beforeSwap: async ([change]) => {
+      beforeReplace: async ([change]) => {
         expect(files(directory)).toEqual(before);
         expect(change).toMatchObject({ name: 'server', from: old });
         expect(change?.to).toMatch(/^[0-9a-f]{64}$/);
@@ -232,13 +232,13 @@ describe('rotating leaves', () => {
     });
     const first = rotateLeaves({
       directory,
-      beforeSwap: async () => {
+      beforeReplace: async () => {
         swaps.push('first');
         await held;
         swaps.push('first goes on');
       },
     });
-    const second = rotateLeaves({ directory, beforeSwap: async () => void swaps.push('second') });
+    const second = rotateLeaves({ directory, beforeReplace: async () => void swaps.push('second') });
     // Whichever takes the lock first, the other is told nothing before that one is done.
     setImmediate(release);
     const results = await Promise.all([first, second]);
@@ -277,8 +277,8 @@ describe('undoing a rotation', () => {
     await rotateLeaves({ directory, names: ['server'] });
     const second = files(directory);
     const told: PinChange[] = [];
-    const beforeSwap = async (changes: readonly PinChange[]) => void told.push(...changes);
-    const { certificates } = await undoRotation({ directory, name: 'server', beforeSwap });
+    const beforeReplace = async (changes: readonly PinChange[]) => void told.push(...changes);
+    const { certificates } = await undoRotation({ directory, name: 'server', beforeReplace });
     expect(files(directory)).toEqual(first);
     expect(certificates).toMatchObject([{ name: 'server', profile: 'server' }]);
     expect(told).toEqual([

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LineLogger } from '../../../src/log.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { type Audience, Renewer, type RenewerOptions } from '../../../src/pki/rotate/renewer.ts';
+import { Renewer, type RenewerOptions, type ServerUpdater } from '../../../src/pki/rotate/renewer.ts';
 import { rotateLeaves, stalePins, undoRotation } from '../../../src/pki/rotate/rotate.ts';
 import { renewalTime, scheduleRenewal } from '../../../src/pki/rotate/schedule.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
@@ -19,7 +19,7 @@ const daysOn = (days: number) => new Date(start.getTime() + days * day);
 const now = () => start;
 
 /** Writes down what it is told. */
-function audience(told: string[], failing: { reload?: Error } = {}): () => Promise<Audience> {
+function updater(told: string[], failing: { reload?: Error } = {}): () => Promise<ServerUpdater> {
   return async () => ({
     announce: async (changes) => void told.push(`announce ${changes.map(({ name }) => name).join(' ')}`),
     reload: async () => {
@@ -42,7 +42,7 @@ function renewer(directory: PkiDirectory, options: Partial<RenewerOptions> = {})
   const told: string[] = [];
   const made = new Renewer({
     directory,
-    audience: audience(told),
+    updater: updater(told),
     logger: new LineLogger((line) => log.push(line.replace(/.*\[(...)\] (.*)\n/, '$1 $2'))),
     now: () => clock.time,
     ...options,
@@ -131,7 +131,7 @@ describe('a round', () => {
     const directory = await madeDirectory(scratch, { now, days: 9 });
     const told: string[] = [];
     const failing: { reload?: Error } = { reload: new Error('away') };
-    const { renewer: watch, clock } = renewer(directory, { audience: audience(told, failing) });
+    const { renewer: watch, clock } = renewer(directory, { updater: updater(told, failing) });
     clock.time = daysOn(7);
     await expect(watch.round()).rejects.toThrow('away');
     const { serial } = leafOf(directory, 'server');
@@ -144,11 +144,11 @@ describe('a round', () => {
     expect(leafOf(directory, 'server').serial).toBe(serial);
   });
 
-  it('changes nothing where the audience cannot be told of it beforehand', async () => {
+  it('changes nothing where the updater cannot be told of it beforehand', async () => {
     const directory = await madeDirectory(scratch, { now, days: 9 });
     const { serial } = leafOf(directory, 'server');
     const away = async () => Promise.reject(new Error('no such process'));
-    const { renewer: watch, clock } = renewer(directory, { audience: away });
+    const { renewer: watch, clock } = renewer(directory, { updater: away });
     clock.time = daysOn(7);
     await expect(watch.round()).rejects.toThrow('no such process');
     expect(leafOf(directory, 'server').serial).toBe(serial);

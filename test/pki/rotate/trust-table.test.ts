@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { InitOptions } from '../../../src/pki/issue/init.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollover.ts';
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { PkiDirectory } from '../../../src/pki/store/directory.ts';
@@ -86,7 +86,7 @@ async function throughRotation(options: Partial<InitOptions>): Promise<string> {
     // Nobody has to trust anything new.
     expect(bundle()).toBe(readFileSync(old, 'utf8'));
   }
-  await startSuccession({ directory });
+  await startRollover({ directory });
   const both = trust(bundle());
   const fresh = trust((await directory.readBundle())[0].toPem());
   await states.add('rotate --ca');
@@ -95,7 +95,7 @@ async function throughRotation(options: Partial<InitOptions>): Promise<string> {
   await states.add('rotate server, issue client late');
   await rotateLeaves({ directory });
   await states.add('rotate');
-  await finishSuccession({ directory });
+  await finishRollover({ directory });
   expect(bundle()).toBe(readFileSync(fresh, 'utf8'));
   await states.add('rotate --ca --finish');
   return states.table(old, both, fresh);

@@ -6,7 +6,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { finishSuccession, startSuccession } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { leavesBySerial } from '../../../src/pki/store/listing.ts';
@@ -140,10 +140,10 @@ async function rotateThrough(
     for (let n = Math.round(authority * each); n < until; n++) await step(leaves);
     if (authority === scale.authorities) return;
     const relic = (await readClientFiles(directory.path, 'relic')).files;
-    await step(() => startSuccession({ directory, now }));
+    await step(() => startRollover({ directory, now }));
     await step(leaves);
     expect(await isLetIn(system, relic)).toEqual(servers.map(() => true));
-    await step(() => finishSuccession({ directory, now }));
+    await step(() => finishRollover({ directory, now }));
     expect(await isLetIn(system, relic)).toEqual(servers.map(() => false));
   }
 }

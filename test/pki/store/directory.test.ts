@@ -176,7 +176,7 @@ describe('what is there', () => {
   it('is refused, by its first name and how many more, or as half a pair', async () => {
     const directory = await madeDirectory(scratch);
     const refusal = (...names: string[]) =>
-      directory.refuseExisting(names.map((name) => directory.pair(name)));
+      directory.refuseExistingPairs(names.map((name) => directory.pair(name)));
     await refusal('n1', 'n2');
     await expect(refusal('n1', 'server', 'client')).rejects.toMatchObject({
       code: 'certificate-exists',
@@ -205,7 +205,7 @@ describe('what is there', () => {
   it('is nothing where there is no folder', async () => {
     const directory = newDirectory(scratch);
     expect(await directory.contents()).toEqual({ certificates: [], keys: [], leftovers: [] });
-    await directory.settle();
+    await directory.recover();
     expect(readdirSync(join(directory.path, '..'))).toEqual([]);
     await expect(directory.readBundle()).rejects.toMatchObject({
       code: 'no-authority',
@@ -264,7 +264,7 @@ describe('settling', () => {
     });
     writeFileSync(join(state, 'journal.json'), JSON.stringify(plan('n1-cert.pem')));
     writeFileSync(join(state, 'staged.json'), JSON.stringify(plan('n2-cert.pem')));
-    await directory.settle();
+    await directory.recover();
     expect((await directory.contents()).certificates).toEqual(['client', 'n1', 'route', 'server']);
     expect((await directory.contents()).leftovers).toEqual([]);
     expect(readdirSync(state).sort()).toEqual(['ledger']);
@@ -275,7 +275,7 @@ describe('settling', () => {
     const staged = join(directory.path, '.natspki/staged.json');
     await directory.exclusive(async () => {
       writeFileSync(staged, JSON.stringify({ renames: [], removals: [] }));
-      await new PkiDirectory(directory.path).settle();
+      await new PkiDirectory(directory.path).recover();
       expect(readdirSync(join(directory.path, '.natspki'))).toContain('staged.json');
     });
   });

@@ -20,7 +20,7 @@ const entry = (serial: string): LedgerEntry => ({
 });
 
 async function add(ledger: Ledger, entries: readonly (LedgerEntry | Revocation)[]): Promise<void> {
-  const { path, data, mode } = await ledger.with(entries);
+  const { path, data, mode } = await ledger.append(entries);
   await writeFileAtomic(path, data, { mode });
 }
 
