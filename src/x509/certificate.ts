@@ -1,6 +1,7 @@
 // Certificates as values (RFC 5280). It only reads them; sign.ts makes them.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { isBrokenAlgorithm, signatureAlgorithmName, verifySignature } from './algorithm.ts';
+import { readMaterialOf, wrapDerErrors } from './decode.ts';
 import {
   DerError,
   type DerValue,
@@ -17,7 +18,6 @@ import {
 } from './der.ts';
 import { formatName, type NameAttribute, readName } from './distinguished-name.ts';
 import { keyTypeOf } from './key.ts';
-import { readMaterialOf, wrapDerErrors } from './material.ts';
 import { readGeneralNames, type San } from './name.ts';
 import { writePem } from './pem.ts';
 import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';

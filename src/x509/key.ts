@@ -2,8 +2,8 @@
 import { createPrivateKey, createPublicKey, generateKeyPair, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import { NatspkiError, UsageError } from '../errors.ts';
+import { type Material, readMaterialOf, wrapDerErrors } from './decode.ts';
 import { readChildren, readDer } from './der.ts';
-import { type Material, readMaterialOf, wrapDerErrors } from './material.ts';
 import { writePem } from './pem.ts';
 
 /** The key types that natspki generates, the default first. */

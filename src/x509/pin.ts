@@ -1,8 +1,8 @@
 // Computes the pin of a public key for nats-server's pinned_certs, from any material that contains the key.
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
+import { type Material, readMaterial, readMaterialOf, wrapDerErrors, wrongMaterial } from './decode.ts';
 import { readChildren, readDer } from './der.ts';
 import { openPrivateKey, openPublicKey } from './key.ts';
-import { type Material, readMaterial, readMaterialOf, wrapDerErrors, wrongMaterial } from './material.ts';
 
 /** 64 lower-case hex digits: the SHA-256 of a DER SubjectPublicKeyInfo (nats-server, server/opts.go, pinned_certs). */
 export type Pin = string & { readonly Pin: unique symbol };

@@ -2,10 +2,10 @@
 import type { KeyObject } from 'node:crypto';
 import { signatureAlgorithmName, verifySignature } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
+import { readMaterialOf, wrapDerErrors } from './decode.ts';
 import { type DerValue, readBitString, readChildren, readDer, readOid } from './der.ts';
 import { type NameAttribute, readName } from './distinguished-name.ts';
 import { openPublicKey } from './key.ts';
-import { readMaterialOf, wrapDerErrors } from './material.ts';
 import { readGeneralNames, type San } from './name.ts';
 import { type Pin, pinOfSpki } from './pin.ts';
 

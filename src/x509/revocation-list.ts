@@ -1,9 +1,9 @@
 // Reads certificate revocation lists (RFC 5280 section 5).
 import { signatureAlgorithmName } from './algorithm.ts';
 import { readExtensions } from './certificate.ts';
+import { wrapDerErrors } from './decode.ts';
 import { type DerValue, readChildren, readDer, readHexInteger, readTime, tags } from './der.ts';
 import { type NameAttribute, readName } from './distinguished-name.ts';
-import { wrapDerErrors } from './material.ts';
 
 export interface RevokedCertificate {
   /** Lower-case hex. */

@@ -25,9 +25,9 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type ProfileName, profileNames, profiles } from '../../src/pki/store/profile.ts';
 import { Certificate, readCertificates } from '../../src/x509/certificate.ts';
+import { readMaterial } from '../../src/x509/decode.ts';
 import type { NameAttribute } from '../../src/x509/distinguished-name.ts';
 import { generateKey, keyTypes } from '../../src/x509/key.ts';
-import { readMaterial } from '../../src/x509/material.ts';
 import { parseSan, type San } from '../../src/x509/name.ts';
 import { readRequestDer } from '../../src/x509/request.ts';
 import { readRevocationList } from '../../src/x509/revocation-list.ts';

@@ -6,8 +6,8 @@ import { join, parse } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
 import { fileError, readFile } from '../../files/files.ts';
 import { Certificate } from '../../x509/certificate.ts';
+import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts';
 import { openPrivateKey } from '../../x509/key.ts';
-import { type Material, readMaterial, wrapDerErrors } from '../../x509/material.ts';
 import { looksLikePem } from '../../x509/pem.ts';
 import { readRevocationList } from '../../x509/revocation-list.ts';
 

@@ -1,8 +1,8 @@
 // Lists the contents of a file of X.509 material as values for printing, without private values.
 import { Certificate } from '../../x509/certificate.ts';
+import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts';
 import { formatName } from '../../x509/distinguished-name.ts';
 import { keyTypeOf, openPrivateKey, openPublicKey } from '../../x509/key.ts';
-import { type Material, readMaterial, wrapDerErrors } from '../../x509/material.ts';
 import { formatSan } from '../../x509/name.ts';
 import { type Pin, spkiPin } from '../../x509/pin.ts';
 import { readRequestDer } from '../../x509/request.ts';
