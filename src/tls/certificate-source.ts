@@ -46,7 +46,7 @@ const firstRetryMs = 25;
 const lastRetryMs = 5000;
 
 /** Provides the material for one tls block. */
-export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
+export class CertificateSource extends EventEmitter<TlsSourceEvents> {
   readonly #options: TlsSourceOptions;
   readonly #now: () => Date;
   #material: TlsMaterial;
@@ -74,9 +74,9 @@ export class TlsContextSource extends EventEmitter<TlsSourceEvents> {
   }
 
   /** Loads the files and watches them; throws a NatspkiError when the material is invalid. */
-  static async open(block: TlsBlock, options: TlsSourceOptions): Promise<TlsContextSource> {
+  static async open(block: TlsBlock, options: TlsSourceOptions): Promise<CertificateSource> {
     const material = await loadMaterial(block, (options.now ?? (() => new Date()))());
-    const source = new TlsContextSource(material, options);
+    const source = new CertificateSource(material, options);
     source.#warn(material);
     await source.#watchFiles();
     return source;

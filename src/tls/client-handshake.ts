@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
-import type { TlsContextSource } from './certificate-source.ts';
+import type { CertificateSource } from './certificate-source.ts';
 import { explainPin, explainVerdict, HandshakeError, type Verdict } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 import { rawPeerOf, shorten } from './peer.ts';
@@ -15,7 +15,7 @@ import { rawPeerOf, shorten } from './peer.ts';
  * `insecure` skips all checks but the pins. Rejects with a HandshakeError after destroying the socket.
  * @param host the name or address by which the server was contacted
  */
-export function connectTls(socket: Socket, source: TlsContextSource, host: string): Promise<TLSSocket> {
+export function connectTls(socket: Socket, source: CertificateSource, host: string): Promise<TLSSocket> {
   const { material } = source;
   const { timeoutMs } = material.block;
   return new Promise((resolve, reject) => {

@@ -4,7 +4,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
-import type { TlsContextSource } from './certificate-source.ts';
+import type { CertificateSource } from './certificate-source.ts';
 import type { Contexts } from './contexts.ts';
 import {
   explainFailure,
@@ -59,7 +59,7 @@ export class Handshaker {
     closed: 0,
     'handshake-failed': 0,
   };
-  readonly #source: TlsContextSource;
+  readonly #source: CertificateSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
   readonly #turns = new HandshakeTurns(setImmediate, () => this.#maxWaitMs);
@@ -76,7 +76,7 @@ export class Handshaker {
    * @param options.requestCertificate false for a listener that never requests a client certificate and has no pins
    *   (monitoring); otherwise the block decides
    */
-  constructor(source: TlsContextSource, options: { requestCertificate?: boolean } = {}) {
+  constructor(source: CertificateSource, options: { requestCertificate?: boolean } = {}) {
     this.#source = source;
     this.#asksForCertificates = options.requestCertificate ?? true;
     this.#material = source.material;

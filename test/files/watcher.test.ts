@@ -1,4 +1,4 @@
-// When the watcher reports a change, and that it misses none. context-source.test.ts covers the effect on TLS.
+// When the watcher reports a change, and that it misses none. certificate-source.test.ts covers the effect on TLS.
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';

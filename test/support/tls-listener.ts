@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
-import { TlsContextSource } from '../../src/tls/certificate-source.ts';
+import { CertificateSource } from '../../src/tls/certificate-source.ts';
 import { Handshaker } from '../../src/tls/handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import type { MadePair } from './certificates.ts';
@@ -16,7 +16,7 @@ export type Outcome = TLSSocket | HandshakeError;
 
 export interface TlsListener {
   readonly port: number;
-  readonly source: TlsContextSource;
+  readonly source: CertificateSource;
   readonly handshaker: Handshaker;
   /** Resolves with the outcome of the next accepted socket; each outcome is returned once. */
   outcome(): Promise<Outcome>;
@@ -50,7 +50,7 @@ export async function listenTls(
     ...options,
   };
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
-  const source = await TlsContextSource.open(block, { where: 'tls', log: quiet });
+  const source = await CertificateSource.open(block, { where: 'tls', log: quiet });
   const handshaker = new Handshaker(source, handshaking);
   const outcomes: Promise<Outcome>[] = [];
   const waiting: ((outcome: Promise<Outcome>) => void)[] = [];

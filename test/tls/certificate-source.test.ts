@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest';
 import { NatspkiError } from '../../src/errors.ts';
 import { FileWatcher } from '../../src/files/watcher.ts';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
-import { TlsContextSource } from '../../src/tls/certificate-source.ts';
+import { CertificateSource } from '../../src/tls/certificate-source.ts';
 import { type MadePair, TestAuthority } from '../support/certificates.ts';
 import { unprivileged } from '../support/file-modes.ts';
 import { testFolder } from '../support/folder.ts';
@@ -37,7 +37,7 @@ class Rig {
     verify: true,
   };
   readonly lines: string[] = [];
-  source!: TlsContextSource;
+  source!: CertificateSource;
 
   static async open(pair: MadePair, isMounted = false): Promise<Rig> {
     const rig = new Rig();
@@ -72,10 +72,10 @@ class Rig {
     return reason;
   }
 
-  #open(): Promise<TlsContextSource> {
+  #open(): Promise<CertificateSource> {
     const say = (level: string) => (text: string) =>
       void this.lines.push(`${level} ${text.replaceAll(this.folder, '')}`);
-    return TlsContextSource.open(this.block, {
+    return CertificateSource.open(this.block, {
       where: 'tls',
       log: { info: say('info'), warn: say('warn'), error: say('error') },
       watcher,

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { createServer, type TLSSocket, type TlsOptions } from 'node:tls';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
-import { TlsContextSource } from '../../src/tls/certificate-source.ts';
+import { CertificateSource } from '../../src/tls/certificate-source.ts';
 import { connectTls } from '../../src/tls/client-handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { peerOf } from '../../src/tls/peer.ts';
@@ -48,7 +48,7 @@ function write(name: string, { cert, key }: MadePair) {
   return pair;
 }
 
-async function sourceOf(options: Partial<TlsBlock> = {}): Promise<TlsContextSource> {
+async function sourceOf(options: Partial<TlsBlock> = {}): Promise<CertificateSource> {
   const block = {
     ...defaultTlsBlock,
     verify: true,
@@ -56,7 +56,7 @@ async function sourceOf(options: Partial<TlsBlock> = {}): Promise<TlsContextSour
     pairs: [write('own', own)],
   };
   const log = { info: () => {}, warn: () => {}, error: () => {} };
-  const source = await TlsContextSource.open({ ...block, ...options }, { where: 'cluster.tls', log });
+  const source = await CertificateSource.open({ ...block, ...options }, { where: 'cluster.tls', log });
   ends.push(() => source.close());
   return source;
 }
@@ -83,7 +83,7 @@ async function serve(pair: MadePair, options: TlsOptions = {}) {
   return { port: await listen(server), accepted };
 }
 
-async function dial(port: number, source: TlsContextSource, host = 'localhost'): Promise<TLSSocket> {
+async function dial(port: number, source: CertificateSource, host = 'localhost'): Promise<TLSSocket> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   await once(socket, 'connect');
   ends.push(() => socket.destroy());
@@ -92,7 +92,7 @@ async function dial(port: number, source: TlsContextSource, host = 'localhost'):
   return secure;
 }
 
-async function failure(port: number, source: TlsContextSource, host?: string) {
+async function failure(port: number, source: CertificateSource, host?: string) {
   const error: HandshakeError = await dial(port, source, host).then(
     () => expect.fail('the handshake succeeded'),
     (reason) => reason,

@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from '../../log.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import {
-  TlsContextSource,
+  CertificateSource,
   type TlsSourceOptions,
   type TlsSourceStatus,
 } from '../../tls/certificate-source.ts';
@@ -22,17 +22,17 @@ export interface TlsSession {
 
 export class ServerTls {
   readonly handshaker: Handshaker;
-  readonly source: TlsContextSource;
+  readonly source: CertificateSource;
   #monitoring: Handshaker | undefined;
 
-  private constructor(source: TlsContextSource) {
+  private constructor(source: CertificateSource) {
     this.source = source;
     this.handshaker = new Handshaker(source);
   }
 
   /** Loads the material; throws a NatspkiError if it is unusable. */
   static async open(block: TlsBlock, options: TlsSourceOptions): Promise<ServerTls> {
-    return new ServerTls(await TlsContextSource.open(block, options));
+    return new ServerTls(await CertificateSource.open(block, options));
   }
 
   get block(): TlsBlock {
