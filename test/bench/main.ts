@@ -66,7 +66,8 @@ async function measureCells(): Promise<CellResult[]> {
   for (const cell of selected) {
     for (const transport of cell.transports.filter((name) => options.transports.includes(name))) {
       const { permissions } = options;
-      const setting = { certificates, transport, permissions, isCluster: cell.isCluster ?? false };
+      const { isCluster = false, defaultTimeout = false } = cell;
+      const setting = { certificates, transport, permissions, isCluster, defaultTimeout };
       results.push(await measureCell(cell, sides, setting));
     }
   }

@@ -40,35 +40,40 @@ export interface Setting {
   readonly permissions: boolean;
   /** Whether other servers can join. */
   readonly isCluster: boolean;
+  /** Whether handshakes have the timeout of a server without that option, instead of 10 seconds. */
+  readonly defaultTimeout: boolean;
 }
 
 const user = { user: 'bench', password: 'bench-password' };
 const permissions = 'permissions: { publish: ["bench.>", "_INBOX.>"], subscribe: ["bench.>", "_INBOX.>"] }';
 
-const mutualTls = `
+function mutualTls({ defaultTimeout }: Setting): string {
+  return `
 tls {
   cert_file: server.pem
   key_file: server.key
   ca_file: ca.pem
   verify: true
-  timeout: 10
+  ${defaultTimeout ? '' : 'timeout: 10'}
 }
 `;
+}
 
 // The write deadline is shorter than the default, so that a slow consumer exceeds it within its measurement.
 function configuration(setting: Setting, routes: string): string {
   const rights = setting.permissions ? `, ${permissions}` : '';
   return `
 listen: "127.0.0.1:-1"
+${setting.isCluster ? 'http: "127.0.0.1:-1"' : ''}
 write_deadline: "2s"
 authorization { users = [ { user: ${user.user}, password: ${user.password}${rights} } ] }
-${setting.transport === 'tls' ? mutualTls : ''}
+${setting.transport === 'tls' ? mutualTls(setting) : ''}
 ${setting.isCluster ? clusterOf(setting, routes) : ''}`;
 }
 
 // The server certificates have both usages, as route certificates have.
-function clusterOf({ transport }: Setting, routes: string): string {
-  const tls = transport === 'tls' ? mutualTls : '';
+function clusterOf(setting: Setting, routes: string): string {
+  const tls = setting.transport === 'tls' ? mutualTls(setting) : '';
   return `cluster {
 name: bench
 listen: "127.0.0.1:-1"
@@ -119,12 +124,20 @@ export class BenchServer {
 
   /** Starts another server that joins this one and stops with it. */
   async startPeer(): Promise<BenchServer> {
-    const listening = /Listening for route connections on \S+:(\d+)/;
-    await this.logged(listening);
-    const port = listening.exec(this.#process.log())?.[1];
+    const port = await this.portOf('route');
     const peer = await BenchServer.start(this.#side, this.#setting, `"nats://localhost:${port}"`);
     this.#peers.push(peer);
     return peer;
+  }
+
+  /** Returns the port for other servers, or that of monitoring; a server of a cluster has both. */
+  async portOf(listener: 'route' | 'monitor'): Promise<number> {
+    const pattern =
+      listener === 'route'
+        ? /Listening for route connections on \S+:(\d+)/
+        : /Starting http monitor on \S+:(\d+)/;
+    await this.logged(pattern);
+    return Number(pattern.exec(this.#process.log())?.[1]);
   }
 
   get pid(): number {

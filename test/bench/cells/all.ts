@@ -5,6 +5,7 @@ import { connectionCells } from './connections.ts';
 import { natsCliCells } from './nats-cli.ts';
 import { requestCells } from './requests.ts';
 import { routeCells } from './routes.ts';
+import { silentCells } from './silent.ts';
 import { slowConsumerCells } from './slow-consumer.ts';
 import { swapCells } from './swap.ts';
 import { trafficCells } from './traffic.ts';
@@ -16,6 +17,7 @@ export const cells: readonly Cell[] = [
   ...requestCells,
   ...connectionCells,
   ...attackerCells,
+  ...silentCells,
   ...swapCells,
   ...natsCliCells,
 ];

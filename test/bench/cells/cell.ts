@@ -36,6 +36,8 @@ export interface Cell {
   readonly transports: readonly Transport[];
   /** Whether other servers can join the server. */
   readonly isCluster?: boolean;
+  /** Whether handshakes have the default timeout, instead of one that no measurement reaches. */
+  readonly defaultTimeout?: boolean;
   /** Measured once instead of in every round, because it takes long or adds little. */
   readonly once?: true;
   measure(bench: Bench): Promise<Measurement>;

@@ -20,14 +20,17 @@ export class Connection {
   readonly socket: Duplex;
   #receive: (chunk: Buffer) => void = () => undefined;
   #closing = false;
+  /** A generator that has lost its server cannot go on. */
+  #lost: (error: Error) => void = (error) => {
+    throw error;
+  };
 
   private constructor(socket: Duplex) {
     this.socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('error', () => undefined);
-    // A generator that has lost its server cannot go on.
     socket.on('close', () => {
-      if (!this.#closing) throw new Error('the server closed the connection');
+      if (!this.#closing) this.#lost(new Error('the server closed the connection'));
     });
   }
 
@@ -47,7 +50,15 @@ export class Connection {
     const connection = new Connection(socket);
     const options = { verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1 };
     const identity = { user: target.user, pass: target.password, lang: 'bench', version: '1' };
-    await connection.roundTrip(`CONNECT ${JSON.stringify({ ...options, ...identity })}\r\n`);
+    const lost = connection.#lost;
+    const ended = new Promise<never>((_resolve, reject) => {
+      connection.#lost = reject;
+    });
+    await Promise.race([
+      connection.roundTrip(`CONNECT ${JSON.stringify({ ...options, ...identity })}\r\n`),
+      ended,
+    ]);
+    connection.#lost = lost;
     return connection;
   }
 

@@ -5,9 +5,10 @@ import { Honest } from './honest.ts';
 import { Newcomers } from './newcomers.ts';
 import { Publisher } from './publisher.ts';
 import { Requester, Responder } from './requests.ts';
+import { Silent } from './silent.ts';
 import { Subscriber } from './subscriber.ts';
 
-const roles = { Attackers, Crowd, Honest, Newcomers, Publisher, Requester, Responder, Subscriber };
+const roles = { Attackers, Crowd, Honest, Newcomers, Publisher, Requester, Responder, Silent, Subscriber };
 
 export type Roles = typeof roles;
 
