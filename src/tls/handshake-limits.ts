@@ -89,49 +89,120 @@ export class HandshakeBudget {
   }
 }
 
+/** How long accepting connections may hold back the next handshake, in milliseconds. */
+const acceptMs = 10;
+
+/**
+ * Gives accepting connections precedence over starting handshakes. The event loop accepts one connection per turn, and
+ * the backlog of the system is first come, first served: with a handshake in every turn, a flood from one address would
+ * keep all other addresses waiting there, where no fair queue reaches them.
+ */
+export class AcceptsFirst {
+  readonly #nextTurn: (callback: () => void) => void;
+  readonly #now: () => number;
+  #accepted = 0;
+  /** The number of accepted connections at the end of the last turn that a handshake waited for. */
+  #seen = 0;
+
+  /**
+   * @param nextTurn calls its argument at the end of the turn of the event loop, or of the next turn if it has ended
+   * @param now milliseconds of a monotonic clock
+   */
+  constructor(
+    nextTurn: (callback: () => void) => void = setImmediate,
+    now: () => number = () => performance.now(),
+  ) {
+    this.#nextTurn = nextTurn;
+    this.#now = now;
+  }
+
+  /** Records that a connection was accepted in this turn. */
+  accepted(): void {
+    this.#accepted++;
+  }
+
+  /** Calls `next` after the first turn in which no connection is accepted, or when accepting has taken too long. */
+  readonly pause = (next: () => void): void => {
+    const end = this.#now() + acceptMs;
+    const wait = () =>
+      this.#nextTurn(() => {
+        const isQuiet = this.#accepted === this.#seen;
+        this.#seen = this.#accepted;
+        if (isQuiet || this.#now() >= end) next();
+        else wait();
+      });
+    wait();
+  };
+}
+
+/** Maximum number of handshakes in a queue. */
+const maxWaiting = 4096;
+
 /** A handshake in the queue. */
 interface Waiting {
   readonly begin: () => void;
+  /** Called instead of `begin` when the queue is too long. */
+  readonly evict: () => void;
   readonly since: number;
   isWaiting: boolean;
 }
 
+export interface TurnsSettings {
+  /** Calls its argument when the next handshake may start. */
+  readonly pause: (next: () => void) => unknown;
+  /** Whether the first handshake after an idle time waits for `pause` too. */
+  readonly pausesFirst?: boolean;
+  /**
+   * The wait, in milliseconds, up to which an address is served oldest first. Beyond it the newest handshake is next:
+   * clients that have waited longer time out soon after their turn, if not before, and so would all clients behind them.
+   */
+  readonly maxWaitMs?: () => number;
+  /** Milliseconds of a monotonic clock. */
+  readonly now?: () => number;
+}
+
 /**
  * A fair queue of handshakes: they start one at a time, round-robin by address, so that one busy address cannot starve
- * the rest. A handshake blocks the process for about a millisecond, so a burst of them would delay all messages.
+ * the rest. A handshake blocks the process for about a millisecond, so a burst of them would delay all messages. A queue
+ * that is too long loses the oldest handshake of the address with the most.
  */
 export class HandshakeTurns {
   /** By address, the oldest first. */
   readonly #queues = new Map<string, Waiting[]>();
   readonly #pause: (next: () => void) => unknown;
+  readonly #pausesFirst: boolean;
   readonly #maxWaitMs: () => number;
   readonly #now: () => number;
   #isPausing = false;
+  #size = 0;
 
-  /**
-   * @param pause calls its argument when the next handshake may start
-   * @param maxWaitMs the wait, in milliseconds, up to which an address is served oldest first. Beyond it the newest
-   *   handshake is next: clients that have waited longer time out soon after their turn, if not before, and so would all
-   *   clients behind them.
-   * @param now milliseconds of a monotonic clock
-   */
-  constructor(
-    pause: (next: () => void) => unknown,
-    maxWaitMs: () => number = () => Number.POSITIVE_INFINITY,
-    now: () => number = () => performance.now(),
-  ) {
+  constructor({
+    pause,
+    pausesFirst = false,
+    maxWaitMs = () => Number.POSITIVE_INFINITY,
+    now = () => performance.now(),
+  }: TurnsSettings) {
     this.#pause = pause;
+    this.#pausesFirst = pausesFirst;
     this.#maxWaitMs = maxWaitMs;
     this.#now = now;
   }
 
-  /** Calls `begin` at its turn, or now if no handshake has just started; returns a function that cancels the wait. */
-  wait(address: string, begin: () => void): () => void {
-    const waiting: Waiting = { begin, since: this.#now(), isWaiting: true };
+  /**
+   * Calls `begin` at its turn, or `evict` if the queue becomes too long; returns a function that cancels the wait. Calls
+   * `begin` now if no handshake has just started, unless the first one pauses too.
+   */
+  wait(address: string, begin: () => void, evict: () => void): () => void {
+    const waiting: Waiting = { begin, evict, since: this.#now(), isWaiting: true };
     const queue = this.#queues.get(address);
     if (queue === undefined) this.#queues.set(address, [waiting]);
     else queue.push(waiting);
-    if (!this.#isPausing) this.#next();
+    this.#size++;
+    if (this.#size > maxWaiting) this.#evict();
+    if (!this.#isPausing && this.#pausesFirst) {
+      this.#isPausing = true;
+      this.#pause(this.#next);
+    } else if (!this.#isPausing) this.#next();
     return () => this.#forget(address, waiting);
   }
 
@@ -139,7 +210,6 @@ export class HandshakeTurns {
     const next = this.#take();
     this.#isPausing = next !== undefined;
     if (next === undefined) return;
-    next.isWaiting = false;
     // First, because `begin` could do anything.
     this.#pause(this.#next);
     next.begin();
@@ -151,16 +221,33 @@ export class HandshakeTurns {
     const [address, queue] = first;
     const [oldest] = queue as [Waiting];
     const isLate = this.#now() - oldest.since > this.#maxWaitMs();
-    const taken = isLate ? queue.pop() : queue.shift();
+    const taken = (isLate ? queue.pop() : queue.shift()) as Waiting;
+    taken.isWaiting = false;
+    this.#size--;
     // Move the address behind the other addresses.
     this.#queues.delete(address);
     if (queue.length > 0) this.#queues.set(address, queue);
     return taken;
   }
 
+  /** Ends the oldest handshake of the address with the most. */
+  #evict(): void {
+    let longest: Waiting[] = [];
+    let from = '';
+    for (const [address, queue] of this.#queues) {
+      if (queue.length <= longest.length) continue;
+      longest = queue;
+      from = address;
+    }
+    const [oldest] = longest as [Waiting];
+    this.#forget(from, oldest);
+    oldest.evict();
+  }
+
   #forget(address: string, waiting: Waiting): void {
     if (!waiting.isWaiting) return;
     waiting.isWaiting = false;
+    this.#size--;
     const queue = this.#queues.get(address) as Waiting[];
     queue.splice(queue.indexOf(waiting), 1);
     if (queue.length === 0) this.#queues.delete(address);

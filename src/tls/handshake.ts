@@ -14,6 +14,7 @@ import {
   type HandshakeFailure,
 } from './handshake-error.ts';
 import {
+  AcceptsFirst,
   addressPrefix,
   HandshakeBudget,
   HandshakeCounter,
@@ -62,11 +63,19 @@ export class Handshaker {
   readonly #source: CertificateSource;
   readonly #asksForCertificates: boolean;
   readonly #attempts = new Map<Socket, Attempt>();
-  readonly #turns = new HandshakeTurns(setImmediate, () => this.#maxWaitMs);
+  readonly #accepts = new AcceptsFirst();
+  readonly #turns = new HandshakeTurns({
+    pause: this.#accepts.pause,
+    pausesFirst: true,
+    maxWaitMs: () => this.#maxWaitMs,
+  });
   readonly #rejectedAddresses = new RejectedAddresses();
   /** One queue for all recently rejected addresses together. */
-  readonly #slowTurns = new HandshakeTurns(delayBy(rejectedPauseMs), () => this.#maxWaitMs);
-  readonly #rejections = new HandshakeTurns(delayBy(rejectionPauseMs));
+  readonly #slowTurns = new HandshakeTurns({
+    pause: delayBy(rejectedPauseMs),
+    maxWaitMs: () => this.#maxWaitMs,
+  });
+  readonly #rejections = new HandshakeTurns({ pause: delayBy(rejectionPauseMs) });
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
@@ -91,12 +100,18 @@ export class Handshaker {
     return isAdmitted;
   }
 
+  /** Records an accepted connection, which goes before handshakes. `accept` does so too, but may be called later. */
+  accepted(): void {
+    this.#accepts.accepted();
+  }
+
   /**
    * Performs a handshake on a socket that has no other reader; bytes that were read must be unshifted first.
    * Resolves with a connection whose peer passed every check of the block, pins included, and from which nothing was read.
    * Rejects with a HandshakeError after destroying the socket.
    */
   accept(socket: Socket): Promise<TLSSocket> {
+    this.accepted();
     // Errors are ignored until a TLS connection reports them.
     socket.on('error', ignore);
     if (this.#isClosed || socket.destroyed) {
@@ -146,7 +161,7 @@ export class Handshaker {
       reject();
     };
     let timer: NodeJS.Timeout | undefined;
-    const cancel = this.#rejections.wait(addressPrefix(remoteAddress ?? ''), once);
+    const cancel = this.#rejections.wait(addressPrefix(remoteAddress ?? ''), once, once);
     if (isDone) return;
     timer = setTimeout(() => {
       cancel();
@@ -189,11 +204,17 @@ export class Handshaker {
     const isSlow = this.#rejectedAddresses.has(address);
     let isWaiting = true;
     let timer: NodeJS.Timeout | undefined;
-    const cancel = (isSlow ? this.#slowTurns : this.#turns).wait(address, () => {
+    const begin = () => {
       isWaiting = false;
       clearTimeout(timer);
       this.#start(socket, attempt);
-    });
+    };
+    const evict = () => {
+      isWaiting = false;
+      clearTimeout(timer);
+      this.#end(socket, queueFullError());
+    };
+    const cancel = (isSlow ? this.#slowTurns : this.#turns).wait(address, begin, evict);
     if (!isWaiting) return;
     const { timeoutMs } = this.#material.block;
     timer = setTimeout(() => this.#end(socket, queueTimeoutError(timeoutMs, isSlow)), timeoutMs);
@@ -348,6 +369,10 @@ function queueTimeoutError(timeoutMs: number, isSlow: boolean): HandshakeError {
     'handshake-timeout',
     `handshake queued for ${time} behind other connections${source}`,
   );
+}
+
+function queueFullError(): HandshakeError {
+  return new HandshakeError('handshake-timeout', 'too many handshakes wait, most of them from this address');
 }
 
 function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {

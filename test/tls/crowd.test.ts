@@ -33,6 +33,27 @@ it('accepts valid clients while invalid ones fail at the same time', async () =>
   await listener.close();
 });
 
+it('accepts all connections that wait in the backlog before it starts the first handshake', async () => {
+  // With a clock that stands still, accepting does not exceed its time.
+  vi.useFakeTimers({ toFake: ['performance'] });
+  try {
+    const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 10_000 });
+    const accept = vi.spyOn(listener.handshaker, 'accept');
+    // On the loopback, each is in the backlog when `connect` returns.
+    const sockets = Array.from({ length: 40 }, () => {
+      const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
+      socket.write('not TLS');
+      return socket;
+    });
+    await Promise.race(sockets.map((socket) => once(socket, 'close')));
+    expect(accept).toHaveBeenCalledTimes(40);
+    await Promise.all(sockets.map(() => listener.outcome()));
+    await listener.close();
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
 it('queues connections from a rejected address behind one another, but not those from other addresses', async () => {
   const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true });
   expect(await greeting(listener.port, as(stranger))).not.toBe('hello');
@@ -88,7 +109,7 @@ it('fails a handshake that is queued too long behind connections from rejected a
 });
 
 it('fails a handshake that is queued too long behind other connections, none of them rejected', async () => {
-  // Without setImmediate, the next handshake does not start.
+  // Without setImmediate, no handshake starts.
   vi.useFakeTimers({ toFake: ['setImmediate'] });
   try {
     const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true, timeoutMs: 50 });
@@ -96,11 +117,9 @@ it('fails a handshake that is queued too long behind other connections, none of 
       connectPlain(listener.port, '127.0.0.1').on('error', () => {}),
     );
     const outcomes = await Promise.all(sockets.map(() => listener.outcome()));
-    expect(outcomes.map(messageOf)).toEqual([
-      'client sent nothing for 50ms, expected a TLS handshake',
-      'handshake queued for 50ms behind other connections',
-      'handshake queued for 50ms behind other connections',
-    ]);
+    expect(outcomes.map(messageOf)).toEqual(
+      Array(3).fill('handshake queued for 50ms behind other connections'),
+    );
     await listener.close();
   } finally {
     vi.useRealTimers();

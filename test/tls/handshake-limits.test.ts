@@ -1,6 +1,7 @@
 // How many handshakes start and in which order, on a clock that the test controls.
 import { describe, expect, it, vi } from 'vitest';
 import {
+  AcceptsFirst,
   addressPrefix,
   HandshakeBudget,
   HandshakeCounter,
@@ -8,6 +9,11 @@ import {
   RejectedAddresses,
 } from '../../src/tls/handshake-limits.ts';
 import { collectGarbage } from '../support/garbage.ts';
+
+/** Passed for handshakes that no queue may evict. */
+function notEvicted(): void {
+  expect.fail('was evicted');
+}
 
 describe('HandshakeCounter', () => {
   it('admits the limit of handshakes in each second', () => {
@@ -63,9 +69,9 @@ describe('HandshakeBudget', () => {
 describe('HandshakeTurns', () => {
   it('starts one handshake at a time, round-robin by address, and skips cancelled ones', () => {
     const pauses: (() => void)[] = [];
-    const turns = new HandshakeTurns((next) => pauses.push(next));
+    const turns = new HandshakeTurns({ pause: (next) => pauses.push(next) });
     const begun: string[] = [];
-    const wait = (address: string, name: string) => turns.wait(address, () => begun.push(name));
+    const wait = (address: string, name: string) => turns.wait(address, () => begun.push(name), notEvicted);
     wait('a', 'a1');
     expect(begun).toEqual(['a1']);
     const giveUp = wait('a', 'a2');
@@ -84,17 +90,102 @@ describe('HandshakeTurns', () => {
   });
 });
 
+describe('HandshakeTurns that pause first', () => {
+  it('starts no handshake before the first pause has ended', () => {
+    const pauses: (() => void)[] = [];
+    const turns = new HandshakeTurns({ pause: (next) => pauses.push(next), pausesFirst: true });
+    const begun: string[] = [];
+    for (const name of ['first', 'second']) turns.wait('a', () => begun.push(name), notEvicted);
+    expect(begun).toEqual([]);
+    expect(pauses).toHaveLength(1);
+    pauses.shift()?.();
+    expect(begun).toEqual(['first']);
+    while (pauses.length > 0) pauses.shift()?.();
+    turns.wait('a', () => begun.push('third'), notEvicted);
+    expect(begun).toEqual(['first', 'second']);
+    pauses.shift()?.();
+    expect(begun).toEqual(['first', 'second', 'third']);
+  });
+});
+
+describe('HandshakeTurns with too many handshakes', () => {
+  it('evicts the oldest handshake of the address with the most', () => {
+    const turns = new HandshakeTurns({ pause: () => {} });
+    const evicted: string[] = [];
+    const wait = (address: string, name: string) =>
+      turns.wait(
+        address,
+        () => {},
+        () => evicted.push(name),
+      );
+    wait('a', 'begins at once');
+    wait('a', 'a1');
+    wait('b', 'b1');
+    const giveUp = wait('c', 'c1');
+    for (let count = 1; count <= 4093; count++) wait('b', `b${count + 1}`);
+    expect(evicted).toEqual([]);
+    wait('a', 'a2');
+    expect(evicted).toEqual(['b1']);
+    giveUp();
+    wait('c', 'c2');
+    expect(evicted).toEqual(['b1']);
+    wait('c', 'c3');
+    expect(evicted).toEqual(['b1', 'b2']);
+  });
+});
+
+describe('AcceptsFirst', () => {
+  function accepting() {
+    const turns: (() => void)[] = [];
+    let now = 0;
+    const accepts = new AcceptsFirst(
+      (callback) => turns.push(callback),
+      () => now,
+    );
+    const next = vi.fn();
+    const turn = (at: number) => {
+      now = at;
+      turns.shift()?.();
+    };
+    return { accepts, next, turn };
+  }
+
+  it('waits for the first turn of the event loop in which no connection is accepted', () => {
+    const { accepts, next, turn } = accepting();
+    accepts.accepted();
+    accepts.pause(next);
+    turn(1);
+    expect(next).not.toHaveBeenCalled();
+    accepts.accepted();
+    turn(2);
+    expect(next).not.toHaveBeenCalled();
+    turn(3);
+    expect(next).toHaveBeenCalledOnce();
+  });
+
+  it('waits for at most ten milliseconds while connections are accepted', () => {
+    const { accepts, next, turn } = accepting();
+    accepts.pause(next);
+    accepts.accepted();
+    turn(9);
+    expect(next).not.toHaveBeenCalled();
+    accepts.accepted();
+    turn(10);
+    expect(next).toHaveBeenCalledOnce();
+  });
+});
+
 describe('HandshakeTurns with a limited wait', () => {
   it('starts the oldest handshake of an address until it has waited too long, and the newest one after that', () => {
     let now = 0;
     const pauses: (() => void)[] = [];
     const begun: string[] = [];
-    const turns = new HandshakeTurns(
-      (next) => pauses.push(next),
-      () => 100,
-      () => now,
-    );
-    const wait = (name: string) => turns.wait('a', () => begun.push(name));
+    const turns = new HandshakeTurns({
+      pause: (next) => pauses.push(next),
+      maxWaitMs: () => 100,
+      now: () => now,
+    });
+    const wait = (name: string) => turns.wait('a', () => begun.push(name), notEvicted);
     const next = (at: number) => {
       now = at;
       pauses.shift()?.();
@@ -111,11 +202,11 @@ describe('HandshakeTurns with a limited wait', () => {
   });
 
   it('keeps no reference to a cancelled handshake', async () => {
-    const turns = new HandshakeTurns(() => {});
-    turns.wait('a', () => {});
+    const turns = new HandshakeTurns({ pause: () => {} });
+    turns.wait('a', () => {}, notEvicted);
     const give = () => {
       const begin = () => expect.fail('was cancelled');
-      turns.wait('a', begin)();
+      turns.wait('a', begin, notEvicted)();
       return new WeakRef(begin);
     };
     const given = give();

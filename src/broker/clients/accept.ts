@@ -24,6 +24,7 @@ export async function acceptClient(
   options: AcceptOptions,
 ): Promise<void> {
   const { tls } = options;
+  tls?.handshaker.accepted();
   let first = tls?.block.handshakeFirst;
   if (first === undefined) session.sendFirstInfo();
   if (options.isFull) {
