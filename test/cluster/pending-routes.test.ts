@@ -141,18 +141,34 @@ describe('untrusted connections to the route port', () => {
     expect((await memory()) - before).toBeLessThan(mostGrowth);
   });
 
-  it('are rejected when there are too many, while servers of the cluster are still accepted', async () => {
+  it('are closed oldest first when there are too many', async () => {
     const before = await memory();
-    const crowd = await Promise.all(Array.from({ length: 600 }, open));
-    // The first ones stay open until their timeout.
-    await Promise.all(
-      crowd.slice(300).map((socket) => (socket.closed ? undefined : once(socket.resume(), 'close'))),
-    );
+    const crowd: Socket[] = [];
+    for (let index = 0; index < 300; index++) crowd.push((await open()).resume());
+    const surplus = crowd.slice(0, crowd.length - 256);
+    await expect.poll(() => surplus.every(({ closed }) => closed)).toBe(true);
+    expect(crowd.at(-1)?.closed).toBe(false);
     for (const socket of crowd) socket.destroy();
     expect((await memory()) - before).toBeLessThan(mostGrowth);
+  });
+
+  it('keep no server of the cluster out, however many come from another address and say nothing', async () => {
+    let isOver = false;
+    const crowd = new Set<Socket>();
+    const occupy = () => {
+      const socket = connect({ port: node.routePort, host: '127.0.0.1', localAddress: '127.0.0.2' });
+      crowd.add(socket.on('error', () => {}).resume());
+      socket.once('close', () => {
+        crowd.delete(socket);
+        if (!isOver) occupy();
+      });
+    };
+    for (let count = 0; count < 400; count++) occupy();
     const [, second] = cluster.nodes as [Node, Node];
     cluster.configure(second, { ...second.options, routes: [node.url.replace('//', '//r:s@')] });
     await second.start();
     await cluster.complete();
+    isOver = true;
+    for (const socket of crowd) socket.destroy();
   });
 });

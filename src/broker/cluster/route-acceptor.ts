@@ -4,11 +4,12 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { connectTls } from '../../tls/client-handshake.ts';
 import { HandshakeError } from '../../tls/handshake-error.ts';
+import { mostCrowding } from '../transport/crowding.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import type { Destination } from './destination.ts';
 import { type RouteOwner, RouteSession } from './route.ts';
 
-/** Maximum number of pending routes; further connections are closed. */
+/** Maximum number of pending routes that peers have dialled. */
 const maxPending = 256;
 
 export interface AcceptorOwner extends RouteOwner {
@@ -45,12 +46,10 @@ export class RouteAcceptor {
 
   /** Takes over a connection that another server has dialled. */
   async accept(socket: Socket): Promise<void> {
-    if (this.#pending.size >= maxPending) {
-      socket.destroy();
-      return;
-    }
     const { tls } = this.#cluster;
     const route = this.#session(socket, undefined);
+    this.#makeRoom();
+    if (!route.connection.isOpen) return;
     if (
       tls !== undefined &&
       !(await completeHandshake(route, tls.handshaker.accept(route.connection.release())))
@@ -70,6 +69,18 @@ export class RouteAcceptor {
       if (!(await completeHandshake(route, secured, onNameMissing))) return;
     }
     route.start(this.#cluster.connectLine(destination));
+  }
+
+  /** Closes a pending route when there are too many. */
+  #makeRoom(): void {
+    const accepted = [...this.#pending].filter(({ isDialled }) => !isDialled);
+    if (accepted.length <= maxPending) return;
+    const pending = accepted.map((route) => ({
+      connection: route.connection,
+      address: route.connection.remoteAddress,
+      isUnproved: route.tls === undefined && route.remoteId === '',
+    }));
+    mostCrowding(pending)?.abort('Maximum Connections Exceeded');
   }
 
   #session(socket: Socket, destination: Destination | undefined): RouteSession {
