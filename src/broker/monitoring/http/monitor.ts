@@ -6,6 +6,7 @@ import { quote } from '../../../log.ts';
 import { HandshakeError } from '../../../tls/handshake-error.ts';
 import { formatHostPort } from '../../options/host-port.ts';
 import type { MonitorOptions } from '../../options/monitor-options.ts';
+import { mostCrowding } from '../../transport/crowding.ts';
 import { stackOf } from '../../transport/defects.ts';
 import { Listener } from '../../transport/listener.ts';
 import { gatewayz, jsz, leafz } from '../endpoints/absent-features.ts';
@@ -152,12 +153,10 @@ export class Monitor {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    if (this.#sockets.size >= maxConnections) {
-      socket.destroy();
-      return;
-    }
     this.#restartTimeout(socket, requestMs);
     socket.once('close', () => this.#forget(socket));
+    this.#makeRoom();
+    if (socket.destroyed) return;
     if (!this.#options.secure) {
       this.#server.emit('connection', socket);
       return;
@@ -179,6 +178,20 @@ export class Monitor {
       if (!(error instanceof HandshakeError)) this.#logDefect(error);
       socket.destroy();
     }
+  }
+
+  /** Closes a connection when there are too many: of the most crowded address one without a request in progress. */
+  #makeRoom(): void {
+    if (this.#sockets.size <= maxConnections) return;
+    const connections = [...this.#sockets.keys()].map((socket) => ({
+      connection: socket,
+      address: socket.remoteAddress ?? '',
+      isUnproved: !this.#queue.isBusy(socket),
+    }));
+    const worst = mostCrowding(connections);
+    if (worst === undefined) return;
+    this.#forget(worst);
+    worst.destroy();
   }
 
   /**
@@ -214,7 +227,8 @@ export class Monitor {
     if (answer !== undefined) send(answer, request, response);
   }
 
-  async #respond({ method, url = '', headers, httpVersion, socket }: IncomingMessage): Promise<Answer> {
+  async #respond(request: IncomingMessage): Promise<Answer> {
+    const { method, url = '', headers, httpVersion, socket } = request;
     if (headers.host === undefined && httpVersion !== '1.0') {
       return text(400, '400 Bad Request: missing required Host header');
     }

@@ -2,7 +2,7 @@
 // reloads, limits on untrusted requests, and records of closed connections.
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../../../support/folder.ts';
@@ -377,6 +377,26 @@ describe('an untrusted client of the monitoring port', () => {
     await running.connect();
     for (const socket of sockets) socket.destroy();
     await expect.poll(async () => (await ask(`${urlOf(running)}/healthz`)).status).toBe(200);
+  });
+
+  it('cannot keep other addresses out with requests that it never completes', async () => {
+    const url = urlOf(await Running.start(http));
+    const sockets = new Set<Socket>();
+    let isOver = false;
+    const occupy = () => {
+      const port = Number(new URL(url).port);
+      const socket = connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+      sockets.add(socket.on('error', () => {}).resume());
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localho');
+      socket.once('close', () => {
+        sockets.delete(socket);
+        if (!isOver) occupy();
+      });
+    };
+    for (let count = 0; count < 150; count++) occupy();
+    for (let count = 0; count < 20; count++) expect((await ask(`${url}/healthz`)).status).toBe(200);
+    isOver = true;
+    for (const socket of sockets) socket.destroy();
   });
 
   it('is disconnected when its request arrives too slowly, even byte by byte', async () => {
