@@ -228,7 +228,9 @@ export class Monitor {
   }
 
   async #respond(request: IncomingMessage): Promise<Answer> {
-    const { method, url = '', headers, httpVersion, socket } = request;
+    const { method, url = '', headers, headersDistinct, httpVersion, socket } = request;
+    // Node would use the first one, and a proxy in front of this port perhaps the last one.
+    if ((headersDistinct.host?.length ?? 0) > 1) return text(400, '400 Bad Request: too many Host headers');
     if (headers.host === undefined && httpVersion !== '1.0') {
       return text(400, '400 Bad Request: missing required Host header');
     }

@@ -306,6 +306,11 @@ describe('an untrusted client of the monitoring port', () => {
     ['long headers', `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(9000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
     ['a long query', `GET /connz?${'subs=1&'.repeat(3000)} HTTP/1.1\r\n\r\n`, /^HTTP\/1\.1 431 /],
     ['a missing Host header', 'GET /varz HTTP/1.1\r\nConnection: close\r\n\r\n', /^HTTP\/1\.1 400 /],
+    [
+      'two Host headers',
+      'GET /varz HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+      /^HTTP\/1\.1 400 [\s\S]*too many Host headers$/,
+    ],
     ['bytes that are not HTTP', '\x16\x03\x01\x02\x00', /^HTTP\/1\.1 400 /],
     [
       'two content lengths',
