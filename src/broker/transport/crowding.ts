@@ -1,5 +1,5 @@
 // Decides which pending connection makes room when a listener has too many. It closes nothing itself.
-import { placeOf } from '../../tls/handshake-limits.ts';
+import { addressPrefix } from '../../tls/handshake-limits.ts';
 
 export interface Pending<T> {
   readonly connection: T;
@@ -17,7 +17,7 @@ export interface Pending<T> {
 export function mostCrowding<T>(pending: Iterable<Pending<T>>): T | undefined {
   const addresses = new Map<string, { count: number; unproved: T | undefined; oldest: T }>();
   for (const { connection, address, isUnproved } of pending) {
-    const place = placeOf(address);
+    const place = addressPrefix(address);
     const found = addresses.get(place) ?? { count: 0, unproved: undefined, oldest: connection };
     found.count++;
     if (isUnproved) found.unproved ??= connection;
