@@ -38,13 +38,28 @@ const changes = {
   },
   'clients-end-before-shutdown': {
     since: '2.15.3',
-    what: 'a server ends its clients before it tells of SHUTDOWN, which only other servers pass on then',
-    why: 'wills of MQTT clients that are ended still need the routes',
+    what: 'a server closes its clients before it publishes SHUTDOWN, so that only clients of other servers receive it',
+    why: 'the wills of closed MQTT clients still need the routes',
   },
   'speaks-in-lame-duck': {
     since: '2.15.3',
-    what: 'in lame duck mode a server goes on to answer and to tell in the system account, up to SHUTDOWN',
-    why: 'LAMEDUCK was the last that it said, though clients were there for minutes',
+    what: 'a server in lame duck mode answers and publishes in the system account until SHUTDOWN',
+    why: 'LAMEDUCK was its last message, although clients stayed for minutes',
+  },
+  'reserves-replies-to-jetstream': {
+    since: '2.15.3',
+    what: 'a client may not use a reply subject below $JS.',
+    why: 'only $JS.ACK. was reserved, so that an answer could be a request to JetStream with the permissions of the responder',
+  },
+  'answers-are-no-jetstream-requests': {
+    since: '2.15.3',
+    what: 'a message that only allow_responses permits does not reach a JetStream subject through an import under another name',
+    why: 'an answer could be a request to JetStream with the permissions of the responder',
+  },
+  'wildcards-are-whole-tokens': {
+    since: '2.15.3',
+    what: 'a token such as *a is not a wildcard in filter_subject and in exports',
+    why: 'only the first character of the token was compared',
   },
 } as const satisfies Record<string, Change>;
 

@@ -5,6 +5,7 @@ import { goJson } from '../../protocol/go-format.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';
+import { jetStreamKind } from '../auth/reserved-subjects.ts';
 import type { ResponseType } from '../options/account-options.ts';
 import type { LatencyOptions } from '../options/latency-options.ts';
 import type { Account } from './account.ts';
@@ -82,7 +83,9 @@ export class ServiceImports {
     const { buffer, subjectStart, subjectEnd, replyStart, replyEnd } = publication;
     const subject = buffer.toString('latin1', subjectStart, subjectEnd);
     const kept = service.to === from ? subject : service.to;
-    const to = Buffer.from(mapping?.map(subject.split('.')) ?? kept, 'latin1');
+    const target = mapping?.map(subject.split('.')) ?? kept;
+    if (isDisguisedRequest(subject, target, publisher)) return false;
+    const to = Buffer.from(target, 'latin1');
     const reply = buffer.subarray(replyStart, replyEnd);
     const sample = this.#sample(service, publication, publisher);
     if (reply.length === 0 && sample !== undefined) this.#meter.fail(sample, 'noReply');
@@ -240,6 +243,15 @@ export class ServiceImports {
     const info = clientInfo(requester, { account, service: forwarder, isShared, server });
     return withRequestInfo(publication, subject, reply, goJson(info));
   }
+}
+
+/**
+ * Whether an answer would reach JetStream under another name. The requester chooses the subject of an answer, so it would
+ * be a request with the permissions of the responder (client.go, isJSAliasRequestOnBehalf).
+ */
+function isDisguisedRequest(subject: string, target: string, { isResponding }: Publisher): boolean {
+  if (jetStreamKind(target) === undefined || jetStreamKind(subject) !== undefined) return false;
+  return isResponding === true || subject.startsWith('_R_.');
 }
 
 /** The terms that a request and its answers share. */

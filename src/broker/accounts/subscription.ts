@@ -68,6 +68,8 @@ export interface Publisher {
   readonly requester?: Requester | undefined;
   /** Whether it is a route: the server at its other end has already processed service imports for its clients. */
   readonly isRoute?: boolean;
+  /** Whether only allow_responses permits the current message. */
+  readonly isResponding?: boolean;
   /** Stalled while a subscriber has a backlog; undefined for a publisher that never waits. */
   readonly connection: Connection | undefined;
   /** The time of the last read from it, in milliseconds since 1970. */

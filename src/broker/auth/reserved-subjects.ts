@@ -8,7 +8,7 @@ interface Prefix {
 }
 
 const reservedSubjects = [below('_GR_.'), below('$GR.'), atOrBelow('$NRG.')];
-const reservedReplies = [below('_GR_.'), below('$GR.'), below('$JS.ACK.'), atOrBelow('_R_.')];
+const reservedReplies = [below('_GR_.'), below('$GR.'), below('$JS.'), atOrBelow('_R_.')];
 
 function below(prefix: string): Prefix {
   return { bytes: Buffer.from(prefix), minLength: prefix.length + 1 };
@@ -32,6 +32,17 @@ export function isReservedSubject(buffer: Buffer, start: number, end: number): b
 /** Whether a client may not use `buffer[start, end)` as a reply subject. */
 export function isReservedReply(buffer: Buffer, start: number, end: number): boolean {
   return beginsWithOne(reservedReplies, buffer, start, end);
+}
+
+/**
+ * How JetStream treats a message to the subject: `request` for its API, in any domain, `other` for acknowledgements, flow
+ * control and the like, undefined if JetStream does not act on it (client.go, jsReservedKind).
+ */
+export function jetStreamKind(subject: string): 'request' | 'other' | undefined {
+  const [first, second = '', third] = subject.split('.', 3);
+  if (first !== '$JS') return undefined;
+  if (second === 'API' || third === 'API') return 'request';
+  return ['ACK', 'FC', 'SNAPSHOT', 'EVENT'].includes(second) ? 'other' : undefined;
 }
 
 function beginsWithOne(prefixes: readonly Prefix[], buffer: Buffer, start: number, end: number): boolean {

@@ -2,6 +2,7 @@
 // (allow_responses). Sends nothing; a session of an unrestricted user has none.
 import type { Publication } from '../../protocol/operations.ts';
 import type { Permissions, ResponseLimits } from '../../subjects/permissions.ts';
+import { jetStreamKind } from './reserved-subjects.ts';
 
 /** The part of a subscription that permissions apply to. */
 export interface PermittedSubscription {
@@ -49,13 +50,14 @@ export class SessionPermissions {
   }
 
   /**
-   * Allows answers to a delivered request. A second request with the same reply subject counts as one of the answers to
-   * the first (client.go, deliverMsg).
+   * Allows answers to a delivered request, unless they would be requests to JetStream. A second request with the same
+   * reply subject counts as one of the answers to the first (client.go, deliverMsg).
    */
   received({ buffer, replyStart, replyEnd }: Publication): void {
     if (this.#responses === undefined || replyStart === replyEnd) return;
     if (this.permissions.mayPublish(buffer, replyStart, replyEnd)) return;
     const reply = buffer.toString('latin1', replyStart, replyEnd);
+    if (jetStreamKind(reply) === 'request') return;
     if (!this.#responses.take(reply)) this.#responses.open(reply);
   }
 }

@@ -116,6 +116,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     return this.#identity.permissions;
   }
 
+  get isResponding(): boolean {
+    return this.#identity.isResponding;
+  }
+
   /** Label of its log lines before it is authenticated. */
   get #connectionLabel(): string {
     return `${this.connection.peer} - cid:${this.id}`;

@@ -16,6 +16,7 @@ export class SessionIdentity {
   #permissions: SessionPermissions | undefined;
   /** Whether the publish permissions alone allow the last subject, without a permitted response. */
   #mayRepeat = false;
+  #isResponding = false;
 
   /** Starts without a user, in the global account, which does not count the session. */
   constructor(accounts: Accounts) {
@@ -34,6 +35,11 @@ export class SessionIdentity {
   /** Undefined if everything is permitted. */
   get permissions(): SessionPermissions | undefined {
     return this.#permissions;
+  }
+
+  /** Whether only a permitted response allows the last message. */
+  get isResponding(): boolean {
+    return this.#isResponding;
   }
 
   /** Sets the user and its permissions; `joinAccount` moves the session to the account. */
@@ -64,9 +70,11 @@ export class SessionIdentity {
   mayPublish(publication: Publication): boolean {
     if (publication.isNoted && this.#mayRepeat) return true;
     const { buffer, subjectStart, subjectEnd } = publication;
-    this.#mayRepeat = false;
+    this.#mayRepeat = this.#isResponding = false;
     if (isReservedSubject(buffer, subjectStart, subjectEnd)) return false;
     this.#mayRepeat = this.#permissions === undefined || this.#permissions.mayPublish(publication);
-    return this.#mayRepeat || (this.#permissions?.mayRespond(publication) ?? false);
+    if (this.#mayRepeat) return true;
+    this.#isResponding = this.#permissions?.mayRespond(publication) ?? false;
+    return this.#isResponding;
   }
 }

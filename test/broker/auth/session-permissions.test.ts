@@ -50,6 +50,13 @@ describe('SessionPermissions', () => {
     ]);
   });
 
+  it('allows no answer that would be a request to JetStream', () => {
+    const responder = new Responder({ max: 2, expiresMs: 1000 });
+    const replies = ['$JS.API.INFO', '$JS.hub.API.INFO', '$JS.FC.x', '$JS', 'API'];
+    for (const reply of replies) responder.asked(reply);
+    expect(replies.map((reply) => responder.answers(reply))).toEqual([false, false, true, true, true]);
+  });
+
   it('allows answers to a request until it expires', () => {
     const responder = new Responder({ max: 9, expiresMs: 1000 });
     responder.asked('a');
