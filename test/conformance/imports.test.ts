@@ -523,3 +523,41 @@ function rejectsReplies(suite: Suite): void {
   });
 }
 conformance('reply subjects of services', configuration, rejectsReplies);
+
+const hashes = `accounts {
+  A {
+    users: [ { user: a, password: a } ]
+    exports: [ { stream: "{{account-hash()}}.>" }, { stream: "news" }, { service: "ask.*" }, { service: "by.*.*" } ]
+  }
+  B {
+    users: [ { user: b, password: b } ]
+    imports: [
+      { stream: { account: A, subject: "news" }, to: "{{account-hash-import()}}.{{account-hash()}}" }
+      { service: { account: A, subject: "ask.{{account-hash()}}" }, to: "ask" }
+      { service: { account: A, subject: "by.*.{{account-hash()}}" }, to: "mine.*" }
+    ]
+  }
+}`;
+
+conformance(
+  'subjects with hashes of account names',
+  hashes,
+  (suite) => {
+    const [a, b] = ['NUmM6cRx', 'b2oh2L6w'];
+
+    it('carry requests and streams between accounts', async () => {
+      const [exporter, importer] = await Promise.all(
+        ['a', 'b'].map((user) => suite.connect({ user, pass: user })),
+      );
+      exporter?.send('SUB ask.* 1\r\nSUB by.> 2\r\n');
+      await exporter?.receives('');
+      importer?.send(`SUB ${a}.* 2\r\n`, 'PUB ask 1\r\nx\r\nPUB mine.way 1\r\ny\r\n');
+      await importer?.receives('');
+      await exporter?.receives(`MSG ask.${b} 1 1\r\nx\r\nMSG by.way.${b} 2 1\r\ny\r\n`);
+      exporter?.send('PUB news 1\r\nz\r\n');
+      await exporter?.receives('');
+      await importer?.receives(`MSG ${a}.${b} 2 1\r\nz\r\n`);
+    });
+  },
+  'account-hashes',
+);

@@ -58,13 +58,23 @@ export class Suite {
   }
 }
 
-/** Declares the tests `cases` for a server with this configuration, once per server. */
-export function conformance(title: string, configuration: string, cases: (suite: Suite) => void): void {
+/**
+ * Declares the tests `cases` for a server with this configuration, once per server.
+ * @param change a change of nats-server that the configuration needs; skips the nats-server without it
+ */
+export function conformance(
+  title: string,
+  configuration: string,
+  cases: (suite: Suite) => void,
+  change?: ChangeName,
+): void {
   describe(`${title}, on the bundled broker`, () => {
     cases(new Suite('broker', bundledBroker, configuration));
   });
   describePeer('nats-server', `${title}, on nats-server`, (bin) => {
-    cases(new Suite('nats-server', natsServer(bin), configuration));
+    const body = () => cases(new Suite('nats-server', natsServer(bin), configuration));
+    if (change === undefined) body();
+    else describe.runIf(natsServerHas(change))(`that has ${change}`, body);
   });
 }
 

@@ -61,6 +61,11 @@ const changes = {
     what: 'a token such as *a is not a wildcard in filter_subject and in exports',
     why: 'only the first character of the token was compared',
   },
+  'account-hashes': {
+    since: '2.15.3',
+    what: '{{account-hash()}} and {{account-hash-import()}} in exports and imports become the hash of an account name',
+    why: 'accounts with the same exports and imports can have subjects of their own',
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;

@@ -1,5 +1,6 @@
 // Generates names of letters and digits as nats-server does: random ones, and the token that stands for a server.
-import { createHash, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
+import { nameHash } from '../../subjects/account-hash.ts';
 
 const digits = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -25,8 +26,7 @@ export function uniqueId(): string {
   return randomName(22);
 }
 
-/** Returns the token by which other servers address the server of this name (events.go, getHash). */
+/** Returns the token by which other servers address the server of this name. */
 export function serverToken(name: string): string {
-  const hash = createHash('sha256').update(name).digest();
-  return Array.from(hash.subarray(0, 8), (byte) => digits[byte % digits.length]).join('');
+  return nameHash(name);
 }

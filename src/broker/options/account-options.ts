@@ -3,6 +3,8 @@ import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
 import { longestTimerMs, parseGoDuration } from '../../duration.ts';
+import { type HashedAccounts, hasAccountHash, resolveAccountHashes } from '../../subjects/account-hash.ts';
+import { MappingError } from '../../subjects/mapping.ts';
 import { type LatencyOptions, readLatency } from './latency-options.ts';
 import { addError } from './problems.ts';
 
@@ -61,16 +63,18 @@ export class LinkReader {
     this.#problems = problems;
   }
 
-  /** Reads `exports` of an account, each subject once. */
-  exports(account: MapReader, where: string): Positioned<ExportOptions>[] {
+  /** Reads `exports` of an account, each subject once. @param own the name of the account */
+  exports(account: MapReader, where: string, own: string): Positioned<ExportOptions>[] {
     return mergeExports(
-      this.#entries(account, 'exports', where, (reader, position) => this.#export(reader, position)),
+      this.#entries(account, 'exports', where, (reader, position) => this.#export(reader, position, own)),
     );
   }
 
-  /** Reads `imports` of an account. */
-  imports(account: MapReader, where: string): Positioned<ImportOptions>[] {
-    return this.#entries(account, 'imports', where, (reader, position) => this.#import(reader, position));
+  /** Reads `imports` of an account. @param own the name of the account */
+  imports(account: MapReader, where: string, own: string): Positioned<ImportOptions>[] {
+    return this.#entries(account, 'imports', where, (reader, position) =>
+      this.#import(reader, position, own),
+    );
   }
 
   #entries<T>(
@@ -95,9 +99,10 @@ export class LinkReader {
     });
   }
 
-  #export(reader: MapReader, position: Position): ExportOptions | undefined {
+  #export(reader: MapReader, position: Position, own: string): ExportOptions | undefined {
     const kind = this.#kindOf(reader, position);
-    const subject = kind && reader.string(kind);
+    const written = kind && reader.string(kind);
+    const subject = written && resolve(written, { own }, position, reader);
     const responseType = this.#responseType(reader);
     const thresholdMs = this.#threshold(reader);
     const tokenPosition = reader.integer('account_token_position') ?? 0;
@@ -116,7 +121,8 @@ export class LinkReader {
         '"latency" applies only to services that answer with one message',
       );
     }
-    if (kind === undefined || subject === undefined) return undefined;
+    if (kind === undefined || written === undefined || subject === undefined) return undefined;
+    if (hasAccountHash(written)) warnOfTerms(reader);
     if (tokenPosition !== 0 && subject.split('.')[tokenPosition - 1] !== '*') {
       const message = `"account_token_position" must be the position of a "*" in "${subject}"`;
       reader.error(reader.position('account_token_position'), message);
@@ -133,12 +139,16 @@ export class LinkReader {
     };
   }
 
-  #import(reader: MapReader, position: Position): ImportOptions | undefined {
+  #import(reader: MapReader, position: Position, own: string): ImportOptions | undefined {
     const kind = this.#kindOf(reader, position);
     const source = kind && reader.map(kind);
-    const from = source && this.#source(source, kind);
-    const prefix = reader.string('prefix');
-    const to = reader.string('to');
+    const from = source && this.#source(source, kind, own);
+    const local = (name: 'prefix' | 'to') => {
+      const written = reader.string(name);
+      return written && resolve(written, { own, exporter: from?.account }, reader.position(name), reader);
+    };
+    const prefix = local('prefix');
+    const to = local('to');
     const share = reader.boolean('share') ?? false;
     reader.boolean('allow_trace');
     if (kind === 'service' && reader.has('allow_trace')) {
@@ -166,11 +176,14 @@ export class LinkReader {
     return { kind, ...from, to: prefixed ?? (to || from.subject), share };
   }
 
-  #source(map: MapValue, kind: ExportKind): { account: string; subject: string } | undefined {
+  #source(map: MapValue, kind: ExportKind, own: string): { account: string; subject: string } | undefined {
     const reader = new MapReader(map, this.#problems, kind);
-    const [account, subject] = [reader.string('account'), reader.string('subject')];
+    const [account, written] = [reader.string('account'), reader.string('subject')];
     reader.finish();
-    if (account && subject) return { account, subject };
+    if (account && written) {
+      const subject = resolve(written, { own, exporter: account }, map.position, reader);
+      return subject === undefined ? undefined : { account, subject };
+    }
     reader.error(map.position, `"${kind}" needs "account" and "subject"`);
     return undefined;
   }
@@ -207,6 +220,34 @@ export class LinkReader {
       reader.error(reader.position(...thresholdNames), `"${text}" is not a duration`, 'for example "2s"');
     }
     return Math.min(thresholdMs || defaultThresholdMs, longestTimerMs);
+  }
+}
+
+/** Resolves the hashes of account names in a subject; reports what is wrong with them and returns undefined. */
+function resolve(
+  subject: string,
+  accounts: HashedAccounts,
+  position: Position,
+  reader: MapReader,
+): string | undefined {
+  try {
+    return resolveAccountHashes(subject, accounts);
+  } catch (error) {
+    if (!(error instanceof MappingError)) throw error;
+    reader.error(
+      position,
+      error.message,
+      'use {{account-hash()}}, or {{account-hash-import()}} in an import',
+    );
+    return undefined;
+  }
+}
+
+/** nats-server 2.15.3 looks up these options of an export under the subject as written, which it does not export. */
+function warnOfTerms(reader: MapReader): void {
+  for (const name of [...thresholdNames, 'latency', 'allow_trace'].filter((each) => reader.has(each))) {
+    const message = `nats-server rejects "${name}" for a subject with {{account-hash()}}`;
+    reader.warning(reader.position(name), message, undefined, 'nats-server-refuses');
   }
 }
 

@@ -211,7 +211,8 @@ class AuthReader {
       if (limits !== undefined) {
         this.limits[entry.key] = readAccountLimits(limits, this.#problems, `${where}.limits`);
       }
-      const [exports, imports] = [this.#links.exports(reader, where), this.#links.imports(reader, where)];
+      const exports = this.#links.exports(reader, where, entry.key);
+      const imports = this.#links.imports(reader, where, entry.key);
       this.#declared.push({ name: entry.key, exports, imports });
       reader.finish();
       if (members !== undefined) users = [...(users ?? []), ...members];

@@ -9,6 +9,7 @@ import { parseConf } from '../../../src/conf/parser.ts';
 import { MapReader } from '../../../src/conf/reader.ts';
 import { run } from '../../support/command.ts';
 import { testFolder } from '../../support/folder.ts';
+import { type ChangeName, natsServerHas } from '../../support/nats-server-changes.ts';
 import { describePeer } from '../../support/peers.ts';
 
 /** Account A with these exports, and account B with these imports. */
@@ -58,6 +59,22 @@ const accepted = [
   'accounts { A { exports: [ { stream: a } ], imports: [ { service: { account: B, subject: b } } ] }, B { exports: [ { service: b } ], imports: [ { stream: { account: A, subject: a } } ] } }',
 ];
 
+/** Accepted by the versions of nats-server that know the functions. */
+const hashed = [
+  pair('{ stream: "a.{{account-hash()}}" }', stream('a.{{account-hash-import()}}', 'to: "b.$1"')),
+  pair(
+    '{ stream: "{{ Account-Hash( ) }}.*" }',
+    stream('{{account-hash-import()}}.x', 'prefix: "{{account-hash()}}"'),
+  ),
+  pair('{ stream: "a.*" }', stream('a.{{account-hash()}}')),
+  pair('{ service: "a.*" }', service('a.{{account-hash()}}', 'to: a')),
+  pair(
+    '{ service: "{{account-hash()}}.*" }',
+    service('{{account-hash-import()}}.*', 'to: "{{account-hash-import()}}.x.*"'),
+  ),
+  pair('{ stream: "a.*.>" }', stream('a.*.>', 'to: "x.{{wildcard(1)}}.{{account-hash()}}.>"')),
+];
+
 const rejected: readonly (readonly [text: string, message: string])[] = [
   ...['stream', 'service'].map((kind): [string, string] => [
     pair(`{ ${kind}: a, accounts: [A] }, { ${kind}: a }`, `{ ${kind}: { account: A, subject: a } }`),
@@ -96,6 +113,17 @@ const rejected: readonly (readonly [text: string, message: string])[] = [
   [
     pair('{ service: "a.>" }', `${service('a.b', 'to: x')}, ${service('a.c', 'to: x')}`),
     'the account already has a service of that name',
+  ],
+  [pair('{ stream: "a.*x" }', stream('a.b')), 'stream "a.b" of account "A" is not exported to account "B"'],
+  [pair('{ service: "a.*x.>" }', service('a.b.c')), 'is not exported to account "B"'],
+  [pair('{ stream: "a.{{account-hash(1)}}" }', ''), '{{account-hash(1)}} takes no argument'],
+  [pair('{ stream: "a.{{account-hash-import()}}" }', ''), '{{account-hash-import()}} is not available here'],
+  [pair('{ stream: "a.{{account-hash-leaf-remote()}}" }', ''), 'is not available here'],
+  [pair('{ stream: "a.>" }', stream('a.{{account-hash-leaf-remote()}}')), 'is not available here'],
+  [pair('{ stream: "a.>" }', stream('a.b', 'to: "{{account-hash(x)}}"')), 'takes no argument'],
+  [
+    pair('{ stream: "a.{{account-hash()}}" }', stream('a.{{account-hash()}}')),
+    'is not exported to account "B"',
   ],
   [
     pair('{ stream: a, response: single }', ''),
@@ -153,8 +181,14 @@ const undecided: readonly (readonly [text: string, message: string])[] = [
   [pair('{ stream: a, threshold: "1s" }', ''), '"threshold" applies to services'],
 ];
 
+/** The rejected configurations that nats-server accepted before a change. */
+const acceptedBefore: readonly (readonly [change: ChangeName, texts: RegExp])[] = [
+  ['wildcards-are-whole-tokens', /\*x/],
+  ['account-hashes', /account-hash/],
+];
+
 describe('exports and imports', () => {
-  it.each(accepted)('are accepted in %j', (text) => {
+  it.each([...accepted, ...hashed])('are accepted in %j', (text) => {
     expect(read(text).problems).toEqual([]);
   });
 
@@ -208,6 +242,19 @@ describe('exports and imports', () => {
     expect(problemsOf(false)).toEqual([]);
   });
 
+  it('have the hashes of account names in their subjects', () => {
+    const { links, problems } = read(
+      pair(
+        '{ stream: "{{account-hash()}}.>" }, { service: "r.*" }',
+        `${stream('{{account-hash-import()}}.>', 'prefix: "from.{{account-hash-import()}}"')}, ${service('r.{{account-hash()}}', 'to: r')}`,
+      ),
+    );
+    expect(problems).toEqual([]);
+    const [a, b] = ['NUmM6cRx', 'b2oh2L6w'];
+    expect(links.streams).toMatchObject([{ from: `${a}.>`, to: `from.${a}.${a}.>` }]);
+    expect(links.services).toMatchObject([{ from: 'r', to: `r.${b}` }]);
+  });
+
   it('become links with the subjects, mapping and terms of each import', () => {
     const { links } = read(
       pair(
@@ -246,7 +293,23 @@ describePeer('nats-server', 'nats-server -t, given exports and imports,', (bin) 
     expect(await isAccepted(text)).toBe(true);
   });
 
-  it.each(rejected)('rejects %j', async (text) => {
+  it.runIf(natsServerHas('account-hashes')).each(hashed)('accepts %j', async (text) => {
+    expect(await isAccepted(text)).toBe(true);
+  });
+
+  const rejectedThere = rejected.filter(([text]) =>
+    acceptedBefore.every(([change, texts]) => !texts.test(text) || natsServerHas(change)),
+  );
+  it.each(rejectedThere)('rejects %j', async (text) => {
     expect(await isAccepted(text)).toBe(false);
   });
+
+  it.runIf(natsServerHas('account-hashes')).each(['threshold: "1s"', 'latency: l'])(
+    'rejects %j of a service with the hash of an account, as natspki warns',
+    async (terms) => {
+      const text = pair(`{ service: "a.{{account-hash()}}", ${terms} }`, '');
+      expect(await isAccepted(text)).toBe(false);
+      expect(read(text).problems).toMatchObject([{ severity: 'warning', code: 'nats-server-refuses' }]);
+    },
+  );
 });
