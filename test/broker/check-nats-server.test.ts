@@ -236,6 +236,18 @@ const stricterCluster = [
   ...['authorization { password: p }', 'advertise: "a:b:c"'],
 ].map((option) => `cluster { port: 6222\n${option} }`);
 
+/** Public keys of small order, for which anyone can make signatures. */
+const smallOrderKeys = [
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  `01${'00'.repeat(30)}80`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(31)}`,
+  `ee${'ff'.repeat(30)}7f`,
+].map((key) => `authorization { users: [{nkey: ${userKey(Buffer.from(key, 'hex'))}}] }`);
+
 /** nats-server rejects them at start; whether `nats-server -t` does too depends on its version. */
 const refusedAtStart = [
   ...['no_auth_user: a', 'no_auth_user: a, authorization { user: a, password: b }'],
@@ -283,8 +295,27 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
     },
   );
 
+  it.each(smallOrderKeys)('rejects %j, whose key is of small order', async (text) => {
+    const isAccepted = !natsServerHas('no-keys-of-small-order');
+    expect(await results(text)).toMatchObject({ isAccepted, isError: true });
+  });
+
   it.each(refusedAtStart)('rejects %j, with which nats-server does not start', async (text) => {
     const isAccepted = !natsServerHas('test-validates-options');
     expect(await results(text)).toMatchObject({ isAccepted, isError: true });
   });
 });
+
+/** Encodes the public key of a user: its prefix, the bytes and a checksum, in base 32. */
+function userKey(bytes: Buffer): string {
+  const raw = Buffer.concat([Buffer.from([20 << 3]), bytes]);
+  let sum = 0;
+  for (const byte of raw) {
+    sum ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) sum = ((sum << 1) ^ (sum & 0x8000 ? 0x1021 : 0)) & 0xffff;
+  }
+  const all = Buffer.concat([raw, Buffer.from([sum & 0xff, sum >> 8])]);
+  const bits = Array.from(all, (byte) => byte.toString(2).padStart(8, '0')).join('');
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+  return (bits.match(/.{5}/g) ?? []).map((five) => alphabet[Number.parseInt(five, 2)]).join('');
+}

@@ -86,6 +86,7 @@ const refusals = [
   '/healthz?js-enabled-only=x',
   '/healthz?js-server-only=x',
   '/healthz?js-meta-only=x',
+  ...(natsServerHas('healthz-of-leafnodes') ? ['/healthz?leaf-remotes-connected=x'] : []),
   '/healthz?stream=x',
   '/healthz?consumer=x',
   '/healthz?stream=x&details=1',
@@ -117,7 +118,7 @@ async function connect({ server, wires }: Peer, connect: object): Promise<Wire> 
 async function traffic(peer: Peer): Promise<void> {
   const alice = { user: 'alice', pass: 's3cret', lang: 'test', version: '1.2.3' };
   const consumer = await connect(peer, { ...alice, name: 'consumer <one>' });
-  consumer.send('SUB a.* 1\r\nSUB a.b workers 2\r\nSUB c 3\r\nUNSUB 3 9\r\n');
+  consumer.send('SUB a.* 1\r\nSUB a.b workers 2\r\nSUB c 3\r\nUNSUB 3 9\r\nSUB d 10\r\nSUB b B\r\n');
   await consumer.drain();
   const plain = await connect(peer, { ...alice, name: 'plain', headers: false });
   plain.send('SUB a.> 7\r\n');
@@ -275,6 +276,15 @@ describePeer('nats-server', 'monitoring, compared with nats-server', (bin) => {
       expect(mine.total).toBe(expected.length);
     },
   );
+
+  it.runIf(natsServerHas('subsz-in-order'))('lists subscriptions in the same order', async () => {
+    const [mine, real] = await both('/subsz?subs=1&acc=A');
+    const [own, others] = [mine, real].map(({ subscriptions_list: list }) =>
+      list.map(({ subject, sid }: Record<string, string>) => `${sid} ${subject}`),
+    );
+    expect(own).toEqual(others?.filter((line: string) => !line.includes('$')));
+    expect(own).toHaveLength(mine.total);
+  });
 
   it.each([
     'state=any&sort=start',

@@ -1,6 +1,7 @@
 // The options of requests in the system account: compares the answers of the broker and nats-server to the same
 // requests. Values that depend on the time or the server are left out.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
 import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
 import { Wire } from '../support/wire.ts';
@@ -42,6 +43,10 @@ const requests: [subject: string, body: string][] = [
   ),
   ...[
     ...['{"details":true}', '{"details":"x"}', '{"js-enabled-only":true}', '{"stream":"x"}'],
+    ...[
+      '{"leaf-remotes-connected":true}',
+      ...(natsServerHas('healthz-of-leafnodes') ? ['{"leaf-remotes-connected":"x"}'] : []),
+    ],
     ...['{"consumer":"x"}', '{"account":"A","stream":"x"}', '{"details":true,"consumer":"x"}'],
   ].map((body): [string, string] => ['SERVER.PING.HEALTHZ', body]),
   ...['{"offset":1}', '{"limit":1}', '{"account":"nosuch"}', '{"test":"a.*"}', '{"subscriptions":"x"}'].map(

@@ -66,6 +66,21 @@ const changes = {
     what: '{{account-hash()}} and {{account-hash-import()}} in exports and imports become the hash of an account name',
     why: 'accounts with the same exports and imports can have subjects of their own',
   },
+  'subsz-in-order': {
+    since: '2.15.3',
+    what: '/subsz orders subscriptions by cid, sid and subject',
+    why: 'their order was random, so that a page could repeat some subscriptions and omit others',
+  },
+  'healthz-of-leafnodes': {
+    since: '2.15.3',
+    what: '/healthz accepts leaf-remotes-connected',
+    why: 'it checks on request whether the leafnode remotes are connected',
+  },
+  'no-keys-of-small-order': {
+    since: '2.15.3',
+    what: 'a public key of small order is not a valid nkey',
+    why: 'anyone can make signatures for such a key',
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;

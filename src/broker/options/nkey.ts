@@ -5,15 +5,35 @@ import { fromPublic } from '@nats-io/nkeys';
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 
+/**
+ * The points of Ed25519 whose order divides 8, little-endian and without the sign bit; 0 and 1 also as p and p + 1. Anyone
+ * can make signatures for such a key.
+ */
+const smallOrderPoints = new Set([
+  '00'.repeat(32),
+  `01${'00'.repeat(31)}`,
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  `ec${'ff'.repeat(30)}7f`,
+  `ed${'ff'.repeat(30)}7f`,
+  `ee${'ff'.repeat(30)}7f`,
+]);
+
 /** Whether the text is the public key of a user (U) or an account (A): prefix, 32 bytes and checksum in base 32. */
 export function isPublicKey(text: string, of: 'U' | 'A'): boolean {
   if (!text.startsWith(of) || !/^[A-Z2-7]{56}$/.test(text)) return false;
   try {
     fromPublic(text);
-    return true;
+    return !isOfSmallOrder(decodeBase32(text).subarray(1, 33));
   } catch {
     return false;
   }
+}
+
+function isOfSmallOrder(key: Buffer): boolean {
+  const point = Buffer.from(key);
+  point.writeUInt8(point.readUInt8(31) & 0x7f, 31);
+  return smallOrderPoints.has(point.toString('hex'));
 }
 
 /** Reads a valid public key for node:crypto, which verifies fifty times faster than the nkeys library. */

@@ -50,7 +50,7 @@ const orders: Readonly<Record<string, Order>> = {
   idle: descending(({ lastActivity }) => -lastActivity),
   uptime: ascending(({ at, start }) => at - start),
   stop: descending(({ at }) => at),
-  reason: (a, b) => compare(a.reason ?? '', b.reason ?? '') || byCid(a, b),
+  reason: (a, b) => compareText(a.reason ?? '', b.reason ?? '') || byCid(a, b),
   rtt: descending(({ rttMs }) => rttMs),
 };
 
@@ -204,6 +204,6 @@ function describeSubs({ record, source }: Listed, how: 'none' | 'list' | 'detail
   return { subscriptions_list: details.map(({ subject }) => subject) };
 }
 
-function compare(a: string, b: string): number {
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -12,9 +12,18 @@ export interface Health {
   readonly errors?: readonly { readonly type: string; readonly error: string }[];
 }
 
+/** Options without effect on this broker, in the order in which nats-server validates them. */
+const ignoredOptions = [
+  'js-enabled',
+  'js-enabled-only',
+  'js-server-only',
+  'js-meta-only',
+  'leaf-remotes-connected',
+];
+
 /** Answers a request; throws BadQuery. */
 export function healthz(query: Query, { isReady }: MonitoredBroker): Health {
-  for (const name of ['js-enabled', 'js-enabled-only', 'js-server-only', 'js-meta-only']) query.boolean(name);
+  for (const name of ignoredOptions) query.boolean(name);
   const isDetailed = query.boolean('details');
   const fail = (code: number, type: string, error: string): Health => ({
     status: 'error',

@@ -3,6 +3,7 @@
 import { goTime } from '../../../protocol/go-format.ts';
 import { isLiteral } from '../../../subjects/subject.ts';
 import { recordSubscriptions, type SubscriptionRecord } from '../../clients/connection-record.ts';
+import { compareText } from './connz.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { InvalidQuery, type Query } from './query.ts';
 
@@ -65,7 +66,13 @@ function list({ sessions }: MonitoredBroker, account: string, test: string): Sub
   const chosen = account === '' ? sessions.list() : sessions.inAccount(account);
   return chosen
     .flatMap((session) => recordSubscriptions(session, true))
-    .filter(({ subject }) => test === '' || isSubscribedTo(subject, test));
+    .filter(({ subject }) => test === '' || isSubscribedTo(subject, test))
+    .sort(inOrder);
+}
+
+/** A fixed order, so that consecutive pages neither repeat nor omit a subscription (monitor.go, Subsz). */
+function inOrder(a: SubscriptionRecord, b: SubscriptionRecord): number {
+  return a.cid - b.cid || compareText(a.sid, b.sid) || compareText(a.subject, b.subject);
 }
 
 function isLiteralText(subject: string): boolean {

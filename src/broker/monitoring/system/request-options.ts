@@ -73,6 +73,7 @@ const additionalOptions: Readonly<Record<string, Readonly<Record<string, OptionT
     'js-enabled-only': 'boolean',
     'js-server-only': 'boolean',
     'js-meta-only': 'boolean',
+    'leaf-remotes-connected': 'boolean',
     account: 'string',
     stream: 'string',
     consumer: 'string',
