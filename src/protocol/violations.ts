@@ -110,6 +110,12 @@ export function otherCluster(theirs: string, ours: string): Violation {
   return closing(text, 'Cluster Name Conflict', text);
 }
 
+/** For a server that dials several routes (route.go, addRoute). */
+export function pooledRoute(index: number): Violation {
+  const text = `Route pool index should not be set but is set to ${index}`;
+  return closing(text, 'Protocol Violation', text);
+}
+
 /** For a publish to a subject that the client may not use; `subject` is already quoted. */
 export function publishDenied(subject: string): Violation {
   return remark(`Permissions Violation for Publish to ${subject}`, `Publish Violation - Subject ${subject}`);

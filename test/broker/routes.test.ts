@@ -116,6 +116,18 @@ describe('a server that connects to the route port', () => {
     expect(one.log).toMatch(/\[ERR\] .* Remote server has a duplicate name: "one"/);
   });
 
+  it('is rejected if it dials a pool of routes', async () => {
+    const one = await Running.start(inCluster());
+    const two = await open(one);
+    two.send(connectLine());
+    await two.nextInfo();
+    two.send(infoLine({ route_pool_size: 3, route_pool_idx: 1 }));
+    await two.closes("-ERR 'Route pool index should not be set but is set to 1'\r\n");
+    await expect
+      .poll(() => one.log)
+      .toMatch(/Router connection closed: Protocol Violation - Remote: two, Host: 127\.0\.0\.1:6222\n/);
+  });
+
   it('is disconnected if it is this server itself', async () => {
     const one = await Running.start(inCluster());
     const first = await open(one);

@@ -2,7 +2,7 @@
 import { afterEach, expect, it } from 'vitest';
 import { Cluster, type Node } from './cluster.ts';
 import { TcpProxy } from './proxy.ts';
-import { describeClusters } from './set-ups.ts';
+import { describeClusters, kindHas } from './set-ups.ts';
 
 describeClusters('a cluster', (kinds) => {
   let cluster: Cluster | undefined;
@@ -75,7 +75,10 @@ describeClusters('a cluster', (kinds) => {
       expect(inboxes.map(({ messages }) => messages.length)).toEqual([4, 4, 4, 4]);
 
       // The other two stay connected without the new server and the one that it knew.
+      const log = newcomer.process.log();
       await newcomer.stop();
+      const host = kindHas(kind, 'route-log-names-host') ? ` (${new URL(known.url).host})` : '';
+      expect(log).toContain(`Route connection created${host}\n`);
       await known.stop();
       const [, second, third] = clients as [never, (typeof four)[0], (typeof four)[0]];
       await Promise.all([second, third].map((client) => client.informed(isTold(nodes.slice(1, 3)))));

@@ -81,6 +81,11 @@ const changes = {
     what: 'a public key of small order is not a valid nkey',
     why: 'anyone can make signatures for such a key',
   },
+  'route-log-names-host': {
+    since: '2.15.3',
+    what: 'the log names the host of a route',
+    why: 'it named only the address and the id of the connection',
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;

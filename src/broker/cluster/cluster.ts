@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { isDeepStrictEqual } from 'node:util';
 import { type Logger, quote } from '../../log.ts';
-import type { CloseReason } from '../../protocol/violations.ts';
+import { type CloseReason, pooledRoute } from '../../protocol/violations.ts';
 import type { PeerCertificate } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
@@ -242,6 +242,8 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     } else if (!route.isDialled && name === this.facts.name) {
       route.log.error(`Remote server has a duplicate name: ${quote(name)}`);
       route.connection.close('Duplicate Server Name');
+    } else if (remote.route_pool_idx !== 0) {
+      route.violation(pooledRoute(remote.route_pool_idx));
     } else {
       this.#table.infoReceived(route, remote);
     }

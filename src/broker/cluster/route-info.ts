@@ -18,6 +18,8 @@ export interface RouteInfo {
   readonly connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
+  /** Index of the route in a pool; 0 without a pool, as with this broker. */
+  readonly route_pool_idx: number;
   /** Whether it deferred this INFO until the route may stay, as this broker does and nats-server does not. */
   readonly info_deferred: boolean;
   /** All members received, for forwarding. */
@@ -43,6 +45,7 @@ const noInfo: Omit<RouteInfo, 'all'> = {
   connect_urls: [],
   ldm: false,
   gossip_mode: gossip.byDefault,
+  route_pool_idx: 0,
   info_deferred: false,
 };
 

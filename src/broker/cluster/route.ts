@@ -14,6 +14,7 @@ import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
 import { RemoteInterest, type RouteTarget } from '../accounts/remote-interest.ts';
 import { LastMatch, type Publisher } from '../accounts/subscription.ts';
+import { formatHostPort } from '../options/host-port.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { guard } from '../transport/defects.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -78,6 +79,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** The INFO of the peer; undefined until it has arrived. */
   remote: RouteInfo | undefined;
   readonly #cluster: RouteOwner;
+  /** The host and port that this server dialled; undefined if the peer dialled. */
+  readonly #dialledHost: string | undefined;
   readonly #parser: RouteParser;
   readonly #heartbeat: Heartbeat;
   readonly #publisher: Publisher;
@@ -97,6 +100,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     this.id = id;
     this.destinations = destination === undefined ? [] : [destination];
     this.isDialled = destination !== undefined;
+    this.#dialledHost = destination?.url.host;
     this.#cluster = cluster;
     this.statistics = new ConnectionStatistics(cluster.now().getTime());
     this.connection = new Connection(socket, settings.transport, this);
@@ -124,6 +128,11 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** The destination that determines the type of the route. */
   get destination(): Destination | undefined {
     return this.destinations.find(({ type }) => type === 'explicit') ?? this.destinations[0];
+  }
+
+  /** Host and port of the peer, as the log names them; undefined if the peer dialled and has sent no INFO. */
+  get #host(): string | undefined {
+    return this.#dialledHost ?? (this.remote && formatHostPort(this.remote));
   }
 
   get headers(): boolean {
@@ -172,7 +181,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     if (connect !== undefined) this.connection.write(connect);
     this.#heartbeat.start();
     this.connection.open();
-    this.log.info('Route connection created');
+    this.log.info(`Route connection created${this.isDialled ? ` (${this.#host})` : ''}`);
   }
 
   /** Sends the first INFO, at most once. */
@@ -240,8 +249,10 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     clearTimeout(this.#infoTimer);
     this.#heartbeat.stop();
     this.#interest.clear();
-    const remote = this.remote === undefined ? '' : ` - Remote: ${this.remote.server_name}`;
-    this.log.info(`Router connection closed: ${reason}${remote}`);
+    const remote = this.remote && `Remote: ${this.remote.server_name}`;
+    const host = this.#host && `Host: ${this.#host}`;
+    const tags = [remote, host].filter((tag) => tag !== undefined).join(', ');
+    this.log.info(`Router connection closed: ${reason}${tags === '' ? '' : ` - ${tags}`}`);
     this.#cluster.routeEnded(this, reason);
   }
 

@@ -57,7 +57,11 @@ describe('a cluster of brokers', () => {
     await reaches(a, b, 'first');
     await reaches(b, a, 'second');
     await one.reload(server('one'));
-    await eventually(() => expect(one.log).toMatch(/Router connection closed: Route Removed - Remote: two/));
+    const host = `localhost:${routePort(two)}`;
+    expect(one.log).toContain(`Route connection created (${host})\n`);
+    await eventually(() =>
+      expect(one.log).toContain(`Router connection closed: Route Removed - Remote: two, Host: ${host}\n`),
+    );
     b.send('PUB second 1\r\nx\r\n');
     await b.receives('');
     await one.reload(server('one', `${routes(routePort(two))}\nconnect_retries: 2`));
