@@ -5,7 +5,7 @@ import { formatGoDuration } from '../duration.ts';
 import { automaticFallbackMs, type TlsBlock, type TlsContext } from '../tls/block.ts';
 
 /** The requested options; nats-server's defaults apply to the rest. Only options that nats-server supports. */
-export type TlsBlockOptions = Partial<Omit<TlsBlock, 'rateLimit' | 'minVersion'>> & {
+export type TlsBlockOptions = Partial<Omit<TlsBlock, 'rateLimit' | 'minVersion' | 'verifyOptional'>> & {
   readonly minVersion?: '1.2' | '1.3' | undefined;
 };
 

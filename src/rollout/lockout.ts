@@ -56,7 +56,9 @@ export function planLockout({
     const { root } = loadConf(file);
     for (const [context, others] of contexts) {
       const block = blockOf(root, context);
-      if (block?.verify !== true || !isTrusted(block.caFile)) continue;
+      // Without pins, a client without a certificate is accepted where certificates are optional.
+      if (block === undefined || !(block.verify || (block.verifyOptional && block.pinnedCerts))) continue;
+      if (!isTrusted(block.caFile)) continue;
       const { pinnedCerts } = block;
       const location = { file, context, block: tlsBlockPath(context).join('.') };
       if (pinnedCerts === undefined) {

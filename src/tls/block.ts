@@ -25,6 +25,8 @@ export interface TlsBlock {
   readonly caFile: string | undefined;
   /** Also true with verify_and_map, and always in a cluster or gateway block. */
   readonly verify: boolean;
+  /** Requests a certificate without requiring one; verifies the certificate of a client that has one. */
+  readonly verifyOptional: boolean;
   readonly verifyAndMap: boolean;
   /** Accepts only servers whose certificate has the host of a configured route as a DNS name. */
   readonly verifyKnownUrls: boolean;
@@ -57,6 +59,7 @@ export const defaultTlsBlock: TlsBlock = {
   pairs: [],
   caFile: undefined,
   verify: false,
+  verifyOptional: false,
   verifyAndMap: false,
   verifyKnownUrls: false,
   insecure: false,
@@ -70,6 +73,11 @@ export const defaultTlsBlock: TlsBlock = {
   handshakeFirst: undefined,
   pinnedCerts: undefined,
 };
+
+/** Whether clients are asked for a certificate. */
+export function requestsCertificates({ verify, verifyOptional }: TlsBlock): boolean {
+  return verify || verifyOptional;
+}
 
 /** Milliseconds that `handshake_first: auto` waits for the client (nats-server, server/const.go). */
 export const automaticFallbackMs = 50;
@@ -100,6 +108,7 @@ export function readTlsBlock(
   const isPeering = context === 'cluster' || context === 'gateway';
   const verifyAndMap = reader.boolean('verify_and_map') ?? false;
   const verifyKnownUrls = readVerifyKnownUrls(reader, isPeering);
+  const verify = readVerify(reader, verifyAndMap || verifyKnownUrls);
   const caFile = reader.string('ca_file') || undefined;
   const block: TlsBlock = {
     pairs: readPairs(reader, problems, where).map(({ certFile, keyFile }) => ({
@@ -107,7 +116,8 @@ export function readTlsBlock(
       keyFile: path(keyFile),
     })),
     caFile: caFile === undefined ? undefined : path(caFile),
-    verify: (reader.boolean('verify') ?? false) || verifyAndMap || isPeering,
+    verify: verify === true || verifyAndMap || isPeering,
+    verifyOptional: verify === 'optional' && !verifyAndMap && !isPeering,
     verifyAndMap,
     verifyKnownUrls,
     insecure: readInsecure(reader, isPeering),
@@ -171,6 +181,24 @@ function readCertificates(
     entry.finish();
     return certFile === undefined || keyFile === undefined ? [] : [{ certFile, keyFile }];
   });
+}
+
+/** Reads verify. @param isRequired whether another option requires client certificates */
+function readVerify(reader: MapReader, isRequired: boolean): boolean | 'optional' | undefined {
+  const found = reader.value('verify');
+  if (found === undefined || found.kind === 'boolean') return found?.value;
+  if (found.kind !== 'string' || found.value.toLowerCase() !== 'optional') {
+    reader.error(found.position, '"verify" must be true, false or "optional"');
+    return undefined;
+  }
+  if (isRequired) {
+    reader.error(
+      found.position,
+      '"verify: optional" contradicts an option that requires client certificates',
+      'use verify: true, or remove verify_and_map and verify_cert_and_check_known_urls',
+    );
+  }
+  return 'optional';
 }
 
 /** Reads verify_cert_and_check_known_urls, which needs configured route or gateway URLs to compare with. */
@@ -266,7 +294,7 @@ function positive(reader: MapReader, option: string, value: number | undefined):
 
 /** Warns when the block accepts too many clients, or none. */
 function warnOfAccess(reader: MapReader, block: TlsBlock): void {
-  if (block.verify && block.caFile === undefined) {
+  if (requestsCertificates(block) && block.caFile === undefined) {
     reader.warning(
       reader.position('verify', 'verify_and_map'),
       'without "ca_file" a client certificate of any authority that this system trusts is accepted',
@@ -274,7 +302,7 @@ function warnOfAccess(reader: MapReader, block: TlsBlock): void {
       'system-authorities',
     );
   }
-  if (block.pinnedCerts !== undefined && !block.verify) {
+  if (block.pinnedCerts !== undefined && !requestsCertificates(block)) {
     reader.warning(
       reader.position('pinned_certs'),
       'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate',

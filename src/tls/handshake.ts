@@ -4,6 +4,7 @@
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
+import { requestsCertificates } from './block.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import type { Contexts } from './contexts.ts';
 import {
@@ -249,7 +250,7 @@ export class Handshaker {
   /** Lets Node perform the handshake, with this material even if it is replaced meanwhile. */
   #begin(raw: Socket, material: TlsMaterial): void {
     const { block, contexts } = material;
-    const verifies = block.verify && this.#asksForCertificates;
+    const verifies = requestsCertificates(block) && this.#asksForCertificates;
     const secure = new TLSSocket(raw, {
       isServer: true,
       secureContext: contexts.atFirst,
@@ -280,8 +281,9 @@ export class Handshaker {
   #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     // From here on, errors are reported to the owner of the connection instead of the handshake.
     (secure as Handshaking)._releaseControl();
+    const mayLack = material.block.verifyOptional && secure.getPeerX509Certificate() === undefined;
     const rejection =
-      (verifies ? explainUnverified(secure as Handshaking, material) : undefined) ??
+      (verifies && !mayLack ? explainUnverified(secure as Handshaking, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.

@@ -6,7 +6,7 @@ import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, type San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
-import type { TlsBlock } from './block.ts';
+import { requestsCertificates, type TlsBlock } from './block.ts';
 import { Contexts } from './contexts.ts';
 import { type FileWarning, verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
 import { systemTrust } from './system-trust.ts';
@@ -97,6 +97,6 @@ function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
 
 /** Returns the trusted authorities as PEM; undefined when clients are not verified. */
 async function trustOf(block: TlsBlock, authorities: readonly Certificate[]): Promise<string[] | undefined> {
-  if (!block.verify) return undefined;
+  if (!requestsCertificates(block)) return undefined;
   return block.caFile === undefined ? systemTrust() : authorities.map((authority) => authority.toPem());
 }

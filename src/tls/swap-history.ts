@@ -40,6 +40,7 @@ const optionNames: Record<keyof TlsBlock, string> = {
   pairs: 'cert_file',
   caFile: 'ca_file',
   verify: 'verify',
+  verifyOptional: 'verify',
   verifyAndMap: 'verify_and_map',
   verifyKnownUrls: 'verify_cert_and_check_known_urls',
   insecure: 'insecure',
@@ -88,5 +89,6 @@ function isSame(a: CertificateFacts, b: CertificateFacts): boolean {
 
 function changedOptions(before: TlsBlock, after: TlsBlock): string[] {
   const keys = Object.keys(optionNames) as (keyof TlsBlock)[];
-  return keys.filter((key) => !isDeepStrictEqual(before[key], after[key])).map((key) => optionNames[key]);
+  const changed = keys.filter((key) => !isDeepStrictEqual(before[key], after[key]));
+  return [...new Set(changed.map((key) => optionNames[key]))];
 }

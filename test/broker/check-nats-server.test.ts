@@ -20,6 +20,7 @@ const nkey = createUser().getPublicKey();
 /** Options of a tls block with valid files. */
 const options = [
   ...['verify: true', 'verify: 1', 'verify: "true"', 'VERIFY: true', 'verify_and_map: yes'],
+  ...['verify: no', 'verify: [true]', 'verify: required'],
   ...['verify_cert_and_check_known_urls: true', 'verify_cert_and_check_known_urls: false'],
   ...['insecure: true', 'insecure: 1', 'nonsense: 1', 'ocsp_peer: false', 'rate_limit: 5', 'rate_limit: "5"'],
   ...['min_version: "1.0"', 'min_version: "1.1"', 'min_version: "1.2"', 'min_version: 1.2', 'min_version: 1'],
@@ -248,6 +249,21 @@ const smallOrderKeys = [
   `ee${'ff'.repeat(30)}7f`,
 ].map((key) => `authorization { users: [{nkey: ${userKey(Buffer.from(key, 'hex'))}}] }`);
 
+/** Accepted by the versions of nats-server with optional client certificates. */
+const optional = [
+  ...[
+    'verify: optional',
+    'verify: "OPTIONAL"',
+    'verify: optional, verify_and_map: false',
+    'verify: optional, verify_cert_and_check_known_urls: false',
+  ].map((option) => `tls { FILES, ${option} }`),
+  'cluster { port: 6222, tls { FILES, verify: optional } }',
+];
+const optionalAndRequired = [
+  'tls { FILES, verify: optional, verify_and_map: true }',
+  'cluster { port: 6222, tls { FILES, verify: optional, verify_cert_and_check_known_urls: true } }',
+];
+
 /** nats-server rejects them at start; whether `nats-server -t` does too depends on its version. */
 const refusedAtStart = [
   ...['no_auth_user: a', 'no_auth_user: a, authorization { user: a, password: b }'],
@@ -294,6 +310,15 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
       expect(await results(text)).toMatchObject({ isAccepted: true, isError: true });
     },
   );
+
+  it.each(optional)('accepts %j', async (text) => {
+    const isAccepted = natsServerHas('optional-certificates');
+    expect(await results(text)).toMatchObject({ isAccepted, isError: false });
+  });
+
+  it.each(optionalAndRequired)('rejects %j, which requires certificates and does not', async (text) => {
+    expect(await results(text)).toMatchObject({ isAccepted: false, isError: true });
+  });
 
   it.each(smallOrderKeys)('rejects %j, whose key is of small order', async (text) => {
     const isAccepted = !natsServerHas('no-keys-of-small-order');

@@ -145,6 +145,20 @@ conformance('pinned_certs', `tls { ${verifying}, pinned_certs: ["${pinOf(client)
   });
 });
 
+conformance(
+  'pinned_certs with optional certificates',
+  `tls { ${verifying.replace('verify: true', 'verify: optional')}, pinned_certs: ["${pinOf(client)}"] }`,
+  (suite) => {
+    it('accept only the pinned key, and no client without a certificate', async () => {
+      const { port } = suite.server;
+      expect(await agree(port, as(client))).toMatchObject({ server: 'server' });
+      await expect(agree(port, as(second))).rejects.toThrow();
+      await expect(agree(port)).rejects.toThrow();
+    });
+  },
+  'optional-certificates',
+);
+
 conformance('insecure', `tls { ${verifying}, insecure: true }`, (suite) => {
   it('accepts no client that would be rejected without it', async () => {
     const { port } = suite.server;

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { testFolder } from '../support/folder.ts';
+import { askJson, monitorUrlOf } from '../support/monitoring.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import { Wire } from '../support/wire.ts';
 import { conformance } from './suite.ts';
@@ -27,6 +28,48 @@ function as(pair?: Pair, options: ConnectionOptions = {}): { tls: ConnectionOpti
 
 const files = `cert_file: "${server.cert}", key_file: "${server.key}"`;
 const verifying = `${files}, ca_file: "${ca.cert}", verify: true`;
+
+const optional = `${files}, ca_file: "${ca.cert}", verify: optional`;
+
+conformance(
+  'TLS with optional client certificates',
+  `http: "127.0.0.1:-1", tls { ${optional} }`,
+  (suite) => {
+    it('does not announce verification in INFO', async () => {
+      const { info } = await suite.open();
+      expect(info).toMatchObject({ tls_required: true });
+      expect(info).not.toHaveProperty('tls_verify');
+    });
+
+    const versions = ['TLSv1.2', 'TLSv1.3'] as const;
+    const only = (version: (typeof versions)[number]) => ({ minVersion: version, maxVersion: version });
+
+    it.each(versions)('accepts a client without a certificate over %s', async (version) => {
+      const wire = await suite.connect({}, as(undefined, only(version)));
+      await wire.receives('');
+    });
+
+    it.each(versions)(
+      'accepts a client with a certificate over %s and shows the certificate in /connz',
+      async (version) => {
+        await suite.connect({ name: version }, as(client, only(version)));
+        const { connections } = await askJson(`${monitorUrlOf(suite.server.log())}/connz?auth=1`);
+        const [own] = connections.filter(({ name }: { name: string }) => name === version);
+        expect(own.tls_peer_certs[0]).toMatchObject({ subject: expect.stringContaining('CN=client') });
+      },
+    );
+
+    it.each(
+      Object.entries({ stranger, selfSigned, expired, 'one for servers': server }).flatMap(([name, pair]) =>
+        versions.map((version) => ({ name, pair, version })),
+      ),
+    )('rejects the certificate $name over $version', async ({ pair, version }) => {
+      // In TLS 1.3 a client is done before the server has judged it: the verdict shows on the first PING.
+      await expect(suite.connect({}, as(pair, only(version)))).rejects.toThrow();
+    });
+  },
+  'optional-certificates',
+);
 
 conformance('mutual TLS', `tls { ${verifying} }`, (suite) => {
   it('is announced in the INFO, which is sent in plain text', async () => {

@@ -64,6 +64,14 @@ describe('locking out', () => {
     }
   });
 
+  it('removes pins where certificates are optional, and adds none where clients need no certificate', async () => {
+    const pinned = written(`tls {\n  verify: optional\n  pinned_certs: ["${alice}", "${bob}"]\n}\n`);
+    expect(await lockOut(outOf(pinned))).toMatchObject([{ action: 'remove', pins: [bob] }]);
+    const open = written('tls { verify: optional }');
+    await expect(lockOut(outOf(open))).rejects.toMatchObject({ code: 'nothing-to-lock' });
+    expect(read(open)).toBe('tls { verify: optional }');
+  });
+
   it('pins an impossible key when no other key is left, because an empty list would accept every key', async () => {
     const pinned = written(`tls {\n  verify: true\n  pinned_certs: ["${bob}"]\n}\n`);
     const contexts = new Map<TlsContext, typeof others>([['client', []]]);

@@ -86,6 +86,11 @@ const changes = {
     what: 'the log names the host of a route',
     why: 'it named only the address and the id of the connection',
   },
+  'optional-certificates': {
+    since: '2.15.3',
+    what: 'with "verify: optional" a client needs no certificate, but the certificate of a client that has one must pass',
+    why: 'clients with and without certificates can share a port',
+  },
 } as const satisfies Record<string, Change>;
 
 export type ChangeName = keyof typeof changes;

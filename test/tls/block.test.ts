@@ -52,6 +52,11 @@ describe('reading', () => {
       },
     ],
     ['ca_file: ca.pem\nverify: true', { caFile: 'ca.pem', verify: true }],
+    ['ca_file: ca.pem\nverify: Optional', { caFile: 'ca.pem', verifyOptional: true }],
+    [
+      `ca_file: ca.pem\nverify: optional\npinned_certs: ["${pin}"]`,
+      { caFile: 'ca.pem', verifyOptional: true, pinnedCerts: new Set([pin]) },
+    ],
     ['ca_file: ca.pem\nverify_and_map: true', { caFile: 'ca.pem', verify: true, verifyAndMap: true }],
     ['cipher_suites: [TLS_AES_128_GCM_SHA256]', { cipherSuites: ['TLS_AES_128_GCM_SHA256'] }],
     [
@@ -137,6 +142,8 @@ describe('reading', () => {
     expect(read('ca_file: ca.pem', 'cluster').block.verify).toBe(true);
     expect(read('ca_file: ca.pem', 'gateway').block.verify).toBe(true);
     expect(read('ca_file: ca.pem', 'leafnodes').block.verify).toBe(false);
+    const optional = read('ca_file: ca.pem\nverify: optional', 'cluster').block;
+    expect(optional).toMatchObject({ verify: true, verifyOptional: false });
     expect(read('ca_file: ca.pem\ninsecure: true', 'cluster').problems).toEqual([
       expect.stringMatching(/^warning 3:11 "insecure" turns off the verification/),
     ]);
@@ -160,7 +167,12 @@ describe('reading', () => {
       'error 2:12 expected a string for "cert_file" in tls, found an integer',
       undefined,
     ],
-    ['verify: "true"', 'error 2:9 expected a boolean for "verify" in tls, found a string', undefined],
+    ['verify: "true"', 'error 2:9 "verify" must be true, false or "optional"', undefined],
+    [
+      'verify: optional\nverify_and_map: true\nca_file: ca.pem',
+      'error 2:9 "verify: optional" contradicts an option that requires client certificates',
+      'use verify: true, or remove verify_and_map and verify_cert_and_check_known_urls',
+    ],
     [
       'certs: [ { cert_file: a.pem } ]',
       'error 2:10 an entry of tls.certificates needs both "cert_file" and "key_file"',

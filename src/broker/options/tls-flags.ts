@@ -7,7 +7,7 @@ export interface TlsFlags {
   readonly tls?: boolean | undefined;
   readonly tlscert?: string | undefined;
   readonly tlskey?: string | undefined;
-  readonly tlsverify?: boolean | undefined;
+  readonly tlsverify?: boolean | 'optional' | undefined;
   readonly tlscacert?: string | undefined;
 }
 
@@ -26,6 +26,7 @@ export function readTlsFlags(flags: TlsFlags, block: TlsBlock | undefined): TlsB
     ...defaultTlsBlock,
     pairs: [{ certFile: tlscert, keyFile: tlskey }],
     caFile: tlscacert,
-    verify: tlsverify ?? false,
+    verify: tlsverify === true,
+    verifyOptional: tlsverify === 'optional',
   };
 }

@@ -164,6 +164,11 @@ describe('a check of best practices', () => {
       ['warning 3:9 system-authorities'],
     ],
     [
+      'optional client certificates',
+      block().replace('verify: true', 'verify: optional'),
+      ['warning 3:9 no-client-verification'],
+    ],
+    [
       'pinned_certs without verify',
       `tls {\n${material}\npinned_certs: ["${'ab'.repeat(32)}"]\n}\n`,
       ['warning 1:5 no-client-verification', 'warning 3:15 pins-without-verify'],
@@ -217,7 +222,7 @@ describe('a check of best practices', () => {
 
   it('adds no warning about an option that has an error', async () => {
     expect(await check(block().replace('verify: true', 'verify: maybe'))).toEqual([
-      'expected a boolean for "verify" in tls, found a string',
+      '"verify" must be true, false or "optional"',
     ]);
   });
 

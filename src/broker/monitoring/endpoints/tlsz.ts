@@ -41,7 +41,7 @@ function describe({ name, serverTls: { block, material, status } }: NamedTls, no
   return {
     name,
     ca_file: block.caFile,
-    verify: block.verify,
+    verify: block.verifyOptional ? 'optional' : block.verify,
     // Whether the broker serves the certificates in the files.
     current: status.current,
     generation: status.generation,
