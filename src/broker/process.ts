@@ -99,8 +99,15 @@ function handleSignals(started: Promise<Broker>, reloader: Reloader, log: Proces
       return broker.lameDuck();
     },
   };
+  let isStarted = false;
+  void started.then(() => {
+    isStarted = true;
+  });
   const handle = async (signal: NodeJS.Signals) => {
     logger.info(`Trapped "${signal}" signal`);
+    if (signal === 'SIGHUP' && !isStarted) {
+      logger.info('Server is still starting, config reload will run once startup completes');
+    }
     await reactions[signal]?.(await started);
   };
   const signals = Object.keys(reactions) as NodeJS.Signals[];

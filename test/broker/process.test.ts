@@ -11,7 +11,9 @@ import { Wire } from '../support/wire.ts';
 const scratch = testFolder('process');
 const script = `
 const { runBroker } = await import(${JSON.stringify(builtModule('src/broker/process.js'))});
-await runBroker({ config: 'nats.conf' }, { version: '0.0.1' });
+const running = runBroker({ config: 'nats.conf' }, { version: '0.0.1' });
+/* while it starts */
+await running;
 `;
 
 const started: ServerProcess[] = [];
@@ -22,16 +24,21 @@ afterEach(async () => {
   await Promise.all(started.splice(0).map((server) => server.stop()));
 });
 
-/** @param included more files to write next to nats.conf, by name */
+/**
+ * @param included more files to write next to nats.conf, by name
+ * @param more what the process executes while the broker starts
+ */
 async function start(
   configuration: string,
   included: Readonly<Record<string, string>> = {},
+  more = '',
 ): Promise<{ server: ServerProcess; path: (name: string) => string }> {
   const folder = mkdtempSync(join(scratch, 'broker-'));
   const path = (name: string) => join(folder, name);
   writeFileSync(path('nats.conf'), listening(configuration));
   for (const [name, text] of Object.entries(included)) writeFileSync(path(name), text);
-  const server = await startProcess([process.execPath, '--input-type=module', '-e', script], folder);
+  const text = script.replace('/* while it starts */', more);
+  const server = await startProcess([process.execPath, '--input-type=module', '-e', text], folder);
   started.push(server);
   return { server, path };
 }
@@ -57,6 +64,11 @@ describe('a broker process', () => {
     expect(server.log()).toMatch(
       /Trapped "SIGTERM" signal\n.*Initiating Shutdown\.\.\.\n.*Server Exiting\.\.\n$/s,
     );
+  });
+
+  it('reloads after its start on a SIGHUP that arrives during the start', async () => {
+    const { server } = await start('max_payload: 100', {}, "process.kill(process.pid, 'SIGHUP');");
+    await server.logged(/Server is still starting.*Server is ready.*Reloaded server configuration/s);
   });
 
   it('reloads on SIGHUP, and logs the error if it rejects the new configuration', async () => {
