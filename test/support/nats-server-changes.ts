@@ -10,7 +10,7 @@ interface Change {
   readonly why: string;
 }
 
-const changes = {
+export const changes = {
   'nobody-serves-an-import': {
     since: '2.10.0',
     what: 'a client is told that nobody provides a service that its account imports',
@@ -104,7 +104,7 @@ export function natsServerHas(change: ChangeName, peer: PeerName = 'nats-server'
 }
 
 /** Compares the numbers of two versions. */
-function isOlder(version: string, other: string): boolean {
+export function isOlder(version: string, other: string): boolean {
   const [numbers, others] = [version, other].map((each) => each.split(/[.-]/).map(Number));
   for (let index = 0; index < 3; index++) {
     const difference = (numbers?.[index] ?? 0) - (others?.[index] ?? 0);
