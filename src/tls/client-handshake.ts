@@ -7,6 +7,7 @@ import { formatGoDuration } from '../duration.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import { explainPin, explainVerdict, HandshakeError, type Verdict } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
+import { verificationResult } from './node-internals.ts';
 import { rawPeerOf, shorten } from './peer.ts';
 
 /**
@@ -63,7 +64,7 @@ function refusal(
   if (!material.block.insecure) {
     const raw = rawPeerOf(socket);
     if (!socket.authorized || raw === undefined) {
-      return explainVerdict(socket, verificationResult(socket), material, 'server');
+      return explainVerdict(socket, verdictOf(socket), material, 'server');
     }
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);
@@ -72,9 +73,8 @@ function refusal(
 }
 
 /** Returns OpenSSL's verification result, or Node's short form of it when there is none. */
-function verificationResult(socket: TLSSocket): Verdict {
-  const { ssl } = socket as TLSSocket & { ssl?: { verifyError(): Verdict | null } };
-  return ssl?.verifyError() ?? { message: String(socket.authorizationError) };
+function verdictOf(socket: TLSSocket): Verdict {
+  return verificationResult(socket) ?? { message: String(socket.authorizationError) };
 }
 
 /** Returns whether a certificate is for a host, by its subject alternative names alone (Go's x509, VerifyHostname). */

@@ -23,6 +23,7 @@ import {
   RejectedAddresses,
 } from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
+import { onClientHello, releaseControl, verificationResult } from './node-internals.ts';
 
 /** Minimum interval between handshakes from recently rejected addresses, in milliseconds. */
 const rejectedPauseMs = 2;
@@ -260,7 +261,7 @@ export class Handshaker {
       rejectUnauthorized: false,
     });
     // Without a certificate, no handshake reaches the verification of the client.
-    if (contexts.dependOnHost) chooseByHost(secure as Handshaking, contexts);
+    if (contexts.dependOnHost) chooseByHost(secure, contexts);
     else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
     const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
     raw.once('error', fail);
@@ -280,10 +281,10 @@ export class Handshaker {
    */
   #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     // From here on, errors are reported to the owner of the connection instead of the handshake.
-    (secure as Handshaking)._releaseControl();
+    releaseControl(secure);
     const mayLack = material.block.verifyOptional && secure.getPeerX509Certificate() === undefined;
     const rejection =
-      (verifies && !mayLack ? explainUnverified(secure as Handshaking, material) : undefined) ??
+      (verifies && !mayLack ? explainUnverified(secure, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
@@ -322,26 +323,18 @@ export class Handshaker {
  * Sets the certificates once the host that the client names is known. An SNICallback would not do: it is not called for a
  * client that names no host, and its choice would leave certificates of other key types in place.
  */
-function chooseByHost(secure: Handshaking, contexts: Contexts): void {
-  const { ssl } = secure;
-  ssl.oncertcb = ({ servername }) => {
-    // The name is untrusted, and an exception in this callback would end the process.
-    try {
-      for (const context of contexts.forHost(servername || undefined)) secure.setKeyCert(context);
-      ssl.certCbDone();
-    } catch (error) {
-      secure.destroy(error as Error);
-    }
-  };
-  ssl.enableCertCb();
+function chooseByHost(secure: TLSSocket, contexts: Contexts): void {
+  onClientHello(secure, (host) => {
+    for (const context of contexts.forHost(host)) secure.setKeyCert(context);
+  });
 }
 
 /**
  * Explains why OpenSSL's verification result rejects a client; undefined only when the client has a certificate without
  * errors. A resumed session is rejected: its result would be good even without a certificate.
  */
-function explainUnverified(secure: Handshaking, material: TlsMaterial): HandshakeError | undefined {
-  const result = secure.ssl.verifyError();
+function explainUnverified(secure: TLSSocket, material: TlsMaterial): HandshakeError | undefined {
+  const result = verificationResult(secure);
   const isVerified = result === null && !secure.isSessionReused();
   return isVerified
     ? undefined
@@ -391,20 +384,6 @@ function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: numb
       : `client did not finish the TLS handshake within ${time}`,
     { hint: 'raise timeout in the tls block if clients need longer' },
   );
-}
-
-/** Node internals without types, used exactly as tls.Server uses them (lib/_tls_wrap.js, onServerSocketSecure). */
-interface Handshaking extends TLSSocket {
-  readonly ssl: {
-    /** The verification result for the certificate of the peer: null if there is no error. */
-    verifyError(): NodeJS.ErrnoException | null | undefined;
-    /** Makes OpenSSL call `oncertcb` after the ClientHello; the handshake waits for certCbDone. */
-    enableCertCb(): void;
-    oncertcb: (hello: { servername?: string | false }) => void;
-    certCbDone(): void;
-  };
-  /** Makes the socket emit later errors, which would be lost otherwise. */
-  _releaseControl(): void;
 }
 
 /** Stands for an orderly close by the peer, which is no error in Node. */

@@ -5,6 +5,7 @@ import { quote } from '../log.ts';
 import { Certificate } from '../x509/certificate.ts';
 import type { SanKind } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
+import { isServerSide } from './node-internals.ts';
 import {
   comparable,
   type DistinguishedName,
@@ -51,8 +52,7 @@ export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
  * state of the connection, so that the next call returns its issuer or nothing; getPeerCertificate is slower.
  */
 export function rawPeerOf(socket: TLSSocket): Buffer | undefined {
-  const { _tlsOptions: options } = socket as TLSSocket & { _tlsOptions?: { isServer?: boolean } };
-  if (options?.isServer) return socket.getPeerX509Certificate()?.raw;
+  if (isServerSide(socket)) return socket.getPeerX509Certificate()?.raw;
   // Despite its type, empty when there is no certificate, and null for a closed connection.
   const certificate: { raw?: Buffer } | null = socket.getPeerCertificate();
   return certificate?.raw;
