@@ -1,4 +1,4 @@
-// Converts durations as users and Go programs write them (`1h30m`, `300ms`) to and from milliseconds.
+// Converts durations as users and Go programs write them (`1h30m`, `300ms`) to and from milliseconds, and formats dates.
 
 import { UsageError } from './errors.ts';
 
@@ -92,4 +92,9 @@ function spell(
   }
   if (text === '') return '0s';
   return milliseconds < 0 ? `-${text}` : text;
+}
+
+/** Formats the date of a time in UTC, `2027-01-31`. */
+export function formatDay(time: Date): string {
+  return time.toISOString().slice(0, 10);
 }

@@ -1,5 +1,6 @@
 // The one error that is meant for users: what went wrong, a stable code, and what to type next.
 // Any other exception is a defect of the program.
+import { given } from './given.ts';
 
 /** A failure the user can act on. Prints as `natspki: error: MESSAGE` and `natspki: hint: HINT`. */
 export class NatspkiError extends Error {
@@ -21,7 +22,7 @@ export class NatspkiError extends Error {
     options: { hint?: string; cause?: unknown; exitCode?: 1 | 2 } = {},
   ) {
     const whole = typeof message === 'string' ? message : message.join('\n');
-    super(whole, options.cause === undefined ? {} : { cause: options.cause });
+    super(whole, given({ cause: options.cause }));
     this.#lines = typeof message === 'string' ? undefined : message;
     this.code = code;
     this.hint = options.hint;

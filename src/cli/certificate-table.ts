@@ -1,4 +1,5 @@
 // The table of certificates that list, init, issue and rotate print.
+import { formatDay } from '../duration.ts';
 import type { ListedCertificate } from '../pki/store/listing.ts';
 import { bar } from './progress.ts';
 import { type Column, tableLines } from './table.ts';
@@ -31,7 +32,7 @@ export function certificateLines(
     { header: 'SANS', value: ({ sans }) => sans.map(withoutKind).join(' ') || '-', minimum: 12, leaves: 4 },
     { header: 'KEY', value: ({ keyType }) => keyType, leaves: 5 },
     { header: 'ISSUER', value: ({ issuer }) => issuer, minimum: 8, leaves: 6 },
-    { header: 'NOT AFTER', value: ({ notAfter }) => notAfter.toISOString().slice(0, 10), leaves: 1 },
+    { header: 'NOT AFTER', value: ({ notAfter }) => formatDay(notAfter), leaves: 1 },
     { header: 'LEFT', value: left, style: urgency },
     {
       header: 'PIN',

@@ -1,4 +1,5 @@
 // Prints the result of `revoke`: the revoked certificates, and the change to each tls block.
+import { formatDay } from '../duration.ts';
 import type { RevocationPlan } from '../pki/revoke/revocation.ts';
 import type { LockoutStep } from '../rollout/lockout.ts';
 import type { Pin } from '../x509/pin.ts';
@@ -10,7 +11,7 @@ export function revokeLines(plan: RevocationPlan, steps: readonly LockoutStep[])
   return [
     ...plan.certificates.map(
       ({ name, profile, notAfter, pin }) =>
-        `revoke  ${name}: ${profile}, until ${notAfter.toISOString().slice(0, 10)}, pin ${pin}`,
+        `revoke  ${name}: ${profile}, until ${formatDay(notAfter)}, pin ${pin}`,
     ),
     ...steps.map((step) => lockoutLine(step, names)),
   ];

@@ -1,6 +1,7 @@
 // The problems of a configuration file and their positions: collected, then thrown or shown together.
 
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 import type { Position } from './value.ts';
 
 /** One finding; its message never contains a value, which may be a secret. */
@@ -25,8 +26,7 @@ export function confProblem(
     severity,
     position,
     message,
-    ...(hint !== undefined && { hint }),
-    ...(code !== undefined && { code }),
+    ...given({ hint, code }),
   };
 }
 
@@ -53,11 +53,7 @@ export class ConfErrors extends NatspkiError {
     const [first, ...others] = errors;
     if (first === undefined) throw new Error('ConfErrors needs an error');
     if (others.length === 0) {
-      super(
-        'invalid-configuration',
-        formatProblem(first),
-        first.hint === undefined ? {} : { hint: first.hint },
-      );
+      super('invalid-configuration', formatProblem(first), given({ hint: first.hint }));
     } else {
       super('invalid-configuration', errors.map(formatWithHint));
     }

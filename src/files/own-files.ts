@@ -4,6 +4,7 @@
 import { lstatSync, type Stats, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 import { fileError, readRegularFile } from './files.ts';
 
 /**
@@ -12,7 +13,7 @@ import { fileError, readRegularFile } from './files.ts';
  */
 export async function readOwnFile(folder: string, path: string, maximum?: number): Promise<Buffer> {
   refuseForeign(folder, path);
-  return readRegularFile(path, { followLinks: false, ...(maximum !== undefined && { maximum }) });
+  return readRegularFile(path, { followLinks: false, ...given({ maximum }) });
 }
 
 /**

@@ -10,7 +10,7 @@ import type { Entry, MapValue } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
 import { writeFileAtomic } from '../files/files.ts';
 import { whileLocked } from '../files/lock.ts';
-import { readTlsBlock, type TlsContext } from '../tls/block.ts';
+import { readTlsBlock, type TlsBlock, type TlsContext } from '../tls/block.ts';
 import type { Pin } from '../x509/pin.ts';
 
 /** Returns the path of blocks to the tls block of a context; monitoring uses the block of clients. */
@@ -68,16 +68,24 @@ export async function addPins(file: string, context: TlsContext, pins: readonly 
   return added;
 }
 
+/** Reads the tls block of a context, with its problems; undefined when the configuration has none. */
+export function tlsBlockOf(
+  root: MapValue,
+  context: TlsContext,
+  problems: ConfProblem[] = [],
+): TlsBlock | undefined {
+  const map = tlsBlockPath(context).reduce<MapValue | undefined>(
+    (outer, name) => outer && new MapReader(outer, [], '').map(name),
+    root,
+  );
+  return map && readTlsBlock(map, problems, context);
+}
+
 /** Returns whether the block rejects every client, because it has pins but does not request client certificates. */
 export function rejectsEveryClient(file: string, context: TlsContext): boolean {
   const problems: ConfProblem[] = [];
   try {
-    const root = loadConf(file).root;
-    const block = tlsBlockPath(context).reduce<MapValue | undefined>(
-      (map, name) => map && new MapReader(map, [], '').map(name),
-      root,
-    );
-    if (block !== undefined) readTlsBlock(block, problems, context);
+    tlsBlockOf(loadConf(file).root, context, problems);
   } catch (error) {
     // Other errors in the file do not matter to a command that adds a pin.
     if (!(error instanceof ConfErrors)) throw error;

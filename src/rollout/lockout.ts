@@ -7,14 +7,12 @@ import { editArrays } from '../conf/arrays.ts';
 import { readDocument } from '../conf/document.ts';
 import { addItem } from '../conf/editor.ts';
 import { loadConf } from '../conf/parser.ts';
-import { MapReader } from '../conf/reader.ts';
-import type { MapValue } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
 import { readFileSync } from '../files/files.ts';
-import { readTlsBlock, type TlsBlock, type TlsContext } from '../tls/block.ts';
+import type { TlsContext } from '../tls/block.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import type { Pin } from '../x509/pin.ts';
-import { editConfiguration, tlsBlockPath } from './configuration-file.ts';
+import { editConfiguration, tlsBlockOf, tlsBlockPath } from './configuration-file.ts';
 import { configurationFiles } from './pin-update.ts';
 
 /** The planned change of one tls block. */
@@ -55,7 +53,7 @@ export function planLockout({
   for (const file of configurations) {
     const { root } = loadConf(file);
     for (const [context, others] of contexts) {
-      const block = blockOf(root, context);
+      const block = tlsBlockOf(root, context);
       // Without pins, a client without a certificate is accepted where certificates are optional.
       if (block === undefined || !(block.verify || (block.verifyOptional && block.pinnedCerts))) continue;
       if (!isTrusted(block.caFile)) continue;
@@ -104,7 +102,7 @@ export function filesInUse(configurations: readonly string[]): ReadonlyMap<strin
   const files = new Map<string, string>();
   for (const configuration of configurations) {
     const { root } = loadConf(configuration);
-    for (const { certFile, keyFile } of everyContext.flatMap((each) => blockOf(root, each)?.pairs ?? [])) {
+    for (const { certFile, keyFile } of everyContext.flatMap((each) => tlsBlockOf(root, each)?.pairs ?? [])) {
       files.set(resolve(certFile), configuration).set(resolve(keyFile), configuration);
     }
   }
@@ -130,19 +128,11 @@ export function trustsOneOf(authorities: readonly Certificate[], caFile: string 
 /** Reads the pins of a block of a configuration; an empty set when it has none or the file is invalid. */
 export function readPins(file: string, context: TlsContext): ReadonlySet<Pin> {
   try {
-    return blockOf(loadConf(file).root, context)?.pinnedCerts ?? new Set();
+    return tlsBlockOf(loadConf(file).root, context)?.pinnedCerts ?? new Set();
   } catch (error) {
     if (error instanceof NatspkiError) return new Set();
     throw error;
   }
-}
-
-function blockOf(root: MapValue, context: TlsContext): TlsBlock | undefined {
-  const map = tlsBlockPath(context).reduce<MapValue | undefined>(
-    (outer, name) => outer && new MapReader(outer, [], '').map(name),
-    root,
-  );
-  return map && readTlsBlock(map, [], context);
 }
 
 const none = { added: [], removed: [] };
@@ -197,7 +187,7 @@ function nothingToLock(configurations: readonly string[], contexts: readonly Tls
   const [context = 'client'] = contexts;
   const fail = (message: string, hint: string) => new NatspkiError('nothing-to-lock', message, { hint });
   const block = tlsBlockPath(context).join('.');
-  const having = configurations.find((file) => blockOf(loadConf(file).root, context) !== undefined);
+  const having = configurations.find((file) => tlsBlockOf(loadConf(file).root, context) !== undefined);
   if (having !== undefined) {
     const hint = `natspki tls ${context} --verify --write ${having}`;
     return fail(`the ${block} block in "${having}" does not request client certificates`, hint);

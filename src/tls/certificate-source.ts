@@ -2,6 +2,7 @@
 // files become invalid, the last valid material stays in use and each problem is logged once.
 
 import { EventEmitter } from 'node:events';
+import { formatDay } from '../duration.ts';
 import { NatspkiError } from '../errors.ts';
 import type { FileWatch, FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
@@ -231,7 +232,7 @@ function describe(material: TlsMaterial): string {
   return material.certificates
     .map(
       ({ subject, serial, notAfter, certFile }) =>
-        `${subject} from "${certFile}" (serial ${serial}, valid until ${notAfter.toISOString().slice(0, 10)})`,
+        `${subject} from "${certFile}" (serial ${serial}, valid until ${formatDay(notAfter)})`,
     )
     .join(' and ');
 }

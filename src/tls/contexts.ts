@@ -4,6 +4,7 @@
 import { constants, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 import type { TlsBlock } from './block.ts';
 import { findCurve, opensslCiphers, secureVersion } from './ciphers.ts';
 import type { VerifiedPair } from './pair.ts';
@@ -100,7 +101,7 @@ function optionsOf(
     honorCipherOrder: true,
     minVersion: secureVersion(block.minVersion),
     secureOptions,
-    ...(groups === undefined ? {} : { ecdhCurve: groups.join(':') }),
+    ...given({ ecdhCurve: groups?.join(':') }),
   };
 }
 

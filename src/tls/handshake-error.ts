@@ -3,6 +3,7 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
@@ -76,7 +77,7 @@ export function explainVerdict(
   const certificate = chain[0] as Certificate;
   const what = `${role} certificate ${nameOf(certificate.subject)}`;
   const refuse = (code: HandshakeFailure, message: string, hint?: string) =>
-    new HandshakeError(code, message, hint === undefined ? {} : { hint });
+    new HandshakeError(code, message, given({ hint }));
   switch (verdict.code) {
     case 'CERT_HAS_EXPIRED':
       return certificate.notAfter < new Date()

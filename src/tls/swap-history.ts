@@ -1,6 +1,7 @@
 // Records what happened to the files of a tls block, in order: loaded, reloaded or rejected, and what a reload has
 // changed. Only the most recent events are kept.
 import { isDeepStrictEqual } from 'node:util';
+import { formatDay } from '../duration.ts';
 import type { TlsBlock } from './block.ts';
 import type { CertificateFacts, TlsMaterial } from './material.ts';
 
@@ -75,7 +76,7 @@ function compare(before: readonly CertificateFacts[], after: readonly Certificat
     .map((now) => {
       const at = gone.findIndex(({ subject }) => subject === now.subject);
       const [old] = at < 0 ? [] : gone.splice(at, 1);
-      const until = `valid until ${now.notAfter.toISOString().slice(0, 10)}`;
+      const until = `valid until ${formatDay(now.notAfter)}`;
       if (old === undefined) return `new: ${now.subject}, serial ${now.serial}, ${until}`;
       const key = old.pin === now.pin ? ', same key' : '';
       return `renewed: ${now.subject}, serial ${old.serial} to ${now.serial}, ${until}${key}`;

@@ -2,6 +2,7 @@
 // belong together, and the certificates decide the names. The source folders are only read.
 import type { KeyObject } from 'node:crypto';
 import { parse, relative } from 'node:path';
+import { formatDay } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists, resolveTarget } from '../../files/files.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -9,7 +10,7 @@ import { weaknessOf } from '../../x509/key.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import { refuseExistingAuthority } from '../issue/init.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
-import { Authority, formatDay } from '../store/authority.ts';
+import { Authority } from '../store/authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { type ListedCertificate, rowOf, withoutKeyFile } from '../store/listing.ts';

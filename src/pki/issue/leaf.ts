@@ -2,10 +2,12 @@
 // files.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
+import { formatDay } from '../../duration.ts';
+import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
 import { isHost, type San } from '../../x509/name.ts';
-import { type Authority, formatDay } from '../store/authority.ts';
+import type { Authority } from '../store/authority.ts';
 import type { PairFiles, PairWrite } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { type ListedCertificate, rowOf } from '../store/listing.ts';
@@ -93,7 +95,7 @@ export async function signLeaves(
         sans,
         publicKey,
         days,
-        ...(subjectDer === undefined ? {} : { subjectDer }),
+        ...given({ subjectDer }),
       },
       now,
     );

@@ -1,5 +1,6 @@
 // Replaces the intermediate: plans the next one and has the root sign it. ca-rollover.ts replaces the root.
 import { NatspkiError } from '../../errors.ts';
+import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
 import { intermediateDays, intermediateName, signIntermediate } from '../issue/intermediate.ts';
@@ -54,7 +55,7 @@ export async function planIntermediate(options: IntermediateOptions): Promise<Ne
   return {
     action: 'new-issuer',
     intermediate: commonName,
-    ...(old === undefined ? {} : { succeeds: old.commonName }),
+    ...given({ succeeds: old?.commonName }),
     root: root.commonName,
     keyType: renewedKeyType((old ?? root).keyType),
     days: old === undefined ? intermediateDays : intermediateLife(old, root),

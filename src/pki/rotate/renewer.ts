@@ -1,8 +1,9 @@
 // One round of renewal: reissues the certificates that are due, then updates configurations and servers. A failed update,
 // such as of an unreachable server, is repeated in the next round. rounds.ts decides when rounds run.
+import { formatDay } from '../../duration.ts';
+import { given } from '../../given.ts';
 import type { Logger } from '../../log.ts';
 import type { Pin } from '../../x509/pin.ts';
-import { formatDay } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import { leavesBySerial } from '../store/listing.ts';
 import { type PinChange, rotateLeaves, stalePins } from './rotate.ts';
@@ -83,9 +84,7 @@ export class Renewer {
       names,
       due: true,
       beforeReplace: servers.announce.bind(servers),
-      ...(dueMs === undefined ? {} : { dueMs }),
-      ...(passphrase === undefined ? {} : { passphrase }),
-      ...(now === undefined ? {} : { now }),
+      ...given({ dueMs, passphrase, now }),
     });
     for (const { name, profile, notAfter, pin } of certificates) {
       logger.info(`renewed "${name}" (${profile}) until ${formatDay(notAfter)}, pin ${pin}`);

@@ -1,8 +1,10 @@
 // Rotates leaf certificates: executes the plan of plan.ts in one atomic step, and restores a replaced pair. ca-rollover.ts
 // rotates the authority.
 import type { KeyObject } from 'node:crypto';
+import { formatDay } from '../../duration.ts';
 import { NatspkiError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
+import { given } from '../../given.ts';
 import { type Certificate, readCertificates, toPem } from '../../x509/certificate.ts';
 import { readMaterialOf } from '../../x509/decode.ts';
 import { decodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
@@ -16,7 +18,6 @@ import {
   leafNotices,
   signLeaves,
 } from '../issue/leaf.ts';
-import { formatDay } from '../store/authority.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
 import type { Revocation } from '../store/ledger.ts';
@@ -202,8 +203,7 @@ export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
 async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
   const { directory, now, dueMs, names } = options;
   const { certificates: listed, damaged } = await listCertificates(directory, {
-    ...(now === undefined ? {} : { now }),
-    ...(dueMs === undefined ? {} : { dueMs }),
+    ...given({ now, dueMs }),
   });
   const wanted = damaged.find(({ name }) => names?.includes(name));
   if (wanted !== undefined) throw wanted.problem;

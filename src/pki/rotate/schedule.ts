@@ -1,6 +1,6 @@
 // Schedules renewals: computes when each certificate is renewed, which are due now, and when to check again. It only reads
 // the folder; renewer.ts renews.
-import { formatDay } from '../store/authority.ts';
+import { formatDay } from '../../duration.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import { type ListedCertificate, listCertificates } from '../store/listing.ts';
 import { authorityRemedies } from './plan.ts';

@@ -1,8 +1,9 @@
 // An authority: its signing key, the roots that peers trust, and the chain between them. The signer is a root, or an
 // intermediate below a root whose key may be elsewhere. Reads and writes no files.
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto';
-import { maximumDays } from '../../duration.ts';
+import { formatDay, maximumDays } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
+import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { maximumCommonName } from '../../x509/distinguished-name.ts';
 import type { San } from '../../x509/name.ts';
@@ -225,7 +226,7 @@ export class Authority {
     const signer = await this.#signing();
     return signer.leaf({
       commonName: request.commonName,
-      ...(request.subjectDer === undefined ? {} : { subjectDer: request.subjectDer }),
+      ...given({ subjectDer: request.subjectDer }),
       publicKey: request.publicKey,
       sans: request.sans,
       purposes: profiles[request.profile].purposes,
@@ -271,9 +272,4 @@ export function nextName(name: string, word?: string): string {
   const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
   const [stem, suffix] = word === undefined ? [base, ` ${Number(number) + 1}`] : [name, ` ${word}`];
   return `${[...stem].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
-}
-
-/** Formats the date of a time in UTC, `2027-01-31`. */
-export function formatDay(time: Date): string {
-  return time.toISOString().slice(0, 10);
 }

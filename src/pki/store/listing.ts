@@ -1,5 +1,6 @@
 // Lists the certificates in an authority's folder, as values for a table.
 import { exists } from '../../files/files.ts';
+import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { formatSan } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
@@ -131,7 +132,7 @@ export function rowOf(
     due: left <= (dueMs ?? life / 3) || (now < notBefore && !isAnyAuthority(profile)),
     pin: certificate.pin,
     certificateFile: files.certificateFile,
-    ...(files.keyFile === undefined ? {} : { keyFile: files.keyFile }),
+    ...given({ keyFile: files.keyFile }),
   };
 }
 

@@ -1,4 +1,5 @@
 // Lists the contents of a file of X.509 material as values for printing, without private values.
+import { given } from '../../given.ts';
 import { Certificate } from '../../x509/certificate.ts';
 import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts';
 import { formatName } from '../../x509/distinguished-name.ts';
@@ -86,11 +87,10 @@ function inspectCertificate(certificate: Certificate): InspectedCertificate {
     signatureAlgorithm: certificate.signatureAlgorithm,
     sans: certificate.sans.map(formatSan),
     authority: certificate.authority,
-    ...(pathLength === undefined ? {} : { pathLength }),
+    ...given({ pathLength }),
     keyUsage: certificate.keyUsage ?? [],
     extendedKeyUsage: certificate.extendedKeyUsage ?? [],
-    ...(subjectKeyId === undefined ? {} : { subjectKeyId }),
-    ...(authorityKeyId === undefined ? {} : { authorityKeyId }),
+    ...given({ subjectKeyId, authorityKeyId }),
     pin: certificate.pin,
     fingerprint: certificate.fingerprint,
   };
@@ -122,7 +122,7 @@ function inspectRevocationList(der: Buffer, source: string): InspectedRevocation
     kind: 'revocation-list',
     issuer: formatName(list.issuer),
     thisUpdate,
-    ...(nextUpdate === undefined ? {} : { nextUpdate }),
+    ...given({ nextUpdate }),
     signatureAlgorithm,
     revoked,
   };

@@ -1,13 +1,14 @@
 // Finds all problems in the folder of an authority. It repairs nothing.
 import { promises } from 'node:fs';
 import { dirname } from 'node:path';
+import { formatDay } from '../../duration.ts';
 import { NatspkiError } from '../../errors.ts';
 import { exists, formatMode } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
+import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { decodePrivateKey, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan } from '../../x509/name.ts';
-import { formatDay } from '../store/authority.ts';
 import type { PairFiles, PkiDirectory } from '../store/directory.ts';
 import { isAuthority, type LedgerEntry } from '../store/ledger.ts';
 import { profiles } from '../store/profile.ts';
@@ -43,8 +44,7 @@ export async function verifyDirectory(
       code,
       file,
       message,
-      ...(hint === undefined ? {} : { hint }),
-      ...(severity === undefined ? {} : { severity }),
+      ...given({ hint, severity }),
     });
   };
   const bundle = (await reading(report, directory.authorityFile, () => directory.readBundle())) ?? [];

@@ -2,6 +2,7 @@
 // another page.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { given } from '../../../given.ts';
 
 export interface Answer {
   readonly status: number;
@@ -40,7 +41,7 @@ export function send(answer: Answer, { method }: IncomingMessage, response: Serv
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     ...securityHeaders,
-    ...(policy !== undefined && { 'Content-Security-Policy': policy }),
+    ...given({ 'Content-Security-Policy': policy }),
     ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
   });
   response.end(method === 'HEAD' ? undefined : body);
