@@ -1,5 +1,8 @@
 // The route protocol of a broker, byte for byte: the test plays another server of the cluster.
-import { afterEach, describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { ClusterIdentity } from '../../src/broker/cluster/cluster-identity.ts';
 import { expectedVersions } from '../support/peers.ts';
 import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
@@ -34,10 +37,10 @@ const infoLine = (more: object = {}) =>
   `INFO ${JSON.stringify({ server_id: 'NTWO', server_name: 'two', version: expectedVersions.get('nats-server'), proto: 2, host: '127.0.0.1', port: 6222, headers: true, max_payload: 1048576, cluster: 'c', ...more })}\r\n`;
 
 /** Connects as another server and completes the route. */
-async function join(running: Running, info: object = {}): Promise<Wire> {
+async function join(running: Running, info: object = {}, login: object = {}): Promise<Wire> {
   const wire = await open(running);
   const { server_id: name = 'NTWO' } = info as { server_id?: string };
-  wire.send(connectLine({ name }));
+  wire.send(connectLine({ name, ...login }));
   await wire.nextInfo();
   wire.send(infoLine(info));
   await wire.reads('PING\r\n');
@@ -51,6 +54,50 @@ async function routez(
   const answer = await fetch(`${running.broker.monitorUrl}/routez?subs=1`);
   return (await answer.json()) as Record<string, unknown> & { routes: Record<string, unknown>[] };
 }
+
+describe('gossip about a server', () => {
+  it('is dialled with the user of its URL, even if that is not valid percent-encoding', async () => {
+    const one = await Running.start(inCluster('authorization { user: r, password: s }'));
+    const dialled = new Promise<string>((resolve) => {
+      const server = createServer((socket) => {
+        socket.on('error', () => {});
+        socket.once('data', (data) => {
+          resolve(String(data));
+          socket.destroy();
+          server.close();
+        });
+      });
+      server.listen(0, '127.0.0.1', async () => {
+        const { port } = server.address() as AddressInfo;
+        const two = await join(one, {}, { user: 'r', pass: 's' });
+        two.send(infoLine({ server_id: 'NTHREE', ip: `nats-route://%ff@127.0.0.1:${port}/` }));
+      });
+    });
+    expect(await dialled).toMatch(/^CONNECT .*"user":"%ff","pass":"s"/);
+    expect(one.log).not.toMatch(/Internal error/);
+  });
+});
+
+it('closes a connection that it has dialled when a defect keeps it from sending its CONNECT', async () => {
+  const connectLineSpy = vi.spyOn(ClusterIdentity.prototype, 'connectLine').mockImplementation(() => {
+    throw new Error('a defect');
+  });
+  try {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const accepted = once(server, 'connection');
+    const { port } = server.address() as AddressInfo;
+    const one = await Running.start(inCluster(`routes: ["nats://127.0.0.1:${port}"]`));
+    const [socket] = (await accepted) as [Socket];
+    await once(socket.resume(), 'close');
+    expect(one.log).toMatch(/Internal error: Error: a defect/);
+    server.close();
+    await one.broker.close();
+  } finally {
+    connectLineSpy.mockRestore();
+  }
+});
 
 describe('a server that connects to the route port', () => {
   it('receives INFO after its CONNECT', async () => {

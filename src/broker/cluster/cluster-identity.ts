@@ -117,8 +117,8 @@ export class ClusterIdentity {
     // A gossiped URL has no password; all servers of a cluster share the configured one.
     const own = type === 'implicit' ? options.authorization : undefined;
     return routeConnectLine({
-      user: decodeURIComponent(url.username) || (own?.user ?? ''),
-      pass: decodeURIComponent(url.password) || (own?.password ?? ''),
+      user: decoded(url.username) || (own?.user ?? ''),
+      pass: decoded(url.password) || (own?.password ?? ''),
       tls: options.tls !== undefined,
       name: facts.id,
       headers,
@@ -146,6 +146,15 @@ export class ClusterIdentity {
     return sameSecret(authorization.password, pass) && right
       ? undefined
       : `wrong user or password for user ${quote(user)}`;
+  }
+}
+
+/** Decodes a part of a URL; returns it unchanged if it is not valid percent-encoding of UTF-8. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

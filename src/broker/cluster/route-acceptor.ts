@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { connectTls } from '../../tls/client-handshake.ts';
 import { HandshakeError } from '../../tls/handshake-error.ts';
 import { mostCrowding } from '../transport/crowding.ts';
+import { logDefect } from '../transport/defects.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import type { Destination } from './destination.ts';
 import { type RouteOwner, RouteSession } from './route.ts';
@@ -60,8 +61,18 @@ export class RouteAcceptor {
 
   /** Takes over a connection that this server has dialled. */
   async takeDialled(socket: Socket, destination: Destination): Promise<void> {
-    const { tls } = this.#cluster;
     const route = this.#session(socket, destination);
+    try {
+      await this.#greet(route, destination);
+    } catch (error) {
+      // Whatever gossip contains, the connection does not stay open.
+      logDefect(route.log, error);
+      route.connection.abort('Parse Error');
+    }
+  }
+
+  async #greet(route: RouteSession, destination: Destination): Promise<void> {
+    const { tls } = this.#cluster;
     if (tls !== undefined) {
       const name = this.#cluster.certificateName(destination);
       const onNameMissing = () => this.#cluster.certificateNameMissing(destination);

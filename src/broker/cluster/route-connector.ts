@@ -16,6 +16,12 @@ import { gossip } from './route-info.ts';
 const reconnectMs = 1000;
 const reconnectSpreadMs = 100;
 
+/** Maximum number of gossiped servers that are dialled at a time. */
+const maxImplicit = 256;
+
+/** Maximum number of destinations remembered as lost before use, or as this server. */
+const maxRemembered = 1000;
+
 export interface ConnectorOwner {
   readonly options: ClusterOptions;
   readonly logger: Logger;
@@ -73,6 +79,10 @@ export class RouteConnector {
     const isImplicit = type === 'implicit';
     const signal = this.#signalFor(destination);
     if (signal === undefined || (isImplicit && this.#tried.has(url.host))) return;
+    if (isImplicit && this.#tried.size >= maxImplicit) {
+      logger.debug(`Ignoring gossiped route ${url.host}: ${maxImplicit} others are being dialled`);
+      return;
+    }
     if (isImplicit) this.#tried.add(url.host);
     const isOwnAddress = (address: string, port: number) => this.#cluster.isOwnAddress(address, port);
     const retries = isImplicit ? options.connectRetries : Number.POSITIVE_INFINITY;
@@ -82,8 +92,10 @@ export class RouteConnector {
       logger,
       signal,
     )
-      .then((socket) => {
+      .finally(() => {
         if (isImplicit) this.#tried.delete(url.host);
+      })
+      .then((socket) => {
         if (socket !== undefined) this.#cluster.dialled(socket, destination);
       })
       .catch((error: unknown) => logDefect(logger, error));
@@ -96,7 +108,9 @@ export class RouteConnector {
     if (this.#self.has(url.host) || (remoteId !== '' && this.#cluster.hasRouteTo(remoteId))) return;
     if (type === 'implicit') {
       const failures = wasKept ? 0 : (this.#failures.get(url.host) ?? 0) + 1;
+      this.#failures.delete(url.host);
       this.#failures.set(url.host, failures);
+      forgetOldest(this.#failures);
       if (failures > options.connectRetries) return;
     }
     const pause = type === 'explicit' || !wasKept ? reconnectMs : 0;
@@ -106,6 +120,7 @@ export class RouteConnector {
   /** Records that a destination is this server. */
   markSelf({ url }: Destination): void {
     this.#self.add(url.host);
+    forgetOldest(this.#self);
   }
 
   /** The name that the peer's certificate must contain. */
@@ -132,4 +147,10 @@ export class RouteConnector {
     }
     return undefined;
   }
+}
+
+/** Removes the oldest element of a collection that has become too large. */
+function forgetOldest(collection: Set<string> | Map<string, unknown>): void {
+  const [oldest] = collection.keys();
+  if (collection.size > maxRemembered && oldest !== undefined) collection.delete(oldest);
 }
