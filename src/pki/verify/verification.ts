@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { formatDay } from '../../duration.ts';
 import { NatspkiError } from '../../errors.ts';
 import { exists, formatMode } from '../../files/files.ts';
+import { hintToClose } from '../../files/key-access.ts';
 import { readOwnFile } from '../../files/own-files.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -323,11 +324,13 @@ async function checkMode(report: Report, file: string, forbidden: number): Promi
   const stats = await promises.stat(file).catch(() => undefined);
   if (stats === undefined || (stats.mode & forbidden) === 0) return;
   const key = forbidden === 0o077;
+  const hint = key ? hintToClose(file, stats) : `chmod go-w ${file}`;
+  if (hint === undefined) return;
   report(
     key ? 'key-mode' : 'file-mode',
     file,
     `mode ${formatMode(stats.mode)}, other users can ${key ? 'use' : 'change'} it`,
-    `chmod ${key ? '600' : 'go-w'} ${file}`,
+    hint,
   );
 }
 
