@@ -57,7 +57,7 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
   #next: Promise<boolean> | undefined;
   #failure: Failure | undefined;
   #retry: NodeJS.Timeout | undefined;
-  /** A caller of `reload` waits for the result, so a failure is logged without the grace period. */
+  /** A caller of `reload` waits for the result, so a failure is logged without the grace period, and logged again. */
   #isAsked = false;
   #isClosed = false;
   #swaps = 0;
@@ -194,17 +194,21 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
     for (const { message } of material.warnings) log.warn(`${where}: ${message}`);
   }
 
-  /** Keeps the material in use, logs the reason once, and retries until the files are valid. */
+  /** Keeps the material in use, logs the reason once and on request, and retries until the files are valid. */
   #fail(error: unknown): void {
     this.#failure ??= { since: performance.now(), retryMs: firstRetryMs, reason: undefined };
     const failure = this.#failure;
     const reason = error instanceof NatspkiError ? error.message : String(error);
-    if ((this.#isAsked || performance.now() - failure.since >= graceMs) && reason !== failure.reason) {
-      failure.reason = reason;
-      this.#refused++;
-      this.#lastRefusal = { at: this.#remember('refused', [], reason).at, reason };
+    const isNew = reason !== failure.reason;
+    // An operator who asks for a reload looks for the result after the request, even if the log has it already.
+    if (this.#isAsked || (isNew && performance.now() - failure.since >= graceMs)) {
       this.#options.log.error(`${this.#options.where}: ${reason}; still serving ${describe(this.#material)}`);
-      this.emit('refused', reason);
+      if (isNew) {
+        failure.reason = reason;
+        this.#refused++;
+        this.#lastRefusal = { at: this.#remember('refused', [], reason).at, reason };
+        this.emit('refused', reason);
+      }
     }
     this.#retry = setTimeout(() => void this.#enqueue(), failure.retryMs).unref();
     failure.retryMs = Math.min(failure.retryMs * 2, lastRetryMs);
