@@ -2,13 +2,14 @@
 
 import { createHash } from 'node:crypto';
 import { readRegularFile } from '../files/files.ts';
-import { type Certificate, readCertificates } from '../x509/certificate.ts';
+import type { Certificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, type San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { requestsCertificates, type TlsBlock } from './block.ts';
 import { Contexts } from './contexts.ts';
-import { type FileWarning, verifyPair, warningsOfPair, warningsOfTime } from './pair.ts';
+import { type FileWarning, verifyPair, warningsOfAuthority, warningsOfPair } from './pair.ts';
+import { readTrusted } from './server-files.ts';
 import { systemTrust } from './system-trust.ts';
 
 /** The properties of a certificate in use, for logs, checks and monitoring. */
@@ -18,6 +19,8 @@ export interface CertificateFacts {
   readonly issuer: string;
   /** Each with its kind, `dns:localhost`. */
   readonly sans: readonly string[];
+  /** Undefined where the extension is missing, which allows everything. */
+  readonly extendedKeyUsage: readonly string[] | undefined;
   /** Lower-case hex. */
   readonly serial: string;
   readonly notBefore: Date;
@@ -54,19 +57,22 @@ export async function loadMaterial(block: TlsBlock, now: Date): Promise<TlsMater
   const contents = await readInOrder(names);
   const bytesOf = (file: string) => contents[names.indexOf(file)] as Buffer;
   const pairs = block.pairs.map((pair) => verifyPair(pair, bytesOf));
-  const authorities = block.caFile === undefined ? [] : readCertificates(bytesOf(block.caFile), block.caFile);
+  const { caFile = '' } = block;
+  const trusted = caFile === '' ? { authorities: [], skipped: [] } : readTrusted(bytesOf(caFile), caFile);
+  const authorities = trusted.authorities.map(({ certificate }) => certificate);
   const digest = createHash('sha256');
   for (const bytes of contents) digest.update(`${bytes.length} `).update(bytes);
   return {
     block,
     contexts: new Contexts(block, pairs, await trustOf(block, authorities)),
     certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
-    authorities: authorities.map((authority) => factsOf(authority, block.caFile as string)),
+    authorities: authorities.map((authority) => factsOf(authority, caFile)),
     names: pairs.flatMap(({ leaf }) => leaf.sans),
     notAfter: pairs.map(({ leaf }) => leaf.notAfter).sort((a, b) => a.getTime() - b.getTime())[0],
     warnings: [
-      ...pairs.flatMap((pair) => warningsOfPair(pair, now)),
-      ...authorities.flatMap((authority) => warningsOfTime(authority, block.caFile as string, now)),
+      ...pairs.flatMap((pair) => warningsOfPair(pair, authorities, now)),
+      ...trusted.skipped.map((one) => ({ code: 'skipped-block' as const, file: caFile, ...one })),
+      ...trusted.authorities.flatMap((authority) => warningsOfAuthority(authority, caFile, now)),
     ],
     digest: digest.digest('hex'),
   };
@@ -82,13 +88,14 @@ async function readInOrder(names: readonly string[]): Promise<Buffer[]> {
 }
 
 function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
-  const { serial, notBefore, notAfter, pin } = certificate;
+  const { serial, notBefore, notAfter, pin, extendedKeyUsage } = certificate;
   return {
     certFile,
     serial,
     notBefore,
     notAfter,
     pin,
+    extendedKeyUsage,
     subject: formatName(certificate.subject),
     issuer: formatName(certificate.issuer),
     sans: certificate.sans.map(formatSan),

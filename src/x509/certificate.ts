@@ -63,6 +63,8 @@ const knownExtensions = new Set([
 /** A certificate. The constructor reads all fields, so that a malformed certificate fails here and not on later use. */
 export class Certificate {
   readonly der: Buffer;
+  /** 1 to 3; one without extensions is usually of version 1. */
+  readonly version: number;
   /** Lower-case hex in whole bytes; OpenSSL prints the same in upper case. */
   readonly serial: string;
   readonly subject: readonly NameAttribute[];
@@ -108,7 +110,9 @@ export class Certificate {
     this.#signature = readBitString(signature);
     const all = readChildren(tbs);
     this.#signed = (tbs as DerValue).raw;
-    const fields = all[0]?.tag === 0xa0 ? all.slice(1) : all;
+    const explicit = all[0]?.tag === 0xa0;
+    this.version = explicit ? readSmallInteger(readChildren(all[0], 0xa0)[0]) + 1 : 1;
+    const fields = explicit ? all.slice(1) : all;
     const [serial, , issuer, validity, subject, spki] = fields;
     this.serial = readHexInteger(serial);
     this.signatureAlgorithm = signatureAlgorithmName(algorithm);

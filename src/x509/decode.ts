@@ -2,7 +2,8 @@
 // read their contents.
 import { NatspkiError } from '../errors.ts';
 import { DerError, type DerValue, readChildren, readDer, tags } from './der.ts';
-import { looksLikePem, readPem } from './pem.ts';
+import { foreignFormatError, foreignFormatOf, foreignFormatOfLabel } from './foreign-format.ts';
+import { looksLikePem, type PemBlock, readPem } from './pem.ts';
 
 export type MaterialKind = 'certificate' | 'request' | 'revocation-list' | 'public-key' | 'private-key';
 
@@ -40,13 +41,21 @@ const kindNames: Record<MaterialKind, string> = {
 
 /**
  * Reads all material in a file, in the order of the file; skips PEM blocks of other kinds. Throws a NatspkiError that names
- * the file when there is none, or a block is damaged.
+ * the file when there is none, or a block is damaged, and `foreign-format` for a known format that is not read.
  * @param source the name of the file, for errors
  */
 export function readMaterial(bytes: Buffer, source: string): Material[] {
   if (bytes.length === 0) throw new NatspkiError('empty-file', `"${source}" is empty`);
-  const found = looksLikePem(bytes) ? fromPem(bytes, source) : [fromDer(bytes, source)];
+  const format = foreignFormatOf(bytes);
+  if (format !== undefined) throw foreignFormatError(source, format);
+  if (!looksLikePem(bytes)) return [fromDer(bytes, source)];
+  const blocks = readPem(bytes, source);
+  const found = blocks.flatMap((block) => materialOf(block) ?? []);
   if (found.length > 0) return found;
+  for (const { label } of blocks) {
+    const format = foreignFormatOfLabel(label);
+    if (format !== undefined) throw foreignFormatError(source, format);
+  }
   throw new NatspkiError('no-material', `no certificate, request, key or revocation list in "${source}"`);
 }
 
@@ -78,12 +87,23 @@ export function wrapDerErrors<T>(kind: MaterialKind, source: string, read: () =>
   }
 }
 
-function fromPem(bytes: Buffer, source: string): Material[] {
-  return readPem(bytes, source).flatMap(({ label, der, encrypted }) => {
-    const known = byLabel[label];
-    if (known === undefined) return [];
-    return [encrypted ? { ...known, encryption: 'pem' as const, der } : { ...known, der }];
-  });
+/** Reads one PEM block; undefined for one of an unknown kind. */
+export function materialOf({ label, der, encrypted }: PemBlock): Material | undefined {
+  const byContent = label.endsWith('PRIVATE KEY') && !encrypted ? keyForm(der) : undefined;
+  const known = byContent ?? byLabel[label];
+  if (known === undefined) return undefined;
+  return encrypted ? { ...known, encryption: 'pem' as const, der } : { ...known, der };
+}
+
+/** Tells private keys apart by their content, as Go does, which ignores the first words of the label. */
+function keyForm(der: Buffer): Omit<Material, 'der'> | undefined {
+  try {
+    const known = classify(readChildren(readDer(der)));
+    return known?.kind === 'private-key' ? known : undefined;
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
+  }
 }
 
 function fromDer(bytes: Buffer, source: string): Material {

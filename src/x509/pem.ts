@@ -7,13 +7,30 @@ export interface PemBlock {
   readonly der: Buffer;
   /** Whether headers say that the content is encrypted (RFC 1421, as `openssl rsa -aes256 -traditional` writes). */
   readonly encrypted: boolean;
+  readonly hasHeaders: boolean;
+  /** The line of its BEGIN, from 1. */
+  readonly line: number;
+  /** Why Go (encoding/pem, Decode) skips the block without an error; undefined when Go reads it. */
+  readonly flaw: PemFlaw | undefined;
 }
 
-const beginLine = /^-----BEGIN ([A-Z0-9 ]+)-----$/;
+/** A form of a block that this reader understands, and Go does not. */
+export type PemFlaw = 'byte-order-mark' | 'carriage-return' | 'indented' | 'same-line' | 'text-after-end';
+
+const beginLine = /^(.*?)-----BEGIN ([A-Z0-9 ]+)-----$/;
+const byteOrderMark = '\xef\xbb\xbf';
 
 /** Returns whether bytes contain the beginning of a PEM block, complete or not. */
 export function looksLikePem(bytes: Buffer): boolean {
   return bytes.includes('-----BEGIN ');
+}
+
+interface OpenBlock {
+  readonly label: string;
+  readonly line: number;
+  readonly flaw: PemFlaw | undefined;
+  body: string;
+  headers: string;
 }
 
 /**
@@ -23,34 +40,60 @@ export function looksLikePem(bytes: Buffer): boolean {
  */
 export function readPem(bytes: Buffer, source: string): PemBlock[] {
   const blocks: PemBlock[] = [];
-  let open: { label: string; line: number; body: string; headers: string } | undefined;
-  const lines = bytes.toString('latin1').split(/\r\n|\n|\r/);
-  for (const [index, text] of lines.entries()) {
-    const number = index + 1;
-    const line = text.trimEnd();
-    if (line.startsWith('-----BEGIN')) {
-      const label = beginLine.exec(line)?.[1];
-      if (open !== undefined) throw truncated(source, open);
-      if (label === undefined) throw malformed(source, number, 'an incomplete BEGIN line');
-      open = { label, line: number, body: '', headers: '' };
+  let open: OpenBlock | undefined;
+  // Lines and, between them, what ends them.
+  const parts = bytes.toString('latin1').split(/(\r\n|\n|\r)/);
+  for (let index = 0; index < parts.length; index += 2) {
+    const number = index / 2 + 1;
+    const text = (parts[index] as string).trimEnd();
+    const line = open?.flaw === 'indented' ? text.trimStart() : text;
+    // Go knows no other end of a line than LF.
+    const isAlone = [parts[index - 1], parts[index + 1]].includes('\r');
+    const begin = beginLine.exec(line);
+    if (open !== undefined && line.startsWith(`-----END ${open.label}-----`)) {
+      const rest = line.slice(`-----END ${open.label}-----`.length);
+      const next = beginLine.exec(rest);
+      const after = next !== null ? 'same-line' : rest === '' ? undefined : 'text-after-end';
+      blocks.push(close(open, source, number, open.flaw ?? (isAlone ? 'carriage-return' : after)));
+      open = next === null ? undefined : opened(next[2] as string, number, 'same-line');
+    } else if (line.startsWith('-----BEGIN')) {
+      if (open !== undefined && !isAfterText(open)) throw truncated(source, open);
+      if (begin === null) throw malformed(source, number, 'an incomplete BEGIN line');
+      open = opened(begin[2] as string, number, isAlone ? 'carriage-return' : undefined);
+    } else if (begin !== null && (open === undefined || isAfterText(open))) {
+      open = opened(begin[2] as string, number, flawOfPrefix(begin[1] as string));
     } else if (open === undefined || line === '') {
       // Text around the blocks, or the empty line after headers.
-    } else if (line.startsWith('-')) {
-      const end = `-----END ${open.label}-----`;
-      if (line !== end && end.startsWith(line)) throw truncated(source, open);
-      if (line !== end) throw malformed(source, number, `not the END of ${open.label}`);
-      blocks.push(close(open, source, number));
-      open = undefined;
-    } else if (open.body === '' && /^[A-Za-z-]+: /.test(line)) {
+    } else if (open.body === '' && /^[^:]+:/.test(line)) {
       open.headers += `${line}\n`;
-    } else if (/^[A-Za-z0-9+/]+={0,2}$/.test(line.trimStart())) {
-      open.body += line.trimStart();
+    } else if (/^[A-Za-z0-9+/ \t]+={0,2}$/.test(line)) {
+      open.body += line.replaceAll(/[ \t]/g, '');
+    } else if (isAfterText(open)) {
+      // It was a sentence that mentions a BEGIN line.
+      open = undefined;
+    } else if (line.trimStart().startsWith('-')) {
+      if (`-----END ${open.label}-----`.startsWith(line)) throw truncated(source, open);
+      throw malformed(source, number, `not the END of ${open.label}`);
     } else {
       throw malformed(source, number, 'not base64');
     }
   }
-  if (open !== undefined) throw truncated(source, open);
+  if (open !== undefined && !isAfterText(open)) throw truncated(source, open);
   return blocks;
+}
+
+function opened(label: string, line: number, flaw: PemFlaw | undefined): OpenBlock {
+  return { label, line, flaw, body: '', headers: '' };
+}
+
+function flawOfPrefix(prefix: string): PemFlaw {
+  if (prefix === byteOrderMark) return 'byte-order-mark';
+  return prefix.trim() === '' ? 'indented' : 'same-line';
+}
+
+/** Whether text before BEGIN leaves open whether a block was meant. */
+function isAfterText({ flaw, body }: OpenBlock): boolean {
+  return flaw === 'same-line' && body === '';
 }
 
 /** Encodes one block with lines of 64 characters and a newline at the end. */
@@ -61,18 +104,22 @@ export function writePem(label: string, der: Uint8Array): string {
 }
 
 function close(
-  open: { label: string; body: string; headers: string },
+  { label, body, headers, line: first }: OpenBlock,
   source: string,
   line: number,
+  flaw: PemFlaw | undefined,
 ): PemBlock {
   // Padding is valid only at the end: Buffer.from would stop at it and silently drop the rest.
-  if (open.body === '' || open.body.length % 4 !== 0 || !/^[^=]+={0,2}$/.test(open.body)) {
-    throw malformed(source, line, `the end of a ${open.label} block whose base64 is not whole`);
+  if (body === '' || body.length % 4 !== 0 || !/^[^=]+={0,2}$/.test(body)) {
+    throw malformed(source, line, `the end of a ${label} block whose base64 is not whole`);
   }
   return {
-    label: open.label,
-    der: Buffer.from(open.body, 'base64'),
-    encrypted: /^Proc-Type: 4,ENCRYPTED$/m.test(open.headers),
+    label,
+    der: Buffer.from(body, 'base64'),
+    encrypted: /^Proc-Type: 4,ENCRYPTED$/m.test(headers),
+    hasHeaders: headers !== '',
+    line: first,
+    flaw,
   };
 }
 

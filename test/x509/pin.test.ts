@@ -82,9 +82,10 @@ describe('the pin of a file', () => {
   it.each([
     ['empty-file', '', '"f" is empty'],
     ['no-material', 'hello', '"f" is neither PEM nor DER of a certificate, request or key'],
+    ['foreign-format', '-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n', '"f" is PKCS#7, expected PEM'],
     [
       'no-material',
-      '-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n',
+      '-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n',
       'no certificate, request, key or revocation list in "f"',
     ],
   ])('is missed: %s', (code, text, message) => {

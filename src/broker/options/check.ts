@@ -2,6 +2,7 @@
 // files that cannot be used, and bad practices. Changes nothing.
 
 import { X509Certificate } from 'node:crypto';
+import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { byPlace, ConfErrors, type ConfProblem, confProblem } from '../../conf/error.ts';
@@ -95,13 +96,13 @@ async function checkMaterial(
   }
   try {
     const material = await loadMaterial(block, now);
-    for (const { code, file, message } of material.warnings) {
+    for (const { code, file, message, hint } of material.warnings) {
       const position = positionOfString(map, (text) => text === file);
       const isOwn = file !== block.caFile;
       const name = code === 'expired' ? `${isOwn ? 'certificate' : 'authority'}-expired` : code;
       // An expired certificate fails every handshake; an expired authority may have a successor in the same file.
       const severity = code === 'expired' && isOwn ? 'error' : 'warning';
-      problems.push(confProblem(severity, position, message, undefined, name));
+      problems.push(confProblem(severity, position, message, hint, name));
     }
     return material;
   } catch (error) {
@@ -110,13 +111,13 @@ async function checkMaterial(
   }
 }
 
-async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, number>> {
-  const modes = new Map<string, number>();
+async function modesOfKeys(block: TlsBlock | undefined): Promise<Map<string, Stats>> {
+  const modes = new Map<string, Stats>();
   // Windows has no POSIX file modes.
   if (process.platform === 'win32') return modes;
   for (const { keyFile } of block?.pairs ?? []) {
     const stats = await stat(keyFile).catch(() => undefined);
-    if (stats !== undefined) modes.set(keyFile, stats.mode);
+    if (stats !== undefined) modes.set(keyFile, stats);
   }
   return modes;
 }

@@ -1,9 +1,11 @@
 // Rules for good TLS practice in a NATS system, and for configurations that nats-server reads differently from this
 // broker. They look at a configuration and the files it names. Every rule warns: errors are reported elsewhere.
+import type { Stats } from 'node:fs';
 import { type ConfProblem, confProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue, Position } from '../../conf/value.ts';
 import { formatMode } from '../../files/files.ts';
+import { hintToClose } from '../../files/key-access.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
@@ -17,8 +19,8 @@ export interface ListeningPort {
   readonly tls: TlsBlock | undefined;
   /** Undefined if the files cannot be used, which is reported as an error. */
   readonly material: TlsMaterial | undefined;
-  /** File modes of the private keys, by file name. */
-  readonly keyModes: ReadonlyMap<string, number>;
+  /** Owner and mode of the private keys, by file name. */
+  readonly keyModes: ReadonlyMap<string, Pick<Stats, 'mode' | 'uid' | 'gid'>>;
 }
 
 /** The input of the rules. */
@@ -99,13 +101,12 @@ const practices: readonly Practice[] = [
     code: 'key-mode',
     contexts: everywhere,
     findings: ({ map, keyModes }) =>
-      [...keyModes]
-        .filter(([, mode]) => (mode & 0o077) !== 0)
-        .map(([file, mode]) => ({
-          position: positionOfFile(map, file),
-          message: `"${file}" holds a private key and has mode ${formatMode(mode)}: users other than its owner can access it`,
-          hint: `chmod 600 ${file}`,
-        })),
+      [...keyModes].flatMap(([file, stats]) => {
+        const hint = hintToClose(file, stats);
+        if (hint === undefined) return [];
+        const message = `"${file}" holds a private key and has mode ${formatMode(stats.mode)}: users other than its owner can access it`;
+        return [{ position: positionOfFile(map, file), message, hint }];
+      }),
   },
   {
     code: 'shared-certificate',
@@ -120,6 +121,32 @@ const practices: readonly Practice[] = [
           hint: 'natspki issue route NAME issues a certificate for routes',
         }));
     },
+  },
+  {
+    code: 'no-san',
+    contexts: everywhere,
+    findings: ({ map, material }) =>
+      (material?.certificates ?? [])
+        .filter(
+          ({ sans, extendedKeyUsage: usage }) => !sans.some(isHostName) && usage?.join() !== 'clientAuth',
+        )
+        .map(({ certFile, subject }) => ({
+          position: positionOfFile(map, certFile),
+          message: `certificate ${subject} in "${certFile}" has no host name or address as alternative name (SAN): clients that verify the server reject it`,
+          hint: 'natspki issue server NAME --san dns:HOST issues one for a host',
+        })),
+  },
+  {
+    code: 'wrong-usage',
+    contexts: ['cluster'],
+    findings: ({ map, material }) =>
+      (material?.certificates ?? [])
+        .filter(({ extendedKeyUsage: usage }) => usage !== undefined && !allowsClients(usage))
+        .map(({ certFile, subject, extendedKeyUsage = [] }) => ({
+          position: positionOfFile(map, certFile),
+          message: `certificate ${subject} in "${certFile}" is not for client authentication (its extended key usage is ${extendedKeyUsage.join(', ')}): the other servers of the cluster reject the routes that this one opens`,
+          hint: 'natspki issue route NAME issues a certificate for both ends of a route',
+        })),
   },
   {
     code: 'certificate-due',
@@ -181,6 +208,14 @@ const practices: readonly Practice[] = [
       }),
   },
 ];
+
+function isHostName(name: string): boolean {
+  return /^(dns|ip):/.test(name);
+}
+
+function allowsClients(usage: readonly string[]): boolean {
+  return usage.includes('clientAuth') || usage.includes('anyExtendedKeyUsage');
+}
 
 /** Applies the rules to every port. */
 export function findBadPractices(input: RuleInput): ConfProblem[] {

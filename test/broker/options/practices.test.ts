@@ -156,7 +156,7 @@ describe('a check of best practices', () => {
     [
       'one certificate for clients and cluster',
       block() + cluster('server'),
-      ['warning 9:12 shared-certificate'],
+      ['warning 9:12 shared-certificate', 'warning 9:12 wrong-usage'],
     ],
     [
       'verify without ca_file, which trusts every authority of the system',
@@ -178,7 +178,10 @@ describe('a check of best practices', () => {
   });
 
   it('warns of a cluster certificate that is a copy of the client port certificate', async () => {
-    expect(await check(block() + cluster(), { route: server })).toEqual(['warning 9:12 shared-certificate']);
+    expect(await check(block() + cluster(), { route: server })).toEqual([
+      'warning 9:12 shared-certificate',
+      'warning 9:12 wrong-usage',
+    ]);
   });
 
   it.each([
