@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
-import { run } from '../support/command.ts';
+import { run } from '../harness/process.ts';
 import { findPeer, missing, type PeerName } from '../support/peers.ts';
 import { type BenchOptions, isSelected, isWhole, parseArguments, type SideName, usage } from './arguments.ts';
 import { cells } from './cells/all.ts';

@@ -136,8 +136,8 @@ export class BenchServer {
       listener === 'route'
         ? /Listening for route connections on \S+:(\d+)/
         : /Starting http monitor on \S+:(\d+)/;
-    await this.logged(pattern);
-    return Number(pattern.exec(this.#process.log())?.[1]);
+    const [, port] = await this.logged(pattern);
+    return Number(port);
   }
 
   get pid(): number {
@@ -145,7 +145,7 @@ export class BenchServer {
   }
 
   /** Resolves when the log of the server matches, as `ServerProcess` does. */
-  logged(pattern: RegExp): Promise<void> {
+  logged(pattern: RegExp): Promise<RegExpExecArray> {
     return this.#process.logged(pattern);
   }
 

@@ -10,7 +10,7 @@ import { Running } from './running.ts';
 
 interface Reloading {
   readonly port: number;
-  reload(text: string): Promise<void>;
+  reload(text: string): Promise<unknown>;
 }
 
 const scratch = testFolder('users-reload');

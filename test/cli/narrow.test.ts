@@ -4,7 +4,7 @@ import { certificateLines } from '../../src/cli/certificate-table.ts';
 import { terminalOf } from '../../src/cli/terminal.ts';
 import type { ListedCertificate } from '../../src/pki/store/listing.ts';
 import type { Pin } from '../../src/x509/pin.ts';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('narrow');

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki } from '../harness/process.ts';
 import { describePeer } from '../support/peers.ts';
 import { type ServerUnderTest, startProcess } from '../support/server.ts';
 

@@ -1,6 +1,6 @@
 // Runs the `nats` command line client against an installation, and waits for its subscriptions.
 import { vi } from 'vitest';
-import { type Finished, run } from '../support/command.ts';
+import { type Finished, run } from '../harness/process.ts';
 import { Wire } from '../support/wire.ts';
 import type { Installation } from './installation.ts';
 

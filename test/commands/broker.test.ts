@@ -1,25 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import Broker from '../../commands/broker.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki, Program } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
 import { ask, askJson } from '../support/monitoring.ts';
 
 const folder = testFolder('broker');
-const running = new Set<ChildProcess>();
+const running = new Set<Program>();
 
 beforeAll(async () => {
   await natspki(folder, ['init', '--yes']);
 });
 
-afterEach(() => {
-  for (const child of running) child.kill('SIGKILL');
+afterEach(async () => {
+  await Promise.all([...running].map((program) => program.close()));
   running.clear();
 });
 
@@ -33,23 +31,10 @@ interface Ready {
 
 /** Starts a broker with --json and waits for the document with its addresses. */
 async function start(...args: string[]) {
-  const child = spawn(process.execPath, [bin, 'broker', '--json', ...args], {
-    cwd: folder,
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  running.add(child);
-  let log = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    log += text;
-  });
-  const ended = once(child, 'close').then(([code]) => code as number | null);
-  let text = '';
-  for await (const line of createInterface({ input: child.stdout })) {
-    text += line;
-    if (line === '}') break;
-  }
-  if (text === '') throw new Error(`the broker ended: ${log}`);
-  return { child, ended, ready: JSON.parse(text) as Ready, log: () => log };
+  const program = Program.start([process.execPath, bin, 'broker', '--json', ...args], { folder });
+  running.add(program);
+  const [text] = await program.printed(/^\{\n[\s\S]*^\}$/m, 'stdout');
+  return { program, ended: program.ended, ready: JSON.parse(text) as Ready, log: () => program.stderr };
 }
 
 async function info(port: number): Promise<Record<string, unknown>> {
@@ -61,9 +46,9 @@ async function info(port: number): Promise<Record<string, unknown>> {
 
 describe('natspki broker', () => {
   it('serves the configuration of init and ends with 0 on SIGINT', async () => {
-    const { child, ended, ready, log } = await start('-c', 'nats.conf', '-p', '-1');
+    const { program, ended, ready, log } = await start('-c', 'nats.conf', '-p', '-1');
     expect(ready).toMatchObject({
-      pid: child.pid,
+      pid: program.pid,
       address: '0.0.0.0',
       url: expect.stringContaining(String(ready.port)),
     });
@@ -72,10 +57,10 @@ describe('natspki broker', () => {
       tls_required: true,
       tls_verify: true,
     });
-    child.kill('SIGINT');
+    program.signal('SIGINT');
     expect(await ended).toBe(0);
     expect(log()).toMatch(
-      new RegExp(`^\\[${child.pid}\\] \\d{4}/\\d\\d/\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{6} \\[INF\\] `),
+      new RegExp(`^\\[${program.pid}\\] \\d{4}/\\d\\d/\\d\\d \\d\\d:\\d\\d:\\d\\d\\.\\d{6} \\[INF\\] `),
     );
     expect(log()).toContain('Using configuration file: nats.conf');
   });
@@ -129,10 +114,10 @@ describe('natspki broker', () => {
   });
 
   it('logs to a file, and writes the ports in use to a folder until it ends', async () => {
-    const { child, ended, log } = await start('-p', '-1', '-l', 'broker.log', '--ports_file_dir', '.');
+    const { program, ended, log } = await start('-p', '-1', '-l', 'broker.log', '--ports_file_dir', '.');
     const ports = readdirSync(folder).filter((file) => file.endsWith('.ports'));
     expect(ports).toHaveLength(1);
-    child.kill('SIGTERM');
+    program.signal('SIGTERM');
     expect(await ended).toBe(0);
     expect(log()).toBe('');
     expect(readFileSync(join(folder, 'broker.log'), 'utf8')).toContain('Server is ready');

@@ -2,7 +2,7 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from '
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { templates } from '../../src/files/templates.ts';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { asNobody, nobodyCanRun } from '../support/unprivileged.ts';
 

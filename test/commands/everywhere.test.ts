@@ -1,10 +1,9 @@
 // What every command has in common: help, errors, JSON, exit codes and output in pipes.
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('everywhere');
@@ -221,14 +220,6 @@ printf '%s\\n' "\${COMPREPLY[@]}" | sed 's/ *$//'`;
 }
 
 async function piped(command: string) {
-  const child = spawn('bash', ['-c', command, process.execPath, bin], {
-    cwd: folder,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    stderr += text;
-  });
-  const [status] = await once(child, 'close');
+  const { stderr, code: status } = await run(['bash', '-c', command, process.execPath, bin], { folder });
   return { stderr, status };
 }

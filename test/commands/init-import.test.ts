@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { opensslRecipe } from '../support/foreign.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';

@@ -3,8 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { templates } from '../../src/files/templates.ts';
-import { bin, natspki } from '../support/cli.ts';
-import { run } from '../support/command.ts';
+import { bin, natspki, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
 import { describePeer } from '../support/peers.ts';

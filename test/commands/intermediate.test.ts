@@ -3,8 +3,7 @@
 import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bin, natspki } from '../support/cli.ts';
-import { run } from '../support/command.ts';
+import { bin, natspki, run } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { startProcess } from '../support/server.ts';

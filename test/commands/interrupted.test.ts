@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { listCertificates } from '../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../src/pki/verify/verification.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { type Ending, killedAt } from '../support/killed.ts';
 import { tree } from '../support/tree.ts';

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
 import { startProcess } from '../support/server.ts';

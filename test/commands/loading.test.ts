@@ -1,6 +1,6 @@
 // Which commands load the packages that sign: they take longer to load than a small command to run.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules, signingModules } from '../support/loaded-modules.ts';
 

@@ -5,7 +5,7 @@ import { type AddressInfo, createServer as createPlainServer, type Server } from
 import { join } from 'node:path';
 import { createServer, TLSSocket } from 'node:tls';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { leafOf } from '../support/pki.ts';

@@ -1,8 +1,7 @@
 // Rotations on a disk that is full or read-only: a small file system in a mount namespace. The old files stay, and the next
 // rotation works.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { bin, natspki } from '../support/cli.ts';
-import { run } from '../support/command.ts';
+import { bin, natspki, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const scratch = testFolder('trouble');

@@ -1,11 +1,10 @@
 // `natspki rotate`: its output, what it does not change, and running servers during a rotation.
-import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../src/pki/verify/verification.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki, Program } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { leafOf } from '../support/pki.ts';
@@ -201,15 +200,15 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
 
   it('sends no SIGHUP to a process that would end on it, as a stale pid file may name one', async () => {
     const folder = initialized();
-    const bystander = spawn('sleep', ['60'], { stdio: 'ignore' });
+    const bystander = Program.start(['sleep', '60']);
     try {
       writeFileSync(join(folder, 'nats.pid'), `${bystander.pid}\n`);
       const { code, stderr } = await natspki(folder, ['rotate', '--reload', 'nats.pid']);
       expect(stderr).toContain(`process ${bystander.pid} does not handle SIGHUP, which would terminate it`);
       expect(code).toBe(1);
-      expect(bystander.exitCode ?? bystander.signalCode).toBe(null);
+      expect(bystander.isRunning).toBe(true);
     } finally {
-      bystander.kill('SIGKILL');
+      await bystander.close();
     }
   });
 });

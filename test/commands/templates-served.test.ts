@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type TemplateName, templates } from '../../src/files/templates.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { startProcess } from '../support/server.ts';

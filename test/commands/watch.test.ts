@@ -5,10 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { initialize } from '../../src/pki/issue/init.ts';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
-import { bin, natspki } from '../support/cli.ts';
+import { bin, natspki, Program } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { initDefaults, leafOf } from '../support/pki.ts';
-import { ProcessUnderTest } from '../support/process.ts';
 
 const scratch = testFolder('watch');
 const day = 86_400_000;
@@ -83,8 +82,8 @@ describe('natspki watch', () => {
   it.each(['SIGINT', 'SIGTERM'] as const)('renews, waits, and exits with 0 on %s', async (signal) => {
     const { folder, directory } = await aged(80);
     const { serial } = leafOf(directory, 'server');
-    const watch = new ProcessUnderTest([process.execPath, bin, 'watch'], folder);
-    await watch.said(/the next renewal is at/);
+    const watch = Program.start([process.execPath, bin, 'watch'], { folder });
+    await watch.printed(/the next renewal is at/);
     expect(leafOf(directory, 'server').serial).not.toBe(serial);
     expect(await watch.end(signal)).toBe(0);
     expect(steady(watch.stderr)).toMatch(
@@ -96,8 +95,8 @@ describe('natspki watch', () => {
     const { folder, directory } = await aged(80);
     const { serial } = leafOf(directory, 'server');
     const args = ['watch', '--reload', '2147483646'];
-    const watch = new ProcessUnderTest([process.execPath, bin, ...args], folder);
-    await watch.said(/trying again in 5s/);
+    const watch = Program.start([process.execPath, bin, ...args], { folder });
+    await watch.printed(/trying again in 5s/);
     expect(steady(watch.stderr)).toContain(
       '[ERR] there is no process 2147483646\n[ERR] hint: is the server running?\n[WRN] trying again in 5s\n',
     );

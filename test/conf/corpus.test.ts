@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfErrors } from '../../src/conf/error.ts';
 import { parseConf } from '../../src/conf/parser.ts';
 import type { MapValue } from '../../src/conf/value.ts';
-import { run } from '../support/command.ts';
+import { run } from '../harness/process.ts';
 import { goJson } from '../support/conf-values.ts';
 import { describePeer } from '../support/peers.ts';
 import { ACCEPTED, ENVIRONMENT, INCLUDED, REFUSED, STRICTER } from './corpus.ts';

@@ -1,10 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { acquireLock } from '../../src/files/lock.ts';
+import { Program } from '../harness/process.ts';
 import { builtModule } from '../support/built.ts';
 import { testFolder } from '../support/folder.ts';
 
@@ -15,28 +14,20 @@ function place(): string {
   return join(mkdtempSync(join(scratch, 'place-')), 'lock');
 }
 
-function start(script: string): ChildProcess {
-  const child = spawn(process.execPath, ['--input-type=module', '-'], { stdio: ['pipe', 'pipe', 'inherit'] });
-  child.stdin?.end(script);
-  return child;
+function start(script: string): Program {
+  return Program.start([process.execPath, '--input-type=module', '-'], { input: script });
 }
 
 /** Starts a process that takes the lock and holds it until it is killed. */
-async function startHolder(path: string): Promise<ChildProcess> {
+async function startHolder(path: string): Promise<Program> {
   const child = start(`
 const { acquireLock } = await import(${lockModule});
 await acquireLock(${JSON.stringify(path)});
 console.log('held');
 setInterval(() => {}, 1000);
 `);
-  await once(child.stdout as NodeJS.ReadableStream, 'data');
+  await child.printed(/held/, 'stdout');
   return child;
-}
-
-async function kill(child: ChildProcess): Promise<void> {
-  const ended = once(child, 'exit');
-  child.kill('SIGKILL');
-  await ended;
 }
 
 describe('a lock', () => {
@@ -72,12 +63,12 @@ describe('a lock', () => {
       hint: `wait for it to end; if it is gone, remove "${path}"`,
     });
     expect(readdirSync(join(path, '..'))).toEqual(['lock']);
-    await kill(holder);
+    await holder.close();
   });
 
   it('takes the lock over from a process that was killed', async () => {
     const path = place();
-    await kill(await startHolder(path));
+    await (await startHolder(path)).close();
     expect(readdirSync(path)).toHaveLength(1);
     const lock = await acquireLock(path, { timeoutMs: 0 });
     await lock.release();
@@ -118,7 +109,7 @@ describe('a lock', () => {
   it('removes the files of a process that was killed before it acquired the lock', async () => {
     const path = place();
     const holder = await startHolder(path);
-    await kill(holder);
+    await holder.close();
     const [dead = ''] = readdirSync(path);
     renameSync(path, `${path}.${dead}`);
     await (await acquireLock(path)).release();
@@ -142,7 +133,7 @@ for (let i = 0; i < ${rounds}; i++) {
 }`;
     const children = Array.from({ length: 8 }, (_, i) => start(script(i % 2 === 0)));
     const killed = new Set(children.filter((_, i) => i % 2 === 0).map(({ pid }) => pid));
-    await Promise.all(children.map((child) => once(child, 'exit')));
+    await Promise.all(children.map(({ ended }) => ended));
     const lines = readFileSync(log, 'utf8').trim().split('\n');
     for (let i = 0; i < lines.length; i++) {
       const [verb, pid] = (lines[i] as string).split(' ');

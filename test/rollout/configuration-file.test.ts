@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { addPins, writeTlsBlock } from '../../src/rollout/configuration-file.ts';
 import type { Pin } from '../../src/x509/pin.ts';
+import { run } from '../harness/process.ts';
 import { builtModule } from '../support/built.ts';
-import { run } from '../support/command.ts';
 import { testFolder } from '../support/folder.ts';
 
 const scratch = testFolder('configuration-file');

@@ -1,40 +1,39 @@
 // Signals a running server to reload, and never a process that the signal would terminate.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { findServer, reloadServer } from '../../src/rollout/signal.ts';
+import { Program } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('reload');
-const started: ChildProcess[] = [];
+const started: Program[] = [];
 
-afterEach(() => {
-  for (const child of started.splice(0)) child.kill('SIGKILL');
+afterEach(async () => {
+  await Promise.all(started.splice(0).map((child) => child.close()));
 });
 
 describe('reloading a server', () => {
   it.each(['its process id', 'its pid file'])('sends SIGHUP to the server named by %s', async (by) => {
-    const child = spawn(process.execPath, [
+    const child = Program.start([
+      process.execPath,
       '-e',
       "process.on('SIGHUP', () => { console.log('told'); process.exit(); }); console.log('ready'); setInterval(() => {}, 1e6);",
     ]);
     started.push(child);
-    await once(child.stdout, 'data');
+    await child.printed(/ready/, 'stdout');
     const file = join(folder, 'nats.pid');
     writeFileSync(file, `${child.pid}\n`);
-    const told = once(child.stdout, 'data');
     expect(await reloadServer(by === 'its pid file' ? file : String(child.pid))).toBe(child.pid);
-    expect(String((await told)[0])).toBe('told\n');
+    await child.ended;
+    expect(child.stdout).toBe('ready\ntold\n');
   });
 
   it('rejects a process that SIGHUP would terminate, and leaves it running', async () => {
-    const child = spawn('sleep', ['60']);
+    const child = Program.start(['sleep', '60']);
     started.push(child);
-    await once(child, 'spawn');
     await expect(reloadServer(String(child.pid))).rejects.toMatchObject({ code: 'not-a-server' });
-    expect(child.exitCode ?? child.signalCode).toBe(null);
+    expect(child.isRunning).toBe(true);
   });
 
   it.each([

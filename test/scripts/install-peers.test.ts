@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { run } from '../support/command.ts';
+import { run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { expectedVersions } from '../support/peers.ts';
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import nodeModule from 'node:module';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
+import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('load');

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } fr
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { type Finished, run } from '../support/command.ts';
+import { type Finished, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';

@@ -1,10 +1,10 @@
 // The package as users get it: packed, installed into an empty folder and run there.
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { cpSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { run } from '../support/command.ts';
+import { Program, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { ask, monitorUrlOf } from '../support/monitoring.ts';
 
@@ -106,24 +106,16 @@ describe('the package in an empty folder', () => {
       '-P',
       'nats.pid',
     ];
-    const broker = spawn('npx', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] });
-    const ended = new Promise((resolve) => broker.once('close', resolve));
-    let log = '';
-    await new Promise<void>((resolve, reject) => {
-      broker.stderr.setEncoding('utf8').on('data', (text: string) => {
-        log += text;
-        // The broker handles signals after it has written the pid file, and both follow this line.
-        if (log.includes('Server is ready')) resolve();
-      });
-      broker.once('close', () => reject(new Error(`the broker ended:\n${log}`)));
-    });
+    const broker = Program.start(['npx', ...args], { folder });
+    // The broker handles signals after it has written the pid file, and both follow this line.
+    await broker.printed(/Server is ready/);
     await expect.poll(() => existsSync(join(folder, 'nats.pid')), { timeout: 10_000 }).toBe(true);
-    const url = monitorUrlOf(log).replace('0.0.0.0', '127.0.0.1');
+    const url = monitorUrlOf(broker.stderr).replace('0.0.0.0', '127.0.0.1');
     expect((await ask(`${url}/`)).body).toContain('<script type="module" src="page/page.js">');
     expect((await ask(`${url}/page/page.js`)).status).toBe(200);
     expect((await ask(`${url}/metrics`)).body).toContain('\nnatspki_ready 1\n');
     expect((await npx('broker', '--signal', 'term=nats.pid')).code).toBe(0);
-    expect(await ended).not.toBeNull();
-    expect(log).toContain('TLS required for client connections');
+    expect(await broker.ended).not.toBeNull();
+    expect(broker.stderr).toContain('TLS required for client connections');
   });
 });

@@ -3,11 +3,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { natspki } from '../support/cli.ts';
-import { run } from '../support/command.ts';
+import { natspki, Program, run } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
-import { ProcessUnderTest } from '../support/process.ts';
 
 const start = fileURLToPath(new URL('../../bin/start.js', import.meta.url));
 const scratch = testFolder('start');
@@ -22,11 +20,11 @@ async function linesFor(change: (conf: string) => string) {
   const folder = freshCopy(made);
   const conf = join(folder, 'nats.conf');
   writeFileSync(conf, change(readFileSync(conf, 'utf8')));
-  const started = new ProcessUnderTest([process.execPath, start], folder);
-  await started.said(/nats pub .*\n/);
+  const started = Program.start([process.execPath, start], { folder });
+  await started.printed(/nats pub .*\n/);
   const [, port] = /Listening for client connections on .*:(\d+)/.exec(started.stderr) ?? [];
   const [line = ''] = /nats pub .*/.exec(started.stderr) ?? [];
-  return { folder, port, line, end: () => started.end('SIGTERM') };
+  return { folder, port, line, end: () => started.end() };
 }
 
 const anyPort = (conf: string) => conf.replace('port: 4222', 'port: -1');

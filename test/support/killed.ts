@@ -1,7 +1,6 @@
 // Runs a script in a process that receives SIGKILL at its n-th operation on the file system. A test can thus try
 // every crash point, not only those that a timer happens to hit.
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { run } from '../harness/process.ts';
 
 /** How the process ended: killed at the requested operation, or finished before it got there. */
 export type Ending = 'killed' | 'done';
@@ -52,18 +51,13 @@ syncBuiltinESMExports();
  */
 export async function killedAt(n: number, script: string, folder: string): Promise<Ending> {
   const url = (text: string) => `data:text/javascript,${encodeURIComponent(text)}`;
-  const child: ChildProcess = spawn(process.execPath, ['--import', url(hook), '--input-type=module', '-'], {
-    cwd: folder,
-    env: { ...process.env, KILL_AT: String(n) },
-    stdio: ['pipe', 'ignore', 'pipe'],
+  const { code, stderr } = await run([process.execPath, '--import', url(hook), '--input-type=module', '-'], {
+    folder,
+    environment: { KILL_AT: String(n) },
+    input: script,
   });
-  let complaint = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-    complaint += text;
-  });
-  child.stdin?.end(script);
-  const [code, signal] = await once(child, 'close');
-  if (signal === 'SIGKILL') return 'killed';
+  // Only a signal leaves no exit code, and the script sends itself no other than SIGKILL.
+  if (code === null) return 'killed';
   if (code === 0) return 'done';
-  throw new Error(`the script failed: ${complaint}`);
+  throw new Error(`the script failed: ${stderr}`);
 }

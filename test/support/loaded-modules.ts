@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { natspki } from './cli.ts';
+import { natspki } from '../harness/process.ts';
 
 /** Runs `natspki ARGS...` in a folder and lists the URLs that it loaded. */
 export async function loadedModules(folder: string, args: readonly string[]): Promise<string[]> {

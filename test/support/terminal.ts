@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { stripVTControlCharacters } from 'node:util';
-import { bin } from './cli.ts';
+import { bin } from '../harness/process.ts';
 
 /** The byte sequences that a terminal sends for these keys. */
 export const keys = {

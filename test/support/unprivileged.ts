@@ -1,6 +1,6 @@
 // Runs the command line as a user other than root, because file modes do not restrict root.
 import { spawnSync } from 'node:child_process';
-import { bin } from './cli.ts';
+import { bin } from '../harness/process.ts';
 
 const dropRoot =
   'data:text/javascript,if(process.getuid()===0){process.setgroups([]);process.setgid(65534);process.setuid(65534)}';

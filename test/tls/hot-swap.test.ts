@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import type { CertificatePair } from '../../src/tls/block.ts';
+import { bin } from '../harness/process.ts';
 import { type MadePair, TestAuthority } from '../support/certificates.ts';
-import { bin } from '../support/cli.ts';
 import { testFolder } from '../support/folder.ts';
 import {
   type Contents,

@@ -3,7 +3,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { run } from '../../support/command.ts';
+import { run } from '../../harness/process.ts';
 import { findPeer, missing, type PeerName } from '../../support/peers.ts';
 import { now } from '../usage.ts';
 

@@ -1,6 +1,6 @@
 // A cell with an independent load generator, `nats bench`, as a check on ours. The cipher suite is the one that Go
 // and the server negotiate.
-import { run } from '../../support/command.ts';
+import { run } from '../../harness/process.ts';
 import { findPeer, missing } from '../../support/peers.ts';
 import { Meter } from '../meter.ts';
 import { type Bench, both, type Cell, costs, type Measurement } from './cell.ts';

@@ -7,7 +7,7 @@ import { readBrokerOptions } from '../../../src/broker/options/options.ts';
 import type { ConfProblem } from '../../../src/conf/error.ts';
 import { parseConf } from '../../../src/conf/parser.ts';
 import { MapReader } from '../../../src/conf/reader.ts';
-import { run } from '../../support/command.ts';
+import { run } from '../../harness/process.ts';
 import { testFolder } from '../../support/folder.ts';
 import { type ChangeName, natsServerHas } from '../../support/nats-server-changes.ts';
 import { describePeer } from '../../support/peers.ts';

@@ -12,7 +12,7 @@ import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { leavesBySerial } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { Rollout } from '../../../src/rollout/rollout.ts';
-import { bin } from '../../support/cli.ts';
+import { bin } from '../../harness/process.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
 import { madeDirectory } from '../../support/pki.ts';
