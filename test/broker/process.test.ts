@@ -3,10 +3,10 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sendSignal } from '../../src/broker/signal.ts';
+import { onFreePort, type ServerProcess, startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { builtModule } from '../support/built.ts';
 import { testFolder } from '../support/folder.ts';
-import { type ServerProcess, startProcess } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const scratch = testFolder('process');
 const script = `
@@ -35,16 +35,12 @@ async function start(
 ): Promise<{ server: ServerProcess; path: (name: string) => string }> {
   const folder = mkdtempSync(join(scratch, 'broker-'));
   const path = (name: string) => join(folder, name);
-  writeFileSync(path('nats.conf'), listening(configuration));
+  writeFileSync(path('nats.conf'), onFreePort(configuration));
   for (const [name, text] of Object.entries(included)) writeFileSync(path(name), text);
   const text = script.replace('/* while it starts */', more);
   const server = await startProcess([process.execPath, '--input-type=module', '-e', text], folder);
   started.push(server);
   return { server, path };
-}
-
-function listening(configuration: string): string {
-  return `listen: "127.0.0.1:-1"\n${configuration}\n`;
 }
 
 async function open({ port }: ServerProcess): Promise<Wire> {
@@ -73,11 +69,11 @@ describe('a broker process', () => {
 
   it('reloads on SIGHUP, and logs the error if it rejects the new configuration', async () => {
     const { server, path } = await start('max_payload: 100');
-    writeFileSync(path('nats.conf'), listening('max_payload: 200'));
+    writeFileSync(path('nats.conf'), onFreePort('max_payload: 200'));
     sendSignal(`reload=${server.pid}`);
     await server.logged(/Reloaded server configuration/);
     expect((await open(server)).info).toMatchObject({ max_payload: 200 });
-    writeFileSync(path('nats.conf'), listening('max_payload: 300\nnonsense: 1'));
+    writeFileSync(path('nats.conf'), onFreePort('max_payload: 300\nnonsense: 1'));
     sendSignal(`reload=${server.pid}`);
     await server.logged(
       /\[ERR\] Failed to reload server configuration: nats\.conf:3:1: unknown field "nonsense"/,
@@ -89,13 +85,13 @@ describe('a broker process', () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(
       path('nats.conf'),
-      listening('max_payload: 200\ntls { insecure: true }\nallow_non_tls: true'),
+      onFreePort('max_payload: 200\ntls { insecure: true }\nallow_non_tls: true'),
     );
     sendSignal(`reload=${server.pid}`);
     await server.logged(/\[WRN\] nats\.conf:3:17: "insecure" has no effect here/);
     writeFileSync(
       path('nats.conf'),
-      listening('max_payload: 300\ntls { insecure: true }\nallow_non_tls: true'),
+      onFreePort('max_payload: 300\ntls { insecure: true }\nallow_non_tls: true'),
     );
     sendSignal(`reload=${server.pid}`);
     await server.logged(/(Reloaded: max_payload.*){2}/s);
@@ -108,7 +104,7 @@ describe('a broker process', () => {
     sendSignal(`reload=${server.pid}`);
     await server.logged(/\[ERR\] Failed to reload server configuration: nats\.conf has become empty/);
     expect((await open(server)).info).toMatchObject({ auth_required: true });
-    writeFileSync(path('nats.conf'), listening('authorization { token: t }\nmax_payload: 200'));
+    writeFileSync(path('nats.conf'), onFreePort('authorization { token: t }\nmax_payload: 200'));
     await server.logged(/Reloaded: max_payload/);
   });
 
@@ -124,7 +120,7 @@ describe('a broker process', () => {
 
   it('logs the hint with a single error of the configuration', async () => {
     const { server, path } = await start('max_payload: 100');
-    writeFileSync(path('nats.conf'), listening('max_paylod: 200'));
+    writeFileSync(path('nats.conf'), onFreePort('max_paylod: 200'));
     sendSignal(`reload=${server.pid}`);
     await server.logged(
       /\[ERR\] Failed to reload .*: unknown field "max_paylod" \(did you mean "max_payload"\)/,
@@ -133,16 +129,16 @@ describe('a broker process', () => {
 
   it('switches to a log file that a reload names, and keeps the current one if the new one cannot be opened', async () => {
     const { server, path } = await start('max_payload: 100');
-    writeFileSync(path('nats.conf'), listening('log_file: "first.log"'));
+    writeFileSync(path('nats.conf'), onFreePort('log_file: "first.log"'));
     sendSignal(`reload=${server.pid}`);
     const first = () => (existsSync(path('first.log')) ? readFileSync(path('first.log'), 'utf8') : '');
     await expect.poll(first, { timeout: 5000 }).toMatch(/Reloaded: logging/);
-    writeFileSync(path('nats.conf'), listening('log_file: "none/second.log"'));
+    writeFileSync(path('nats.conf'), onFreePort('log_file: "none/second.log"'));
     sendSignal(`reload=${server.pid}`);
     await expect
       .poll(first, { timeout: 5000 })
       .toMatch(/\[ERR\] cannot open log file "none\/second\.log": ENOENT/);
-    writeFileSync(path('nats.conf'), listening('log_file: "second.log"'));
+    writeFileSync(path('nats.conf'), onFreePort('log_file: "second.log"'));
     sendSignal(`reload=${server.pid}`);
     await expect.poll(() => existsSync(path('second.log')), { timeout: 5000 }).toBe(true);
     const length = first().length;
@@ -156,7 +152,7 @@ describe('a broker process', () => {
   it('reloads without a signal when its configuration file or an included file changes', async () => {
     const { server, path } = await start('max_payload: 100');
     writeFileSync(path('more.conf'), 'max_payload: 400');
-    writeFileSync(path('nats.conf'), listening('include "more.conf"'));
+    writeFileSync(path('nats.conf'), onFreePort('include "more.conf"'));
     await server.logged(/Reloaded: max_payload/);
     await expect
       .poll(async () => (await open(server)).info, { timeout: 5000 })
@@ -175,7 +171,7 @@ describe('a broker process', () => {
 
   it('reloads once a missing included file is created', async () => {
     const { server, path } = await start('max_payload: 100');
-    writeFileSync(path('nats.conf'), listening('include "late.conf"'));
+    writeFileSync(path('nats.conf'), onFreePort('include "late.conf"'));
     await server.logged(
       /Failed to reload server configuration: nats\.conf:2:1: cannot include: "late\.conf"/,
     );
@@ -223,7 +219,7 @@ describe('a broker process', () => {
 /** Starts a broker that logs to a file and announces on stderr only that it is ready. */
 async function startLogging(log: string): Promise<ServerProcess> {
   const folder = mkdtempSync(join(scratch, 'broker-'));
-  writeFileSync(join(folder, 'nats.conf'), listening(`log_file: "${log}"`));
+  writeFileSync(join(folder, 'nats.conf'), onFreePort(`log_file: "${log}"`));
   const announcing = script.replace(
     "{ version: '0.0.1' }",
     "{ version: '0.0.1', onReady: () => console.error('Server is ready') }",

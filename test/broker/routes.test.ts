@@ -3,8 +3,8 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ClusterIdentity } from '../../src/broker/cluster/cluster-identity.ts';
+import { Wire } from '../harness/wire.ts';
 import { expectedVersions } from '../support/peers.ts';
-import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
 
 const inCluster = (more = '') => `server_name: one

@@ -2,13 +2,11 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach } from 'vitest';
-import { type Broker, startBroker } from '../../src/broker/broker.ts';
-import { type BrokerOptions, readBrokerOptions } from '../../src/broker/options/options.ts';
-import { type ConfProblem, throwOnErrors } from '../../src/conf/error.ts';
-import { parseConf } from '../../src/conf/parser.ts';
-import { LineLogger } from '../../src/log.ts';
+import type { Broker } from '../../src/broker/broker.ts';
+import { type BrokerSettings, type BrokerUnderTest, startInProcess } from '../harness/server.ts';
+import { connectLine } from '../harness/socket.ts';
+import { Wire, type WireOptions } from '../harness/wire.ts';
 import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
-import { Wire, type WireOptions } from '../support/wire.ts';
 
 /** The files of one authority, and of a server and a client certificate that it signed. */
 export interface Certificates {
@@ -41,20 +39,11 @@ export function clientTls({ ca, client }: Certificates, pair = client): Connecti
 }
 
 export class Running {
-  readonly broker: Broker;
-  readonly #lines: string[];
-  readonly #configuration: { text: string };
+  readonly #server: BrokerUnderTest;
   readonly #tls: ConnectionOptions | undefined;
 
-  private constructor(
-    broker: Broker,
-    lines: string[],
-    configuration: { text: string },
-    tls: ConnectionOptions | undefined,
-  ) {
-    this.broker = broker;
-    this.#lines = lines;
-    this.#configuration = configuration;
+  private constructor(server: BrokerUnderTest, tls: ConnectionOptions | undefined) {
+    this.#server = server;
     this.#tls = tls;
   }
 
@@ -62,25 +51,22 @@ export class Running {
    * Starts a broker on any free port; it is closed after the test.
    * @param tls the clients' options, if the text has TLS
    */
-  static async start(text = '', tls?: ConnectionOptions): Promise<Running> {
-    const lines: string[] = [];
-    const configuration = { text };
-    const reread = () => parse(configuration.text);
-    const options = reread();
-    const levels = { debug: true, trace: options.log.trace, timestamps: false };
-    const logger = new LineLogger((line) => lines.push(line), levels);
-    const broker = await startBroker(options, { logger, reread, version: '1.2.3' });
-    running.push(broker);
-    return new Running(broker, lines, configuration, tls);
+  static async start(text = '', tls?: ConnectionOptions, settings: BrokerSettings = {}): Promise<Running> {
+    const server = await startInProcess(text, { debug: true, version: '1.2.3', ...settings });
+    running.push(server);
+    return new Running(server, tls);
+  }
+
+  get broker(): Broker {
+    return this.#server.broker;
   }
 
   get log(): string {
-    return this.#lines.join('');
+    return this.#server.log();
   }
 
-  async reload(text: string): Promise<void> {
-    this.#configuration.text = text;
-    await this.broker.reload();
+  reload(text: string): Promise<void> {
+    return this.#server.reload(text);
   }
 
   async open(options: WireOptions = this.#tls ? { tls: this.#tls } : {}): Promise<Wire> {
@@ -92,24 +78,16 @@ export class Running {
   /** Opens a connection that is neither verbose nor pedantic, and waits until the broker accepts it. */
   async connect(connect: object = {}, options?: WireOptions): Promise<Wire> {
     const wire = await this.open(options);
-    wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connect })}\r\n`);
+    wire.send(connectLine(connect));
     await wire.receives('');
     return wire;
   }
 }
 
-const running: Broker[] = [];
+const running: BrokerUnderTest[] = [];
 const wires: Wire[] = [];
 
 afterEach(async () => {
   for (const wire of wires.splice(0)) wire.end();
-  await Promise.all(running.splice(0).map((broker) => broker.close()));
+  await Promise.all(running.splice(0).map((server) => server.stop()));
 });
-
-function parse(text: string): BrokerOptions {
-  const problems: ConfProblem[] = [];
-  const root = parseConf(`listen: "127.0.0.1:-1"\n${text}`, { file: 'nats.conf' });
-  const options = readBrokerOptions(root, problems);
-  throwOnErrors(problems);
-  return options;
-}

@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { onFreePort, startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
-import { startProcess } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 import { Running } from './running.ts';
 
 interface Reloading {
@@ -147,8 +147,7 @@ describePeer('nats-server', 'a reload of nats-server', (bin) => {
   });
 
   behaves(async (text) => {
-    const write = (next: string) =>
-      writeFileSync(join(scratch, 'nats.conf'), `listen: "127.0.0.1:-1"\n${next}\n`);
+    const write = (next: string) => writeFileSync(join(scratch, 'nats.conf'), onFreePort(next));
     write(text);
     const server = await startProcess([bin, '-c', 'nats.conf'], scratch);
     stops.push(() => server.stop());

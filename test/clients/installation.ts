@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, describe, expect } from 'vitest';
 import { bin, natspki } from '../harness/process.ts';
+import { type ServerUnderTest, startProcess } from '../harness/server.ts';
 import { describePeer } from '../support/peers.ts';
-import { type ServerUnderTest, startProcess } from '../support/server.ts';
 
 /** An installation and its server, which runs during the tests of the surrounding block. */
 export class Installation {

@@ -1,8 +1,8 @@
 // The `nats` command line client with users, permissions and a system account over mutual TLS: its commands get the
 // same results from both servers.
 import { expect, it } from 'vitest';
+import { Wire } from '../harness/wire.ts';
 import { describePeer } from '../support/peers.ts';
-import { Wire } from '../support/wire.ts';
 import { onBothServers } from './installation.ts';
 import { answered, natsCli } from './nats-command.ts';
 

@@ -1,7 +1,7 @@
 // Runs the `nats` command line client against an installation, and waits for its subscriptions.
 import { vi } from 'vitest';
 import { type Finished, run } from '../harness/process.ts';
-import { Wire } from '../support/wire.ts';
+import { Wire } from '../harness/wire.ts';
 import type { Installation } from './installation.ts';
 
 export interface NatsCli {

@@ -1,6 +1,6 @@
 // The connection limit of an account over all servers of a cluster.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Client } from './client.ts';
+import { Client } from '../harness/client.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

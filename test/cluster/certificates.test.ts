@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { type MadeLeafOptions, TestAuthority } from '../support/certificates.ts';
+import { type MadeLeafOptions, TestAuthority } from '../harness/certificates.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { describePairs, type Kind } from './set-ups.ts';
 

@@ -1,14 +1,12 @@
 // A cluster under test: servers in processes of their own, with routes over TLS and generated certificates. It
 // determines by what clients receive when the servers are connected, so that it works with every kind of server.
-import { randomInt } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
-import { type ServerProcess, startProcess } from '../support/server.ts';
-import { Client } from './client.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
+import { Client } from '../harness/client.ts';
+import { freePorts, type ServerProcess, startProcess } from '../harness/server.ts';
 import { commandOf, type Kind } from './set-ups.ts';
 
 export interface NodeOptions {
@@ -209,24 +207,4 @@ cluster {
     }
     listener.unsubscribe(inbox);
   }
-}
-
-/**
- * Finds free ports below the ephemeral range (on Linux from 32768 on). The system could assign a port of that range to
- * another program before the test uses it.
- */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenSomewhere));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
-}
-
-function listenSomewhere(): Promise<ReturnType<typeof createServer>> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    const listen = () => server.listen(randomInt(10_000, 32_768), '127.0.0.1');
-    server.on('error', listen).once('listening', () => resolve(server));
-    listen();
-  });
 }

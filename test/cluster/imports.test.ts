@@ -1,6 +1,6 @@
 // Imports between accounts with clients on different servers of a cluster.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Client } from './client.ts';
+import type { Client } from '../harness/client.ts';
 import { Cluster } from './cluster.ts';
 import { describeClusters, type Kind, kindHas } from './set-ups.ts';
 

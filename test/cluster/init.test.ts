@@ -7,9 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { natspki } from '../harness/process.ts';
-import { type ServerProcess, startProcess } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
-import { freePorts } from './cluster.ts';
+import { freePorts, type ServerProcess, startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { commandOf, describeClusters } from './set-ups.ts';
 
 const names = ['n1', 'n2', 'n3'];

@@ -1,6 +1,6 @@
 // Messages between clients of different servers of a cluster: the same on nats-servers, on brokers and on both.
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
-import type { Client } from './client.ts';
+import type { Client } from '../harness/client.ts';
 import { Cluster } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

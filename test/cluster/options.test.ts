@@ -4,9 +4,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
-import { type ServerProcess, startProcess } from '../support/server.ts';
-import { Client } from './client.ts';
-import { Cluster, freePorts, type Node, type NodeOptions } from './cluster.ts';
+import { Client } from '../harness/client.ts';
+import { freePorts, type ServerProcess, startProcess } from '../harness/server.ts';
+import { Cluster, type Node, type NodeOptions } from './cluster.ts';
 import { commandOf, describePairs } from './set-ups.ts';
 
 describePairs('a cluster', (kind, other) => {

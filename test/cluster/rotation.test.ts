@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import { Certificate } from '../../src/x509/certificate.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
+import type { Client, Inbox } from '../harness/client.ts';
 import { askJson, monitorUrlOf } from '../support/monitoring.ts';
-import type { Client, Inbox } from './client.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

@@ -2,7 +2,7 @@
 // large system has 200,000.
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import type { Client } from './client.ts';
+import type { Client } from '../harness/client.ts';
 import { Cluster, type Node } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

@@ -1,6 +1,6 @@
 // Latency metrics of services with the requester, the responder and the subscriber of the results on different servers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Client, Inbox } from './client.ts';
+import type { Client, Inbox } from '../harness/client.ts';
 import { Cluster } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

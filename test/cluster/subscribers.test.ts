@@ -1,6 +1,6 @@
 // Requests for the number of subscribers of a subject in a whole cluster, sent to any of its servers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Client } from './client.ts';
+import type { Client } from '../harness/client.ts';
 import { Cluster } from './cluster.ts';
 import { describeClusters } from './set-ups.ts';
 

@@ -4,12 +4,12 @@ import { mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bin, natspki, run } from '../harness/process.ts';
+import { startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
-import { startProcess } from '../support/server.ts';
 import { steady } from '../support/shown.ts';
 import { contents, tree } from '../support/tree.ts';
-import { Wire } from '../support/wire.ts';
 
 const scratch = testFolder('intermediate-command');
 const made = join(scratch, 'made');

@@ -3,9 +3,9 @@ import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { bin, natspki } from '../harness/process.ts';
+import { startProcess } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
-import { startProcess } from '../support/server.ts';
 import { steady } from '../support/shown.ts';
 
 const folder = testFolder('list');

@@ -4,13 +4,13 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { bin, natspki } from '../harness/process.ts';
+import { type ServerUnderTest, startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { leafOf } from '../support/pki.ts';
-import { type ServerUnderTest, startProcess } from '../support/server.ts';
 import { steady } from '../support/shown.ts';
 import { contents } from '../support/tree.ts';
-import { Wire } from '../support/wire.ts';
 
 const scratch = testFolder('revoke');
 const made = join(scratch, 'made');

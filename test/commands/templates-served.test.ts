@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type TemplateName, templates } from '../../src/files/templates.ts';
 import { bin, natspki } from '../harness/process.ts';
+import { startProcess } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
-import { startProcess } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const scratch = testFolder('served');
 const hosts = ['--host', 'localhost', 'nats.example.com', '127.0.0.1'];

@@ -1,11 +1,11 @@
 // Compares the advisories that the broker and nats-server publish in the system account: subjects, keys, and every
 // value that does not depend on the time or the server.
 import { expect, it } from 'vitest';
+import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { typesOf } from '../support/monitoring.ts';
 import { natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const configuration = `
 server_name: one

@@ -1,10 +1,10 @@
 // Compares what the broker and a real nats-server, two nodes of one cluster, report in monitoring about each other
 // and themselves: every key with its JSON type, and the counters of the route between them.
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { askJson, monitorUrlOf, typesOf } from '../support/monitoring.ts';
 import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const permissions = '{ import: ["a.>", "reply"], export: {allow: ["a.>", "reply"], deny: ["a.secret"]} }';
 const configuration = (name: string, routes: string) => `

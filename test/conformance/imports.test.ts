@@ -1,6 +1,6 @@
 // Imports and exports between accounts: streams, services and the path of replies, compared byte for byte.
 import { describe, expect, it } from 'vitest';
-import type { Wire } from '../support/wire.ts';
+import type { Wire } from '../harness/wire.ts';
 import { conformance, type Suite } from './suite.ts';
 
 const configuration = `accounts {

@@ -1,6 +1,6 @@
 // Limits: what a server does with a client that exceeds one, stays silent or does not read.
 import { expect, it } from 'vitest';
-import type { Wire } from '../support/wire.ts';
+import type { Wire } from '../harness/wire.ts';
 import { conformance, type Suite } from './suite.ts';
 
 conformance('max_control_line', 'max_control_line: 256', (suite) => {

@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { clientTls, makeCertificates, verifyingTls } from '../broker/running.ts';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { ask, askJson, monitorUrlOf, typesOf } from '../support/monitoring.ts';
 import { natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const imports =
   'nats-server answers for the system account through imports of its own, which the broker does not need';

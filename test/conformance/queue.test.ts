@@ -1,6 +1,6 @@
 // Queue groups: each message reaches exactly one member, and the members share the load.
 import { expect, it } from 'vitest';
-import type { Wire } from '../support/wire.ts';
+import type { Wire } from '../harness/wire.ts';
 import { conformance, type Suite } from './suite.ts';
 
 conformance('queue groups', '', (suite) => {

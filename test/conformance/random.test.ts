@@ -1,9 +1,9 @@
 // Sends random streams, valid and invalid, to the bundled broker and the real nats-server and compares the answers.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { describePeer } from '../support/peers.ts';
 import { below, seeded } from '../support/seeded.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 // Low, so that the streams reach the limits.
 const configuration = 'max_payload: 64\nmax_control_line: 96\nmax_subscriptions: 6';

@@ -1,8 +1,8 @@
 // Latency results of measured services, for requests with and without a reply. The same tests run on both servers;
 // a second part compares the keys and types of the results.
 import { describe, expect, it } from 'vitest';
+import type { Wire } from '../harness/wire.ts';
 import { typesOf } from '../support/monitoring.ts';
-import type { Wire } from '../support/wire.ts';
 import { besideNatsServer, conformance, type Suite } from './suite.ts';
 
 const configuration = `

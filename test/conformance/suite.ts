@@ -1,10 +1,11 @@
 // Runs one set of tests for behaviour on the wire against the bundled broker and, where it is installed, the real
 // nats-server. One server serves a whole set; each test uses subjects of its own.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
+import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../harness/server.ts';
+import { connectLine } from '../harness/socket.ts';
+import { Wire, type WireOptions } from '../harness/wire.ts';
 import { type ChangeName, natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../support/server.ts';
-import { Wire, type WireOptions } from '../support/wire.ts';
 
 export class Suite {
   readonly kind: 'broker' | 'nats-server';
@@ -52,7 +53,7 @@ export class Suite {
    */
   async connect(connect: object = {}, options: WireOptions = {}): Promise<Wire> {
     const wire = await this.open(options);
-    wire.send(`CONNECT ${JSON.stringify({ verbose: false, pedantic: false, ...connect })}\r\n`);
+    wire.send(connectLine(connect));
     await wire.receives('');
     return wire;
   }

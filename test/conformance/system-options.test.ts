@@ -1,10 +1,10 @@
 // The options of requests in the system account: compares the answers of the broker and nats-server to the same
 // requests. Values that depend on the time or the server are left out.
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { bundledBroker, natsServer, type ServerUnderTest } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
-import { bundledBroker, natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const configuration = `
 server_name: one

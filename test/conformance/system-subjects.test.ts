@@ -2,8 +2,8 @@
 // ones, with the same keys.
 import { gunzipSync } from 'node:zlib';
 import { expect, it } from 'vitest';
+import type { Wire } from '../harness/wire.ts';
 import { typesOf } from '../support/monitoring.ts';
-import type { Wire } from '../support/wire.ts';
 import { besideNatsServer, conformance } from './suite.ts';
 
 const configuration = `

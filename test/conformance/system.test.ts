@@ -1,8 +1,8 @@
 // The system account: requests about the server and the events that it publishes. The same tests run on both
 // servers; a second part compares every key of the answers with its JSON type.
 import { describe, expect, it } from 'vitest';
+import type { Wire } from '../harness/wire.ts';
 import { typesOf } from '../support/monitoring.ts';
-import type { Wire } from '../support/wire.ts';
 import { besideNatsServer, conformance, type Suite } from './suite.ts';
 
 const configuration = `

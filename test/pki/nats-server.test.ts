@@ -4,10 +4,10 @@ import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
 import { issueCertificates } from '../../src/pki/issue/issue.ts';
 import type { PkiDirectory } from '../../src/pki/store/directory.ts';
+import { natsServer } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 import { madeDirectory } from '../support/pki.ts';
-import { natsServer } from '../support/server.ts';
 
 const scratch = testFolder('nats-server');
 

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { probeServers } from '../../src/rollout/probe.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 
 const servers: Server[] = [];
 

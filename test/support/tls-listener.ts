@@ -9,7 +9,7 @@ import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
 import { CertificateSource } from '../../src/tls/certificate-source.ts';
 import { Handshaker } from '../../src/tls/handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
-import type { MadePair } from './certificates.ts';
+import type { MadePair } from '../harness/certificates.ts';
 
 /** The outcome of one accepted socket. */
 export type Outcome = TLSSocket | HandshakeError;

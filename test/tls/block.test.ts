@@ -9,7 +9,7 @@ import { parseConf } from '../../src/conf/parser.ts';
 import { printTlsBlock, type TlsBlockOptions } from '../../src/rollout/block-printer.ts';
 import { defaultTlsBlock, readTlsBlock, type TlsBlock, type TlsContext } from '../../src/tls/block.ts';
 import type { Pin } from '../../src/x509/pin.ts';
-import { TestAuthority } from '../support/certificates.ts';
+import { TestAuthority } from '../harness/certificates.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 

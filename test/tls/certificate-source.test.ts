@@ -7,7 +7,7 @@ import { NatspkiError } from '../../src/errors.ts';
 import { FileWatcher } from '../../src/files/watcher.ts';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
 import { CertificateSource } from '../../src/tls/certificate-source.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { unprivileged } from '../support/file-modes.ts';
 import { testFolder } from '../support/folder.ts';
 import {

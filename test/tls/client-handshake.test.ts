@@ -19,7 +19,7 @@ import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { peerOf } from '../../src/tls/peer.ts';
 import { Certificate } from '../../src/x509/certificate.ts';
 import type { Pin } from '../../src/x509/pin.ts';
-import { type MadeLeafOptions, type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadeLeafOptions, type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('outgoing');

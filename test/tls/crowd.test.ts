@@ -4,7 +4,7 @@ import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { greeting, listenTls, type Outcome } from '../support/tls-listener.ts';
 
 const ca = await TestAuthority.make('NATS CA');

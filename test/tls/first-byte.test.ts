@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { firstByte } from '../../src/tls/first-byte.ts';
-import { TestAuthority } from '../support/certificates.ts';
+import { TestAuthority } from '../harness/certificates.ts';
 import { listenTls } from '../support/tls-listener.ts';
 
 const server = createServer({ allowHalfOpen: true });

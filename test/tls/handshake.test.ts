@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { type DerValue, readChildren, readDer, tags } from '../../src/x509/der.ts';
 import { writePem } from '../../src/x509/pem.ts';
-import { type MadePair, selfSigned, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, selfSigned, TestAuthority } from '../harness/certificates.ts';
 import { writeDer } from '../support/der.ts';
 import { collectGarbage } from '../support/garbage.ts';
 import { greeting, listenTls, type Outcome, type TlsListener } from '../support/tls-listener.ts';

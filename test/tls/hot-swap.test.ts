@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import type { CertificatePair } from '../../src/tls/block.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { bin } from '../harness/process.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { startProcess } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
 import {
   type Contents,
@@ -18,7 +19,6 @@ import {
   rewriteInPlace,
   swapDataLink,
 } from '../support/replace.ts';
-import { startProcess } from '../support/server.ts';
 
 const clients = 50;
 const rounds = 100;

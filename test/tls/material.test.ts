@@ -7,7 +7,7 @@ import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
 import { filesOf, loadMaterial } from '../../src/tls/material.ts';
 import { systemTrust } from '../../src/tls/system-trust.ts';
 import { decodePrivateKey, encodePrivateKey } from '../../src/x509/key.ts';
-import { TestAuthority } from '../support/certificates.ts';
+import { TestAuthority } from '../harness/certificates.ts';
 import { testFolder } from '../support/folder.ts';
 import { greeting, listenTls } from '../support/tls-listener.ts';
 

@@ -3,7 +3,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { connect, type TLSSocket } from 'node:tls';
 import { expect, it } from 'vitest';
 import type { CertificatePair } from '../../src/tls/block.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { connectHalting } from '../support/halting.ts';
 import { listenTls, type TlsListener } from '../support/tls-listener.ts';
 

@@ -11,7 +11,7 @@ import {
   releaseControl,
   verificationResult,
 } from '../../src/tls/node-internals.ts';
-import { TestAuthority } from '../support/certificates.ts';
+import { TestAuthority } from '../harness/certificates.ts';
 
 const authority = await TestAuthority.make();
 const served = await authority.server();

@@ -9,7 +9,7 @@ import { describeConnection, supportedCurves } from '../../src/tls/ciphers.ts';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { peerOf } from '../../src/tls/peer.ts';
 import { spkiPin } from '../../src/x509/pin.ts';
-import { type MadePair, TestAuthority } from '../support/certificates.ts';
+import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { greeting, listenTls, type TlsListener } from '../support/tls-listener.ts';
 
 const ca = await TestAuthority.make();

@@ -5,12 +5,12 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isPinned, mapPeer, type PeerCertificate, readPeer } from '../../src/tls/peer.ts';
 import { comparable, formatAsGo, isSameName, parseName } from '../../src/tls/subject-user.ts';
 import { pinOf } from '../../src/x509/pin.ts';
-import { TestAuthority } from '../support/certificates.ts';
+import { TestAuthority } from '../harness/certificates.ts';
+import { natsServer, type ServerUnderTest } from '../harness/server.ts';
+import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
-import { natsServer, type ServerUnderTest } from '../support/server.ts';
-import { Wire } from '../support/wire.ts';
 
 const folder = testFolder('peer');
 const authority = makeAuthority(folder);

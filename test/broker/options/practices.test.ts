@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { checkConfiguration } from '../../../src/broker/options/check.ts';
+import { type MadePair, TestAuthority } from '../../harness/certificates.ts';
 import { run } from '../../harness/process.ts';
-import { type MadePair, TestAuthority } from '../../support/certificates.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
 

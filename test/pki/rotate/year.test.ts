@@ -13,6 +13,7 @@ import { leavesBySerial } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { Rollout } from '../../../src/rollout/rollout.ts';
 import { bin } from '../../harness/process.ts';
+import { type ServerProcess, startProcess } from '../../harness/server.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
 import { madeDirectory } from '../../support/pki.ts';
@@ -23,7 +24,6 @@ import {
   readClientFiles,
 } from '../../support/rotation-clients.ts';
 import { seeded } from '../../support/seeded.ts';
-import { type ServerProcess, startProcess } from '../../support/server.ts';
 
 const wholeYear = process.env.NATSPKI_YEAR === '1';
 const scale = wholeYear

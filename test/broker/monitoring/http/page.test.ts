@@ -2,17 +2,15 @@
 // run code in it.
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
-import { type Broker, startBroker } from '../../../../src/broker/broker.ts';
-import { readBrokerOptions } from '../../../../src/broker/options/options.ts';
-import { parseConf } from '../../../../src/conf/parser.ts';
-import { LineLogger } from '../../../../src/log.ts';
+import type { Broker } from '../../../../src/broker/broker.ts';
+import { connectLine } from '../../../harness/socket.ts';
+import { Wire, type WireOptions } from '../../../harness/wire.ts';
 import { type Tab, useBrowser } from '../../../support/browser.ts';
 import { testFolder } from '../../../support/folder.ts';
 import { makeLeaf, type Pair } from '../../../support/openssl.ts';
 import { describePeer } from '../../../support/peers.ts';
 import { renameOver } from '../../../support/replace.ts';
-import { Wire, type WireOptions } from '../../../support/wire.ts';
-import { clientTls, makeCertificates, verifyingTls } from '../../running.ts';
+import { clientTls, makeCertificates, Running, verifyingTls } from '../../running.ts';
 
 const folder = testFolder('page');
 const certificates = makeCertificates(folder);
@@ -21,30 +19,22 @@ const http = 'http: "127.0.0.1:-1"\n';
 /** The life of test certificates. */
 const whole = { days: 30 };
 
-const running: Broker[] = [];
 const wires: Wire[] = [];
 
-afterEach(async () => {
+afterEach(() => {
   for (const wire of wires.splice(0)) wire.end();
-  await Promise.all(running.splice(0).map((broker) => broker.close()));
 });
 
 /** Starts a broker whose clock is ahead by `clock.ahead` milliseconds. */
 async function open(text: string, clock = { ahead: 0 }): Promise<Broker> {
-  const root = parseConf(`listen: "127.0.0.1:-1"\n${text}`, { file: 'nats.conf' });
-  const broker = await startBroker(readBrokerOptions(root, []), {
-    logger: new LineLogger(() => {}),
-    now: () => new Date(Date.now() + clock.ahead),
-    version: '1.2.3',
-  });
-  running.push(broker);
-  return broker;
+  const now = () => new Date(Date.now() + clock.ahead);
+  return (await Running.start(text, undefined, { now })).broker;
 }
 
 async function connect({ port }: Broker, connect: object, options: WireOptions = {}): Promise<Wire> {
   const wire = await Wire.open(port, options);
   wires.push(wire);
-  wire.send(`CONNECT ${JSON.stringify({ verbose: false, ...connect })}\r\n`);
+  wire.send(connectLine(connect));
   await wire.receives('');
   return wire;
 }

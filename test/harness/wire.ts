@@ -1,10 +1,10 @@
 // A NATS connection at the byte level: it sends bytes unchanged and compares what arrives byte for byte. It has no
 // client behaviour (it answers no PING); it sends a PING of its own to learn that the server has processed
 // everything before it.
-import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
-import { type ConnectionOptions, connect as connectTls } from 'node:tls';
+import type { Socket } from 'node:net';
+import type { ConnectionOptions } from 'node:tls';
 import { expect } from 'vitest';
+import { openSocket, upgradeSocket } from './socket.ts';
 
 export interface WireOptions {
   /** Upgrades to TLS after the INFO, or before it with `tlsFirst`. */
@@ -46,18 +46,12 @@ export class Wire {
 
   /** Connects without reading anything, for a server that does not speak first. */
   static async openSilent(port: number): Promise<Wire> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    await once(socket, 'connect');
-    return new Wire(socket);
+    return new Wire(await openSocket(port));
   }
 
   /** Continues the connection over TLS; rejects when the handshake fails on this side. */
   async upgrade(options: ConnectionOptions): Promise<void> {
-    this.#socket.removeAllListeners('data');
-    this.#socket.pause();
-    const secure = connectTls({ ...options, socket: this.#socket });
-    await once(secure, 'secureConnect');
-    this.#socket = secure;
+    this.#socket = await upgradeSocket(this.#socket, options);
     this.#listen();
   }
 
