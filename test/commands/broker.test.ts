@@ -1,10 +1,9 @@
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import Broker from '../../commands/broker.ts';
 import { bin, natspki, Program } from '../harness/process.ts';
+import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
 import { ask, askJson } from '../support/monitoring.ts';
@@ -38,10 +37,9 @@ async function start(...args: string[]) {
 }
 
 async function info(port: number): Promise<Record<string, unknown>> {
-  const socket = connect(port, '127.0.0.1');
-  const [chunk] = await once(socket, 'data');
-  socket.destroy();
-  return JSON.parse(chunk.toString().replace(/^INFO /, ''));
+  const wire = await Wire.open(port);
+  wire.end();
+  return wire.info;
 }
 
 describe('natspki broker', () => {

@@ -7,11 +7,11 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { agree } from '../harness/agree.ts';
 import { bundledBroker } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { makeAuthority, makeLeaf, openssl, type Pair } from '../support/openssl.ts';
-import { agree } from '../support/upgrade.ts';
 import { conformance, Suite } from './suite.ts';
 
 const folder = testFolder('wire-tls-options');

@@ -1,7 +1,8 @@
-// A client for the tests of clusters: it keeps what it receives and answers PING. It neither supports TLS nor
-// reconnects.
+// A client that parses what it receives and answers PING, over TCP or TLS. It does not reconnect.
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { type ConnectionOptions, TLSSocket } from 'node:tls';
+import { connectLine, openSocket, upgradeSocket } from './socket.ts';
 
 export interface Message {
   readonly subject: string;
@@ -59,7 +60,7 @@ export class Inbox {
 export class Client {
   /** The last INFO. */
   info: Record<string, unknown> = {};
-  /** The -ERR lines of the server. */
+  /** The -ERR lines of the server, and those that no server should send. */
   readonly errors: string[] = [];
   readonly #socket: Socket;
   readonly #inboxes = new Map<string, Inbox>();
@@ -70,34 +71,68 @@ export class Client {
   #wanted = 0;
   #sid = 0;
   #onInfo = () => {};
-  #isClosed = false;
-  readonly closed: Promise<void>;
+  #ending: string | undefined;
+  /** Resolves to the reason when the connection has ended. */
+  readonly closed: Promise<string>;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
     socket.on('data', (chunk) => this.#receive(chunk));
-    socket.on('error', () => {});
+    let reason: string | undefined;
+    socket.on('error', ({ message }) => {
+      reason = message;
+    });
     this.closed = new Promise((resolve) => {
       socket.once('close', () => {
-        this.#isClosed = true;
+        this.#ending = this.errors.at(-1) ?? reason ?? 'closed';
         for (const go of this.#onPong.splice(0)) go();
-        resolve();
+        resolve(this.#ending);
       });
     });
   }
 
   /**
-   * Connects to a port of this host; resolves when the server has answered.
+   * Connects to a port of this host; resolves when the server has answered, or closed the connection.
    * @param options additional members of CONNECT
+   * @param tls upgrades to TLS after the INFO; rejects when this side rejects the server
    */
-  static async connect(port: number, options: object = {}): Promise<Client> {
-    const socket = connect({ port, host: '127.0.0.1', noDelay: true });
-    await once(socket, 'connect');
-    const client = new Client(socket);
-    const usual = { verbose: false, pedantic: false, headers: true, no_responders: true, protocol: 1 };
-    socket.write(`CONNECT ${JSON.stringify({ ...usual, lang: 'test', version: '1', ...options })}\r\n`);
+  static async connect(port: number, options: object = {}, tls?: ConnectionOptions): Promise<Client> {
+    const plain = await openSocket(port);
+    const client = tls === undefined ? new Client(plain) : await Client.#upgrade(plain, tls);
+    const usual = { headers: true, no_responders: true, protocol: 1, lang: 'test', version: '1' };
+    client.send(connectLine({ ...usual, ...options }));
     await client.flush();
     return client;
+  }
+
+  /** Connects over TLS, and rejects as well when the server rejects this client. */
+  static async connectTls(port: number, tls: ConnectionOptions): Promise<Client> {
+    // In TLS 1.3 the client's handshake completes before the server has verified the client's certificate.
+    const client = await Client.connect(port, {}, tls);
+    client.#throwIfEnded();
+    return client;
+  }
+
+  /** Reads the INFO and continues over TLS; closes the connection when either fails. */
+  static async #upgrade(plain: Socket, tls: ConnectionOptions): Promise<Client> {
+    const closed = once(plain, 'close').then(() => Promise.reject(new Error('closed before the handshake')));
+    closed.catch(() => {});
+    try {
+      let line = '';
+      while (!line.includes('\r\n')) line += (await Promise.race([once(plain, 'data'), closed]))[0];
+      const client = new Client(await upgradeSocket(plain, tls));
+      client.info = JSON.parse(line.slice('INFO '.length));
+      return client;
+    } catch (error) {
+      plain.destroy();
+      throw error;
+    }
+  }
+
+  /** The serial number of the server's certificate, in lower-case hex; empty without TLS. */
+  get serverSerial(): string {
+    const certificate = this.#socket instanceof TLSSocket ? this.#socket.getPeerX509Certificate() : undefined;
+    return certificate?.serialNumber.toLowerCase() ?? '';
   }
 
   /** Subscribes without waiting. @param queue a queue group */
@@ -108,9 +143,13 @@ export class Client {
     return inbox;
   }
 
-  /** Subscribes to several subjects, with one inbox for all their messages. */
-  subscribeAll(subjects: readonly string[]): Inbox {
+  /**
+   * Subscribes to several subjects, with one inbox for all their messages.
+   * @param onMessage takes the messages, which the inbox then does not keep
+   */
+  subscribeAll(subjects: readonly string[], onMessage?: (message: Message) => void): Inbox {
     const inbox = new Inbox(0);
+    if (onMessage !== undefined) inbox.add = onMessage;
     const lines = subjects.map((subject) => {
       this.#inboxes.set(String(++this.#sid), inbox);
       return `SUB ${subject} ${this.#sid}\r\n`;
@@ -137,13 +176,12 @@ export class Client {
   publish(subject: string, payload: string | Buffer = '', { reply, headers }: Publish = {}): void {
     const to = reply === undefined ? subject : `${subject} ${reply}`;
     const length = Buffer.byteLength(payload);
-    if (headers === undefined) this.#socket.write(`PUB ${to} ${length}\r\n`);
-    else {
-      const size = Buffer.byteLength(headers);
-      this.#socket.write(`HPUB ${to} ${size} ${size + length}\r\n${headers}`);
-    }
-    this.#socket.write(payload);
-    this.#socket.write('\r\n');
+    // One write of the whole operation where it is text: over TLS, each write is a record.
+    const size = Buffer.byteLength(headers ?? '');
+    const operation = headers === undefined ? `PUB ${to} ${length}` : `HPUB ${to} ${size} ${size + length}`;
+    const head = `${operation}\r\n${headers ?? ''}`;
+    if (typeof payload === 'string') this.#socket.write(`${head}${payload}\r\n`);
+    else for (const part of [head, payload, '\r\n']) this.#socket.write(part);
   }
 
   /** Sends operations verbatim. */
@@ -164,7 +202,7 @@ export class Client {
 
   /** Resolves when the server has processed everything sent so far, or the connection has ended. */
   flush(): Promise<void> {
-    if (this.#isClosed) return Promise.resolve();
+    if (this.#ending !== undefined) return Promise.resolve();
     return new Promise((resolve) => {
       this.#onPong.push(resolve);
       this.#socket.write('PING\r\n');
@@ -184,8 +222,18 @@ export class Client {
     clearTimeout(deadline);
   }
 
+  /** Resolves when the server has processed everything sent so far; rejects when the connection has ended. */
+  async processed(): Promise<void> {
+    await this.flush();
+    this.#throwIfEnded();
+  }
+
   close(): void {
     this.#socket.destroy();
+  }
+
+  #throwIfEnded(): void {
+    if (this.#ending !== undefined) throw new Error(this.#ending);
   }
 
   #receive(chunk: Buffer): void {
@@ -241,6 +289,6 @@ export class Client {
       this.#onInfo();
     } else if (line === 'PING') this.#socket.write('PONG\r\n');
     else if (line === 'PONG') this.#onPong.shift()?.();
-    else if (line.startsWith('-ERR')) this.errors.push(line);
+    else if (line !== '+OK') this.errors.push(line);
   }
 }

@@ -1,13 +1,11 @@
 // The guarantee of the bundled broker: certificates are replaced, in every way files can be replaced, while clients publish
 // and subscribe continuously. No client is disconnected, no message is lost, and new clients get the new certificates.
-import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
-import { connect as connectPlain, type Socket } from 'node:net';
 import { join } from 'node:path';
-import { connect, type TLSSocket } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import type { CertificatePair } from '../../src/tls/block.ts';
 import { type MadePair, TestAuthority } from '../harness/certificates.ts';
+import { Client } from '../harness/client.ts';
 import { bin } from '../harness/process.ts';
 import { startProcess } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
@@ -48,15 +46,9 @@ class Host {
   }
 }
 
-/** Connects as NATS clients do: INFO, TLS with a certificate, CONNECT, PONG. */
-async function dial(port: number, host: string): Promise<TLSSocket> {
-  const socket: Socket = connectPlain({ port, host: '127.0.0.1', noDelay: true });
-  await once(socket, 'data');
-  const secure = connect({ socket, servername: host, ca: ca.pem, cert: client.cert, key: client.key });
-  await once(secure, 'secureConnect');
-  secure.write('CONNECT {"verbose":false}\r\nPING\r\n');
-  for (let text = ''; !text.includes('PONG\r\n'); ) text += String((await once(secure, 'data'))[0]);
-  return secure;
+/** Connects with a certificate; rejects when either side rejects the other. */
+function dial(port: number, host: string): Promise<Client> {
+  return Client.connectTls(port, { servername: host, ca: ca.pem, cert: client.cert, key: client.key });
 }
 
 /** A ring of clients: each one publishes numbered messages to the next, which checks the sequence. */
@@ -65,31 +57,19 @@ class Traffic {
   readonly sent = Array<number>(clients).fill(0);
   readonly received = Array<number>(clients).fill(0);
   #isStopping = false;
-  #sockets: TLSSocket[] = [];
+  #clients: Client[] = [];
 
   async start(port: number, host: string): Promise<void> {
-    this.#sockets = await Promise.all(Array.from({ length: clients }, () => dial(port, host)));
-    for (const [index, socket] of this.#sockets.entries()) {
+    this.#clients = await Promise.all(Array.from({ length: clients }, () => dial(port, host)));
+    for (const [index, client] of this.#clients.entries()) {
       const from = (index + clients - 1) % clients;
-      let text = '';
-      socket.on('data', (chunk) => {
-        text += chunk.toString('latin1');
-        for (let end = text.indexOf('\r\n'); end >= 0; end = text.indexOf('\r\n')) {
-          // `MSG ring.7 1 8` and eight digits on the next line.
-          const isMessage = text.startsWith(`MSG ring.${from} 1 8\r\n`);
-          if (isMessage && text.length < end + 12) break;
-          if (isMessage) this.#take(from, Number(text.slice(end + 2, end + 10)));
-          else if (!text.startsWith('PING')) this.problems.push(`client ${index} read ${text.slice(0, end)}`);
-          else socket.write('PONG\r\n');
-          text = text.slice(isMessage ? end + 12 : end + 2);
-        }
+      client.subscribeAll([`ring.${from}`], ({ subject, payload }) => {
+        if (subject === `ring.${from}`) this.#take(from, Number(payload));
+        else this.problems.push(`client ${index} read a message of ${subject}`);
       });
-      socket.on('error', (error) => this.problems.push(`client ${index}: ${error.message}`));
-      socket.on('close', () => this.#isStopping || this.problems.push(`client ${index} was closed`));
-      socket.write(`SUB ring.${from} 1\r\nPING\r\n`);
+      void client.closed.then((why) => this.#isStopping || this.problems.push(`client ${index}: ${why}`));
     }
-    await Promise.all(this.#sockets.map((socket) => once(socket, 'data')));
-    this.problems.length = 0;
+    await Promise.all(this.#clients.map((client) => client.processed()));
     for (let index = 0; index < clients; index++) {
       for (let count = 0; count < window; count++) this.#publish(index);
     }
@@ -100,13 +80,16 @@ class Traffic {
     this.#isStopping = true;
     const sum = (counts: number[]) => counts.reduce((total, count) => total + count, 0);
     await vi.waitUntil(() => sum(this.received) === sum(this.sent), { timeout: 5000 }).catch(() => {});
-    for (const socket of this.#sockets) socket.destroy();
+    for (const [index, client] of this.#clients.entries()) {
+      for (const error of client.errors) this.problems.push(`client ${index} read ${error}`);
+      client.close();
+    }
   }
 
   #publish(index: number): void {
     const number = this.sent[index] as number;
     this.sent[index] = number + 1;
-    this.#sockets[index]?.write(`PUB ring.${index} 8\r\n${String(number).padStart(8, '0')}\r\n`);
+    this.#clients[index]?.publish(`ring.${index}`, String(number));
   }
 
   #take(from: number, number: number): void {
@@ -119,9 +102,9 @@ class Traffic {
 
 /** Returns which certificate of a host a new client gets, as its index among all certificates of the host. */
 async function shown(port: number, host: Host): Promise<number> {
-  const socket = await dial(port, host.name);
-  const serial = socket.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? '';
-  socket.destroy();
+  const visitor = await dial(port, host.name);
+  const serial = visitor.serverSerial;
+  visitor.close();
   return host.serials.indexOf(serial);
 }
 

@@ -17,13 +17,8 @@ import { type ServerProcess, startProcess } from '../../harness/server.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
 import { madeDirectory } from '../../support/pki.ts';
-import {
-  type ClientFiles,
-  RotationClient,
-  RotationTraffic,
-  readClientFiles,
-} from '../../support/rotation-clients.ts';
 import { seeded } from '../../support/seeded.ts';
+import { type ClientFiles, connectWith, RotationTraffic, readClientFiles } from './rotation-traffic.ts';
 
 const wholeYear = process.env.NATSPKI_YEAR === '1';
 const scale = wholeYear
@@ -110,7 +105,7 @@ async function isLetIn({ servers }: Running, files: ClientFiles): Promise<boolea
   return Promise.all(
     servers.map(async ({ port }) => {
       try {
-        (await RotationClient.connect(port, files)).end();
+        (await connectWith(port, files)).close();
         return true;
       } catch {
         return false;

@@ -1,7 +1,7 @@
 // A minimal TLS client that upgrades as NATS clients do and reports the negotiated parameters.
 import { once } from 'node:events';
-import { connect as connectPlain } from 'node:net';
 import { type ConnectionOptions, connect } from 'node:tls';
+import { connectLine, openSocket } from './socket.ts';
 
 export interface Agreement {
   readonly version: string | null;
@@ -24,14 +24,14 @@ export async function agree(
   options: ConnectionOptions = {},
   { first = false } = {},
 ): Promise<Agreement> {
-  const socket = connectPlain({ port, host: '127.0.0.1', noDelay: true });
+  const socket = await openSocket(port);
   try {
-    await once(socket, first ? 'connect' : 'readable');
+    if (!first) await once(socket, 'readable');
     if (!first && !String(socket.read()).startsWith('INFO ')) throw new Error('the server sent no INFO');
     const secure = connect({ rejectUnauthorized: false, ...options, socket });
     const refused = once(secure, 'close').then(() => Promise.reject(new Error('closed')));
     await Promise.race([once(secure, 'secureConnect'), refused]);
-    secure.write('CONNECT {"verbose":false}\r\nPING\r\n');
+    secure.write(`${connectLine()}PING\r\n`);
     let text = '';
     while (!text.includes('PONG\r\n')) {
       const [chunk] = await Promise.race([once(secure, 'data'), refused]);

@@ -2,14 +2,12 @@
 // and pass numbered messages around a ring; the other half (wanderers) reconnect with the newest files. It counts
 // every message, but starts no server and rotates nothing.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { connect as connectPlain } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { connect, type TLSSocket } from 'node:tls';
 import { vi } from 'vitest';
-import { below } from './seeded.ts';
+import { Client } from '../../harness/client.ts';
+import { below } from '../../support/seeded.ts';
 
 /** The contents of a client's files. */
 export interface ClientFiles {
@@ -40,74 +38,9 @@ export async function readClientFiles(
   }
 }
 
-/** A client whose connection the server has accepted. */
-export class RotationClient {
-  readonly socket: TLSSocket;
-  /** Serial number of the server's certificate, lower-case hex. */
-  readonly serverSerial: string;
-  onMessage: (subject: string, number: number) => void = () => undefined;
-  onClose: (why: string) => void = () => undefined;
-  #text = '';
-  #pongs: (() => void)[] = [];
-
-  private constructor(socket: TLSSocket) {
-    this.socket = socket;
-    this.serverSerial = socket.getPeerX509Certificate()?.serialNumber.toLowerCase() ?? '';
-    socket.on('data', (chunk) => this.#read(chunk.toString('latin1')));
-    socket.on('error', (error) => this.onClose(error.message));
-    socket.on('close', () => this.onClose('closed'));
-  }
-
-  /** Connects as NATS clients do and waits until the server accepts; rejects when either side rejects the other. */
-  static async connect(port: number, files: ClientFiles): Promise<RotationClient> {
-    const plain = connectPlain({ port, host: '127.0.0.1', noDelay: true });
-    await once(plain, 'data');
-    const socket = connect({ socket: plain, servername: 'localhost', ...files });
-    await once(socket, 'secureConnect');
-    const client = new RotationClient(socket);
-    // In TLS 1.3 the client's handshake completes before the server has verified the client's certificate.
-    socket.write('CONNECT {"verbose":false}\r\n');
-    await client.flush();
-    client.onClose = () => undefined;
-    return client;
-  }
-
-  /** Resolves when the server has processed everything sent so far; rejects when it closes the connection. */
-  flush(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.onClose = (why) => reject(new Error(why));
-      this.#pongs.push(resolve);
-      this.socket.write('PING\r\n');
-    });
-  }
-
-  subscribe(...subjects: string[]): void {
-    this.socket.write(subjects.map((subject, index) => `SUB ${subject} ${index + 1}\r\n`).join(''));
-  }
-
-  publish(subject: string, number: number): void {
-    this.socket.write(`PUB ${subject} 8\r\n${String(number).padStart(8, '0')}\r\n`);
-  }
-
-  end(): void {
-    this.onClose = () => undefined;
-    this.socket.destroy();
-  }
-
-  #read(text: string): void {
-    this.#text += text;
-    for (let end = this.#text.indexOf('\r\n'); end >= 0; end = this.#text.indexOf('\r\n')) {
-      const line = this.#text.slice(0, end);
-      const subject = /^MSG (\S+) \d+ 8$/.exec(line)?.[1];
-      if (subject !== undefined && this.#text.length < end + 12) return;
-      const number = this.#text.slice(end + 2, end + 10);
-      this.#text = this.#text.slice(subject === undefined ? end + 2 : end + 12);
-      if (subject !== undefined) this.onMessage(subject, Number(number));
-      else if (line === 'PONG') this.#pongs.shift()?.();
-      else if (line === 'PING') this.socket.write('PONG\r\n');
-      else if (line.startsWith('-ERR')) this.onClose(line);
-    }
-  }
+/** Connects with these files; rejects when either side rejects the other. */
+export function connectWith(port: number, files: ClientFiles): Promise<Client> {
+  return Client.connectTls(port, { servername: 'localhost', ...files });
 }
 
 export interface TrafficOptions {
@@ -131,7 +64,7 @@ export class RotationTraffic {
   /** How often a client read a key and a certificate of different generations. */
   torn = 0;
   readonly #options: TrafficOptions;
-  readonly #stayers: RotationClient[] = [];
+  readonly #stayers: Client[] = [];
   readonly #wanderers: readonly string[];
   /** By subject: how many messages were published, and the numbers of those that arrived, in order of arrival. */
   readonly #published = new Map<string, number>();
@@ -140,6 +73,7 @@ export class RotationTraffic {
   /** The serial number of the certificate that each server presented last, by port. */
   readonly #shown = new Map<number, string>();
   #running = true;
+  #isEnding = false;
   #pace: NodeJS.Timeout | undefined;
   #wandering: Promise<void>[] = [];
 
@@ -154,13 +88,14 @@ export class RotationTraffic {
     const staying = names.slice(0, names.length - this.#wanderers.length);
     for (const [i, name] of staying.entries()) {
       const port = ports[i % ports.length] as number;
-      const client = await RotationClient.connect(port, (await readClientFiles(folder, name)).files);
+      const client = await connectWith(port, (await readClientFiles(folder, name)).files);
       this.#stayers.push(client);
     }
     await this.#subscribe();
     for (const [i, client] of this.#stayers.entries()) {
-      client.onMessage = (subject, number) => this.#take(subject, number);
-      client.onClose = (why) => this.problems.push(`${staying[i]} was disconnected: ${why}`);
+      void client.closed.then((why) => {
+        if (!this.#isEnding) this.problems.push(`${staying[i]} was disconnected: ${why}`);
+      });
     }
     this.#pace = setInterval(() => {
       for (const [i, client] of this.#stayers.entries()) this.#publish(client, `ring.${i}`);
@@ -186,7 +121,8 @@ export class RotationTraffic {
     this.#running = false;
     clearInterval(this.#pace);
     await Promise.all(this.#wandering);
-    for (const client of this.#stayers) client.end();
+    this.#isEnding = true;
+    for (const client of this.#stayers) client.close();
   }
 
   /** Stops publishing, waits for messages in flight, and reports those that never arrived. */
@@ -200,7 +136,7 @@ export class RotationTraffic {
         return lost === 0 ? [] : [`${lost} messages of ${subject} were lost`];
       });
     await vi.waitUntil(() => missing().length === 0, { timeout: 5000, interval: 5 }).catch(() => {});
-    this.problems.push(...missing());
+    this.problems.push(...missing(), ...this.#stayers.flatMap(({ errors }) => errors));
     await this.abort();
   }
 
@@ -209,19 +145,20 @@ export class RotationTraffic {
     const count = this.#stayers.length;
     const heard = this.#stayers.map(() => new Set<number>());
     for (const [i, client] of this.#stayers.entries()) {
-      client.onMessage = (_subject, number) => heard[i]?.add(number);
-      client.subscribe(`ring.${(i + count - 1) % count}`, `visit.${i}`, 'ready');
-      await client.flush();
+      const subjects = [`ring.${(i + count - 1) % count}`, `visit.${i}`];
+      client.subscribeAll(subjects, ({ subject, payload }) => this.#take(subject, Number(payload)));
+      client.subscribeAll(['ready'], ({ payload }) => heard[i]?.add(Number(payload)));
+      await client.processed();
     }
     // In a cluster, interest takes a moment to reach every node.
     await vi.waitUntil(
       () => {
-        for (const [i, client] of this.#stayers.entries()) client.publish('ready', i);
+        for (const [i, client] of this.#stayers.entries()) client.publish('ready', String(i));
         return heard.every(({ size }) => size === count);
       },
       { timeout: 10_000, interval: 50 },
     );
-    for (const client of this.#stayers) await client.flush();
+    for (const client of this.#stayers) await client.processed();
   }
 
   async #wander(name: string, i: number): Promise<void> {
@@ -232,13 +169,13 @@ export class RotationTraffic {
       const { files, torn } = await readClientFiles(folder, name);
       this.torn += torn;
       try {
-        const client = await RotationClient.connect(port, files);
+        const client = await connectWith(port, files);
         this.#shown.set(port, client.serverSerial);
         for (let stay = 1 + below(random, 4); stay > 0; stay--) {
           for (let n = 0; n < messagesPerVisit; n++) this.#publish(client, `visit.${i}`);
-          await client.flush();
+          await client.processed();
         }
-        client.end();
+        client.close();
       } catch (error) {
         const serial = new X509Certificate(files.cert).serialNumber;
         this.problems.push(`${name} (${serial}) was refused: ${(error as Error).message}`);
@@ -249,14 +186,13 @@ export class RotationTraffic {
     }
   }
 
-  #publish(client: RotationClient, subject: string): void {
+  #publish(client: Client, subject: string): void {
     const number = this.#published.get(subject) ?? 0;
     this.#published.set(subject, number + 1);
-    client.publish(subject, number);
+    client.publish(subject, String(number));
   }
 
   #take(subject: string, number: number): void {
-    if (subject === 'ready') return;
     const arrived = this.#arrived.get(subject) ?? [];
     this.#arrived.set(subject, arrived);
     // A stayer publishes on one connection, in order. Visits may cross different servers of a cluster.
