@@ -2,8 +2,8 @@
 import { copyFileSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { makeAuthority, makeLeaf, type Pair } from '../harness/openssl.ts';
 import { type ServerProcess, startProcess } from '../harness/server.ts';
-import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import type { Transport } from './arguments.ts';
 import type { Target } from './load/connection.ts';
 

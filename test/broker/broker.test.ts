@@ -8,13 +8,14 @@ import { describe, expect, it } from 'vitest';
 import { startBroker } from '../../src/broker/broker.ts';
 import { defaultBrokerOptions } from '../../src/broker/options/options.ts';
 import { LineLogger } from '../../src/log.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
+import { makeLeaf, type Pair } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeLeaf, type Pair } from '../support/openssl.ts';
 import { below, seeded } from '../support/seeded.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
+import { Running } from './running.ts';
 
 const folder = testFolder('broker');
-const certificates = makeCertificates(folder);
+const certificates = makeCertificateSet(folder);
 const tls = verifyingTls(certificates);
 const asClient = clientTls(certificates);
 

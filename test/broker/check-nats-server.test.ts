@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { createUser } from '@nats-io/nkeys';
 import { expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/options/check.ts';
+import { makeAuthority, makeLeaf } from '../harness/openssl.ts';
 import { run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { natsServerHas } from '../support/nats-server-changes.ts';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 
 const scratch = testFolder('check-nats-server');

@@ -2,8 +2,9 @@
 // guessing does not delay connected clients.
 import bcrypt from 'bcryptjs';
 import { describe, expect, it } from 'vitest';
+import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
 import { testFolder } from '../support/folder.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
+import { Running } from './running.ts';
 
 const hashOf = (password: string) => bcrypt.hashSync(password, 4);
 const userWith = (hash: string, more = '') =>
@@ -95,7 +96,7 @@ describe('a client with a hashed password', () => {
   });
 
   it('has its further messages processed after the check, over TLS too', async () => {
-    const certificates = makeCertificates(testFolder('hashed-passwords'));
+    const certificates = makeCertificateSet(testFolder('hashed-passwords'));
     const text = verifyingTls(certificates) + userWith(hashOf('x'));
     const running = await Running.start(text, clientTls(certificates));
     const client = await running.open();
@@ -108,7 +109,7 @@ describe('a client with a hashed password', () => {
   });
 
   it('must send its password in addition to a mapped certificate, even without CONNECT', async () => {
-    const certificates = makeCertificates(testFolder('hashed-and-mapped'));
+    const certificates = makeCertificateSet(testFolder('hashed-and-mapped'));
     const running = await Running.start(
       `${verifyingTls(certificates, 'verify_and_map: true')} no_auth_user: b
        authorization { users: [ { user: client, password: "${hashOf('x')}" }, { user: b } ] }`,

@@ -1,10 +1,11 @@
 // Password guessing over TLS: when the broker sends the delayed rejection, and what the client can do until then.
 import { afterEach, expect, it, vi } from 'vitest';
 import { Handshaker } from '../../src/tls/handshake.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
 import { testFolder } from '../support/folder.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
+import { Running } from './running.ts';
 
-const certificates = makeCertificates(testFolder('guessing'));
+const certificates = makeCertificateSet(testFolder('guessing'));
 const configuration = `${verifyingTls(certificates)} authorization { user: a, password: right }`;
 const refusal = "-ERR 'Authorization Violation'\r\n";
 

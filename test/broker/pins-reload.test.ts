@@ -5,13 +5,14 @@ import { connect } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { expect, it } from 'vitest';
 import { readCertificates } from '../../src/x509/certificate.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
+import { makeLeaf, type Pair } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
 import { haltingSocket } from '../support/halting.ts';
-import { makeLeaf, type Pair } from '../support/openssl.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from './running.ts';
+import { Running } from './running.ts';
 
 const folder = testFolder('pins-reload');
-const certificates = makeCertificates(folder);
+const certificates = makeCertificateSet(folder);
 const alice = certificates.client;
 const bob = makeLeaf(folder, 'bob', certificates.ca, { usage: 'clientAuth' });
 

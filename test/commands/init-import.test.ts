@@ -3,10 +3,10 @@ import { existsSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { makeAuthority, makeLeaf } from '../harness/openssl.ts';
 import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { opensslRecipe } from '../support/foreign.ts';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { steady } from '../support/shown.ts';
 import { contents } from '../support/tree.ts';
 

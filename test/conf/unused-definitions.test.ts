@@ -5,9 +5,9 @@ import { expect, it } from 'vitest';
 import { isKnownOption } from '../../src/broker/options/known-option.ts';
 import { writeTlsBlock } from '../../src/rollout/configuration-file.ts';
 import type { TlsContext } from '../../src/tls/block.ts';
+import { makeAuthority, makeLeaf } from '../harness/openssl.ts';
 import { run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 import { below, seeded } from '../support/seeded.ts';
 

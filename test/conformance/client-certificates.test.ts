@@ -3,9 +3,9 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { makeAuthority, makeLeaf, openssl, type Pair } from '../harness/openssl.ts';
 import type { WireOptions } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf, openssl, type Pair } from '../support/openssl.ts';
 import { conformance } from './suite.ts';
 
 const folder = testFolder('client-certificates');

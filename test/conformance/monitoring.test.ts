@@ -2,7 +2,7 @@
 // value that does not depend on the time or the machine. Differences are listed with their reasons.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
-import { clientTls, makeCertificates, verifyingTls } from '../broker/running.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
 import { bundledBroker, natsServer, type ServerUnderTest } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
@@ -28,7 +28,7 @@ const differences: Readonly<Record<string, Readonly<Record<string, string>>>> = 
 };
 
 const folder = testFolder('monitoring');
-const certificates = makeCertificates(folder);
+const certificates = makeCertificateSet(folder);
 const configuration = `
 http: "127.0.0.1:-1"
 server_name: one

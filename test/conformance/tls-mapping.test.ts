@@ -2,8 +2,8 @@
 // share one table; a bare common name is the one difference.
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
+import { makeAuthority, makeLeaf, type Pair } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import { conformance } from './suite.ts';
 
 const folder = testFolder('wire-mapping');

@@ -8,10 +8,10 @@ import { join } from 'node:path';
 import type { ConnectionOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { agree } from '../harness/agree.ts';
+import { makeAuthority, makeLeaf, openssl, type Pair } from '../harness/openssl.ts';
 import { bundledBroker } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf, openssl, type Pair } from '../support/openssl.ts';
 import { conformance, Suite } from './suite.ts';
 
 const folder = testFolder('wire-tls-options');

@@ -3,10 +3,10 @@
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { describe, expect, it } from 'vitest';
+import { makeAuthority, makeLeaf, type Pair } from '../harness/openssl.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { askJson, monitorUrlOf } from '../support/monitoring.ts';
-import { makeAuthority, makeLeaf, type Pair } from '../support/openssl.ts';
 import { conformance } from './suite.ts';
 
 const folder = testFolder('wire-tls');

@@ -4,10 +4,10 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { agree } from '../harness/agree.ts';
+import { makeAuthority, makeLeaf } from '../harness/openssl.ts';
 import { type Finished, run } from '../harness/process.ts';
 import { type ServerProcess, startProcess } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 
 const launcher = fileURLToPath(new URL('../../bin/nats-server', import.meta.url));

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { openssl } from './openssl.ts';
+import { openssl } from '../harness/openssl.ts';
 
 /** Follows the recipe of nats-server's documentation: RSA, no extensions, no alternative names. */
 export function opensslRecipe(folder: string): void {

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { checkConfiguration } from '../../src/broker/options/check.ts';
+import { makeAuthority, makeIntermediate, makeLeaf, openssl, opensslBytes } from '../harness/openssl.ts';
 import { run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeIntermediate, makeLeaf, openssl, opensslBytes } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 
 const scratch = testFolder('files-as-go');

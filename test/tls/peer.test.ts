@@ -6,10 +6,10 @@ import { isPinned, mapPeer, type PeerCertificate, readPeer } from '../../src/tls
 import { comparable, formatAsGo, isSameName, parseName } from '../../src/tls/subject-user.ts';
 import { pinOf } from '../../src/x509/pin.ts';
 import { TestAuthority } from '../harness/certificates.ts';
+import { makeAuthority, makeLeaf } from '../harness/openssl.ts';
 import { natsServer, type ServerUnderTest } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf } from '../support/openssl.ts';
 import { describePeer } from '../support/peers.ts';
 
 const folder = testFolder('peer');

@@ -6,8 +6,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { type Certificate, readCertificates } from '../../src/x509/certificate.ts';
 import { formatName } from '../../src/x509/distinguished-name.ts';
 import { formatSan } from '../../src/x509/name.ts';
+import { makeAuthority, makeLeaf, openssl, type Pair } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf, openssl, type Pair } from '../support/openssl.ts';
 
 const folder = testFolder('certificate');
 const read = (file: string): Certificate => readCertificates(readFileSync(file), file)[0];

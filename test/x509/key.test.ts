@@ -12,8 +12,8 @@ import {
   weaknessOf,
 } from '../../src/x509/key.ts';
 import { readPem } from '../../src/x509/pem.ts';
+import { openssl } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { openssl } from '../support/openssl.ts';
 
 const folder = testFolder('key');
 const keys = new Map<string, KeyObject>();

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { keyTypes } from '../../src/x509/key.ts';
 import { certificateFingerprint, pinOf } from '../../src/x509/pin.ts';
+import { openssl, opensslBytes } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { openssl, opensslBytes } from '../support/openssl.ts';
 
 const folder = testFolder('pin');
 const at = (name: string) => join(folder, name);

@@ -32,9 +32,9 @@ import { parseSan, type San } from '../../src/x509/name.ts';
 import { readRequestDer } from '../../src/x509/request.ts';
 import { readRevocationList } from '../../src/x509/revocation-list.ts';
 import { makeRequest, type Purpose, Signer } from '../../src/x509/sign.ts';
+import { makeAuthority, makeIntermediate, makeLeaf, openssl, opensslBytes } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
 import { easyRsaLayout, mkcertLayout, opensslRecipe } from '../support/foreign.ts';
-import { makeAuthority, makeIntermediate, makeLeaf, openssl, opensslBytes } from '../support/openssl.ts';
 
 const folder = testFolder('reading-compared');
 cryptoProvider.set(new Crypto());

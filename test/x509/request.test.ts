@@ -6,8 +6,8 @@ import { keyTypeOf } from '../../src/x509/key.ts';
 import { formatSan } from '../../src/x509/name.ts';
 import { readPem } from '../../src/x509/pem.ts';
 import { readRequest, readRequestDer } from '../../src/x509/request.ts';
+import { openssl } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { openssl } from '../support/openssl.ts';
 
 const folder = testFolder('request');
 const at = (name: string) => join(folder, name);

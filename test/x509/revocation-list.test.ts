@@ -5,8 +5,8 @@ import { readCertificates } from '../../src/x509/certificate.ts';
 import { readMaterial } from '../../src/x509/decode.ts';
 import { formatName } from '../../src/x509/distinguished-name.ts';
 import { readRevocationList } from '../../src/x509/revocation-list.ts';
+import { makeAuthority, makeLeaf, openssl, type Pair } from '../harness/openssl.ts';
 import { testFolder } from '../support/folder.ts';
-import { makeAuthority, makeLeaf, openssl, type Pair } from '../support/openssl.ts';
 
 const folder = testFolder('revocation-list');
 const at = (name: string) => join(folder, name);

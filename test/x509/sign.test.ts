@@ -10,9 +10,9 @@ import { formatSan, parseSan } from '../../src/x509/name.ts';
 import { writePem } from '../../src/x509/pem.ts';
 import { readRequestDer } from '../../src/x509/request.ts';
 import { makeRequest, type Purpose, Signer } from '../../src/x509/sign.ts';
+import { openssl } from '../harness/openssl.ts';
 import { writeDer } from '../support/der.ts';
 import { testFolder } from '../support/folder.ts';
-import { openssl } from '../support/openssl.ts';
 
 const folder = testFolder('sign');
 const p521 = { namedCurve: 'P-521' };

@@ -11,8 +11,8 @@ import {
 import { type ConnectOptions, defaultConnectOptions } from '../../../src/broker/auth/connect-options.ts';
 import { type AuthOptions, noAuthentication } from '../../../src/broker/options/auth-options.ts';
 import { type PeerCertificate, readPeer } from '../../../src/tls/peer.ts';
+import { makeLeaf } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { makeLeaf } from '../../support/openssl.ts';
 
 const folder = testFolder('auth');
 

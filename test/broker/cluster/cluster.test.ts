@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
 import { readPeer } from '../../../src/tls/peer.ts';
+import { makeAuthority, makeLeaf, type Pair } from '../../harness/openssl.ts';
 import type { Wire } from '../../harness/wire.ts';
 import { testFolder } from '../../support/folder.ts';
-import { makeAuthority, makeLeaf, type Pair } from '../../support/openssl.ts';
 import { Running } from '../running.ts';
 
 const folder = testFolder('cluster');

@@ -11,9 +11,9 @@ import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { formatSan } from '../../../src/x509/name.ts';
+import { makeAuthority, makeIntermediate, makeLeaf, openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
 import { easyRsaLayout, mkcertLayout, opensslRecipe } from '../../support/foreign.ts';
-import { makeAuthority, makeIntermediate, makeLeaf, openssl } from '../../support/openssl.ts';
 import { leafOf, newDirectory } from '../../support/pki.ts';
 import { contents, tree } from '../../support/tree.ts';
 

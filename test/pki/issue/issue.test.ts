@@ -8,8 +8,8 @@ import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { parseSan } from '../../../src/x509/name.ts';
 import { pinOf } from '../../../src/x509/pin.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { openssl } from '../../support/openssl.ts';
 import { madeDirectory, newDirectory } from '../../support/pki.ts';
 import { contents, tree } from '../../support/tree.ts';
 

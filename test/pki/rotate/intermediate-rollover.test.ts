@@ -13,8 +13,8 @@ import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { decodePrivateKey } from '../../../src/x509/key.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { openssl } from '../../support/openssl.ts';
 import { initDefaults, madeDirectory } from '../../support/pki.ts';
 import { contents } from '../../support/tree.ts';
 

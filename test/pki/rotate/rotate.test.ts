@@ -10,8 +10,8 @@ import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { decodePrivateKey } from '../../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../../src/x509/name.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { openssl } from '../../support/openssl.ts';
 import { leafOf, madeDirectory, newDirectory } from '../../support/pki.ts';
 
 const scratch = testFolder('rotation');

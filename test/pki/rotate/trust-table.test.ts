@@ -10,8 +10,8 @@ import { replaceIntermediate } from '../../../src/pki/rotate/intermediate-rollov
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { openssl } from '../../support/openssl.ts';
 import { madeDirectory } from '../../support/pki.ts';
 
 const scratch = testFolder('rotation-table');

@@ -8,9 +8,9 @@ import { type ProfileName, profileNames, profiles } from '../../../src/pki/store
 import type { Certificate } from '../../../src/x509/certificate.ts';
 import { encodePrivateKey, generateKey, keyTypes } from '../../../src/x509/key.ts';
 import { parseSan } from '../../../src/x509/name.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
 import { handshake } from '../../support/mutual-tls.ts';
-import { openssl } from '../../support/openssl.ts';
 
 const folder = testFolder('authority');
 const now = new Date();

@@ -4,8 +4,8 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { inspect } from '../../../src/pki/verify/inspection.ts';
+import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { openssl } from '../../support/openssl.ts';
 import { madeDirectory } from '../../support/pki.ts';
 
 const scratch = testFolder('inspection');

@@ -19,8 +19,8 @@ import { toPem } from '../../../src/x509/certificate.ts';
 import { encodePrivateKey, generateKey } from '../../../src/x509/key.ts';
 import { parseSan } from '../../../src/x509/name.ts';
 import { Signer } from '../../../src/x509/sign.ts';
+import { makeAuthority, makeLeaf, openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
-import { makeAuthority, makeLeaf, openssl } from '../../support/openssl.ts';
 import { madeDirectory, newDirectory } from '../../support/pki.ts';
 
 const scratch = testFolder('verification');

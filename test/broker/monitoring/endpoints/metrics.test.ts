@@ -8,16 +8,17 @@ import {
   type Observation,
   type Sample,
 } from '../../../../src/broker/monitoring/endpoints/metric-table.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../../../harness/certificate-set.ts';
+import { makeAuthority, makeLeaf } from '../../../harness/openssl.ts';
 import { builtModule } from '../../../support/built.ts';
 import { testFolder } from '../../../support/folder.ts';
 import { ask } from '../../../support/monitoring.ts';
-import { makeAuthority, makeLeaf } from '../../../support/openssl.ts';
 import { type Family, parseMetrics } from '../../../support/prometheus.ts';
 import { renameOver } from '../../../support/replace.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from '../../running.ts';
+import { Running } from '../../running.ts';
 
 const folder = testFolder('metrics');
-const certificates = makeCertificates(folder);
+const certificates = makeCertificateSet(folder);
 const http = 'http: "127.0.0.1:-1"\n';
 
 async function scrape({ broker }: Running): Promise<Map<string, Family>> {

@@ -3,17 +3,18 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
 import type { Broker } from '../../../../src/broker/broker.ts';
+import { clientTls, makeCertificateSet, verifyingTls } from '../../../harness/certificate-set.ts';
+import { makeLeaf, type Pair } from '../../../harness/openssl.ts';
 import { connectLine } from '../../../harness/socket.ts';
 import { Wire, type WireOptions } from '../../../harness/wire.ts';
 import { type Tab, useBrowser } from '../../../support/browser.ts';
 import { testFolder } from '../../../support/folder.ts';
-import { makeLeaf, type Pair } from '../../../support/openssl.ts';
 import { describePeer } from '../../../support/peers.ts';
 import { renameOver } from '../../../support/replace.ts';
-import { clientTls, makeCertificates, Running, verifyingTls } from '../../running.ts';
+import { Running } from '../../running.ts';
 
 const folder = testFolder('page');
-const certificates = makeCertificates(folder);
+const certificates = makeCertificateSet(folder);
 const dayMs = 86_400_000;
 const http = 'http: "127.0.0.1:-1"\n';
 /** The life of test certificates. */
