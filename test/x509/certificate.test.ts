@@ -1,4 +1,4 @@
-// Reading what others have made; what natspki makes is read in sign.test.ts.
+// Reads certificates of other tools; sign.test.ts reads those of natspki.
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -20,7 +20,7 @@ beforeAll(() => {
 });
 
 describe('a certificate made by openssl', () => {
-  it('says what node reads in it, and what node does not tell', () => {
+  it('has the fields that Node reads, and those that Node does not read', () => {
     const certificate = read(leaf.cert);
     const node = new X509Certificate(readFileSync(leaf.cert));
     expect(certificate.serial.toUpperCase()).toBe(node.serialNumber);
@@ -42,7 +42,7 @@ describe('a certificate made by openssl', () => {
     expect(certificate.authorityKeyId).toBe(read(ca.cert).subjectKeyId);
   });
 
-  it('tells an authority and what it may do', () => {
+  it('has the path length and usages of an authority', () => {
     expect(read(ca.cert)).toMatchObject({
       authority: true,
       pathLength: undefined,
@@ -51,7 +51,7 @@ describe('a certificate made by openssl', () => {
     });
   });
 
-  it('has the key that it was made for and no other', () => {
+  it('has its own key and no other', () => {
     const [own, other] = [leaf, ca].map(({ key }) => createPrivateKey(readFileSync(key)));
     const certificate = read(leaf.cert);
     expect(certificate.hasKey(own as NonNullable<typeof own>)).toBe(true);
@@ -59,7 +59,7 @@ describe('a certificate made by openssl', () => {
     expect(certificate.hasKey(other as NonNullable<typeof other>)).toBe(false);
   });
 
-  it('is signed by its issuer, and not by one of the same name', () => {
+  it('is signed by its issuer, and not by an authority with the same name', () => {
     const other = makeAuthority(folder, 'other');
     openssl(
       'req',
@@ -79,7 +79,7 @@ describe('a certificate made by openssl', () => {
     expect(read(ca.cert).isSignedBy(read(ca.cert))).toBe(true);
   });
 
-  it('is not signed by its issuer any more when a byte of it has changed', () => {
+  it('is not signed by its issuer when a byte of it has changed', () => {
     const der = Buffer.from(read(leaf.cert).der);
     der[der.indexOf('n1.example.com')] = 'x'.charCodeAt(0);
     const changed = readCertificates(der, 'changed.der')[0];
@@ -87,14 +87,14 @@ describe('a certificate made by openssl', () => {
     expect(changed.isSignedBy(read(ca.cert))).toBe(false);
   });
 
-  it('has a subject of many parts, in any script', () => {
+  it('has a subject with many attributes, in any script', () => {
     const subject = '/C=DE/O=Beispiel GmbH/OU=Nachrichten/CN=Zürich';
     const pair = makeLeaf(folder, 'parts', ca, { subject });
-    // makeLeaf gives openssl the bytes without saying that they are UTF-8.
+    // makeLeaf does not tell openssl that the bytes are UTF-8.
     expect(formatName(read(pair.cert).subject)).toMatch(/^C=DE,O=Beispiel GmbH,OU=Nachrichten,CN=Z.+rich$/);
   });
 
-  it.each(['sha1', 'md5'])('counts as broken when it is signed over %s', (digest) => {
+  it.each(['sha1', 'md5'])('has a broken signature algorithm when it is signed with %s', (digest) => {
     openssl('genrsa', '-out', join(folder, 'rsa.key'), '2048');
     const file = join(folder, `${digest}.pem`);
     openssl(
@@ -115,13 +115,13 @@ describe('a certificate made by openssl', () => {
     expect(certificate.isSignedBy(certificate)).toBe(false);
   });
 
-  it('is written back byte for byte', () => {
+  it('is encoded byte for byte as it was read', () => {
     expect(read(leaf.cert).toPem()).toBe(readFileSync(leaf.cert, 'utf8'));
   });
 });
 
 describe('a file of certificates', () => {
-  it('is read in its order, keys among them skipped', () => {
+  it('is read in order, without the keys in it', () => {
     const text = [leaf.key, leaf.cert, ca.cert].map((file) => readFileSync(file, 'utf8')).join('');
     expect(readCertificates(Buffer.from(text), 'chain.pem').map(({ commonName }) => commonName)).toEqual([
       'leaf',
@@ -129,11 +129,11 @@ describe('a file of certificates', () => {
     ]);
   });
 
-  it('may be DER', () => {
+  it('can be DER', () => {
     expect(readCertificates(read(leaf.cert).der, 'leaf.der')).toHaveLength(1);
   });
 
-  it('says what it holds instead', () => {
+  it('leads to an error with the kinds that it has instead of certificates', () => {
     expect(() => read(leaf.key)).toThrow(
       expect.objectContaining({
         code: 'wrong-material',
@@ -142,7 +142,7 @@ describe('a file of certificates', () => {
     );
   });
 
-  it('is damaged when a certificate was cut anywhere, and never breaks the reader', () => {
+  it('is damaged wherever a certificate is truncated, and the reader throws no other error', () => {
     const { der } = read(leaf.cert);
     for (let length = 1; length < der.length; length++) {
       expect(() => readCertificates(der.subarray(0, length), 'cut.der')).toThrow(
@@ -151,7 +151,7 @@ describe('a file of certificates', () => {
     }
   });
 
-  it('never breaks the reader, whichever byte is wrong', () => {
+  it('is read or damaged whichever byte is wrong, and the reader throws no other error', () => {
     const { der } = read(leaf.cert);
     for (let at = 0; at < der.length; at++) {
       for (const value of [0x00, 0x30, 0x7f, 0xff]) {

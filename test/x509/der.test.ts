@@ -1,4 +1,4 @@
-// The reader of DER, on bytes that @peculiar/asn1-schema writes and on those that it would not write.
+// The reader of DER, with bytes that @peculiar/asn1-schema writes and with malformed ones.
 import {
   AsnConvert,
   AsnGeneralizedTimeConverter,
@@ -22,7 +22,7 @@ import {
 } from '../../src/x509/der.ts';
 import { writeDer } from '../support/der.ts';
 
-/** Writes a value with a converter of @peculiar/asn1-schema. */
+/** Encodes a value with a converter of @peculiar/asn1-schema. */
 function written<T>(converter: IAsnConverter<T>, value: T): Buffer {
   return Buffer.from(converter.toASN(value).toBER());
 }
@@ -39,7 +39,7 @@ describe('DER', () => {
     }
   });
 
-  it('refuses object identifiers longer than any in use', () => {
+  it('rejects object identifiers longer than any in use', () => {
     const oid = (content: Buffer) => readDer(writeDer(tags.oid, content));
     expect(readOid(oid(Buffer.from(`2a${'01'.repeat(63)}`, 'hex')))).toBe(`1.2${'.1'.repeat(63)}`);
     expect(readOid(oid(hex('2a ff ff ff ff ff ff ff ff 7f')))).toBe(`1.2.${2n ** 63n - 1n}`);
@@ -52,7 +52,7 @@ describe('DER', () => {
     }
   });
 
-  it('reads object identifiers, with large arcs and the root that has no limit', () => {
+  it('reads object identifiers with large arcs, also those below the root without a limit', () => {
     for (const oid of [
       '1.2.840.113549.1.1.11',
       '2.5.29.17',
@@ -64,7 +64,7 @@ describe('DER', () => {
     }
   });
 
-  it('reads named bits of a usage', () => {
+  it('reads the named bits of a key usage', () => {
     for (const flags of [[0], [0, 2], [5, 6], [7], [8], [0, 8]]) {
       const usage = new KeyUsage(flags.reduce((all, flag) => all | (1 << flag), 0));
       expect(readFlags(readDer(Buffer.from(AsnConvert.serialize(usage))))).toEqual(flags);
@@ -78,7 +78,7 @@ describe('DER', () => {
     ['bits missing from no byte', '03 01 01'],
     ['more than a byte of bits missing', '03 02 08 80'],
     ['no count of missing bits', '03 00'],
-  ])('refuses named bits with %s', (_, bytes) => {
+  ])('rejects named bits with %s', (_, bytes) => {
     expect(() => readFlags(readDer(hex(bytes)))).toThrow(DerError);
   });
 
@@ -93,25 +93,25 @@ describe('DER', () => {
     }
   });
 
-  it('reads integers, which are never negative', () => {
+  it('reads non-negative integers and rejects others', () => {
     for (const number of [0, 1, 127, 128, 255, 256, 16384, 600_000]) {
       expect(readSmallInteger(readDer(written(AsnIntegerConverter, number)))).toBe(number);
     }
     expect(() => readSmallInteger(readDer(hex('02 01 ff')))).toThrow(DerError);
   });
 
-  it('prints a serial number in whole bytes without the byte that keeps it positive', () => {
+  it('reads a serial number as whole bytes without the leading zero byte', () => {
     expect(readHexInteger(readDer(hex('02 02 00 ff')))).toBe('ff');
     expect(readHexInteger(readDer(hex('02 02 01 02')))).toBe('0102');
     expect(readHexInteger(readDer(hex('02 01 00')))).toBe('00');
   });
 
-  it('reads named bits from the first on', () => {
+  it('numbers named bits from the first one', () => {
     expect(readFlags(readDer(hex('03 02 01 06')))).toEqual([5, 6]);
     expect(readFlags(readDer(hex('03 03 07 00 80')))).toEqual([8]);
   });
 
-  it('reads both forms of time, and the century of the short one', () => {
+  it('reads both forms of time, with the century of the short one', () => {
     const time = (tag: number, text: string) =>
       readTime(readDer(writeDer(tag, Buffer.from(text)))).toISOString();
     expect(time(tags.utcTime, '491231235959Z')).toBe('2049-12-31T23:59:59.000Z');
@@ -132,11 +132,11 @@ describe('DER', () => {
     ['a length beyond four bytes', '04 85 01 00 00 00 00'],
     ['a length that ends before it is said', '04 82 01'],
     ['a tag of many bytes', '1f 81 01 00'],
-  ])('refuses %s', (_, bytes) => {
+  ])('rejects %s', (_, bytes) => {
     expect(() => readDer(hex(bytes))).toThrow(DerError);
   });
 
-  it('refuses children where the value is of another kind or missing', () => {
+  it('rejects a value without children, of another kind or missing', () => {
     expect(() => readChildren(readDer(hex('04 00')))).toThrow('expected tag 0x30, found tag 0x4');
     expect(() => readChildren(undefined)).toThrow('expected tag 0x30, found nothing');
   });

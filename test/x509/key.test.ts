@@ -31,12 +31,12 @@ function write(name: string, text: string): string {
 describe.each(keyTypes)('a key of type %s', (type) => {
   const key = () => keys.get(type) as KeyObject;
 
-  it('is of that type', () => {
+  it('has that type', () => {
     expect(keyTypeOf(key())).toBe(type);
     expect(weaknessOf(key())).toBe(undefined);
   });
 
-  it('is written as PKCS#8 that openssl and we read', async () => {
+  it('is encoded as PKCS#8 that openssl and natspki can read', async () => {
     const pem = await encodePrivateKey(key());
     expect(pem).toMatch(/^-----BEGIN PRIVATE KEY-----\n/);
     expect(decodePrivateKey(Buffer.from(pem), 'key.pem').equals(key())).toBe(true);
@@ -46,7 +46,7 @@ describe.each(keyTypes)('a key of type %s', (type) => {
     );
   });
 
-  it('is written encrypted so that openssl and we read it, with the passphrase only', async () => {
+  it('is encrypted so that openssl and natspki can read it, with the passphrase only', async () => {
     const pem = await encodePrivateKey(key(), 'sésame öffne dich');
     expect(pem).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----\n/);
     const file = write(`${type}-encrypted.pem`, pem);
@@ -67,7 +67,7 @@ describe.each(keyTypes)('a key of type %s', (type) => {
 });
 
 describe('the encryption of a key', () => {
-  it('is PBES2 with scrypt, at a cost equal to 600,000 rounds of PBKDF2, and a new salt each time', async () => {
+  it('is PBES2 with scrypt, as strong as 600,000 rounds of PBKDF2, with a new salt each time', async () => {
     const parameters = async () => {
       const pem = await encodePrivateKey(keys.get('p256') as KeyObject, 'passphrase');
       const [block] = readPem(Buffer.from(pem), 'key.pem');
@@ -91,7 +91,7 @@ describe('the encryption of a key', () => {
 describe('the key in a file', () => {
   const p256 = () => keys.get('p256') as KeyObject;
 
-  it('may be in the older forms of EC and RSA, after parameters, or in DER', () => {
+  it('can be SEC 1 or PKCS#1, follow parameters, or be DER', () => {
     const rsa = keys.get('rsa2048') as KeyObject;
     const forms: [KeyObject, string | Buffer][] = [
       [
@@ -108,7 +108,7 @@ describe('the key in a file', () => {
     }
   });
 
-  it('is missed when there is something else', () => {
+  it('is missing when the file has other material', () => {
     const pem = createPublicKey(p256()).export({ type: 'spki', format: 'pem' });
     expect(() => decodePrivateKey(Buffer.from(pem), 'ca-key.pem')).toThrow(
       expect.objectContaining({
@@ -118,7 +118,7 @@ describe('the key in a file', () => {
     );
   });
 
-  it('is not opened when it is encrypted in the old way, and the hint says how to renew that', () => {
+  it('is rejected when it is encrypted in the old format, with a hint at how to convert it', () => {
     const pem = p256().export({ type: 'sec1', format: 'pem', cipher: 'aes-256-cbc', passphrase: 'x' });
     expect(() => decodePrivateKey(Buffer.from(pem), 'old.pem', 'x')).toThrow(
       expect.objectContaining({
@@ -128,7 +128,7 @@ describe('the key in a file', () => {
     );
   });
 
-  it('is damaged when bytes are missing, encrypted or not', async () => {
+  it('is damaged when bytes are missing, whether encrypted or not', async () => {
     const der = p256().export({ type: 'pkcs8', format: 'der' });
     expect(() => decodePrivateKey(der.subarray(0, -10), 'key.der')).toThrow(
       /"key.der" is neither PEM nor whole DER/,
@@ -142,7 +142,7 @@ describe('the key in a file', () => {
 });
 
 describe('a weak key', () => {
-  it('is named with what is expected', () => {
+  it('is described together with the expected keys', () => {
     const rsa = generateKeyPairSync('rsa', { modulusLength: 1024 }).privateKey;
     expect(weaknessOf(rsa)).toBe('RSA with 1024 bits, expected 2048 or more');
     const x25519 = generateKeyPairSync('x25519').privateKey;

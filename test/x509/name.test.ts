@@ -77,7 +77,7 @@ describe('a subject alternative name', () => {
     );
   });
 
-  it('needs a kind, and the hint guesses it', () => {
+  it('needs a kind, which the hint guesses', () => {
     const hintOf = (text: string) => {
       try {
         parseSan(text);
@@ -103,7 +103,7 @@ describe('a host', () => {
     ]);
   });
 
-  it('that is impossible is answered in the words of the flag that takes hosts', () => {
+  it('is rejected when it is impossible, with a hint that uses --host', () => {
     expect(() => sanOfHost('nats://n1.example.com:4222')).toThrow(
       expect.objectContaining({
         code: 'impossible-san',
@@ -113,7 +113,7 @@ describe('a host', () => {
     );
   });
 
-  it('is not anything else', () => {
+  it('is nothing else', () => {
     expect(['n1', '::1', 'my host', '', 'a@b', '0.0.0.0'].map(isHost)).toEqual([
       true,
       true,
@@ -126,7 +126,7 @@ describe('a host', () => {
 });
 
 describe('a distinguished name', () => {
-  it('is printed with what has a meaning or could harm a terminal escaped', () => {
+  it('is printed with special and control characters escaped', () => {
     const name = [
       { type: 'O', value: 'Example, Inc. <x>' },
       { type: 'CN', value: ' #1\u001b[31m ' },

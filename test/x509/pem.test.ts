@@ -14,7 +14,7 @@ const both = [
 ];
 
 describe('PEM', () => {
-  it('is written with lines of 64 characters and a newline at the end', () => {
+  it('is encoded with lines of 64 characters and a newline at the end', () => {
     const lines = one.split('\n');
     expect(lines.at(0)).toBe('-----BEGIN CERTIFICATE-----');
     expect(lines.at(1)).toHaveLength(64);
@@ -25,29 +25,29 @@ describe('PEM', () => {
     expect(read(one + two)).toEqual(both);
   });
 
-  it('may stand in other text, as openssl writes it', () => {
+  it('can be surrounded by text, as openssl writes it', () => {
     expect(read(`Certificate:\n    Data: -----BEGIN\n${one}\nBag Attributes\n  x: y\n${two}the end`)).toEqual(
       both,
     );
   });
 
-  it('may have the line ends of Windows, no line end at the end, and spaces after lines', () => {
+  it('can have CRLF, no newline at the end, and spaces at the end of lines', () => {
     expect(read((one + two).replaceAll('\n', '\r\n'))).toEqual(both);
     expect(read((one + two).trimEnd())).toEqual(both);
     expect(read((one + two).replaceAll('\n', ' \t\n'))).toEqual(both);
   });
 
-  it('may have no blocks at all', () => {
+  it('can have no blocks', () => {
     expect(read('nothing of interest')).toEqual([]);
   });
 
-  it('tells when old headers say that a block is encrypted', () => {
+  it('recognizes encrypted blocks by their headers', () => {
     const text = two.replace('\n', '\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00FF\n\n');
     expect(readPem(Buffer.from(text), 'key.pem')[0]).toMatchObject({ encrypted: true });
     expect(readPem(Buffer.from(two), 'key.pem')[0]).toMatchObject({ encrypted: false });
   });
 
-  it('is truncated when a block has no end, wherever it was cut', () => {
+  it('is truncated when a block has no end, wherever it ends', () => {
     for (let length = one.length + 28; length < (one + two).trimEnd().length; length++) {
       expect(() => read((one + two).slice(0, length)), `cut at ${length}`).toThrow(
         /"chain.pem" is truncated/,
@@ -55,7 +55,7 @@ describe('PEM', () => {
     }
   });
 
-  it('names the block and the line where a truncated one begins', () => {
+  it('leads to an error with the label and the first line of a truncated block', () => {
     expect(() => read(one + two.split('\n').slice(0, 2).join('\n'))).toThrow(
       '"chain.pem" is truncated: the PRIVATE KEY block that begins on line 5 has no whole END line',
     );
@@ -64,7 +64,7 @@ describe('PEM', () => {
     );
   });
 
-  it('is damaged when a line is not base64, and the error does not repeat it', () => {
+  it('is damaged when a line is not base64, and the error does not contain the line', () => {
     const damaged = () => read(two.replace('dGhl', 'dG*l'));
     expect(damaged).toThrow('"chain.pem" is damaged: line 2 is not base64');
     expect(damaged).not.toThrow('dG*l');
@@ -77,7 +77,7 @@ describe('PEM', () => {
     );
   });
 
-  it('is damaged when a block ends as another kind', () => {
+  it('is damaged when a block ends with another label', () => {
     expect(() => read(one.replace('END CERTIFICATE', 'END PRIVATE KEY'))).toThrow(
       'line 4 is not the END of CERTIFICATE',
     );

@@ -19,7 +19,7 @@ const algorithms = {
   rsa4096: ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:4096'],
 };
 
-/** The pin as the documentation of nats-server has its users compute it. */
+/** Computes the pin as the documentation of nats-server describes. */
 function expectedPin(certificate: string): string {
   writeFileSync(at('public'), openssl('x509', '-in', certificate, '-pubkey', '-noout'));
   const spki = opensslBytes('pkey', '-pubin', '-in', at('public'), '-outform', 'DER');
@@ -36,12 +36,12 @@ describe.each(keyTypes)('the pin of a key of type %s', (type) => {
     expected = expectedPin(at(`${type}.pem`));
   });
 
-  it('is the one that openssl computes', () => {
+  it('is the same as openssl computes', () => {
     expect(expected).toMatch(/^[0-9a-f]{64}$/);
     expect(pin(`${type}.pem`)).toBe(expected);
   });
 
-  it('is the same from everything that holds the key, PEM or DER', () => {
+  it('is the same from a certificate, request or key, PEM or DER', () => {
     const key = at(`${type}.key`);
     openssl('x509', '-in', at(`${type}.pem`), '-outform', 'DER', '-out', at('cert.der'));
     openssl('req', '-new', '-key', key, '-subj', '/CN=x', '-out', at('csr.pem'));
@@ -72,7 +72,7 @@ describe('the pin of a file', () => {
     expect(pinOf(Buffer.from(text), 'chain.pem')).toBe(pin('p256.pem'));
   });
 
-  it('is that of a certificate of version 1 too', () => {
+  it('is also that of a certificate of version 1', () => {
     openssl('req', '-new', '-key', at('p256.key'), '-subj', '/CN=x', '-out', at('v1.csr'));
     openssl('x509', '-req', '-in', at('v1.csr'), '-signkey', at('p256.key'), '-out', at('v1.pem'));
     expect(openssl('x509', '-in', at('v1.pem'), '-noout', '-text')).toContain('Version: 1');
@@ -88,24 +88,24 @@ describe('the pin of a file', () => {
       '-----BEGIN DH PARAMETERS-----\nAAAA\n-----END DH PARAMETERS-----\n',
       'no certificate, request, key or revocation list in "f"',
     ],
-  ])('is missed: %s', (code, text, message) => {
+  ])('is missing: %s', (code, text, message) => {
     expect(() => pinOf(Buffer.from(text), 'f')).toThrow(expect.objectContaining({ code, message }));
   });
 
-  it('cannot be told of a key that is encrypted', () => {
+  it('cannot be computed for an encrypted key', () => {
     openssl('pkey', '-in', at('p256.key'), '-aes256', '-passout', 'pass:x', '-out', at('locked.pem'));
     expect(() => pin('locked.pem')).toThrow(expect.objectContaining({ code: 'passphrase-needed' }));
   });
 });
 
 describe('the fingerprint of a certificate', () => {
-  it('is the one that openssl prints', () => {
+  it('is the same as openssl prints', () => {
     const printed = openssl('x509', '-in', at('p256.pem'), '-noout', '-fingerprint', '-sha256');
     const expected = printed.trim().split('=')[1]?.replaceAll(':', '').toLowerCase();
     expect(certificateFingerprint(readFileSync(at('p256.pem')), 'p256.pem')).toBe(expected);
   });
 
-  it('is missed where there is no certificate', () => {
+  it('is missing when the file has no certificate', () => {
     expect(() => certificateFingerprint(readFileSync(at('p256.key')), 'p256.key')).toThrow(
       '"p256.key" holds a private key, expected a certificate',
     );

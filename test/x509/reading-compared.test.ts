@@ -1,5 +1,5 @@
-// Our strict reader says of a certificate, a request and a revocation list what @peculiar/x509 says of the same bytes: of
-// what natspki signs, and of what openssl and other tools make.
+// Compares the strict reader with @peculiar/x509: both read the same in certificates, requests and revocation lists of
+// natspki, openssl and other tools.
 import 'reflect-metadata';
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -39,10 +39,10 @@ import { easyRsaLayout, mkcertLayout, opensslRecipe } from '../support/foreign.t
 const folder = testFolder('reading-compared');
 cryptoProvider.set(new Crypto());
 
-/** What @peculiar/x509 calls otherwise than we, among the attributes of these tests. */
+/** Attributes in these tests that @peculiar/x509 names differently. */
 const attributeTypes: Record<string, string> = { E: 'emailAddress' };
 
-/** Signature algorithms as @peculiar/x509 names them, by our names. */
+/** Our names of signature algorithms by the names of @peculiar/x509. */
 const signatureAlgorithms: Record<string, string> = {
   'ECDSA SHA-256': 'ecdsa-with-SHA256',
   'ECDSA SHA-384': 'ecdsa-with-SHA384',
@@ -79,10 +79,10 @@ function sansOf(extensions: readonly Extension[]): San[] {
   });
 }
 
-/** The extensions whose meaning our reader knows or leaves to OpenSSL and Go. */
+/** The extensions that our reader knows or leaves to OpenSSL and Go. */
 const known = [14, 15, 17, 19, 30, 31, 32, 35, 36, 37, 54].map((arc) => `2.5.29.${arc}`);
 
-/** What @peculiar/x509 reads in a certificate, in the terms of our reader. */
+/** Returns what @peculiar/x509 reads in a certificate, with the field names of our reader. */
 function theirReading(certificate: X509Certificate): Partial<Certificate> {
   const constraints = certificate.getExtension(BasicConstraintsExtension);
   const usages = certificate.getExtension(KeyUsagesExtension)?.usages;
@@ -115,7 +115,7 @@ function theirReading(certificate: X509Certificate): Partial<Certificate> {
   };
 }
 
-/** Tells by @peculiar/x509 whether one certificate signed another: by the names, and by the signature. */
+/** Returns whether one certificate signed another according to @peculiar/x509: checks the names and the signature. */
 async function verifies(certificate: X509Certificate, issuer: X509Certificate): Promise<boolean> {
   if (certificate.issuer !== issuer.subject) return false;
   try {
@@ -127,7 +127,7 @@ async function verifies(certificate: X509Certificate, issuer: X509Certificate): 
   }
 }
 
-/** Expects both readers to say the same of a certificate, and of who signed it among some issuers. */
+/** Expects both readers to read the same in a certificate, and to find the same issuers. */
 async function expectSameReading(der: Buffer, issuers: readonly Certificate[] = []): Promise<void> {
   const ours = new Certificate(der);
   const theirs = new X509Certificate(der);
@@ -196,7 +196,7 @@ describe.each(authorityTypes)(
       }
     });
 
-    it('agree on it, on an authority that it cross-signs and on one below it', async () => {
+    it('agree on the authority, on a root that it cross-signs and on an intermediate', async () => {
       const old = await authority(type);
       const next = await authority('p256', 'Next authority', await generateKey('p256'));
       const signer = await Signer.of(old.certificate, old.key, randomBytes);
@@ -208,7 +208,7 @@ describe.each(authorityTypes)(
       expect(crossed.subjectDer).toEqual(next.certificate.subjectDer);
     });
 
-    it('find the extensions in one order, the first two critical', async () => {
+    it('find the extensions in the same order, the first two critical', async () => {
       const { certificate, key, contents } = await authority(type);
       const extensionsOf = ({ der }: Certificate) =>
         new X509Certificate(der).extensions.map((each) => `${each.type}${each.critical ? ' critical' : ''}`);
@@ -235,7 +235,7 @@ describe.each(authorityTypes)(
   },
 );
 
-/** Expects both readers to say the same of a request. */
+/** Expects both readers to read the same in a request. */
 async function expectSameRequest(der: Buffer): Promise<void> {
   const ours = readRequestDer(der, 'request');
   const theirs = new Pkcs10CertificateRequest(der);
@@ -269,7 +269,7 @@ describe('the strict reader and @peculiar/x509', () => {
     for (const { der } of certificates) await expectSameReading(der, certificates);
   }
 
-  it('agree on certificates of version 1, which the recipe in the documentation of nats-server makes', async () => {
+  it('agree on certificates of version 1, as the documentation of nats-server makes them', async () => {
     opensslRecipe(at('recipe'));
     await expectSameBelow(at('recipe'), 3);
   });
@@ -289,7 +289,7 @@ describe('the strict reader and @peculiar/x509', () => {
     await expectSameList(list?.der as Buffer, certificate);
   });
 
-  it('agree on certificates of openssl with names of all kinds and with subjects of many parts', async () => {
+  it('agree on certificates of openssl with names of all kinds and many attributes in the subject', async () => {
     mkdirSync(at('openssl'));
     const ca = makeAuthority(at('openssl'), 'ca');
     const between = makeIntermediate(at('openssl'), 'between', ca);
@@ -307,7 +307,7 @@ describe('the strict reader and @peculiar/x509', () => {
     await expectSameBelow(at('openssl'), 6);
   });
 
-  it('agree on certificates that natspki refuses or warns of, such as those with foreign curves or broken hashes', async () => {
+  it('agree on certificates that natspki rejects or warns about, such as those with other curves or broken hashes', async () => {
     mkdirSync(at('odd'));
     const ca = makeAuthority(at('odd'), 'ca');
     const signed = (name: string, key: string[], subject: string, extensions: string, ...how: string[]) => {
@@ -344,7 +344,7 @@ describe('the strict reader and @peculiar/x509', () => {
     selfSigned('sha512', '-sha512', '-days', '36500');
     openssl('x509', '-in', ca.cert, '-outform', 'DER', '-out', at('odd', 'ca.der'));
     await expectSameBelow(at('odd'), 13);
-    // Both name the hash; only ours takes no signature over it.
+    // Both name the hash; only our reader rejects the signature.
     selfSigned('sha1', '-sha1');
     const { der } = readPair(at('odd', 'sha1.pem')).certificate;
     await expectSameReading(der);
@@ -365,7 +365,7 @@ describe('the strict reader and @peculiar/x509', () => {
       'extendedKeyUsage=serverAuth',
     ],
     ['with names of other kinds', '-addext', 'subjectAltName=DNS:x,otherName:1.2.3.4;UTF8:y'],
-    ['with nothing but a subject'],
+    ['with only a subject'],
   ])('agree on a request %s', async (_, ...extensions) => {
     for (const key of ['rsa:2048', 'ec', 'ed25519']) {
       const curve = key === 'ec' ? ['-pkeyopt', 'ec_paramgen_curve:P-384'] : [];
@@ -379,7 +379,7 @@ describe('the strict reader and @peculiar/x509', () => {
 
   it.each([
     ['empty', ''],
-    ['full of reasons', undefined],
+    ['complete with reasons', undefined],
   ])('agree on a revocation list that is %s', async (_, entries) => {
     const ca = makeAuthority(folder, 'list-ca');
     const reasons = [
@@ -408,7 +408,7 @@ describe('the strict reader and @peculiar/x509', () => {
     await expectSameList(list?.der as Buffer, readPair(ca.cert).certificate);
   });
 
-  /** Expects both readers to say the same of a revocation list. */
+  /** Expects both readers to read the same in a revocation list. */
   async function expectSameList(der: Buffer, issuer: Certificate): Promise<void> {
     const theirs = new X509Crl(der);
     expect(await theirs.verify({ publicKey: new X509Certificate(issuer.der) })).toBe(true);

@@ -26,7 +26,7 @@ describe('a certificate request', () => {
     ['p384', ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-384'], 'ecdsa-with-SHA256'],
     ['ed25519', ['-algorithm', 'ED25519'], 'ed25519'],
     ['rsa2048', ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'], 'sha256WithRSAEncryption'],
-  ])('with a key of type %s is read and its signature checked', (type, algorithm, signature) => {
+  ])('with a key of type %s is read, and its signature verified', (type, algorithm, signature) => {
     const read = request(`${type}.csr`, algorithm);
     expect(formatName(read.subject)).toBe('O=Example,CN=n1');
     expect(keyTypeOf(read.publicKey)).toBe(type);
@@ -38,21 +38,21 @@ describe('a certificate request', () => {
     });
   });
 
-  it('tells the names it asks for, and which other extensions', () => {
+  it('has the requested names and the object identifiers of other extensions', () => {
     const names = 'subjectAltName=DNS:n1,IP:10.0.0.1,email:a@b.example,URI:urn:x:y';
     const read = request('names.csr', p256, '-addext', names, '-addext', 'basicConstraints=critical,CA:TRUE');
     expect(read.sans.map(formatSan)).toEqual(['dns:n1', 'ip:10.0.0.1', 'email:a@b.example', 'uri:urn:x:y']);
     expect(read.otherExtensions).toEqual(['2.5.29.19']);
   });
 
-  it('has no valid signature when it was changed after signing', () => {
+  it('has an invalid signature when it was changed after signing', () => {
     request('changed.csr', p256);
     const der = Buffer.from(readPem(readFileSync(at('changed.csr')), 'changed.csr')[0]?.der ?? []);
     der[der.indexOf('n1')] = 'm'.charCodeAt(0);
     expect(readRequestDer(der, 'changed.csr')).toMatchObject({ signatureValid: false });
   });
 
-  it('has no valid signature over a broken hash', () => {
+  it('has an invalid signature when the hash is broken', () => {
     const algorithm = ['-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'];
     expect(request('sha1.csr', algorithm, '-sha1')).toMatchObject({
       signatureAlgorithm: 'sha1WithRSAEncryption',
@@ -60,7 +60,7 @@ describe('a certificate request', () => {
     });
   });
 
-  it('is missed where there is something else', () => {
+  it('is missing when the file has other material', () => {
     request('any.csr', p256);
     expect(() => readRequest(readFileSync(at('key')), 'key')).toThrow(
       '"key" holds a private key, expected a certificate request',

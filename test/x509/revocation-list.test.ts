@@ -34,7 +34,7 @@ beforeAll(() => {
 });
 
 describe('a revocation list', () => {
-  it('may be empty', () => {
+  it('can be empty', () => {
     makeList('empty.pem');
     const list = read('empty.pem');
     expect(formatName(list.issuer)).toBe('CN=ca');
@@ -42,7 +42,7 @@ describe('a revocation list', () => {
     expect(list.nextUpdate?.getTime()).toBe(list.thisUpdate.getTime() + 30 * 24 * 60 * 60 * 1000);
   });
 
-  it('tells what was revoked, when and why, PEM or DER', () => {
+  it('has the serial numbers, times and reasons, from PEM or DER', () => {
     openssl('ca', '-config', at('ca.conf'), '-revoke', leaf.cert, '-crl_reason', 'keyCompromise');
     makeList('list.pem');
     const { serial } = readCertificates(readFileSync(leaf.cert), 'leaf')[0];

@@ -1,4 +1,4 @@
-// What natspki signs, by the judgement of openssl, of node's TLS and of our own reader.
+// Certificates and requests that natspki signs, verified with openssl, Node's TLS and our own reader.
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -27,7 +27,7 @@ const sans = [
   'uri:urn:x:y',
 ];
 
-/** Every type that an authority signs with; P-521 comes with imported ones only. */
+/** Every key type of an authority; only imported ones have P-521. */
 const authorityTypes = [...keyTypes, 'p521'] as const;
 
 async function keyOfType(type: (typeof authorityTypes)[number]): Promise<KeyObject> {
@@ -74,7 +74,7 @@ describe.each(authorityTypes)('an authority with a key of type %s', (type) => {
     leaf = await ca.signer.leaf(leafContents(await generateKey('p256')));
   });
 
-  it('signs as its key does, and openssl finds nothing to complain of', () => {
+  it('signs with the algorithm of its key, and openssl verifies the result', () => {
     expect(text(leaf)).toContain(`Signature Algorithm: ${algorithms[type]}`);
     const trusted = write('ca.pem', ca.certificate);
     const file = write('leaf.pem', leaf);
@@ -85,7 +85,7 @@ describe.each(authorityTypes)('an authority with a key of type %s', (type) => {
     }
   });
 
-  it('is recognized by our own reader', () => {
+  it('is read by our own reader', () => {
     expect(leaf.isSignedBy(ca.certificate)).toBe(true);
     expect(ca.certificate.isSignedBy(ca.certificate)).toBe(true);
     expect(leaf.authorityKeyId).toBe(ca.certificate.subjectKeyId);
@@ -97,8 +97,8 @@ describe.each([
   ['p384', 100],
   ['p521', 50],
 ] as const)('the signature of a key of type %s', (type, times) => {
-  // Of its two numbers, one in 256 begins with a zero byte, and half with a set bit, which DER pads.
-  it('is valid whatever its numbers begin with', async () => {
+  // Of its two numbers, one in 256 begins with a zero byte, and half begin with a set bit, which DER pads.
+  it('is valid regardless of the first bits of its numbers', async () => {
     const ca = await authority(type);
     const contents = { ...leafContents(await generateKey('p256')), sans: [] };
     for (let i = 0; i < times; i++) {
@@ -115,7 +115,7 @@ describe('the profile of RFC 5280', () => {
     key = await generateKey('p256');
   });
 
-  it('makes an authority version 3, with critical constraints and usage and key identifiers', () => {
+  it('makes an authority of version 3, with critical constraints and usage, and key identifiers', () => {
     const printed = text(ca.certificate).replaceAll(/ +\n/g, '\n');
     expect(printed).toContain('Version: 3 (0x2)');
     expect(printed).toMatch(/X509v3 Basic Constraints: critical\n\s+CA:TRUE, pathlen:1\n/);
@@ -148,7 +148,7 @@ describe('the profile of RFC 5280', () => {
     });
   });
 
-  it('lets the RSA key of a server encipher keys, which RSA key exchange in TLS 1.2 needs', async () => {
+  it('allows key encipherment for the RSA key of a server, which RSA key exchange in TLS 1.2 needs', async () => {
     const contents = leafContents(await generateKey('rsa2048'));
     for (const purposes of [['serverAuth'], ['serverAuth', 'clientAuth']] as Purpose[][]) {
       const leaf = await ca.signer.leaf({ ...contents, purposes });
@@ -156,25 +156,25 @@ describe('the profile of RFC 5280', () => {
     }
   });
 
-  it('lets the RSA key of a client sign and nothing else, as RFC 5280 section 4.2.1.12 has it', async () => {
+  it('allows only signatures for the RSA key of a client (RFC 5280 section 4.2.1.12)', async () => {
     const contents = leafContents(await generateKey('rsa2048'));
     const leaf = await ca.signer.leaf({ ...contents, purposes: ['clientAuth'] });
     expect(leaf.keyUsage).toEqual(['digitalSignature']);
   });
 
-  it('leaves the names out where there are none', async () => {
+  it('leaves out the extension for names when there are none', async () => {
     const leaf = await ca.signer.leaf({ ...leafContents(key), sans: [] });
     expect(text(leaf)).not.toContain('Alternative Name');
   });
 
-  it('draws positive serial numbers of 159 random bits', async () => {
+  it('makes positive serial numbers of 159 random bits', async () => {
     const serials: Buffer[] = [];
     for (let i = 0; i < 200; i++) {
       const { serial } = await ca.signer.leaf({ ...leafContents(key), sans: [] });
       serials.push(Buffer.from(serial.padStart(40, '0'), 'hex'));
     }
     expect(serials.every((serial) => serial.length === 20 && (serial[0] as number) < 0x80)).toBe(true);
-    // Each of the 159 bits is set in some and clear in others; that one is not has a chance of 2^-191.
+    // Each of the 159 bits is set in some and clear in others, except with a probability of 2^-191.
     for (let bit = 1; bit < 160; bit++) {
       const set = serials.filter((serial) => (serial[bit >> 3] as number) & (0x80 >> (bit & 7))).length;
       expect(set, `bit ${bit}`).toBeGreaterThan(0);
@@ -186,7 +186,7 @@ describe('the profile of RFC 5280', () => {
     ['00ff', '00'.repeat(18)],
     ['80', `${'00'.repeat(18)}01`],
     ['ff', 'ff'.repeat(19)],
-  ])('writes a serial number that begins with %s so that it is read back', async (start, rest) => {
+  ])('encodes a serial number that begins with %s so that it is read back', async (start, rest) => {
     const bytes = Buffer.from(start + rest, 'hex');
     const signer = await Signer.of(ca.certificate, ca.key, () => Buffer.from(bytes));
     const leaf = await signer.leaf(leafContents(key));
@@ -198,7 +198,7 @@ describe('the profile of RFC 5280', () => {
     );
   });
 
-  it('writes years from 2050 on in the long form of time', async () => {
+  it('encodes years from 2050 in the long form of time', async () => {
     const notAfter = new Date('2077-07-07T07:07:07Z');
     const leaf = await ca.signer.leaf({ ...leafContents(key), notAfter });
     expect(leaf.notAfter).toEqual(notAfter);
@@ -207,7 +207,7 @@ describe('the profile of RFC 5280', () => {
     );
   });
 
-  it('writes names in any script', async () => {
+  it('encodes names in any script', async () => {
     const leaf = await ca.signer.leaf({ ...leafContents(key), commonName: 'Zürich, 東京 "x"' });
     expect(leaf.commonName).toBe('Zürich, 東京 "x"');
     expect(
@@ -215,7 +215,7 @@ describe('the profile of RFC 5280', () => {
     ).toContain('Zürich, 東京');
   });
 
-  it('takes a subject over byte for byte', async () => {
+  it('copies a subject byte for byte', async () => {
     const name = (...attributes: [number, Buffer][]) => {
       const rdns = attributes.map(([tag, value]) =>
         writeDer(tags.set, writeDer(tags.sequence, organization, writeDer(tag, value))),
@@ -244,7 +244,7 @@ describe('the profile of RFC 5280', () => {
     );
   });
 
-  it('lets an authority sign another, which signs leaves that both are trusted for', async () => {
+  it('lets an authority cross-sign another one, whose leaves verify with either as root', async () => {
     const next = await authority('p256', 'Next authority');
     const contents = {
       commonName: 'Next authority',
@@ -263,7 +263,7 @@ describe('the profile of RFC 5280', () => {
     }
   });
 
-  it('refuses to sign with a key that cannot', async () => {
+  it('rejects a key that cannot sign', async () => {
     const { privateKey } = generateKeyPairSync('x25519');
     await expect(Signer.of(ca.certificate, privateKey, random)).rejects.toThrow(
       expect.objectContaining({
@@ -276,7 +276,7 @@ describe('the profile of RFC 5280', () => {
 });
 
 describe('a certificate request', () => {
-  /** Prints a request as openssl reads it, after a check of its signature. */
+  /** Returns a request as openssl prints it; throws when its signature is invalid. */
   const printed = (der: Buffer) => {
     const file = join(folder, 'request.pem');
     writeFileSync(file, writePem('CERTIFICATE REQUEST', der));
@@ -304,14 +304,14 @@ describe('a certificate request', () => {
     },
   );
 
-  it('asks for no extension where there are no names', async () => {
+  it('requests no extension when there are no names', async () => {
     const der = await makeRequest({ commonName: 'n1', sans: [] }, await generateKey('p256'));
     expect(printed(der)).toMatch(/Attributes:\n\s+\(none\)\n/);
     const nothing = { sans: [], otherExtensions: [], signatureValid: true };
     expect(readRequestDer(der, 'request.pem')).toMatchObject(nothing);
   });
 
-  it('takes the subject of a certificate over byte for byte', async () => {
+  it('copies the subject of a certificate byte for byte', async () => {
     const { key, certificate } = await authority('p256', 'Zürich');
     const { subjectDer } = certificate;
     const der = await makeRequest({ commonName: 'other', subjectDer, sans: [] }, key);
@@ -319,7 +319,7 @@ describe('a certificate request', () => {
     expect(readRequestDer(der, 'request.pem').subject).toEqual(certificate.subject);
   });
 
-  it('is not made with a key that cannot sign', async () => {
+  it('cannot be made with a key that cannot sign', async () => {
     const { privateKey } = generateKeyPairSync('x25519');
     await expect(makeRequest({ commonName: 'n1', sans: [] }, privateKey)).rejects.toThrow(
       expect.objectContaining({
