@@ -1,5 +1,5 @@
 // The only module that writes files: atomically, durably, with the final mode from the first byte, whatever the content.
-// Several files that must change together are written by staging.ts. Only calls that reach the disk are asynchronous:
+// Several files that must change together are written by transaction.ts. Only calls that reach the disk are asynchronous:
 // handing any other call to another thread takes longer than the call itself.
 import { randomBytes } from 'node:crypto';
 import {

@@ -1,6 +1,6 @@
-// The files that natspki itself makes in a folder. A folder's content is untrusted: it may come out of an archive, or other
-// users may write there. So what stands at the path of such a file is checked before it is read, replaced or removed: links
-// are not followed, only regular files count, and they belong to the user or to root.
+// Reads the files that natspki makes in a folder. The folder is untrusted: it may come from an archive, or other users may
+// write to it. Each file is checked before it is read, replaced or removed: links are not followed, only regular files
+// count, and they must belong to the user or to root.
 import { lstatSync, type Stats, statSync } from 'node:fs';
 import { join, resolve, sep } from 'node:path';
 import { NatspkiError } from '../errors.ts';
@@ -9,7 +9,7 @@ import { fileError, readRegularFile } from './files.ts';
 
 /**
  * Reads a file that natspki made at or below `folder`; throws as readRegularFile and refuseForeign do.
- * @param folder may be reached over links itself: it is what the operator named
+ * @param folder the folder that the operator named; it may itself be behind a link
  */
 export async function readOwnFile(folder: string, path: string, maximum?: number): Promise<Buffer> {
   refuseForeign(folder, path);
@@ -17,9 +17,8 @@ export async function readOwnFile(folder: string, path: string, maximum?: number
 }
 
 /**
- * Throws `linked-file`, `not-a-folder`, `not-a-file` or `foreign-owner` when something stands at `path`, or on the way
- * there from `folder`, that natspki would not have made. A path that is outside of the folder or that does not exist
- * passes.
+ * Throws `linked-file`, `not-a-folder`, `not-a-file` or `foreign-owner` when natspki cannot have made the file at `path`, or
+ * a folder between `folder` and it. Accepts a path that is outside of the folder or does not exist.
  */
 export function refuseForeign(folder: string, path: string): void {
   const names = namesBelow(folder, path);

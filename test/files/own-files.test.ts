@@ -1,4 +1,4 @@
-// What natspki takes for a file of its own in a folder, and what it rejects.
+// Which files in a folder natspki treats as its own, and which it rejects.
 import { execFileSync } from 'node:child_process';
 import { chmodSync, chownSync, linkSync, mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { testFolder } from '../support/folder.ts';
 const scratch = testFolder('own-files');
 const root = process.getuid?.() === 0;
 
-/** Makes a folder with `inner/file`, and returns the path of what stands there. */
+/** Makes a folder with `inner/file`, and returns the paths. */
 function folderWith(): { folder: string; inner: string; file: string } {
   const folder = mkdtempSync(join(scratch, 'folder-'));
   const inner = join(folder, 'inner');
@@ -20,7 +20,7 @@ function folderWith(): { folder: string; inner: string; file: string } {
 }
 
 describe('a file of natspki', () => {
-  it('is read, also where the folder itself is reached over a link', async () => {
+  it('is read, also when the folder itself is behind a link', async () => {
     const { folder, file } = folderWith();
     expect((await readOwnFile(folder, file)).toString()).toBe('text');
     const link = `${folder}-link`;
@@ -28,7 +28,7 @@ describe('a file of natspki', () => {
     expect((await readOwnFile(link, join(link, 'inner/file'))).toString()).toBe('text');
   });
 
-  it('may be missing, and may be outside of the folder', () => {
+  it('can be missing, and can be outside of the folder', () => {
     const { folder, inner } = folderWith();
     expect(() => refuseForeign(folder, join(inner, 'none'))).not.toThrow();
     expect(() => refuseForeign(folder, join(folder, 'none/deep'))).not.toThrow();
@@ -41,13 +41,13 @@ describe('a file of natspki', () => {
     ['a link that leads nowhere', 'linked-file', (inner) => symlinkSync('nowhere', join(inner, 'x'))],
     ['a folder', 'not-a-file', (inner) => mkdirSync(join(inner, 'x'))],
     ['a pipe', 'not-a-file', (inner) => execFileSync('mkfifo', [join(inner, 'x')])],
-  ])('is not %s', async (_what, code, make) => {
+  ])('cannot be %s', async (_what, code, make) => {
     const { folder, inner } = folderWith();
     make(inner);
     await expect(readOwnFile(folder, join(inner, 'x'))).rejects.toMatchObject({ code });
   });
 
-  it('is not behind a link, or below a file', () => {
+  it('cannot be behind a link or below a file', () => {
     const { folder } = folderWith();
     symlinkSync('inner', join(folder, 'away'));
     const refused = (path: string, code: string) =>
@@ -56,7 +56,7 @@ describe('a file of natspki', () => {
     refused('inner/file/deeper', 'not-a-folder');
   });
 
-  it.runIf(root)('belongs to the user or to root where other users can write', () => {
+  it.runIf(root)('must belong to the user or to root in a folder that other users can write to', () => {
     const { folder, inner, file } = folderWith();
     const refused = () =>
       expect(() => refuseForeign(folder, file)).toThrow(
@@ -74,13 +74,13 @@ describe('a file of natspki', () => {
     refused();
   });
 
-  it.runIf(root)('may belong to the user of a server, in a folder of the same user, for root', () => {
+  it.runIf(root)('can belong to the owner of the folder when root reads it', () => {
     const { folder, inner, file } = folderWith();
     for (const path of [folder, inner, file]) chownSync(path, 65534, 65534);
     expect(() => refuseForeign(folder, file)).not.toThrow();
   });
 
-  it('has one name where other users can write', () => {
+  it('cannot have hard links in a folder that other users can write to', () => {
     const { folder, inner, file } = folderWith();
     linkSync(file, join(inner, 'x'));
     expect(() => refuseForeign(folder, file)).not.toThrow();

@@ -1,4 +1,4 @@
-// The certificates that natspki issues, served and judged by a real nats-server.
+// A real nats-server serves and verifies the certificates that natspki issues.
 import { readFileSync } from 'node:fs';
 import { connect } from '@nats-io/transport-node';
 import { expect, it } from 'vitest';
@@ -30,9 +30,9 @@ function connectAs(directory: PkiDirectory, name: string, port: number) {
 describePeer('nats-server', 'a real nats-server', (bin) => {
   const start = natsServer(bin);
 
-  // How long an RSA key is makes no difference here, only to the time it takes.
+  // Longer RSA keys behave the same here, but take longer to make.
   it.each(['p256', 'p384', 'ed25519', 'rsa2048'] as const)(
-    'serves a key of type %s and accepts a client with one',
+    'serves a key of type %s and accepts a client with the same type',
     async (keyType) => {
       const directory = await madeDirectory(scratch, { keyType });
       const server = await start(tlsBlock(directory, 'server'));
@@ -46,7 +46,7 @@ describePeer('nats-server', 'a real nats-server', (bin) => {
     },
   );
 
-  it('refuses a server certificate in the place of a client', async () => {
+  it('rejects a server certificate of a client', async () => {
     const directory = await madeDirectory(scratch);
     const server = await start(tlsBlock(directory, 'server'));
     try {
@@ -75,7 +75,7 @@ describePeer('nats-server', 'a real nats-server', (bin) => {
     },
   );
 
-  it('knows a client that it cannot map by the whole subject, as the notice says', async () => {
+  it('maps a client without a mappable name to its whole subject, as the notice says', async () => {
     const directory = await madeDirectory(scratch);
     const { notices } = await issueCertificates({ directory, profile: 'client', names: ['a+b'] });
     expect(notices[0]).toMatch(/knows this client as the user 'CN=a\\\+b'$/);
@@ -90,7 +90,7 @@ describePeer('nats-server', 'a real nats-server', (bin) => {
   });
 
   it.each(['route', 'gateway', 'leafnode'] as const)(
-    'joins another by a certificate of profile %s',
+    'connects to another server with a certificate of profile %s',
     async (profile) => {
       const directory = await madeDirectory(scratch);
       await issueCertificates({

@@ -1,4 +1,4 @@
-// Taking over what other tools made: what is found, what is left behind and why, and that it lives on afterwards.
+// Imports from other tools: what is found, what is skipped and why, and that the result works like any other authority.
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -36,8 +36,8 @@ async function imported(source: string, options: { passphrase?: string } = {}) {
   return { directory, ...made, rows: made.certificates.map(({ name, profile }) => `${name} ${profile}`) };
 }
 
-/** What must work on every folder that was taken over. */
-async function livesOn(directory: PkiDirectory): Promise<void> {
+/** Rotates, issues and verifies, which must work with every imported authority. */
+async function expectUsable(directory: PkiDirectory): Promise<void> {
   const { certificates: before } = await listCertificates(directory);
   const { certificates } = await rotateLeaves({ directory });
   expect(certificates.map(({ name }) => name)).toEqual(before.slice(1).map(({ name }) => name));
@@ -50,7 +50,7 @@ async function livesOn(directory: PkiDirectory): Promise<void> {
 }
 
 describe('importing', () => {
-  it("takes over what the documentation's recipe made, and gives its server a name that peers look for", async () => {
+  it('imports the certificates of the nats-server documentation, and gives the server an alternative name', async () => {
     const { directory, rows, notices } = await imported(recipe);
     expect(rows).toEqual(['ca authority', 'client route', 'localhost route']);
     expect(notices).toEqual(
@@ -59,12 +59,12 @@ describe('importing', () => {
       ),
     );
     expect(await verifyDirectory(directory)).toEqual([]);
-    await livesOn(directory);
+    await expectUsable(directory);
     expect(leafOf(directory, 'localhost').sans.map(formatSan)).toEqual(['dns:localhost']);
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('takes over what mkcert made, from its two folders', async () => {
+  it('imports the certificates of mkcert from its two folders', async () => {
     const directory = newDirectory(scratch);
     const sources = [join(mkcert, 'project'), join(mkcert, 'caroot')];
     const { certificates, notices } = await importAuthority({ directory, sources });
@@ -74,10 +74,10 @@ describe('importing', () => {
       ['nats.example.com', 'server', 'mkcert me@host'],
     ]);
     expect(notices).toEqual([]);
-    await livesOn(directory);
+    await expectUsable(directory);
   });
 
-  it('takes over what easy-rsa made, copies once, what is revoked not', async () => {
+  it('imports the certificates of easy-rsa, its copies once and its revoked certificates not at all', async () => {
     const { directory, rows, notices } = await imported(easyRsa);
     expect(rows).toEqual(['ca authority', 'bob client', 'nats.example.com server', 'remote client']);
     expect(notices).toEqual([
@@ -85,10 +85,10 @@ describe('importing', () => {
       expect.stringMatching(/^skipped ".*\/issued\/mallory\.crt": revoked$/),
     ]);
     expect(await verifyDirectory(directory)).toEqual([]);
-    await livesOn(directory);
+    await expectUsable(directory);
   });
 
-  it('finds what belongs together whatever the files are called', async () => {
+  it('matches certificates and keys regardless of the file names', async () => {
     const source = fresh();
     for (const [i, name] of readdirSync(recipe).sort().entries()) {
       cpSync(join(recipe, name), join(source, `${i % 2 ? 'x/y/' : ''}${9 - i}.bin`));
@@ -98,7 +98,7 @@ describe('importing', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('writes keys as PKCS#8 that only the owner can read, and changes nothing in the source', async () => {
+  it('writes keys as PKCS#8 with mode 0600, and does not change the source', async () => {
     const before = [tree(recipe), contents(recipe)];
     const { directory } = await imported(recipe);
     expect([tree(recipe), contents(recipe)]).toEqual(before);
@@ -114,7 +114,7 @@ describe('importing', () => {
     ]);
   });
 
-  it('opens an encrypted key with its passphrase, and keeps that of the authority encrypted', async () => {
+  it('opens an encrypted key with its passphrase, and keeps the key of the authority encrypted', async () => {
     const source = fresh();
     cpSync(recipe, source, { recursive: true });
     const key = join(source, 'ca-key.pem');
@@ -129,7 +129,7 @@ describe('importing', () => {
     await directory.readAuthority('secret');
   });
 
-  it('leaves behind what is not of this authority, is over, or is replaced, each with its reason', async () => {
+  it('skips expired, replaced and foreign certificates, and gives a reason for each', async () => {
     const source = fresh();
     const ca = makeAuthority(source, 'mine');
     const other = makeAuthority(source, 'other');
@@ -148,7 +148,7 @@ describe('importing', () => {
     ]);
   });
 
-  it('gives names of their own to certificates of one common name', async () => {
+  it('gives certificates with the same common name different names', async () => {
     const source = fresh();
     const ca = makeAuthority(source);
     for (const name of ['n1', 'n2', 'n3'])
@@ -161,7 +161,7 @@ describe('importing', () => {
     expect(rows).toContain('node route');
   });
 
-  it('takes over an intermediate whose root keeps its key elsewhere, with what stands between', async () => {
+  it('imports an intermediate and its chain when the key of the root is elsewhere', async () => {
     const source = fresh();
     const root = makeAuthority(source, 'root');
     const upper = makeIntermediate(source, 'upper', root);
@@ -188,7 +188,7 @@ describe('importing', () => {
     await expect(startRollover({ directory })).rejects.toMatchObject({ code: 'root-key-away' });
   });
 
-  it('takes over a root with its intermediate, and what either has signed; both can be replaced', async () => {
+  it('imports a root with its intermediate and the leaves of both, and can replace both', async () => {
     const source = fresh();
     const root = makeAuthority(source, 'root');
     const middle = makeIntermediate(source, 'middle', root);
@@ -204,7 +204,7 @@ describe('importing', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('signs by the root itself where the key of the intermediate is elsewhere, and keeps what that has signed', async () => {
+  it('signs with the root when the key of the intermediate is elsewhere, and keeps the leaves of the intermediate', async () => {
     const source = fresh();
     const root = makeAuthority(source, 'root');
     const middle = makeIntermediate(source, 'middle', root);
@@ -238,7 +238,7 @@ describe('importing', () => {
       },
       'no-root',
     ],
-  ])('refuses a folder with %s of an authority', async (_what, make, code) => {
+  ])('rejects a folder with %s of an authority', async (_what, make, code) => {
     const source = fresh();
     make(source);
     const directory = newDirectory(scratch);
@@ -246,7 +246,7 @@ describe('importing', () => {
     expect(directory.hasAuthority()).toBe(false);
   });
 
-  it('refuses to write into the source, over an authority, and from nowhere', async () => {
+  it('rejects a target inside the source, an existing authority, and a missing source', async () => {
     const refused = (path: string, source: string) =>
       importAuthority({ directory: new PkiDirectory(path), sources: [source] });
     await expect(refused(join(recipe, 'certs'), recipe)).rejects.toMatchObject({ code: 'same-folder' });

@@ -1,4 +1,4 @@
-// The making of an authority as a use case; what people see of it is in test/commands/init.test.ts.
+// Making an authority; test/commands/init.test.ts tests the output.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -15,7 +15,7 @@ import { contents, tree } from '../../support/tree.ts';
 const scratch = testFolder('init');
 
 describe('init', () => {
-  it('makes an authority, a server, a route and a client, with nothing to be found wrong', async () => {
+  it('makes an authority and server, route and client certificates without any finding', async () => {
     const directory = newDirectory(scratch);
     const steps: number[] = [];
     const { certificates, notices } = await initialize({
@@ -49,7 +49,7 @@ describe('init', () => {
     expect(entries.map(({ issuer }) => issuer)).toEqual(entries.map(() => authority?.pin));
   });
 
-  it('makes servers by name', async () => {
+  it('makes a server certificate for each named server', async () => {
     const directory = newDirectory(scratch);
     const { certificates } = await initialize({
       directory,
@@ -68,7 +68,7 @@ describe('init', () => {
     ]);
   });
 
-  it('makes a server and a route for each node, in place of those for this host', async () => {
+  it('makes server and route certificates for each node in place of those for this host', async () => {
     const directory = newDirectory(scratch);
     const { certificates } = await initialize({
       directory,
@@ -85,7 +85,7 @@ describe('init', () => {
     ]);
   });
 
-  it('leaves an authority alone that is there, or its key, or a certificate of one of the names', async () => {
+  it('does not replace an existing authority, its key, or a certificate with one of the names', async () => {
     const directory = await madeDirectory(scratch);
     const before = contents(directory.path);
     await expect(initialize({ directory, ...initDefaults })).rejects.toMatchObject({
@@ -107,7 +107,7 @@ describe('init', () => {
     }
   });
 
-  it('replaces one when forced, keeps all of it in the archive, and says what is trusted no longer', async () => {
+  it('replaces an authority when forced, archives all of it, and names the certificates that are no longer trusted', async () => {
     const directory = await madeDirectory(scratch, { clients: ['client', 'alice'] });
     const before = contents(directory.path);
     const { notices } = await initialize({ directory, ...initDefaults, force: true });
@@ -122,7 +122,7 @@ describe('init', () => {
     ]);
   });
 
-  it('never writes a configuration over its own files', async () => {
+  it('rejects a configuration path that is one of its own files', async () => {
     const directory = newDirectory(scratch);
     for (const name of ['ca-key.pem', 'server-key.pem', '.natspki/ledger']) {
       const files = [{ path: join(directory.path, name), data: 'port: 4222\n', mode: 0o644 }];
@@ -134,7 +134,7 @@ describe('init', () => {
     }
   });
 
-  it('keeps the configuration that it replaces, and says where', async () => {
+  it('archives the configuration that it replaces, and returns its new path', async () => {
     const directory = newDirectory(scratch);
     const path = join(directory.path, '../nats.conf');
     const options = { directory, ...initDefaults, force: true };
@@ -147,7 +147,7 @@ describe('init', () => {
     expect(readFileSync(path, 'utf8')).toBe('port: 4333\n');
   });
 
-  it('writes the other files in the same step', async () => {
+  it('writes further files in the same step as the certificates', async () => {
     const directory = newDirectory(scratch);
     const path = join(directory.path, '../nats.conf');
     await initialize({ directory, ...initDefaults, files: [{ path, data: 'port: 4222\n', mode: 0o644 }] });
@@ -168,7 +168,7 @@ describe('init', () => {
     [{ clients: ['server'] }, 'name "server" is given twice'],
     [{ hosts: [] }, 'no host for the certificate "server"'],
     [{ hosts: ['my host'] }, 'impossible host "my host": "my host" is not a label'],
-  ])('refuses %j before it touches anything', async (wrong, message) => {
+  ])('rejects %j before it changes any file', async (wrong, message) => {
     const directory = newDirectory(scratch);
     const options = { directory, ...initDefaults, ...wrong };
     await expect(initialize(options)).rejects.toMatchObject({
@@ -178,7 +178,7 @@ describe('init', () => {
     expect(existsSync(directory.path)).toBe(false);
   });
 
-  it('gives certificates no longer life than the authority, and says so', async () => {
+  it('limits certificates to the lifetime of the authority, with a notice', async () => {
     const directory = newDirectory(scratch);
     const now = new Date('2026-01-01T00:00:00Z');
     const made = await initialize({ directory, ...initDefaults, authorityDays: 30, now: () => now });
@@ -189,8 +189,8 @@ describe('init', () => {
   });
 });
 
-describe('the hosts of a server that says nothing', () => {
-  it('are this machine by its names, and by the one it gave itself where that can be one', () => {
+describe('the default hosts of a server', () => {
+  it('are the loopback names and addresses, and the host name if it is a DNS name', () => {
     expect(defaultHosts('box.example')).toEqual(['localhost', '127.0.0.1', '::1', 'box.example']);
     expect(defaultHosts('localhost')).toEqual(['localhost', '127.0.0.1', '::1']);
     expect(defaultHosts("Anna's laptop")).toEqual(['localhost', '127.0.0.1', '::1']);
@@ -198,10 +198,10 @@ describe('the hosts of a server that says nothing', () => {
 });
 
 describe('init killed at an operation on the file system', () => {
-  // A stride through all of them; the steps that matter are tried one by one in test/staging.test.ts.
+  // A sample of all operations; test/files/transaction.test.ts tries every step that matters.
   const stride = Number(process.env.KILL_STRIDE ?? 8);
 
-  it('has never shown a key to others, and leaves all or nothing behind', async () => {
+  it('never leaves a key readable to other users, and leaves all files or none', async () => {
     const script = `
 process.umask(0);
 const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/store/directory.js'))});

@@ -1,4 +1,4 @@
-// The issuing of leaf certificates as a use case; what people see of it is in test/commands/issue.test.ts.
+// Issuing leaf certificates; test/commands/issue.test.ts tests the output.
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -22,7 +22,7 @@ beforeAll(async () => {
 const at = (name: string) => join(scratch, name);
 const issue = (...names: string[]) => issueCertificates({ directory, profile: 'client', names });
 
-/** Makes a request by openssl, with a key of its own. */
+/** Makes a certificate request and its key with openssl. */
 function request(name: string, ...more: string[]) {
   const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
   openssl(
@@ -41,7 +41,7 @@ function request(name: string, ...more: string[]) {
 }
 
 describe('issue', () => {
-  it('makes a pair for each name in one step, and says what it made', async () => {
+  it('makes a pair for each name in one step, and lists the pairs', async () => {
     const { certificates, notices } = await issue('alice', 'bob@example.com');
     expect(notices).toEqual([]);
     expect(certificates).toMatchObject([
@@ -64,7 +64,7 @@ describe('issue', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('counts the steps of a long run', async () => {
+  it('reports each step to the progress callback', async () => {
     const steps: [number, number][] = [];
     await issueCertificates({
       directory,
@@ -75,7 +75,7 @@ describe('issue', () => {
     expect(steps).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done, 6]));
   });
 
-  it('gives who draws the progress a turn while many are signed', async () => {
+  it('lets the progress display redraw while it signs many certificates', async () => {
     const directory = await madeDirectory(scratch);
     let turns = 0;
     const counting = setInterval(() => turns++, 0);
@@ -87,7 +87,7 @@ describe('issue', () => {
     expect(drawn.size).toBeGreaterThan(2);
   });
 
-  it('takes the key type, the days and the names asked for', async () => {
+  it('uses the requested key type, days and names', async () => {
     const { certificates } = await issueCertificates({
       directory,
       profile: 'route',
@@ -105,7 +105,7 @@ describe('issue', () => {
     ]);
   });
 
-  it('writes elsewhere when asked, and the folder of the authority still knows of it', async () => {
+  it('writes to another folder on request, and records that in the ledger', async () => {
     const outDirectory = at('out/n7');
     const { certificates } = await issueCertificates({
       directory,
@@ -119,14 +119,14 @@ describe('issue', () => {
     expect((await directory.contents()).certificates).not.toContain('n7');
   });
 
-  it('refuses a name that is there, and changes nothing', async () => {
+  it('rejects an existing name, and changes nothing', async () => {
     await issue('there');
     const before = contents(directory.path);
     await expect(issue('fresh', 'there')).rejects.toMatchObject({ code: 'certificate-exists' });
     expect(contents(directory.path)).toEqual(before);
   });
 
-  it('replaces it when forced, and the old pair is in the archive', async () => {
+  it('replaces an existing pair when forced, and archives it', async () => {
     await issue('renewed');
     const [certificate, key] = [directory.certificateFile('renewed'), directory.keyFile('renewed')].map(
       (file) => readFileSync(file, 'latin1'),
@@ -139,7 +139,7 @@ describe('issue', () => {
     expect(readFileSync(directory.keyFile('renewed'), 'latin1')).not.toBe(key);
   });
 
-  it('leaves nothing on record when the files cannot be written', async () => {
+  it('records nothing in the ledger when the files cannot be written', async () => {
     const before = contents(directory.path);
     mkdirSync(directory.certificateFile('taken'));
     await expect(
@@ -149,7 +149,7 @@ describe('issue', () => {
     expect(contents(directory.path)).toEqual(before);
   });
 
-  it('says how nats-server will know a client whose name it cannot map', async () => {
+  it('names the user that nats-server maps a client without a mappable name to', async () => {
     expect((await issue('a+b')).notices).toEqual([
       '"a+b" is neither a DNS name nor an e-mail address: under verify_and_map nats-server knows this client as the user \'CN=a\\+b\'',
     ]);
@@ -160,7 +160,7 @@ describe('issue', () => {
     ['no days', { days: 0 }, 'the certificate has 0 days, expected a whole number from 1 to 36525'],
     ['a name that is a path', { names: ['../x'] }, 'name "../x" cannot be that of a file'],
     ['one name twice', { names: ['x', 'x'] }, 'name "x" is given twice'],
-  ])('refuses %s', async (_, wrong, message) => {
+  ])('rejects %s', async (_, wrong, message) => {
     const options = { directory, profile: 'client' as const, names: ['x'], ...wrong };
     await expect(issueCertificates(options)).rejects.toMatchObject({
       exitCode: 2,
@@ -168,7 +168,7 @@ describe('issue', () => {
     });
   });
 
-  it('leaves nothing behind when the folder for the files cannot be written to', async () => {
+  it('leaves no files when the target folder is not writable', async () => {
     writeFileSync(at('file'), '');
     const options = { directory, profile: 'client' as const, names: ['x'], outDirectory: at('file') };
     await expect(issueCertificates(options)).rejects.toMatchObject({ code: 'not-a-folder' });
@@ -180,13 +180,13 @@ describe('an authority that cannot sign', () => {
   const sign = (from: PkiDirectory, more: object = {}) =>
     issueCertificates({ directory: from, profile: 'client', names: ['x'], ...more });
 
-  it('is missed', async () => {
+  it('is reported as missing', async () => {
     const nowhere = newDirectory(scratch);
     await expect(sign(nowhere)).rejects.toMatchObject({ code: 'no-authority' });
     expect(tree(join(nowhere.path, '..'))).toEqual([]);
   });
 
-  it('is one that expired', async () => {
+  it('is reported as expired', async () => {
     const expired = await madeDirectory(scratch, {
       authorityDays: 1,
       now: () => new Date('2026-01-01T00:00:00Z'),
@@ -197,7 +197,7 @@ describe('an authority that cannot sign', () => {
     });
   });
 
-  it('is one without its key', async () => {
+  it('is reported when its key is missing', async () => {
     const keyless = await madeDirectory(scratch);
     rmSync(keyless.authorityKeyFile);
     await expect(sign(keyless)).rejects.toMatchObject({
@@ -206,7 +206,7 @@ describe('an authority that cannot sign', () => {
     });
   });
 
-  it('is one whose passphrase is not given, or wrong', async () => {
+  it('is reported when its passphrase is missing or wrong', async () => {
     const locked = await madeDirectory(scratch, { passphrase: 'open sesame' });
     expect(await authorityNeedsPassphrase(locked)).toBe(true);
     expect(await authorityNeedsPassphrase(directory)).toBe(false);
@@ -220,7 +220,7 @@ describe('a request', () => {
   const sign = (name: string, source: { bytes: Buffer; file: string }, more: object = {}) =>
     issueCertificates({ directory, profile: 'server', names: [name], request: source, ...more });
 
-  it('is signed under the name given, with the names it asks for, and its key stays where it was made', async () => {
+  it('gets a certificate with the given name and the requested alternative names, and no key file', async () => {
     const asked = request('good.csr', '-addext', 'subjectAltName=DNS:remote.example,IP:10.0.0.2');
     const { certificates, notices } = await sign('remote', asked);
     expect(notices).toEqual([]);
@@ -237,7 +237,7 @@ describe('a request', () => {
     expect(listed).not.toHaveProperty('keyFile');
   });
 
-  it('gets the names given in place of its own, and no usages of its choice', async () => {
+  it('gets the given alternative names in place of its own, and the usages of the profile', async () => {
     const extensions = [
       '-addext',
       'subjectAltName=DNS:evil.example',
@@ -256,7 +256,7 @@ describe('a request', () => {
     );
   });
 
-  it('does not say which user its client becomes', async () => {
+  it('does not decide which user its client is', async () => {
     const asked = request('mallory.csr', '-addext', 'subjectAltName=email:admin@corp.example,DNS:mallory');
     const profile = 'client' as const;
     const { certificates, notices } = await sign('mallory', asked, { profile });
@@ -270,7 +270,7 @@ describe('a request', () => {
     expect(meant.notices).toEqual([]);
   });
 
-  it('is told which kinds of names it does not get', async () => {
+  it('leads to a notice about kinds of names that are left out', async () => {
     const asked = request(
       'odd.csr',
       '-addext',
@@ -281,7 +281,7 @@ describe('a request', () => {
     ]);
   });
 
-  it('is refused for a name that no peer could match, unless others are given', async () => {
+  it('is rejected for a name that no peer could match, unless other names are given', async () => {
     const asked = request('star.csr', '-addext', 'subjectAltName=DNS:*.local');
     await expect(sign('star', asked)).rejects.toMatchObject({
       ...{ code: 'impossible-san', exitCode: 1 },
@@ -293,7 +293,7 @@ describe('a request', () => {
     await sign('star', asked, { sans: [parseSan('dns:star.example')] });
   });
 
-  it('takes the place of a pair when forced, whose key goes to the archive', async () => {
+  it('replaces a pair when forced, and moves its key to the archive', async () => {
     await issueCertificates({ directory, profile: 'server', names: ['moved'] });
     const key = readFileSync(directory.keyFile('moved'), 'latin1');
     await sign('moved', request('moved.csr'), { force: true });
@@ -301,14 +301,14 @@ describe('a request', () => {
     expect(Object.values(contents(join(directory.path, '.natspki/archive/moved')))).toContain(key);
   });
 
-  it('is for one name', async () => {
+  it('is rejected with more than one name', async () => {
     const options = { directory, profile: 'client' as const, names: ['a', 'b'], request: request('two.csr') };
     await expect(issueCertificates(options)).rejects.toThrow(
       'a request is for one certificate, found 2 names',
     );
   });
 
-  it('is refused when somebody else signed it', async () => {
+  it('is rejected when another key signed it', async () => {
     const { bytes } = request('forged.csr', '-outform', 'DER');
     bytes[bytes.indexOf('whoever')] = 'W'.charCodeAt(0);
     await expect(sign('forged', { bytes, file: 'forged.csr' })).rejects.toMatchObject({
@@ -317,7 +317,7 @@ describe('a request', () => {
     });
   });
 
-  it('is refused when its key is too short', async () => {
+  it('is rejected when its key is too short', async () => {
     openssl(
       'req',
       '-new',
@@ -339,12 +339,12 @@ describe('a request', () => {
     });
   });
 
-  it('is refused when it asks for a name that cannot be', async () => {
+  it('is rejected when it has an impossible name', async () => {
     const asked = request('impossible.csr', '-addext', 'subjectAltName=DNS:10.0.0.1');
     await expect(sign('impossible', asked)).rejects.toMatchObject({ code: 'impossible-san' });
   });
 
-  it('is refused when it is something else', async () => {
+  it('is rejected when the file is not a request', async () => {
     const source = { bytes: readFileSync(directory.authorityFile), file: 'ca.pem' };
     await expect(sign('x', source)).rejects.toThrow(
       '"ca.pem" holds a certificate, expected a certificate request',
@@ -352,8 +352,8 @@ describe('a request', () => {
   });
 });
 
-describe('two at once', () => {
-  it('both make theirs, and one of two that want the same name', async () => {
+describe('two processes at the same time', () => {
+  it('both issue their certificates, and only one of them issues the same name', async () => {
     mkdirSync(at('together'), { recursive: true });
     const both = await madeDirectory(mkdtempSync(at('together/')));
     const start = (...names: string[]) => issueCertificates({ directory: both, profile: 'client', names });

@@ -1,4 +1,4 @@
-// Revocation in the folder: which keys it is about, who stays, and what is on record afterwards.
+// Revocation: the keys to lock out, the keys that stay, and what the ledger records.
 import { rmSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
@@ -39,7 +39,7 @@ describe('the plan of a revocation', () => {
     ]);
   });
 
-  it('has what rotations replaced on both sides, as long as it is alive', async () => {
+  it('includes certificates that a rotation replaced, until they expire', async () => {
     const directory = await made();
     const old = ['alice', 'bob'].map((name) => leafOf(directory, name).pin);
     await rotateLeaves({ directory, now: daysLater(60) });
@@ -52,7 +52,7 @@ describe('the plan of a revocation', () => {
     expect(late.others.get('client')?.map(({ pin }) => pin)).toEqual([renewed[0]]);
   });
 
-  it('has those whose files are elsewhere', async () => {
+  it('includes certificates whose files are in another folder', async () => {
     const directory = await made();
     const outDirectory = `${directory.path}-elsewhere`;
     await issueCertificates({ directory, profile: 'client', names: ['carol', 'dave'], outDirectory, now });
@@ -61,7 +61,7 @@ describe('the plan of a revocation', () => {
     expect(staying(plan)).toMatchObject({ client: ['alice', 'bob', 'carol'] });
   });
 
-  it('counts who is in the folder where the ledger is lost', async () => {
+  it('includes the certificates in the folder when the ledger is lost', async () => {
     const directory = await made();
     await issueCertificates({ directory, profile: 'route', names: ['r2.test'], now });
     rmSync(directory.ledger.file);
@@ -70,7 +70,7 @@ describe('the plan of a revocation', () => {
     expect(staying(plan)).toMatchObject({ client: ['alice'], route: ['route'] });
   });
 
-  it('says that lines of the ledger are torn', async () => {
+  it('has a notice about damaged lines of the ledger', async () => {
     const directory = await made();
     writeFileSync(directory.ledger.file, '{"time":', { flag: 'a' });
     const { notices } = await planRevocation({ directory, names: ['bob'], now });
@@ -83,12 +83,12 @@ describe('the plan of a revocation', () => {
     ['server', 'not-revocable', '"server" is a server certificate, and clients check only its authority'],
     ['bbo', 'no-certificate', 'no unexpired certificate "bbo" was issued here'],
     ['ca', 'usage', `name "ca" is the authority's own`],
-  ])('is refused for %s', async (name, code, message) => {
+  ])('throws for the name %s', async (name, code, message) => {
     const directory = await made();
     await expect(planRevocation({ directory, names: [name], now })).rejects.toMatchObject({ code, message });
   });
 
-  it('is refused for what has expired by itself', async () => {
+  it('throws for a certificate that has expired', async () => {
     const directory = await made();
     const plan = planRevocation({ directory, names: ['bob'], now: daysLater(91) });
     await expect(plan).rejects.toMatchObject({ code: 'no-certificate' });
@@ -96,7 +96,7 @@ describe('the plan of a revocation', () => {
 });
 
 describe('a revocation', () => {
-  it('moves the pair to the archive, from where only force brings it back', async () => {
+  it('moves the pair to the archive, and undo restores it only when forced', async () => {
     const directory = await made();
     const { serial } = leafOf(directory, 'bob');
     await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
@@ -115,7 +115,7 @@ describe('a revocation', () => {
     expect(leafOf(directory, 'bob').serial).toBe(serial);
   });
 
-  it('keeps who was revoked before out of those who stay, and can be done once more', async () => {
+  it('does not count revoked certificates among those that stay, and can be repeated', async () => {
     const directory = await made();
     await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
     const { entries } = await directory.ledger.read();
@@ -127,7 +127,7 @@ describe('a revocation', () => {
     expect(staying(next)).toMatchObject({ client: ['alice'] });
   });
 
-  it('lets in a new certificate of the name', async () => {
+  it('does not affect a new certificate with the same name', async () => {
     const directory = await made();
     await revokeCertificates({ directory, names: ['bob'], lockOut: unlocked, now });
     await issueCertificates({ directory, profile: 'client', names: ['bob'], now });
@@ -135,7 +135,7 @@ describe('a revocation', () => {
     expect(plan.others.get('client')).toEqual([{ name: 'bob', pin: leafOf(directory, 'bob').pin }]);
   });
 
-  it('keeps no old authority in place, whose end is the end of the key everywhere', async () => {
+  it('does not prevent the retirement of the old authority', async () => {
     const directory = await made();
     await startRollover({ directory, now });
     await rotateLeaves({ directory, names: ['alice', 'route', 'server'], now });
@@ -144,7 +144,7 @@ describe('a revocation', () => {
     expect((await finishRollover({ directory, now })).step.stranded).toEqual([]);
   });
 
-  it('is not on record where nobody could be locked out', async () => {
+  it('is not recorded when locking out fails', async () => {
     const directory = await made();
     const lockOut = () => Promise.reject(new Error('no'));
     await expect(revokeCertificates({ directory, names: ['bob'], lockOut, now })).rejects.toThrow('no');

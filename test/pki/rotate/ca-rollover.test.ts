@@ -1,5 +1,5 @@
-// The rotation of the authority: what is planned, written and refused in each of its steps. Whom each certificate is good
-// for in every state is rotation-table.test.ts's.
+// The rollover of the root: what each step plans, writes and rejects. trust-table.test.ts tests which peers accept each
+// certificate in every state.
 import { createPublicKey, randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ const scratch = testFolder('authority-rotation');
 const day = 86_400_000;
 const later = (days: number) => () => new Date(Date.now() + days * day);
 describe('rotating the authority', () => {
-  it('plans the next number of its name, or the name that is asked for', async () => {
+  it('plans the next number of the name, or the requested name', async () => {
     const directory = await madeDirectory(scratch, { authorityDays: 1000 });
     const step = await planStart({ directory });
     expect(describeStep(step)).toBe(
@@ -35,7 +35,7 @@ describe('rotating the authority', () => {
     });
   });
 
-  it('moves the old key to the archive and records what was signed', async () => {
+  it('moves the old key to the archive and records the new certificates', async () => {
     const directory = await madeDirectory(scratch);
     const oldKey = readFileSync(directory.authorityKeyFile, 'utf8');
     const { certificates } = await startRollover({ directory });
@@ -74,7 +74,7 @@ describe('rotating the authority', () => {
     expect(readFileSync(directory.authorityKeyFile, 'utf8')).toMatch(/^-----BEGIN PRIVATE KEY/);
   });
 
-  it('goes around again and again', async () => {
+  it('can be repeated any number of times', async () => {
     const directory = await madeDirectory(scratch);
     for (const name of ['Test authority 2', 'Test authority 3']) {
       await startRollover({ directory });
@@ -85,7 +85,7 @@ describe('rotating the authority', () => {
     }
   });
 
-  it('refuses a second rotation while one is under way, and an end without a beginning', async () => {
+  it('rejects a second start before the end, and an end without a start', async () => {
     const directory = await madeDirectory(scratch);
     await expect(finishRollover({ directory })).rejects.toMatchObject({ code: 'no-rotation' });
     const results = await Promise.allSettled([startRollover({ directory }), startRollover({ directory })]);
@@ -99,7 +99,7 @@ describe('rotating the authority', () => {
     expect(await directory.readBundle()).toHaveLength(2);
   });
 
-  it('refuses when the clock was set back, and takes over from an authority that has expired', async () => {
+  it('fails when the clock was set back, and replaces an authority that has expired', async () => {
     const directory = await madeDirectory(scratch, { authorityDays: 10, days: 10 });
     await expect(startRollover({ directory, now: later(-1) })).rejects.toMatchObject({
       code: 'authority-not-yet-valid',
@@ -110,14 +110,14 @@ describe('rotating the authority', () => {
     ]);
     await rotateLeaves({ directory, now: later(20) });
     expect(readFileSync(directory.certificateFile('server'), 'utf8').match(/BEGIN/g)).toHaveLength(1);
-    // What has expired holds nobody up.
+    // Expired certificates do not prevent the end.
     expect(await planFinish({ directory, now: later(20) })).toMatchObject({
       authorities: ['Test authority'],
       stranded: [],
     });
   });
 
-  it('does not vouch below an authority that allows none', async () => {
+  it('does not cross-sign when the path length of the old root forbids it', async () => {
     const key = await generateKey('p256');
     const contents = {
       ...{ commonName: 'Leafs only', pathLength: 0, notBefore: later(-1)(), notAfter: later(9)() },
@@ -129,7 +129,7 @@ describe('rotating the authority', () => {
     expect((await authority.successor(options)).chain).toEqual([]);
   });
 
-  it('names the live leaves that still depend on the old one, here and elsewhere, and ends only when forced', async () => {
+  it('names the unexpired leaves that depend on the old root, in the folder and elsewhere, and ends only when forced', async () => {
     const directory = await madeDirectory(scratch, { clients: ['alice', 'bob'] });
     const out = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
@@ -152,7 +152,7 @@ describe('rotating the authority', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('knows a certificate elsewhere from one of the same name here', async () => {
+  it('distinguishes a certificate in another folder from one with the same name in this folder', async () => {
     const directory = await madeDirectory(scratch);
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory });
@@ -165,7 +165,7 @@ describe('rotating the authority', () => {
     expect((await finishRollover({ directory })).step.stranded).toEqual([]);
   });
 
-  it('does not put back a pair of the retired authority unless forced', async () => {
+  it('does not restore a pair of the retired authority unless forced', async () => {
     const directory = await madeDirectory(scratch);
     await startRollover({ directory });
     await rotateLeaves({ directory });

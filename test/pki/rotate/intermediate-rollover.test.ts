@@ -1,5 +1,5 @@
-// An intermediate below a root whose key is away: what goes on without that key, what needs it and says so, and what
-// peers are shown.
+// An intermediate below a root whose key is offline: what works without that key, what needs it, and which chain peers
+// receive.
 import { existsSync, mkdtempSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -23,7 +23,7 @@ const day = 86_400_000;
 const later = (days: number) => () => new Date(Date.now() + days * day);
 const withIntermediate = (days = 1000) => ({ intermediate: { days } });
 
-/** Moves the key of the root out of the folder; what it returns brings it back. */
+/** Moves the key of the root out of the folder; returns a function that restores it. */
 function takeRootKey(directory: PkiDirectory): () => void {
   const safe = join(mkdtempSync(join(scratch, 'safe-')), 'key');
   renameSync(directory.authorityKeyFile, safe);
@@ -35,7 +35,7 @@ async function chainOf(directory: PkiDirectory, name: string): Promise<string[]>
 }
 
 describe('an intermediate', () => {
-  it('stands behind each leaf, and peers trust only its root', async () => {
+  it('follows each leaf in its file, and peers trust only its root', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const chain = await chainOf(directory, 'server');
     expect(chain).toEqual(['server', 'Test authority intermediate']);
@@ -56,7 +56,7 @@ describe('an intermediate', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('issues, reissues and undoes while the key of the root is away', async () => {
+  it('issues, rotates and undoes while the key of the root is offline', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     takeRootKey(directory);
     await issueCertificates({ directory, profile: 'client', names: ['alice'] });
@@ -71,7 +71,7 @@ describe('an intermediate', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('says what to bring back for the next one, and changes nothing', async () => {
+  it('names the key that the next intermediate needs, and changes nothing', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     takeRootKey(directory);
     const before = contents(directory.path);
@@ -85,7 +85,7 @@ describe('an intermediate', () => {
     expect(contents(directory.path)).toEqual(before);
   });
 
-  it('is named when it is due and when it has ended, with the key that its successor needs', async () => {
+  it('is reported when it is due or expired, with the key that its successor needs', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const bringBack = takeRootKey(directory);
     const remedy = 'replace it with `natspki rotate --intermediate`';
@@ -115,12 +115,12 @@ describe('an intermediate', () => {
     await replaceIntermediate({ directory, now: later(1001) });
     await rotateLeaves({ directory, now: later(1001) });
     expect(await verifyDirectory(directory, { now: later(1001) })).toEqual([]);
-    // Lives that the old one had cut short are whole again.
+    // Lifetimes that the old one limited are full again.
     const [leaf] = await directory.readChain('server');
     expect(Math.round((leaf.notAfter.getTime() - later(1001)().getTime()) / day)).toBe(365);
   });
 
-  it('gives way to another below the same root, which nobody has to be told', async () => {
+  it('is replaced by another one below the same root without a new trust bundle', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const trusted = readFileSync(directory.authorityFile, 'utf8');
     const { step, certificates } = await replaceIntermediate({ directory });
@@ -149,7 +149,7 @@ describe('an intermediate', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('is not the first while its root takes over, which peers of the old root would not follow', async () => {
+  it('cannot be the first during a rollover of the root, because peers of the old root would reject its chain', async () => {
     const directory = await madeDirectory(scratch);
     await startRollover({ directory });
     await expect(replaceIntermediate({ directory })).rejects.toMatchObject({ code: 'rotation-under-way' });
@@ -159,7 +159,7 @@ describe('an intermediate', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('whose life the end of its root cut short has a whole one below the next root', async () => {
+  it('gets its full lifetime below the next root when the end of the old root limited it', async () => {
     const directory = await madeDirectory(scratch, { authorityDays: 100, ...withIntermediate() });
     const {
       certificates: [ca, cut],
@@ -171,7 +171,7 @@ describe('an intermediate', () => {
     expect(intermediate?.notAfter).toEqual(root.notAfter);
   });
 
-  it('keeps its key encrypted as the root does', async () => {
+  it('encrypts its key if the key of the root is encrypted', async () => {
     const directory = await madeDirectory(scratch, { ...withIntermediate(), passphrase: 'xyzzy' });
     const issue = { directory, profile: 'client', names: ['alice'] } as const;
     await expect(issueCertificates(issue)).rejects.toMatchObject({
@@ -188,7 +188,7 @@ describe('an intermediate', () => {
 });
 
 describe('a rotation of the root above an intermediate', () => {
-  it('makes an intermediate of its own, and both roots accept what that signs', async () => {
+  it('makes a new intermediate whose leaves both roots accept', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const { certificates, notices } = await startRollover({ directory });
     expect(certificates.map(({ name, profile }) => `${name} ${profile}`)).toEqual([
@@ -201,14 +201,14 @@ describe('a rotation of the root above an intermediate', () => {
     await rotateLeaves({ directory });
     const chain = ['server', 'Test authority intermediate 2', 'Test authority 2'];
     expect(await chainOf(directory, 'server')).toEqual(chain);
-    const [, , voucher] = await directory.readChain('server');
-    expect([voucher?.issuerCommonName, voucher?.pathLength]).toEqual(['Test authority', 1]);
+    const [, , crossSigned] = await directory.readChain('server');
+    expect([crossSigned?.issuerCommonName, crossSigned?.pathLength]).toEqual(['Test authority', 1]);
     await finishRollover({ directory });
     expect(await chainOf(directory, 'server')).toEqual(chain.slice(0, 2));
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('names what still depends on the old root through its intermediate, here and elsewhere', async () => {
+  it('names leaves that depend on the old root through its intermediate, in the folder and elsewhere', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory });
@@ -223,7 +223,7 @@ describe('a rotation of the root above an intermediate', () => {
     await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory, force: true });
     await rotateLeaves({ directory, names: ['client', 'server'] });
     await finishRollover({ directory });
-    // Its voucher has gone with the old root.
+    // The cross-signed certificate is removed with the old root.
     await undoRotation({ directory, name: 'server' });
     expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate 2']);
     await expect(undoRotation({ directory, name: 'client' })).rejects.toMatchObject({ code: 'untrusted' });
@@ -231,7 +231,7 @@ describe('a rotation of the root above an intermediate', () => {
   });
 });
 
-it('an authority that is replaced takes its intermediate into the archive', async () => {
+it('archives the intermediate of an authority that init replaces', async () => {
   const directory = await madeDirectory(scratch, withIntermediate());
   const key = readFileSync(directory.intermediateKeyFile, 'latin1');
   await initialize({ directory, ...initDefaults, force: true });

@@ -1,5 +1,5 @@
-// Rotations that are killed at any moment: the next command finds all the old files or all the new ones, every key beside
-// its certificate, and the pins of both in between. A sample of the moments, unless NATSPKI_EVERY_STEP=1 asks for all.
+// Kills rotations at any operation: the next command finds all old files or all new ones, every key beside its
+// certificate, and the pins of both in between. It tries a sample of the operations, or all with NATSPKI_EVERY_STEP=1.
 import {
   cpSync,
   mkdirSync,
@@ -27,7 +27,7 @@ beforeAll(async () => {
   made = await madeDirectory(scratch, { clients: [] });
 });
 
-/** A copy to be killed in; the scripts find it as `certs`. */
+/** Copies a folder; the scripts find the copy as `certs`. */
 function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory } {
   const folder = mkdtempSync(join(scratch, 'copy-'));
   mkdirSync(join(folder, 'certs'));
@@ -41,7 +41,7 @@ const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/rotate/${
 await ${call}({ directory: new PkiDirectory('certs'), ${more} });
 `;
 
-/** Kills a script at operations spread over all it does, and looks at what the next command finds. */
+/** Kills a script at a sample of its operations, each time in a new copy; returns the states that `look` finds. */
 async function killedThroughout(
   from: PkiDirectory,
   what: string,
@@ -71,9 +71,9 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     expect(states.length).toBeGreaterThan(10);
   });
 
-  it('the start of a rotation of the authority leaves the old one alone or both', async () => {
+  it('the start of a rollover leaves the old root alone or both roots', async () => {
     const states = await killedThroughout(made, script('ca-rollover', 'startRollover'), async (directory) => {
-      // The key that is there signs: nothing else could issue or rotate afterwards.
+      // Throws unless the key belongs to the certificate.
       const authority = await directory.readAuthority();
       expect(authority.chain).toHaveLength(authority.retired.length);
       return authority.current.certificate.commonName;
@@ -81,7 +81,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
   });
 
-  it('a new intermediate signs, or the root as before', async () => {
+  it('the replacement of an intermediate leaves the root or the new intermediate signing', async () => {
     const states = await killedThroughout(
       made,
       script('intermediate-rollover', 'replaceIntermediate'),
@@ -94,7 +94,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     expect([...new Set(states)]).toEqual(['root', 'intermediate']);
   });
 
-  it('an undo has put the whole pair back or nothing, and one of the two is in the archive', async () => {
+  it('an undo has restored the whole pair or nothing, and the archive has the other pair', async () => {
     const { directory: rotated, folder } = copied(made);
     expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
     const [old, fresh] = [leafOf(made, 'server').serial, leafOf(rotated, 'server').serial];
@@ -114,7 +114,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     expect(states.length).toBeGreaterThan(10);
   });
 
-  it('whatever key is shown is pinned, and the configuration is whole', async () => {
+  it('the configuration is complete and pins the present key', async () => {
     const text = `tls { pinned_certs: ["${'e'.repeat(64)}", "${leafOf(made, 'server').pin}"] }\n`;
     const rollout = `
 const { Rollout } = await import(${JSON.stringify(builtModule('src/rollout/rollout.js'))});
@@ -130,12 +130,12 @@ ${script('rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) 
       const pins = read().match(/[0-9a-f]{64}/g) ?? [];
       expect(await verifyDirectory(directory), `after operation ${n}`).toEqual([]);
       expect(pins, `after operation ${n}`).toContain(leafOf(directory, 'server').pin);
-      // Every other byte is as it was.
+      // Every other byte is unchanged.
       expect(read().replace(`", "${pins[2]}`, '')).toBe(text);
       states.add(`${pins.length} ${leafOf(directory, 'server').pin === pins[1] ? 'old' : 'new'}`);
-      // The next one is not held up by what the killed one left, and tidies that up.
+      // The files of the killed command do not stop the next one, which removes them.
       if (ending === 'killed' && n % 4 === 1) {
-        // A file that may still be written is left alone until it is old.
+        // A temporary file is removed only when it is old: another process may still be writing it.
         const begun = readdirSync(folder).filter((name) => name.endsWith('.tmp'));
         for (const name of begun) utimesSync(join(folder, name), 0, 0);
         expect(await killedAt(1e6, rollout, folder)).toBe('done');
@@ -146,7 +146,7 @@ ${script('rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) 
     expect([...states]).toEqual(['2 old', '3 old', '3 new']);
   });
 
-  it('the end of a rotation of the authority leaves what stands behind the leaves or takes it from all', async () => {
+  it('the end of a rollover removes cross-signed certificates from all files or from none', async () => {
     const { directory: rotated, folder } = copied(made);
     expect(await killedAt(1e6, script('ca-rollover', 'startRollover'), folder)).toBe('done');
     expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');

@@ -1,4 +1,4 @@
-// The reissue of leaves: what is planned, what stays the same, what changes, what goes to the archive and comes back.
+// The reissue of leaves: what is planned, what changes, and what is archived and restored.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -32,7 +32,7 @@ const archived = (directory: PkiDirectory, name: string) =>
     .map((folder) => readdirSync(join(directory.path, '.natspki/archive', name, folder)).sort());
 
 describe('rotating leaves', () => {
-  it('replaces all keys and keeps subjects, names, usages, key types and lives', async () => {
+  it('replaces all keys and keeps subjects, names, usages, key types and lifetimes', async () => {
     const directory = await madeDirectory(scratch, { keyType: 'ed25519', days: 90 });
     await issueCertificates({
       ...{ directory, profile: 'client', names: ['alice@example.com'], days: 7 },
@@ -58,7 +58,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('rotates only those named, and only what is due', async () => {
+  it('rotates only the named certificates, and only those that are due', async () => {
     const directory = await madeDirectory(scratch, { clients: ['a', 'b'] });
     await issueCertificates({ directory, profile: 'client', names: ['short'], days: 10 });
     const planned = async (options: object) =>
@@ -77,7 +77,7 @@ describe('rotating leaves', () => {
   it('prints each step of a plan with its reason, and changes nothing', async () => {
     const directory = await madeDirectory(scratch, { days: 90 });
     const before = files(directory);
-    // A little before whole days, since the test itself takes time.
+    // Slightly less than whole days, since the test itself takes time.
     const { steps, left } = await planRotation({ directory, due: true, now: later(69.9), keepKey: true });
     expect(steps.map(describeStep)).toEqual([
       'reissue     client: client, same key, 90 days (due, 20 days left)',
@@ -107,7 +107,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('signs anew for the key of a request, which is elsewhere', async () => {
+  it('issues a new certificate for the key of a request, which is elsewhere', async () => {
     const directory = await madeDirectory(scratch);
     const csr = join(directory.path, '..', 'carol.csr');
     openssl(
@@ -129,7 +129,7 @@ describe('rotating leaves', () => {
     const before = leafOf(directory, 'carol');
     const first = await rotateLeaves({ directory, names: ['carol'] });
     expect(first.plan.steps).toMatchObject([{ key: 'elsewhere' }]);
-    // The second one finds by its ledger entry that the key is elsewhere.
+    // The ledger entry tells the second rotation that the key is elsewhere.
     await rotateLeaves({ directory, names: ['carol'] });
     const after = leafOf(directory, 'carol');
     expect(after.pin).toBe(before.pin);
@@ -139,7 +139,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('tells the new pins before a file changes, and replaces nothing when that fails', async () => {
+  it('announces the new pins before a file changes, and replaces nothing when that fails', async () => {
     const directory = await madeDirectory(scratch);
     const before = files(directory);
     const old = leafOf(directory, 'server').pin;
@@ -159,7 +159,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('refuses a name that is not there and suggests the nearest', async () => {
+  it('rejects an unknown name and suggests the nearest one', async () => {
     const directory = await madeDirectory(scratch);
     await expect(planRotation({ directory, names: ['servr'] })).rejects.toMatchObject({
       code: 'no-certificate',
@@ -167,7 +167,7 @@ describe('rotating leaves', () => {
     });
   });
 
-  it('refuses to keep a key that is gone, and otherwise makes a new one', async () => {
+  it('fails with keepKey when the key is missing, and otherwise makes a new key', async () => {
     const directory = await madeDirectory(scratch);
     rmSync(directory.keyFile('client'));
     const options = { directory, names: ['client'] };
@@ -176,7 +176,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('knows route certificates without a ledger, and a torn line costs nothing', async () => {
+  it('recognizes route certificates without a ledger, and ignores a damaged line', async () => {
     const directory = await madeDirectory(scratch);
     writeFileSync(
       directory.ledger.file,
@@ -195,7 +195,7 @@ describe('rotating leaves', () => {
     expect(findings.map(({ code }) => code)).toEqual(['ledger-damaged']);
   });
 
-  it('refuses when the clock was set back before the life of the authority', async () => {
+  it('fails when the clock was set back to before the authority was valid', async () => {
     const directory = await madeDirectory(scratch);
     const before = files(directory);
     await expect(rotateLeaves({ directory, now: later(-1) })).rejects.toMatchObject({
@@ -207,7 +207,7 @@ describe('rotating leaves', () => {
     expect(files(directory)).toEqual(before);
   });
 
-  it('replaces what was issued while the clock was ahead, once it is right again', async () => {
+  it('replaces certificates that were issued while the clock was ahead', async () => {
     const directory = await madeDirectory(scratch);
     await rotateLeaves({ directory, names: ['server'], now: later(900) });
     expect((await verifyDirectory(directory)).map(({ code, hint }) => [code, hint])).toEqual([
@@ -222,7 +222,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('lets a second rotation wait for the first, and each key belong to its certificate', async () => {
+  it('makes a second rotation wait for the first, and keeps each key with its certificate', async () => {
     const directory = await madeDirectory(scratch);
     const before = leafOf(directory, 'server').serial;
     const swaps: string[] = [];
@@ -239,7 +239,7 @@ describe('rotating leaves', () => {
       },
     });
     const second = rotateLeaves({ directory, beforeReplace: async () => void swaps.push('second') });
-    // Whichever takes the lock first, the other is told nothing before that one is done.
+    // The second rotation announces nothing before the first one is done, whichever takes the lock first.
     setImmediate(release);
     const results = await Promise.all([first, second]);
     expect(swaps.indexOf('first goes on')).toBe(swaps.indexOf('first') + 1);
@@ -252,7 +252,7 @@ describe('rotating leaves', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('lets the second of two rotations of what is due find nothing left to do', async () => {
+  it('leaves nothing to do for the second of two rotations of due certificates', async () => {
     const directory = await madeDirectory(scratch, { days: 30, clients: ['a', 'b', 'c'] });
     const options = { directory, due: true, now: later(25) };
     const results = await Promise.all([rotateLeaves(options), rotateLeaves(options)]);
@@ -265,13 +265,13 @@ describe('rotating leaves', () => {
     ['rsa1024', 'rsa2048'],
     ['p521', 'p384'],
     ['ed448', 'p256'],
-  ])('replaces a key of type %s by one of type %s', (old, fresh) => {
+  ])('replaces a key of type %s with one of type %s', (old, fresh) => {
     expect(renewedKeyType(old)).toBe(fresh);
   });
 });
 
 describe('undoing a rotation', () => {
-  it('puts the last pair back as it was, and undoing that brings the new one', async () => {
+  it('restores the last pair unchanged, and undoing that restores the new one', async () => {
     const directory = await madeDirectory(scratch);
     const first = files(directory);
     await rotateLeaves({ directory, names: ['server'] });
@@ -293,7 +293,7 @@ describe('undoing a rotation', () => {
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
-  it('puts the last pair back although the clock was set back between rotations', async () => {
+  it('restores the last pair even if the clock was set back between rotations', async () => {
     const directory = await madeDirectory(scratch, { now: later(-30) });
     await rotateLeaves({ directory, names: ['server'], now: later(0) });
     const second = files(directory);
@@ -302,7 +302,7 @@ describe('undoing a rotation', () => {
     expect(files(directory)).toEqual(second);
   });
 
-  it('never takes a pair of another folder for the one that was here', async () => {
+  it('never restores a pair that was replaced in another folder', async () => {
     const directory = await madeDirectory(scratch);
     const outDirectory = join(directory.path, '../out');
     const options = { directory, profile: 'server' as const, names: ['server'], outDirectory };
@@ -314,13 +314,13 @@ describe('undoing a rotation', () => {
     expect(certificates[0]?.serial).not.toBe(leafOf(directory, 'server').serial);
   });
 
-  it('makes no folder where there is none', async () => {
+  it('does not create a missing folder', async () => {
     const directory = newDirectory(scratch);
     await expect(undoRotation({ directory, name: 'server' })).rejects.toMatchObject({ code: 'no-authority' });
     expect(existsSync(directory.path)).toBe(false);
   });
 
-  it('refuses what is not in the archive, and what has expired unless forced', async () => {
+  it('rejects a pair that is not in the archive, and an expired one unless forced', async () => {
     const directory = await madeDirectory(scratch, { days: 30 });
     const options = { directory, name: 'server' };
     await expect(undoRotation(options)).rejects.toMatchObject({ code: 'not-in-archive' });

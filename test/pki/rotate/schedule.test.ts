@@ -1,4 +1,4 @@
-// Renewal on a clock of the test's own: when each certificate is due, what a round does, and what it owes afterwards.
+// Renewal on a simulated clock: when each certificate is due, what a round does, and what the next round repeats.
 import { writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { LineLogger } from '../../../src/log.ts';
@@ -18,7 +18,7 @@ const start = new Date('2026-03-01T00:00:00Z');
 const daysOn = (days: number) => new Date(start.getTime() + days * day);
 const now = () => start;
 
-/** Writes down what it is told. */
+/** Records its calls. */
 function updater(told: string[], failing: { reload?: Error } = {}): () => Promise<ServerUpdater> {
   return async () => ({
     announce: async (changes) => void told.push(`announce ${changes.map(({ name }) => name).join(' ')}`),
@@ -35,7 +35,7 @@ function updater(told: string[], failing: { reload?: Error } = {}): () => Promis
   });
 }
 
-/** A renewer whose clock the test sets, with its log. */
+/** Returns a renewer with a clock that the test sets, its log and the calls of its updater. */
 function renewer(directory: PkiDirectory, options: Partial<RenewerOptions> = {}) {
   const clock = { time: start };
   const log: string[] = [];
@@ -55,16 +55,16 @@ describe('the time of renewal', () => {
     ...{ notBefore: start, notAfter: daysOn(days), pin: pin as Pin },
   });
 
-  it('is the last third of a life, or the window asked for', () => {
+  it('is the last third of the lifetime, or the requested window', () => {
     expect(renewalTime(life(90))).toEqual(daysOn(60));
     expect(renewalTime(life(90), { dueMs: 10 * day })).toEqual(daysOn(80));
   });
 
-  it('comes after a third of a life where the window is longer than that leaves', () => {
+  it('is never before a third of the lifetime, however long the window is', () => {
     expect(renewalTime(life(9), { dueMs: 30 * day })).toEqual(daysOn(3));
   });
 
-  it('is spread by the pin over a part of the window, the same at each asking', () => {
+  it('is spread over a fraction of the window by the pin', () => {
     const [first, last] = ['0'.repeat(64), 'f'.repeat(64)].map((pin) =>
       renewalTime(life(90, pin), { spread: 0.1 }),
     );
@@ -74,7 +74,7 @@ describe('the time of renewal', () => {
 });
 
 describe('the schedule', () => {
-  it('names what is due, and when the next will be', async () => {
+  it('names the certificates that are due, and the time of the next renewal', async () => {
     const directory = await madeDirectory(scratch, { now, days: 90 });
     await issueCertificates({ directory, profile: 'client', names: ['short'], days: 9, now });
     const schedule = (days: number) => scheduleRenewal(directory, daysOn(days));
@@ -89,7 +89,7 @@ describe('the schedule', () => {
     expect((await schedule(89)).next).toBeUndefined();
   });
 
-  it('leaves alone what a renewal would not let live longer, and says so', async () => {
+  it('does not renew certificates that would not expire later, with a remark', async () => {
     const directory = await madeDirectory(scratch, { now, days: 90, authorityDays: 60 });
     expect(await scheduleRenewal(directory, daysOn(50))).toEqual({
       due: [],
@@ -105,7 +105,7 @@ describe('the schedule', () => {
 });
 
 describe('a round', () => {
-  it('renews what is due, tells everybody in the right order, and says when the next will be', async () => {
+  it('renews due certificates, updates servers in the right order, and logs the time of the next renewal', async () => {
     const directory = await madeDirectory(scratch, { now, days: 90 });
     await issueCertificates({ directory, profile: 'client', names: ['short'], days: 9, now });
     const { renewer: watch, clock, log, told } = renewer(directory, { prunePins: true });
@@ -127,7 +127,7 @@ describe('a round', () => {
     expect(await verifyDirectory(directory, { now: () => clock.time })).toEqual([]);
   });
 
-  it('owes a server the news that it could not be told, and renews nothing twice for that', async () => {
+  it('repeats a failed update of a server in the next round without renewing again', async () => {
     const directory = await madeDirectory(scratch, { now, days: 9 });
     const told: string[] = [];
     const failing: { reload?: Error } = { reload: new Error('away') };
@@ -144,7 +144,7 @@ describe('a round', () => {
     expect(leafOf(directory, 'server').serial).toBe(serial);
   });
 
-  it('changes nothing where the updater cannot be told of it beforehand', async () => {
+  it('changes nothing when the updater fails before the renewal', async () => {
     const directory = await madeDirectory(scratch, { now, days: 9 });
     const { serial } = leafOf(directory, 'server');
     const away = async () => Promise.reject(new Error('no such process'));
@@ -154,7 +154,7 @@ describe('a round', () => {
     expect(leafOf(directory, 'server').serial).toBe(serial);
   });
 
-  it('does not renew again what another process renewed meanwhile', async () => {
+  it('does not renew certificates that another process renewed meanwhile', async () => {
     const directory = await madeDirectory(scratch, { now, days: 9 });
     const one = renewer(directory);
     const other = renewer(directory);
@@ -163,7 +163,7 @@ describe('a round', () => {
     expect([...one.renewer.renewed, ...other.renewer.renewed].sort()).toEqual(['client', 'route', 'server']);
   });
 
-  it('makes a remark once, not every hour', async () => {
+  it('logs a remark once, not in every round', async () => {
     const directory = await madeDirectory(scratch, { now, days: 90, authorityDays: 60 });
     const { renewer: watch, clock, log } = renewer(directory);
     clock.time = daysOn(50);
@@ -172,7 +172,7 @@ describe('a round', () => {
     expect(log.filter((line) => line.startsWith('WRN'))).toHaveLength(4);
   });
 
-  it('keeps certificates alive for a year of rounds', async () => {
+  it('keeps certificates valid for a simulated year', async () => {
     const directory = await madeDirectory(scratch, { now, days: 30 });
     const { renewer: watch, clock } = renewer(directory, { spread: 0.1 });
     for (let rounds = 0; clock.time < daysOn(365); rounds++) {
@@ -185,7 +185,7 @@ describe('a round', () => {
     expect(renewals).toBeLessThanOrEqual(19);
   });
 
-  it('fails at the start where no round could ever succeed', async () => {
+  it('fails at the start when no round could succeed', async () => {
     const directory = await madeDirectory(scratch, { passphrase: 'right' });
     await expect(renewer(directory).renewer.prepare()).rejects.toMatchObject({ code: 'passphrase-needed' });
     const wrong = renewer(directory, { passphrase: 'wrong' }).renewer;
@@ -195,7 +195,7 @@ describe('a round', () => {
 });
 
 describe('a certificate file that is damaged', () => {
-  it('keeps no other certificate from its renewal, and no pin of its own in place', async () => {
+  it('does not prevent the renewal of other certificates, and its pin is not stale', async () => {
     const directory = await madeDirectory(scratch, { days: 90, now });
     const { pin } = leafOf(directory, 'client');
     writeFileSync(directory.certificateFile('client'), 'torn');
@@ -210,7 +210,7 @@ describe('a certificate file that is damaged', () => {
     expect([...(await stalePins(directory))]).not.toContain(pin);
   });
 
-  it('fails the renewal that names it, and gives way to the pair before it', async () => {
+  it('fails a rotation that names it, and undo replaces it with the previous pair', async () => {
     const directory = await madeDirectory(scratch, { now });
     const { serial } = leafOf(directory, 'client');
     await rotateLeaves({ directory, names: ['client'], now });

@@ -1,5 +1,5 @@
-// The table of a rotation of the authority: every certificate in every state, put to openssl with the trust of a peer that
-// knows only the old root, both, or only the new one.
+// The trust table of a rollover: openssl verifies every certificate in every state with the trust bundle of a peer that has
+// only the old root, both roots, or only the new one.
 import { cpSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
@@ -16,11 +16,11 @@ import { madeDirectory } from '../../support/pki.ts';
 
 const scratch = testFolder('rotation-table');
 
-/** Asks openssl whether a peer with this trust accepts what a file sends, in each use of the certificate. */
+/** Returns whether a peer with this trust bundle accepts the chain of a file for each purpose, according to openssl. */
 function accepts(file: string, purposes: readonly string[], trust: string): boolean {
   return purposes.every((purpose) => {
     try {
-      // -untrusted reads all certificates of the file, the leaf too, as a peer has them from the handshake.
+      // -untrusted reads all certificates of the file, including the leaf, as a peer receives them in the handshake.
       openssl(
         ...['verify', '-x509_strict', '-purpose', purpose, '-no-CApath', '-no-CAstore', '-CAfile', trust],
         ...['-untrusted', file, file],
@@ -32,14 +32,14 @@ function accepts(file: string, purposes: readonly string[], trust: string): bool
   });
 }
 
-/** The trust file of a peer. */
+/** Writes a trust bundle; returns its path. */
 function trust(content: string): string {
   const file = join(mkdtempSync(join(scratch, 'peer-')), 'ca.pem');
   writeFileSync(file, content);
   return file;
 }
 
-/** Copies of a folder, each with the name of its state. */
+/** Copies of a folder in different states. */
 class States {
   readonly #seen: [string, PkiDirectory][] = [];
   readonly #directory: PkiDirectory;
@@ -55,7 +55,7 @@ class States {
     this.#seen.push([state, new PkiDirectory(copy)]);
   }
 
-  /** Judges each certificate of each state by each trust, as a Markdown table. */
+  /** Verifies each certificate of each state with each trust bundle; returns a Markdown table. */
   async table(old: string, both: string, fresh: string): Promise<string> {
     const rows = ['| state | certificate | old only | both | new only |', '|---|---|---|---|---|'];
     for (const [state, directory] of this.#seen) {
@@ -63,10 +63,10 @@ class States {
         const [leaf] = await directory.readChain(name);
         const usages = leaf.extendedKeyUsage ?? [];
         const purposes = usages.map((usage) => (usage === 'serverAuth' ? 'sslserver' : 'sslclient'));
-        const verdicts = [old, both, fresh].map((peer) =>
+        const results = [old, both, fresh].map((peer) =>
           accepts(directory.certificateFile(name), purposes, peer) ? 'accepted' : 'refused',
         );
-        rows.push(`| ${[state, name, ...verdicts].join(' | ')} |`);
+        rows.push(`| ${[state, name, ...results].join(' | ')} |`);
       }
     }
     return rows.join('\n');
@@ -83,7 +83,7 @@ async function throughRotation(options: Partial<InitOptions>): Promise<string> {
     await replaceIntermediate({ directory });
     await rotateLeaves({ directory, names: ['server'] });
     await states.add('new intermediate, server reissued');
-    // Nobody has to trust anything new.
+    // The trust bundle does not change.
     expect(bundle()).toBe(readFileSync(old, 'utf8'));
   }
   await startRollover({ directory });
@@ -101,13 +101,13 @@ async function throughRotation(options: Partial<InitOptions>): Promise<string> {
   return states.table(old, both, fresh);
 }
 
-const rows = (state: string, verdicts: string, ...names: string[]) =>
-  names.map((name) => `| ${state} | ${name} | ${verdicts} |`);
+const rows = (state: string, results: string, ...names: string[]) =>
+  names.map((name) => `| ${state} | ${name} | ${results} |`);
 const head = ['| state | certificate | old only | both | new only |', '|---|---|---|---|---|'];
-// Of the old root: who trusts only the new one never accepts it.
+// Issued by the old root: a peer that trusts only the new root never accepts it.
 const ofOld = 'accepted | accepted | refused';
 const ofBoth = 'accepted | accepted | accepted';
-// The old root no longer vouches: who never got the new bundle is left behind.
+// No longer cross-signed: a peer without the new bundle rejects it.
 const ofNew = 'refused | accepted | accepted';
 const all = ['client', 'route', 'server'];
 const fromStart = [
@@ -120,7 +120,7 @@ const fromStart = [
   ...rows('rotate --ca --finish', ofNew, 'client', 'late', 'route', 'server'),
 ];
 
-describe('in every state of a rotation each certificate is accepted exactly where it should be', () => {
+describe('each certificate is accepted by exactly the right peers in every state of a rollover', () => {
   it.each(['p256', 'ed25519', 'rsa2048'] as const)('with keys of type %s', async (keyType) => {
     const expected = [...head, ...rows('before', ofOld, ...all), ...fromStart];
     expect(await throughRotation({ keyType })).toBe(expected.join('\n'));

@@ -1,7 +1,7 @@
-// A year of rotations in a minute: short-lived certificates are replaced, and so is the authority, under clients that stay
-// and clients that come and go with their newest files; on the bundled broker, on nats-server, and on clusters of each.
-// A few rotations unless NATSPKI_YEAR=1 asks for the whole year; NATSPKI_YEAR_LIFE is how many seconds a certificate lives in
-// it, for a machine that has other things to do.
+// A simulated year of rotations: short-lived certificates and the authority are replaced while some clients stay connected
+// and others reconnect with their newest files; on the bundled broker, on nats-server, and on clusters of each.
+// NATSPKI_YEAR=1 runs the whole year instead of a few rotations; NATSPKI_YEAR_LIFE is the lifetime of a certificate in it, in
+// seconds, for a busy machine.
 import { mkdtempSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -34,13 +34,13 @@ const scale = wholeYear
 
 const scratch = testFolder('rotation-year');
 const day = 86_400_000;
-/** Issues certificates of one day with a moment of it left, so that those which are not renewed expire on the way. */
+/** Issues one-day certificates that are about to expire, so that those that are not renewed expire during the test. */
 const now = () => new Date(Date.now() - day + scale.lifeMs);
 
 interface Setting {
   readonly program: readonly string[];
   readonly nodes: number;
-  /** Told by a signal, or watching its files. */
+  /** Whether it reloads on a signal, or watches its files. */
   readonly signalled: boolean;
 }
 
@@ -55,7 +55,7 @@ afterEach(async () => {
   for (const server of running.splice(0)) await server.stop();
 });
 
-/** Starts the servers of a setting on certificates of their own. */
+/** Starts the servers of a setting with their own certificates. */
 async function start({ program, nodes }: Setting): Promise<Running> {
   const names = Array.from({ length: scale.clients }, (_, i) => `client-${i}`);
   const ids = Array.from({ length: nodes }, (_, i) => `n${i + 1}`);
@@ -63,7 +63,7 @@ async function start({ program, nodes }: Setting): Promise<Running> {
   const directory = await madeDirectory(scratch, {
     ...{ clients: names, days: 1, now, nodes: nodes > 1 ? ids.map((name) => ({ name, hosts })) : [] },
   });
-  // Certificates that live on, to see that it is not age that they are refused for.
+  // Unexpired certificates of the old authority, to show that servers do not reject them for their age.
   await issueCertificates({ directory, profile: 'client', names: ['relic'] });
   const block = (name: string) =>
     `tls { cert_file: "${directory.certificateFile(name)}", key_file: "${directory.keyFile(name)}", ca_file: "${directory.authorityFile}", verify: true, timeout: 20 }`;
@@ -114,7 +114,7 @@ async function isLetIn({ servers }: Running, files: ClientFiles): Promise<boolea
   );
 }
 
-/** Rotates as often as the scale says, and looks after each step who was let in and what arrived. */
+/** Rotates as often as the scale says; checks after each step which clients connected and which messages arrived. */
 async function rotateThrough(
   system: Running,
   traffic: RotationTraffic,
@@ -166,7 +166,7 @@ async function throughYear(setting: Setting): Promise<string> {
 }
 
 function aYear(title: string, setting: Setting): void {
-  it(`on ${title} refuses nobody, loses nothing, and forgets the authority that was replaced`, async () => {
+  it(`on ${title} rejects no client, loses no message, and no longer trusts the replaced authority`, async () => {
     const result = await throughYear(setting);
     const { clients, leaves, authorities } = scale;
     process.stdout.write(

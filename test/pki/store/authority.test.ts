@@ -1,4 +1,4 @@
-// What the authority signs, for every profile and every type of key, by the judgement of openssl and of node's TLS.
+// Certificates of every profile and key type, verified with openssl and with Node's TLS.
 import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -47,7 +47,7 @@ describe.each(keyTypes)('with keys of type %s', (type) => {
     bundle = write('ca.pem', issuer.current.certificate);
   });
 
-  it.each(profileNames)('openssl takes a %s for what it is for and for nothing else', async (profile) => {
+  it.each(profileNames)('openssl accepts a %s certificate for its purposes only', async (profile) => {
     const file = write('leaf.pem', await issuer.issue(request(key, profile), now));
     for (const [openssls, purpose] of [
       ['sslserver', 'serverAuth'],
@@ -59,7 +59,7 @@ describe.each(keyTypes)('with keys of type %s', (type) => {
     }
   });
 
-  it("node's TLS takes server and client on both ends", async () => {
+  it("Node's TLS accepts server and client certificates on both ends", async () => {
     const [server, client] = await Promise.all(
       (['server', 'client'] as const).map((profile) => issuer.issue(request(key, profile), now)),
     );
@@ -73,8 +73,8 @@ describe.each(keyTypes)('with keys of type %s', (type) => {
   });
 });
 
-describe('the life of a certificate', () => {
-  it('begins five minutes ago, for clocks that are behind, and lasts as many days as asked for', async () => {
+describe('the validity period of a certificate', () => {
+  it('begins five minutes in the past, for clocks that are behind, and lasts the requested number of days', async () => {
     const at = new Date('2026-06-01T12:00:00.123Z');
     const issuer = await authority({ at, days: 100 });
     const leaf = await issuer.issue(request(await generateKey('p256'), 'server', 10), at);
@@ -83,7 +83,7 @@ describe('the life of a certificate', () => {
     expect(issuer.current.certificate.notAfter.toISOString()).toBe('2026-09-09T12:00:01.000Z');
   });
 
-  it('ends with that of the authority', async () => {
+  it('ends no later than that of the authority', async () => {
     const issuer = await authority({ days: 30 });
     const later = new Date(now.getTime() + 10 * day);
     const leaf = await issuer.issue(request(await generateKey('p256'), 'server', 365), later);
@@ -96,7 +96,7 @@ describe('the life of a certificate', () => {
 describe('an authority', () => {
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey;
 
-  it('signs nothing once it has expired, and says how to get another', async () => {
+  it('signs nothing after it has expired, and hints at how to replace it', async () => {
     const issuer = await authority({ days: 1, at: new Date('2026-01-01T00:00:00Z') });
     await expect(issuer.issue(request(key), new Date('2026-01-02T00:00:00Z'))).rejects.toThrow(
       expect.objectContaining({
@@ -107,7 +107,7 @@ describe('an authority', () => {
     );
   });
 
-  it('signs nothing before its life begins', async () => {
+  it('signs nothing before it is valid', async () => {
     const issuer = await authority({ at: new Date('2026-02-01T00:00:00Z') });
     await expect(issuer.issue(request(key), new Date('2026-01-01T00:00:00Z'))).rejects.toThrow(
       expect.objectContaining({
@@ -117,7 +117,7 @@ describe('an authority', () => {
     );
   });
 
-  it('is not put together with the key of another', async () => {
+  it('cannot have the key of another authority', async () => {
     const { certificate } = (await authority()).current;
     expect(() => new Authority({ roots: [certificate], key }, sources)).toThrow(
       expect.objectContaining({
@@ -127,7 +127,7 @@ describe('an authority', () => {
     );
   });
 
-  it('is not made of a leaf', async () => {
+  it('cannot be a leaf certificate', async () => {
     const leaf = await (await authority()).issue(request(key), now);
     expect(() => new Authority({ roots: [leaf], key }, sources)).toThrow(
       expect.objectContaining({
@@ -137,14 +137,14 @@ describe('an authority', () => {
     );
   });
 
-  it('is trusted together with those it succeeded, itself first', async () => {
+  it('has a trust bundle with itself first and the roots that it replaced', async () => {
     const [current, old] = await Promise.all([authority(), authority()]);
     const { certificate, key } = current.current;
     const both = new Authority({ roots: [certificate, old.current.certificate], key }, sources);
     expect(both.trustBundle()).toBe(current.current.certificate.toPem() + old.current.certificate.toPem());
   });
 
-  it('takes its serial numbers from the randomness it is given', async () => {
+  it('takes its serial numbers from the given source of random bytes', async () => {
     const random = (size: number) => Buffer.alloc(size, 0x5a);
     const issuer = await Authority.create({ commonName: 'Test', key, days: 1, now }, 0, random);
     expect((await issuer.issue(request(key), now)).serial).toBe('5a'.repeat(20));

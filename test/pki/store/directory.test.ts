@@ -27,7 +27,7 @@ function pairWrite(directory: PkiDirectory, name: string, text: string, withKey 
 
 describe('a name', () => {
   it.each(['n1', 'n1.example.com', 'alice@example.com', 'my_server', 'A-1', 'a'.repeat(64)])(
-    'may be %s',
+    'can be %s',
     (name) => {
       expect(() => checkName(name)).not.toThrow();
     },
@@ -48,13 +48,13 @@ describe('a name', () => {
     ['ca', "is the authority's own"],
     ['CA', "is the authority's own"],
     ['a'.repeat(65), 'has 65 characters'],
-  ])('may not be %j', (name, why) => {
+  ])('cannot be %j', (name, why) => {
     expect(() => checkName(name)).toThrow(
       expect.objectContaining({ code: 'usage', exitCode: 2, message: expect.stringContaining(why) }),
     );
   });
 
-  it('is used once in a call, whatever its case', () => {
+  it('can occur once in a call, regardless of case', () => {
     expect(() => checkNames(['a', 'b', 'a'])).toThrow('name "a" is given twice');
     expect(() => checkNames(['a', 'b', 'A'])).toThrow('"a" and "A" differ only in case');
     expect(() => checkNames(['a', 'b'])).not.toThrow();
@@ -62,7 +62,7 @@ describe('a name', () => {
 });
 
 describe('writing pairs', () => {
-  it('closes keys and the folder to others', async () => {
+  it('makes keys and the folder inaccessible to other users', async () => {
     const directory = newDirectory(scratch);
     await directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', 'new')] }, now));
     expect(tree(join(directory.path, '..'))).toEqual([
@@ -73,7 +73,7 @@ describe('writing pairs', () => {
     ]);
   });
 
-  it('moves what it replaces to the archive, for the owner only', async () => {
+  it('moves the replaced pair to the archive, readable only by the owner', async () => {
     const directory = newDirectory(scratch);
     const write = (text: string, at: Date) =>
       directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', text)] }, at));
@@ -95,7 +95,7 @@ describe('writing pairs', () => {
     expect(readFileSync(directory.keyFile('n1'), 'utf8')).toBe('third key');
   });
 
-  it('takes the key away, into the archive, when the new certificate has its key elsewhere', async () => {
+  it('moves the old key to the archive when the new certificate has its key elsewhere', async () => {
     const directory = newDirectory(scratch);
     await directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'n1', 'old')] }, now));
     await directory.exclusive(() =>
@@ -127,7 +127,7 @@ describe('writing pairs', () => {
   });
 });
 
-describe('a link in the place of a file', () => {
+describe('a link in place of a file', () => {
   const write = (directory: PkiDirectory) =>
     directory.exclusive(() => directory.write({ pairs: [pairWrite(directory, 'twin', 'new')] }, now));
 
@@ -151,7 +151,7 @@ describe('a link in the place of a file', () => {
   });
 
   it.each(['.natspki', '.natspki/archive', '.natspki/archive/server', '.natspki/ledger', 'ca.pem'])(
-    'of its own is rejected: %s',
+    'that replaces a file of natspki is rejected: %s',
     async (path) => {
       const directory = await madeDirectory(scratch);
       await directory.exclusive(() =>
@@ -172,8 +172,8 @@ describe('a link in the place of a file', () => {
   );
 });
 
-describe('what is there', () => {
-  it('is refused, by its first name and how many more, or as half a pair', async () => {
+describe('the contents of a folder', () => {
+  it('make refuseExistingPairs throw with the first name and the number of others, also for half a pair', async () => {
     const directory = await madeDirectory(scratch);
     const refusal = (...names: string[]) =>
       directory.refuseExistingPairs(names.map((name) => directory.pair(name)));
@@ -189,7 +189,7 @@ describe('what is there', () => {
     );
   });
 
-  it('is listed by name, the files of the authority and of others left out', async () => {
+  it('are listed by name, without the files of the authority and of other programs', async () => {
     const directory = await madeDirectory(scratch);
     writeFileSync(join(directory.path, '.hidden-cert.pem'), '');
     writeFileSync(join(directory.path, 'notes.txt'), '');
@@ -202,7 +202,7 @@ describe('what is there', () => {
     });
   });
 
-  it('is nothing where there is no folder', async () => {
+  it('are empty when the folder is missing', async () => {
     const directory = newDirectory(scratch);
     expect(await directory.contents()).toEqual({ certificates: [], keys: [], leftovers: [] });
     await directory.recover();
@@ -216,13 +216,13 @@ describe('what is there', () => {
 });
 
 describe('the authority of a folder', () => {
-  it('is not read with the key of another', async () => {
+  it('cannot be read with the key of another authority', async () => {
     const [directory, other] = await Promise.all([madeDirectory(scratch), madeDirectory(scratch)]);
     writeFileSync(directory.authorityKeyFile, readFileSync(other.authorityKeyFile));
     await expect(directory.readAuthority()).rejects.toMatchObject({ code: 'key-mismatch' });
   });
 
-  it('is not read when its key file holds something else', async () => {
+  it('cannot be read when its key file has other content', async () => {
     const directory = await madeDirectory(scratch);
     writeFileSync(directory.authorityKeyFile, readFileSync(directory.authorityFile));
     await expect(directory.readAuthority()).rejects.toMatchObject({
@@ -231,14 +231,14 @@ describe('the authority of a folder', () => {
     });
   });
 
-  it('is not read when its file is truncated', async () => {
+  it('cannot be read when its file is truncated', async () => {
     const directory = await madeDirectory(scratch);
     const pem = readFileSync(directory.authorityFile, 'utf8');
     writeFileSync(directory.authorityFile, pem.slice(0, pem.length / 2));
     await expect(directory.readAuthority()).rejects.toMatchObject({ code: 'truncated-pem' });
   });
 
-  it('wants its passphrase', async () => {
+  it('cannot be read without its passphrase', async () => {
     const directory = await madeDirectory(scratch, { passphrase: 'open sesame' });
     await expect(directory.readAuthority()).rejects.toMatchObject({ code: 'passphrase-needed' });
     await expect(directory.readAuthority('close sesame')).rejects.toMatchObject({
@@ -251,8 +251,8 @@ describe('the authority of a folder', () => {
   });
 });
 
-describe('settling', () => {
-  it('completes what a killed command had decided on, and drops what it had not', async () => {
+describe('recovering', () => {
+  it('completes the committed change of a killed command, and discards an uncommitted one', async () => {
     const directory = await madeDirectory(scratch);
     const state = join(directory.path, '.natspki');
     const at = (name: string) => join(directory.path, name);
@@ -270,7 +270,7 @@ describe('settling', () => {
     expect(readdirSync(state).sort()).toEqual(['ledger']);
   });
 
-  it('leaves a command alone that is at work', async () => {
+  it('does not interfere with a running command', async () => {
     const directory = await madeDirectory(scratch);
     const staged = join(directory.path, '.natspki/staged.json');
     await directory.exclusive(async () => {

@@ -27,7 +27,7 @@ async function add(ledger: Ledger, entries: readonly (LedgerEntry | Revocation)[
 describe('the ledger', () => {
   let lines = 0;
 
-  it('is empty where there is none yet', async () => {
+  it('is empty when the file is missing', async () => {
     expect(await new Ledger(join(folder, 'none')).read()).toEqual({
       entries: [],
       revocations: new Map(),
@@ -35,7 +35,7 @@ describe('the ledger', () => {
     });
   });
 
-  it('has one line for each certificate, in their order, for its owner only', async () => {
+  it('has one line for each certificate, in order, readable only by the owner', async () => {
     const ledger = new Ledger(join(folder, 'ledger'));
     await add(ledger, [entry('01'), entry('02')]);
     await add(ledger, [entry('03')]);
@@ -44,7 +44,7 @@ describe('the ledger', () => {
     expect(statSync(ledger.file).mode & 0o777).toBe(0o600);
   });
 
-  it('has a line for each revocation, beside that of the certificate', async () => {
+  it('has a line for each revocation, in addition to that of the certificate', async () => {
     const ledger = new Ledger(join(folder, 'revoked'));
     const revocation = { time: '2026-02-01T00:00:00.000Z', revoked: '01', name: 'n1' };
     await add(ledger, [entry('01'), revocation, entry('02')]);
@@ -55,7 +55,7 @@ describe('the ledger', () => {
     });
   });
 
-  it('reports a torn last line, keeps the others, and goes on behind it', async () => {
+  it('reports an incomplete last line, keeps the others, and appends new lines after it', async () => {
     const ledger = new Ledger(join(folder, 'torn'));
     await add(ledger, [entry('01'), entry('02')]);
     truncateSync(ledger.file, statSync(ledger.file).size - 20);

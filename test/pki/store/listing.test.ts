@@ -11,7 +11,7 @@ const day = 24 * 60 * 60 * 1000;
 const daysLater = (days: number) => () => new Date(start.getTime() + days * day);
 
 describe('the list of certificates', () => {
-  it('has the authority first, then the others by name, as they were made', async () => {
+  it('has the authority first, then the leaves by name', async () => {
     const directory = await madeDirectory(scratch, { days: 90, now: () => start });
     const { certificates: listed } = await listCertificates(directory, { now: daysLater(1) });
     expect(listed.map(({ name, profile, daysLeft, due }) => ({ name, profile, daysLeft, due }))).toEqual([
@@ -29,7 +29,7 @@ describe('the list of certificates', () => {
     });
   });
 
-  it('calls due what is in the last third of its life, or in the window asked for', async () => {
+  it('marks certificates as due in the last third of their lifetime, or within the requested window', async () => {
     const directory = await madeDirectory(scratch, { days: 90, now: () => start });
     const due = async (days: number, dueMs?: number) =>
       (
@@ -44,7 +44,7 @@ describe('the list of certificates', () => {
     expect(await due(2500)).toEqual(['ca', 'client', 'route', 'server']);
   });
 
-  it('counts below zero what has expired, and its life left as none', async () => {
+  it('has negative days for an expired certificate, and no remaining lifetime', async () => {
     const directory = await madeDirectory(scratch, { days: 10, now: () => start });
     const {
       certificates: [, client],
@@ -52,7 +52,7 @@ describe('the list of certificates', () => {
     expect(client).toMatchObject({ name: 'client', daysLeft: -3, lifeLeft: 0, due: true });
   });
 
-  it('says how much of a life is left', async () => {
+  it('has the fraction of the lifetime that is left', async () => {
     const directory = await madeDirectory(scratch, { days: 100, now: () => start });
     const {
       certificates: [, client],
@@ -60,7 +60,7 @@ describe('the list of certificates', () => {
     expect(client?.lifeLeft).toBeCloseTo(0.75, 3);
   });
 
-  it('tells profiles by usage where the ledger is lost, as far as usage tells', async () => {
+  it('guesses profiles from the usages when the ledger is lost', async () => {
     const directory = await madeDirectory(scratch);
     rmSync(directory.ledger.file);
     const { certificates: listed } = await listCertificates(directory);
@@ -72,7 +72,7 @@ describe('the list of certificates', () => {
     ]);
   });
 
-  it('keeps apart the profiles that have the same usage', async () => {
+  it('distinguishes profiles with the same usages by the ledger', async () => {
     const directory = await madeDirectory(scratch);
     await issueCertificates({ directory, profile: 'gateway', names: ['g1'] });
     await issueCertificates({ directory, profile: 'leafnode', names: ['l1'] });
@@ -87,7 +87,7 @@ describe('the list of certificates', () => {
     ]);
   });
 
-  it('has all others where a file is damaged, with what makes another one', async () => {
+  it('has all other certificates when a file is damaged, and the command that replaces the damaged one', async () => {
     const directory = await madeDirectory(scratch);
     writeFileSync(directory.certificateFile('server'), '-----BEGIN CERTIFICATE-----\nAAAA');
     const { certificates, damaged } = await listCertificates(directory);
@@ -104,7 +104,7 @@ describe('the list of certificates', () => {
     ]);
   });
 
-  it('is missed where there is no authority', async () => {
+  it('throws when there is no authority', async () => {
     await expect(listCertificates(newDirectory(scratch))).rejects.toMatchObject({ code: 'no-authority' });
   });
 });

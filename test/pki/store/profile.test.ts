@@ -5,7 +5,7 @@ import { formatSan, parseSan } from '../../../src/x509/name.ts';
 const names = (...parameters: Parameters<typeof sansFor>) => sansFor(...parameters).map(formatSan);
 
 describe('the table of profiles', () => {
-  it('gives servers the usage of servers, clients that of clients, and both to what talks to its like', () => {
+  it('gives servers and clients their own purpose, and routes, gateways and leaf nodes both', () => {
     expect(Object.fromEntries(profileNames.map((name) => [name, profiles[name].purposes]))).toEqual({
       server: ['serverAuth'],
       route: ['serverAuth', 'clientAuth'],
@@ -17,17 +17,17 @@ describe('the table of profiles', () => {
 });
 
 describe.each(['server', 'route', 'gateway', 'leafnode'] as const)('the names of a %s', (profile) => {
-  it('are its own where no others are given', () => {
+  it('are its own name when no others are given', () => {
     expect(names(profile, 'n1.example.com', [])).toEqual(['dns:n1.example.com']);
     expect(names(profile, '10.0.0.1', [])).toEqual(['ip:10.0.0.1']);
   });
 
-  it('are those given, each once', () => {
+  it('are the given ones, each once', () => {
     const asked = ['dns:a.example', 'ip:10.0.0.1', 'dns:a.example'].map(parseSan);
     expect(names(profile, 'n1', asked)).toEqual(['dns:a.example', 'ip:10.0.0.1']);
   });
 
-  it('are missed when its own is none', () => {
+  it('are required when its own name is not a host', () => {
     expect(() => names(profile, 'my+server', [])).toThrow(
       expect.objectContaining({ code: 'no-san', hint: `natspki issue ${profile} my+server --san dns:HOST` }),
     );
@@ -35,7 +35,7 @@ describe.each(['server', 'route', 'gateway', 'leafnode'] as const)('the names of
 });
 
 describe('the names of a client', () => {
-  it('begin with the one that nats-server maps to the user', () => {
+  it('begin with the name that nats-server maps to the user', () => {
     expect(names('client', 'alice', [])).toEqual(['dns:alice']);
     expect(names('client', 'Alice_1', [])).toEqual(['dns:Alice_1']);
     expect(names('client', 'bob@example.com', [])).toEqual(['email:bob@example.com']);
@@ -45,7 +45,7 @@ describe('the names of a client', () => {
     ]);
   });
 
-  it('are none where nats-server could map none', () => {
+  it('are empty when nats-server could map none', () => {
     expect(names('client', '10.0.0.1', [])).toEqual([]);
     expect(names('client', 'a+b', [])).toEqual([]);
   });

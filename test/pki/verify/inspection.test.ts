@@ -16,7 +16,7 @@ beforeAll(async () => {
 const look = (file: string) => inspect(readFileSync(file), file);
 
 describe('inspect', () => {
-  it('tells all of a certificate', async () => {
+  it('returns all properties of a certificate', async () => {
     const listed = (await listCertificates(directory)).certificates.find(({ name }) => name === 'route');
     const [found] = look(directory.certificateFile('route'));
     expect(found).toEqual({
@@ -39,13 +39,13 @@ describe('inspect', () => {
     });
   });
 
-  it('tells an authority', () => {
+  it('recognizes an authority', () => {
     expect(look(directory.authorityFile)).toMatchObject([
       { authority: true, pathLength: 1, keyUsage: ['keyCertSign', 'cRLSign'], extendedKeyUsage: [] },
     ]);
   });
 
-  it('tells a key by its type and pin, and nothing of an encrypted one', async () => {
+  it('returns the type and pin of a key, and neither for an encrypted one', async () => {
     const listed = (await listCertificates(directory)).certificates.find(({ name }) => name === 'client');
     expect(look(directory.keyFile('client'))).toEqual([
       { kind: 'private-key', encrypted: false, keyType: 'p256', pin: listed?.pin },
@@ -53,7 +53,7 @@ describe('inspect', () => {
     expect(look(directory.authorityKeyFile)).toEqual([{ kind: 'private-key', encrypted: true }]);
   });
 
-  it('tells a request and a public key', () => {
+  it('returns the properties of a request and of a public key', () => {
     const [request, key] = ['request', 'public'].map((name) => join(scratch, name)) as [string, string];
     openssl('req', '-new', '-key', directory.keyFile('client'), '-subj', '/O=Example/CN=x', '-out', request);
     openssl('pkey', '-in', directory.keyFile('client'), '-pubout', '-out', key);
@@ -73,7 +73,7 @@ describe('inspect', () => {
     expect(look(key)).toEqual([{ kind: 'public-key', encrypted: false, keyType: 'p256', pin }]);
   });
 
-  it('tells everything in a file, in its order', () => {
+  it('returns everything in a file, in the order of the file', () => {
     const files = [directory.certificateFile('server'), directory.keyFile('server'), directory.authorityFile];
     const text = files.map((file) => readFileSync(file, 'utf8')).join('');
     expect(inspect(Buffer.from(text), 'all.pem').map(({ kind }) => kind)).toEqual([
@@ -83,7 +83,7 @@ describe('inspect', () => {
     ]);
   });
 
-  it('never tells what is secret', () => {
+  it('never returns secret values', () => {
     const pem = readFileSync(directory.keyFile('client'), 'utf8');
     const told = JSON.stringify(look(directory.keyFile('client')));
     for (const line of pem.split('\n').slice(1, 3)) expect(told).not.toContain(line);

@@ -26,21 +26,21 @@ import { madeDirectory, newDirectory } from '../../support/pki.ts';
 const scratch = testFolder('verification');
 const day = 24 * 60 * 60 * 1000;
 
-/** The findings as `code file`, the file without its folder. */
+/** Returns the findings as `code file`, the file without its folder. */
 async function findings(directory: PkiDirectory, now?: Date): Promise<string[]> {
   const found = await verifyDirectory(directory, now === undefined ? {} : { now: () => now });
   return found.map(({ code, file }) => `${code} ${file.slice(directory.path.length + 1)}`);
 }
 
-describe('a folder as natspki leaves it', () => {
-  it('has nothing wrong with it', async () => {
+describe('a folder that natspki made', () => {
+  it('has no findings', async () => {
     expect(await verifyDirectory(await madeDirectory(scratch))).toEqual([]);
     expect(await verifyDirectory(await madeDirectory(scratch, { passphrase: 'open sesame' }))).toEqual([]);
   });
 });
 
 describe('verify finds', () => {
-  it('that there is no authority', async () => {
+  it('a missing authority', async () => {
     const directory = newDirectory(scratch);
     expect(await verifyDirectory(directory)).toEqual([
       {
@@ -52,7 +52,7 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('keys and certificates that are missing their other half', async () => {
+  it('keys without certificates and certificates without keys', async () => {
     const directory = await madeDirectory(scratch);
     rmSync(directory.keyFile('client'));
     rmSync(directory.certificateFile('server'));
@@ -64,13 +64,13 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('the key of the authority that is kept elsewhere, as a warning', async () => {
+  it('a missing key of the authority, as a warning', async () => {
     const directory = await madeDirectory(scratch);
     rmSync(directory.authorityKeyFile);
     expect(await verifyDirectory(directory)).toMatchObject([{ code: 'missing-key', severity: 'warning' }]);
   });
 
-  it('keys that are not those of their certificates', async () => {
+  it('keys that do not belong to their certificates', async () => {
     const directory = await madeDirectory(scratch);
     const spare = readFileSync(directory.keyFile('client'));
     copyFileSync(directory.keyFile('server'), directory.keyFile('client'));
@@ -78,7 +78,7 @@ describe('verify finds', () => {
     expect(await findings(directory)).toEqual(['key-mismatch ca-key.pem', 'key-mismatch client-key.pem']);
   });
 
-  it('files that are damaged, truncated or something else', async () => {
+  it('files that are damaged, truncated or of the wrong kind', async () => {
     const directory = await madeDirectory(scratch);
     truncateSync(directory.certificateFile('client'), 300);
     writeFileSync(directory.keyFile('route'), readFileSync(directory.authorityFile));
@@ -90,14 +90,14 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('an authority whose certificate is damaged, and goes on with the rest', async () => {
+  it('a damaged certificate of the authority, and further problems', async () => {
     const directory = await madeDirectory(scratch);
     truncateSync(directory.authorityFile, 300);
     chmodSync(directory.keyFile('client'), 0o644);
     expect(await findings(directory)).toEqual(['truncated-pem ca.pem', 'key-mode client-key.pem']);
   });
 
-  it('files that others can read or change', async () => {
+  it('files that other users can read or change', async () => {
     const directory = await madeDirectory(scratch);
     chmodSync(directory.keyFile('client'), 0o640);
     chmodSync(directory.authorityKeyFile, 0o604);
@@ -150,7 +150,7 @@ describe('verify finds', () => {
     writeFileSync(directory.certificateFile('client'), '');
   });
 
-  it('issuers behind a leaf that peers do not take it from', async () => {
+  it('issuers in a chain that peers would reject', async () => {
     const directory = await madeDirectory(scratch);
     const root = (await directory.readAuthority()).current;
     const span = { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + day) };
@@ -189,7 +189,7 @@ describe('verify finds', () => {
     expect(await found(deep, roomy, root)).toEqual([ofRoot]);
   });
 
-  it('certificates that may not sign a handshake, or have an extension that no peer knows', async () => {
+  it('certificates that cannot sign a handshake or have an unknown critical extension', async () => {
     const directory = await madeDirectory(scratch, { keyType: 'rsa2048' });
     const [request, extensions] = [join(scratch, 'odd.csr'), join(scratch, 'odd.conf')];
     const name = directory.certificateFile('server');
@@ -206,7 +206,7 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('devices and pipes in the place of files, without waiting for them', async () => {
+  it('devices and pipes in place of files, without waiting for them', async () => {
     const directory = await madeDirectory(scratch);
     execFileSync('mkfifo', ['-m', '600', directory.keyFile('pipe'), directory.certificateFile('pipe')]);
     rmSync(directory.keyFile('server'));
@@ -218,9 +218,9 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('certificates without the usage of their profile, or that are authorities', async () => {
+  it('certificates that are authorities or lack a usage of their profile', async () => {
     const directory = await madeDirectory(scratch);
-    // The certificate of the server under the name and number that the ledger has for a route.
+    // The server certificate under the name and serial number that the ledger has for a route.
     const ledger = readFileSync(directory.ledger.file, 'utf8');
     writeFileSync(directory.ledger.file, ledger.replace('"profile":"server"', '"profile":"route"'));
     expect(await findings(directory)).toEqual(['wrong-usage server-cert.pem']);
@@ -231,7 +231,7 @@ describe('verify finds', () => {
     expect(await findings(directory)).toEqual(['wrong-usage client-cert.pem', 'wrong-usage server-cert.pem']);
   });
 
-  it('names that no peer could match, or none at all, in certificates made elsewhere', async () => {
+  it('impossible or missing names in certificates of other tools', async () => {
     const directory = await madeDirectory(scratch);
     const ca = { cert: directory.authorityFile, key: directory.authorityKeyFile };
     const add = (name: string, hosts: string[]) => {
@@ -290,7 +290,7 @@ describe('verify finds', () => {
     );
   });
 
-  it('what a crash has torn or left', async () => {
+  it('damage and temporary files after a crash', async () => {
     const directory = await madeDirectory(scratch);
     truncateSync(directory.ledger.file, readFileSync(directory.ledger.file).length - 5);
     writeFileSync(join(directory.path, '.n1-key.pem.0123456789ab.tmp'), '', { mode: 0o600 });
@@ -300,7 +300,7 @@ describe('verify finds', () => {
     ]);
   });
 
-  it('nothing wrong with a certificate whose key stays where it was made', async () => {
+  it('no missing key for a certificate that was issued for a request', async () => {
     const directory = await madeDirectory(scratch);
     const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
     const file = join(scratch, 'csr');
