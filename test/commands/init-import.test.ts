@@ -30,6 +30,8 @@ localhost  route      -     rsa2048  NATS CA  DAY  NNNN  PIN
 
 "client" has no extended key usage: a renewal will be for servers and clients (route)
 "localhost" has no extended key usage: a renewal will be for servers and clients (route)
+skipped "${source}/ca.srl": no certificate, key or revocation list
+skipped "${source}/client.csr", "${source}/server.csr": a certificate request, which is not imported
 
 Next:
   # check the imported certificates

@@ -1,6 +1,6 @@
 // Finds certificates, keys and revocation lists that other tools made, whatever the files are called and however deep
 // they are. It only reads; import.ts decides what to do with them.
-import type { KeyObject } from 'node:crypto';
+import { createPublicKey, type KeyObject } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join, parse } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
@@ -9,6 +9,7 @@ import { Certificate } from '../../x509/certificate.ts';
 import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts';
 import { openPrivateKey } from '../../x509/key.ts';
 import { looksLikePem } from '../../x509/pem.ts';
+import { pinOfSpki } from '../../x509/pin.ts';
 import { readRevocationList } from '../../x509/revocation-list.ts';
 
 export interface ForeignCertificate {
@@ -24,10 +25,14 @@ export interface Foreign {
   readonly revoked: ReadonlySet<string>;
   /** One line for each block that could not be read. */
   readonly problems: readonly string[];
+  /** One line for each reason why a file was not used, with all files it applies to. */
+  readonly skipped: readonly string[];
 }
 
 const maximumDepth = 8;
 const maximumFiles = 20_000;
+/** In one line. */
+const maximumNamed = 50;
 /** In bytes; larger files are skipped. */
 const maximumFileSize = 1024 * 1024;
 
@@ -51,34 +56,69 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
       for (const { serial } of readRevocationList(der, file).revoked) revoked.add(serial);
     }
   };
-  for (const file of await filesBelow(folders)) {
+  const skipped = new SkippedFiles();
+  for (const file of await filesBelow(folders, skipped)) {
     const bytes = await readFile(file, maximumFileSize);
-    if (bytes.length === 0) continue;
-    for (const material of materialsOf(bytes, file, problems)) {
-      recording(problems, () => take(material, file));
-    }
+    const materials = materialsOf(bytes, file, problems, skipped);
+    for (const material of materials) recording(problems, () => take(material, file));
+    const kinds = new Set(materials.map(({ kind }) => kind));
+    if (kinds.size === 1 && kinds.has('request'))
+      skipped.add(file, 'a certificate request, which is not imported');
+    if (kinds.size === 1 && kinds.has('public-key')) skipped.add(file, 'a public key, which is not imported');
   }
-  return { certificates: [...certificates.values()], keys, revoked, problems };
+  const pins = new Set([...certificates.values()].map(({ certificate }) => certificate.pin));
+  for (const { key, file } of keys) {
+    const spki = createPublicKey(key).export({ type: 'spki', format: 'der' });
+    if (!pins.has(pinOfSpki(spki))) skipped.add(file, 'a private key without its certificate');
+  }
+  return { certificates: [...certificates.values()], keys, revoked, problems, skipped: skipped.lines };
+}
+
+/** The files that are not imported, by reason: a folder may hold thousands. */
+class SkippedFiles {
+  readonly #byReason = new Map<string, string[]>();
+
+  add(file: string, reason: string): void {
+    const files = this.#byReason.get(reason) ?? [];
+    this.#byReason.set(reason, [...files, file]);
+  }
+
+  get lines(): string[] {
+    return [...this.#byReason].map(([reason, files]) => {
+      const named = files.slice(0, maximumNamed).map((file) => `"${file}"`);
+      const more = files.length - named.length;
+      return `skipped ${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}: ${reason}`;
+    });
+  }
 }
 
 /** Returns what is in a file. A file that cannot be read is a problem only if it looks like PEM. */
-function materialsOf(bytes: Buffer, file: string, problems: string[]): Material[] {
-  const ignored: string[] = [];
-  return recording(looksLikePem(bytes) ? problems : ignored, () => readMaterial(bytes, file)) ?? [];
-}
-
-function recording<T>(problems: string[], read: () => T): T | undefined {
+function materialsOf(bytes: Buffer, file: string, problems: string[], skipped: SkippedFiles): Material[] {
   try {
-    return read();
+    return readMaterial(bytes, file);
   } catch (error) {
     if (!(error instanceof NatspkiError)) throw error;
-    // The file has PEM of other kinds only, such as Diffie-Hellman parameters.
-    if (error.code !== 'no-material') problems.push(error.message);
-    return undefined;
+    if (error.code === 'foreign-format') {
+      skipped.add(file, `${error.message.slice(error.message.indexOf('" is ') + 5)} (${error.hint})`);
+    } else if (error.code !== 'no-material' && looksLikePem(bytes)) {
+      problems.push(error.message);
+    } else {
+      skipped.add(file, 'no certificate, key or revocation list');
+    }
+    return [];
   }
 }
 
-async function filesBelow(folders: readonly string[]): Promise<string[]> {
+function recording(problems: string[], read: () => void): void {
+  try {
+    read();
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    problems.push(error.message);
+  }
+}
+
+async function filesBelow(folders: readonly string[], skipped: SkippedFiles): Promise<string[]> {
   const files: string[] = [];
   const visit = async (folder: string, depth: number) => {
     const entries = await promises.readdir(folder, { withFileTypes: true }).catch((error) => {
@@ -86,12 +126,16 @@ async function filesBelow(folders: readonly string[]): Promise<string[]> {
     });
     for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory() && depth < maximumDepth) await visit(path, depth + 1);
-      const stats =
-        entry.isFile() || entry.isSymbolicLink()
-          ? await promises.stat(path).catch(() => undefined)
-          : undefined;
-      if (stats?.isFile() && stats.size <= maximumFileSize) files.push(path);
+      if (entry.isDirectory()) {
+        if (depth < maximumDepth) await visit(path, depth + 1);
+        else skipped.add(path, `more than ${maximumDepth} folders deep`);
+        continue;
+      }
+      const isFile = entry.isFile() || entry.isSymbolicLink();
+      const stats = isFile ? await promises.stat(path).catch(() => undefined) : undefined;
+      if (!stats?.isFile()) skipped.add(path, 'not a file, or a link to none');
+      else if (stats.size > maximumFileSize) skipped.add(path, `more than ${maximumFileSize} bytes`);
+      else files.push(path);
       if (files.length > maximumFiles) {
         throw new NatspkiError('too-many-files', `more than ${maximumFiles} files in "${folder}"`, {
           hint: 'name the folder of the certificates itself',

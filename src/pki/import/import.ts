@@ -81,7 +81,7 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
     await directory.write({ entries, pairs, retired }, now);
     return {
       certificates: rows,
-      notices: [...directory.takeRecoveryNotices(), ...foreign.problems, ...left],
+      notices: [...directory.takeRecoveryNotices(), ...foreign.problems, ...left, ...foreign.skipped],
     };
   });
 }
@@ -205,7 +205,11 @@ function importLeaves(
   );
   for (const foreign of newest) {
     const { certificate, file } = foreign;
-    if (own.includes(certificate.pin)) continue;
+    if (own.includes(certificate.pin)) {
+      if (![root, ...intermediates].some(({ der }) => der.equals(certificate.der)))
+        left.push(`skipped "${file}": another certificate for the key of the imported authority`);
+      continue;
+    }
     const anchored = anchorOf(certificate, authorities, [root]);
     const reason = reasonToLeave(certificate, root, anchored, revoked, imported, now);
     if (reason !== undefined) {

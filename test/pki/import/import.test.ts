@@ -1,5 +1,16 @@
 // Imports from other tools: what is found, what is skipped and why, and that the result works like any other authority.
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { importAuthority } from '../../../src/pki/import/import.ts';
@@ -36,6 +47,10 @@ async function imported(source: string, options: { passphrase?: string } = {}) {
   return { directory, ...made, rows: made.certificates.map(({ name, profile }) => `${name} ${profile}`) };
 }
 
+/** Leaves out the notice of the requests, which openssl leaves beside the certificates it makes. */
+const withoutRequests = (notices: readonly string[]) =>
+  notices.filter((line) => !line.endsWith(': a certificate request, which is not imported'));
+
 /** Rotates, issues and verifies, which must work with every imported authority. */
 async function expectUsable(directory: PkiDirectory): Promise<void> {
   const { certificates: before } = await listCertificates(directory);
@@ -53,11 +68,12 @@ describe('importing', () => {
   it('imports the certificates of the nats-server documentation, and gives the server an alternative name', async () => {
     const { directory, rows, notices } = await imported(recipe);
     expect(rows).toEqual(['ca authority', 'client route', 'localhost route']);
-    expect(notices).toEqual(
-      ['client', 'localhost'].map(
+    expect(withoutRequests(notices).map((line) => line.replaceAll(`${recipe}/`, ''))).toEqual([
+      ...['client', 'localhost'].map(
         (name) => `"${name}" has no extended key usage: a renewal will be for servers and clients (route)`,
       ),
-    );
+      'skipped "ca.srl": no certificate, key or revocation list',
+    ]);
     expect(await verifyDirectory(directory)).toEqual([]);
     await expectUsable(directory);
     expect(leafOf(directory, 'localhost').sans.map(formatSan)).toEqual(['dns:localhost']);
@@ -80,9 +96,10 @@ describe('importing', () => {
   it('imports the certificates of easy-rsa, its copies once and its revoked certificates not at all', async () => {
     const { directory, rows, notices } = await imported(easyRsa);
     expect(rows).toEqual(['ca authority', 'bob client', 'nats.example.com server', 'remote client']);
-    expect(notices).toEqual([
+    expect(notices.map((line) => line.replaceAll(`${easyRsa}/`, ''))).toEqual([
       'imported "remote" without its key: leave it with its owner, or add it later',
-      expect.stringMatching(/^skipped ".*\/issued\/mallory\.crt": revoked$/),
+      expect.stringMatching(/^skipped "issued\/mallory\.crt": revoked$/),
+      'skipped "crlnumber", "dh.pem", "index.txt", "index.txt.attr", "openssl-easyrsa.cnf", "vars": no certificate, key or revocation list',
     ]);
     expect(await verifyDirectory(directory)).toEqual([]);
     await expectUsable(directory);
@@ -140,7 +157,9 @@ describe('importing', () => {
     renameSync(makeLeaf(source, 'selfmade', undefined).cert, join(source, 'selfmade.crt'));
     const { rows, notices } = await imported(source);
     expect(rows).toEqual(['ca authority', 'good route']);
-    expect(notices.map((line) => line.replace(/".*\//, '"').replace(/\d{4}-\d\d-\d\d/, 'DAY'))).toEqual([
+    expect(
+      withoutRequests(notices).map((line) => line.replace(/".*\//, '"').replace(/\d{4}-\d\d-\d\d/, 'DAY')),
+    ).toEqual([
       'skipped "foreign.pem": signed by "other", not by the imported authority "mine"',
       'skipped "other.pem": another authority',
       'skipped "over.pem": expired on DAY',
@@ -148,7 +167,52 @@ describe('importing', () => {
     ]);
   });
 
-  it('gives certificates with the same common name different names', async () => {
+  it('imports files with a byte order mark, and names every other file that it does not use, with the reason', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source, 'mine');
+    const good = makeLeaf(source, 'good', ca);
+    const marked = join(source, 'marked.pem');
+    writeFileSync(marked, Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), readFileSync(good.cert)]));
+    rmSync(good.cert);
+    const loose = makeLeaf(source, 'loose', ca);
+    openssl(
+      'pkcs12',
+      '-export',
+      '-in',
+      loose.cert,
+      '-inkey',
+      loose.key,
+      '-passout',
+      'pass:',
+      '-out',
+      join(source, 'a.p12'),
+    );
+    rmSync(loose.cert);
+    writeFileSync(
+      join(source, 'utf16.pem'),
+      Buffer.from(`\ufeff${readFileSync(ca.cert, 'latin1')}`, 'utf16le'),
+    );
+    writeFileSync(join(source, 'vars'), 'set_var EASYRSA_ALGO ec\n');
+    writeFileSync(join(source, 'none'), '');
+    writeFileSync(join(source, 'large'), Buffer.alloc(2 ** 20 + 1));
+    symlinkSync('nowhere', join(source, 'link'));
+    openssl('pkey', '-in', good.key, '-pubout', '-out', join(source, 'public.pem'));
+    const { rows, notices } = await imported(source);
+    expect(rows).toEqual(['ca authority', 'good route']);
+    const text = notices.join('\n').replaceAll(`${source}/`, '');
+    expect(text.split('\n')).toEqual([
+      'skipped "large": more than 1048576 bytes',
+      'skipped "link": not a file, or a link to none',
+      'skipped "a.p12": PKCS#12, expected PEM (openssl pkcs12 -in "a.p12" -nodes -out new.pem)',
+      'skipped "good.csr", "loose.csr": a certificate request, which is not imported',
+      'skipped "none", "vars": no certificate, key or revocation list',
+      'skipped "public.pem": a public key, which is not imported',
+      'skipped "utf16.pem": text in UTF-16, expected PEM (iconv -f UTF-16 -t ASCII "utf16.pem" > new.pem)',
+      'skipped "loose.key": a private key without its certificate',
+    ]);
+  });
+
+  it('gives names of their own to certificates of one common name', async () => {
     const source = fresh();
     const ca = makeAuthority(source);
     for (const name of ['n1', 'n2', 'n3'])
@@ -172,7 +236,7 @@ describe('importing', () => {
     const { directory, rows, notices } = await imported(source);
     const middle = 'intermediate intermediate';
     expect(rows).toEqual(['ca authority', middle, middle, 'nats server', 'old client']);
-    expect(notices).toEqual([]);
+    expect(withoutRequests(notices)).toEqual([]);
     expect(existsSync(directory.authorityKeyFile)).toBe(false);
     const names = async (name: string) =>
       (await directory.readChain(name)).map(({ commonName }) => commonName);
@@ -196,7 +260,7 @@ describe('importing', () => {
     makeLeaf(source, 'mine', root);
     const { directory, rows, notices } = await imported(source);
     expect(rows).toEqual(['ca authority', 'intermediate intermediate', 'mine route', 'nats route']);
-    expect(notices).toEqual([]);
+    expect(withoutRequests(notices)).toEqual([]);
     await replaceIntermediate({ directory });
     await startRollover({ directory });
     await rotateLeaves({ directory });
