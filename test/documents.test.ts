@@ -111,10 +111,16 @@ describe('docs/SECURITY.md', () => {
     ],
     ['65,536 in an account', /maxOpen = 65_536;/],
     ['2 s, then 250 ms to close', /flushMs = 2000;/, /lingerMs = 250;/],
-    ['| 256 | further connections are closed |', /\w+ = 256;/],
+    [
+      '| 256 | of the address with the most, the oldest that has shown neither a certificate nor a login is closed |',
+      /\w+ = 256;/,
+    ],
     ['16 × `max_control_line`', /controlLineFactor = 16;/],
     ['of both servers, at most 64 MiB | the peer is disconnected', /maxPayload = 64 \* 1024 \* 1024;/],
-    ['| 128 | further ones are closed |', /maxConnections = 128;/],
+    [
+      '| 128 | of the address with the most, the oldest without a request in progress is closed |',
+      /maxConnections = 128;/,
+    ],
     ['| 1,000 | the connection is closed |', /maxRequestsPerConnection = 1000;/],
     ['| 8 KiB | status 431 |', /maxHeaderBytes = 8192;/],
     ['| 5 s | the connection is closed |', /requestMs = 5000;/],
@@ -132,7 +138,7 @@ describe('docs/SECURITY.md', () => {
     ['| stdin | 16 MiB |', /stdinLimit = 16 \* 1024 \* 1024;/],
     [
       '20,000 files; 1 MiB each, 8 levels deep',
-      /mostFiles = 20_000;/,
+      /maximumFiles = 20_000;/,
       /largestFile = 1024 \* 1024;/,
       /deepest = 8;/,
     ],

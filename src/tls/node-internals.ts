@@ -66,7 +66,7 @@ export function releaseControl(socket: TLSSocket): void {
 
 /** Returns whether a socket is on the server side of its connection. */
 export function isServerSide(socket: TLSSocket): boolean {
-  return internalsOf(socket)._tlsOptions?.isServer === true;
+  return internalsOf(socket)._tlsOptions?.isServer ?? false;
 }
 
 function internalsOf(socket: TLSSocket): TlsInternals {
