@@ -139,8 +139,8 @@ describe('docs/SECURITY.md', () => {
     [
       '20,000 files; 1 MiB each, 8 levels deep',
       /maximumFiles = 20_000;/,
-      /largestFile = 1024 \* 1024;/,
-      /deepest = 8;/,
+      /maximumFileSize = 1024 \* 1024;/,
+      /maximumDepth = 8;/,
     ],
     ['256, 16 levels deep', /\w+ = 256;/, /MAX_CHAIN = 16;/],
     ['| 1,000,000 |', /MAX_VALUES = 1_000_000;/],
