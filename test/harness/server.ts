@@ -45,6 +45,8 @@ export interface BrokerSettings {
   readonly now?: () => Date;
   /** Whether debug messages are logged, and traces where the configuration asks for them. */
   readonly debug?: boolean;
+  /** Starts in spite of errors in the configuration, for values that no configuration can have. */
+  readonly ignoreErrors?: boolean;
 }
 
 /** Starts a server with this configuration text, which must not set `listen`. */
@@ -72,10 +74,10 @@ export function natsServer(bin: string): StartServer {
 /** Starts the bundled broker within this process, on a configuration that the test can replace. */
 export async function startInProcess(
   configuration: string,
-  { debug = false, ...settings }: BrokerSettings = {},
+  { debug = false, ignoreErrors = false, ...settings }: BrokerSettings = {},
 ): Promise<BrokerUnderTest> {
   let text = configuration;
-  const reread = () => readOptions(onFreePort(text));
+  const reread = () => readOptions(onFreePort(text), ignoreErrors);
   const options = reread();
   const log = new Output();
   const levels = debug ? { debug, trace: options.log.trace, timestamps: false } : {};
@@ -140,9 +142,9 @@ function listenSomewhere(): Promise<ReturnType<typeof createServer>> {
   });
 }
 
-function readOptions(text: string): BrokerOptions {
+function readOptions(text: string, ignoreErrors: boolean): BrokerOptions {
   const problems: ConfProblem[] = [];
   const options = readBrokerOptions(parseConf(text, { file: 'nats.conf' }), problems);
-  throwOnErrors(problems);
+  if (!ignoreErrors) throwOnErrors(problems);
   return options;
 }
