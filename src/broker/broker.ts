@@ -258,7 +258,6 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   clientEnded(session: ClientSession, reason: CloseReason): void {
     this.sessions.end(session, reason, this.now().getTime());
-    if (reason === 'Authentication Failure') this.#tls.rejected(session);
     this.#system?.ended(session, reason);
   }
 

@@ -51,11 +51,6 @@ export class ClientTls {
     else this.#current.handshaker.delayRejection(tls, reject);
   }
 
-  /** Records that a rejected client has disconnected. */
-  rejected({ tls }: ClientSession): void {
-    if (tls !== undefined) this.#current?.handshaker.rejected(tls);
-  }
-
   /** Aborts handshakes in progress; established connections stay open. */
   close(): void {
     this.#current?.close();

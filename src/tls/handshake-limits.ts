@@ -264,31 +264,3 @@ export function addressPrefix(address: string): string {
   const zeros = Array<string>(8 - left.length - right.length).fill('0');
   return [...left, ...zeros, ...right].slice(0, 4).join(':');
 }
-
-/** How many rejected addresses are remembered, and for how many milliseconds. */
-const remembered = { addresses: 10_000, milliseconds: 10_000 };
-
-/** Remembers addresses with recently rejected connections, up to a maximum number. */
-export class RejectedAddresses {
-  readonly #until = new Map<string, number>();
-  readonly #now: () => number;
-
-  /** @param now milliseconds of a monotonic clock */
-  constructor(now: () => number = () => performance.now()) {
-    this.#now = now;
-  }
-
-  add(address: string): void {
-    this.#until.delete(address);
-    this.#until.set(address, this.#now() + remembered.milliseconds);
-    const [oldest] = this.#until.keys();
-    if (this.#until.size > remembered.addresses && oldest !== undefined) this.#until.delete(oldest);
-  }
-
-  has(address: string): boolean {
-    const until = this.#until.get(address);
-    if (until === undefined || until > this.#now()) return until !== undefined;
-    this.#until.delete(address);
-    return false;
-  }
-}

@@ -20,13 +20,9 @@ import {
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
-  RejectedAddresses,
 } from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
 import { onClientHello, releaseControl, verificationResult } from './node-internals.ts';
-
-/** Minimum interval between handshakes from recently rejected addresses, in milliseconds. */
-const rejectedPauseMs = 2;
 
 /**
  * Minimum interval between rejections, and the longest delay of one, in milliseconds. A client that waits for its
@@ -69,12 +65,6 @@ export class Handshaker {
   readonly #turns = new HandshakeTurns({
     pause: this.#accepts.pause,
     pausesFirst: true,
-    maxWaitMs: () => this.#maxWaitMs,
-  });
-  readonly #rejectedAddresses = new RejectedAddresses();
-  /** One queue for all recently rejected addresses together. */
-  readonly #slowTurns = new HandshakeTurns({
-    pause: delayBy(rejectedPauseMs),
     maxWaitMs: () => this.#maxWaitMs,
   });
   readonly #rejections = new HandshakeTurns({ pause: delayBy(rejectionPauseMs) });
@@ -143,14 +133,6 @@ export class Handshaker {
   }
 
   /**
-   * Records that a client was rejected. For ten seconds, handshakes from its address prefix share 500 handshakes per
-   * second with all other rejected prefixes, so that guessing credentials does not slow down other clients.
-   */
-  rejected({ remoteAddress }: Socket): void {
-    this.#rejectedAddresses.add(addressPrefix(remoteAddress ?? ''));
-  }
-
-  /**
    * Calls `reject` when a client may be told of its rejection: immediately up to 200 rejections per second, and after four
    * seconds at the latest above that rate. The client is delayed after its rejection, so that it does not hold up other
    * clients behind its address.
@@ -203,7 +185,6 @@ export class Handshaker {
   /** Queues a handshake; it waits for its turn for at most the timeout that also applies to the handshake itself. */
   #queue(socket: Socket, attempt: Attempt): void {
     const address = addressPrefix(socket.remoteAddress ?? '');
-    const isSlow = this.#rejectedAddresses.has(address);
     let isWaiting = true;
     let timer: NodeJS.Timeout | undefined;
     const begin = () => {
@@ -216,10 +197,10 @@ export class Handshaker {
       clearTimeout(timer);
       this.#end(socket, queueFullError());
     };
-    const cancel = (isSlow ? this.#slowTurns : this.#turns).wait(address, begin, evict);
+    const cancel = this.#turns.wait(address, begin, evict);
     if (!isWaiting) return;
     const { timeoutMs } = this.#material.block;
-    timer = setTimeout(() => this.#end(socket, queueTimeoutError(timeoutMs, isSlow)), timeoutMs);
+    timer = setTimeout(() => this.#end(socket, queueTimeoutError(timeoutMs)), timeoutMs);
     attempt.atEnd.push(cancel, () => clearTimeout(timer));
   }
 
@@ -293,7 +274,6 @@ export class Handshaker {
     } else if (rejection === undefined) {
       this.#end(raw, secure);
     } else {
-      this.rejected(raw);
       // The rejection is final and is reported, whatever happens to the connection meanwhile.
       releaseAll(attempt);
       this.delayRejection(raw, () => this.#end(raw, rejection));
@@ -357,13 +337,9 @@ function delayBy(milliseconds: number): (next: () => void) => void {
   return (next) => void setTimeout(next, milliseconds);
 }
 
-function queueTimeoutError(timeoutMs: number, isSlow: boolean): HandshakeError {
-  const source = isSlow ? ' from recently rejected addresses' : '';
+function queueTimeoutError(timeoutMs: number): HandshakeError {
   const time = formatGoDuration(timeoutMs);
-  return new HandshakeError(
-    'handshake-timeout',
-    `handshake queued for ${time} behind other connections${source}`,
-  );
+  return new HandshakeError('handshake-timeout', `handshake queued for ${time} behind other connections`);
 }
 
 function queueFullError(): HandshakeError {

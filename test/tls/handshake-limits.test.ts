@@ -6,7 +6,6 @@ import {
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
-  RejectedAddresses,
 } from '../../src/tls/handshake-limits.ts';
 import { collectGarbage } from '../support/garbage.ts';
 
@@ -214,30 +213,6 @@ describe('HandshakeTurns with a limited wait', () => {
       collectGarbage();
       expect(given.deref() === undefined).toBe(true);
     });
-  });
-});
-
-describe('RejectedAddresses', () => {
-  it('forgets an address after ten seconds without a rejection', () => {
-    let now = 0;
-    const rejected = new RejectedAddresses(() => now);
-    rejected.add('a');
-    now = 9000;
-    expect(rejected.has('a')).toBe(true);
-    rejected.add('a');
-    now = 18_000;
-    expect(rejected.has('a')).toBe(true);
-    expect(rejected.has('b')).toBe(false);
-    now = 19_001;
-    expect(rejected.has('a')).toBe(false);
-  });
-
-  it('forgets the oldest address when there are more than ten thousand', () => {
-    const rejected = new RejectedAddresses(() => 0);
-    for (let index = 0; index <= 10_000; index++) rejected.add(`a${index}`);
-    expect(rejected.has('a0')).toBe(false);
-    expect(rejected.has('a1')).toBe(true);
-    expect(rejected.has('a10000')).toBe(true);
   });
 });
 
