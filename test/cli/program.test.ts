@@ -1,20 +1,20 @@
 // A command line from its start to its end, in a process of its own.
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 
 const folder = testFolder('program');
-mkdirSync(join(folder, 'certs'));
-writeFileSync(join(folder, 'certs/ca.pem'), '');
 
-/** Runs `natspki list ARGS...` with a file system on which opening a file never ends. */
+beforeAll(async () => {
+  await natspki(folder, ['init', '--yes']);
+});
+
+/** Runs `natspki list ARGS...` with a file system on which listing a folder never ends. */
 function stuck(...args: string[]) {
   const program = `
 import { promises } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-promises.open = () => new Promise(() => undefined);
+promises.readdir = () => new Promise(() => undefined);
 syncBuiltinESMExports();`;
   const preload = `data:text/javascript,${encodeURIComponent(program)}`;
   return natspki(folder, ['list', ...args], { node: ['--import', preload] });

@@ -63,7 +63,7 @@ nats.conf: 0 errors, 1 warning
     expect(stdout).toBe(`nats.conf:5:7: error: expected an integer for "port", found a string
 nats.conf:17:3: error: unknown field "ca_fle" in tls
   hint: did you mean "ca_file"
-nats.conf:21:11: error: expected a boolean for "verify" in tls, found a string
+nats.conf:21:11: error: "verify" must be true, false or "optional"
 nats.conf:22:16: warning: TLS 1.1 is insecure, and nats-server rejects it as min_version [protocol-version]
   hint: write min_version: "1.3", or "1.2" where a client needs it
 nats.conf: 3 errors, 1 warning
