@@ -7,14 +7,19 @@ const { dirname, join } = require('node:path');
 /** Runs one command line (without `node` and the script) and sets process.exitCode. */
 exports.run = async (argv) => {
   useCompileCache();
-  const program = await import('../dist/bundle/program.js').catch((error) => {
-    if (error.code !== 'ERR_MODULE_NOT_FOUND' || !error.url?.endsWith('/dist/bundle/program.js')) throw error;
+  await program().run(argv);
+};
+
+function program() {
+  try {
+    return require('../dist/bundle/program.cjs');
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND' || !error.message.includes('program.cjs')) throw error;
     process.stderr.write('natspki: error: the checkout is not built\n');
     process.stderr.write(`natspki: hint: cd "${dirname(__dirname)}" && npm ci && npm run build\n`);
     process.exit(1);
-  });
-  await program.run(argv);
-};
+  }
+}
 
 /**
  * Has Node (22 and newer) cache the compiled program in the user's cache folder. Node executes what it finds in a compile

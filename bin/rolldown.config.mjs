@@ -25,7 +25,10 @@ export default defineConfig({
   plugins: [licences()],
   output: {
     dir: 'dist/bundle',
-    chunkFileNames: 'shared/[name].js',
+    // CommonJS starts sooner than modules: Node compiles its functions when they are called.
+    format: 'cjs',
+    entryFileNames: '[name].cjs',
+    chunkFileNames: 'shared/[name].cjs',
     minify: true,
     // Keeps the names of error classes, which stack traces show.
     keepNames: true,

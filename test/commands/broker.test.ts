@@ -192,7 +192,7 @@ describe('natspki broker', () => {
     // This start ends by itself when it reads its certificates.
     const args = ['broker', '-p', '-1', '--tls', '--tlscert', 'none.pem', '--tlskey', 'none.key'];
     const modules = await loadedModules(folder, args);
-    expect(modules.some((url) => url.endsWith('/dist/bundle/shared/process.js'))).toBe(true);
+    expect(modules.some((url) => url.endsWith('/dist/bundle/shared/process.cjs'))).toBe(true);
     expect(modules.filter((url) => /inquirer/.test(url))).toEqual([]);
   });
 });

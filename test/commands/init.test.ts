@@ -58,7 +58,7 @@ Next:
 
   it('loads no package outside the bundle', async () => {
     const loaded = await loadedModules(empty(), ['init', '--yes']);
-    expect(loaded.some((url) => url.endsWith('/dist/bundle/commands/init.js'))).toBe(true);
+    expect(loaded.some((url) => url.endsWith('/dist/bundle/commands/init.cjs'))).toBe(true);
     expect(loaded.filter((url) => url.includes('/node_modules/'))).toEqual([]);
     expect(loaded.filter((url) => url.includes('/dist/')).length).toBeLessThan(30);
   });

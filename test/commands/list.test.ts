@@ -109,7 +109,7 @@ server  server     localhost  p256  natspki CA  DAY    NNN  PIN
     '%s loads neither the prompts nor the file watcher',
     async (...args) => {
       const modules = await loadedModules(folder, args);
-      expect(modules.some((url) => url.endsWith('/dist/bundle/program.js'))).toBe(true);
+      expect(modules.some((url) => url.endsWith('/dist/bundle/program.cjs'))).toBe(true);
       expect(modules.filter((url) => /inquirer|chokidar/.test(url))).toEqual([]);
     },
   );

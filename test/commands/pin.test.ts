@@ -175,7 +175,7 @@ describe('natspki pin', () => {
 
   it('loads neither the prompts nor the file watcher', async () => {
     const modules = await loadedModules(folder, ['pin', 'p256.pem']);
-    expect(modules.some((url) => url.endsWith('/dist/bundle/commands/pin.js'))).toBe(true);
+    expect(modules.some((url) => url.endsWith('/dist/bundle/commands/pin.cjs'))).toBe(true);
     // Everything is bundled: a single package outside the bundle would double the start time.
     expect(modules.filter((url) => url.includes('/node_modules/'))).toEqual([]);
     expect(modules.filter((url) => url.includes('/dist/')).length).toBeLessThan(15);

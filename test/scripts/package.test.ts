@@ -30,7 +30,7 @@ describe('the package', () => {
     const { files, size } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.js|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.cjs|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -42,9 +42,9 @@ describe('the package', () => {
         'bin/nats-server',
         'bin/package.json',
         'bin/load.js',
-        'dist/bundle/program.js',
-        'dist/bundle/help.js',
-        'dist/bundle/commands/broker.js',
+        'dist/bundle/program.cjs',
+        'dist/bundle/help.cjs',
+        'dist/bundle/commands/broker.cjs',
         'oclif.manifest.json',
         'dist/bundle/LICENSES.txt',
         'templates/page/index.html',
