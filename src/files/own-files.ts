@@ -41,6 +41,12 @@ export function refuseForeign(folder: string, path: string): void {
   }
 }
 
+/** Throws as refuseForeign does when something stands at `path` that is not a folder of natspki; a missing one passes. */
+export function refuseForeignFolder(folder: string, path: string): void {
+  // All components but the last are checked as folders.
+  refuseForeign(folder, join(path, 'any'));
+}
+
 /** Returns the error for a link where natspki expects its own file. */
 export function linkedFile(path: string): NatspkiError {
   return refusal('linked-file', `"${path}" is a link, expected a file or folder that natspki made`);

@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
 import { exists, type FileWrite, readRegularFile } from '../../files/files.ts';
-import { readOwnFile, refuseForeign } from '../../files/own-files.ts';
+import { readOwnFile, refuseForeignFolder } from '../../files/own-files.ts';
 import { readCertificates } from '../../x509/certificate.ts';
 
 interface OldFile {
@@ -80,10 +80,10 @@ function filledFolders(versions: string): string[] {
   if (!exists(versions)) return [];
   // `.natspki/archive/NAME`, three levels below the folder of the authority.
   const top = dirname(dirname(dirname(versions)));
-  refuseForeign(top, join(versions, 'any'));
+  refuseForeignFolder(top, versions);
   const filled: string[] = [];
   for (const folder of readdirSync(versions).sort()) {
-    refuseForeign(top, join(versions, folder, 'any'));
+    refuseForeignFolder(top, join(versions, folder));
     if (readdirSync(join(versions, folder)).length > 0) filled.push(folder);
   }
   return filled;

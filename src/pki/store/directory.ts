@@ -13,7 +13,7 @@ import {
   resolveTarget,
 } from '../../files/files.ts';
 import { acquireLock } from '../../files/lock.ts';
-import { readOwnFile, refuseForeign } from '../../files/own-files.ts';
+import { readOwnFile, refuseForeignFolder } from '../../files/own-files.ts';
 import { finishStaged, unfinishedWork, writeTogether } from '../../files/transaction.ts';
 import { type Certificate, readCertificates } from '../../x509/certificate.ts';
 import { maximumCommonName } from '../../x509/distinguished-name.ts';
@@ -114,7 +114,7 @@ export class PkiDirectory {
    * Creates the folder if it is missing.
    */
   async exclusive<T>(work: () => Promise<T>): Promise<T> {
-    refuseForeign(this.path, join(this.#state, 'staged.json'));
+    refuseForeignFolder(this.path, this.#state);
     await makeDirectory(this.#state);
     const lock = await acquireLock(join(this.#state, 'lock'));
     try {
@@ -130,7 +130,7 @@ export class PkiDirectory {
    * writable or another process holds the lock.
    */
   async recover(): Promise<void> {
-    refuseForeign(this.path, join(this.#state, 'staged.json'));
+    refuseForeignFolder(this.path, this.#state);
     const unfinished = unfinishedWork(this.#state);
     if (unfinished === undefined) return;
     try {
