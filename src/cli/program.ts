@@ -1,7 +1,9 @@
 // The entry point: what happens before and around oclif's `execute`. Every failure is reported in natspki's own format.
+import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execute } from '@oclif/core/execute';
 import type { Hook } from '@oclif/core/hooks';
+import type { PJSON } from '@oclif/core/interfaces';
 import { settings } from '@oclif/core/settings';
 import { NatspkiError } from '../errors.ts';
 import { packageFile } from '../files/package-files.ts';
@@ -28,7 +30,8 @@ export async function run(argv: readonly string[]): Promise<void> {
       args: programArguments(argv),
       // Plugins from a folder of the user stay off: anyone who can write there could run code here.
       loadOptions: {
-        root: fileURLToPath(packageFile('package.json')),
+        root: fileURLToPath(packageFile('.')),
+        pjson: packageDescription(argv[0]),
         userPlugins: false,
         devPlugins: false,
       },
@@ -39,6 +42,20 @@ export async function run(argv: readonly string[]): Promise<void> {
     ended = true;
     process.off('beforeExit', unfinished);
   }
+}
+
+/**
+ * Reads package.json for oclif. Without the plugins when the command is one of natspki's own: to discover them takes longer than
+ * most commands.
+ */
+function packageDescription(command: string | undefined): PJSON {
+  const description: PJSON = JSON.parse(readFileSync(packageFile('package.json'), 'utf8'));
+  const { commands } = description.oclif;
+  const folder = typeof commands === 'object' ? commands.target : commands;
+  const own =
+    command !== undefined && /^\w+$/.test(command) && existsSync(packageFile(`${folder}/${command}.cjs`));
+  if (own) description.oclif.plugins = [];
+  return description;
 }
 
 /** Rewrites what oclif cannot parse: nats-server's spellings of the flags of `broker`, and the version flags. */
