@@ -5,6 +5,7 @@ import { join, parse } from 'node:path';
 import { printValue } from '../conf/printer.ts';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { renderTemplate, type TemplateName } from '../files/templates.ts';
+import { controlCharacterIn } from '../x509/control-character.ts';
 import { isIP } from '../x509/name.ts';
 
 /** A server, named after its certificate pair; in a cluster, after its node. */
@@ -90,6 +91,10 @@ function hostOf({ name, hosts: [host = name] }: ServerNames): string {
 
 function refuseClusterName(name: string): void {
   if (name === '') throw new UsageError('the cluster name is empty');
+  const character = controlCharacterIn(name);
+  if (character !== undefined) {
+    throw new UsageError(`cluster name "${name}" contains the control character ${character}`);
+  }
   if (!/\s/.test(name)) return;
   const better = name.trim().replace(/\s+/g, '-');
   throw new UsageError(

@@ -3,6 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
+import { controlCharacterIn } from './control-character.ts';
 import { DerError, readChildren, readDer } from './der.ts';
 
 const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
@@ -32,6 +33,7 @@ export function parseSan(text: string): San {
     );
   }
   try {
+    refuseControlCharacters(text);
     return { kind, value: readers[kind](text.slice(colon + 1)) };
   } catch (error) {
     throw refusal(error, `subject alternative name "${text}"`, (better) => `--san ${better}`);
@@ -43,6 +45,7 @@ export function sanOfHost(host: string): San {
   const bare = host.replace(/^\[(.*)\]$/, '$1');
   const kind = isIP(bare) ? 'ip' : 'dns';
   try {
+    refuseControlCharacters(bare);
     return { kind, value: readers[kind](bare) };
   } catch (error) {
     throw refusal(error, `host "${host}"`, (better) => `--host ${better.slice(better.indexOf(':') + 1)}`);
@@ -92,6 +95,12 @@ const otherNameKinds: Record<number, string> = {
   165: 'ediPartyName',
   136: 'registeredID',
 };
+
+/** The conversions below would drop such a character, so that the certificate had another name than the one typed. */
+function refuseControlCharacters(text: string): void {
+  const character = controlCharacterIn(text);
+  if (character !== undefined) throw impossible(`it contains the control character ${character}`);
+}
 
 function dnsName(text: string): string {
   if (isIP(text)) throw impossible('it is an IP address', `ip:${text}`);

@@ -47,7 +47,13 @@ describe('a subject alternative name', () => {
     ['dns:n*.example.com', 'whole first label', '--san dns:*.example.com'],
     ['dns:a.*.example.com', 'whole first label', '--san dns:*.example.com'],
     ['dns:*.local', 'right below a top-level domain', '--san dns:*.nats.local'],
-    ['dns:a‮b.example', 'not a domain name', undefined],
+    ['dns:a\u202eb.example', 'the control character U+202E', undefined],
+    ['dns:a\nb.example', 'the control character U+000A', undefined],
+    ['dns:a\u00adb.example', 'the control character U+00AD', undefined],
+    ['ip:127.0.0.1\r', 'the control character U+000D', undefined],
+    ['email:a\t@example.com', 'the control character U+0009', undefined],
+    ['email:a@exam\x85ple.com', 'the control character U+0085', undefined],
+    ['uri:spiffe://a/\0', 'the control character U+0000', undefined],
     ['ip:', 'not an IP address', undefined],
     ['ip:localhost', 'not an IP address', '--san dns:localhost'],
     ['ip:256.0.0.1', 'not an IP address', undefined],
@@ -94,6 +100,12 @@ describe('a subject alternative name', () => {
 });
 
 describe('a host', () => {
+  it.each(['a\nb.example', '127.0.0.1\n', 'a\u200bb'])('%j is impossible', (host) => {
+    expect(() => sanOfHost(host)).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('control character'), hint: undefined }),
+    );
+  });
+
   it('is a DNS name or an IP address, with or without brackets', () => {
     expect(['n1', '10.0.0.1', '::1', '[::1]'].map((host) => formatSan(sanOfHost(host)))).toEqual([
       'dns:n1',

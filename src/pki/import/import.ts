@@ -6,6 +6,7 @@ import { formatDay } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists, resolveTarget } from '../../files/files.ts';
 import type { Certificate } from '../../x509/certificate.ts';
+import { controlCharacterIn } from '../../x509/control-character.ts';
 import { weaknessOf } from '../../x509/key.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import { refuseExistingAuthority } from '../issue/init.ts';
@@ -74,6 +75,9 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
     entries.push(ledgerEntry(certificate, { name, profile, issuer, now, ...request }));
     rows.push(rowOf(certificate, key === undefined ? withoutKeyFile(files) : files, profile, now));
   }
+  const authorities = [found.root, ...found.intermediates];
+  const named = authorities.map((certificate) => ({ name: certificate.commonName, certificate }));
+  const unseen = unseenCharacters([...named, ...imported]);
   return directory.exclusive(async () => {
     await refuse();
     if (!force) await directory.refuseExistingPairs(pairs);
@@ -81,7 +85,13 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
     await directory.write({ entries, pairs, retired }, now);
     return {
       certificates: rows,
-      notices: [...directory.takeRecoveryNotices(), ...foreign.problems, ...left, ...foreign.skipped],
+      notices: [
+        ...directory.takeRecoveryNotices(),
+        ...foreign.problems,
+        ...left,
+        ...unseen,
+        ...foreign.skipped,
+      ],
     };
   });
 }
@@ -229,6 +239,15 @@ function importLeaves(
     imported.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
   }
   return { imported: imported.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
+}
+
+/** Returns one line for each certificate with a control character in its subject or its alternative names. */
+function unseenCharacters(certificates: readonly { name: string; certificate: Certificate }[]): string[] {
+  return certificates.flatMap(({ name, certificate: { subject, sans } }) => {
+    const character = controlCharacterIn([...subject, ...sans].map(({ value }) => value).join(' '));
+    if (character === undefined) return [];
+    return [`"${name}" has the control character ${character} in its names: a renewal keeps it`];
+  });
 }
 
 /** Returns why a certificate is not imported; undefined when it is. */

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
+import { controlCharacterIn } from '../../x509/control-character.ts';
 import { readMaterialOf } from '../../x509/decode.ts';
 import { type KeyType, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan, type San } from '../../x509/name.ts';
@@ -136,13 +137,31 @@ function acceptRequest(source: { bytes: Buffer; file: string }, names: readonly 
   }
   const weakness = weaknessOf(request.publicKey);
   if (weakness !== undefined) throw refuse('weak-key', `has a key of ${weakness}`);
+  const unseen = controlCharacterIn(textOf(request));
+  if (unseen !== undefined) {
+    throw new NatspkiError(
+      'control-character',
+      `request "${source.file}" contains the control character ${unseen} in its names`,
+      { hint: 'make the request again, with -subj and names of visible characters' },
+    );
+  }
   return { ...request, file: source.file };
+}
+
+/** Returns the subject and the names of a request as one text. */
+function textOf({ subject, sans }: CertificateRequest): string {
+  return [...subject, ...sans].map(({ value }) => value).join(' ');
 }
 
 /** Returns the names in a request; throws `impossible-san` for a name that no peer could match. */
 function possibleSans({ sans, file }: AcceptedRequest): San[] {
   try {
-    return sans.map((san) => parseSan(formatSan(san)));
+    return sans.map((san) => {
+      const { value } = parseSan(formatSan(san));
+      if (value === san.value) return san;
+      // Bytes above ASCII are read as Latin-1 here: another name than the requester's tool shows.
+      throw new NatspkiError('impossible-san', `impossible subject alternative name: it is not in ASCII`);
+    });
   } catch (error) {
     if (!(error instanceof NatspkiError)) throw error;
     throw new NatspkiError(error.code, `request "${file}" asks for an ${error.message}`, {

@@ -5,6 +5,7 @@ import { formatDay, maximumDays } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
+import { controlCharacterIn } from '../../x509/control-character.ts';
 import { maximumCommonName } from '../../x509/distinguished-name.ts';
 import type { San } from '../../x509/name.ts';
 import type { Signer } from '../../x509/sign.ts';
@@ -258,6 +259,10 @@ export function checkDays(days: number, what: string): void {
 /** Throws a UsageError unless a text can be a common name. */
 export function checkCommonName(name: string, what: string): void {
   if (name === '') throw new UsageError(`${what} is empty`);
+  const character = controlCharacterIn(name);
+  if (character !== undefined) {
+    throw new UsageError(`${what} "${name}" contains the control character ${character}`, '--ca-name NAME');
+  }
   if ([...name].length <= maximumCommonName) return;
   throw new UsageError(
     `${what} has ${[...name].length} characters, a common name holds at most ${maximumCommonName}`,
@@ -266,10 +271,11 @@ export function checkCommonName(name: string, what: string): void {
 
 /**
  * Increments the number at the end of a name, or appends 2: `natspki CA`, `natspki CA 2`. With `word`, appends the word
- * instead. The result is shortened to fit a common name.
+ * instead. The result is shortened to fit a common name, and has no control characters, which imported names may have.
  */
 export function nextName(name: string, word?: string): string {
   const [, base = name, number = '1'] = /^(.*\S) (\d{1,9})$/.exec(name) ?? [];
   const [stem, suffix] = word === undefined ? [base, ` ${Number(number) + 1}`] : [name, ` ${word}`];
-  return `${[...stem].slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
+  const visible = [...stem].filter((character) => controlCharacterIn(character) === undefined);
+  return `${visible.slice(0, maximumCommonName - suffix.length).join('')}${suffix}`;
 }

@@ -225,6 +225,21 @@ describe('importing', () => {
     expect(rows).toContain('node route');
   });
 
+  it('warns of control characters in names, which renewals keep, and leaves them out of the name of a new authority', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source, 'cor\np');
+    makeLeaf(source, 'n1', ca, { subject: '/CN=node\x01', names: 'DNS:n1.example' });
+    const { directory, notices } = await imported(source);
+    expect(withoutRequests(notices)).toEqual([
+      '"cor\np" has the control character U+000A in its names: a renewal keeps it',
+      '"n1.example" has the control character U+0001 in its names: a renewal keeps it',
+    ]);
+    await startRollover({ directory });
+    const [authority] = (await listCertificates(directory)).certificates;
+    expect(authority?.issuer).toBe('corp 2');
+    expect((await rotateLeaves({ directory })).certificates.map(({ name }) => name)).toEqual(['n1.example']);
+  });
+
   it('imports an intermediate and its chain when the key of the root is elsewhere', async () => {
     const source = fresh();
     const root = makeAuthority(source, 'root');

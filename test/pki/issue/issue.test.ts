@@ -293,6 +293,32 @@ describe('a request', () => {
     await sign('star', asked, { sans: [parseSan('dns:star.example')] });
   });
 
+  it.each([
+    [
+      'subject',
+      ['-subj', '/CN=who\never'],
+      'control-character',
+      /the control character U\+000A in its names$/,
+    ],
+    ['alternative names', ['-addext', 'subjectAltName=DNS:a\tb.example'], 'control-character', /U\+0009/],
+    [
+      'alternative names',
+      ['-addext', 'subjectAltName=DNS:b\u00fccher.example'],
+      'impossible-san',
+      /not in ASCII$/,
+    ],
+  ])(
+    'is rejected for control characters and other than ASCII in its %s',
+    async (_where, args, code, message) => {
+      const asked = request('unseen.csr', ...args);
+      await expect(sign('unseen', asked)).rejects.toMatchObject({
+        code,
+        message: expect.stringMatching(message),
+      });
+      expect(await directory.contents()).not.toHaveProperty('keys', expect.arrayContaining(['unseen']));
+    },
+  );
+
   it('replaces a pair when forced, and moves its key to the archive', async () => {
     await issueCertificates({ directory, profile: 'server', names: ['moved'] });
     const key = readFileSync(directory.keyFile('moved'), 'latin1');
