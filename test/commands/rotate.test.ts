@@ -198,13 +198,13 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
     expect(contents(folder)).toEqual(before);
   });
 
-  it('sends no SIGHUP to a process that would end on it, as a stale pid file may name one', async () => {
+  it('sends no SIGHUP to a process that is no NATS server, as a stale pid file may name one', async () => {
     const folder = initialized();
     const bystander = Program.start(['sleep', '60']);
     try {
       writeFileSync(join(folder, 'nats.pid'), `${bystander.pid}\n`);
       const { code, stderr } = await natspki(folder, ['rotate', '--reload', 'nats.pid']);
-      expect(stderr).toContain(`process ${bystander.pid} does not handle SIGHUP, which would terminate it`);
+      expect(stderr).toContain(`process ${bystander.pid} is "sleep", not a NATS server`);
       expect(code).toBe(1);
       expect(bystander.isRunning).toBe(true);
     } finally {
