@@ -117,6 +117,9 @@ export default class Broker extends BaseCommand {
       default: false,
       description: 'Warn about options that only nats-server supports, instead of rejecting them.',
     }),
+    'no-common-name': Flags.boolean({
+      description: 'With verify_and_map, find no user by a bare common name, as nats-server.',
+    }),
     // Set by bin/nats-server.
     'as-nats-server': Flags.boolean({ hidden: true }),
     version: Flags.boolean({ char: 'v', description: 'Print the version of the broker.' }),
@@ -132,7 +135,11 @@ export default class Broker extends BaseCommand {
       sendSignal(signal);
       return { sent: signal };
     }
-    const source = { config, flags: brokerFlags(flags), ignoreUnsupported: flags['ignore-unsupported'] };
+    const source = {
+      config,
+      flags: { ...brokerFlags(flags), noCommonName: flags['no-common-name'] },
+      ignoreUnsupported: flags['ignore-unsupported'],
+    };
     if (flags.t) return this.#check(config, source, asNatsServer);
     const { runBroker } = await import('../src/broker/process.ts');
     await runBroker(source, {

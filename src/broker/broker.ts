@@ -26,7 +26,7 @@ import { planConfigurationChange } from './options/configuration-change.ts';
 import { formatHostPort, type HostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
-import { logClientTls, logServer } from './startup-log.ts';
+import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { stackOf } from './transport/defects.ts';
 import { Listener } from './transport/listener.ts';
@@ -101,6 +101,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   readonly ended: Promise<void>;
   readonly #deps: BrokerDependencies;
   readonly #id = newServerId();
+  readonly #warnOfCommonName: (user: string) => void;
   readonly #watcher: FileWatcher;
   readonly #tls: ClientTls;
   readonly #imports: AccountImports;
@@ -124,6 +125,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.startedAt = this.now();
     this.configuredAt = this.startedAt;
     this.logger = deps.logger;
+    this.#warnOfCommonName = commonNameWarning(this.logger);
     this.ended = new Promise((resolve) => {
       this.#markEnded = resolve;
     });
@@ -132,7 +134,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
-    this.authenticator = authenticatorFor(options);
+    this.authenticator = this.#authenticatorFor(options);
     this.#imports = new AccountImports(this);
     this.#applyAccounts();
     this.facts = this.#describe();
@@ -278,7 +280,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.transport.maxPending = options.maxPending;
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
     this.delivery.noFastProducerStall = options.noFastProducerStall;
-    this.authenticator = authenticatorFor(options);
+    this.authenticator = this.#authenticatorFor(options);
     this.#applyAccounts();
     const before = this.facts;
     this.facts = this.#describe();
@@ -289,6 +291,11 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
     this.logger.info('Reloaded server configuration');
+  }
+
+  #authenticatorFor({ auth, tls, mapsCommonNames: byCommonName }: BrokerOptions): Authenticator {
+    const mapping = { byCommonName, onCommonName: this.#warnOfCommonName };
+    return new Authenticator(auth, tls?.verifyAndMap ? mapping : undefined);
   }
 
   /** Applies the accounts of the configuration. */
@@ -382,8 +389,4 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
 function natsUrl(where: HostPort, isTls: boolean): string {
   return `${isTls ? 'tls' : 'nats'}://${formatHostPort(where)}`;
-}
-
-function authenticatorFor({ auth, tls }: BrokerOptions): Authenticator {
-  return new Authenticator(auth, tls?.verifyAndMap ?? false);
 }

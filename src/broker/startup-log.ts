@@ -1,5 +1,5 @@
-// What a broker logs when it starts: its identity, and warnings about its options.
-import type { Logger } from '../log.ts';
+// What a broker logs once: its identity, and warnings about its options.
+import { type Logger, quote } from '../log.ts';
 import type { ServerFacts } from './clients/info.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { isBcrypt } from './options/password.ts';
@@ -30,4 +30,16 @@ export function logClientTls({ tls, allowNonTls }: BrokerOptions, logger: Logger
   if (only) {
     logger.warn('Clients that are not using "TLS Handshake First" option will fail to connect');
   }
+}
+
+/** Returns a function that warns of the first user that only the common name of a certificate names. */
+export function commonNameWarning(logger: Logger): (user: string) => void {
+  let hasWarned = false;
+  return (user) => {
+    if (hasWarned) return;
+    hasWarned = true;
+    logger.warn(
+      `User ${quote(user)} is found by the common name of a client certificate alone, which nats-server rejects; \`natspki broker --no-common-name\` rejects it too`,
+    );
+  };
 }

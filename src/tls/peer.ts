@@ -100,10 +100,12 @@ export interface Unmapped {
  * checkClientTLSCertSubject). Last comes the bare common name, which nats-server does not use: it names only a user of
  * exactly that name, and only when it is a simple name such as `alice`.
  * @param users the user names as the configuration spells them
+ * @param byCommonName whether the bare common name counts
  */
 export function mapPeer(
   peer: PeerCertificate | undefined,
   users: ReadonlySet<string>,
+  byCommonName: boolean,
 ): MappedUser | Unmapped {
   if (peer === undefined)
     return { user: undefined, reason: 'client sent no certificate that can be mapped to a user' };
@@ -122,7 +124,10 @@ export function mapPeer(
     literally('uri', peer.uris) ??
     byDistinguishedName(name, users) ??
     literally('distinguished-name', [domain === '' ? undefined : `${subject},${domain}`, subject]) ??
-    literally('common-name', [simpleCommonName(name)]) ?? { user: undefined, reason: unmapped(peer) }
+    literally('common-name', [byCommonName ? simpleCommonName(name) : undefined]) ?? {
+      user: undefined,
+      reason: unmapped(peer),
+    }
   );
 }
 

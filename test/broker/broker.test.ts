@@ -355,6 +355,11 @@ describe('certificates', () => {
     const asAlice = { tls: clientTls(certificates, alice) };
     const one = await running.connect({ protocol: 1 }, asAlice);
     expect(await one.nextInfo()).toMatchObject({ remote_account: 'APP' });
+    await running.connect({ protocol: 1 }, asAlice);
+    const warnings = running.log.match(/.*common name.*/g) ?? [];
+    expect(warnings).toEqual([
+      expect.stringContaining('User "alice" is found by the common name of a client certificate alone'),
+    ]);
     const two = await running.connect({ protocol: 1 });
     expect(await two.nextInfo()).toMatchObject({ remote_account: 'OTHER' });
     const eve = makeLeaf(folder, 'eve', certificates.ca, { usage: 'clientAuth', hosts: ['eve.invalid'] });

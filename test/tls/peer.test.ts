@@ -70,20 +70,30 @@ describe('mapping', () => {
     const peer = await named('alice', 'uri:spiffe://x/alice', 'dns:alice.test', 'email:alice@x.test');
     const users = [...allUsers];
     const order = [];
-    for (let user = mapPeer(peer, new Set(users)).user; user !== undefined; ) {
+    for (let user = mapPeer(peer, new Set(users), true).user; user !== undefined; ) {
       order.push(user);
       users.splice(users.indexOf(user), 1);
-      user = mapPeer(peer, new Set(users)).user;
+      user = mapPeer(peer, new Set(users), true).user;
     }
     expect(order).toEqual(allUsers);
   });
 
   it('reports which kind of name matched', async () => {
-    expect(mapPeer(await named('x', 'dns:alice.test'), new Set(allUsers))).toEqual({
+    expect(mapPeer(await named('x', 'dns:alice.test'), new Set(allUsers), true)).toEqual({
       user: 'alice.test',
       by: 'dns',
     });
-    expect(mapPeer(await named('alice'), new Set(['alice']))).toEqual({ user: 'alice', by: 'common-name' });
+    expect(mapPeer(await named('alice'), new Set(['alice']), true)).toEqual({
+      user: 'alice',
+      by: 'common-name',
+    });
+  });
+
+  it('finds no user by a bare common name when that is turned off', async () => {
+    expect(mapPeer(await named('alice'), new Set(['alice']), false)).toEqual({
+      user: undefined,
+      reason: 'no user for the client certificate "CN=alice"',
+    });
   });
 
   it.each<[string, string, string]>([
@@ -97,7 +107,7 @@ describe('mapping', () => {
     ['with non-ASCII letters', '/CN=Ålice', 'CN=\\C3\\85lice'],
     ['without the types that Go has no name for', '/UID=u1/CN=alice', 'CN=alice'],
   ])('matches a distinguished name %s', (_, text, user) => {
-    expect(mapPeer(subject(text).peer, new Set(['bob', 'CN=bob', user]))).toEqual({
+    expect(mapPeer(subject(text).peer, new Set(['bob', 'CN=bob', user]), true)).toEqual({
       user,
       by: 'distinguished-name',
     });
@@ -105,7 +115,7 @@ describe('mapping', () => {
 
   it('prefers the order of the certificate', () => {
     const users = new Set(['O=Acme,CN=alice', 'CN=alice,O=Acme']);
-    expect(mapPeer(subject('/O=Acme/CN=alice').peer, users).user).toBe('CN=alice,O=Acme');
+    expect(mapPeer(subject('/O=Acme/CN=alice').peer, users, true).user).toBe('CN=alice,O=Acme');
   });
 
   it.each<[string, string, string[]]>([
@@ -114,18 +124,18 @@ describe('mapping', () => {
     ['more parts', '/CN=alice', ['CN=alice,O=Acme', 'CN=alice+O=Acme']],
     ['invalid syntax', '/CN=alice', ['CN', '=alice', 'CN=#616c696365', 'CN=alice,', '']],
   ])('does not match a user name with %s', (_, text, users) => {
-    expect(mapPeer(subject(text).peer, new Set(users)).user).toBeUndefined();
+    expect(mapPeer(subject(text).peer, new Set(users), true).user).toBeUndefined();
   });
 
   it.each(['CN=bob', 'root@example.com', 'n1.example.com', 'urn:bob', 'a/b'])(
     'ignores a common name that another rule could mean: %s',
     async (name) => {
-      expect(mapPeer(await named(name), new Set([name]))).toMatchObject({ user: undefined });
+      expect(mapPeer(await named(name), new Set([name]), true)).toMatchObject({ user: undefined });
     },
   );
 
   it('ignores the common name when there are two', () => {
-    expect(mapPeer(subject('/CN=alice/CN=bob').peer, new Set(['alice', 'bob'])).user).toBeUndefined();
+    expect(mapPeer(subject('/CN=alice/CN=bob').peer, new Set(['alice', 'bob']), true).user).toBeUndefined();
   });
 
   it('does not mistake a value with a NUL for two attributes', () => {
@@ -134,11 +144,11 @@ describe('mapping', () => {
   });
 
   it('names an unmapped certificate in quotes', async () => {
-    expect(mapPeer(await named('mallory', 'dns:m.test'), new Set(['alice']))).toEqual({
+    expect(mapPeer(await named('mallory', 'dns:m.test'), new Set(['alice']), true)).toEqual({
       user: undefined,
       reason: 'no user for the client certificate "m.test", "CN=mallory"',
     });
-    expect(mapPeer(undefined, new Set(['alice']))).toEqual({
+    expect(mapPeer(undefined, new Set(['alice']), true)).toEqual({
       user: undefined,
       reason: 'client sent no certificate that can be mapped to a user',
     });
@@ -178,7 +188,7 @@ describePeer('nats-server', 'the real nats-server', (bin) => {
 
   it.each(cases)('maps %s to the same user, %s', async (text, user) => {
     const { cert, key, peer } = subject(text, 'client');
-    expect(mapPeer(peer, new Set(users)).user).toBe(user);
+    expect(mapPeer(peer, new Set(users), true).user).toBe(user);
     const tls = {
       ca: readFileSync(authority.cert),
       host: '127.0.0.1',

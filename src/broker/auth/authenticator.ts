@@ -41,10 +41,18 @@ const anonymous: AuthenticatedUser = { account: globalAccountName, label: '', pe
 
 const tokenLabel = 'token';
 
+/** How client certificates name users (verify_and_map). */
+export interface CertificateMapping {
+  /** Whether a bare common name counts, which nats-server ignores. */
+  readonly byCommonName: boolean;
+  /** Called for each client whose user only its common name names. */
+  readonly onCommonName?: (user: string) => void;
+}
+
 /** Authenticates clients by one configuration; a reload creates another. */
 export class Authenticator {
   readonly #options: AuthOptions;
-  readonly #mapsCertificates: boolean;
+  readonly #mapping: CertificateMapping | undefined;
   /** Users with a name, by name. */
   readonly #users: ReadonlyMap<string, UserOptions>;
   /** Users with an nkey, by public key. */
@@ -58,8 +66,8 @@ export class Authenticator {
   /** Users with the same default rules share their compiled form. */
   readonly #permissions = new Map<PermissionRules, Permissions>();
 
-  /** @param mapsCertificates whether users come from client certificates (verify_and_map) */
-  constructor(options: AuthOptions, mapsCertificates: boolean) {
+  /** @param mapping given if users come from client certificates */
+  constructor(options: AuthOptions, mapping?: CertificateMapping) {
     const users = options.users ?? [];
     const named = users.filter(({ isNkey }) => !isNkey);
     this.#options = options;
@@ -71,7 +79,7 @@ export class Authenticator {
     );
     this.#accounts = new Map(users.map((user) => [labelOf(user.name, user.isNkey), user.account]));
     this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
-    this.#mapsCertificates = mapsCertificates && (this.#users.size > 0 || options.allowsAnonymous);
+    this.#mapping = this.#users.size > 0 || options.allowsAnonymous ? mapping : undefined;
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
   }
 
@@ -112,7 +120,7 @@ export class Authenticator {
       const nkey = connect.nkey || (byDefault !== undefined && this.#keys.has(byDefault) ? byDefault : '');
       if (nkey !== '') return this.#byKey(nkey, connect.sig, nonce);
     }
-    if (this.#mapsCertificates) return this.#byCertificate(connect, peer());
+    if (this.#mapping !== undefined) return this.#byCertificate(connect, peer(), this.#mapping);
     if (users !== undefined) return this.#byName(connect);
     if (token !== undefined) {
       return checkSecret(token, connect.auth_token, (right) =>
@@ -164,9 +172,14 @@ export class Authenticator {
     return this.#identify(known.user);
   }
 
-  #byCertificate(connect: ConnectOptions, peer: PeerCertificate | undefined): AuthenticationResult {
-    const mapped = mapPeer(peer, this.#names);
+  #byCertificate(
+    connect: ConnectOptions,
+    peer: PeerCertificate | undefined,
+    mapping: CertificateMapping,
+  ): AuthenticationResult {
+    const mapped = mapPeer(peer, this.#names, mapping.byCommonName);
     if (mapped.user === undefined) return { reason: mapped.reason };
+    if (mapped.by === 'common-name') mapping.onCommonName?.(mapped.user);
     const user = this.#users.get(mapped.user) as UserOptions;
     // The client must also send the user's password, or none if none is set (auth.go,
     // processClientOrLeafAuthentication).

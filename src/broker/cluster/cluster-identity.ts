@@ -138,7 +138,8 @@ export class ClusterIdentity {
       const known = tls.verifyKnownUrls && certificate?.dnsNames.some((name) => isKnown(name, routes));
       if (known) return undefined;
       if (!tls.verifyAndMap) return 'no DNS name of the certificate is the host of a configured route';
-      const mapped = mapPeer(certificate, new Set(authorization === undefined ? [] : [authorization.user]));
+      const users = new Set(authorization === undefined ? [] : [authorization.user]);
+      const mapped = mapPeer(certificate, users, false);
       return mapped.user === undefined ? mapped.reason : undefined;
     }
     if (authorization === undefined) return undefined;

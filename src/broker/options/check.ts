@@ -131,7 +131,7 @@ async function namedByCommonNameOnly(users: readonly string[], folder: string): 
   const names: string[] = [];
   for (const user of users.filter((name) => !/[@.:=]/.test(name))) {
     const mapped = await readFile(join(folder, `${user}-cert.pem`))
-      .then((pem) => mapPeer(readPeer(new X509Certificate(pem).raw), new Set([user])))
+      .then((pem) => mapPeer(readPeer(new X509Certificate(pem).raw), new Set([user]), true))
       .catch(() => undefined);
     if (mapped?.user === undefined || mapped.by === 'common-name') names.push(user);
   }

@@ -36,6 +36,7 @@ const names: Record<keyof BrokerOptions, string> = {
   tls: 'tls',
   allowNonTls: 'allow_non_tls',
   auth: 'authorization',
+  mapsCommonNames: 'no-common-name',
   systemAccount: 'system_account',
   cluster: 'cluster',
   monitor: 'monitoring',

@@ -47,6 +47,8 @@ export interface BrokerOptions {
   readonly tls: TlsBlock | undefined;
   readonly allowNonTls: boolean;
   readonly auth: AuthOptions;
+  /** Whether verify_and_map also finds a user by a bare common name. */
+  readonly mapsCommonNames: boolean;
   /** The account for monitoring requests and events of the server; undefined for none. */
   readonly systemAccount: string | undefined;
   readonly cluster: ClusterOptions | undefined;
@@ -81,6 +83,8 @@ export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterF
   readonly debug?: boolean | undefined;
   readonly trace?: boolean | undefined;
   readonly maxTracedMsgLen?: number | undefined;
+  /** Finds no user by a bare common name; a flag of natspki alone. */
+  readonly noCommonName?: boolean | undefined;
 }
 
 /** nats-server's defaults (const.go). */
@@ -105,6 +109,7 @@ export const defaultBrokerOptions: BrokerOptions = {
   tls: undefined,
   allowNonTls: false,
   auth: noAuthentication,
+  mapsCommonNames: true,
   systemAccount: defaultSystemAccount,
   cluster: undefined,
   monitor: undefined,
@@ -205,6 +210,7 @@ export function readBrokerOptions(
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
     auth,
+    mapsCommonNames: !(flags.noCommonName ?? false),
     systemAccount,
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
     monitor: readMonitorOptions(reader, flags),

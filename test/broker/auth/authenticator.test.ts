@@ -24,6 +24,8 @@ const users: AuthOptions = {
   ],
 };
 
+const mapping = { byCommonName: true };
+
 /** Returns a result that must not depend on a hashed password. */
 function immediate(result: AuthenticationResult): AuthenticatedUser | Rejection {
   if ('hash' in result) throw new Error('the result depends on a hashed password');
@@ -36,7 +38,9 @@ function loginResult(
   { maps = false, peer }: { maps?: boolean; peer?: PeerCertificate } = {},
 ) {
   const given = { ...defaultConnectOptions, ...connect };
-  const result = immediate(new Authenticator(options, maps).authenticate(given, () => peer));
+  const result = immediate(
+    new Authenticator(options, maps ? mapping : undefined).authenticate(given, () => peer),
+  );
   return 'reason' in result ? 'rejected' : `${result.account}/${result.label}`;
 }
 
@@ -52,7 +56,7 @@ function certificateOf(commonName: string): PeerCertificate {
 describe('Authenticator', () => {
   it('accepts every client if no login is configured', () => {
     expect(loginResult(noAuthentication, { user: 'x', pass: 'y' })).toBe('$G/');
-    expect(new Authenticator(noAuthentication, false).isRequired).toBe(false);
+    expect(new Authenticator(noAuthentication).isRequired).toBe(false);
   });
 
   it('accepts a single user only with its name and password', () => {
@@ -124,10 +128,7 @@ describe('Authenticator', () => {
       ],
     };
     const ask = (user: string, pass: string) =>
-      new Authenticator(hashed, false).authenticate(
-        { ...defaultConnectOptions, user, pass },
-        () => undefined,
-      );
+      new Authenticator(hashed).authenticate({ ...defaultConnectOptions, user, pass }, () => undefined);
     for (const [user, pass] of [
       ['plain', 'x'],
       ['web', 'p'],
@@ -144,7 +145,7 @@ describe('Authenticator', () => {
   });
 
   it('does not read the client certificate if no user can be mapped from it', () => {
-    const authenticator = new Authenticator({ ...noAuthentication, token: 't' }, true);
+    const authenticator = new Authenticator({ ...noAuthentication, token: 't' }, mapping);
     const connect = { ...defaultConnectOptions, auth_token: 't' };
     const result = authenticator.authenticate(connect, () => {
       throw new Error('the certificate was read');
@@ -155,12 +156,12 @@ describe('Authenticator', () => {
   it('keeps a client after a reload if the new configuration accepts it under the same identity', () => {
     const accepted = (options: AuthOptions, given: Partial<ConnectOptions>) => {
       const connect = { ...defaultConnectOptions, ...given };
-      const user = immediate(new Authenticator(options, false).authenticate(connect, () => undefined));
+      const user = immediate(new Authenticator(options).authenticate(connect, () => undefined));
       if ('reason' in user) throw new Error(user.reason);
       return { user, connect };
     };
     const isKept = (options: AuthOptions, { user, connect }: ReturnType<typeof accepted>) =>
-      renewed(new Authenticator(options, false), user, connect) === user;
+      renewed(new Authenticator(options), user, connect) === user;
     const alice = accepted(users, { user: 'alice', pass: 'a' });
     const single = { ...noAuthentication, single: { user: 'alice', password: 'a' } };
     const changed = (change: object) => ({
@@ -183,12 +184,15 @@ describe('Authenticator', () => {
 
   it('drops a client after a reload if its login method is no longer enough', () => {
     const withDefault = { ...users, noAuthUser: 'alice' };
-    const user = new Authenticator(withDefault, false).authenticate(
+    const user = new Authenticator(withDefault).authenticate(
       defaultConnectOptions,
       () => undefined,
     ) as AuthenticatedUser;
     const isKept = (options: AuthOptions, maps: boolean, connect: Partial<ConnectOptions> = {}) =>
-      renewed(new Authenticator(options, maps), user, { ...defaultConnectOptions, ...connect }) === user;
+      renewed(new Authenticator(options, maps ? mapping : undefined), user, {
+        ...defaultConnectOptions,
+        ...connect,
+      }) === user;
     expect(isKept(withDefault, false)).toBe(true);
     // The default user is removed or replaced.
     expect(isKept(users, false)).toBe(false);
@@ -214,7 +218,7 @@ describe('Authenticator', () => {
       noAuthUser: 'bob',
     });
     const find = (connect: object, maps = false) => {
-      const authenticator = new Authenticator(options(), maps);
+      const authenticator = new Authenticator(options(), maps ? mapping : undefined);
       const given = { ...defaultConnectOptions, ...connect };
       const result = immediate(authenticator.authenticate(given, () => certificateOf('bob')));
       if ('reason' in result) throw new Error(result.reason);
@@ -226,7 +230,7 @@ describe('Authenticator', () => {
     const known = find({ user: 'bob' });
     const renew = (next: AuthOptions) => {
       const connect = { ...defaultConnectOptions, user: 'bob' };
-      return renewed(new Authenticator(next, false), known, connect);
+      return renewed(new Authenticator(next), known, connect);
     };
     expect(renew(options())).toBe(known);
     expect(renew(options(rules('c')))).toMatchObject({

@@ -88,6 +88,13 @@ describe('verify_and_map', () => {
     )?.detail;
     expect(detail).toMatch(/^no user for the client certificate/);
   });
+
+  it('ignores a bare common name, as nats-server does', () => {
+    const one = identity(`name: c, ${tls('verify_and_map')}, authorization { user: alice, password: s }`);
+    expect(one.checkConnect(connect, peer([], 'alice'))?.detail).toMatch(
+      /^no user for the client certificate/,
+    );
+  });
 });
 
 describe('a cluster name', () => {
