@@ -56,16 +56,10 @@ export function explainVerdict(
   { block }: TlsMaterial,
   role: PeerRole = 'client',
 ): HandshakeError {
-  const trusted = block.caFile === undefined ? 'the authorities of the system' : `"${block.caFile}"`;
+  const trusted = trustedBy(block);
   const peer = socket.getPeerX509Certificate();
   if (peer === undefined) {
-    return new HandshakeError(
-      `no-${role}-certificate`,
-      `${role} sent no certificate, expected one from an authority in ${trusted}`,
-      {
-        hint: `configure the ${role} with a certificate and key, such as those of natspki issue ${role} NAME`,
-      },
-    );
+    return noCertificate(block, role);
   }
   const chain = chainOf(peer);
   if (chain === undefined) {
@@ -119,6 +113,18 @@ export function explainVerdict(
   }
 }
 
+function trustedBy({ caFile }: TlsMaterial['block']): string {
+  return caFile === undefined ? 'the authorities of the system' : `"${caFile}"`;
+}
+
+function noCertificate(block: TlsMaterial['block'], role: PeerRole): HandshakeError {
+  return new HandshakeError(
+    `no-${role}-certificate`,
+    `${role} sent no certificate, expected one from an authority in ${trustedBy(block)}`,
+    { hint: `configure the ${role} with a certificate and key, such as those of natspki issue ${role} NAME` },
+  );
+}
+
 function explainPurpose({ extendedKeyUsage, keyUsage }: Certificate, what: string, role: PeerRole): string {
   if (extendedKeyUsage?.includes(`${role}Auth`) === false) {
     return `${what} is not for ${role}s: its extended key usage is ${extendedKeyUsage.join(', ')}`;
@@ -163,6 +169,7 @@ export function explainFailure(
       receivedBytes === 0,
     );
   }
+  if (/PEER_DID_NOT_RETURN_A_CERTIFICATE/.test(code)) return noCertificate(material.block, 'client');
   const alert = /ALERT_(.+)$/.exec(code)?.[1];
   if (alert !== undefined) return explainAlert(alert, material, fail);
   if (

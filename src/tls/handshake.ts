@@ -237,9 +237,9 @@ export class Handshaker {
       isServer: true,
       secureContext: contexts.atFirst,
       requestCert: verifies,
-      // OpenSSL would send an alert without an explanation. The verification result is the same, and #checkPeer acts on
-      // it before the connection is handed over.
-      rejectUnauthorized: false,
+      // OpenSSL then rejects a client without a certificate, with the alert for that. It accepts any certificate all the
+      // same, and #checkPeer acts on the verification result before the connection is handed over.
+      rejectUnauthorized: !block.verifyOptional,
     });
     // Without a certificate, no handshake reaches the verification of the client.
     if (contexts.dependOnHost) chooseByHost(secure, contexts);

@@ -1,7 +1,9 @@
 // TLS on the wire: when the upgrade happens, which clients a verifying server accepts, and what a rejected client
 // receives.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import type { ConnectionOptions } from 'node:tls';
+import { connect } from 'node:net';
+import { type ConnectionOptions, connect as connectTls } from 'node:tls';
 import { describe, expect, it } from 'vitest';
 import { makeAuthority, makeLeaf, type Pair } from '../harness/openssl.ts';
 import { Wire } from '../harness/wire.ts';
@@ -133,6 +135,20 @@ conformance('mutual TLS', `tls { ${verifying} }`, (suite) => {
       expect(refused).toBe('');
       await suite.connect({}, as(client)); // the server still accepts others
     });
+  });
+
+  it.each([
+    ['TLSv1.2', 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'],
+    ['TLSv1.3', 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
+  ] as const)('sends a client without a certificate the alert for that over %s', async (version, code) => {
+    const raw = connect(suite.server.port, '127.0.0.1');
+    await once(raw, 'data');
+    const options = { socket: raw, ca: readFileSync(ca.cert), host: '127.0.0.1' };
+    const secure = connectTls({ ...options, minVersion: version, maxVersion: version });
+    const [error] = await new Promise<unknown[]>((resolve) =>
+      secure.once('error', (...args) => resolve(args)),
+    );
+    expect(error).toMatchObject({ code });
   });
 
   it('rejects a client that does not start TLS', async () => {
