@@ -39,6 +39,9 @@ export interface ConnectionOwner {
 /** A consumer falls behind above this many pending bytes, and has caught up below half of it. */
 const behindBytes = 2 * 1024 * 1024;
 
+/** Milliseconds that input of one connection may take before the others have their turn. */
+const maxBusyMs = 5;
+
 /** Longest stall of a publisher, in milliseconds (client.go, stallTotalAllowed). */
 const stallMs = 10;
 
@@ -88,6 +91,9 @@ export class Connection {
   readonly #stallingConsumers = new Set<Connection>();
   #stallTimer: NodeJS.Timeout | undefined;
   #isPaused = false;
+  /** Milliseconds that the owner has taken for input since this connection last yielded. */
+  #busyMs = 0;
+  #isYielding = false;
   /** Whether a stall for this consumer has timed out since its last completed write. */
   #stallTimedOut = false;
 
@@ -124,7 +130,23 @@ export class Connection {
   /** Starts reading. */
   open(): void {
     readInto(this.#socket, this.#transport.readBuffer, (chunk) => {
-      if (this.#state === 'open') this.#owner.receive(chunk);
+      if (this.#state !== 'open') return;
+      const start = performance.now();
+      this.#owner.receive(chunk);
+      this.#busyMs += performance.now() - start;
+      if (this.#busyMs > maxBusyMs) this.#yield();
+    });
+  }
+
+  /** Lets the event loop serve other connections: libuv reads one socket up to 32 times before it turns to the next. */
+  #yield(): void {
+    if (this.#isYielding) return;
+    this.#isYielding = true;
+    this.#socket.pause();
+    setImmediate(() => {
+      this.#isYielding = false;
+      this.#busyMs = 0;
+      if (this.#stallingConsumers.size === 0) this.#resume();
     });
   }
 
@@ -307,7 +329,7 @@ export class Connection {
   #resume(): void {
     clearTimeout(this.#stallTimer);
     this.#stallTimer = undefined;
-    if (this.#state === 'open' && !this.#isPaused) this.#socket.resume();
+    if (this.#state === 'open' && !this.#isPaused && !this.#isYielding) this.#socket.resume();
   }
 
   #listen(): void {

@@ -194,6 +194,31 @@ describe('Connection', () => {
   });
 });
 
+describe('input that takes long', () => {
+  it('is read in one chunk per turn of the event loop, so that other connections are served in between', async () => {
+    const { connection, client, received } = await pair();
+    let turn = 0;
+    let isOver = false;
+    const count = () => {
+      turn++;
+      if (!isOver) setImmediate(count);
+    };
+    count();
+    const turns: number[] = [];
+    client.on('test:received', () => {
+      turns.push(turn);
+      // The time that thousands of subscriptions take.
+      for (const end = performance.now() + 6; performance.now() < end; );
+    });
+    client.write(Buffer.alloc(20 * 4096));
+    await until(() => received().length === 20 * 4096);
+    isOver = true;
+    expect(new Set(turns).size).toBe(turns.length);
+    expect(turns.length).toBeGreaterThanOrEqual(20);
+    connection.close('Client Closed');
+  });
+});
+
 describe('a publisher whose consumer is behind', () => {
   /** A publisher and a consumer that share a transport. The consumer's client does not read, and has 20 MB pending. */
   async function behind() {
