@@ -1,11 +1,12 @@
 // `natspki broker`: runs the bundled broker, with nats-server's flags.
 import * as Flags from '@oclif/core/flags';
-import { checkConfiguration } from '../src/broker/options/check.ts';
+import { checkConfiguration, restartsFor } from '../src/broker/options/check.ts';
 import { brokerFlags } from '../src/broker/options/command-line.ts';
-import type { ReadOptions } from '../src/broker/options/options.ts';
+import type { ConfigurationSource } from '../src/broker/options/configuration.ts';
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { numberFlag } from '../src/cli/flags.ts';
+import { ignoresUnsupported } from '../src/cli/nats-server-flags.ts';
 import { throwOnErrors } from '../src/conf/error.ts';
 import { UsageError } from '../src/errors.ts';
 import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
@@ -26,6 +27,11 @@ export default class Broker extends BaseCommand {
   static override flags = {
     config: Flags.string({ char: 'c', description: 'Configuration file.', helpValue: 'FILE' }),
     t: Flags.boolean({ helpLabel: '-t', description: 'Check the configuration and exit.' }),
+    test_reload: Flags.string({
+      description:
+        'With -t, check also that a running broker can reload this file; exit with 3 if it cannot.',
+      helpValue: 'FILE',
+    }),
     addr: Flags.string({
       char: 'a',
       description: 'Address to listen on.',
@@ -89,7 +95,11 @@ export default class Broker extends BaseCommand {
     tls: Flags.boolean({ description: 'TLS without client certificates.', allowNo: true }),
     tlscert: Flags.string({ description: 'Server certificate.', helpValue: 'FILE' }),
     tlskey: Flags.string({ description: 'Private key of the server certificate.', helpValue: 'FILE' }),
-    tlsverify: Flags.boolean({ description: 'TLS with client certificates.', allowNo: true }),
+    tlsverify: Flags.custom<boolean | 'optional'>({
+      helpLabel: '--tlsverify[=optional]',
+      description: 'TLS with client certificates; optional ones with =optional.',
+      parse: async (text) => (text === 'optional' ? text : text === 'true'),
+    })(),
     tlscacert: Flags.string({
       description: 'Authorities that may sign client certificates.',
       helpValue: 'FILE',
@@ -115,11 +125,14 @@ export default class Broker extends BaseCommand {
     }),
     'ignore-unsupported': Flags.boolean({
       default: false,
-      description: 'Warn about options that only nats-server supports, instead of rejecting them.',
+      description:
+        'Warn about options that only nats-server supports, instead of rejecting them. The environment variable NATSPKI_IGNORE_UNSUPPORTED=1 does the same.',
     }),
     'no-common-name': Flags.boolean({
       description: 'With verify_and_map, find no user by a bare common name, as nats-server.',
     }),
+    // Set by nats-server-flags.ts: one warning for each flag that has no effect.
+    ignored: Flags.string({ hidden: true, multiple: true }),
     // Set by bin/nats-server.
     'as-nats-server': Flags.boolean({ hidden: true }),
     version: Flags.boolean({ char: 'v', description: 'Print the version of the broker.' }),
@@ -138,9 +151,13 @@ export default class Broker extends BaseCommand {
     const source = {
       config,
       flags: { ...brokerFlags(flags), noCommonName: flags['no-common-name'] },
-      ignoreUnsupported: flags['ignore-unsupported'],
+      ignoreUnsupported: flags['ignore-unsupported'] || ignoresUnsupported(),
+      flagWarnings: flags.ignored ?? [],
     };
-    if (flags.t) return this.#check(config, source, asNatsServer);
+    if (flags.t) return this.#check(source, flags.test_reload, asNatsServer);
+    if (flags.test_reload !== undefined) {
+      throw new UsageError('--test_reload needs -t', 'natspki broker -t -c nats.conf --test_reload new.conf');
+    }
     const { runBroker } = await import('../src/broker/process.ts');
     await runBroker(source, {
       version: this.config.version,
@@ -160,14 +177,25 @@ export default class Broker extends BaseCommand {
     return { version };
   }
 
-  async #check(config: string | undefined, options: ReadOptions, asNatsServer: boolean) {
+  async #check(source: ConfigurationSource, next: string | undefined, asNatsServer: boolean) {
+    const { config } = source;
     if (config === undefined)
       throw new UsageError('-t needs a configuration file', 'natspki broker -t -c nats.conf');
-    throwOnErrors(await checkConfiguration(config, options));
-    const line = `configuration file ${config} is valid`;
-    if (asNatsServer) this.logToStderr(`nats-server: ${line}`);
-    else this.log(`natspki broker: ${line}`);
-    return { config, valid: true };
+    throwOnErrors(await checkConfiguration(config, source));
+    const say = (line: string) => {
+      if (asNatsServer) this.logToStderr(`nats-server: ${line}`);
+      else this.log(`natspki broker: ${line}`);
+    };
+    say(`configuration file ${config} is valid`);
+    if (next === undefined) return { config, valid: true };
+    const kept = await restartsFor(source, next);
+    if (kept.length === 0) say(`configuration file ${next} can be reloaded`);
+    else {
+      // As nats-server: the file is valid, but only a restart applies it.
+      process.exitCode = 3;
+      say(`config reload not supported for ${kept.join(', ')}`);
+    }
+    return { config, valid: true, reloadable: kept.length === 0, restart: kept };
   }
 
   #tlsHelp() {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { normaliseNatsServerFlags } from '../../src/cli/nats-server-flags.ts';
+import { ignoresUnsupported, normaliseNatsServerFlags } from '../../src/cli/nats-server-flags.ts';
 
-const normalise = (line: string) => normaliseNatsServerFlags(line.split(' '));
+const normalise = (line: string): string[] => normaliseNatsServerFlags(line.split(' '));
 
 describe('normaliseNatsServerFlags', () => {
   it.each([
@@ -19,7 +19,13 @@ describe('normaliseNatsServerFlags', () => {
     ['--signal=ldm=12', '--signal=ldm=12'],
     ['-T=false --logtime_utc', '--no-logtime --logtime_utc'],
     ['--debug=1 --trace=F', '--debug --no-trace'],
-    ['-tls --tlsverify', '--tls --tlsverify'],
+    ['-tls --tlsverify', '--tls --tlsverify=true'],
+    ['--tlsverify=Optional', '--tlsverify=optional'],
+    ['--tlsverify=0', '--tlsverify=false'],
+    ['-VV', '--trace'],
+    ['-DVV', '--DV'],
+    ['-js=false -s=F', ''],
+    ['-t --test_reload new.conf', '--t --test_reload=new.conf'],
     ['-t -v -h', '--t --version --help'],
     ['--pass -D', '--pass=-D'],
     ['--auth=a=b=', '--auth=a=b='],
@@ -57,7 +63,7 @@ describe('normaliseNatsServerFlags', () => {
     expect(normalise('-D -- -p 1')).toEqual(['--debug', '--', '-p', '1']);
   });
 
-  it.each(['--jetstream', '-s', '-VV', '--profile'])(
+  it.each(['--jetstream', '-s', '-r', '--profile'])(
     'rejects %s with a hint, because the bundled broker does not support it',
     (word) => {
       expect(() => normalise(`${word} 1`)).toThrow(
@@ -65,6 +71,25 @@ describe('normaliseNatsServerFlags', () => {
       );
     },
   );
+
+  it('turns a flag that has no effect without JetStream into a warning', () => {
+    const warning = (flag: string) =>
+      `--ignored=${flag} has no effect: the bundled broker does not have JetStream`;
+    expect(normalise('-sd /data -p 1')).toEqual([warning('-sd'), '--port=1']);
+    expect(normalise('--store_dir=/data')).toEqual([warning('--store_dir')]);
+  });
+
+  it('turns an unsupported flag into a warning on request', () => {
+    const warning = (flag: string) => `--ignored=${flag} is ignored: the bundled broker does not support it`;
+    expect(normaliseNatsServerFlags(['-js', '--profile', '1', '-p', '2'], true)).toEqual([
+      warning('-js'),
+      warning('--profile'),
+      '--port=2',
+    ]);
+    expect(normalise('--ignore-unsupported -s')).toEqual(['--ignore-unsupported', warning('-s')]);
+    expect(ignoresUnsupported({ NATSPKI_IGNORE_UNSUPPORTED: '1' })).toBe(true);
+    expect(ignoresUnsupported({})).toBe(false);
+  });
 
   it('rejects a flag without its value and a boolean that is neither true nor false', () => {
     expect(() => normalise('-D -p')).toThrow('-p expects a value');

@@ -104,8 +104,12 @@ export const bundledBroker: StartServer = (configuration) => startInProcess(conf
  * Starts a program that takes signals and logs as nats-server does. Relative paths in its arguments are below
  * `folder`.
  */
-export async function startProcess(argv: readonly string[], folder: string): Promise<ServerProcess> {
-  const program = Program.start(argv, { folder });
+export async function startProcess(
+  argv: readonly string[],
+  folder: string,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<ServerProcess> {
+  const program = Program.start(argv, { folder, environment });
   await program.printed(/Server is ready/).catch(async (error) => {
     await program.close();
     throw error;

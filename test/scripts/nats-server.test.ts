@@ -1,5 +1,5 @@
 // bin/nats-server behaves as nats-server does to the program that starts it: the same tests run on both.
-import { mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -118,6 +118,29 @@ function behavesAsNatsServer(program: string): void {
     });
   });
 
+  it('tells whether a running server can reload a configuration', async () => {
+    const folder = folderWith('port: 4222\n');
+    writeFileSync(join(folder, 'debug.conf'), 'port: 4222\ndebug: true\n');
+    writeFileSync(join(folder, 'name.conf'), 'port: 4222\nserver_name: other\n');
+    const test = (next: string) => run([program, '-t', '-c', 'nats.conf', '--test_reload', next], { folder });
+    const [reloadable, fixed] = await Promise.all([test('debug.conf'), test('name.conf')]);
+    expect({ ...reloadable, stderr: reloadable.stderr.split('\n')[1] }).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: 'nats-server: configuration file debug.conf can be reloaded',
+    });
+    expect(fixed).toMatchObject({ code: 3, stderr: expect.stringContaining('reload not supported for ') });
+  });
+
+  it('starts with a store_dir although JetStream is off', async () => {
+    const folder = folderWith('store_dir: data\njetstream: disabled\n');
+    const byFile = await startProcess([program, '-c', 'nats.conf', '-p', '-1'], folder);
+    await byFile.stop();
+    const byFlag = await startProcess([program, '-sd', 'data', '-p', '-1'], folder);
+    await byFlag.stop();
+    expect(existsSync(join(folder, 'data'))).toBe(false);
+  });
+
   it('reports every error of a configuration with its position', async () => {
     const folder = folderWith('port: "x"\nprt: 1\n');
     const { code, stdout, stderr } = await run([program, '-t', '-c', 'nats.conf'], { folder });
@@ -153,7 +176,6 @@ describe('bin/nats-server', () => {
     [['-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
     [['-t', '-c', 'nats.conf'], 'nats.conf:2:11: "jetstream" is not supported'],
     [['-js'], 'the bundled broker does not support -js'],
-    [['-sd', 'data'], 'the bundled broker does not support -sd'],
   ])('rejects JetStream with a hint to use nats-server: %j', async (args, what) => {
     const folder = folderWith('port: -1\njetstream {\n  store_dir: data\n}\n');
     refused(await run([launcher, ...args], { folder }), what);
@@ -168,6 +190,16 @@ describe('bin/nats-server', () => {
       expect(stderr).toMatch(/^natspki: error: /);
     },
   );
+
+  it('starts on blocks that it does not support, with a warning each, when the environment says so', async () => {
+    const folder = folderWith('leafnodes { listen: "127.0.0.1:-1" }\njetstream: true\n');
+    const environment = { NATSPKI_IGNORE_UNSUPPORTED: '1' };
+    const server = await startProcess([launcher, '-c', 'nats.conf', '-js', '-p', '-1'], folder, environment);
+    await server.stop();
+    for (const warned of ['-js is ignored', '"leafnodes" is ignored', '"jetstream" is ignored']) {
+      expect(server.log()).toContain(warned);
+    }
+  });
 
   it('works through a symbolic link on PATH, from any folder', async () => {
     const folder = folderWith('');

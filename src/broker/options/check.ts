@@ -5,7 +5,7 @@ import { X509Certificate } from 'node:crypto';
 import type { Stats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { byPlace, ConfErrors, type ConfProblem, confProblem } from '../../conf/error.ts';
+import { byPlace, ConfErrors, type ConfProblem, confProblem, throwOnErrors } from '../../conf/error.ts';
 import { loadConf } from '../../conf/parser.ts';
 import type { MapValue } from '../../conf/value.ts';
 import { NatspkiError } from '../../errors.ts';
@@ -13,12 +13,15 @@ import { readFile } from '../../files/files.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from '../../tls/material.ts';
 import { mapPeer, readPeer } from '../../tls/peer.ts';
+import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
+import { planConfigurationChange } from './configuration-change.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
 import { plaintextSecrets } from './password.ts';
 import { blockAt, positionOfString } from './positions.ts';
 import { findBadPractices, type ListeningPort } from './practices.ts';
 
-export interface CheckOptions extends ReadOptions {
+export interface CheckOptions extends Omit<ReadOptions, 'ignoreUnsupported'> {
+  readonly ignoreUnsupported?: boolean | undefined;
   readonly now?: () => Date;
 }
 
@@ -71,6 +74,17 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
   });
   problems.push(...findings.filter(({ position }) => !unreadable.has(position)));
   return problems.sort((a, b) => byPlace(a.position, b.position));
+}
+
+/**
+ * Returns the names of the options that a broker running on `source` could not change to those of the file `next`
+ * without a restart. Throws as loadBrokerConfiguration does if one of the files is invalid.
+ */
+export async function restartsFor(source: ConfigurationSource, next: string): Promise<readonly string[]> {
+  const [current, changed] = [source, { ...source, config: next }].map(loadBrokerConfiguration);
+  if (current === undefined || changed === undefined) return [];
+  throwOnErrors(await checkConfiguration(next, source));
+  return planConfigurationChange(current.options, changed.options).kept;
 }
 
 /** Adds the problems of a tls block's files, each at the position where the block names the file. */

@@ -11,6 +11,8 @@ export interface ConfigurationSource {
   readonly flags?: BrokerFlags;
   /** Warn of unsupported options instead of rejecting them. */
   readonly ignoreUnsupported?: boolean | undefined;
+  /** Warnings about the flags, which precede those about the file. */
+  readonly flagWarnings?: readonly string[];
 }
 
 export interface BrokerConfiguration {
@@ -43,7 +45,7 @@ export function reloadBrokerConfiguration(
 
 /** Reads and checks the whole configuration; throws ConfErrors with every problem. */
 export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConfiguration {
-  const { config, flags = {}, ignoreUnsupported = false } = source;
+  const { config, flags = {}, ignoreUnsupported = false, flagWarnings = [] } = source;
   const { root, files, silent } =
     config === undefined
       ? { root: parseConf('', { file: 'flags' }), files: [], silent: [] }
@@ -51,5 +53,5 @@ export function loadBrokerConfiguration(source: ConfigurationSource): BrokerConf
   const problems: ConfProblem[] = [];
   const options = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
   throwOnErrors(problems);
-  return { options, warnings: problems.map(formatProblem), files, emptyFiles: silent };
+  return { options, warnings: [...flagWarnings, ...problems.map(formatProblem)], files, emptyFiles: silent };
 }

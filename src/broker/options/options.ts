@@ -19,7 +19,7 @@ import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './mo
 import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { reportUnsupported } from './unsupported.ts';
-import { readWithoutEffect } from './without-effect.ts';
+import { readJetStreamTuning, readWithoutEffect, turnsJetStreamOff } from './without-effect.ts';
 
 export interface BrokerOptions {
   /** Undefined for the server id. */
@@ -152,10 +152,6 @@ const otherFeatures = {
   proxy_protocol: 'the PROXY protocol',
   ocsp: 'OCSP',
   ocsp_cache: 'OCSP',
-  jetstream: 'JetStream',
-  store_dir: 'JetStream',
-  storedir: 'JetStream',
-  default_js_domain: 'JetStream',
   gateway: 'gateways',
   leaf: 'leaf nodes',
   leafnodes: 'leaf nodes',
@@ -172,7 +168,6 @@ const otherFeatures = {
   log_max_num: 'log rotation by size',
   prof_port: 'Go profiles',
   prof_block_rate: 'Go profiles',
-  feature_flags: 'feature flags',
 };
 
 export interface ReadOptions {
@@ -190,6 +185,10 @@ export function readBrokerOptions(
   const reader = new MapReader(root, problems, '');
   const hasOtherLogins = reportUnsupported(reader, loginFeatures, ignoreUnsupported);
   reportUnsupported(reader, otherFeatures, ignoreUnsupported);
+  if (!turnsJetStreamOff(reader.value('jetstream'))) {
+    reportUnsupported(reader, { jetstream: 'JetStream' }, ignoreUnsupported);
+  }
+  readJetStreamTuning(reader);
   readWithoutEffect(reader);
   checkWriteTimeout(reader);
   const tlsMap = reader.map('tls');

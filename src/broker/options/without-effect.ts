@@ -1,6 +1,7 @@
-// Accepts options of nats-server that have no effect here, because this broker lacks what they tune. Silently ignores
-// them if their values are valid in nats-server.
+// Accepts options of nats-server that have no effect here, because this broker lacks what they tune, and checks that their
+// values are valid in nats-server. Warns of those that also have no effect in nats-server without JetStream.
 import type { MapReader } from '../../conf/reader.ts';
+import type { Value } from '../../conf/value.ts';
 
 /** Checks only the types; a wrong type is an error, as in nats-server. */
 export function readWithoutEffect(reader: MapReader): void {
@@ -14,4 +15,45 @@ export function readWithoutEffect(reader: MapReader): void {
     if (value.kind !== 'string')
       reader.error(value.position, 'an entry of "server_metadata" must be a string');
   }
+}
+
+/** Options that tune JetStream, by the kind of their value in nats-server (opts.go). */
+const jetStreamOptions = {
+  store_dir: 'string',
+  storedir: 'string',
+  default_js_domain: 'map',
+  feature_flags: 'map',
+};
+
+/** Reads the options that have no effect without JetStream, and warns of each. */
+export function readJetStreamTuning(reader: MapReader): void {
+  for (const [name, kind] of Object.entries(jetStreamOptions)) {
+    const value = kind === 'map' ? reader.map(name) : reader.value(name);
+    if (value === undefined) continue;
+    if (kind === 'string' && reader.string(name) === undefined) continue;
+    checkEntries(reader, name, value, name === 'feature_flags' ? 'boolean' : 'string');
+    reader.warning(
+      value.position,
+      `"${name}" has no effect: the bundled broker does not have JetStream`,
+      'run this configuration on nats-server to use it',
+      'unsupported',
+    );
+  }
+}
+
+function checkEntries(reader: MapReader, name: string, value: Value, kind: 'boolean' | 'string'): void {
+  if (value.kind !== 'map') return;
+  for (const entry of value.entries.values()) {
+    if (entry.value.kind !== kind)
+      reader.error(entry.value.position, `an entry of "${name}" must be a ${kind}`);
+  }
+}
+
+/** Whether a value of `jetstream` turns it off (opts.go, parseJetStream). */
+export function turnsJetStreamOff(value: Value | undefined): boolean {
+  if (value?.kind === 'string') return /^disabled?$/i.test(value.value);
+  if (value?.kind !== 'map') return false;
+  return [...value.entries.values()].some(
+    ({ key, value: set }) => /^enabled?$/i.test(key) && set.kind === 'boolean' && !set.value,
+  );
 }

@@ -294,9 +294,30 @@ describe('readBrokerOptions', () => {
     },
   );
 
-  it('accepts an unsupported feature that is turned off', () => {
-    valid('jetstream: false');
-  });
+  it.each(['false', 'disabled', '"Disable"', '{enabled: false, store_dir: x}'])(
+    'accepts JetStream that is turned off: %s',
+    (value) => {
+      valid(`jetstream: ${value}`);
+    },
+  );
+
+  it.each(['store_dir: x', 'storedir: x', 'default_js_domain: {A: b}', 'feature_flags: {a: true}'])(
+    'accepts %j with a warning, because it has no effect without JetStream',
+    (text) => {
+      expect(read(text).problems).toEqual([
+        expect.stringMatching(
+          /^warning 1:\d+ "\w+" has no effect: the bundled broker does not have JetStream$/,
+        ),
+      ]);
+    },
+  );
+
+  it.each(['store_dir: 1', 'default_js_domain: 1', 'default_js_domain: {A: 1}', 'feature_flags: {a: 1}'])(
+    'rejects %j, as nats-server does',
+    (text) => {
+      expect(read(text).problems).toContainEqual(expect.stringMatching(/^error /));
+    },
+  );
 
   it.each([
     'authorization { auth_callout { issuer: X } }',
