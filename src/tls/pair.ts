@@ -3,6 +3,7 @@
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../errors.ts';
 import type { Certificate } from '../x509/certificate.ts';
+import { mayIssue } from '../x509/chain.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { type GoVerdict, unusableInGo } from '../x509/go-rules.ts';
 import { openPrivateKey, weaknessOf } from '../x509/key.ts';
@@ -99,11 +100,6 @@ export function warningsOfAuthority(
     warnings.push({ code: 'not-an-authority', file, message, hint });
   }
   return warnings;
-}
-
-/** Whether Go accepts the certificate as an issuer (crypto/x509, CheckSignatureFrom); version 1 cannot say. */
-function mayIssue({ authority, keyUsage, version }: Certificate): boolean {
-  return (authority || version === 1) && keyUsage?.includes('keyCertSign') !== false;
 }
 
 /**

@@ -1,6 +1,6 @@
 // Signature algorithms by object identifier: names them, and verifies signatures with node:crypto.
-import { type KeyObject, verify } from 'node:crypto';
-import { type DerValue, readChildren, readOid } from './der.ts';
+import { constants, type KeyObject, verify } from 'node:crypto';
+import { DerError, type DerValue, readChildren, readOid, readSmallInteger } from './der.ts';
 
 interface SignatureAlgorithm {
   readonly name: string;
@@ -28,7 +28,7 @@ const brokenAlgorithms: Record<string, string> = {
 /** Returns the name of the algorithm in an AlgorithmIdentifier; an unknown one is named by its object identifier. */
 export function signatureAlgorithmName(identifier: DerValue | undefined): string {
   const oid = readOid(readChildren(identifier)[0]);
-  return signatureAlgorithms[oid]?.name ?? brokenAlgorithms[oid] ?? oid;
+  return signatureAlgorithms[oid]?.name ?? brokenAlgorithms[oid] ?? (oid === rsaPss ? 'rsassaPss' : oid);
 }
 
 /** Returns whether a named signature algorithm uses a broken hash. */
@@ -43,12 +43,45 @@ export function verifySignature(
   signed: Buffer,
   signature: Buffer,
 ): boolean {
-  const algorithm = signatureAlgorithms[readOid(readChildren(identifier)[0])];
-  if (algorithm === undefined) return false;
+  const [id, parameters] = readChildren(identifier);
+  const oid = readOid(id);
+  const pss = oid === rsaPss ? pssDigest(parameters) : undefined;
+  const algorithm = signatureAlgorithms[oid];
+  if (algorithm === undefined && pss === undefined) return false;
   try {
-    return verify(algorithm.digest, signed, key, signature);
+    if (pss === undefined) return verify(algorithm?.digest, signed, key, signature);
+    const padding = constants.RSA_PKCS1_PSS_PADDING;
+    const options = { key, padding, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+    return key.asymmetricKeyType === 'rsa' && verify(pss, signed, options, signature);
   } catch {
     // The algorithm needs another type of key.
     return false;
+  }
+}
+
+const rsaPss = '1.2.840.113549.1.1.10';
+const mgf1 = '1.2.840.113549.1.1.8';
+const pssHashes: Readonly<Record<string, readonly [digest: string, saltLength: number]>> = {
+  '2.16.840.1.101.3.4.2.1': ['sha256', 32],
+  '2.16.840.1.101.3.4.2.2': ['sha384', 48],
+  '2.16.840.1.101.3.4.2.3': ['sha512', 64],
+};
+
+/** Returns the digest of RSASSA-PSS parameters as peers use them: one hash for all, and a salt of its length (RFC 4055). */
+function pssDigest(parameters: DerValue | undefined): string | undefined {
+  try {
+    const fields = readChildren(parameters);
+    const field = (tag: number) => {
+      const found = fields.find((each) => each.tag === tag);
+      return found && readChildren(found, tag)[0];
+    };
+    const hash = readOid(readChildren(field(0xa0))[0]);
+    const [generator, inner] = readChildren(field(0xa1));
+    const [digest, saltLength] = pssHashes[hash] ?? [];
+    const isUsual = readOid(generator) === mgf1 && readOid(readChildren(inner)[0]) === hash;
+    return isUsual && readSmallInteger(field(0xa2)) === saltLength ? digest : undefined;
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
   }
 }

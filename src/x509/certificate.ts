@@ -19,6 +19,7 @@ import {
 import { formatName, type NameAttribute, readName } from './distinguished-name.ts';
 import { keyTypeOf } from './key.ts';
 import { readGeneralNames, type San } from './name.ts';
+import { type NameConstraints, readNameConstraints } from './name-constraints.ts';
 import { writePem } from './pem.ts';
 import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';
 
@@ -45,6 +46,9 @@ const purposeNames: Record<string, string> = {
   '2.5.29.37.0': 'anyExtendedKeyUsage',
 };
 
+const subjectAltName = '2.5.29.17';
+const nameConstraints = '2.5.29.30';
+
 /** The extensions that both Go's crypto/x509 and OpenSSL process. */
 const knownExtensions = new Set([
   '2.5.29.14', // subjectKeyIdentifier
@@ -54,6 +58,7 @@ const knownExtensions = new Set([
   '2.5.29.30', // nameConstraints
   '2.5.29.31', // cRLDistributionPoints
   '2.5.29.32', // certificatePolicies
+  '2.5.29.33', // policyMappings
   '2.5.29.35', // authorityKeyIdentifier
   '2.5.29.36', // policyConstraints
   '2.5.29.37', // extKeyUsage
@@ -80,6 +85,12 @@ export class Certificate {
   readonly spki: Buffer;
   readonly pin: Pin;
   readonly sans: readonly San[];
+  /** Alternative names of other kinds, printed: `directoryName:CN=n1`. */
+  readonly otherNames: readonly string[];
+  /** The DER of the alternative names; undefined without the extension. */
+  readonly sanDer: Buffer | undefined;
+  /** Whether it has BasicConstraints. */
+  readonly hasBasicConstraints: boolean;
   /** Whether BasicConstraints say that it is an authority. */
   readonly authority: boolean;
   readonly pathLength: number | undefined;
@@ -90,6 +101,10 @@ export class Certificate {
   /** Lower-case hex. */
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
+  /** Which names the certificates below it may have. */
+  readonly nameConstraints: NameConstraints | undefined;
+  /** The extension as it is, to copy it. */
+  readonly nameConstraintsExtension: Extension | undefined;
   /** The object identifiers of unknown critical extensions: peers reject the certificate (RFC 5280 section 4.2). */
   readonly unknownCritical: readonly string[];
 
@@ -132,9 +147,15 @@ export class Certificate {
       return extension === undefined ? undefined : reader(extension.value);
     };
     const constraints = read('2.5.29.19', readBasicConstraints);
+    this.hasBasicConstraints = constraints !== undefined;
     this.authority = constraints?.authority ?? false;
     this.pathLength = constraints?.pathLength;
-    this.sans = read('2.5.29.17', readGeneralNames)?.sans ?? [];
+    this.sanDer = extensions.get(subjectAltName)?.value;
+    const names = this.sanDer && readGeneralNames(this.sanDer);
+    this.sans = names?.sans ?? [];
+    this.otherNames = names?.others ?? [];
+    this.nameConstraintsExtension = extensions.get(nameConstraints);
+    this.nameConstraints = read(nameConstraints, readNameConstraints);
     this.keyUsage = read('2.5.29.15', (value) =>
       readFlags(readDer(value)).flatMap((flag) => keyUsageNames[flag] ?? []),
     );
@@ -152,8 +173,14 @@ export class Certificate {
         ?.content.toString('hex'),
     );
     this.unknownCritical = [...extensions.keys()].filter(
-      (oid) => extensions.get(oid)?.critical && !knownExtensions.has(oid),
+      (oid) => extensions.get(oid)?.critical && !(knownExtensions.has(oid) && this.#processes(oid)),
     );
+  }
+
+  /** Go processes names and constraints of the kinds that it knows, and not an extension with others (parser.go). */
+  #processes(oid: string): boolean {
+    if (oid === subjectAltName) return this.sans.length > 0;
+    return oid !== nameConstraints || this.nameConstraints?.hasOthers === false;
   }
 
   /** Whether it may sign certificates. */
@@ -205,6 +232,11 @@ export class Certificate {
     if (!this.issuerDer.equals(issuer.subjectDer)) return false;
     const id = this.authorityKeyId;
     if (id !== undefined && issuer.subjectKeyId !== undefined && id !== issuer.subjectKeyId) return false;
+    return this.hasSignatureOf(issuer);
+  }
+
+  /** Returns whether the key of `issuer` verifies the signature, whatever the names say. */
+  hasSignatureOf(issuer: Certificate): boolean {
     const key = issuer.#readableKey;
     return key !== undefined && verifySignature(this.#algorithm, key, this.#signed, this.#signature);
   }

@@ -82,17 +82,30 @@ export function readOid(value: DerValue | undefined): string {
 export function readSmallInteger(value: DerValue | undefined): number {
   expectTag(value, tags.integer);
   const { content } = value;
-  if (content.length === 0 || content.length > 6 || (content[0] as number) & 0x80) {
+  refuseLongInteger(content);
+  if (content.length > 6 || (content[0] as number) & 0x80) {
     throw new DerError('integer out of range');
   }
   return content.readUIntBE(0, content.length);
 }
 
-/** Reads an INTEGER as lower-case hex in whole bytes without leading zero bytes, as serial numbers are printed. */
+/** Reads an INTEGER as lower-case hex in whole bytes, with a minus sign if negative, as serial numbers are printed. */
 export function readHexInteger(value: DerValue | undefined): string {
   expectTag(value, tags.integer);
-  const hex = value.content.toString('hex').replace(/^(00)+(?=.)/, '');
-  return hex === '' ? '00' : hex;
+  refuseLongInteger(value.content);
+  const isNegative = ((value.content[0] as number) & 0x80) !== 0;
+  if (!isNegative) return value.content.toString('hex').replace(/^00(?=.)/, '');
+  const magnitude = (1n << BigInt(8 * value.content.length)) - BigInt(`0x${value.content.toString('hex')}`);
+  const hex = magnitude.toString(16);
+  return `-${hex.padStart(hex.length + (hex.length % 2), '0')}`;
+}
+
+/** Throws DerError unless an INTEGER has the fewest bytes for its value (X.690 section 8.3.2). */
+function refuseLongInteger(content: Buffer): void {
+  const [first, second = 0] = content;
+  if (first === undefined) throw new DerError('integer without bytes');
+  const isPadded = (first === 0 && second < 0x80) || (first === 0xff && second >= 0x80);
+  if (content.length > 1 && isPadded) throw new DerError('integer with superfluous leading bytes');
 }
 
 /** Reads the bytes of a BIT STRING; throws DerError for one with unused bits. */
@@ -129,6 +142,8 @@ export function readTime(value: DerValue | undefined): Date {
   const time = new Date(0);
   time.setUTCFullYear(full, (month as number) - 1, day);
   time.setUTCHours(hour as number, minute, second);
+  if (time.getUTCMonth() + 1 !== month || time.getUTCDate() !== day || time.getUTCSeconds() !== second)
+    throw new DerError('impossible time');
   return time;
 }
 

@@ -4,9 +4,10 @@ import { isIPv4, isIPv6 } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { controlCharacterIn } from './control-character.ts';
-import { DerError, readChildren, readDer } from './der.ts';
+import { DerError, type DerValue, readChildren, readDer, readOid, tags } from './der.ts';
+import { formatName, readName, readString } from './distinguished-name.ts';
 
-const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
+export const sanKinds = ['dns', 'ip', 'email', 'uri'] as const;
 export type SanKind = (typeof sanKinds)[number];
 export interface San {
   readonly kind: SanKind;
@@ -74,19 +75,26 @@ export function formatSan(san: San): string {
   return `${san.kind}:${san.value}`;
 }
 
-/** Reads a DER GeneralNames: the names of the four kinds, and which other kinds it has (RFC 5280 section 4.2.1.6). */
-export function readGeneralNames(der: Buffer): { sans: San[]; otherKinds: string[] } {
+/** Reads a DER GeneralNames: the names of the four kinds, and the others in print (RFC 5280 section 4.2.1.6). */
+export function readGeneralNames(der: Buffer): { sans: San[]; otherKinds: string[]; others: string[] } {
   const sans: San[] = [];
-  const otherKinds: string[] = [];
-  for (const { tag, content } of readChildren(readDer(der))) {
+  const others: { kind: string; text: string }[] = [];
+  for (const value of readChildren(readDer(der))) {
+    const { tag, content } = value;
     const kind = sanKinds.find((each) => generalNameTags[each] === tag);
-    if (kind === undefined) otherKinds.push(otherNameKinds[tag] ?? `tag 0x${tag.toString(16)}`);
+    if (kind === undefined) others.push(readOtherName(value));
     else sans.push({ kind, value: kind === 'ip' ? formatIp(content) : content.toString('latin1') });
   }
-  return { sans, otherKinds: [...new Set(otherKinds)] };
+  const otherKinds = [...new Set(others.map((other) => other.kind))];
+  return { sans, otherKinds, others: others.map(({ kind, text }) => `${kind}:${text}`) };
 }
 
-const generalNameTags: Readonly<Record<SanKind, number>> = { email: 0x81, dns: 0x82, uri: 0x86, ip: 0x87 };
+export const generalNameTags: Readonly<Record<SanKind, number>> = {
+  email: 0x81,
+  dns: 0x82,
+  uri: 0x86,
+  ip: 0x87,
+};
 
 const otherNameKinds: Record<number, string> = {
   160: 'otherName',
@@ -100,6 +108,25 @@ const otherNameKinds: Record<number, string> = {
 function refuseControlCharacters(text: string): void {
   const character = controlCharacterIn(text);
   if (character !== undefined) throw impossible(`it contains the control character ${character}`);
+}
+
+/** Prints a name of another kind; as hex where it is not of the usual form, which peers ignore. */
+function readOtherName(value: DerValue): { kind: string; text: string } {
+  const kind = otherNameKinds[value.tag] ?? `tag 0x${value.tag.toString(16)}`;
+  try {
+    return { kind, text: printOtherName(kind, value) };
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    return { kind, text: `#${value.content.toString('hex')}` };
+  }
+}
+
+function printOtherName(kind: string, value: DerValue): string {
+  if (kind === 'directoryName') return formatName(readName(readDer(value.content)));
+  if (kind === 'registeredID') return readOid({ ...value, tag: tags.oid });
+  if (kind !== 'otherName') return `#${value.content.toString('hex')}`;
+  const [id, inner] = readChildren(value, value.tag);
+  return `${readOid(id)}=${readString(readChildren(inner, 0xa0)[0])}`;
 }
 
 function dnsName(text: string): string {

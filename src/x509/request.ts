@@ -15,6 +15,8 @@ export interface CertificateRequest {
   readonly pin: Pin;
   /** The requested alternative names, not checked. */
   readonly sans: readonly San[];
+  /** Requested names of other kinds, printed. */
+  readonly otherNames: readonly string[];
   /** The kinds of other requested names: `otherName`, `directoryName`, ... */
   readonly otherNameKinds: readonly string[];
   /** The object identifiers of the other requested extensions. */
@@ -46,13 +48,14 @@ export function readRequestDer(der: Buffer, source: string): CertificateRequest 
     const spkiDer = (spki as DerValue).raw;
     const publicKey = openPublicKey({ kind: 'public-key', form: 'spki', der: spkiDer }, source);
     const names = extensions.get(subjectAltName);
-    const { sans, otherKinds } =
-      names === undefined ? { sans: [], otherKinds: [] } : readGeneralNames(names.value);
+    const { sans, otherKinds, others } =
+      names === undefined ? { sans: [], otherKinds: [], others: [] } : readGeneralNames(names.value);
     return {
       subject: name,
       publicKey,
       pin: pinOfSpki(spkiDer),
       sans,
+      otherNames: others,
       otherNameKinds: otherKinds,
       otherExtensions: [...extensions.keys()].filter((oid) => oid !== subjectAltName),
       signatureAlgorithm: signatureAlgorithmName(algorithm),
