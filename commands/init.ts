@@ -19,12 +19,13 @@ import { importAuthority } from '../src/pki/import/import.ts';
 import { initialize, refuseExistingAuthority } from '../src/pki/issue/init.ts';
 import { intermediateDays } from '../src/pki/issue/intermediate.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
-import { mappedUser } from '../src/pki/store/profile.ts';
+import { mappedSan, mappedUser } from '../src/pki/store/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
   serverPairs,
 } from '../src/rollout/server-configuration.ts';
+import { faultOfNames, type NameConstraint, parseConstraint } from '../src/x509/name-constraints.ts';
 
 export default class Init extends BaseCommand {
   static override summary = 'Create an authority, the first certificates and a configuration.';
@@ -36,6 +37,7 @@ export default class Init extends BaseCommand {
     'Two names for the server, users alice and bob\nnatspki init --yes --template verify-and-map --host nats.example.com 10.0.0.1 --client alice bob',
     'A cluster of three servers\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
     "An intermediate, so that the root's key can be kept offline\nnatspki init --yes --intermediate",
+    'An authority that can sign internal names only\nnatspki init --yes --permit dns:.internal --permit ip:10.0.0.0/8 --host n1.internal 10.0.0.1',
     'Import what openssl, mkcert or easy-rsa created\nnatspki init --import ./old-certs',
   ];
   static override flags = {
@@ -80,6 +82,13 @@ export default class Init extends BaseCommand {
       helpValue: 'NAME',
       default: 'natspki CA',
     }),
+    permit: Flags.custom<NameConstraint>({ parse: async (text) => parseConstraint(text) })({
+      description:
+        'Names that the authority may sign, and no others of their kind: dns:.internal, ip:10.0.0.0/8, email:X or uri:X. Repeatable.',
+      helpValue: 'KIND:VALUE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     'ca-days': daysFlag('Days until the authority expires.', 3650),
     intermediate: Flags.boolean({
       description: "Have an intermediate sign the certificates, so that the root's key can be kept offline.",
@@ -112,6 +121,7 @@ export default class Init extends BaseCommand {
         'cluster-name',
         'ca-name',
         'ca-days',
+        'permit',
         'intermediate',
         'intermediate-days',
         'days',
@@ -136,7 +146,7 @@ export default class Init extends BaseCommand {
       file: flags.config,
       directory: flags.dir,
       servers,
-      users: clients.map(mappedUser),
+      users: clients.map((name) => mappedUser(name, isOutside(name, flags.permit))),
       clusterName: answers.clusterName,
       nodes,
     });
@@ -152,6 +162,7 @@ export default class Init extends BaseCommand {
         force: flags.force,
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
         progress,
+        ...given({ permitted: flags.permit }),
       }),
     );
     const configurations = files.map(({ path }) => path);
@@ -180,4 +191,10 @@ export default class Init extends BaseCommand {
     this.print(initLines(result, this.terminal));
     return result;
   }
+}
+
+/** Whether name constraints forbid the alternative name that maps a client to its user. */
+function isOutside(name: string, permitted: readonly NameConstraint[] | undefined): boolean {
+  if (permitted === undefined) return false;
+  return faultOfNames({ permitted, excluded: [], hasOthers: false }, { sans: mappedSan(name) }) !== undefined;
 }

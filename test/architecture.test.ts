@@ -69,8 +69,8 @@ const importers: Record<string, string[]> = {
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
   'reflect-metadata': ['src/x509/sign.ts'],
   '@peculiar/asn1-pkcs8': ['src/x509/encrypted-key.ts'],
-  '@peculiar/asn1-schema': ['src/x509/encrypted-key.ts'],
-  '@peculiar/asn1-x509': ['src/x509/encrypted-key.ts'],
+  '@peculiar/asn1-schema': ['src/x509/encrypted-key.ts', 'src/x509/sign.ts'],
+  '@peculiar/asn1-x509': ['src/x509/encrypted-key.ts', 'src/x509/sign.ts'],
 };
 
 /** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */

@@ -2,6 +2,8 @@
 // @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file dynamically.
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
+import { AsnConvert } from '@peculiar/asn1-schema';
+import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509';
 import { Crypto } from '@peculiar/webcrypto';
 import {
   AuthorityKeyIdentifierExtension,
@@ -9,7 +11,7 @@ import {
   cryptoProvider,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
-  type Extension,
+  Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
   Name,
@@ -19,11 +21,12 @@ import {
   X509CertificateGenerator,
 } from '@peculiar/x509';
 import { NatspkiError } from '../errors.ts';
-import { Certificate } from './certificate.ts';
+import { Certificate, type Extension as ReadExtension } from './certificate.ts';
 import { readBitString, readChildren, readDer } from './der.ts';
 import { formatName, readName } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
+import type { NameConstraint } from './name-constraints.ts';
 
 const crypto = new Crypto();
 cryptoProvider.set(crypto);
@@ -51,6 +54,8 @@ export interface LeafContents extends Contents {
 export interface AuthorityContents extends Contents {
   /** The number of authorities allowed between it and a leaf. */
   readonly pathLength: number;
+  /** The name constraints extension: those of another authority, copied byte for byte, or those of encodePermitted. */
+  readonly nameConstraints?: ReadExtension | undefined;
 }
 
 export interface RequestContents extends Subject {
@@ -125,6 +130,7 @@ export class Signer {
     return this.#certify(contents, [
       new BasicConstraintsExtension(true, contents.pathLength, true),
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
+      ...constraintsExtension(contents.nameConstraints),
     ]);
   }
 
@@ -164,6 +170,25 @@ export async function makeRequest(contents: RequestContents, privateKey: KeyObje
     extensions: alternativeNames(contents.sans),
   });
   return Buffer.from(rawData);
+}
+
+/** Makes the name constraints extension, critical, that permits nothing else of the kinds that are given. */
+export function encodePermitted(permitted: readonly NameConstraint[]): ReadExtension {
+  const fields = {
+    dns: 'dNSName',
+    ip: 'iPAddress',
+    email: 'rfc822Name',
+    uri: 'uniformResourceIdentifier',
+  } as const;
+  const subtrees = permitted.map(
+    ({ kind, value }) => new GeneralSubtree({ base: new GeneralName({ [fields[kind]]: value }) }),
+  );
+  const constraints = new NameConstraints({ permittedSubtrees: new GeneralSubtrees(subtrees) });
+  return { critical: true, value: Buffer.from(AsnConvert.serialize(constraints)) };
+}
+
+function constraintsExtension(extension: ReadExtension | undefined): Extension[] {
+  return extension === undefined ? [] : [new Extension('2.5.29.30', extension.critical, extension.value)];
 }
 
 /** The kinds of names as @peculiar/x509 names them. */

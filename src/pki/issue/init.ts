@@ -2,12 +2,13 @@
 import { NatspkiError, UsageError } from '../../errors.ts';
 import type { FileWrite } from '../../files/files.ts';
 import { checkPassphrase, generateKey, type KeyType } from '../../x509/key.ts';
-import { isHost, type San, sanOfHost } from '../../x509/name.ts';
+import { formatSan, isHost, type San, sanOfHost } from '../../x509/name.ts';
+import { faultOfNames, formatConstraint, type NameConstraint } from '../../x509/name-constraints.ts';
 import { Authority, checkCommonName, checkDays } from '../store/authority.ts';
 import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { ledgerEntry } from '../store/ledger.ts';
 import { rowOf } from '../store/listing.ts';
-import type { ProfileName } from '../store/profile.ts';
+import { type ProfileName, profiles } from '../store/profile.ts';
 import { intermediateName, signIntermediate } from './intermediate.ts';
 import {
   type IssuedCertificates,
@@ -34,6 +35,8 @@ export interface InitOptions {
   readonly keyType: KeyType;
   /** Has an intermediate sign the leaves, so that the key of the root can be stored offline. */
   readonly intermediate?: { readonly days: number };
+  /** The names that the authority may sign, at least one; undefined for all. */
+  readonly permitted?: readonly NameConstraint[];
   /** Encrypts the keys of the authority. */
   readonly passphrase?: string;
   /** Replaces an existing authority; the replaced files go to the archive. */
@@ -73,6 +76,7 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
   checkCommonName(options.authorityName, "the authority's name");
   if (passphrase !== undefined) checkPassphrase(passphrase);
   const plans = planLeaves(options);
+  if (options.permitted !== undefined) refuseNamesOutside(plans, options.permitted);
   const authorityPair = directory.authorityPair;
   const refuse = async () => {
     if (force) return;
@@ -87,7 +91,14 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
   step();
   const depth = options.intermediate === undefined ? 0 : 1;
   const root = await Authority.create(
-    { commonName: options.authorityName, key, days: options.authorityDays, now },
+    {
+      commonName: options.authorityName,
+      key,
+      days: options.authorityDays,
+      now,
+      nameConstraints:
+        options.permitted && (await import('../../x509/sign.ts')).encodePermitted(options.permitted),
+    },
     depth,
   );
   step();
@@ -160,6 +171,23 @@ function planLeaves(options: InitOptions): LeafPlan[] {
   ];
   checkNames(plans.map((plan) => plan.files.name));
   return plans;
+}
+
+/** Throws `name-not-permitted` before anything is made. A client's name may be outside: its certificate omits it then. */
+function refuseNamesOutside(plans: readonly LeafPlan[], permitted: readonly NameConstraint[]): void {
+  for (const { files, profile, sans } of plans) {
+    if (!profiles[profile].dialed) continue;
+    const outside = sans.find((san) =>
+      faultOfNames({ permitted, excluded: [], hasOthers: false }, { sans: [san] }),
+    );
+    if (outside === undefined) continue;
+    const list = permitted.map(formatConstraint).join(' or ');
+    throw new NatspkiError(
+      'name-not-permitted',
+      `${formatSan(outside)} of the certificate "${files.name}" is outside of what --permit allows, expected ${list}`,
+      { hint: `name hosts inside with --host, or allow it with --permit ${formatSan(outside)}` },
+    );
+  }
 }
 
 function sansOf(name: string, hosts: readonly string[]): San[] {

@@ -1,6 +1,7 @@
 // The intermediate authority. It signs the leaves, so that the key of the root is needed only for the next intermediate and
 // can be stored offline until then. Peers need not trust it explicitly: each certificate file carries it after the leaf.
 import type { KeyObject } from 'node:crypto';
+import type { Certificate } from '../../x509/certificate.ts';
 import { type Authority, nextName } from '../store/authority.ts';
 import type { PairWrite, PkiDirectory } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
@@ -27,10 +28,19 @@ export function intermediateName(root: string): string {
 export async function signIntermediate(
   directory: PkiDirectory,
   root: Authority,
-  wanted: { commonName: string; key: KeyObject; days: number; now: Date; passphrase?: string | undefined },
+  wanted: {
+    commonName: string;
+    key: KeyObject;
+    days: number;
+    now: Date;
+    passphrase?: string | undefined;
+    /** The intermediate that it replaces, whose name constraints it keeps. */
+    replaces?: Certificate | undefined;
+  },
 ): Promise<SignedIntermediate> {
   const { key, now, passphrase } = wanted;
-  const authority = await root.intermediate(wanted);
+  const nameConstraints = wanted.replaces?.nameConstraintsExtension;
+  const authority = await root.intermediate({ ...wanted, nameConstraints });
   const { certificate } = authority.current;
   const files = directory.intermediatePair;
   const facts = { name: files.name, profile: 'intermediate', issuer: root.current.certificate.pin } as const;

@@ -17,6 +17,7 @@ import {
   type LeafPlan,
   leafNotices,
   makeKeys,
+  permittedSans,
   planLeaf,
   signLeaves,
 } from './leaf.ts';
@@ -61,6 +62,12 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
   // Check everything before keys are made, which takes time; and again below, under the lock.
   const authority = await openAuthority(directory, passphrase);
   authority.refuseOutsideLife(now);
+  for (const {
+    files: { name },
+    sans,
+  } of plans) {
+    authority.refuseNames(name, permittedSans(authority, name, profile, sans));
+  }
   if (!force) await directory.refuseExistingPairs(files);
   let done = 0;
   const step = () => progress(++done, 2 * plans.length);

@@ -85,7 +85,8 @@ export async function signLeaves(
   const entries: LedgerEntry[] = [];
   const listed: ListedCertificate[] = [];
   const chain = authority.chain.filter(({ notAfter }) => now < notAfter);
-  for (const { files, profile, sans, days, subjectDer, key } of plans) {
+  for (const { files, profile, sans: planned, days, subjectDer, key } of plans) {
+    const sans = permittedSans(authority, files.name, profile, planned);
     const request = key.type === 'public';
     const publicKey = request ? key : createPublicKey(key);
     const certificate = await authority.issue(
@@ -118,6 +119,21 @@ export async function signLeaves(
   return { pairs, entries, listed };
 }
 
+/**
+ * Leaves out the alternative name of a client that only maps it to a user, where the name constraints of the authority
+ * forbid it: the subject names the user then.
+ */
+export function permittedSans(
+  authority: Authority,
+  name: string,
+  profile: ProfileName,
+  sans: readonly San[],
+): readonly San[] {
+  if (profiles[profile].dialed) return sans;
+  const mapped = mappedSan(name).filter((san) => authority.faultOfNames([san]) !== undefined);
+  return sans.filter(({ kind, value }) => !mapped.some((san) => san.kind === kind && san.value === value));
+}
+
 /** Encodes a certificate chain and its key as PEM; encrypts the key if a passphrase is given. */
 export async function pairOf(
   files: PairFiles,
@@ -142,13 +158,14 @@ export function leafNotices(authority: Authority, plans: readonly LeafPlan[], no
       `no certificate outlives its authority: they end with it on ${formatDay(notAfter)}, not after ${days} days`,
     );
   }
-  const unmapped = plans.filter(
-    ({ profile, files }) => !profiles[profile].dialed && mappedSan(files.name).length === 0,
-  );
-  for (const { files } of unmapped) {
-    const what = isHost(files.name) ? 'an IP address' : 'neither a DNS name nor an e-mail address';
+  for (const { files, profile } of plans) {
+    const [mapped] = mappedSan(files.name);
+    const isForbidden = mapped !== undefined && authority.faultOfNames([mapped]) !== undefined;
+    if (profiles[profile].dialed || (mapped !== undefined && !isForbidden)) continue;
+    const kind = isHost(files.name) ? 'an IP address' : 'neither a DNS name nor an e-mail address';
+    const what = isForbidden ? 'outside the name constraints of the authority' : kind;
     notices.push(
-      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${mappedUser(files.name)}'`,
+      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${mappedUser(files.name, isForbidden)}'`,
     );
   }
   return notices;

@@ -97,6 +97,7 @@ export async function startRollover(
       intermediate &&
       (await signIntermediate(directory, next, {
         commonName: nextName(intermediate.commonName),
+        replaces: intermediate,
         days: intermediateLife(intermediate, old.current.certificate),
         key: await generateKey(renewedKeyType(intermediate.keyType)),
         passphrase: await successorPassphrase(directory.intermediateKeyFile, passphrase),

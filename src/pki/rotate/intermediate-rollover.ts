@@ -76,7 +76,9 @@ export async function replaceIntermediate(
   return directory.exclusive(async () => {
     const step = await planIntermediate(options);
     const root = await directory.readRoot(passphrase);
+    const [old] = await directory.readIntermediates();
     const { pair, entry, row } = await signIntermediate(directory, root, {
+      replaces: old,
       commonName: step.intermediate,
       days: step.days,
       key,

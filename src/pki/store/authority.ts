@@ -5,9 +5,11 @@ import { formatDay, maximumDays } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
+import { constraintsOf } from '../../x509/chain.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { maximumCommonName } from '../../x509/distinguished-name.ts';
 import type { San } from '../../x509/name.ts';
+import { faultOfNames } from '../../x509/name-constraints.ts';
 import type { Signer } from '../../x509/sign.ts';
 import { type ProfileName, profiles } from './profile.ts';
 
@@ -53,11 +55,15 @@ interface Parts {
   readonly key: KeyObject;
 }
 
+/** Limits the names below a new authority; a certificate's own extension is copied with criticality. */
+type NewConstraints = Certificate['nameConstraintsExtension'];
+
 interface NewAuthority {
   readonly commonName: string;
   readonly key: KeyObject;
   readonly days: number;
   readonly now: Date;
+  readonly nameConstraints?: NewConstraints;
 }
 
 export class Authority {
@@ -101,7 +107,7 @@ export class Authority {
    * @param depth the number of intermediates between the root and its leaves
    */
   static async create(
-    { commonName, key, days, now }: NewAuthority,
+    { commonName, key, days, now, nameConstraints }: NewAuthority,
     depth = 0,
     random = randomBytes as (size: number) => Buffer,
   ): Promise<Authority> {
@@ -111,6 +117,7 @@ export class Authority {
       notBefore: new Date(now.getTime() - clockSkewMs),
       notAfter: endOf(days, now),
       pathLength: rootPathLength(depth),
+      nameConstraints,
     };
     const { Signer } = await import('../../x509/sign.ts');
     const certificate = await Signer.selfSigned(contents, key, random);
@@ -126,7 +133,7 @@ export class Authority {
    * Makes an intermediate below this root. It signs leaves but no authorities, and does not outlive the root. Throws as
    * refuseOutsideLife does, and `path-too-long` when the path length of the root allows no intermediate.
    */
-  async intermediate({ commonName, key, days, now }: NewAuthority): Promise<Authority> {
+  async intermediate({ commonName, key, days, now, nameConstraints }: NewAuthority): Promise<Authority> {
     this.refuseOutsideLife(now);
     const { pathLength } = this.current.certificate;
     if (pathLength === 0) {
@@ -140,6 +147,7 @@ export class Authority {
       notBefore: new Date(now.getTime() - clockSkewMs),
       notAfter: this.notAfterOf(days, now).notAfter,
       pathLength: 0,
+      nameConstraints: nameConstraints ?? this.current.certificate.nameConstraintsExtension,
     });
     const { roots, chain: crossSigned } = this;
     return new Authority({ roots, intermediates: [certificate], crossSigned, key }, unwritten, this.#random);
@@ -153,7 +161,8 @@ export class Authority {
    */
   async successor(options: NewAuthority, depth = 0): Promise<Authority> {
     const { certificate } = this.current;
-    const { current } = await Authority.create(options, depth, this.#random);
+    const nameConstraints = certificate.nameConstraintsExtension;
+    const { current } = await Authority.create({ ...options, nameConstraints }, depth, this.#random);
     const roots = [current.certificate, ...this.roots] as const;
     const canCrossSign = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
     const crossSigned = canCrossSign ? [await this.#crossSign(current.certificate, depth)] : [];
@@ -171,6 +180,7 @@ export class Authority {
       notBefore: other.notBefore,
       notAfter: notAfter < other.notAfter ? notAfter : other.notAfter,
       pathLength,
+      nameConstraints: other.nameConstraintsExtension,
     });
   }
 
@@ -221,9 +231,38 @@ export class Authority {
     return wanted > own ? { notAfter: own, shortened: true } : { notAfter: wanted, shortened: false };
   }
 
+  /** What the name constraints of the root and of the intermediates say, for people; empty without any. */
+  get nameConstraints(): string[] {
+    return constraintsOf([...this.intermediates, this.roots[0]]);
+  }
+
+  /** Returns why its name constraints forbid a name; undefined when they allow it. */
+  faultOfNames(sans: readonly San[]): string | undefined {
+    for (const { nameConstraints } of [...this.intermediates, this.roots[0]]) {
+      const fault = nameConstraints && faultOfNames(nameConstraints, { sans });
+      if (fault !== undefined) return fault;
+    }
+    return undefined;
+  }
+
+  /** Throws `name-not-permitted` when a certificate would have a name outside the name constraints. */
+  refuseNames(name: string, sans: readonly San[]): void {
+    const fault = this.faultOfNames(sans);
+    if (fault === undefined) return;
+    const { commonName } = this.current.certificate;
+    throw new NatspkiError(
+      'name-not-permitted',
+      `authority "${commonName}" may not sign "${name}": ${fault}`,
+      {
+        hint: `give names that it may sign with --san: ${this.nameConstraints.join(', ')}`,
+      },
+    );
+  }
+
   /** Signs a leaf certificate that does not outlive the authority. Throws as refuseOutsideLife does. */
   async issue(request: LeafRequest, now: Date): Promise<Certificate> {
     this.refuseOutsideLife(now);
+    this.refuseNames(request.commonName, request.sans);
     const signer = await this.#signing();
     return signer.leaf({
       commonName: request.commonName,

@@ -51,9 +51,12 @@ export function mappedSan(name: string): San[] {
   }
 }
 
-/** Returns the user of the client `name` under verify_and_map: the subject if nats-server can map no other name. */
-export function mappedUser(name: string): string {
-  return mappedSan(name).length > 0 ? name : formatName([{ type: 'CN', value: name }]);
+/**
+ * Returns the user of the client `name` under verify_and_map: the subject if nats-server can map no other name.
+ * @param isForbidden whether name constraints leave that name out of the certificate
+ */
+export function mappedUser(name: string, isForbidden = false): string {
+  return mappedSan(name).length > 0 && !isForbidden ? name : formatName([{ type: 'CN', value: name }]);
 }
 
 function withoutRepeats(sans: readonly San[]): San[] {

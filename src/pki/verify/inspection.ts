@@ -5,6 +5,7 @@ import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts
 import { formatName } from '../../x509/distinguished-name.ts';
 import { keyTypeOf, openPrivateKey, openPublicKey } from '../../x509/key.ts';
 import { formatSan } from '../../x509/name.ts';
+import { describeConstraints } from '../../x509/name-constraints.ts';
 import { type Pin, spkiPin } from '../../x509/pin.ts';
 import { readRequestDer } from '../../x509/request.ts';
 import { type RevokedCertificate, readRevocationList } from '../../x509/revocation-list.ts';
@@ -21,6 +22,8 @@ export interface InspectedCertificate {
   readonly sans: readonly string[];
   readonly authority: boolean;
   readonly pathLength?: number;
+  /** `permitted dns:.internal`; empty without any. */
+  readonly nameConstraints: readonly string[];
   readonly keyUsage: readonly string[];
   readonly extendedKeyUsage: readonly string[];
   readonly subjectKeyId?: string;
@@ -85,7 +88,8 @@ function inspectCertificate(certificate: Certificate): InspectedCertificate {
     notAfter: certificate.notAfter,
     keyType: certificate.keyType,
     signatureAlgorithm: certificate.signatureAlgorithm,
-    sans: certificate.sans.map(formatSan),
+    sans: [...certificate.sans.map(formatSan), ...certificate.otherNames],
+    nameConstraints: describeConstraints(certificate.nameConstraints),
     authority: certificate.authority,
     ...given({ pathLength }),
     keyUsage: certificate.keyUsage ?? [],
@@ -101,7 +105,7 @@ function inspectRequest(der: Buffer, source: string): InspectedRequest {
   return {
     kind: 'request',
     subject: formatName(request.subject),
-    sans: request.sans.map(formatSan),
+    sans: [...request.sans.map(formatSan), ...request.otherNames],
     keyType: keyTypeOf(request.publicKey),
     signatureAlgorithm: request.signatureAlgorithm,
     signatureValid: request.signatureValid,

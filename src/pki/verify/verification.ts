@@ -8,6 +8,7 @@ import { hintToClose } from '../../files/key-access.ts';
 import { readOwnFile } from '../../files/own-files.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
+import { type ChainPurpose, verifyChain } from '../../x509/chain.ts';
 import { decodePrivateKey, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan } from '../../x509/name.ts';
 import type { PairFiles, PkiDirectory } from '../store/directory.ts';
@@ -115,7 +116,7 @@ async function checkLeaf(
   const entry = issued.get(leaf.serial);
   const renew = `natspki rotate ${name}`;
   await checkKey(report, pair, leaf, entry?.request);
-  if (bundle.length > 0) checkChain(report, file, chain, bundle, renew);
+  if (bundle.length > 0) checkChain(report, file, chain, bundle, renew, now, purposesOf(entry));
   for (const issuer of chain.slice(1)) {
     const subject = `issuer "${issuer.commonName}"`;
     checkIssuer(report, file, subject, issuer);
@@ -168,7 +169,7 @@ async function checkIntermediate(
     checkLife(report, file, subject, each, now, renew);
     checkStrength(report, file, subject, each);
   }
-  if (bundle.length > 0) checkChain(report, file, [issuer, ...above], bundle, renew);
+  if (bundle.length > 0) checkChain(report, file, [issuer, ...above], bundle, renew, now);
   await checkKey(report, pair, issuer);
   await checkMode(report, file, 0o022);
 }
@@ -218,9 +219,11 @@ async function checkKey(
 function checkChain(
   report: Report,
   file: string,
-  chain: readonly Certificate[],
+  chain: readonly [Certificate, ...Certificate[]],
   bundle: readonly Certificate[],
   renew: string,
+  now: Date,
+  purposes: readonly (ChainPurpose | undefined)[] = [undefined],
 ): void {
   for (const [i, certificate] of chain.entries()) {
     const next = chain[i + 1];
@@ -230,23 +233,21 @@ function checkChain(
       return;
     }
   }
-  const last = chain.at(-1) as Certificate;
-  const inChain = bundle.find((authority) => last.der.equals(authority.der));
-  const anchors =
-    inChain === undefined ? bundle.filter((authority) => last.isSignedBy(authority)) : [inChain];
-  if (anchors.length === 0) {
-    const issuer = last.issuerCommonName;
-    report('untrusted', file, `signed by "${issuer}", which is not in the trust bundle`, renew);
+  for (const purpose of purposes) {
+    const verified = verifyChain(chain, { roots: bundle, now, purpose });
+    if (verified.chain !== undefined) continue;
+    const { code, certificate, reason } = verified.fault;
+    // Each certificate is checked for these by itself, and the usages of the leaf against its profile.
+    const isKnown = ['expired', 'not-yet-valid', 'unknown-extension', 'not-an-authority'].includes(code);
+    if (isKnown || (code === 'wrong-usage' && certificate === chain[0])) continue;
+    report(code, file, `"${certificate.commonName}" ${reason}`, code === 'path-too-long' ? undefined : renew);
     return;
   }
-  // An issuer's path length counts the authorities between it and the leaf (RFC 5280 section 4.2.1.9).
-  const allows = ({ pathLength }: Certificate, between: number) => (pathLength ?? between) >= between;
-  const short = chain.slice(1).find((issuer, between) => !allows(issuer, between));
-  const between = inChain === undefined ? chain.length - 1 : chain.length - 2;
-  const limited = short ?? (anchors.some((anchor) => allows(anchor, between)) ? undefined : anchors[0]);
-  if (limited !== undefined) {
-    report('path-too-long', file, `"${limited.commonName}" allows fewer authorities below it than there are`);
-  }
+}
+
+/** The purposes of a leaf by its profile; none in particular where the ledger does not have it. */
+function purposesOf(entry: LedgerEntry | undefined): readonly (ChainPurpose | undefined)[] {
+  return entry === undefined || isAuthority(entry.profile) ? [undefined] : profiles[entry.profile].purposes;
 }
 
 function checkLife(

@@ -31,6 +31,7 @@ describe('inspect', () => {
       sans: ['dns:localhost', 'ip:127.0.0.1', 'ip:::1'],
       authority: false,
       keyUsage: ['digitalSignature'],
+      nameConstraints: [],
       extendedKeyUsage: ['serverAuth', 'clientAuth'],
       subjectKeyId: expect.stringMatching(/^[0-9a-f]{40}$/),
       authorityKeyId: expect.stringMatching(/^[0-9a-f]{40}$/),
