@@ -106,6 +106,14 @@ describe('DER', () => {
     expect(readHexInteger(readDer(hex('02 01 00')))).toBe('00');
   });
 
+  it('reads a negative serial number with its sign, and rejects superfluous leading bytes as Go does', () => {
+    const serial = (hex: string) => readHexInteger(readDer(writeDer(0x02, Buffer.from(hex, 'hex'))));
+    expect(serial('fd')).toBe('-03');
+    expect(serial('8000')).toBe('-8000');
+    for (const padded of ['0001', '000080', 'ffff', 'ff80'])
+      expect(() => serial(padded)).toThrow('superfluous leading bytes');
+  });
+
   it('numbers named bits from the first one', () => {
     expect(readFlags(readDer(hex('03 02 01 06')))).toEqual([5, 6]);
     expect(readFlags(readDer(hex('03 03 07 00 80')))).toEqual([8]);
