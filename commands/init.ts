@@ -37,7 +37,7 @@ export default class Init extends BaseCommand {
     'Two names for the server, users alice and bob\nnatspki init --yes --template verify-and-map --host nats.example.com 10.0.0.1 --client alice bob',
     'A cluster of three servers\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
     "An intermediate, so that the root's key can be kept offline\nnatspki init --yes --intermediate",
-    'An authority that can sign internal names only\nnatspki init --yes --permit dns:.internal --permit ip:10.0.0.0/8 --host n1.internal 10.0.0.1',
+    'An authority that can sign internal names only\nnatspki init --yes --permit dns:.internal --host n1.internal',
     'Import what openssl, mkcert or easy-rsa created\nnatspki init --import ./old-certs',
   ];
   static override flags = {
