@@ -34,6 +34,7 @@ export interface IssuedCertificates {
 
 /** Signed certificates that are not written to files yet. */
 export interface SignedLeaves {
+  readonly certificates: readonly Certificate[];
   readonly pairs: readonly PairWrite[];
   readonly entries: readonly LedgerEntry[];
   readonly listed: readonly ListedCertificate[];
@@ -81,6 +82,7 @@ export async function signLeaves(
   signed: () => void,
 ): Promise<SignedLeaves> {
   const issuer = authority.current.certificate.pin;
+  const certificates: Certificate[] = [];
   const pairs: PairWrite[] = [];
   const entries: LedgerEntry[] = [];
   const listed: ListedCertificate[] = [];
@@ -101,6 +103,7 @@ export async function signLeaves(
       now,
     );
     const { keyFile, ...rest } = files;
+    certificates.push(certificate);
     pairs.push(await pairOf(files, [certificate, ...chain], request ? undefined : key));
     entries.push(
       ledgerEntry(certificate, {
@@ -116,7 +119,7 @@ export async function signLeaves(
     // Let the progress display redraw.
     if (pairs.length % batchSize === 0) await setImmediate();
   }
-  return { pairs, entries, listed };
+  return { certificates, pairs, entries, listed };
 }
 
 /**

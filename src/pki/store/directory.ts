@@ -78,6 +78,11 @@ export class PkiDirectory {
     this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
 
+  /** Returns the path of an internal file. */
+  stateFile(name: string): string {
+    return join(this.#state, name);
+  }
+
   certificateFile(name: string): string {
     return this.pair(name).certificateFile;
   }

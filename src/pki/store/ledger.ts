@@ -1,5 +1,6 @@
 // The append-only record of every certificate that an authority signed or revoked, one line of JSON each.
 import { dirname } from 'node:path';
+import { type Appended, appendLines, type ReadPosition, readAppended } from '../../files/append.ts';
 import { exists, type FileWrite } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
 import type { Certificate } from '../../x509/certificate.ts';
@@ -28,6 +29,22 @@ export interface LedgerEntry {
   readonly request?: true;
   /** Set when its files were written outside of the folder. */
   readonly outside?: true;
+  /** Set when a member of the fleet asked for it. */
+  readonly member?: MemberRecord;
+}
+
+/** What the authority remembers of a member's request, so that it can repeat its answer. */
+export interface MemberRecord {
+  /** How the request arrived: with a `token`, over `est` or over `nats`. */
+  readonly over: string;
+  /** The life that the name was given, in days; the end of the authority may shorten that of a certificate. */
+  readonly days: number;
+  /** The certificate, base64 DER. */
+  readonly certificate: string;
+  /** Serial number of the certificate that the member renewed. */
+  readonly replaces?: string;
+  /** The id of the invitation that the member used. */
+  readonly invitation?: string;
 }
 
 /** A revoked certificate. */
@@ -74,20 +91,35 @@ export class Ledger {
     return readOwnFile(dirname(dirname(this.file)), this.file, Number.POSITIVE_INFINITY);
   }
 
+  /** Appends entries that no other file has to agree with, without rewriting the file. Hold the lock of the folder. */
+  async record(entries: readonly LedgerEntry[]): Promise<void> {
+    const lines = entries.map((entry) => JSON.stringify(entry));
+    await appendLines(dirname(dirname(this.file)), this.file, lines);
+  }
+
   /** Reads all lines. */
   async read(): Promise<LedgerContents> {
-    const contents: LedgerContents = { entries: [], revocations: new Map(), damagedLines: [] };
-    if (!exists(this.file)) return contents;
-    const lines = (await this.#bytes()).toString().split('\n');
-    for (const [index, line] of lines.entries()) {
-      if (line === '') continue;
-      const parsed = parseLine(line);
-      if (parsed === undefined) contents.damagedLines.push(index + 1);
-      else if ('revoked' in parsed) contents.revocations.set(parsed.revoked, parsed);
-      else contents.entries.push(parsed);
-    }
-    return contents;
+    return parseLines(exists(this.file) ? (await this.#bytes()).toString().split('\n') : []);
   }
+
+  /** Reads the lines that were appended after a position; all lines when the file was replaced since. */
+  readAfter(last: ReadPosition | undefined): LedgerContents & Partial<Omit<Appended, 'lines'>> {
+    if (!exists(this.file)) return { ...parseLines([]), isWhole: true };
+    const { lines, ...rest } = readAppended(dirname(dirname(this.file)), this.file, last);
+    return { ...parseLines(lines), ...rest };
+  }
+}
+
+function parseLines(lines: readonly string[]): LedgerContents {
+  const contents: LedgerContents = { entries: [], revocations: new Map(), damagedLines: [] };
+  for (const [index, line] of lines.entries()) {
+    if (line === '') continue;
+    const parsed = parseLine(line);
+    if (parsed === undefined) contents.damagedLines.push(index + 1);
+    else if ('revoked' in parsed) contents.revocations.set(parsed.revoked, parsed);
+    else contents.entries.push(parsed);
+  }
+  return contents;
 }
 
 /** Returns the ledger entry of a certificate. */
@@ -130,10 +162,15 @@ function isRevocation(value: Partial<Revocation> | null): value is Revocation {
   );
 }
 
+function isMemberRecord({ over, days, certificate }: Partial<MemberRecord>): boolean {
+  return typeof over === 'string' && typeof certificate === 'string' && Number(days) > 0;
+}
+
 function isEntry(entry: Partial<LedgerEntry> | null): entry is LedgerEntry {
-  const { serial, name, profile, issuer, pin, notAfter } = entry ?? {};
+  const { serial, name, profile, issuer, pin, notAfter, member } = entry ?? {};
   return (
     [serial, name, issuer, pin].every((field) => typeof field === 'string') &&
+    (member === undefined || isMemberRecord(member)) &&
     (isAuthority(String(profile)) || profileNames.some((known) => known === profile)) &&
     !Number.isNaN(Date.parse(String(notAfter)))
   );
