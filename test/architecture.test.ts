@@ -20,6 +20,8 @@ const rooms = [
 ].map((room) => `src/broker/${room}`);
 /** The folders of the authority; each may import from those before it. */
 const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify'].map((room) => `src/pki/${room}`);
+/** The folders of the fleet; each may import from those before it. */
+const fleet = ['src/fleet', 'src/fleet/authority', 'src/fleet/http'];
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
 
 /** What a folder may import, besides itself and node:*. */
@@ -33,6 +35,7 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   ...inOrder(pki, ['src', 'src/files', 'src/x509']),
   'src/tls': { folders: ['src', 'src/files', 'src/x509', 'src/conf'], packages: [] },
   'src/rollout': { folders: ['src', 'src/files', 'src/x509', 'src/conf', 'src/tls'], packages: [] },
+  ...inOrder(fleet, ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout']),
   ...inOrder(rooms, [...values, 'src/files', 'src/tls']),
   'src/broker': { folders: [...values, 'src/files', 'src/tls', ...rooms], packages: [] },
   'src/cli': {
@@ -41,7 +44,7 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   },
   commands: {
     folders: [
-      ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout'],
+      ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout', ...fleet],
       ...['src/broker', ...rooms, 'src/cli'],
     ],
     packages: ['@oclif/core'],
