@@ -1,7 +1,27 @@
-// What an authority decides about a request for a certificate. NATS and EST carry the same decisions.
+// The requests for certificates that an authority gets, and what it decides. NATS and EST carry the same.
 
 /** How a request reached the authority. `token` is a first enrolment over EST. */
 export type Transport = 'token' | 'est' | 'nats';
+
+export interface EnrolRequest {
+  readonly id: string;
+  readonly secret: Buffer;
+  /** A PKCS#10 request, PEM or DER. */
+  readonly request: Buffer;
+  /** Where it came from, for the log. */
+  readonly peer: string;
+}
+
+export interface RenewRequest {
+  /**
+   * DER: the certificate that asks, then those behind it. The transport has to have proved that the requester has the key
+   * of the first; nothing else about them need be checked.
+   */
+  readonly chain: readonly Buffer[];
+  readonly request: Buffer;
+  readonly transport: Exclude<Transport, 'token'>;
+  readonly peer: string;
+}
 
 /** Why an authority refuses a request; stable, for logs, metrics and answers. */
 export const refusalCodes = [

@@ -18,7 +18,9 @@ import {
   Pkcs10CertificateRequestGenerator,
   SubjectAlternativeNameExtension,
   SubjectKeyIdentifierExtension,
+  X509Certificate,
   X509CertificateGenerator,
+  X509Certificates,
 } from '@peculiar/x509';
 import { NatspkiError } from '../errors.ts';
 import { Certificate, type Extension as ReadExtension } from './certificate.ts';
@@ -189,6 +191,12 @@ export function encodePermitted(permitted: readonly NameConstraint[]): ReadExten
 
 function constraintsExtension(extension: ReadExtension | undefined): Extension[] {
   return extension === undefined ? [] : [new Extension('2.5.29.30', extension.critical, extension.value)];
+}
+
+/** Encodes certificates as a certs-only message: CMS SignedData without a signer (RFC 5272 section 4.1), DER. */
+export function certsOnly(certificates: readonly Certificate[]): Buffer {
+  const list = new X509Certificates(certificates.map(({ der }) => new X509Certificate(der)));
+  return Buffer.from(list.export('raw'));
 }
 
 /** The kinds of names as @peculiar/x509 names them. */

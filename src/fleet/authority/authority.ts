@@ -17,7 +17,7 @@ import { Certificate, toPem } from '../../x509/certificate.ts';
 import { parseSan } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
 import type { CertificateRequest } from '../../x509/request.ts';
-import type { Decision, Granted, Refused, Transport } from '../decision.ts';
+import type { Decision, EnrolRequest, Granted, Refused, RenewRequest, Transport } from '../decision.ts';
 import { isSecretOf } from '../token.ts';
 import { AuditLog, type AuditRecord } from './audit-log.ts';
 import { acceptRequest, checkAsking, checkKey, refusal } from './checks.ts';
@@ -36,26 +36,6 @@ export interface FleetOptions {
   /** Makes servers accept new pins; called before the answers of renewals that change a key are given. */
   readonly announce?: (changes: readonly PinChange[]) => Promise<void>;
   readonly now?: () => Date;
-}
-
-export interface EnrolRequest {
-  readonly id: string;
-  readonly secret: Buffer;
-  /** A PKCS#10 request, PEM or DER. */
-  readonly request: Buffer;
-  /** Where it came from, for the log. */
-  readonly peer: string;
-}
-
-export interface RenewRequest {
-  /**
-   * DER: the certificate that asks, then those behind it. The transport has to have proved that the requester has the key
-   * of the first; nothing else about them need be checked.
-   */
-  readonly chain: readonly Buffer[];
-  readonly request: Buffer;
-  readonly transport: Exclude<Transport, 'token'>;
-  readonly peer: string;
 }
 
 /** A request that waits for the lock. */
