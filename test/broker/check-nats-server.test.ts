@@ -226,6 +226,47 @@ const stricterAuth = [
   ...['user: ""', 'token: ""', 'user: "", password: ""'].map((option) => `authorization { ${option} }`),
   ...['accounts: A', 'accounts: ""', 'authorization { password: a }'],
 ];
+const inWebsocket = [
+  ...['', 'port: 8080', 'port: -1, no_tls: true', 'port: 8080, no_tls: true', 'listen: "a:b"', 'port: "1"'],
+  ...['tls { FILES }', 'port: 8080, tls { FILES }', 'port: 8080, tls {}', 'tls { nonsense: 1 }'],
+  ...['port: 8080, tls { cert_file: "no.pem", key_file: "no.pem" }', 'tls: true', 'nonsense: 1'],
+  ...['origin: "example.com"', 'jwt_cookie: c', 'headers { Host: x }', 'no_auth_user: x'],
+  ...[
+    ...[
+      'handshake_timeout: -1',
+      'handshake_timeout: 1.5',
+      'handshake_timeout: "x"',
+      'handshake_timeout: "2s"',
+    ],
+    ...['ping_interval: "x"', 'ping_interval: 3', 'ping_interval: "3s"', 'no_tls: 1', 'compression: "x"'],
+    ...['compress: true', 'same_origin: 1', 'net: "::1"', 'host: 1', 'advertise: "a:1"', 'advertise: 1'],
+    ...['origin: 1', 'origins: [1]', 'origin: "example.com"', 'origin: "ftp://example.com"'],
+    ...['origin: "https://"', 'origin: "/x"', 'origin: ["https://a.example:99", "http://b"]'],
+    ...['origin: "https://a:x"', 'origin: "HTTPS://a"', 'origin: "https://[::1]:3"', 'origin: "https://a b"'],
+    ...['origin: "https://a%zz"', 'origin: "https://a/%zz"', 'origin: "https://u:p@a"', 'origin: ""'],
+    ...[
+      'no_auth_user: x',
+      'jwt_cookie: c',
+      'user_cookie: c, pass_cookie: d, token_cookie: e',
+      'jwt_cookie: 1',
+    ],
+    ...['headers { Host: x }', 'headers { "Sec-WebSocket-Foo": x }', 'headers { a: 1 }', 'headers: 3'],
+    ...['headers { "X-A": "b c" }', 'headers { "NATS-No-Masking": "true" }', 'headers {}'],
+    ...['authorization { token: x, username: y, password: z, timeout: -1 }', 'authorization: 3'],
+    ...['authentication { token: x, nonsense: y }', 'authorization { users: [{user: a}] }'],
+  ].map((option) => `port: 8080, tls { FILES }\n${option}`),
+].map((option) => `websocket {${option}\n}`);
+const besideWebsocket = [
+  ...['websocket: 1', 'websocket: false', 'ws { port: 8080 }', 'ws { port: 8080, tls { FILES } }'],
+  ...['no_auth_user: x', 'no_auth_user: y', 'authorization { user: x }', 'authorization { token: x }'].map(
+    (option) => `websocket { tls { FILES }, port: 8080\n${option}\n}\nauthorization { users: [{user: x}] }`,
+  ),
+];
+/** Accepted by `nats-server -t`; nats-server does not start with them, or sends what no HTTP header may have. */
+const stricterWebsocket = [
+  ...['port: -2', 'port: 70000', 'port: 8080, advertise: "a:b:c"'],
+  ...['port: 8080, headers { a: "x\\r\\nb: c" }', 'port: 8080, headers { "a b": c }'],
+].map((option) => `websocket { no_tls: true, ${option} }`);
 /** Accepted by nats-server, which then does not do what the option says. */
 const stricter = [
   ...['timeout: -1', 'timeout: "-2s"', 'handshake_first: "-3s"', 'verify: true, VERIFY: false'],
@@ -296,15 +337,15 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
     return { isAccepted: code === 0, isError: found.some(({ severity }) => severity === 'error'), isWarned };
   }
 
-  it.each([...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty])(
-    'reports an error or a rejection by nats-server exactly if nats-server rejects %j',
-    async (text) => {
-      const { isAccepted, isError, isWarned } = await results(text);
-      expect(isError || isWarned).toBe(!isAccepted);
-    },
-  );
+  it.each([
+    ...[...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty],
+    ...[...inWebsocket, ...besideWebsocket],
+  ])('reports an error or a rejection by nats-server exactly if nats-server rejects %j', async (text) => {
+    const { isAccepted, isError, isWarned } = await results(text);
+    expect(isError || isWarned).toBe(!isAccepted);
+  });
 
-  it.each([...stricter, ...stricterCluster, ...stricterAuth])(
+  it.each([...stricter, ...stricterCluster, ...stricterAuth, ...stricterWebsocket])(
     'rejects %j, which nats-server accepts without doing what it says',
     async (text) => {
       expect(await results(text)).toMatchObject({ isAccepted: true, isError: true });

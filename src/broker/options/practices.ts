@@ -13,7 +13,7 @@ import { positionOfOption, positionOfString } from './positions.ts';
 
 /** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
 export interface ListeningPort {
-  readonly context: 'client' | 'cluster';
+  readonly context: 'client' | 'cluster' | 'websocket';
   /** The parsed tls block; the block around it if there is none. */
   readonly map: MapValue;
   readonly tls: TlsBlock | undefined;
@@ -51,7 +51,13 @@ interface Practice {
 /** A handshake with a busy server over a slow link takes a good part of this. */
 const reasonableTimeoutMs = 1000;
 
-const everywhere = ['client', 'cluster'] as const;
+const everywhere = ['client', 'cluster', 'websocket'] as const;
+
+const peersOf: Record<ListeningPort['context'], string> = {
+  client: 'clients',
+  cluster: 'the servers of the cluster',
+  websocket: 'WebSocket clients',
+};
 
 /** Every rule for a port with a tls block. `findFaults` reports `no-tls` for a port without one. */
 const practices: readonly Practice[] = [
@@ -223,8 +229,7 @@ export function findBadPractices(input: RuleInput): ConfProblem[] {
     const { context, map, tls } = port;
     // An empty block does not turn TLS on.
     if (tls === undefined || (tls.pairs.length === 0 && map.entries.size === 0)) {
-      const peers = context === 'client' ? 'clients' : 'the servers of the cluster';
-      const message = `${peers} connect without TLS: their traffic, including passwords, can be read on the network`;
+      const message = `${peersOf[context]} connect without TLS: their traffic, including passwords, can be read on the network`;
       const hint = `natspki tls ${context} prints a tls block`;
       return [confProblem('warning', map.position, message, hint, 'no-tls')];
     }

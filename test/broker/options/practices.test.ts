@@ -102,6 +102,16 @@ describe('a check of best practices', () => {
       ['warning 6:9 no-tls'],
     ],
     [
+      'WebSocket without TLS',
+      `${block()}websocket {\nport: 8080, no_tls: true\n}\n`,
+      ['warning 6:11 unsupported', 'warning 6:11 no-tls'],
+    ],
+    [
+      'a websocket block without a port, which nats-server does not serve',
+      `${block()}websocket {\nno_tls: true\n}\n`,
+      ['warning 6:11 unsupported'],
+    ],
+    [
       'clients with and without TLS on one port',
       `${block()}allow_non_tls: true\n`,
       ['warning 6:16 plain-text-allowed'],
