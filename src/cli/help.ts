@@ -10,6 +10,7 @@ const order = [
   'rotate',
   'watch',
   'revoke',
+  'export',
   'list',
   'inspect',
   'verify',

@@ -29,6 +29,27 @@ export async function askNewPassphrase(): Promise<string | undefined> {
   return first;
 }
 
+/** Returns the password for an export from --password-file, or asks twice on a terminal; throws `password-needed`. */
+export async function exportPassword(flags: {
+  readonly 'password-file'?: string | undefined;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}): Promise<string> {
+  const file = flags['password-file'];
+  if (file !== undefined) return readPassphrase(file);
+  if (!mayAsk(flags)) {
+    throw new NatspkiError('password-needed', 'PKCS#12 needs a password, found none', {
+      hint: 'pass --password-file FILE',
+    });
+  }
+  const first = await askSecret(
+    'Password of the PKCS#12 file',
+    (text) => text !== '' || 'the password is empty',
+  );
+  await askSecret('Repeat the password', (again) => again === first || 'the passwords differ, try again');
+  return first;
+}
+
 /** Reads the first line of a file; throws `passphrase` if it is empty, not UTF-8, or has control characters. */
 export async function readPassphrase(file: string): Promise<string> {
   const invalid = (what: string) =>

@@ -4,8 +4,9 @@
 import { createCipheriv, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { EncryptedData, EncryptedPrivateKeyInfo } from '@peculiar/asn1-pkcs8';
-import { AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from '@peculiar/asn1-schema';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
+import { algorithms, Pbes2Parameters, ScryptParameters } from './pbes2.ts';
 
 /**
  * As strong as 600,000 rounds of PBKDF2. OpenSSL limits scrypt to 32 MB when it opens a key, hence the high
@@ -15,49 +16,31 @@ const scryptCost = { N: 2 ** 14, r: 8, p: 5 };
 
 const derive = promisify<string, Buffer, number, typeof scryptCost, Buffer>(scrypt);
 
-/** RFC 7914 section 7. */
-class ScryptParameters {
-  salt = new OctetString();
-  costParameter = scryptCost.N;
-  blockSize = scryptCost.r;
-  parallelizationParameter = scryptCost.p;
-}
-AsnProp({ type: OctetString })(ScryptParameters.prototype, 'salt');
-for (const number of ['costParameter', 'blockSize', 'parallelizationParameter'] as const) {
-  AsnProp({ type: AsnPropTypes.Integer })(ScryptParameters.prototype, number);
-}
-AsnType({ type: AsnTypeTypes.Sequence })(ScryptParameters);
-
-/** RFC 8018 appendix A.4. */
-class Pbes2Parameters {
-  keyDerivationFunction = new AlgorithmIdentifier();
-  encryptionScheme = new AlgorithmIdentifier();
-}
-AsnProp({ type: AlgorithmIdentifier })(Pbes2Parameters.prototype, 'keyDerivationFunction');
-AsnProp({ type: AlgorithmIdentifier })(Pbes2Parameters.prototype, 'encryptionScheme');
-AsnType({ type: AsnTypeTypes.Sequence })(Pbes2Parameters);
-
 /** Encrypts a PKCS#8 key; takes and returns DER. */
 export async function encryptPrivateKey(pkcs8: Buffer, passphrase: string): Promise<Buffer> {
   const salt = randomBytes(16);
   const iv = randomBytes(16);
   const cipher = createCipheriv('aes-256-cbc', await derive(passphrase, salt, 32, scryptCost), iv);
   const encrypted = Buffer.concat([cipher.update(pkcs8), cipher.final()]);
+  const cost = Object.assign(new ScryptParameters(), {
+    salt: new OctetString(salt),
+    costParameter: scryptCost.N,
+    blockSize: scryptCost.r,
+    parallelizationParameter: scryptCost.p,
+  });
   const parameters = Object.assign(new Pbes2Parameters(), {
     keyDerivationFunction: new AlgorithmIdentifier({
-      algorithm: '1.3.6.1.4.1.11591.4.11', // id-scrypt
-      parameters: AsnConvert.serialize(
-        Object.assign(new ScryptParameters(), { salt: new OctetString(salt) }),
-      ),
+      algorithm: algorithms.scrypt,
+      parameters: AsnConvert.serialize(cost),
     }),
     encryptionScheme: new AlgorithmIdentifier({
-      algorithm: '2.16.840.1.101.3.4.1.42', // aes256-CBC
+      algorithm: algorithms.aes256Cbc,
       parameters: AsnConvert.serialize(new OctetString(iv)),
     }),
   });
   const info = new EncryptedPrivateKeyInfo({
     encryptionAlgorithm: new AlgorithmIdentifier({
-      algorithm: '1.2.840.113549.1.5.13', // id-PBES2
+      algorithm: algorithms.pbes2,
       parameters: AsnConvert.serialize(parameters),
     }),
     encryptedData: new EncryptedData(encrypted),
