@@ -1,11 +1,19 @@
-// Makes and signs all certificates (RFC 5280) and certificate requests (RFC 2986), with @peculiar/x509 and
-// @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file dynamically.
+// Makes and signs all certificates and revocation lists (RFC 5280) and certificate requests (RFC 2986), with @peculiar/x509
+// and @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file dynamically.
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
 import { AsnConvert } from '@peculiar/asn1-schema';
 import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509';
+import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
+import {
+  Extension as AsnExtension,
+  CertificateList,
+  RevokedCertificate as ListEntry,
+  Time,
+} from '@peculiar/asn1-x509';
 import { Crypto } from '@peculiar/webcrypto';
 import {
+  AsnEcSignatureFormatter,
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
   cryptoProvider,
@@ -21,6 +29,7 @@ import {
   X509Certificate,
   X509CertificateGenerator,
   X509Certificates,
+  X509CrlGenerator,
 } from '@peculiar/x509';
 import { NatspkiError } from '../errors.ts';
 import { Certificate, type Extension as ReadExtension } from './certificate.ts';
@@ -29,6 +38,7 @@ import { formatName, readName } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
 import type { NameConstraint } from './name-constraints.ts';
+import { type RevokedCertificate, revocationReasons } from './revocation-list.ts';
 
 const crypto = new Crypto();
 cryptoProvider.set(crypto);
@@ -58,6 +68,14 @@ export interface AuthorityContents extends Contents {
   readonly pathLength: number;
   /** The name constraints extension: those of another authority, copied byte for byte, or those of encodePermitted. */
   readonly nameConstraints?: ReadExtension | undefined;
+}
+
+export interface RevocationListContents {
+  /** Greater than that of every earlier list of the issuer; at most 20 bytes (RFC 5280 section 5.2.3). */
+  readonly number: bigint;
+  readonly thisUpdate: Date;
+  readonly nextUpdate: Date;
+  readonly revoked: readonly RevokedCertificate[];
 }
 
 export interface RequestContents extends Subject {
@@ -134,6 +152,34 @@ export class Signer {
       new KeyUsagesExtension(KeyUsageFlags.keyCertSign | KeyUsageFlags.cRLSign, true),
       ...constraintsExtension(contents.nameConstraints),
     ]);
+  }
+
+  /** Signs a revocation list; returns its DER. */
+  async revocationList(contents: RevocationListContents): Promise<Buffer> {
+    const { number, thisUpdate, nextUpdate, revoked } = contents;
+    const { key, algorithm } = this.#signingKey;
+    // The generator takes quadratic time for its entries, and gives an entry without a reason an empty sequence of
+    // extensions, which RFC 5280 section 5.1 forbids: add the entries to its empty list, and sign that again.
+    const { rawData } = await X509CrlGenerator.create({
+      issuer: this.#issuer,
+      thisUpdate,
+      nextUpdate,
+      extensions: [this.#authorityKeyId, new Extension('2.5.29.20', false, derInteger(number))],
+      signingKey: key,
+      signingAlgorithm: algorithm,
+    });
+    if (revoked.length === 0) return Buffer.from(rawData);
+    const list = AsnConvert.parse(rawData, CertificateList);
+    list.tbsCertList.revokedCertificates = revoked.map(listEntry);
+    const signed = AsnConvert.serialize(list.tbsCertList);
+    const scheme = { ...algorithm, ...key.algorithm };
+    const signature = await crypto.subtle.sign(scheme, key, signed);
+    const ecSignature = new AsnEcSignatureFormatter().toAsnSignature(scheme, signature);
+    // The serializer prefers the bytes that were parsed.
+    const complete = { tbsCertList: list.tbsCertList, signatureAlgorithm: list.signatureAlgorithm };
+    return Buffer.from(
+      AsnConvert.serialize(new CertificateList({ ...complete, signature: ecSignature ?? signature })),
+    );
   }
 
   async #certify(contents: Contents, extensions: readonly Extension[]): Promise<Certificate> {
@@ -236,6 +282,32 @@ function spkiOf(key: KeyObject): Buffer {
 function keyIdOf(spki: Buffer): string {
   const bits = readBitString(readChildren(readDer(spki))[1]);
   return createHash('sha256').update(bits).digest('hex').slice(0, 40);
+}
+
+function listEntry({ serial, revokedAt, reason }: RevokedCertificate): ListEntry {
+  const code = revocationReasons.indexOf(reason as (typeof revocationReasons)[number]);
+  return new ListEntry({
+    userCertificate: integerContent(serial).buffer,
+    revocationDate: new Time(revokedAt),
+    // `unspecified` is left out (RFC 5280 section 5.3.1).
+    ...(code > 0 && {
+      crlEntryExtensions: [
+        new AsnExtension({ extnID: '2.5.29.21', extnValue: new OctetString(Uint8Array.of(0x0a, 1, code)) }),
+      ],
+    }),
+  });
+}
+
+/** Encodes a positive INTEGER of less than 128 bytes. */
+function derInteger(value: bigint): Uint8Array<ArrayBuffer> {
+  const content = integerContent(value.toString(16));
+  return Uint8Array.from([0x02, content.length, ...content]);
+}
+
+/** Returns the content of an INTEGER from hex; a first byte with its high bit set would make it negative. */
+function integerContent(hex: string): Uint8Array<ArrayBuffer> {
+  const whole = hex.length % 2 === 1 ? `0${hex}` : /^[89a-f]/.test(hex) ? `00${hex}` : hex;
+  return Uint8Array.from(Buffer.from(whole, 'hex'));
 }
 
 /** Returns 159 random bits as hex, the maximum for a positive number of 20 bytes (RFC 5280 section 4.1.2.2). */
