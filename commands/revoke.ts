@@ -3,12 +3,21 @@ import { resolve } from 'node:path';
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { configurationFlag, directoryFlag, reloadFlag } from '../src/cli/flags.ts';
+import {
+  configurationFlag,
+  crlDaysFlag,
+  directoryFlag,
+  passphraseFileFlag,
+  reloadFlag,
+} from '../src/cli/flags.ts';
 import { configurationsHere } from '../src/cli/input.ts';
-import { nextLines, revokeLines } from '../src/cli/revoke-result.ts';
+import { authorityPassphrase } from '../src/cli/passphrase.ts';
+import { listLines, nextLines, revokeLines } from '../src/cli/revoke-result.ts';
 import { NatspkiError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
+import { type ListOptions, type WrittenLists, writeRevocationLists } from '../src/pki/revoke/lists.ts';
 import {
+  leafReasons,
   planRevocation,
   type RevocableProfile,
   type RevocationPlan,
@@ -42,9 +51,10 @@ const profiles: ReadonlyMap<TlsContext, readonly RevocableProfile[]> = new Map([
 
 export default class Revoke extends BaseCommand {
   static override summary = 'Lock out the holder of a certificate before it expires.';
-  static override usage = 'revoke NAME... [--config FILE...] [--reload PID] [--dry-run] [--json]';
+  static override usage =
+    'revoke NAME... [--reason REASON] [--config FILE...] [--reload PID] [--dry-run] [--json]';
   static override description =
-    'NATS servers read no revocation lists, so this command uses "pinned_certs". A configuration with pins loses the pins of NAME. A configuration without pins gets the pins of every other live certificate that natspki issued, and accepts no other key. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open.';
+    'nats-server reads no revocation lists, so this command uses "pinned_certs". A configuration with pins loses the pins of NAME. A configuration without pins gets the pins of every other live certificate that natspki issued, and accepts no other key. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open. For other programs, the command writes ca.crl, as `natspki crl` does.';
   static override examples = [
     'See what would change\nnatspki revoke alice --dry-run',
     'Lock a client out of a running nats-server\nnatspki revoke alice --reload nats.pid',
@@ -62,6 +72,13 @@ export default class Revoke extends BaseCommand {
     dir: directoryFlag(),
     config: configurationFlag('Configuration to change; repeatable.'),
     reload: reloadFlag('After the change, send SIGHUP to this nats-server.'),
+    reason: Flags.option({
+      description: `Why, for the revocation list: ${leafReasons.join(', ')}.`,
+      helpValue: 'REASON',
+      options: leafReasons,
+    })(),
+    'crl-days': crlDaysFlag(),
+    'passphrase-file': passphraseFileFlag(),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.' }),
   };
 
@@ -72,8 +89,10 @@ export default class Revoke extends BaseCommand {
     const configurations = flags.config ?? configurationsHere();
     const inUse = filesInUse(configurations);
     const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
+    const dryRun = flags['dry-run'];
+    const passphrase = dryRun ? undefined : await authorityPassphrase(directory, flags);
     let steps: readonly LockoutStep[] = [];
-    const plan = flags['dry-run']
+    const plan = dryRun
       ? await planRevocation(options)
       : await revokeCertificates({
           ...options,
@@ -81,17 +100,50 @@ export default class Revoke extends BaseCommand {
             steps = await lockOut(await lockoutOf(planned, directory, configurations));
           },
           isInUse: (file) => inUse.has(resolve(file)),
+          ...given({ reason: flags.reason }),
         });
-    if (flags['dry-run']) steps = planLockout(await lockoutOf(plan, directory, configurations));
+    if (dryRun) steps = planLockout(await lockoutOf(plan, directory, configurations));
     else await rollout.reload();
+    const lists = dryRun
+      ? undefined
+      : await this.#writeLists({ directory, ...given({ passphrase, days: flags['crl-days'] }) });
     const { certificates, notices } = plan;
-    this.print([...revokeLines(plan, steps), ...rollout.report(), ...notices, ...nextLines(steps, flags)]);
+    this.print([
+      ...revokeLines(plan, steps),
+      ...(lists === undefined ? [] : listLines(lists)),
+      ...rollout.report(),
+      ...notices,
+      ...nextLines(steps, flags),
+    ]);
     for (const name of new Set(args.name)) {
       const { certificateFile, keyFile } = directory.pair(name);
       const configuration = inUse.get(resolve(certificateFile)) ?? inUse.get(resolve(keyFile));
       if (configuration !== undefined) this.report(pairInUse(name, configuration));
     }
-    return { directory: flags.dir, certificates, steps, reloaded: rollout.reloaded, notices };
+    const { reloaded } = rollout;
+    return {
+      directory: flags.dir,
+      certificates,
+      steps,
+      reloaded,
+      notices,
+      ...given({ lists: lists?.lists }),
+    };
+  }
+
+  /** Writes the lists; reports it, after the keys were locked out, when the authority cannot sign them. */
+  async #writeLists(options: ListOptions): Promise<WrittenLists | undefined> {
+    try {
+      return await writeRevocationLists(options);
+    } catch (error) {
+      if (!(error instanceof NatspkiError)) throw error;
+      this.report(
+        new NatspkiError('list-not-written', `the revocation list was not written: ${error.message}`, {
+          hint: 'write it with `natspki crl` where the key of the authority is',
+        }),
+      );
+      return undefined;
+    }
   }
 }
 

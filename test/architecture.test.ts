@@ -19,12 +19,11 @@ const rooms = [
   'monitoring/system',
 ].map((room) => `src/broker/${room}`);
 /** The folders of the authority; each may import from those before it. */
-const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify'].map((room) => `src/pki/${room}`);
-/** The folders of the fleet; each may import from those before it. */
-const fleet = ['src/fleet', 'src/fleet/authority', 'src/fleet/http'];
 const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify', 'export'].map(
   (room) => `src/pki/${room}`,
 );
+/** The folders of the fleet; each may import from those before it. */
+const fleet = ['src/fleet', 'src/fleet/authority', 'src/fleet/http'];
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
 
 /** What a folder may import, besides itself and node:*. */
@@ -77,14 +76,11 @@ const importers: Record<string, string[]> = {
   '@peculiar/x509': ['src/x509/sign.ts'],
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
   'reflect-metadata': ['src/x509/sign.ts'],
-  '@peculiar/asn1-pkcs8': ['src/x509/encrypted-key.ts'],
-  '@peculiar/asn1-schema': ['src/x509/encrypted-key.ts', 'src/x509/sign.ts'],
-  '@peculiar/asn1-x509': ['src/x509/encrypted-key.ts', 'src/x509/sign.ts'],
   '@peculiar/asn1-cms': ['src/x509/pkcs12.ts'],
   '@peculiar/asn1-pfx': ['src/x509/pkcs12.ts'],
   '@peculiar/asn1-pkcs8': ['src/x509/encrypted-key.ts', 'src/x509/pkcs12.ts'],
-  '@peculiar/asn1-schema': [...passwordBased, 'src/x509/pkcs12.ts'],
-  '@peculiar/asn1-x509': passwordBased,
+  '@peculiar/asn1-schema': [...passwordBased, 'src/x509/pkcs12.ts', 'src/x509/sign.ts'],
+  '@peculiar/asn1-x509': [...passwordBased, 'src/x509/sign.ts'],
 };
 
 /** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */

@@ -42,6 +42,17 @@ export const daysFlag = (description: string, usual: number) =>
     example: usual,
   });
 
+/** `--crl-days`; undefined, not the default, when it is not given. */
+export const crlDaysFlag = () =>
+  numberFlag({
+    description: 'Days until the revocation lists need to be written anew.',
+    helpValue: 'DAYS',
+    minimum: 1,
+    maximum: maximumDays,
+    example: 7,
+    defaultHelp: async () => 'as in the previous list, or 7',
+  });
+
 /** A flag for a duration from now, `30d`, in milliseconds. */
 export const windowFlag = Flags.custom<number>({
   helpValue: 'WINDOW',

@@ -11,6 +11,7 @@ const order = [
   'watch',
   'revoke',
   'export',
+  'crl',
   'list',
   'inspect',
   'verify',

@@ -1,5 +1,6 @@
-// Prints the result of `revoke`: the revoked certificates, and the change to each tls block.
+// Prints the results of `revoke` and `crl`: the revoked certificates, the change to each tls block, the new lists.
 import { formatDay } from '../duration.ts';
+import type { WrittenLists } from '../pki/revoke/lists.ts';
 import type { RevocationPlan } from '../pki/revoke/revocation.ts';
 import type { LockoutStep } from '../rollout/lockout.ts';
 import type { Pin } from '../x509/pin.ts';
@@ -14,6 +15,17 @@ export function revokeLines(plan: RevocationPlan, steps: readonly LockoutStep[])
         `revoke  ${name}: ${profile}, until ${formatDay(notAfter)}, pin ${pin}`,
     ),
     ...steps.map((step) => lockoutLine(step, names)),
+  ];
+}
+
+/** Returns a line for each new revocation list, and the notices. */
+export function listLines({ file, lists, notices }: WrittenLists): string[] {
+  return [
+    ...lists.map(
+      ({ issuer, number, nextUpdate, revoked }) =>
+        `list    ${file}: ${issuer}, ${counted(revoked, 'certificate')}, number ${number}, until ${formatDay(nextUpdate)}`,
+    ),
+    ...notices,
   ];
 }
 

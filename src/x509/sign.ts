@@ -2,13 +2,15 @@
 // and @peculiar/webcrypto as its crypto provider. Both packages load slowly, so import this file dynamically.
 import 'reflect-metadata';
 import { createHash, createPublicKey, type KeyObject, type webcrypto } from 'node:crypto';
-import { AsnConvert } from '@peculiar/asn1-schema';
-import { GeneralName, GeneralSubtree, GeneralSubtrees, NameConstraints } from '@peculiar/asn1-x509';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   Extension as AsnExtension,
   CertificateList,
+  GeneralName,
+  GeneralSubtree,
+  GeneralSubtrees,
   RevokedCertificate as ListEntry,
+  NameConstraints,
   Time,
 } from '@peculiar/asn1-x509';
 import { Crypto } from '@peculiar/webcrypto';

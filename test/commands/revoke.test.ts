@@ -1,8 +1,10 @@
 // `natspki revoke`, alone and with running servers: which clients stay connected.
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
+import { readRevocationLists } from '../../src/x509/revocation-list.ts';
 import { bin, natspki } from '../harness/process.ts';
 import { type ServerUnderTest, startProcess } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
@@ -25,6 +27,13 @@ beforeAll(async () => {
 const initialized = () => freshCopy(made);
 const pinOf = (folder: string, name: string) => leafOf(new PkiDirectory(join(folder, 'certs')), name).pin;
 const conf = (folder: string) => readFileSync(join(folder, 'nats.conf'), 'utf8');
+
+/** The line about the revocation list, with `revoked` certificates on it. */
+function listLine(folder: string, revoked = '1 certificate'): string {
+  const [list] = readRevocationLists(readFileSync(join(folder, 'certs/ca.crl')), 'ca.crl');
+  const until = list?.nextUpdate?.toISOString().slice(0, 10);
+  return `list    certs/ca.crl: natspki CA, ${revoked}, number ${list?.number}, until ${until}\n`;
+}
 
 describe('natspki revoke', () => {
   it('prints the plan with --dry-run, and changes nothing', async () => {
@@ -50,7 +59,7 @@ describe('natspki revoke', () => {
     const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toBe(
-      `${planned.stdout}next: run \`nats-server --signal reload=PIDFILE\` for nats-server; the bundled broker reloads by itself\n`,
+      `${planned.stdout}${listLine(folder)}next: run \`nats-server --signal reload=PIDFILE\` for nats-server; the bundled broker reloads by itself\n`,
     );
     expect(conf(folder)).toContain(
       `  pinned_certs: [\n    "${pins[0]}" # alice\n    "${pins[1]}" # carol\n    "${pins[2]}" # route\n  ]\n`,
@@ -79,6 +88,15 @@ describe('natspki revoke', () => {
       steps: [{ file: './nats.conf', block: 'tls', context: 'client', action: 'pin', pins: stays }],
       reloaded: [],
       notices: [],
+      lists: [
+        {
+          issuer: 'natspki CA',
+          number: expect.stringMatching(/^\d+$/),
+          thisUpdate: expect.any(String),
+          nextUpdate: expect.any(String),
+          revoked: 1,
+        },
+      ],
     });
   });
 
@@ -233,3 +251,122 @@ describePeer('nats-server', 'revoking under nats-server', (nats) => {
 describe('revoking under the bundled broker', () => {
   locksOut([process.execPath, bin, 'broker'], []);
 });
+
+describe('the revocation list that natspki revoke writes', () => {
+  it('has the reason, and openssl, Go and Python read it', async () => {
+    const folder = initialized();
+    const { serial } = leafOf(new PkiDirectory(join(folder, 'certs')), 'bob');
+    expect(await natspki(folder, ['revoke', 'bob', '--reason', 'superseded'])).toMatchObject({ code: 0 });
+    const { stdout } = await natspki(folder, ['inspect', 'certs/ca.crl', '--json']);
+    expect(JSON.parse(stdout).files[0].items).toEqual([
+      {
+        kind: 'revocation-list',
+        issuer: 'CN=natspki CA',
+        number: expect.stringMatching(/^\d+$/),
+        thisUpdate: expect.any(String),
+        nextUpdate: expect.any(String),
+        signatureAlgorithm: 'ecdsa-with-SHA256',
+        authorityKeyId: expect.stringMatching(/^[0-9a-f]{40}$/),
+        revoked: [{ serial, revokedAt: expect.any(String), reason: 'superseded' }],
+      },
+    ]);
+    const { stdout: shown } = await natspki(folder, ['inspect', 'certs/ca.crl']);
+    expect(shown).toMatch(new RegExp(`\n  revoked +${serial} [-0-9: ]+ UTC superseded\n$`));
+    for (const [name, read] of Object.entries(readers)) {
+      const said = read(folder);
+      if (said === undefined) process.stderr.write(`not compared: ${name} is missing\n`);
+      else expect(said.trim()).toBe(`${BigInt(`0x${serial}`)} 4`);
+    }
+  }, 60_000);
+
+  it('is not written with --dry-run, and a reason that undoes a revocation is a usage error', async () => {
+    const folder = initialized();
+    await natspki(folder, ['revoke', 'bob', '--dry-run']);
+    expect(existsSync(join(folder, 'certs/ca.crl'))).toBe(false);
+    const { code } = await natspki(folder, ['revoke', 'bob', '--reason', 'removeFromCRL']);
+    expect(code).toBe(2);
+  });
+
+  it('is missing where the key of the authority is elsewhere: the keys are locked out, and the exit code is 1', async () => {
+    const folder = initialized();
+    rmSync(join(folder, 'certs/ca-key.pem'));
+    const { code, stdout, stderr } = await natspki(folder, ['revoke', 'bob']);
+    expect(code).toBe(1);
+    expect(stdout).toContain('accepts only the keys of alice, carol, route\n');
+    expect(stderr).toContain('natspki: error: the revocation list was not written: ');
+    expect(stderr).toContain(
+      'natspki: hint: write it with `natspki crl` where the key of the authority is\n',
+    );
+    expect(conf(folder)).not.toContain(pinOf(initialized(), 'bob'));
+  });
+
+  it('is written by natspki crl without a revocation, and natspki watch neither makes one nor replaces a fresh one', async () => {
+    const folder = initialized();
+    expect(await natspki(folder, ['watch', '--once'])).toMatchObject({ code: 0 });
+    expect(existsSync(join(folder, 'certs/ca.crl'))).toBe(false);
+    const { stdout } = await natspki(folder, ['crl', '--crl-days', '30']);
+    expect(stdout).toBe(listLine(folder, '0 certificates'));
+    const first = readFileSync(join(folder, 'certs/ca.crl'));
+    await natspki(folder, ['watch', '--once']);
+    expect(readFileSync(join(folder, 'certs/ca.crl'))).toEqual(first);
+  });
+});
+
+/** Programs that print the serial number and the reason code of the only entry; undefined where one is missing. */
+const readers: Record<string, (folder: string) => string | undefined> = {
+  Python: (folder) => runPeer('python3', ['-c', pythonReader], folder, 'import cryptography'),
+  Go: (folder) => {
+    writeFileSync(join(folder, 'list.go'), goReader);
+    return runPeer('go', ['run', 'list.go'], folder);
+  },
+};
+
+function runPeer(program: string, argv: string[], cwd: string, needs?: string): string | undefined {
+  const has = needs === undefined ? ['version'] : ['-c', needs];
+  if (spawnSync(program, has, { cwd }).status !== 0) return undefined;
+  const { stdout, stderr } = spawnSync(program, argv, { cwd, encoding: 'utf8' });
+  return stdout || stderr;
+}
+
+const pythonReader = `
+from cryptography import x509
+issuer = x509.load_pem_x509_certificate(open("certs/ca.pem", "rb").read())
+crl = x509.load_pem_x509_crl(open("certs/ca.crl", "rb").read())
+assert crl.is_signature_valid(issuer.public_key())
+for entry in crl:
+    reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+    print(entry.serial_number, {"superseded": 4}[reason.value])
+`;
+
+const goReader = `package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"fmt"
+	"os"
+)
+
+func block(file string) []byte {
+	data, _ := os.ReadFile(file)
+	found, _ := pem.Decode(data)
+	return found.Bytes
+}
+
+func main() {
+	issuer, err := x509.ParseCertificate(block("certs/ca.pem"))
+	if err != nil {
+		panic(err)
+	}
+	list, err := x509.ParseRevocationList(block("certs/ca.crl"))
+	if err != nil {
+		panic(err)
+	}
+	if err := list.CheckSignatureFrom(issuer); err != nil {
+		panic(err)
+	}
+	for _, entry := range list.RevokedCertificateEntries {
+		fmt.Println(entry.SerialNumber, entry.ReasonCode)
+	}
+}
+`;

@@ -1,6 +1,7 @@
 // Revokes leaf certificates: finds the keys to lock out and the keys of the same profile that stay, and records it in the
-// ledger. NATS servers read no revocation list, so the caller locks the keys out.
+// ledger. nats-server reads no revocation list, so the caller locks the keys out; lists.ts writes the list for others.
 import { NatspkiError } from '../../errors.ts';
+import { given } from '../../given.ts';
 import { nearest } from '../../suggest.ts';
 import type { Pin } from '../../x509/pin.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
@@ -21,6 +22,17 @@ export interface RevokedCertificate {
   readonly notAfter: Date;
   readonly pin: Pin;
 }
+
+/** The reasons for which a leaf can be revoked for good (RFC 5280 section 5.3.1). */
+export const leafReasons = [
+  'unspecified',
+  'keyCompromise',
+  'affiliationChanged',
+  'superseded',
+  'cessationOfOperation',
+  'privilegeWithdrawn',
+] as const;
+export type LeafReason = (typeof leafReasons)[number];
 
 /** The pin of a certificate that stays valid. */
 export interface NamedPin {
@@ -63,9 +75,11 @@ export async function revokeCertificates(
     readonly lockOut: (plan: RevocationPlan) => Promise<void>;
     /** Returns whether a configuration names a file: the pair then stays, so that the server still starts. */
     readonly isInUse?: (file: string) => boolean;
+    readonly reason?: LeafReason;
   },
 ): Promise<RevocationPlan> {
-  const { directory, names, lockOut, isInUse = () => false, now: clock = () => new Date() } = options;
+  const { directory, names, lockOut, isInUse = () => false, reason } = options;
+  const { now: clock = () => new Date() } = options;
   await planRevocation(options);
   return directory.exclusive(async () => {
     const now = clock();
@@ -74,7 +88,14 @@ export async function revokeCertificates(
     const { revocations } = await directory.ledger.read();
     const entries = planned.certificates
       .filter(({ serial }) => !revocations.has(serial))
-      .map(({ serial, name }): Revocation => ({ time: now.toISOString(), revoked: serial, name }));
+      .map(
+        ({ serial, name }): Revocation => ({
+          time: now.toISOString(),
+          revoked: serial,
+          name,
+          ...given({ reason }),
+        }),
+      );
     const present = new Set((await directory.contents()).certificates);
     const retired = names
       .filter((name) => present.has(name))

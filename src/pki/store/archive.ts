@@ -47,9 +47,13 @@ export class Archive {
 
   /** Returns the folder with the most recently replaced pair of a name; undefined when the archive has none. */
   async last(name: string): Promise<string | undefined> {
+    return this.all(name).at(-1);
+  }
+
+  /** Returns the folders with the replaced pairs of a name, oldest first. */
+  all(name: string): string[] {
     const versions = join(this.#here, name);
-    const folder = filledFolders(versions).at(-1);
-    return folder === undefined ? undefined : join(versions, folder);
+    return filledFolders(versions).map((folder) => join(versions, folder));
   }
 }
 

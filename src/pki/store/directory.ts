@@ -1,7 +1,7 @@
 // The folder of an authority: all its paths, reads and writes, and the lock for writing. Replaced files are the job of
 // archive.ts.
 import { promises } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import {
   exists,
@@ -61,6 +61,8 @@ export class PkiDirectory {
   readonly intermediateKeyFile: string;
   /** The current root signed by the previous one, to follow each leaf; missing outside of a rotation. */
   readonly chainFile: string;
+  /** The revocation lists, one for each issuer; missing until one is written. */
+  readonly revocationListFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
   readonly #archive: Archive;
@@ -72,6 +74,7 @@ export class PkiDirectory {
     this.authorityKeyFile = join(path, 'ca-key.pem');
     this.intermediateFile = join(path, 'intermediate.pem');
     this.intermediateKeyFile = join(path, 'intermediate-key.pem');
+    this.revocationListFile = join(path, 'ca.crl');
     this.#state = join(path, '.natspki');
     this.#archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
@@ -311,6 +314,16 @@ export class PkiDirectory {
   async lastArchived(name: string): Promise<PairFiles | undefined> {
     const folder = await this.#archive.last(name);
     return folder === undefined ? undefined : this.pair(name, folder);
+  }
+
+  /** Returns the archived pairs of a name, oldest first, with the names that their files have in the folder. */
+  async archivedPairs(name: 'ca' | 'intermediate'): Promise<PairFiles[]> {
+    const { certificateFile, keyFile } = name === 'ca' ? this.authorityPair : this.intermediatePair;
+    return this.#archive.all(name).map((folder) => ({
+      name,
+      certificateFile: join(folder, basename(certificateFile)),
+      keyFile: join(folder, basename(keyFile)),
+    }));
   }
 
   async #readWhereThere(file: string): Promise<Certificate[]> {

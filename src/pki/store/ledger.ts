@@ -55,6 +55,8 @@ export interface Revocation {
   readonly revoked: string;
   /** The name of its files. */
   readonly name: string;
+  /** As in RFC 5280 section 5.3.1: `keyCompromise`; absent when none was given. */
+  readonly reason?: string;
 }
 
 export interface LedgerContents {

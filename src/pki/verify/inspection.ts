@@ -51,9 +51,12 @@ export interface InspectedKey {
 export interface InspectedRevocationList {
   readonly kind: 'revocation-list';
   readonly issuer: string;
+  /** Decimal. */
+  readonly number?: string;
   readonly thisUpdate: Date;
   readonly nextUpdate?: Date;
   readonly signatureAlgorithm: string;
+  readonly authorityKeyId?: string;
   readonly revoked: readonly RevokedCertificate[];
 }
 export type Inspected = InspectedCertificate | InspectedRequest | InspectedKey | InspectedRevocationList;
@@ -121,13 +124,15 @@ function inspectKey(material: Material, kind: InspectedKey['kind'], source: stri
 
 function inspectRevocationList(der: Buffer, source: string): InspectedRevocationList {
   const list = readRevocationList(der, source);
-  const { thisUpdate, nextUpdate, signatureAlgorithm, revoked } = list;
+  const { thisUpdate, nextUpdate, signatureAlgorithm, authorityKeyId, revoked } = list;
   return {
     kind: 'revocation-list',
     issuer: formatName(list.issuer),
+    ...given({ number: list.number?.toString() }),
     thisUpdate,
     ...given({ nextUpdate }),
     signatureAlgorithm,
+    ...given({ authorityKeyId }),
     revoked,
   };
 }
