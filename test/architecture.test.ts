@@ -23,7 +23,7 @@ const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify', 'export']
   (room) => `src/pki/${room}`,
 );
 /** The folders of the fleet; each may import from those before it. */
-const fleet = ['src/fleet', 'src/fleet/messages', 'src/fleet/authority', 'src/fleet/http'];
+const fleet = ['', '/messages', '/authority', '/http', '/nats'].map((room) => `src/fleet${room}`);
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
 
 /** What a folder may import, besides itself and node:*. */
@@ -73,6 +73,8 @@ const importers: Record<string, string[]> = {
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Resolved there to a file that worker threads load.
   bcryptjs: ['src/broker/auth/password-hashes.ts'],
+  '@nats-io/transport-node': ['src/fleet/nats/connection.ts'],
+  '@nats-io/services': ['src/fleet/nats/service.ts'],
   jose: ['src/fleet/messages/jws.ts'],
   '@peculiar/x509': ['src/x509/sign.ts'],
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
@@ -85,8 +87,14 @@ const importers: Record<string, string[]> = {
 };
 
 /** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */
-const loadedLate = ['src/x509/sign.ts', 'src/x509/pkcs12.ts', ...passwordBased];
-const loadedLate = ['src/x509/sign.ts', 'src/x509/encrypted-key.ts', 'src/fleet/messages/jws.ts'];
+const loadedLate = [
+  'src/x509/sign.ts',
+  'src/x509/pkcs12.ts',
+  ...passwordBased,
+  'src/fleet/messages/jws.ts',
+  'src/fleet/nats/connection.ts',
+  'src/fleet/nats/service.ts',
+];
 
 interface Source {
   path: string;

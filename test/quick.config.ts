@@ -21,6 +21,8 @@ export default defineConfig({
     include: ['*', ...folders.map((folder) => `${folder}/**/*`)].map((path) => `test/${path}.test.ts`),
     exclude: slow.map((path) => `test/${path}.test.ts`),
     globalSetup: [],
+    // Loads the sources once for each worker, instead of once for each file.
+    isolate: false,
     // Tests beside these programs are skipped.
     env: {
       ...full.test?.env,

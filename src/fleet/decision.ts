@@ -50,6 +50,13 @@ export const refusalCodes = [
   'foreign-key',
   /** The key was revoked. */
   'revoked-key',
+  /** The message that carries the request is not signed by the certificate in it. */
+  'bad-message',
+  'other-authority',
+  /** The clocks of member and authority differ too much. */
+  'clock',
+  /** The message was sent before. */
+  'replayed',
   /** The authority itself has expired, or its clock is wrong. */
   'authority-unusable',
 ] as const;

@@ -20,7 +20,7 @@ describe('the program', () => {
     const { code, stdout, stderr } = await natspki(folder, []);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     const names = stdout.match(/^ {2}[a-z]+(?= {2})/gm)?.map((name) => name.trim());
-    expect(names?.slice(0, 7)).toEqual(['init', 'issue', 'rotate', 'watch', 'revoke', 'crl', 'list']);
+    expect(names?.slice(0, 6)).toEqual(['init', 'issue', 'rotate', 'watch', 'revoke', 'crl']);
     expect((await natspki(folder, ['--help'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['-h'])).stdout).toBe(stdout);
     expect((await natspki(folder, ['help'])).stdout).toBe(stdout);

@@ -121,6 +121,18 @@ export class FleetAuthority {
     return this.#authority.roots;
   }
 
+  /** The authority that signs now. */
+  get signing(): Authority {
+    return this.#authority;
+  }
+
+  /** Records that a transport refused a request by itself. */
+  async refuse(refused: Refused, over: Transport, peer: string): Promise<void> {
+    this.tally.count(refused, over);
+    const record = audited(this.#record('renew', over, peer), refused);
+    this.tally.remember(await this.audit.write([record]));
+  }
+
   /** Gives the first certificate for an invitation. */
   async enroll({ id, secret, request, peer }: EnrolRequest): Promise<Decision> {
     const over = 'token';
@@ -208,7 +220,7 @@ export class FleetAuthority {
         });
         const changes = outcomes.flatMap(({ change }) => change ?? []);
         if (changes.length > 0) await this.#options.announce?.(changes);
-        const records = batch.map((each, i) => audited(each, (outcomes[i] as Outcome).decision));
+        const records = batch.map((each, i) => audited(each.record, (outcomes[i] as Outcome).decision));
         this.tally.remember(await this.audit.write(records));
         for (const [i, { resolve, over }] of batch.entries()) {
           const { decision } = outcomes[i] as Outcome;
@@ -363,7 +375,7 @@ function changeOf(
   return { name, from: before.pin as Pin, to: request.pin };
 }
 
-function audited({ record }: Waiting, decision: Decision): AuditRecord {
+function audited(record: AuditRecord, decision: Decision): AuditRecord {
   if (!decision.granted) {
     const { code, reason, name } = decision;
     return { ...record, decision: 'refused', ...given({ name }), code, reason };
