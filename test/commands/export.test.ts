@@ -1,5 +1,5 @@
 // `natspki export`: the formats as other programs read them, and what it refuses.
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseDocument } from 'yaml';
@@ -8,6 +8,7 @@ import { natspki, run } from '../harness/process.ts';
 import { startInProcess } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
+import { keys, TerminalSession } from '../support/terminal.ts';
 
 const folder = testFolder('export');
 const at = (name: string) => join(folder, name);
@@ -38,6 +39,18 @@ describe('natspki export --format pkcs12', () => {
     expect(readFileSync(at('alice.p12'))).toEqual(before);
     expect((await exported(...args, '--force', '--legacy')).code).toBe(0);
     expect(openssl('pkcs12', '-in', at('alice.p12'), '-passin', 'pass:secret word', '-nokeys')).toContain(
+      'alice',
+    );
+  });
+
+  it('asks twice for the password on a terminal', async () => {
+    const args = ['export', 'alice', '--format', 'pkcs12', '--legacy', '--out', 'asked.p12'];
+    const session = new TerminalSession(folder, args);
+    await session.answer(/Password of the PKCS#12 file/, 'typed word', keys.enter);
+    await session.answer(/Repeat the password/, 'typed word', keys.enter);
+    expect(await session.ended).toBe(0);
+    expect(session.text).not.toContain('typed word');
+    expect(openssl('pkcs12', '-in', at('asked.p12'), '-passin', 'pass:typed word', '-nokeys')).toContain(
       'alice',
     );
   });
@@ -162,21 +175,8 @@ describe('wrong use of natspki export', () => {
   });
 
   it('reports a key that is elsewhere', async () => {
-    openssl(
-      ...[
-        'req',
-        '-new',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-subj',
-        '/CN=carol',
-      ],
-      ...['-keyout', at('carol.key'), '-out', at('carol.csr')],
-    );
-    await natspki(folder, ['issue', 'client', 'carol', '--csr', 'carol.csr']);
+    await natspki(folder, ['issue', 'client', 'carol']);
+    rmSync(at('certs/carol-key.pem'));
     expect((await exported('carol', '--format', 'pem')).stderr).toContain(
       'error: the key of certificate "carol" is not in "./certs", and an export contains it',
     );
