@@ -334,9 +334,9 @@ describe('limits', () => {
     ['unfinished numbers', 'a 1.\n'.repeat(800_000)],
     ['keys', 'a 1 '.repeat(1_000_000)],
     ['spaces', `a${' '.repeat(4_000_000)}`],
-  ])('parses four million characters of %s in less than two seconds', (_, text) => {
-    const start = performance.now();
+  ])('parses four million characters of %s in less than two seconds of the processor', (_, text) => {
+    const start = process.cpuUsage();
     expect(problems(text).length).toBeGreaterThan(0);
-    expect(performance.now() - start).toBeLessThan(2000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(2000);
   });
 });
