@@ -138,7 +138,7 @@ conformance('mutual TLS', `tls { ${verifying} }`, (suite) => {
   });
 
   it.each([
-    ['TLSv1.2', 'ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE'],
+    ['TLSv1.2', expect.stringMatching(/ALERT_HANDSHAKE_FAILURE$/)],
     ['TLSv1.3', 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
   ] as const)('sends a client without a certificate the alert for that over %s', async (version, code) => {
     const raw = connect(suite.server.port, '127.0.0.1');
