@@ -5,8 +5,7 @@ import { createCipheriv, randomBytes, scrypt } from 'node:crypto';
 import { promisify } from 'node:util';
 import { EncryptedData, EncryptedPrivateKeyInfo } from '@peculiar/asn1-pkcs8';
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
-import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
-import { algorithms, Pbes2Parameters, ScryptParameters } from './pbes2.ts';
+import { algorithmOf, algorithms, pbes2With, ScryptParameters } from './pbes2.ts';
 
 /**
  * As strong as 600,000 rounds of PBKDF2. OpenSSL limits scrypt to 32 MB when it opens a key, hence the high
@@ -28,21 +27,8 @@ export async function encryptPrivateKey(pkcs8: Buffer, passphrase: string): Prom
     blockSize: scryptCost.r,
     parallelizationParameter: scryptCost.p,
   });
-  const parameters = Object.assign(new Pbes2Parameters(), {
-    keyDerivationFunction: new AlgorithmIdentifier({
-      algorithm: algorithms.scrypt,
-      parameters: AsnConvert.serialize(cost),
-    }),
-    encryptionScheme: new AlgorithmIdentifier({
-      algorithm: algorithms.aes256Cbc,
-      parameters: AsnConvert.serialize(new OctetString(iv)),
-    }),
-  });
   const info = new EncryptedPrivateKeyInfo({
-    encryptionAlgorithm: new AlgorithmIdentifier({
-      algorithm: algorithms.pbes2,
-      parameters: AsnConvert.serialize(parameters),
-    }),
+    encryptionAlgorithm: pbes2With(algorithmOf(algorithms.scrypt, cost), iv),
     encryptedData: new EncryptedData(encrypted),
   });
   return Buffer.from(AsnConvert.serialize(info));

@@ -1,6 +1,6 @@
 // The parameters of password-based encryption (PBES2, RFC 8018 appendix A) as ASN.1 schemas. The packages load slowly, so
 // only files that are loaded late import this one.
-import { AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from '@peculiar/asn1-schema';
+import { AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from '@peculiar/asn1-schema';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 
 /** Object identifiers of the algorithms that natspki writes. */
@@ -48,3 +48,17 @@ for (const number of ['costParameter', 'blockSize', 'parallelizationParameter'] 
   AsnProp({ type: AsnPropTypes.Integer })(ScryptParameters.prototype, number);
 }
 AsnType({ type: AsnTypeTypes.Sequence })(ScryptParameters);
+
+/** Returns an algorithm with its parameters. */
+export function algorithmOf(algorithm: string, parameters: object): AlgorithmIdentifier {
+  return new AlgorithmIdentifier({ algorithm, parameters: AsnConvert.serialize(parameters) });
+}
+
+/** Returns PBES2 with AES-256-CBC and a key derivation. */
+export function pbes2With(derivation: AlgorithmIdentifier, iv: Buffer): AlgorithmIdentifier {
+  const parameters = Object.assign(new Pbes2Parameters(), {
+    keyDerivationFunction: derivation,
+    encryptionScheme: algorithmOf(algorithms.aes256Cbc, new OctetString(iv)),
+  });
+  return algorithmOf(algorithms.pbes2, parameters);
+}

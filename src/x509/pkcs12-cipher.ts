@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { AsnConvert, AsnProp, AsnPropTypes, AsnType, AsnTypeTypes, OctetString } from '@peculiar/asn1-schema';
 import { AlgorithmIdentifier } from '@peculiar/asn1-x509';
 import { NatspkiError } from '../errors.ts';
-import { algorithms, Pbes2Parameters, Pbkdf2Parameters } from './pbes2.ts';
+import { algorithmOf, algorithms, Pbes2Parameters, Pbkdf2Parameters, pbes2With } from './pbes2.ts';
 
 const stretch = promisify(pbkdf2);
 
@@ -94,12 +94,8 @@ export async function encrypt(
     iterationCount: rounds,
     prf: new AlgorithmIdentifier({ algorithm: algorithms.hmacWithSha256, parameters: null }),
   });
-  const parameters = Object.assign(new Pbes2Parameters(), {
-    keyDerivationFunction: algorithmOf(algorithms.pbkdf2, derivation),
-    encryptionScheme: algorithmOf(algorithms.aes256Cbc, new OctetString(iv)),
-  });
   return {
-    algorithm: algorithmOf(algorithms.pbes2, parameters),
+    algorithm: pbes2With(algorithmOf(algorithms.pbkdf2, derivation), iv),
     data: Buffer.concat([cipher.update(plain), cipher.final()]),
   };
 }
@@ -233,10 +229,6 @@ function addOneMore(number: Buffer, other: Buffer): void {
     number[at] = sum & 0xff;
     carry = sum >> 8;
   }
-}
-
-function algorithmOf(algorithm: string, parameters: object): AlgorithmIdentifier {
-  return new AlgorithmIdentifier({ algorithm, parameters: AsnConvert.serialize(parameters) });
 }
 
 function checkRounds(rounds: number, source: string): void {

@@ -67,7 +67,7 @@ export function versionOf(stats: Stats | undefined): string {
   return stats === undefined ? 'none' : `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs}`;
 }
 
-/** Returns the valid entries of the file; a damaged file invites nobody. */
+/** Returns the valid entries of the file; a damaged file counts as one without invitations. */
 function parseInvitations(text: string): Invitation[] {
   try {
     const value: unknown = JSON.parse(text);
