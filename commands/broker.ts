@@ -6,7 +6,6 @@ import type { ConfigurationSource } from '../src/broker/options/configuration.ts
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { numberFlag } from '../src/cli/flags.ts';
-import { ignoresUnsupported } from '../src/cli/nats-server-flags.ts';
 import { throwOnErrors } from '../src/conf/error.ts';
 import { UsageError } from '../src/errors.ts';
 import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
@@ -151,7 +150,7 @@ export default class Broker extends BaseCommand {
     const source = {
       config,
       flags: { ...brokerFlags(flags), noCommonName: flags['no-common-name'] },
-      ignoreUnsupported: flags['ignore-unsupported'] || ignoresUnsupported(),
+      ignoreUnsupported: flags['ignore-unsupported'],
       flagWarnings: flags.ignored ?? [],
     };
     if (flags.t) return this.#check(source, flags.test_reload, asNatsServer);

@@ -94,7 +94,7 @@ const commands = new Map(['help', 'version'].map((word) => [word, `--${word}`]))
  */
 export function normaliseNatsServerFlags(
   argv: readonly string[],
-  ignoreUnsupported = argv.includes('--ignore-unsupported') || ignoresUnsupported(),
+  ignoreUnsupported = argv.includes('--ignore-unsupported'),
 ): string[] {
   const words = [...argv];
   const result: string[] = [];

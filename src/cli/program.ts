@@ -8,7 +8,7 @@ import { settings } from '@oclif/core/settings';
 import { NatspkiError } from '../errors.ts';
 import { packageFile } from '../files/package-files.ts';
 import { failureOf, reportFailure, unknownCommand } from './failure.ts';
-import { normaliseNatsServerFlags } from './nats-server-flags.ts';
+import { ignoresUnsupported, normaliseNatsServerFlags } from './nats-server-flags.ts';
 
 /** Runs one command line (without `node` and the script) and sets the exit code. */
 export async function run(argv: readonly string[]): Promise<void> {
@@ -61,7 +61,10 @@ function packageDescription(command: string | undefined): PJSON {
 /** Rewrites what oclif cannot parse: nats-server's spellings of the flags of `broker`, and the version flags. */
 function programArguments(argv: readonly string[]): string[] {
   const [name, ...rest] = argv;
-  if (name === 'broker') return [name, ...normaliseNatsServerFlags(rest)];
+  if (name === 'broker') {
+    const asked = ignoresUnsupported() ? ['--ignore-unsupported'] : [];
+    return [name, ...normaliseNatsServerFlags([...asked, ...rest])];
+  }
   if (name === '--version' || name === '-v') return ['version', ...rest];
   return [...argv];
 }

@@ -178,7 +178,7 @@ describe('natspki pin', () => {
     expect(modules.some((url) => url.endsWith('/dist/bundle/commands/pin.cjs'))).toBe(true);
     // Everything is bundled: a single package outside the bundle would double the start time.
     expect(modules.filter((url) => url.includes('/node_modules/'))).toEqual([]);
-    expect(modules.filter((url) => url.includes('/dist/')).length).toBeLessThan(17);
+    expect(modules.filter((url) => url.includes('/dist/')).length).toBeLessThan(15);
     expect(modules.filter((url) => /inquirer|chokidar/.test(url))).toEqual([]);
   });
 });
