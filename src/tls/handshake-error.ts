@@ -2,6 +2,7 @@
 
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
+import { formatGoDuration } from '../duration.ts';
 import { NatspkiError } from '../errors.ts';
 import { given } from '../given.ts';
 import { Certificate } from '../x509/certificate.ts';
@@ -197,6 +198,37 @@ export function explainFailure(
   }
   // OpenSSL's own text, without the location in its source code.
   return fail('handshake-failed', (error as { reason?: string }).reason ?? error.message);
+}
+
+/** A handshake that waited for its turn until the timeout. */
+export function queueTimeoutError(timeoutMs: number): HandshakeError {
+  const time = formatGoDuration(timeoutMs);
+  return new HandshakeError('handshake-timeout', `handshake queued for ${time} behind other connections`);
+}
+
+/** A handshake that the queue has dropped. */
+export function queueFullError(): HandshakeError {
+  return new HandshakeError('handshake-timeout', 'too many handshakes wait, most of them from this address');
+}
+
+/**
+ * A handshake that was not complete in time.
+ * @param isWaiting whether it still waited for rate_limit
+ */
+export function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {
+  const time = formatGoDuration(timeoutMs);
+  if (isWaiting)
+    return new HandshakeError(
+      'handshake-timeout',
+      `handshake did not start within ${time} because of rate_limit`,
+    );
+  return new HandshakeError(
+    'handshake-timeout',
+    receivedBytes === 0
+      ? `client sent nothing for ${time}, expected a TLS handshake`
+      : `client did not finish the TLS handshake within ${time}`,
+    { hint: 'raise timeout in the tls block if clients need longer' },
+  );
 }
 
 /** Explains the alert with which a client rejects the certificate of this server. */

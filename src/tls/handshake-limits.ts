@@ -135,6 +135,24 @@ export class AcceptsFirst {
   };
 }
 
+/**
+ * Returns a pause that lets one call through every `intervalMs` milliseconds on average. After an idle time, the next
+ * `burst` calls go through at once.
+ */
+export function paceBy(
+  intervalMs: number,
+  burst: number,
+  now: () => number = () => performance.now(),
+): (next: () => void) => void {
+  let due = Number.NEGATIVE_INFINITY;
+  return (next) => {
+    const at = now();
+    due = Math.max(due, at - burst * intervalMs) + intervalMs;
+    if (due <= at) next();
+    else setTimeout(next, due - at);
+  };
+}
+
 /** Maximum number of handshakes in a queue. */
 const maxWaiting = 4096;
 

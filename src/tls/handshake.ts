@@ -3,7 +3,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { formatGoDuration } from '../duration.ts';
+import { type CertificateAlert, onClientVerified } from './alert.ts';
 import { requestsCertificates } from './block.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import type { Contexts } from './contexts.ts';
@@ -13,6 +13,9 @@ import {
   explainVerdict,
   HandshakeError,
   type HandshakeFailure,
+  queueFullError,
+  queueTimeoutError,
+  timeoutError,
 } from './handshake-error.ts';
 import {
   AcceptsFirst,
@@ -20,15 +23,18 @@ import {
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
+  paceBy,
 } from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
 import { onClientHello, releaseControl, verificationResult } from './node-internals.ts';
 
 /**
- * Minimum interval between rejections, and the longest delay of one, in milliseconds. A client that waits for its
- * rejection starts no other handshake meanwhile, which leaves capacity to other clients.
+ * Mean interval between rejections, how many may follow each other at once, and the longest delay of one in
+ * milliseconds. A client that waits for its rejection starts no other handshake meanwhile, which leaves capacity to
+ * other clients.
  */
 const rejectionPauseMs = 5;
+const rejectionBurst = 10;
 const maxRejectionDelayMs = 4000;
 
 /** Default connection timeout of NATS clients, in milliseconds. */
@@ -67,7 +73,7 @@ export class Handshaker {
     pausesFirst: true,
     maxWaitMs: () => this.#maxWaitMs,
   });
-  readonly #rejections = new HandshakeTurns({ pause: delayBy(rejectionPauseMs) });
+  readonly #rejections = new HandshakeTurns({ pause: paceBy(rejectionPauseMs, rejectionBurst) });
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
   #budget: HandshakeBudget | undefined;
@@ -133,8 +139,8 @@ export class Handshaker {
   }
 
   /**
-   * Calls `reject` when a client may be told of its rejection: immediately up to 200 rejections per second, and after four
-   * seconds at the latest above that rate. The client is delayed after its rejection, so that it does not hold up other
+   * Calls `reject` when a client may be told of its rejection: before this returns up to 200 rejections per second, and
+   * after four seconds at the latest above that rate. The client is delayed after its rejection, so that it does not hold up other
    * clients behind its address.
    */
   delayRejection({ remoteAddress }: Socket, reject: () => void): void {
@@ -244,6 +250,12 @@ export class Handshaker {
     // Without a certificate, no handshake reaches the verification of the client.
     if (contexts.dependOnHost) chooseByHost(secure, contexts);
     else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
+    if (verifies) {
+      onClientVerified(raw, secure, (send) => {
+        const rejection = explainUnverified(secure, material);
+        if (rejection !== undefined) this.#reject(raw, rejection, () => send(alertFor(rejection)));
+      });
+    }
     const fail = (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead));
     raw.once('error', fail);
     // Also ignores errors until the owner of the connection listens: data after the handshake may break it immediately.
@@ -263,30 +275,43 @@ export class Handshaker {
   #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
     // From here on, errors are reported to the owner of the connection instead of the handshake.
     releaseControl(secure);
-    const mayLack = material.block.verifyOptional && secure.getPeerX509Certificate() === undefined;
     const rejection =
-      (verifies && !mayLack ? explainUnverified(secure, material) : undefined) ??
+      (verifies ? explainUnverified(secure, material) : undefined) ??
       (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
-    if (attempt === undefined) {
-      secure.destroy();
-    } else if (rejection === undefined) {
-      this.#end(raw, secure);
-    } else {
-      // The rejection is final and is reported, whatever happens to the connection meanwhile.
-      releaseAll(attempt);
-      this.delayRejection(raw, () => this.#end(raw, rejection));
-    }
+    if (attempt === undefined) secure.destroy();
+    else if (rejection === undefined) this.#end(raw, secure);
+    else this.#reject(raw, rejection);
+  }
+
+  /**
+   * Rejects a client when the rate of rejections allows it. The rejection is final and is reported, whatever happens to
+   * the connection meanwhile.
+   * @param tell tells the client; it is not called for a delayed rejection, when the handshake has moved on
+   */
+  #reject(raw: Socket, rejection: HandshakeError, tell?: () => void): void {
+    const attempt = this.#attempts.get(raw);
+    if (attempt === undefined || attempt.rejection !== undefined) return;
+    attempt.rejection = rejection;
+    releaseAll(attempt);
+    let isDelayed = false;
+    this.delayRejection(raw, () => {
+      if (!isDelayed) tell?.();
+      // OpenSSL may be calling, and must return before its connection is gone.
+      setImmediate(() => this.#end(raw, rejection));
+    });
+    isDelayed = true;
   }
 
   #count(outcome: HandshakeOutcome): void {
     this.outcomes[outcome] = (this.outcomes[outcome] ?? 0) + 1;
   }
 
-  #end(socket: Socket, outcome: TLSSocket | HandshakeError): void {
+  #end(socket: Socket, result: TLSSocket | HandshakeError): void {
     const attempt = this.#attempts.get(socket);
     if (attempt === undefined) return;
+    const outcome = attempt.rejection ?? result;
     this.#attempts.delete(socket);
     releaseAll(attempt);
     this.#count(outcome instanceof HandshakeError ? outcome.code : 'ok');
@@ -311,14 +336,28 @@ function chooseByHost(secure: TLSSocket, contexts: Contexts): void {
 
 /**
  * Explains why OpenSSL's verification result rejects a client; undefined only when the client has a certificate without
- * errors. A resumed session is rejected: its result would be good even without a certificate.
+ * errors, or none where it is optional. A resumed session is rejected: its result would be good even without a certificate.
  */
 function explainUnverified(secure: TLSSocket, material: TlsMaterial): HandshakeError | undefined {
   const result = verificationResult(secure);
   const isVerified = result === null && !secure.isSessionReused();
-  return isVerified
+  const mayLack = () => material.block.verifyOptional && secure.getPeerX509Certificate() === undefined;
+  return isVerified || mayLack()
     ? undefined
     : explainVerdict(secure, result ?? { message: 'there is no verification result' }, material);
+}
+
+/** Returns the alert that nats-server sends for this rejection (crypto/tls, processCertsFromClient). */
+function alertFor({ code }: HandshakeError): CertificateAlert {
+  switch (code) {
+    case 'client-certificate-expired':
+    case 'client-certificate-not-yet-valid':
+      return 'certificate_expired';
+    case 'client-certificate-untrusted':
+      return 'unknown_ca';
+    default:
+      return 'bad_certificate';
+  }
 }
 
 /** A handshake that is queued or in progress. */
@@ -327,39 +366,12 @@ interface Attempt {
   readonly reject: (error: HandshakeError) => void;
   /** Functions that release timers, listeners and queue entries. */
   readonly atEnd: (() => void)[];
+  /** Set while a rejected client waits to be disconnected. */
+  rejection?: HandshakeError;
 }
 
 function releaseAll({ atEnd }: Attempt): void {
   for (const each of atEnd.splice(0)) each();
-}
-
-function delayBy(milliseconds: number): (next: () => void) => void {
-  return (next) => void setTimeout(next, milliseconds);
-}
-
-function queueTimeoutError(timeoutMs: number): HandshakeError {
-  const time = formatGoDuration(timeoutMs);
-  return new HandshakeError('handshake-timeout', `handshake queued for ${time} behind other connections`);
-}
-
-function queueFullError(): HandshakeError {
-  return new HandshakeError('handshake-timeout', 'too many handshakes wait, most of them from this address');
-}
-
-function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {
-  const time = formatGoDuration(timeoutMs);
-  if (isWaiting)
-    return new HandshakeError(
-      'handshake-timeout',
-      `handshake did not start within ${time} because of rate_limit`,
-    );
-  return new HandshakeError(
-    'handshake-timeout',
-    receivedBytes === 0
-      ? `client sent nothing for ${time}, expected a TLS handshake`
-      : `client did not finish the TLS handshake within ${time}`,
-    { hint: 'raise timeout in the tls block if clients need longer' },
-  );
 }
 
 /** Stands for an orderly close by the peer, which is no error in Node. */

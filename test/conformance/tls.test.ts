@@ -22,6 +22,13 @@ const stranger = makeLeaf(folder, 'stranger', foreign, { usage: 'clientAuth' });
 const selfSigned = makeLeaf(folder, 'self', undefined, { usage: 'clientAuth' });
 const expired = makeLeaf(folder, 'expired', ca, { usage: 'clientAuth', days: -1 });
 
+const impostor = makeLeaf(folder, 'impostor', makeAuthority(testFolder('wire-tls-impostor')), {
+  usage: 'clientAuth',
+});
+const stale = makeLeaf(folder, 'stale', foreign, { usage: 'clientAuth', days: -1 });
+
+const suitesOfTls13 = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+
 /** The TLS options of a client: its certificate, and the authority that it trusts. */
 function as(pair?: Pair, options: ConnectionOptions = {}): { tls: ConnectionOptions } {
   const own = pair ? { cert: readFileSync(pair.cert), key: readFileSync(pair.key) } : {};
@@ -137,18 +144,30 @@ conformance('mutual TLS', `tls { ${verifying} }`, (suite) => {
     });
   });
 
-  it.each([
-    ['TLSv1.2', expect.stringMatching(/ALERT_HANDSHAKE_FAILURE$/)],
-    ['TLSv1.3', 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
-  ] as const)('sends a client without a certificate the alert for that over %s', async (version, code) => {
-    const raw = connect(suite.server.port, '127.0.0.1');
-    await once(raw, 'data');
-    const options = { socket: raw, ca: readFileSync(ca.cert), host: '127.0.0.1' };
-    const secure = connectTls({ ...options, minVersion: version, maxVersion: version });
-    const [error] = await new Promise<unknown[]>((resolve) =>
-      secure.once('error', (...args) => resolve(args)),
-    );
-    expect(error).toMatchObject({ code });
+  it.each<[string, Pair | undefined, string, string]>([
+    ['without a certificate', undefined, 'HANDSHAKE_FAILURE', 'CERTIFICATE_REQUIRED'],
+    ['with a certificate of another authority', stranger, 'UNKNOWN_CA', 'UNKNOWN_CA'],
+    ['with a certificate that is self-signed', selfSigned, 'UNKNOWN_CA', 'UNKNOWN_CA'],
+    ['whose issuer has the name of the authority', impostor, 'UNKNOWN_CA', 'UNKNOWN_CA'],
+    ['with an expired certificate', expired, 'CERTIFICATE_EXPIRED', 'CERTIFICATE_EXPIRED'],
+    ['with an expired certificate of another authority', stale, 'CERTIFICATE_EXPIRED', 'CERTIFICATE_EXPIRED'],
+    ['with the usage serverAuth only', server, 'BAD_CERTIFICATE', 'BAD_CERTIFICATE'],
+  ])('sends a client %s the alert %s in TLS 1.2 and %s in TLS 1.3', async (_, pair, inTls12, inTls13) => {
+    const { tls } = as(pair);
+    for (const [version, alert] of [
+      ['TLSv1.2', inTls12],
+      ['TLSv1.3', inTls13],
+    ] as const) {
+      for (const ciphers of version === 'TLSv1.3' ? suitesOfTls13 : [undefined]) {
+        const raw = connect(suite.server.port, '127.0.0.1');
+        await once(raw, 'data');
+        const secure = connectTls({ ...tls, socket: raw, minVersion: version, maxVersion: version, ciphers });
+        const [error] = await new Promise<unknown[]>((resolve) =>
+          secure.once('error', (...args) => resolve(args)),
+        );
+        expect(error).toMatchObject({ code: expect.stringMatching(`_ALERT_${alert}$`) });
+      }
+    }
   });
 
   it('rejects a client that does not start TLS', async () => {

@@ -6,6 +6,7 @@ import {
   HandshakeBudget,
   HandshakeCounter,
   HandshakeTurns,
+  paceBy,
 } from '../../src/tls/handshake-limits.ts';
 import { collectGarbage } from '../support/garbage.ts';
 
@@ -24,6 +25,26 @@ describe('HandshakeCounter', () => {
     expect(take(1)).toEqual([false]);
     now = 1000;
     expect(take(3)).toEqual([true, true, false]);
+  });
+});
+
+describe('paceBy', () => {
+  it('lets a burst through at once, and one call in each interval on average', () => {
+    vi.useFakeTimers();
+    try {
+      const began = performance.now();
+      const pause = paceBy(5, 3);
+      const calls: number[] = [];
+      const callAgain = () => {
+        calls.push(performance.now() - began);
+        if (calls.length < 6) pause(callAgain);
+      };
+      pause(callAgain);
+      vi.advanceTimersByTime(100);
+      expect(calls).toEqual([0, 0, 0, 5, 10, 15]);
+    } finally {
+      vi.useRealTimers();
+    }
   });
 });
 
