@@ -8,6 +8,7 @@ import { given } from '../given.ts';
 import { Certificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
+import type { CertificateAlert } from './alert.ts';
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf, shorten } from './peer.ts';
 
@@ -111,6 +112,19 @@ export function explainVerdict(
       );
     default:
       return refuse(`${role}-certificate-invalid`, `${what} failed verification: ${verdict.message}`);
+  }
+}
+
+/** Returns the alert that nats-server sends for this rejection (crypto/tls, processCertsFromClient). */
+export function alertFor({ code }: HandshakeError): CertificateAlert {
+  switch (code) {
+    case 'client-certificate-expired':
+    case 'client-certificate-not-yet-valid':
+      return 'certificate_expired';
+    case 'client-certificate-untrusted':
+      return 'unknown_ca';
+    default:
+      return 'bad_certificate';
   }
 }
 

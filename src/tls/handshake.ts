@@ -3,11 +3,12 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type CertificateAlert, onClientVerified } from './alert.ts';
+import { onClientVerified } from './alert.ts';
 import { requestsCertificates } from './block.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import type { Contexts } from './contexts.ts';
 import {
+  alertFor,
   explainFailure,
   explainPin,
   explainVerdict,
@@ -26,7 +27,14 @@ import {
   paceBy,
 } from './handshake-limits.ts';
 import type { TlsMaterial } from './material.ts';
-import { onClientHello, releaseControl, verificationResult } from './node-internals.ts';
+import {
+  onClientHello,
+  pauseHandshake,
+  releaseControl,
+  resumeHandshake,
+  verificationResult,
+} from './node-internals.ts';
+import { UnprovenAddresses } from './unproven-addresses.ts';
 
 /**
  * Mean interval between rejections, how many may follow each other at once, and the longest delay of one in
@@ -73,6 +81,7 @@ export class Handshaker {
     pausesFirst: true,
     maxWaitMs: () => this.#maxWaitMs,
   });
+  readonly #addresses = new UnprovenAddresses();
   readonly #rejections = new HandshakeTurns({ pause: paceBy(rejectionPauseMs, rejectionBurst) });
   #material: TlsMaterial;
   #counter: HandshakeCounter | undefined;
@@ -248,8 +257,14 @@ export class Handshaker {
       rejectUnauthorized: !block.verifyOptional,
     });
     // Without a certificate, no handshake reaches the verification of the client.
-    if (contexts.dependOnHost) chooseByHost(secure, contexts);
-    else if (material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
+    if (!contexts.dependOnHost && material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
+    if (contexts.dependOnHost || verifies) {
+      const forget = onClientHello(secure, (host) => {
+        if (contexts.dependOnHost) chooseByHost(secure, contexts, host);
+        if (verifies) this.#awaitCertificate(raw, secure);
+      });
+      this.#attempts.get(raw)?.atEnd.push(forget);
+    }
     if (verifies) {
       onClientVerified(raw, secure, (send) => {
         const rejection = explainUnverified(secure, material);
@@ -268,6 +283,18 @@ export class Handshaker {
     });
   }
 
+  /** Lets the client send its certificate, unless too many others of its address do. */
+  #awaitCertificate(raw: Socket, secure: TLSSocket): void {
+    const attempt = this.#attempts.get(raw);
+    if (attempt === undefined) return;
+    const reading = {
+      // In another turn: libuv may hold an event for this connection, and would read it in this one.
+      resume: () => setImmediate(resumeHandshake, secure),
+      pause: () => pauseHandshake(secure),
+    };
+    attempt.atEnd.push(this.#addresses.add(addressPrefix(raw.remoteAddress ?? ''), reading));
+  }
+
   /**
    * Hands over the connection only if its peer passes all checks. The current pins apply: a pin that was removed during
    * the handshake is revoked.
@@ -281,8 +308,12 @@ export class Handshaker {
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
     if (attempt === undefined) secure.destroy();
-    else if (rejection === undefined) this.#end(raw, secure);
-    else this.#reject(raw, rejection);
+    else if (rejection !== undefined) this.#reject(raw, rejection);
+    else {
+      // Without a certificate, where it is optional, a client proves nothing.
+      if (verificationResult(secure) === null) this.#addresses.prove(addressPrefix(raw.remoteAddress ?? ''));
+      this.#end(raw, secure);
+    }
   }
 
   /**
@@ -294,6 +325,7 @@ export class Handshaker {
     const attempt = this.#attempts.get(raw);
     if (attempt === undefined || attempt.rejection !== undefined) return;
     attempt.rejection = rejection;
+    this.#addresses.doubt(addressPrefix(raw.remoteAddress ?? ''));
     releaseAll(attempt);
     let isDelayed = false;
     this.delayRejection(raw, () => {
@@ -325,13 +357,11 @@ export class Handshaker {
 }
 
 /**
- * Sets the certificates once the host that the client names is known. An SNICallback would not do: it is not called for a
- * client that names no host, and its choice would leave certificates of other key types in place.
+ * Sets the certificates for the host that a client names. An SNICallback would not do: it is not called for a client that
+ * names no host, and its choice would leave certificates of other key types in place.
  */
-function chooseByHost(secure: TLSSocket, contexts: Contexts): void {
-  onClientHello(secure, (host) => {
-    for (const context of contexts.forHost(host)) secure.setKeyCert(context);
-  });
+function chooseByHost(secure: TLSSocket, contexts: Contexts, host: string | undefined): void {
+  for (const context of contexts.forHost(host)) secure.setKeyCert(context);
 }
 
 /**
@@ -345,19 +375,6 @@ function explainUnverified(secure: TLSSocket, material: TlsMaterial): HandshakeE
   return isVerified || mayLack()
     ? undefined
     : explainVerdict(secure, result ?? { message: 'there is no verification result' }, material);
-}
-
-/** Returns the alert that nats-server sends for this rejection (crypto/tls, processCertsFromClient). */
-function alertFor({ code }: HandshakeError): CertificateAlert {
-  switch (code) {
-    case 'client-certificate-expired':
-    case 'client-certificate-not-yet-valid':
-      return 'certificate_expired';
-    case 'client-certificate-untrusted':
-      return 'unknown_ca';
-    default:
-      return 'bad_certificate';
-  }
 }
 
 /** A handshake that is queued or in progress. */

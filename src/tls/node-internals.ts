@@ -20,6 +20,9 @@ interface TlsHandle {
   enableCertCb(): void;
   oncertcb: (hello: { servername?: string | false }) => void;
   certCbDone(): void;
+  /** Start and stop reading from the connection below (src/stream_base.cc). */
+  readStart(): number;
+  readStop(): number;
 }
 
 /** The private members of a Socket that reads into a buffer of the caller (lib/net.js, initSocketHandle). */
@@ -37,11 +40,12 @@ interface OnReadSymbols {
 
 /**
  * Calls `choose` after the ClientHello with the host that the client names, if any. It must set the certificates of the
- * connection; the connection is destroyed when it throws. Call this before the handshake.
+ * connection unless it has them; the connection is destroyed when it throws. Call this before the handshake.
+ * @returns a function that makes the connection forget `choose`, for after the handshake
  */
-export function onClientHello(socket: TLSSocket, choose: (host: string | undefined) => void): void {
+export function onClientHello(socket: TLSSocket, choose: (host: string | undefined) => void): () => void {
   const { ssl } = internalsOf(socket);
-  if (ssl === null) return;
+  if (ssl === null) return () => {};
   ssl.oncertcb = ({ servername }) => {
     // The name is untrusted, and an exception in this callback would end the process.
     try {
@@ -52,11 +56,26 @@ export function onClientHello(socket: TLSSocket, choose: (host: string | undefin
     }
   };
   ssl.enableCertCb();
+  return () => forgetCallback(ssl);
+}
+
+/** Apart from `onClientHello`, whose scope would keep the callback in memory. */
+function forgetCallback(ssl: TlsHandle): void {
+  ssl.oncertcb = () => {};
 }
 
 /** Returns OpenSSL's verification result for the peer: null if there is no error, undefined if there is no result. */
 export function verificationResult(socket: TLSSocket): NodeJS.ErrnoException | null | undefined {
   return internalsOf(socket).ssl?.verifyError();
+}
+
+/** Stops reading from the connection below a socket during its handshake, until `resumeHandshake`. */
+export function pauseHandshake(socket: TLSSocket): void {
+  internalsOf(socket).ssl?.readStop();
+}
+
+export function resumeHandshake(socket: TLSSocket): void {
+  internalsOf(socket).ssl?.readStart();
 }
 
 /** Makes a server-side socket emit the errors that follow its handshake, as tls.Server does. */

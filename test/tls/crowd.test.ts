@@ -60,8 +60,9 @@ it('starts the handshakes of an address without a delay although it was just rej
   // With fake timers, a delayed handshake would wait forever.
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   try {
-    const all = await Promise.all(Array.from({ length: 3 }, () => greeting(listener.port, as(alice))));
-    expect(all).toEqual(['hello', 'hello', 'hello']);
+    for (let count = 0; count < 3; count++) {
+      expect(await greeting(listener.port, as(alice))).toBe('hello');
+    }
   } finally {
     vi.useRealTimers();
   }
@@ -118,7 +119,7 @@ it('rejects a client that disconnects before it is told of its rejection', async
   await listener.close();
 });
 
-it('reports the first rejection immediately, and every other one within four seconds', async () => {
+it('reports the first rejections immediately, and every other one within four seconds', async () => {
   const listener = await listenTls({ pairs: [server] });
   const socket = connectPlain(listener.port, '127.0.0.1').on('error', () => {});
   await once(socket, 'connect');
@@ -126,12 +127,10 @@ it('reports the first rejection immediately, and every other one within four sec
   const tell = () => told++;
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   try {
-    listener.handshaker.delayRejection(socket, tell);
-    expect(told).toBe(1);
-    for (let count = 0; count < 1000; count++) listener.handshaker.delayRejection(socket, tell);
-    expect(told).toBe(1);
+    for (let count = 0; count <= 1000; count++) listener.handshaker.delayRejection(socket, tell);
+    expect(told).toBe(11);
     vi.advanceTimersByTime(1000);
-    expect(told).toBe(201);
+    expect(told).toBe(211);
     vi.advanceTimersByTime(3000);
     expect(told).toBe(1001);
     vi.advanceTimersByTime(60_000);
