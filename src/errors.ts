@@ -43,3 +43,8 @@ export class UsageError extends NatspkiError {
     super('usage', message, hint === undefined ? { exitCode: 2 } : { hint, exitCode: 2 });
   }
 }
+
+/** What the log shows of a defect: any exception that is not a NatspkiError. */
+export function stackOf(error: unknown): string {
+  return String(error instanceof Error ? error.stack : error);
+}

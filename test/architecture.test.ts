@@ -24,6 +24,8 @@ const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify', 'export']
 );
 /** The folders of the fleet; each may import from those before it. */
 const fleet = ['', '/messages', '/authority', '/http', '/nats'].map((room) => `src/fleet${room}`);
+/** What servers stand on: TLS, and listening sockets with their limits on strangers. */
+const serving = ['src/tls', 'src/net'];
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
 
 /** What a folder may import, besides itself and node:*. */
@@ -36,17 +38,18 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   'src/subjects': { folders: ['src'], packages: [] },
   ...inOrder(pki, ['src', 'src/files', 'src/x509']),
   'src/tls': { folders: ['src', 'src/files', 'src/x509', 'src/conf'], packages: [] },
+  'src/net': { folders: ['src', 'src/tls'], packages: [] },
   'src/rollout': { folders: ['src', 'src/files', 'src/x509', 'src/conf', 'src/tls'], packages: [] },
-  ...inOrder(fleet, ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout']),
-  ...inOrder(rooms, [...values, 'src/files', 'src/tls']),
-  'src/broker': { folders: [...values, 'src/files', 'src/tls', ...rooms], packages: [] },
+  ...inOrder(fleet, [...['src', 'src/files', 'src/x509', 'src/conf'], ...pki, ...serving, 'src/rollout']),
+  ...inOrder(rooms, [...values, 'src/files', ...serving]),
+  'src/broker': { folders: [...values, 'src/files', ...serving, ...rooms], packages: [] },
   'src/cli': {
     folders: ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout'],
     packages: ['@oclif/core', 'inquirer'],
   },
   commands: {
     folders: [
-      ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout', ...fleet],
+      ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, ...serving, 'src/rollout', ...fleet],
       ...['src/broker', ...rooms, 'src/cli'],
     ],
     packages: ['@oclif/core'],

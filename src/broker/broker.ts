@@ -2,8 +2,11 @@
 // start, its reloads and its shutdown.
 import type { Socket } from 'node:net';
 import { isDeepStrictEqual } from 'node:util';
+import { stackOf } from '../errors.ts';
 import { FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
+import { formatHostPort, type HostPort } from '../net/host-port.ts';
+import { Listener } from '../net/listener.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/certificate-source.ts';
 import { Accounts } from './accounts/account.ts';
@@ -23,13 +26,10 @@ import { Monitor } from './monitoring/http/monitor.ts';
 import { SystemAccount } from './monitoring/system/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
 import { planConfigurationChange } from './options/configuration-change.ts';
-import { formatHostPort, type HostPort } from './options/host-port.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { describeServer } from './server-facts.ts';
 import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
-import { stackOf } from './transport/defects.ts';
-import { Listener } from './transport/listener.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { ServerTls } from './transport/server-tls.ts';
 

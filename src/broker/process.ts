@@ -2,13 +2,13 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files/files.ts';
+import { formatHostPort } from '../net/host-port.ts';
 import { type Broker, startBroker } from './broker.ts';
 import {
   type ConfigurationSource,
   loadBrokerConfiguration,
   reloadBrokerConfiguration,
 } from './options/configuration.ts';
-import { formatHostPort } from './options/host-port.ts';
 import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
 

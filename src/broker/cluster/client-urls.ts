@@ -1,6 +1,6 @@
 // The client URLs that a server announces to its cluster (nats-server, server.go, getConnectURLs).
 import { networkInterfaces } from 'node:os';
-import { formatHostPort, type HostPort } from '../options/host-port.ts';
+import { formatHostPort, type HostPort } from '../../net/host-port.ts';
 
 /** Lists `host:port`; for an unspecified host, the addresses of all interfaces except loopback and link-local ones. */
 export function clientUrlsOf({ host, port }: HostPort, interfaces = networkInterfaces()): string[] {

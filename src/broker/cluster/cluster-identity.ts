@@ -1,11 +1,11 @@
 // The identity of this server in its cluster: its INFO and CONNECT, the cluster name, and which servers it accepts as
 // members. Opens no connection.
 import { quote } from '../../log.ts';
+import { formatHostPort } from '../../net/host-port.ts';
 import { clientOnRoutePort, otherCluster, type Violation, violations } from '../../protocol/violations.ts';
 import { mapPeer, type PeerCertificate } from '../../tls/peer.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
-import { formatHostPort } from '../options/host-port.ts';
 import { sameSecret } from '../options/password.ts';
 import { hostOfRoute } from '../options/route-url.ts';
 import type { Destination } from './destination.ts';

@@ -2,9 +2,9 @@
 // uses it. Holds the pending routes, whose peer is not yet known to be a member, and limits their number.
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { mostCrowding } from '../../net/crowding.ts';
 import { connectTls } from '../../tls/client-handshake.ts';
 import { HandshakeError } from '../../tls/handshake-error.ts';
-import { mostCrowding } from '../transport/crowding.ts';
 import { logDefect } from '../transport/defects.ts';
 import type { ServerTls } from '../transport/server-tls.ts';
 import type { Destination } from './destination.ts';

@@ -1,6 +1,6 @@
 // What servers of a cluster tell each other about third servers, until each has a route to every other (nats-server,
 // route.go, forwardNewRouteInfoToKnownServers and processImplicitRoute). Sends nothing.
-import { formatHostPort } from '../options/host-port.ts';
+import { formatHostPort } from '../../net/host-port.ts';
 import type { RouteSession } from './route.ts';
 import { type GossipMode, gossip, type RouteInfo } from './route-info.ts';
 

@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { LabelledLogger, type Logger, quote, quoteBytes } from '../../log.ts';
+import { formatHostPort } from '../../net/host-port.ts';
 import { errorLine, interestLine, pingLine, pongLine } from '../../protocol/encoder.ts';
 import type { Publication, RoutedPublication, RouteOperationHandler } from '../../protocol/operations.ts';
 import { RouteParser } from '../../protocol/route-parser.ts';
@@ -14,7 +15,6 @@ import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
 import { RemoteInterest, type RouteTarget } from '../accounts/remote-interest.ts';
 import { LastMatch, type Publisher } from '../accounts/subscription.ts';
-import { formatHostPort } from '../options/host-port.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { guard } from '../transport/defects.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';

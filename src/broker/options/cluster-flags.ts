@@ -1,8 +1,8 @@
 // Applies the cluster flags of nats-server's command line to the cluster block of the file (opts.go, ConfigureOptions
 // and overrideCluster). No message repeats a URL, which may contain a password.
 import { UsageError } from '../../errors.ts';
+import { parseAdvertised, parseHostPort } from '../../net/host-port.ts';
 import type { ClusterAuthorization, ClusterOptions } from './cluster-options.ts';
-import { parseAdvertised, parseHostPort } from './host-port.ts';
 import { parseRouteUrl } from './route-url.ts';
 
 export interface ClusterFlags {

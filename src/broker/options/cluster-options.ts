@@ -3,10 +3,11 @@
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
+import { type HostPort, parseAdvertised } from '../../net/host-port.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import { readCompression } from './cluster-compression.ts';
 import { readDurationOption } from './duration-option.ts';
-import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
+import { readListen } from './listen-option.ts';
 import { type ClusterPermissions, readClusterPermissions } from './permission-options.ts';
 import { parseRouteUrl } from './route-url.ts';
 import { reportUnsupported } from './unsupported.ts';

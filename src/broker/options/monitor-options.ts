@@ -1,6 +1,6 @@
 // Reads where monitoring listens, if at all: `http`, `https`, their ports and their flags, as nats-server reads them.
 import type { MapReader } from '../../conf/reader.ts';
-import { readListen } from './host-port.ts';
+import { readListen } from './listen-option.ts';
 
 export interface MonitorOptions {
   /** Undefined for the host that clients connect to. */

@@ -2,6 +2,7 @@
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
+import { type HostPort, parseAdvertised } from '../../net/host-port.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import {
   type AuthFlags,
@@ -14,7 +15,7 @@ import {
 import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
 import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
 import { readDurationOption } from './duration-option.ts';
-import { type HostPort, parseAdvertised, readListen } from './host-port.ts';
+import { readListen } from './listen-option.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
 import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';

@@ -3,10 +3,11 @@
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
+import { parseAdvertised } from '../../net/host-port.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import type { AuthOptions } from './auth-options.ts';
 import { readDurationOption } from './duration-option.ts';
-import { parseAdvertised, readListen } from './host-port.ts';
+import { readListen } from './listen-option.ts';
 
 export interface WebsocketOptions {
   /** -1 for any free port; 0 if nats-server does not listen, and checks only the syntax of the block. */

@@ -2,11 +2,11 @@
 // applies back-pressure to publishers. It handles bytes only; its owner interprets them.
 import type { Socket } from 'node:net';
 import { formatDuration } from '../../duration.ts';
+import { formatHostPort } from '../../net/host-port.ts';
 import { type MessageWriter, messageSize, routedSize } from '../../protocol/message-writer.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import type { LineComparison } from '../../protocol/repeated-line.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
-import { formatHostPort } from '../options/host-port.ts';
 import { type BufferPool, OutputQueue } from './output.ts';
 import { type ReadBuffer, readInto } from './read-buffer.ts';
 

@@ -1,4 +1,5 @@
 // Keeps a defect in this program from ending the broker: it costs the connection that triggers it, and is logged.
+import { stackOf } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { Connection } from './connection.ts';
 
@@ -14,9 +15,4 @@ export function guard({ connection, log }: { connection: Connection; log: Logger
 
 export function logDefect(log: Logger, error: unknown): void {
   log.error(`Internal error: ${stackOf(error)}`);
-}
-
-/** What the log shows of a defect. */
-export function stackOf(error: unknown): string {
-  return String(error instanceof Error ? error.stack : error);
 }

@@ -1,14 +1,10 @@
-// Monitoring over HTTP or HTTPS: the endpoints by path, and limits on connections and requests. It reads the broker and
-// changes nothing. The Handshaker performs TLS, and requests no client certificate here.
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
-import { quote } from '../../../log.ts';
-import { HandshakeError } from '../../../tls/handshake-error.ts';
-import { formatHostPort } from '../../options/host-port.ts';
+// Monitoring over HTTP or HTTPS: the endpoints by path. It reads the broker and changes nothing. The Handshaker performs
+// TLS, and requests no client certificate here.
+import type { IncomingMessage } from 'node:http';
+import { type Answer, json, text } from '../../../net/answer.ts';
+import { formatHostPort } from '../../../net/host-port.ts';
+import { HttpServer, type HttpServerOptions } from '../../../net/http-server.ts';
 import type { MonitorOptions } from '../../options/monitor-options.ts';
-import { mostCrowding } from '../../transport/crowding.ts';
-import { stackOf } from '../../transport/defects.ts';
-import { Listener } from '../../transport/listener.ts';
 import { gatewayz, jsz, leafz } from '../endpoints/absent-features.ts';
 import { accountz } from '../endpoints/accountz.ts';
 import { accstatz } from '../endpoints/accstatz.ts';
@@ -20,21 +16,7 @@ import { routez } from '../endpoints/routez.ts';
 import { subsz } from '../endpoints/subsz.ts';
 import { tlsz } from '../endpoints/tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from '../endpoints/varz.ts';
-import { type Answer, json, rejectMalformed, send, text } from './answer.ts';
-import { AnswerQueue } from './answer-queue.ts';
-import { foreignHost } from './host-header.ts';
 import { fillPage, pageDocument, readAssets, readPageTemplate } from './page.ts';
-
-/** Maximum number of open connections, including those in a handshake. */
-const maxConnections = 128;
-const maxRequestsPerConnection = 1000;
-const maxHeaderBytes = 8192;
-
-/** Milliseconds for a request to arrive, from the connection or from the previous response on. */
-const requestMs = 5000;
-
-/** Milliseconds for the client to read a response. */
-const answerMs = 30_000;
 
 /** Endpoints without a link on the page: the page itself, and those that report what this broker lacks. */
 const unlinkedEndpoints = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
@@ -47,15 +29,11 @@ type Endpoint = (query: Query, base: string) => Answer | Promise<Answer>;
 export class Monitor {
   readonly #broker: MonitoredBroker;
   readonly #options: MonitorOptions;
-  readonly #server: Server;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #requests = new Map<string, number>();
-  /** Every connection with its timeout. */
-  readonly #sockets = new Map<Socket, NodeJS.Timeout>();
-  readonly #queue = new AnswerQueue();
   readonly #cpu = new CpuMeter();
   readonly #assets = readAssets();
-  #listener: Listener | undefined;
+  #server: HttpServer | undefined;
 
   private constructor(options: MonitorOptions, broker: MonitoredBroker, Metrics: MetricsClass) {
     this.#options = options;
@@ -79,16 +57,6 @@ export class Monitor {
       ['/page.json', (query) => json(pageDocument(query, broker))],
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
     ]);
-    this.#server = createServer(
-      { maxHeaderSize: maxHeaderBytes, insecureHTTPParser: false, requireHostHeader: false },
-      (request, response) => void this.#answer(request, response),
-    );
-    // Answer a request with Expect like any other.
-    this.#server.on('checkExpectation', (request, response) => void this.#answer(request, response));
-    this.#server.on('clientError', (error, socket) =>
-      rejectMalformed(error, socket, this.#queue.isBusy(socket)),
-    );
-    this.#server.maxRequestsPerSocket = maxRequestsPerConnection;
   }
 
   /**
@@ -103,14 +71,19 @@ export class Monitor {
     // Loaded here, so that a broker without monitoring does not load prom-client.
     const { Metrics } = await import('../endpoints/metrics.ts');
     const monitor = new Monitor(options, broker, Metrics);
-    const { host, port } = monitor.#where;
-    const flag = options.secure ? '--https_port' : '--http_port';
-    monitor.#listener = await Listener.open(
-      { host, port },
-      (socket) => void monitor.#accept(socket),
-      onError,
-      flag,
-    );
+    const { secure } = options;
+    const server: HttpServerOptions = {
+      answer: (request) => monitor.#answer(request),
+      names: () => monitor.#names,
+      where: 'monitoring',
+      logger: broker.logger,
+      // Orchestrators restart the process when /healthz is slow.
+      isUrgent: ({ url = '' }) => monitor.#endpointPath(url) === '/healthz',
+      // Undefined once a reload has removed the tls block.
+      ...(secure && { handshaker: () => broker.tls?.monitoringHandshaker }),
+    };
+    const flag = secure ? '--https_port' : '--http_port';
+    monitor.#server = await HttpServer.open(server, monitor.#where, onError, flag);
     return monitor;
   }
 
@@ -126,9 +99,7 @@ export class Monitor {
 
   /** Ends every connection. */
   async close(): Promise<void> {
-    for (const socket of this.#sockets.keys()) socket.destroy();
-    this.#server.close();
-    await this.#listener?.close();
+    await this.#server?.close();
   }
 
   /** The endpoints with a link on the page. */
@@ -146,101 +117,13 @@ export class Monitor {
     const { host, port, secure, basePath } = this.#options;
     return {
       host: host ?? this.#broker.options.host,
-      port: this.#listener?.port ?? port,
+      port: this.#server?.port ?? port,
       secure,
       basePath,
     };
   }
 
-  async #accept(socket: Socket): Promise<void> {
-    this.#restartTimeout(socket, requestMs);
-    socket.once('close', () => this.#forget(socket));
-    this.#makeRoom();
-    if (socket.destroyed) return;
-    if (!this.#options.secure) {
-      this.#server.emit('connection', socket);
-      return;
-    }
-    const handshaker = this.#broker.tls?.monitoringHandshaker;
-    // A reload has removed the tls block.
-    if (handshaker === undefined) {
-      socket.destroy();
-      return;
-    }
-    try {
-      const secure = await handshaker.accept(socket);
-      secure.once('close', () => this.#forget(secure));
-      this.#forget(socket);
-      this.#restartTimeout(secure, requestMs);
-      this.#server.emit('connection', secure);
-    } catch (error) {
-      // Do not log failed handshakes: port scans would fill the log.
-      if (!(error instanceof HandshakeError)) this.#logDefect(error);
-      socket.destroy();
-    }
-  }
-
-  /** Closes a connection when there are too many: of the most crowded address one without a request in progress. */
-  #makeRoom(): void {
-    if (this.#sockets.size <= maxConnections) return;
-    const connections = [...this.#sockets.keys()].map((socket) => ({
-      connection: socket,
-      address: socket.remoteAddress ?? '',
-      isUnproved: !this.#queue.isBusy(socket),
-    }));
-    const worst = mostCrowding(connections);
-    if (worst === undefined) return;
-    this.#forget(worst);
-    worst.destroy();
-  }
-
-  /**
-   * Restarts the timeout of a connection. Only a complete step restarts it, so slow single bytes do not keep it open.
-   */
-  #restartTimeout(socket: Socket, milliseconds: number): void {
-    clearTimeout(this.#sockets.get(socket));
-    if (socket.destroyed) return;
-    this.#sockets.set(
-      socket,
-      setTimeout(() => socket.destroy(), milliseconds),
-    );
-  }
-
-  #forget(socket: Socket): void {
-    clearTimeout(this.#sockets.get(socket));
-    this.#sockets.delete(socket);
-  }
-
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { socket } = request;
-    this.#restartTimeout(socket, answerMs);
-    response.once('finish', () => {
-      this.#restartTimeout(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
-    });
-    const work = () => {
-      this.#restartTimeout(socket, answerMs);
-      return this.#respond(request);
-    };
-    // Orchestrators restart the process when /healthz is slow.
-    const isUrgent = this.#endpointPath(request.url ?? '') === '/healthz';
-    const answer = await this.#queue.answer(socket, response, work, isUrgent);
-    if (answer !== undefined) send(answer, request, response);
-  }
-
-  async #respond(request: IncomingMessage): Promise<Answer> {
-    const { method, url = '', headers, headersDistinct, httpVersion, socket } = request;
-    // Node would use the first one, and a proxy in front of this port perhaps the last one.
-    if ((headersDistinct.host?.length ?? 0) > 1) return text(400, '400 Bad Request: too many Host headers');
-    if (headers.host === undefined && httpVersion !== '1.0') {
-      return text(400, '400 Bad Request: missing required Host header');
-    }
-    if (method !== 'GET' && method !== 'HEAD') return text(405, 'only GET and HEAD are allowed\n');
-    const { secure } = this.#options;
-    // Over TLS the certificate already distinguishes this broker from a web site.
-    const foreign = secure ? undefined : foreignHost(socket.localAddress, headers.host, this.#names);
-    if (foreign !== undefined) {
-      return text(421, `${quote(foreign)} is not a name of this server: use localhost or an IP address\n`);
-    }
+  async #answer({ url = '' }: IncomingMessage): Promise<Answer> {
     const [path = '', ...query] = url.split('?');
     const name = this.#endpointPath(path);
     const endpoint = this.#endpoints.get(name);
@@ -250,9 +133,7 @@ export class Monitor {
       return await endpoint(new Query(new URLSearchParams(query.join('?'))), folderOf(path));
     } catch (error) {
       if (error instanceof InvalidQuery) return text(400, error.message);
-      // A defect in monitoring must not end the broker.
-      this.#logDefect(error);
-      return text(500, 'internal error\n');
+      throw error;
     }
   }
 
@@ -263,10 +144,6 @@ export class Monitor {
     const below = path === basePath ? '/' : path.startsWith(basePath) ? path.slice(basePath.length) : '';
     // The old name of /subsz, as in nats-server.
     return below === '/subscriptionsz' ? '/subsz' : below;
-  }
-
-  #logDefect(error: unknown): void {
-    this.#broker.logger.error(`monitoring: ${stackOf(error)}`);
   }
 }
 

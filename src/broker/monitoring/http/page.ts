@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs';
 import { packageFile } from '../../../files/package-files.ts';
 import { fillTemplate } from '../../../files/templates.ts';
+import type { Answer } from '../../../net/answer.ts';
 import { goTime } from '../../../protocol/go-format.ts';
 import { connz } from '../endpoints/connz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';
 import { tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
-import type { Answer } from './answer.ts';
 
 /** The Content-Security-Policy of the page: it may load from this broker only. */
 const policy = [

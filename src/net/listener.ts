@@ -1,7 +1,7 @@
 // A listening TCP socket: opens it, reports its later errors and words them for the operator. It reads no connection.
 import { createServer, type Server, type Socket } from 'node:net';
-import { NatspkiError } from '../../errors.ts';
-import { formatHostPort, type HostPort } from '../options/host-port.ts';
+import { NatspkiError } from '../errors.ts';
+import { formatHostPort, type HostPort } from './host-port.ts';
 
 /**
  * Length of the accept backlog: as long as the system allows, as in Go (net, maxListenerBacklog). Once the backlog is

@@ -1,5 +1,5 @@
-// The order in which monitoring answers: one request after the other per connection, and one response at a time over
-// all connections. A pause as long as the work took follows each response, so that monitoring cannot starve messaging.
+// The order in which an HTTP server answers: one request after the other per connection, and one response at a time over
+// all connections. A pause as long as the work took follows each response, so that it cannot starve the rest of the process.
 // The queue also limits the memory for responses to slow readers.
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -47,7 +47,7 @@ export class AnswerQueue {
     try {
       return socket.destroyed ? undefined : this.limit(await work(), response);
     } finally {
-      // Half of the time is left to messaging.
+      // Half of the time is left to the rest of the process.
       const took = performance.now() - from;
       if (took < 1) setImmediate(giveTurn);
       else setTimeout(giveTurn, took);

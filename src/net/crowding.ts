@@ -1,5 +1,5 @@
 // Decides which pending connection makes room when a listener has too many. It closes nothing itself.
-import { addressPrefix } from '../../tls/handshake-limits.ts';
+import { addressPrefix } from '../tls/handshake-limits.ts';
 
 export interface Pending<T> {
   readonly connection: T;

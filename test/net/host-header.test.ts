@@ -1,7 +1,7 @@
 // foreignHost: which Host headers a request over the loopback interface may have.
 import { hostname } from 'node:os';
 import { expect, it } from 'vitest';
-import { foreignHost } from '../../../../src/broker/monitoring/http/host-header.ts';
+import { foreignHost } from '../../src/net/host-header.ts';
 
 const named = ['broker.example', ''];
 

@@ -1,8 +1,8 @@
 // AnswerQueue: the order of responses, and the limit on the memory of long responses to slow readers.
 import { EventEmitter } from 'node:events';
 import { expect, it } from 'vitest';
-import { json, text } from '../../../../src/broker/monitoring/http/answer.ts';
-import { AnswerQueue } from '../../../../src/broker/monitoring/http/answer-queue.ts';
+import { json, text } from '../../src/net/answer.ts';
+import { AnswerQueue } from '../../src/net/answer-queue.ts';
 
 const megabyte = 1024 * 1024;
 const long = (megabytes: number) => text(200, 'x'.repeat(megabytes * megabyte));

@@ -1,6 +1,6 @@
 // Which connection makes room for another when a listener has too many.
 import { expect, it } from 'vitest';
-import { mostCrowding } from '../../../src/broker/transport/crowding.ts';
+import { mostCrowding } from '../../src/net/crowding.ts';
 
 function worstOf(...all: [connection: string, address: string, isUnproved: boolean][]): string | undefined {
   return mostCrowding(all.map(([connection, address, isUnproved]) => ({ connection, address, isUnproved })));

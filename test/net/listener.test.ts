@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { Listener, listenError } from '../../../src/broker/transport/listener.ts';
+import { Listener, listenError } from '../../src/net/listener.ts';
 
 it.each([
   ['EADDRINUSE', 'stop the program that listens there, or choose another port with --port'],

@@ -1,5 +1,4 @@
 // Parses and prints `host:port` as in nats-server's options.
-import type { MapReader } from '../../conf/reader.ts';
 
 export interface HostPort {
   readonly host: string;
@@ -22,14 +21,4 @@ export function formatHostPort({ host, port }: HostPort): string {
 export function parseAdvertised(text: string): HostPort | undefined {
   const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
   return parsed && { ...parsed, port: Math.max(0, parsed.port) };
-}
-
-/** Reads an option that is a port or `host:port`. */
-export function readListen(reader: MapReader, name: string): HostPort | undefined {
-  const value = reader.value(name);
-  if (value === undefined) return undefined;
-  if (value.kind === 'integer') return { host: '', port: Number(value.value) };
-  const parsed = value.kind === 'string' ? parseHostPort(value.value) : undefined;
-  if (parsed === undefined) reader.error(value.position, `"${name}" must be a port or a host with a port`);
-  return parsed;
 }

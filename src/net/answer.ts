@@ -1,15 +1,17 @@
-// A response of monitoring and the headers that it is sent with: no caching, no content sniffing, no embedding in
+// A response over HTTP and the headers that it is sent with: no caching, no content sniffing, no embedding in
 // another page.
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { given } from '../../../given.ts';
+import { given } from '../given.ts';
 
 export interface Answer {
   readonly status: number;
   readonly type: string;
-  readonly body: string;
+  readonly body: string | Buffer;
   /** The Content-Security-Policy; by default a browser may load nothing. */
   readonly policy?: string;
+  /** Headers besides those that every response has. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** Formats JSON as Go does: indented by two spaces, with the characters that HTML could interpret escaped. */
@@ -36,13 +38,13 @@ const securityHeaders = {
 
 /** Sends a response; for HEAD without its body. */
 export function send(answer: Answer, { method }: IncomingMessage, response: ServerResponse): void {
-  const { status, type, body, policy } = answer;
+  const { status, type, body, policy, headers } = answer;
   response.writeHead(status, {
     'Content-Type': type,
     'Content-Length': Buffer.byteLength(body),
     ...securityHeaders,
     ...given({ 'Content-Security-Policy': policy }),
-    ...(status === 405 && { Allow: 'GET, HEAD', Connection: 'close' }),
+    ...headers,
   });
   response.end(method === 'HEAD' ? undefined : body);
 }
