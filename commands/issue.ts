@@ -2,7 +2,14 @@
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
-import { daysFlag, directoryFlag, keyTypeFlag, passphraseFileFlag, pathFlag } from '../src/cli/flags.ts';
+import {
+  daysFlag,
+  directoryFlag,
+  keyTypeFlag,
+  passphraseFileFlag,
+  pathFlag,
+  sanFlag,
+} from '../src/cli/flags.ts';
 import { inputName, readInput } from '../src/cli/input.ts';
 import { issueLines, pinNotices } from '../src/cli/issue-result.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
@@ -11,7 +18,6 @@ import { given } from '../src/given.ts';
 import { issueCertificates } from '../src/pki/issue/issue.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
 import { type ProfileName, parseProfile, profileNames } from '../src/pki/store/profile.ts';
-import { parseSan, type San } from '../src/x509/name.ts';
 
 export default class Issue extends BaseCommand {
   static override summary = 'Issue one or more certificates.';
@@ -38,12 +44,7 @@ export default class Issue extends BaseCommand {
   };
   static override flags = {
     dir: directoryFlag(),
-    san: Flags.custom<San>({ parse: async (text) => parseSan(text) })({
-      description: 'Subject alternative name: dns:X, ip:X, email:X or uri:X. Repeatable.',
-      helpValue: 'KIND:VALUE',
-      multiple: true,
-      multipleNonGreedy: true,
-    }),
+    san: sanFlag(),
     days: daysFlag('Days until the certificate expires.', 365),
     'key-type': keyTypeFlag(),
     csr: pathFlag({

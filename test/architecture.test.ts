@@ -44,7 +44,7 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   ...inOrder(rooms, [...values, 'src/files', ...serving]),
   'src/broker': { folders: [...values, 'src/files', ...serving, ...rooms], packages: [] },
   'src/cli': {
-    folders: ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout'],
+    folders: ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout', ...fleet],
     packages: ['@oclif/core', 'inquirer'],
   },
   commands: {

@@ -3,6 +3,7 @@ import * as Flags from '@oclif/core/flags';
 import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
 import { keyTypes } from '../x509/key.ts';
+import { parseSan, type San } from '../x509/name.ts';
 
 /** A flag for a path; throws a UsageError for an empty one, which an unset variable of a script yields. */
 export const pathFlag = Flags.custom<string>({
@@ -40,6 +41,15 @@ export const daysFlag = (description: string, usual: number) =>
     minimum: 1,
     maximum: maximumDays,
     example: usual,
+  });
+
+/** `--san`, repeatable. */
+export const sanFlag = () =>
+  Flags.custom<San>({ parse: async (text) => parseSan(text) })({
+    description: 'Subject alternative name: dns:X, ip:X, email:X or uri:X. Repeatable.',
+    helpValue: 'KIND:VALUE',
+    multiple: true,
+    multipleNonGreedy: true,
   });
 
 /** `--crl-days`; undefined, not the default, when it is not given. */

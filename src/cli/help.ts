@@ -11,6 +11,8 @@ const order = [
   'watch',
   'revoke',
   'crl',
+  'serve',
+  'invite',
   'list',
   'inspect',
   'verify',

@@ -13,7 +13,7 @@ export interface Token {
   readonly authority: Pin;
   /** The name of the certificate. */
   readonly name: string;
-  /** Where the authority answers: `https://HOST:PORT` (EST). */
+  /** Where the authority answers: `https://HOST:PORT` (EST); to renew also `nats://` or `tls://HOST:PORT`. */
   readonly urls: readonly string[];
 }
 

@@ -25,7 +25,7 @@ export interface InviteOptions extends FolderOptions {
   /** How long the token is valid, in milliseconds; default an hour. */
   readonly ttlMs?: number;
   readonly uses?: number;
-  /** Where the authority answers: `https://HOST:PORT`. */
+  /** Where the authority answers: `https://HOST:PORT` for the first certificate, to renew also `tls://HOST:PORT`. */
   readonly urls: readonly string[];
   /** Gives a member that cannot renew its certificate any more a new one like it. */
   readonly again?: boolean;
@@ -48,7 +48,8 @@ export async function invite(
 ): Promise<{ token: string; id: string; secret: string; invitation: ListedInvitation }> {
   const { directory, name, urls, ttlMs = hourMs, uses = 1, now: clock = () => new Date() } = options;
   checkName(name);
-  if (urls.length === 0) throw new UsageError('an invitation needs the URL of the authority');
+  checkUrls(urls);
+  if (ttlMs <= 0) throw new UsageError('an invitation that expires at once is of no use', '--ttl 1h');
   await directory.recover();
   return directory.exclusive(async () => {
     const now = clock();
@@ -122,6 +123,23 @@ export async function withdraw({
   });
 }
 
+/** Throws a UsageError unless a member can reach the authority at the URLs, and enrol at one of them. */
+function checkUrls(urls: readonly string[]): void {
+  const hint = '--url https://HOST:PORT';
+  for (const url of urls) {
+    const parsed = URL.canParse(url) ? new URL(url) : undefined;
+    const isPlain = parsed?.username === '' && /^\/?$/.test(parsed.pathname) && parsed.search === '';
+    if (!(parsed && isPlain && /^(https|nats|tls):$/.test(parsed.protocol) && parsed.host !== '')) {
+      throw new UsageError(`"${url}" is not where an authority answers, expected https://HOST:PORT`, hint);
+    }
+  }
+  if (urls.some((url) => /^https:/i.test(url))) return;
+  throw new UsageError(
+    'an invitation needs the https URL of the authority',
+    `${hint}, or start natspki serve first`,
+  );
+}
+
 type Terms = Pick<Invitation, 'profile' | 'sans' | 'days'>;
 
 function newTerms(options: InviteOptions, index: LedgerIndex, now: Date): Terms {
@@ -134,7 +152,7 @@ function newTerms(options: InviteOptions, index: LedgerIndex, now: Date): Terms 
       hint: `if its host cannot renew it any more: natspki invite --again ${name}`,
     });
   }
-  return { profile, days, sans: sansFor(profile, name, sans).map(formatSan) };
+  return { profile, days, sans: sansFor(profile, name, sans, 'invite').map(formatSan) };
 }
 
 /** Returns what the ledger has for a name. */

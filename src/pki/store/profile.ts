@@ -24,21 +24,27 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
 };
 
 /** Parses the name of a profile; throws a UsageError that suggests the nearest one. */
-export function parseProfile(text: string): ProfileName {
-  return readChoice('profile', text, profileNames, 'natspki issue --help');
+export function parseProfile(text: string, command = 'issue'): ProfileName {
+  return readChoice('profile', text, profileNames, `natspki ${command} --help`);
 }
 
 /**
  * Returns the alternative names of a certificate. A profile that peers dial has the requested names, else its own name;
  * throws `no-san` when that is not a host. A client certificate begins with the name that nats-server maps to the user
  * `name` (verify_and_map, nats-server server/auth.go), if there is one.
+ * @param command the command that the hint shows
  */
-export function sansFor(profile: ProfileName, name: string, requested: readonly San[]): San[] {
+export function sansFor(
+  profile: ProfileName,
+  name: string,
+  requested: readonly San[],
+  command = 'issue',
+): San[] {
   if (!profiles[profile].dialed) return withoutRepeats([...mappedSan(name), ...requested]);
   if (requested.length > 0) return withoutRepeats(requested);
   if (isHost(name)) return [sanOfHost(name)];
   throw new NatspkiError('no-san', `"${name}" is not a host name, and a ${profile} certificate needs one`, {
-    hint: `natspki issue ${profile} ${name} --san dns:HOST`,
+    hint: `natspki ${command} ${profile} ${name} --san dns:HOST`,
   });
 }
 
