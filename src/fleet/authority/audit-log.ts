@@ -4,8 +4,9 @@ import { dirname } from 'node:path';
 import { appendLines } from '../../files/append.ts';
 import { exists } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
+import { given } from '../../given.ts';
 import type { PkiDirectory } from '../../pki/store/directory.ts';
-import type { RefusalCode, Transport } from '../decision.ts';
+import type { Decision, RefusalCode, Transport } from '../decision.ts';
 
 export interface AuditRecord {
   /** ISO 8601 in UTC. */
@@ -88,6 +89,36 @@ export class AuditLog {
     this.#allowance--;
     return true;
   }
+}
+
+/** Adds a decision to the record of its request. */
+export function audited(record: AuditRecord, decision: Decision): AuditRecord {
+  if (!decision.granted) {
+    const { code, reason, name } = decision;
+    return { ...record, decision: 'refused', ...given({ name }), code, reason };
+  }
+  const { name, serial, repeated } = decision;
+  return { ...record, decision: repeated ? 'repeated' : 'granted', name, serial };
+}
+
+/** Describes a decision in one line, for the log of the process. */
+export function describeRecord({
+  action,
+  decision,
+  name,
+  serial,
+  over,
+  peer,
+  code,
+  reason,
+  count,
+}: AuditRecord): string {
+  if (action === 'left-out') return `Left ${count} refusals out of the log`;
+  const where = `over ${over} from ${peer}`;
+  if (decision === 'refused') return `Refused to ${action} ${where}: ${reason} (${code})`;
+  const what = action === 'enroll' ? 'Enrolled' : 'Renewed';
+  const again = decision === 'repeated' ? ' again, as before' : '';
+  return `${what} "${name}"${again} ${where}: serial ${serial}`;
 }
 
 function parseRecord(line: string): AuditRecord[] {

@@ -19,7 +19,7 @@ import type { Pin } from '../../x509/pin.ts';
 import type { CertificateRequest } from '../../x509/request.ts';
 import type { Decision, EnrolRequest, Granted, Refused, RenewRequest, Transport } from '../decision.ts';
 import { isSecretOf } from '../token.ts';
-import { AuditLog, type AuditRecord } from './audit-log.ts';
+import { AuditLog, type AuditRecord, audited, describeRecord } from './audit-log.ts';
 import { acceptRequest, checkAsking, checkKey, refusal } from './checks.ts';
 import { type Invitation, Invitations, versionOf } from './invitations.ts';
 import { type LeafEntry, LedgerIndex } from './ledger-index.ts';
@@ -130,7 +130,7 @@ export class FleetAuthority {
   async refuse(refused: Refused, over: Transport, peer: string): Promise<void> {
     this.tally.count(refused, over);
     const record = audited(this.#record('renew', over, peer), refused);
-    this.tally.remember(await this.audit.write([record]));
+    await this.#remember([record]);
   }
 
   /** Gives the first certificate for an invitation. */
@@ -199,6 +199,17 @@ export class FleetAuthority {
     return { time: this.#now().toISOString(), action, over, peer, ...more };
   }
 
+  /** Writes records to the audit log, and what is written there to the log of the process. */
+  async #remember(records: readonly AuditRecord[]): Promise<void> {
+    const written = await this.audit.write(records);
+    this.tally.remember(written);
+    const { logger } = this.#options;
+    for (const record of written) {
+      if (record.decision === 'refused' || record.action === 'left-out') logger.warn(describeRecord(record));
+      else logger.info(describeRecord(record));
+    }
+  }
+
   #decide(record: AuditRecord, over: Transport, decide: Waiting['decide']): Promise<Decision> {
     return new Promise((resolve, reject) => {
       this.#queue.push({ record, over, decide, resolve, reject });
@@ -221,7 +232,7 @@ export class FleetAuthority {
         const changes = outcomes.flatMap(({ change }) => change ?? []);
         if (changes.length > 0) await this.#options.announce?.(changes);
         const records = batch.map((each, i) => audited(each.record, (outcomes[i] as Outcome).decision));
-        this.tally.remember(await this.audit.write(records));
+        await this.#remember(records);
         for (const [i, { resolve, over }] of batch.entries()) {
           const { decision } = outcomes[i] as Outcome;
           this.tally.count(decision, over);
@@ -373,15 +384,6 @@ function changeOf(
 ): PinChange | undefined {
   if (before === undefined || before.pin === request.pin) return undefined;
   return { name, from: before.pin as Pin, to: request.pin };
-}
-
-function audited(record: AuditRecord, decision: Decision): AuditRecord {
-  if (!decision.granted) {
-    const { code, reason, name } = decision;
-    return { ...record, decision: 'refused', ...given({ name }), code, reason };
-  }
-  const { name, serial, repeated } = decision;
-  return { ...record, decision: repeated ? 'repeated' : 'granted', name, serial };
 }
 
 /** Identifies the files that decide who signs. */

@@ -12,7 +12,7 @@ import { signIntermediate } from '../issue/intermediate.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { type Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
-import { isAuthority, ledgerEntry } from '../store/ledger.ts';
+import { isAuthority, ledgerEntry, renewedByMembers } from '../store/ledger.ts';
 import { existingFiles, rowOf, withoutKeyFile } from '../store/listing.ts';
 import { intermediateLife, successorPassphrase } from './intermediate-rollover.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
@@ -39,6 +39,8 @@ interface Dependent {
   readonly name: string;
   /** Whether its file is in the folder; otherwise only the ledger has it, and no replacement. */
   readonly here: boolean;
+  /** Whether its host renews it. */
+  readonly isMember?: boolean;
 }
 
 /** Plans the start of a rollover; throws `rotation-under-way` when one has already started, and `root-key-away`. */
@@ -199,24 +201,35 @@ async function findDependents(
   now: Date,
 ): Promise<Dependent[]> {
   const { certificates } = await directory.contents();
+  const { entries, revocations } = await directory.ledger.read();
+  const members = renewedByMembers(entries);
   const dependents: Dependent[] = [];
   for (const name of certificates) {
     const [leaf, ...behind] = await directory.readChain(name);
+    // The host of the member has another pair by now.
+    if ((members.get(name)?.serial ?? leaf.serial) !== leaf.serial) continue;
     const { root } = anchorOf(leaf, behind, [current, ...retired]) ?? {};
     const depends = root !== undefined && root !== current;
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
-  const { entries, revocations } = await directory.ledger.read();
   const intermediates = new Map(
     entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
   );
   const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
-  for (const { name, profile, issuer, notAfter, serial, outside = false } of latest.values()) {
-    if (isAuthority(profile) || (!outside && certificates.includes(name)) || revocations.has(serial))
+  for (const entry of latest.values()) {
+    const { name, profile, issuer, notAfter, serial, outside = false } = entry;
+    const isReplaced = (members.get(name) ?? entry) !== entry;
+    if (
+      isReplaced ||
+      isAuthority(profile) ||
+      (!outside && certificates.includes(name)) ||
+      revocations.has(serial)
+    )
       continue;
     const root = rootOf(issuer, intermediates);
     const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
-    if (depends && now < new Date(notAfter)) dependents.push({ name, here: false });
+    if (!depends || now >= new Date(notAfter)) continue;
+    dependents.push({ name, here: false, isMember: members.get(name) === entry });
   }
   return dependents;
 }
@@ -238,7 +251,9 @@ function stillNeeded(
   dependents: readonly Dependent[],
 ): NatspkiError {
   const authorities = retired.map(({ commonName }) => `"${commonName}"`).join(', ');
-  const names = dependents.map(({ name, here }) => (here ? name : `${name} (not in "${directory.path}")`));
+  const names = dependents.map(({ name, here, isMember }) =>
+    here ? name : isMember ? `${name} (a member)` : `${name} (not in "${directory.path}")`,
+  );
   const here = dependents.filter((dependent) => dependent.here).map(({ name }) => name);
   const count = dependents.length === 1 ? '1 certificate' : `${dependents.length} certificates`;
   const verb = dependents.length === 1 ? 'depends' : 'depend';
@@ -246,7 +261,9 @@ function stillNeeded(
     hint:
       here.length > 0
         ? `reissue with \`natspki rotate${here.length <= 5 ? ` ${here.join(' ')}` : ''}\`, or pass --force`
-        : 'issue them again with `natspki issue`, or pass --force when they are no longer in use',
+        : dependents.every(({ isMember }) => isMember)
+          ? 'run `natspki renew` on the hosts of the members, or pass --force when they are no longer in use'
+          : 'issue them again with `natspki issue`, or pass --force when they are no longer in use',
   });
 }
 

@@ -74,11 +74,20 @@ export interface Selection {
 export interface LeafFacts {
   /** Whether it was issued for a request, so that its private key was never in the folder. */
   readonly keyElsewhere: boolean;
+  /** Whether a member of the fleet renewed it since, so that this pair is out of use. */
+  readonly renewedByMember: boolean;
   /** The extended key usage, as Certificate has it. */
   readonly purposes: readonly string[];
   /** Whether it expires together with an authority above it. */
   readonly endsWithAuthority: boolean;
 }
+
+const noFacts: LeafFacts = {
+  keyElsewhere: false,
+  renewedByMember: false,
+  purposes: [],
+  endsWithAuthority: false,
+};
 
 /** The lifetime in days when the replaced certificate does not reveal one: the default of `issue --days`. */
 const defaultDays = 365;
@@ -104,7 +113,11 @@ export function planReissue(
     const { name, sans, serial } = leaf;
     if (names !== undefined && !names.includes(name)) continue;
     if (due && !leaf.due) continue;
-    const { keyElsewhere = false, purposes = [], endsWithAuthority = false } = facts.get(serial) ?? {};
+    const { keyElsewhere, renewedByMember, purposes, endsWithAuthority } = facts.get(serial) ?? noFacts;
+    if (renewedByMember && names === undefined) {
+      left.push(`"${name}" is not rotated: its host renews it now, and this pair is out of use`);
+      continue;
+    }
     const profile = profileOf(leaf, purposes);
     if (profile === undefined) {
       const problem = unknownProfile(name);

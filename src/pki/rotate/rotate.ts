@@ -20,7 +20,7 @@ import {
 } from '../issue/leaf.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
-import type { Revocation } from '../store/ledger.ts';
+import { type LedgerEntry, type Revocation, renewedByMembers } from '../store/ledger.ts';
 import { listCertificates, rowOf, withoutKeyFile } from '../store/listing.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
@@ -195,9 +195,22 @@ export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
   const stale = new Set(entries.map(({ pin }) => pin as Pin));
   const { chains, damaged } = await readLeaves(directory);
   const unread = new Set(damaged.map(({ name }) => name));
-  for (const { name, pin, outside } of entries) if (outside || unread.has(name)) stale.delete(pin as Pin);
+  const inUse = pinsOfMembers(entries);
+  for (const { name, pin, outside, member } of entries) {
+    const isElsewhere = member === undefined ? outside : inUse.has(pin);
+    if (isElsewhere || unread.has(name)) stale.delete(pin as Pin);
+  }
   for (const [{ pin }] of chains.values()) stale.delete(pin);
   return stale;
+}
+
+/** Returns the pins that members may present: of the last two certificates of each, since the newest may not be in use yet. */
+function pinsOfMembers(entries: readonly LedgerEntry[]): Set<string> {
+  const last = new Map<string, string[]>();
+  for (const { name, member, pin } of entries) {
+    if (member !== undefined) last.set(name, [...(last.get(name) ?? []), pin].slice(-2));
+  }
+  return new Set([...last.values()].flat());
 }
 
 async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
@@ -208,6 +221,7 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
   const wanted = damaged.find(({ name }) => names?.includes(name));
   if (wanted !== undefined) throw wanted.problem;
   const { entries } = await directory.ledger.read();
+  const members = renewedByMembers(entries);
   const requested = new Set(entries.filter(({ request }) => request).map(({ serial }) => serial));
   const bundle = await directory.readBundle();
   const certificates = new Map<string, Certificate>();
@@ -217,6 +231,7 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
     certificates.set(name, leaf);
     facts.set(leaf.serial, {
       keyElsewhere: requested.has(leaf.serial),
+      renewedByMember: (members.get(name)?.serial ?? leaf.serial) !== leaf.serial,
       purposes: leaf.extendedKeyUsage ?? [],
       endsWithAuthority: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });

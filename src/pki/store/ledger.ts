@@ -142,6 +142,15 @@ export function ledgerEntry(
   };
 }
 
+/**
+ * Returns the newest entries, by name, of the names that members of the fleet renew: their keys are on other hosts, and a pair
+ * that is still in the folder is out of use.
+ */
+export function renewedByMembers(entries: readonly LedgerEntry[]): Map<string, LedgerEntry> {
+  const newest = new Map(entries.map((entry) => [entry.name, entry]));
+  return new Map([...newest].filter(([, { member }]) => member !== undefined));
+}
+
 /** Returns whether a profile is that of a root or an intermediate. */
 export function isAuthority(profile: string): profile is AuthorityProfile {
   return profile === 'authority' || profile === 'intermediate';

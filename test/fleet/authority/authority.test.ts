@@ -7,6 +7,7 @@ import { invite, withdraw } from '../../../src/fleet/authority/invite.ts';
 import type { Decision, Granted, Refused } from '../../../src/fleet/decision.ts';
 import { decodeToken, newSecret } from '../../../src/fleet/token.ts';
 import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
+import { planRotation, rotateLeaves, stalePins } from '../../../src/pki/rotate/rotate.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { type Certificate, readCertificates } from '../../../src/x509/certificate.ts';
 import { generateKey } from '../../../src/x509/key.ts';
@@ -283,6 +284,28 @@ describe('the folder of a fleet', () => {
     const second = given(await renew(first.chain, (await holder()).request));
     expect(leaf(second).isSignedBy((await directory.readBundle())[0])).toBe(true);
     expect((await fleet.trustState()).behind).not.toContain('web-1');
+  });
+
+  it('does not rotate pairs that members renewed themselves, and finishes without them', async () => {
+    given(await renew(leafOf(directory, 'client'), (await holder('client')).request));
+    await startRollover({ directory, now: () => now });
+    const { steps, left } = await planRotation({ directory, now: () => now });
+    expect(steps.map((step) => step.action === 'reissue' && step.name)).toEqual(['route', 'server']);
+    expect(left).toEqual(['"client" is not rotated: its host renews it now, and this pair is out of use']);
+    await rotateLeaves({ directory, now: () => now });
+    await expect(finishRollover({ directory, now: () => now })).rejects.toMatchObject({
+      message: expect.stringMatching(/^1 certificate still depends on .*: client \(a member\)$/),
+      hint: expect.stringContaining('natspki renew'),
+    });
+  });
+
+  it('prunes the pins of members but those of the last two certificates of each', async () => {
+    const chain = [await enrol()];
+    for (const _ of [1, 2, 3]) {
+      chain.push(given(await renew((chain.at(-1) as Granted).chain, (await holder()).request)));
+    }
+    const stale = await directory.exclusive(() => stalePins(directory));
+    expect(chain.map((each) => stale.has(leaf(each).pin))).toEqual([true, true, false, false]);
   });
 
   it('keeps the counter of the trust state while nothing changes, also over a restart', async () => {
