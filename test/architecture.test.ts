@@ -72,7 +72,7 @@ const passwordBased = ['src/x509/encrypted-key.ts', 'src/x509/pbes2.ts', 'src/x5
 /** Packages that only the listed files may import. */
 const importers: Record<string, string[]> = {
   chokidar: ['src/files/watcher.ts'],
-  'prom-client': ['src/broker/monitoring/endpoints/metrics.ts'],
+  'prom-client': ['src/net/metrics.ts'],
   '@nats-io/nkeys': ['src/broker/options/nkey.ts'],
   // Resolved there to a file that worker threads load.
   bcryptjs: ['src/broker/auth/password-hashes.ts'],

@@ -40,8 +40,8 @@ const securityHeaders = {
 export function send(answer: Answer, { method }: IncomingMessage, response: ServerResponse): void {
   const { status, type, body, policy, headers } = answer;
   response.writeHead(status, {
-    'Content-Type': type,
-    'Content-Length': Buffer.byteLength(body),
+    // RFC 9110 section 8.6 forbids a length in 204.
+    ...(status !== 204 && { 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) }),
     ...securityHeaders,
     ...given({ 'Content-Security-Policy': policy }),
     ...headers,

@@ -41,8 +41,9 @@ export interface HttpServerOptions {
   readonly methods?: readonly string[];
   /** Whether a response takes no time, and waits for its own connection only; default never. */
   readonly isUrgent?: (request: IncomingMessage) => boolean;
-  /** For HTTPS: what performs handshakes now. While it returns undefined, connections are closed. */
+  /** For HTTPS: what performs handshakes now; connections that arrive while it returns undefined are closed. */
   readonly handshaker?: () => Secures | undefined;
+  /** Default 128. */
   readonly maxConnections?: number;
 }
 
@@ -53,6 +54,7 @@ export class HttpServer {
   readonly #sockets = new Map<Socket, NodeJS.Timeout>();
   readonly #queue = new AnswerQueue();
   #listener: Listener | undefined;
+  #isClosing = false;
 
   private constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -89,11 +91,22 @@ export class HttpServer {
     return this.#listener?.port ?? 0;
   }
 
-  /** Ends every connection. */
-  async close(): Promise<void> {
-    for (const socket of this.#sockets.keys()) socket.destroy();
+  /**
+   * Ends every connection; one with a request in progress after its response, or after `graceMs` milliseconds.
+   */
+  async close(graceMs = 0): Promise<void> {
+    this.#isClosing = true;
+    const closed = this.#listener?.close();
+    for (const socket of this.#sockets.keys()) {
+      if (graceMs === 0 || !this.#queue.isBusy(socket)) socket.destroy();
+    }
     this.#server.close();
-    await this.#listener?.close();
+    const endAll = () => {
+      for (const socket of this.#sockets.keys()) socket.destroy();
+    };
+    const timer = setTimeout(endAll, graceMs);
+    await closed;
+    clearTimeout(timer);
   }
 
   async #accept(socket: Socket): Promise<void> {
@@ -159,6 +172,7 @@ export class HttpServer {
     const { socket } = request;
     this.#restartTimeout(socket, answerMs);
     response.once('finish', () => {
+      if (this.#isClosing) socket.destroySoon();
       this.#restartTimeout(socket, this.#queue.isBusy(socket) ? answerMs : requestMs);
     });
     const work = () => {

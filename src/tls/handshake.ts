@@ -48,6 +48,13 @@ const maxRejectionDelayMs = 4000;
 /** Default connection timeout of NATS clients, in milliseconds. */
 const clientTimeoutMs = 2000;
 
+/**
+ * What a listener wants of clients: `block`, what its tls block says; `never`, no certificate, and no pins apply;
+ * `unverified`, a certificate with any issuer, purpose and dates, or none: the handshake proves only that the client has its
+ * key, and the owner of the connection checks the rest.
+ */
+export type ClientCertificates = 'block' | 'never' | 'unverified';
+
 /** The result of an attempt; `throttled` means rejected by connection_rate_limit. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
 
@@ -73,7 +80,7 @@ export class Handshaker {
     'handshake-failed': 0,
   };
   readonly #source: CertificateSource;
-  readonly #asksForCertificates: boolean;
+  readonly #clients: ClientCertificates;
   readonly #attempts = new Map<Socket, Attempt>();
   readonly #accepts = new AcceptsFirst();
   readonly #turns = new HandshakeTurns({
@@ -88,13 +95,9 @@ export class Handshaker {
   #budget: HandshakeBudget | undefined;
   #isClosed = false;
 
-  /**
-   * @param options.requestCertificate false for a listener that never requests a client certificate and has no pins
-   *   (monitoring); otherwise the block decides
-   */
-  constructor(source: CertificateSource, options: { requestCertificate?: boolean } = {}) {
+  constructor(source: CertificateSource, clients: ClientCertificates = 'block') {
     this.#source = source;
-    this.#asksForCertificates = options.requestCertificate ?? true;
+    this.#clients = clients;
     this.#material = source.material;
     this.#limit();
   }
@@ -247,14 +250,15 @@ export class Handshaker {
   /** Lets Node perform the handshake, with this material even if it is replaced meanwhile. */
   #begin(raw: Socket, material: TlsMaterial): void {
     const { block, contexts } = material;
-    const verifies = requestsCertificates(block) && this.#asksForCertificates;
+    const verifies = requestsCertificates(block) && this.#clients === 'block';
+    const isOptional = this.#clients === 'unverified' || block.verifyOptional;
     const secure = new TLSSocket(raw, {
       isServer: true,
       secureContext: contexts.atFirst,
-      requestCert: verifies,
+      requestCert: verifies || this.#clients === 'unverified',
       // OpenSSL then rejects a client without a certificate, with the alert for that. It accepts any certificate all the
       // same, and #checkPeer acts on the verification result before the connection is handed over.
-      rejectUnauthorized: !block.verifyOptional,
+      rejectUnauthorized: !isOptional,
     });
     // Without a certificate, no handshake reaches the verification of the client.
     if (!contexts.dependOnHost && material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
@@ -304,7 +308,7 @@ export class Handshaker {
     releaseControl(secure);
     const rejection =
       (verifies ? explainUnverified(secure, material) : undefined) ??
-      (this.#asksForCertificates ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
+      (this.#clients === 'block' ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
     if (attempt === undefined) secure.destroy();

@@ -47,6 +47,23 @@ export function peerOf(socket: TLSSocket): PeerCertificate | undefined {
   }
 }
 
+/** Longest chain that is read, in certificates. */
+const maximumChain = 8;
+
+/**
+ * Returns what the client of a server-side connection presented, in DER: its certificate, then those behind it that lead from
+ * issuer to issuer; empty when it presented none.
+ */
+export function clientChainOf(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  let next = socket.getPeerX509Certificate();
+  while (next !== undefined && chain.length < maximumChain) {
+    chain.push(next.raw);
+    next = next.issuerCertificate;
+  }
+  return chain;
+}
+
 /**
  * Returns the certificate of the peer as it was sent. On the client side, getPeerX509Certificate would remove it from the
  * state of the connection, so that the next call returns its issuer or nothing; getPeerCertificate is slower.

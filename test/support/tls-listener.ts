@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { defaultTlsBlock, type TlsBlock } from '../../src/tls/block.ts';
 import { CertificateSource } from '../../src/tls/certificate-source.ts';
-import { Handshaker } from '../../src/tls/handshake.ts';
+import { type ClientCertificates, Handshaker } from '../../src/tls/handshake.ts';
 import type { HandshakeError } from '../../src/tls/handshake-error.ts';
 import type { MadePair } from '../harness/certificates.ts';
 
@@ -33,7 +33,7 @@ export interface ListenerFiles {
 export async function listenTls(
   { pairs, ca }: ListenerFiles,
   options: Partial<TlsBlock> = {},
-  { host = '127.0.0.1', ...handshaking }: { requestCertificate?: boolean; host?: string } = {},
+  { host = '127.0.0.1', clients }: { clients?: ClientCertificates; host?: string } = {},
 ): Promise<TlsListener> {
   const folder = mkdtempSync(join(tmpdir(), 'natspki-tls-'));
   const write = (name: string, text: string) => {
@@ -51,7 +51,7 @@ export async function listenTls(
   };
   const quiet = { info: () => {}, warn: () => {}, error: () => {} };
   const source = await CertificateSource.open(block, { where: 'tls', log: quiet });
-  const handshaker = new Handshaker(source, handshaking);
+  const handshaker = new Handshaker(source, clients);
   const outcomes: Promise<Outcome>[] = [];
   const waiting: ((outcome: Promise<Outcome>) => void)[] = [];
   const sockets = new Set<Socket>();

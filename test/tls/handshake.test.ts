@@ -6,6 +6,8 @@ import { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
+import { clientChainOf } from '../../src/tls/peer.ts';
+import { Certificate } from '../../src/x509/certificate.ts';
 import { type DerValue, readChildren, readDer, tags } from '../../src/x509/der.ts';
 import { writePem } from '../../src/x509/pem.ts';
 import { type MadePair, selfSigned, TestAuthority } from '../harness/certificates.ts';
@@ -244,12 +246,24 @@ it('requests no certificate without verification, and accepts a client that has 
 });
 
 it('requests no certificate on a listener that never verifies', async () => {
-  const listener = await listenTls(
-    { pairs: [server], ca: ca.pem },
-    { verify: true },
-    { requestCertificate: false },
-  );
+  const listener = await listenTls({ pairs: [server], ca: ca.pem }, { verify: true }, { clients: 'never' });
   expect(await greeting(listener.port, as(undefined))).toBe('hello');
+  await listener.close();
+});
+
+it('takes any certificate with its chain, or none, on a listener that leaves the checks to its owner', async () => {
+  const listener = await listenTls({ pairs: [server] }, {}, { clients: 'unverified' });
+  const sub = await foreignCa.intermediate('Another Sub CA');
+  const mallory = await sub.leaf('mallory');
+  const presented = async (end: Parameters<typeof as>[0]) => {
+    expect(await greeting(listener.port, as(end))).toBe('hello');
+    const outcome = await listener.outcome();
+    if (outcome instanceof Error) throw outcome;
+    return clientChainOf(outcome).map((der) => new Certificate(der).commonName);
+  };
+  expect(await presented(undefined)).toEqual([]);
+  expect(await presented(mallory)).toEqual(['mallory', 'Another Sub CA']);
+  expect(await presented(await selfSigned('lone'))).toEqual(['lone']);
   await listener.close();
 });
 

@@ -49,7 +49,7 @@ export class ServerTls {
 
   /** The handshaker of monitoring, which requests no client certificate. */
   get monitoringHandshaker(): Handshaker {
-    this.#monitoring ??= new Handshaker(this.source, { requestCertificate: false });
+    this.#monitoring ??= new Handshaker(this.source, 'never');
     return this.#monitoring;
   }
 

@@ -1,13 +1,11 @@
 // The metrics of /metrics as a table: name, help text and source of the value. It knows nothing of the output format.
 // Names and units follow the Prometheus conventions; label values come from sets that no client can enlarge.
+import type { Metric as MetricOf, Sample } from '../../../net/metrics.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
 import type { Traffic } from '../../transport/statistics.ts';
 import type { MonitoredBroker } from './monitored-broker.ts';
 import { tlsBlocks } from './tlsz.ts';
-
-/** One value with the labels of its metric. */
-export type Sample = readonly [labels: Readonly<Record<string, string>>, value: number];
 
 /** The source of all values, gathered once per response. */
 export interface Observation {
@@ -18,14 +16,7 @@ export interface Observation {
   readonly files: { readonly open?: number; readonly max?: number };
 }
 
-export interface Metric {
-  readonly name: string;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge';
-  readonly labels?: readonly string[];
-  /** Returns undefined if the value is unknown on this system. */
-  read(observation: Observation): number | undefined | readonly Sample[];
-}
+type Metric = MetricOf<Observation>;
 
 /** Maximum number of authorities per block: those that expire first. */
 const maxAuthorities = 64;

@@ -3,11 +3,8 @@ import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import {
-  metricTable,
-  type Observation,
-  type Sample,
-} from '../../../../src/broker/monitoring/endpoints/metric-table.ts';
+import { metricTable, type Observation } from '../../../../src/broker/monitoring/endpoints/metric-table.ts';
+import type { Sample } from '../../../../src/net/metrics.ts';
 import { clientTls, makeCertificateSet, verifyingTls } from '../../../harness/certificate-set.ts';
 import { makeAuthority, makeLeaf } from '../../../harness/openssl.ts';
 import { builtModule } from '../../../support/built.ts';
