@@ -23,7 +23,7 @@ const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify', 'export']
   (room) => `src/pki/${room}`,
 );
 /** The folders of the fleet; each may import from those before it. */
-const fleet = ['', '/messages', '/authority', '/http', '/nats'].map((room) => `src/fleet${room}`);
+const fleet = ['', '/messages', '/authority', '/http', '/nats', '/serve'].map((room) => `src/fleet${room}`);
 /** What servers stand on: TLS, and listening sockets with their limits on strangers. */
 const serving = ['src/tls', 'src/net'];
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];
@@ -38,13 +38,13 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   'src/subjects': { folders: ['src'], packages: [] },
   ...inOrder(pki, ['src', 'src/files', 'src/x509']),
   'src/tls': { folders: ['src', 'src/files', 'src/x509', 'src/conf'], packages: [] },
-  'src/net': { folders: ['src', 'src/tls'], packages: [] },
+  'src/net': { folders: ['src', 'src/files', 'src/tls'], packages: [] },
   'src/rollout': { folders: ['src', 'src/files', 'src/x509', 'src/conf', 'src/tls'], packages: [] },
   ...inOrder(fleet, [...['src', 'src/files', 'src/x509', 'src/conf'], ...pki, ...serving, 'src/rollout']),
   ...inOrder(rooms, [...values, 'src/files', ...serving]),
   'src/broker': { folders: [...values, 'src/files', ...serving, ...rooms], packages: [] },
   'src/cli': {
-    folders: ['src', 'src/files', 'src/x509', 'src/conf', ...pki, 'src/tls', 'src/rollout', ...fleet],
+    folders: [...['src', 'src/files', 'src/x509', 'src/conf'], ...pki, ...serving, 'src/rollout', ...fleet],
     packages: ['@oclif/core', 'inquirer'],
   },
   commands: {

@@ -17,16 +17,17 @@ function commandLines(text: string): string[][] {
 }
 
 describe('the files for systemd and cron', () => {
-  it('provides a watching service, a timer with its service, and a cron file', () => {
+  it('provides services that watch and serve, a timer with its service, and a cron file', () => {
     expect(files.sort()).toEqual([
       'natspki-rotate.service',
       'natspki-rotate.timer',
+      'natspki-serve.service',
       'natspki-watch.service',
       'natspki.cron',
     ]);
   });
 
-  it.each(['natspki-watch.service', 'natspki-rotate.service', 'natspki.cron'])(
+  it.each(['natspki-watch.service', 'natspki-serve.service', 'natspki-rotate.service', 'natspki.cron'])(
     '%s calls an existing command with existing flags',
     async (name) => {
       const lines = commandLines(read(name));
@@ -38,7 +39,7 @@ describe('the files for systemd and cron', () => {
       const flags = words.filter((word) => word.startsWith('-')).map((word) => word.replace('--', ''));
       expect(flags.length).toBeGreaterThan(2);
       expect(Object.keys(commandClass.flags)).toEqual(expect.arrayContaining(flags));
-      expect(flags.includes('once')).toBe(name !== 'natspki-watch.service');
+      expect(flags.includes('once')).toBe(['natspki-rotate.service', 'natspki.cron'].includes(name));
     },
   );
 

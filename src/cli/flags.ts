@@ -2,6 +2,7 @@
 import * as Flags from '@oclif/core/flags';
 import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
+import { type HostPort, parseHostPort } from '../net/host-port.ts';
 import { keyTypes } from '../x509/key.ts';
 import { parseSan, type San } from '../x509/name.ts';
 
@@ -113,6 +114,16 @@ export const configurationFlag = (description: string) =>
 
 /** `--reload` */
 export const reloadFlag = (description: string) => Flags.string({ description, helpValue: 'PID|PIDFILE' });
+
+/** A flag for an address to listen on: `HOST:PORT`, `:PORT` or a port, on all interfaces without a host. */
+export const addressFlag = Flags.custom<HostPort>({
+  helpValue: 'HOST:PORT',
+  parse: async (text, _context, { name }) => {
+    const parsed = parseHostPort(/^\d+$/.test(text) ? `:${text}` : text);
+    if (parsed !== undefined && parsed.port >= 0) return { ...parsed, host: parsed.host || '0.0.0.0' };
+    throw new UsageError(`--${name} is "${text}", expected HOST:PORT`, `--${name} localhost:8443`);
+  },
+});
 
 /** `--config`, `--reload` and `--verify`: the configurations and servers that must follow a change of certificates. */
 export const rolloutFlags = ({ exclusive = [] as string[] } = {}) => ({

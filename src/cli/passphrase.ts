@@ -1,6 +1,7 @@
 // Gets the passphrase of the authority's key, from a file or from the user.
+import { join } from 'node:path';
 import { NatspkiError } from '../errors.ts';
-import { readFile } from '../files/files.ts';
+import { exists, readFile } from '../files/files.ts';
 import { authorityNeedsPassphrase } from '../pki/issue/issue.ts';
 import type { PkiDirectory } from '../pki/store/directory.ts';
 import { askSecret, mayAsk } from './prompts.ts';
@@ -19,6 +20,14 @@ export async function authorityPassphrase(
   if (file !== undefined) return readPassphrase(file);
   if (!mayAsk(flags) || !(await authorityNeedsPassphrase(directory, root))) return undefined;
   return askSecret(`Passphrase for ${directory.issuerPair.keyFile}`);
+}
+
+/** Returns the file of a credential that systemd provides (systemd.exec, LoadCredential=); undefined where there is none. */
+export function systemdCredential(name: string): string | undefined {
+  const folder = process.env.CREDENTIALS_DIRECTORY;
+  if (folder === undefined || folder === '') return undefined;
+  const file = join(folder, name);
+  return exists(file) ? file : undefined;
 }
 
 /** Asks twice for a new passphrase; undefined if the user enters none. */

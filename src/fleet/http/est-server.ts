@@ -15,6 +15,7 @@ import { CertificateSource } from '../../tls/certificate-source.ts';
 import { Handshaker } from '../../tls/handshake.ts';
 import { clientChainOf } from '../../tls/peer.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
+import { Statements } from '../authority/statements.ts';
 import { Est } from './est.ts';
 
 /** In bytes; a request with an RSA key of 4096 bits has 2.5 kB. */
@@ -30,6 +31,7 @@ export interface EstServerOptions {
   readonly pair: PairFiles;
   readonly watcher: FileWatcher;
   readonly logger: Logger;
+  readonly now?: () => Date;
 }
 
 export class EstServer {
@@ -38,10 +40,10 @@ export class EstServer {
   readonly #est: Est;
   #server: HttpServer | undefined;
 
-  private constructor({ authority, logger }: EstServerOptions, source: CertificateSource) {
+  private constructor({ authority, logger, now }: EstServerOptions, source: CertificateSource) {
     this.source = source;
     this.#handshaker = new Handshaker(source, 'unverified');
-    this.#est = new Est(authority, logger);
+    this.#est = new Est(authority, logger, new Statements(authority, now));
   }
 
   /** Starts listening; throws a NatspkiError for an unusable pair or address. */

@@ -5,6 +5,7 @@ import { NatspkiError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Certificate, readCertificates } from '../../x509/certificate.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
+import type { Statements } from '../authority/statements.ts';
 import type { Decision, RefusalCode } from '../decision.ts';
 
 export interface EstRequest {
@@ -42,6 +43,7 @@ const statuses: Partial<Record<RefusalCode, number>> = {
 export class Est {
   readonly #authority: Authority;
   readonly #logger: Pick<Logger, 'error'>;
+  readonly #statements: Pick<Statements, 'sign'> | undefined;
   readonly #operations: Readonly<
     Record<string, readonly ['GET' | 'POST', (request: EstRequest) => Promise<EstAnswer>]>
   > = {
@@ -50,11 +52,15 @@ export class Est {
     csrattrs: ['GET', async () => ({ status: 204, headers: {}, body: '' })],
     simpleenroll: ['POST', (request) => this.#enroll(request)],
     simplereenroll: ['POST', (request) => this.#renew(request)],
+    // Not of the RFC: what members of this program take new roots from.
+    trust: ['GET', () => this.#trust()],
   };
 
-  constructor(authority: Authority, logger: Pick<Logger, 'error'>) {
+  /** @param statements signs the trust statement; without it there is none */
+  constructor(authority: Authority, logger: Pick<Logger, 'error'>, statements?: Pick<Statements, 'sign'>) {
     this.#authority = authority;
     this.#logger = logger;
+    this.#statements = statements;
   }
 
   /** Returns whether a path belongs to EST. */
@@ -83,6 +89,12 @@ export class Est {
   async #authorities(): Promise<EstAnswer> {
     await this.#authority.refresh();
     return certificates(this.#authority.roots);
+  }
+
+  async #trust(): Promise<EstAnswer> {
+    if (this.#statements === undefined) return text(404, 'there is no trust statement here');
+    const headers = { 'Content-Type': 'application/jose+json' };
+    return { status: 200, headers, body: await this.#statements.sign() };
   }
 
   async #enroll({ authorization, body, peer }: EstRequest): Promise<EstAnswer> {

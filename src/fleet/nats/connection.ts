@@ -59,12 +59,14 @@ export async function connectNats(options: NatsOptions): Promise<NatsConnection>
   }
 }
 
-/** Logs what happens to a connection, until it is closed. */
+/** Logs what happens to a connection, and tells when it is lost and made again, until it is closed. */
 export async function logConnection(
   connection: NatsConnection,
   logger: Pick<Logger, 'info' | 'warn'>,
+  onState: (isConnected: boolean) => void = () => undefined,
 ): Promise<void> {
   for await (const status of connection.status()) {
+    if (status.type === 'disconnect' || status.type === 'reconnect') onState(status.type === 'reconnect');
     if (status.type === 'disconnect') logger.warn(`Lost the NATS server at ${status.server}, trying again`);
     else if (status.type === 'reconnect') logger.info(`Connected to the NATS server at ${status.server}`);
     else if (status.type === 'error') logger.warn(`NATS: ${status.error.message}`);

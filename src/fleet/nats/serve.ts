@@ -12,6 +12,8 @@ export interface ServeOptions extends Omit<NatsServiceOptions, 'connection' | 'l
   /** `nats://` or `tls://` URLs of one system. */
   readonly servers: readonly string[];
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
+  /** Told when the connection is made, and when it is lost. */
+  readonly onState?: (isConnected: boolean) => void;
   /** Ends the service. */
   readonly signal: AbortSignal;
   /** Milliseconds between attempts to connect. */
@@ -51,7 +53,7 @@ export async function serveOverNats(options: ServeOptions): Promise<void> {
 
 /** Serves on a connection until it is closed, or closes it when the signal is aborted. */
 async function serveOn(connection: NatsConnection, options: ServeOptions): Promise<void> {
-  const { logger, signal } = options;
+  const { logger, signal, onState = () => undefined } = options;
   const { NatsService } = await import('./service.ts');
   const { logConnection } = await import('./connection.ts');
   const stop = async () => {
@@ -60,11 +62,13 @@ async function serveOn(connection: NatsConnection, options: ServeOptions): Promi
   };
   const service = await NatsService.start({ ...options, connection });
   logger.info(`Answering over NATS at ${connection.getServer()}`);
-  void logConnection(connection, logger);
+  onState(true);
+  void logConnection(connection, logger, onState);
   const onAbort = () => void stop();
   signal.addEventListener('abort', onAbort, { once: true });
   if (signal.aborted) onAbort();
   const error = await connection.closed();
+  onState(false);
   signal.removeEventListener('abort', onAbort);
   if (error instanceof Error) logger.warn(`NATS closed the connection: ${error.message}`);
 }

@@ -1,17 +1,13 @@
 // The NATS service of an authority (NATS ADR-32): carries signed requests to it and its answers back. The transport is not
 // trusted, and the authority needs no port of its own. The package loads slowly, so import this file dynamically.
 import { type Service, type ServiceMsg, Svcm } from '@nats-io/services';
-import { given } from '../../given.ts';
 import type { Logger } from '../../log.ts';
-import type { Authority } from '../../pki/store/authority.ts';
-import { readCertificates } from '../../x509/certificate.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
+import { Statements } from '../authority/statements.ts';
 import type { Decision, RefusalCode, Refused } from '../decision.ts';
-import type { Signer } from '../messages/jws.ts';
 import { RequestRefused, verifyRenewalRequest } from '../messages/renewal-request.ts';
 import { ReplayGuard } from '../messages/replay-guard.ts';
 import { maximumMessage } from '../messages/signed-message.ts';
-import { signTrustStatement } from '../messages/trust-statement.ts';
 import type { NatsConnection } from './connection.ts';
 import { serviceName, subjects } from './subjects.ts';
 
@@ -36,8 +32,6 @@ export interface RenewalAnswer {
 
 /** Requests that are worked on at the same time; the authority decides about them in batches. */
 const maximumPending = 1024;
-/** How long the roots are remembered, in milliseconds: reading them takes the lock of the folder. */
-const stateAgeMs = 1000;
 
 /** The codes of refusals that are not the authority's. */
 const refusalCodes: Readonly<Record<string, RefusalCode>> = {
@@ -62,13 +56,14 @@ export class NatsService {
   readonly #replays = new ReplayGuard();
   readonly #now: () => Date;
   readonly #peer: string;
+  readonly #statements: Statements;
   #pending = 0;
   #service: Service | undefined;
-  #state: { readonly at: number; readonly state: ReturnType<FleetAuthority['trustState']> } | undefined;
 
   private constructor(options: NatsServiceOptions) {
     this.#options = options;
     this.#now = options.now ?? (() => new Date());
+    this.#statements = new Statements(options.authority, this.#now);
     this.#peer = `NATS ${options.connection.getServer()}`;
   }
 
@@ -123,7 +118,7 @@ export class NatsService {
   }
 
   async #trust(message: ServiceMsg): Promise<void> {
-    message.respond(await this.#statement());
+    message.respond(await this.#statements.sign());
   }
 
   async #revoked(message: ServiceMsg): Promise<void> {
@@ -135,7 +130,7 @@ export class NatsService {
   async #renew(message: ServiceMsg): Promise<void> {
     const decision = await this.#decide(message.data);
     if (decision.granted) {
-      const trust = await this.#statement(decision.renewAt);
+      const trust = await this.#statements.sign(decision.renewAt);
       message.respond(JSON.stringify({ chain: decision.chain, trust } satisfies RenewalAnswer));
       return;
     }
@@ -165,41 +160,4 @@ export class NatsService {
       return refused;
     }
   }
-
-  /** Signs what members should trust. */
-  async #statement(renewAt?: Date): Promise<string> {
-    const { authority } = this.#options;
-    const { roots, counter, crlNumber } = await this.#trustState();
-    return signTrustStatement(
-      {
-        roots: readCertificates(Buffer.from(roots), 'the trust bundle'),
-        counter,
-        crlNumber,
-        time: this.#now(),
-        ...given({ renewAt }),
-      },
-      signerOf(authority.signing),
-    );
-  }
-
-  async #trustState(): ReturnType<FleetAuthority['trustState']> {
-    const { authority } = this.#options;
-    const at = performance.now();
-    if (this.#state !== undefined && at - this.#state.at < stateAgeMs) {
-      const state = await this.#state.state;
-      // A new root signs by now: its statement has to name it.
-      if (state.authority === authority.pin) return state;
-    }
-    const state = authority.trustState();
-    this.#state = { at, state };
-    state.catch(() => {
-      this.#state = undefined;
-    });
-    return state;
-  }
-}
-
-/** Returns the issuing key, and its certificate followed by those up to the roots, cross-signed ones included. */
-function signerOf({ current: { certificate, key }, chain }: Authority): Signer {
-  return { key, chain: [certificate, ...chain.filter((each) => each !== certificate)] };
 }

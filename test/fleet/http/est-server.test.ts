@@ -35,7 +35,7 @@ beforeAll(async () => {
   directory = await madeDirectory(scratch);
   const authority = await FleetAuthority.open({ directory, logger, now, graceMs: 10 * dayMs });
   const where = { host: '127.0.0.1', port: 0 };
-  server = await EstServer.open({ authority, where, pair: directory.pair('server'), watcher, logger });
+  server = await EstServer.open({ authority, where, pair: directory.pair('server'), watcher, logger, now });
 });
 afterAll(async () => {
   await server?.close(0);

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Answer, json, text } from '../../../net/answer.ts';
 import { formatHostPort } from '../../../net/host-port.ts';
 import { HttpServer, type HttpServerOptions } from '../../../net/http-server.ts';
+import { readAssets, readPageFile } from '../../../net/page.ts';
 import type { MonitorOptions } from '../../options/monitor-options.ts';
 import { gatewayz, jsz, leafz } from '../endpoints/absent-features.ts';
 import { accountz } from '../endpoints/accountz.ts';
@@ -16,7 +17,7 @@ import { routez } from '../endpoints/routez.ts';
 import { subsz } from '../endpoints/subsz.ts';
 import { tlsz } from '../endpoints/tlsz.ts';
 import { CpuMeter, type MonitorAddress, varz } from '../endpoints/varz.ts';
-import { fillPage, pageDocument, readAssets, readPageTemplate } from './page.ts';
+import { fillPage, pageAssets, pageDocument } from './page.ts';
 
 /** Endpoints without a link on the page: the page itself, and those that report what this broker lacks. */
 const unlinkedEndpoints = ['/', '/page.json', '/gatewayz', '/leafz', '/jsz'];
@@ -32,13 +33,13 @@ export class Monitor {
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #requests = new Map<string, number>();
   readonly #cpu = new CpuMeter();
-  readonly #assets = readAssets();
+  readonly #assets = readAssets(pageAssets);
   #server: HttpServer | undefined;
 
   private constructor(options: MonitorOptions, broker: MonitoredBroker, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
-    const template = readPageTemplate();
+    const template = readPageFile('index.html');
     const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
       ['/', (_query, base) => fillPage(template, broker, base, this.#listed)],

@@ -1,62 +1,14 @@
-// The monitoring page for browsers: its files in `templates/page`, and the JSON document that it polls. The page loads
-// nothing from other origins, which its Content-Security-Policy enforces.
-import { readFileSync } from 'node:fs';
-import { packageFile } from '../../../files/package-files.ts';
-import { fillTemplate } from '../../../files/templates.ts';
+// The monitoring page for browsers, and the JSON document that it polls.
 import type { Answer } from '../../../net/answer.ts';
+import { htmlPage, linkItems } from '../../../net/page.ts';
 import { goTime } from '../../../protocol/go-format.ts';
 import { connz } from '../endpoints/connz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';
 import { tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
 
-/** The Content-Security-Policy of the page: it may load from this broker only. */
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-  "require-trusted-types-for 'script'",
-].join('; ');
-
-const types: Readonly<Record<string, string>> = {
-  js: 'text/javascript; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  svg: 'image/svg+xml',
-};
-
-const assets = [
-  'page.js',
-  'document.js',
-  'format.js',
-  'certificates.js',
-  'traffic.js',
-  'connections.js',
-  'page.css',
-  'icon.svg',
-];
-
-/** Reads the files of the page; returns them by URL path. */
-export function readAssets(): ReadonlyMap<string, Answer> {
-  return new Map(
-    assets.map((name) => {
-      const type = types[name.slice(name.lastIndexOf('.') + 1)] as string;
-      return [
-        `/page/${name}`,
-        { status: 200, type, body: readFileSync(packageFile(`templates/page/${name}`), 'utf8') },
-      ];
-    }),
-  );
-}
-
-/** Reads the HTML template of the page. */
-export function readPageTemplate(): string {
-  return readFileSync(packageFile('templates/page/index.html'), 'utf8');
-}
+/** The files that only this page loads. */
+export const pageAssets = ['page.js', 'traffic.js', 'connections.js'];
 
 /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
 export function fillPage(
@@ -65,18 +17,9 @@ export function fillPage(
   base: string,
   endpoints: readonly string[],
 ): Answer {
-  const links = endpoints.map((path) => {
-    const name = path.slice(1);
-    return `<li><a href="${escapeHtml(base + name)}">${path}</a></li>`;
-  });
-  const body = fillTemplate(template, 'page', {
-    title: escapeHtml(`${facts.name}, natspki ${facts.version}`),
-    name: escapeHtml(facts.name),
-    version: escapeHtml(facts.version),
-    base: escapeHtml(base),
-    links: links.join('\n'),
-  });
-  return { status: 200, type: 'text/html; charset=utf-8', body, policy };
+  const { name, version } = facts;
+  const title = `${name}, natspki ${version}`;
+  return htmlPage(template, { title, name, version, base }, linkItems(base, endpoints));
 }
 
 /** The response of /page.json. */
@@ -137,8 +80,4 @@ function matching(filter: string): Parameters<typeof connz>[2] {
   return ({ cid, name, user, account, ip, port }) =>
     String(cid) === wanted ||
     [name, user, account, `${ip}:${port}`].some((text) => text.toLowerCase().includes(wanted));
-}
-
-function escapeHtml(raw: string): string {
-  return raw.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
