@@ -4,10 +4,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { NatspkiError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import type { PinChange } from '../../pki/rotate/rotate.ts';
+import type { PkiDirectory } from '../../pki/store/directory.ts';
 import { addSuccessors, configurationFiles } from '../../rollout/pin-update.ts';
 import { findServer, reloadServer } from '../../rollout/signal.ts';
 
 export interface PinKeeperOptions {
+  /** Its lock keeps other authorities and commands from editing the configurations at the same time. */
+  readonly directory: Pick<PkiDirectory, 'exclusive'>;
   /** Kept with their includes. */
   readonly configurations: readonly string[];
   /** Process ids of nats-servers, or their pid files. */
@@ -22,6 +25,7 @@ export interface PinKeeperOptions {
  * server; one that does not run is told once it does.
  */
 export async function keepPins({
+  directory,
   configurations,
   reload,
   logger,
@@ -30,11 +34,15 @@ export async function keepPins({
   for (const file of configurations) configurationFiles(file);
   for (const target of reload) await unlessAway(() => findServer(target), logger);
   return async (changes) => {
-    // An include may have been added since.
-    const files = [...new Set(configurations.flatMap(configurationFiles))];
-    const edits = await addSuccessors(files, changes);
+    if (configurations.length === 0) return;
+    const edits = await directory.exclusive(async () => {
+      // An include may have been added since.
+      const files = [...new Set(configurations.flatMap(configurationFiles))];
+      return addSuccessors(files, changes);
+    });
     if (edits.length === 0) return;
-    for (const { file, pins } of edits) logger.info(`Added ${pins.length} pins to ${file}`);
+    for (const { file, pins } of edits)
+      logger.info(`Added ${pins.length === 1 ? '1 pin' : `${pins.length} pins`} to ${file}`);
     for (const target of reload) {
       const pid = await unlessAway(() => reloadServer(target), logger);
       if (pid !== undefined) logger.info(`Told process ${pid} to reload`);

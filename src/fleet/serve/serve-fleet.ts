@@ -45,7 +45,7 @@ const stopMs = 2000;
 /** Serves until the signal is aborted; throws a NatspkiError when something cannot be served from the start. */
 export async function serveFleet(options: FleetServeOptions): Promise<void> {
   const { directory, configurations, reload, logger, signal, now = () => new Date() } = options;
-  const announce = await keepPins({ configurations, reload, logger });
+  const announce = await keepPins({ directory, configurations, reload, logger });
   const parts = given({ passphrase: options.passphrase, graceMs: options.graceMs });
   const authority = await FleetAuthority.open({ directory, logger, announce, now, ...parts });
   if (options.nats.length > 0) await provideServiceUser(options, now());

@@ -1,0 +1,137 @@
+// Two authorities on one folder that serve over NATS, beside a server that accepts only pinned keys.
+import type { KeyObject } from 'node:crypto';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeRenewalRequest } from '../../../src/fleet/messages/renewal-request.ts';
+import { connectNats, type NatsConnection } from '../../../src/fleet/nats/connection.ts';
+import { subjects } from '../../../src/fleet/nats/subjects.ts';
+import { serveFleet } from '../../../src/fleet/serve/serve-fleet.ts';
+import { LineLogger } from '../../../src/log.ts';
+import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { type Certificate, readCertificates, toPem } from '../../../src/x509/certificate.ts';
+import { decodePrivateKey, encodePrivateKey, generateKey } from '../../../src/x509/key.ts';
+import { makeRequest } from '../../../src/x509/sign.ts';
+import { Output } from '../../harness/output.ts';
+import { bin } from '../../harness/process.ts';
+import { type ServerProcess, startProcess } from '../../harness/server.ts';
+import { testFolder } from '../../support/folder.ts';
+import { describePeer } from '../../support/peers.ts';
+import { leafOf, madeDirectory } from '../../support/pki.ts';
+
+describe('natspki broker', () => servesOver([process.execPath, bin, 'broker']));
+describePeer('nats-server', 'nats-server', (program) => servesOver([program]));
+
+const members = Array.from({ length: 12 }, (_, i) => `member-${i}`);
+
+function servesOver(program: readonly string[]): void {
+  const scratch = testFolder('serve-fleet');
+  const configuration = join(scratch, 'nats.conf');
+  const log = new Output();
+  const logger = new LineLogger((line) => log.add(line), { timestamps: false });
+  const stop = new AbortController();
+  let directory: PkiDirectory;
+  let server: ServerProcess;
+  let serving: Promise<unknown>;
+  let connection: NatsConnection;
+  let servers: string[];
+
+  beforeAll(async () => {
+    directory = await madeDirectory(scratch);
+    await issueCertificates({ directory, profile: 'client', names: ['authority', 'web-1', ...members] });
+    const pins = ['authority', 'web-1', 'client'].map((name) => leafOf(directory, name).pin);
+    const { certificateFile, keyFile } = directory.pair('server');
+    writeFileSync(
+      configuration,
+      `listen: "127.0.0.1:-1"
+tls { cert_file: "${certificateFile}", key_file: "${keyFile}", ca_file: "${directory.authorityFile}"
+  verify: true, pinned_certs: [${pins.map((pin) => `"${pin}"`).join(', ')}] }
+`,
+    );
+    server = await startProcess([...program, '-c', 'nats.conf'], scratch);
+    servers = [`tls://localhost:${server.port}`];
+    const { signal } = stop;
+    const facts = { directory, nats: servers, pair: 'server', version: '1.2.3', logger, signal };
+    const pinned = { configurations: [configuration], reload: [String(server.pid)] };
+    serving = Promise.all([serveFleet({ ...facts, ...pinned }), serveFleet({ ...facts, ...pinned })]);
+    await log.has(/(Answering over NATS.*\n[\s\S]*){2}/);
+    connection = await connectNats({ servers, directory, pair: directory.pair('client'), name: 'member' });
+  });
+  afterAll(async () => {
+    await connection?.close();
+    stop.abort();
+    await serving;
+    await server?.stop();
+  });
+
+  async function renew(name: string): Promise<{ key: KeyObject; chain: Certificate[] }> {
+    const file = directory.keyFile(name);
+    const signer = {
+      key: decodePrivateKey(await directory.read(file), file),
+      chain: await directory.readChain(name),
+    };
+    const key = await generateKey('p256');
+    const request = await makeRequest({ commonName: name, sans: [] }, key);
+    const audience = (await directory.readBundle())[0].pin;
+    const message = await makeRenewalRequest({ signer, request, audience, now: new Date() });
+    const answer = await connection.request(subjects.renew, message, { timeout: 20_000 });
+    return { key, chain: readCertificates(Buffer.from(answer.json<{ chain: string }>().chain), name) };
+  }
+
+  it('makes the server accept a new key before the member gets its certificate', async () => {
+    const { key, chain } = await renew('web-1');
+    const host = new PkiDirectory(join(scratch, 'host'));
+    mkdirSync(host.path);
+    const pair = host.pair('web-1');
+    writeFileSync(host.authorityFile, readFileSync(directory.authorityFile));
+    writeFileSync(pair.certificateFile, toPem(chain));
+    writeFileSync(pair.keyFile, await encodePrivateKey(key), { mode: 0o600 });
+    const renewed = await connectNats({ servers, directory: host, pair, name: 'web-1' });
+    await renewed.flush();
+    await renewed.close();
+    expect(readFileSync(configuration, 'utf8')).toContain(chain[0]?.pin);
+    expect(log.text).toMatch(/Added 1 pin to .*nats\.conf\n.*Told process \d+ to reload/);
+  });
+
+  it('shares the requests of many members between the authorities, and records each certificate once', async () => {
+    const renewed = await Promise.all(members.map(renew));
+    const serials = renewed.map(({ chain }) => chain[0]?.serial);
+    const { entries } = await directory.ledger.read();
+    for (const [i, name] of members.entries()) {
+      const own = entries.filter((entry) => entry.name === name && entry.member !== undefined);
+      expect(own.map(({ serial }) => serial)).toEqual([serials[i]]);
+    }
+    expect(log.text.match(/Renewed "member-\d+" over nats/g)).toHaveLength(members.length);
+  });
+}
+
+describe('serveFleet', () => {
+  const scratch = testFolder('serve-fleet-start');
+  const log = new Output();
+  const logger = new LineLogger((line) => log.add(line), { timestamps: false });
+
+  it('issues the client pair of the authority, starts without the NATS server, and ends when it is told to', async () => {
+    const directory = await madeDirectory(scratch);
+    const stop = new AbortController();
+    const serving = serveFleet({
+      ...{ directory, pair: 'server', version: '1.2.3', logger, signal: stop.signal },
+      ...{ nats: ['tls://127.0.0.1:1'], configurations: [], reload: [] },
+    });
+    await log.has(/cannot connect to NATS at 127\.0\.0\.1:1/);
+    expect(leafOf(directory, 'authority').extendedKeyUsage).toEqual(['clientAuth']);
+    stop.abort();
+    await serving;
+    expect(log.text).toMatch(/Stopped\n$/);
+  });
+
+  it('fails at the start for a configuration that cannot be read and a process that is no NATS server', async () => {
+    const directory = await madeDirectory(scratch);
+    const { signal } = new AbortController();
+    const facts = { directory, pair: 'server', version: '1.2.3', logger, signal, nats: [] };
+    const missing = { configurations: [join(scratch, 'none.conf')], reload: [] };
+    await expect(serveFleet({ ...facts, ...missing })).rejects.toThrow(/none\.conf/);
+    const wrong = { configurations: [], reload: [String(process.pid)] };
+    await expect(serveFleet({ ...facts, ...wrong })).rejects.toMatchObject({ code: 'not-a-server' });
+  });
+});
