@@ -46,7 +46,7 @@ export function listMembers(fleet: FleetAuthority, now: Date): MemberRow[] {
     if (entry.member === undefined && !isInUse(directory, entry)) continue;
     rows.push(rowOf(entry, behind.has(entry.name), now));
   }
-  return rows.sort((a, b) => a.left - b.left || a.notAfter.getTime() - b.notAfter.getTime());
+  return rows.sort((a, b) => a.left - b.left || (a.name < b.name ? -1 : 1));
 }
 
 /** The certificates that must not expire before those of the members. */
