@@ -3,7 +3,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { daysFlag, directoryFlag, numberFlag, sanFlag, windowFlag } from '../src/cli/flags.ts';
-import { invitationLines, invitationTable } from '../src/cli/invite-result.ts';
+import { curlLines, invitationLines, invitationTable } from '../src/cli/invite-result.ts';
 import { UsageError } from '../src/errors.ts';
 import { readAddresses } from '../src/fleet/authority/addresses.ts';
 import { type InviteOptions, invite, listInvitations, withdraw } from '../src/fleet/authority/invite.ts';
@@ -12,7 +12,7 @@ import { PkiDirectory } from '../src/pki/store/directory.ts';
 import { type ProfileName, parseProfile, profileNames } from '../src/pki/store/profile.ts';
 
 /** The flags of a new invitation, which listing and withdrawing do not take. */
-const terms = ['san', 'days', 'ttl', 'uses', 'url'];
+const terms = ['san', 'days', 'ttl', 'uses', 'url', 'curl'];
 
 export default class Invite extends BaseCommand {
   static override summary = 'Invite a host to get a certificate for a key that it keeps.';
@@ -23,6 +23,7 @@ export default class Invite extends BaseCommand {
   static override examples = [
     'A client, from the authority that serves ./certs\nnatspki invite client alice',
     'A server, with a token that is valid for ten minutes\nnatspki invite server n1 --san dns:n1.example.com --ttl 10m',
+    'For a host without natspki; then: curl --config alice.curl --data-binary @alice.csr\nnatspki invite client alice --curl > alice.curl',
     'A member that lost its key, let its certificate expire, or whose key was copied\nnatspki invite --again alice',
     'Which invitations are open, and one that must not be used any more\nnatspki invite --list\nnatspki invite --withdraw 0123456789abcdef',
   ];
@@ -54,6 +55,10 @@ export default class Invite extends BaseCommand {
       description: 'Invite a member that cannot renew its certificate any more, for one like the last.',
       helpValue: 'NAME',
       exclusive: ['san', 'days'],
+    }),
+    curl: Flags.boolean({
+      description:
+        'Print a configuration of curl that enrols, instead of the token, for hosts without natspki.',
     }),
     list: Flags.boolean({ description: 'List the invitations.', exclusive: terms.concat('again') }),
     withdraw: Flags.string({
@@ -88,7 +93,7 @@ export default class Invite extends BaseCommand {
     const { san: sans, days, ttl: ttlMs, uses } = flags;
     const terms = again === undefined ? { days, ...given({ profile: args.profile, sans }) } : { again: true };
     const urls = flags.url ?? (await readAddresses(directory));
-    return this.#invite({ directory, name, urls, uses, ...terms, ...given({ ttlMs }) });
+    return this.#invite({ directory, name, urls, uses, ...terms, ...given({ ttlMs }) }, flags.curl);
   }
 
   async #list(directory: PkiDirectory) {
@@ -98,11 +103,11 @@ export default class Invite extends BaseCommand {
     return { invitations };
   }
 
-  async #invite(options: InviteOptions) {
+  async #invite(options: InviteOptions, forCurl: boolean) {
     const made = await invite(options);
-    this.print([made.token]);
+    this.print(forCurl ? curlLines(made, options.urls) : [made.token]);
     if (!this.jsonEnabled()) {
-      process.stderr.write(`${invitationLines(made.invitation, options.urls).join('\n')}\n`);
+      process.stderr.write(`${invitationLines(made.invitation, options.urls, forCurl).join('\n')}\n`);
     }
     return { ...made, urls: options.urls };
   }

@@ -8,15 +8,30 @@ import { type Column, tableLines } from './table.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Returns the lines that say what a token is for and how it is used. */
-export function invitationLines(invitation: ListedInvitation, urls: readonly string[]): string[] {
+export function invitationLines(
+  invitation: ListedInvitation,
+  urls: readonly string[],
+  forCurl = false,
+): string[] {
   const { id, name, profile, sans, days, uses, expires } = invitation;
   const names = sans.length === 0 ? '' : ` for ${sans.join(', ')}`;
   const often = uses === 1 ? 'once' : `${uses} times`;
   return [
     `invited ${profile} "${name}"${names}, ${days} days each time`,
     `invitation ${id} is valid ${often} until ${until(expires)}, at ${urls.join(', ')}`,
-    'the token is a secret until then; on the host of the certificate: natspki enroll -',
+    forCurl
+      ? 'the password is a secret until then; on the host of the certificate: curl --config FILE --data-binary @REQUEST'
+      : 'the token is a secret until then; on the host of the certificate: natspki enroll -',
   ].map(escapeControls);
+}
+
+/** Returns a configuration for `curl --config` with the URL and the credentials of an enrolment (RFC 7030 section 4.2). */
+export function curlLines(
+  { id, secret }: { readonly id: string; readonly secret: string },
+  urls: readonly string[],
+): string[] {
+  const base = urls.find((url) => /^https:/i.test(url))?.replace(/\/$/, '');
+  return [`url = "${base}/.well-known/est/simpleenroll"`, `user = "${id}:${secret}"`];
 }
 
 /** Returns the table of invitations. */

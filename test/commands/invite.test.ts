@@ -23,6 +23,14 @@ it('prints the token alone on stdout, and on stderr what it is for', async () =>
   expect(stderr).not.toContain(secret.toString('base64url'));
 });
 
+it('prints a configuration of curl for a host without natspki', async () => {
+  const { stdout, stderr } = await natspki(folder, ['invite', 'client', 'erin', '--url', url, '--curl']);
+  expect(stdout).toMatch(
+    /^url = "https:\/\/pki\.example\.com:8443\/\.well-known\/est\/simpleenroll"\nuser = "[0-9a-f]{16}:[\w-]{43}"\n$/,
+  );
+  expect(stderr).toContain('curl --config FILE --data-binary @REQUEST');
+});
+
 it('lists invitations, and withdraws one once and for all', async () => {
   const made = await natspki(folder, ['invite', 'client', 'bob', '--url', url, '--json']);
   const { id, secret, token, invitation } = JSON.parse(made.stdout);
