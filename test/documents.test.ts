@@ -150,6 +150,25 @@ describe('docs/SECURITY.md', () => {
   });
 });
 
+describe('docs/fleet.md', () => {
+  const limits: [said: string, ...definitions: RegExp[]][] = [
+    ['included | 1,024 |', /maximumConnections = 1024;/],
+    ['| duration of a handshake | 10 s |', /handshakeMs = 10_000;/],
+    ['| body of an EST request | 64 KiB |', /maximumBody = 64 \* 1024;/],
+    ['| message over NATS | 64 KiB |', /maximumMessage = 64 \* 1024;/],
+    ['worked on at a time | 1,024 |', /maximumPending = 1024;/],
+    ['| 5 min |', /clockToleranceMs = 5 \* 60_000;/],
+    ['| 200,000 |', /maximumRemembered = 200_000;/],
+    ['60 at once, then 1 a second', /burst = 60;/, /perSecond = 1;/],
+    ['| refusals on the page | 50 |', /remembered = 50;/],
+  ];
+
+  it.each(limits)('says %j as the source does', (said, ...definitions) => {
+    expect(read('docs/fleet.md')).toContain(said);
+    for (const definition of definitions) expect(definition.test(sources), String(definition)).toBe(true);
+  });
+});
+
 describe('CHANGELOG.md', () => {
   it('has a section for the version of the package, below the one for what comes next', () => {
     const { version } = JSON.parse(read('package.json'));
