@@ -90,10 +90,7 @@ export class EstServer {
     const [path = ''] = url.split('?', 1);
     if (!Est.has(path)) return text(404, 'only EST is here, below /.well-known/est/\n');
     const body = await readBody(request, maximumBody);
-    if (body === undefined) {
-      const headers = { Connection: 'close' };
-      return { ...text(413, `a request has at most ${maximumBody} bytes\n`), headers };
-    }
+    if (body === undefined) return text(413, `a request has at most ${maximumBody} bytes\n`);
     const answer = await this.#est.answer({
       method: method === 'HEAD' ? 'GET' : method,
       path,

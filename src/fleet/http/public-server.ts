@@ -78,10 +78,9 @@ export class PublicServer {
     const { handler, below } = found;
     const { maximumBody } = handler;
     const isPost = method === 'POST';
-    if (isPost && maximumBody === undefined)
-      return refused(405, 'only GET and HEAD are allowed', 'GET, HEAD');
+    if (isPost && maximumBody === undefined) return onlyReading;
     const body = isPost ? await readBody(request, maximumBody ?? 0) : Buffer.alloc(0);
-    if (body === undefined) return refused(413, `a request has at most ${maximumBody} bytes`);
+    if (body === undefined) return text(413, `a request has at most ${maximumBody} bytes\n`);
     const query = new URLSearchParams(url.slice(pathOf(url).length));
     return handler.answer({ method, below, query, type: headers['content-type'], body });
   }
@@ -99,7 +98,7 @@ function find(handlers: PublicHandlers, path: string): { handler: PublicHandler;
   return above?.answersBelow ? { handler: above, below: path.slice(slash + 1) } : undefined;
 }
 
-function refused(status: number, line: string, allow?: string): Answer {
-  const headers = { Connection: 'close', ...(allow === undefined ? {} : { Allow: allow }) };
-  return { ...text(status, `${line}\n`), headers };
-}
+const onlyReading: Answer = {
+  ...text(405, 'only GET and HEAD are allowed\n'),
+  headers: { Allow: 'GET, HEAD', Connection: 'close' },
+};
