@@ -19,7 +19,10 @@ export interface PublicRequest {
 
 export interface PublicHandler {
   readonly answer: (request: PublicRequest) => Promise<Answer> | Answer;
-  /** Bytes that the body of a POST may have; without it, only GET and HEAD are allowed. */
+  /**
+   * Bytes that the body of a POST may have; without it, only GET and HEAD are allowed. Answers to POST do not wait for those to
+   * other connections.
+   */
   readonly maximumBody?: number;
   /** Whether it also answers for the paths below its own, as OCSP does for GET (RFC 6960 appendix A.1). */
   readonly answersBelow?: boolean;
@@ -51,7 +54,9 @@ export class PublicServer {
     const opened = new PublicServer(handlers);
     const options = {
       answer: (request: IncomingMessage) => opened.#answer(request),
-      isUrgent: ({ url = '' }: IncomingMessage) => find(handlers, pathOf(url))?.handler.isUrgent === true,
+      // A body that arrives slowly must not hold up other clients.
+      isUrgent: ({ method, url = '' }: IncomingMessage) =>
+        method === 'POST' || find(handlers, pathOf(url))?.handler.isUrgent === true,
       names: () => [where.host, ...names()],
       where: 'HTTP',
       methods: ['GET', 'HEAD', 'POST'],

@@ -1,4 +1,6 @@
 // The plain HTTP server of an authority: its handlers by path, and its limits on strangers.
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PublicServer } from '../../../src/fleet/http/public-server.ts';
 import { text } from '../../../src/net/answer.ts';
@@ -57,6 +59,17 @@ it('takes a body only where the handler does, and up to its limit', async () => 
   expect((await post('/ocsp', '0123456789a')).status).toBe(413);
   expect((await post('/plain', '')).status).toBe(405);
   expect((await fetch(at('/plain'), { method: 'PUT' })).status).toBe(405);
+});
+
+it('answers other clients while a body arrives slowly', async () => {
+  const slow = request(at('/ocsp'), { method: 'POST', headers: { 'Content-Length': 5 } });
+  slow.on('error', () => {}).write('0');
+  await new Promise((resolve) => slow.once('socket', (socket) => socket.once('connect', resolve)));
+  expect((await ask(at('/plain'))).body).toBe('plain');
+  slow.end('1234');
+  const [answer] = (await once(slow, 'response')) as [IncomingMessage];
+  expect(answer.statusCode).toBe(200);
+  answer.resume();
 });
 
 it('is read by a web site through a browser on this machine only under a name of its own', async () => {
