@@ -96,6 +96,8 @@ export default class Rotate extends BaseCommand {
     const { ca, finish, intermediate, undo, force, due, reload, verify } = flags;
     rejectNames(args.name, flags);
     const directory = new PkiDirectory(flags.dir);
+    // A member has an archive too.
+    if (undo === undefined) directory.refuseMember();
     const selection = {
       directory,
       due: due !== undefined,

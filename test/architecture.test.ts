@@ -23,7 +23,9 @@ const pki = ['store', 'issue', 'rotate', 'revoke', 'import', 'verify', 'export']
   (room) => `src/pki/${room}`,
 );
 /** The folders of the fleet; each may import from those before it. */
-const fleet = ['', '/messages', '/authority', '/http', '/nats', '/serve'].map((room) => `src/fleet${room}`);
+const fleet = ['', '/messages', '/authority', '/http', '/nats', '/serve', '/member'].map(
+  (room) => `src/fleet${room}`,
+);
 /** What servers stand on: TLS, and listening sockets with their limits on strangers. */
 const serving = ['src/tls', 'src/net'];
 const values = ['src', 'src/conf', 'src/protocol', 'src/subjects', 'src/x509'];

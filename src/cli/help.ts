@@ -9,6 +9,8 @@ const order = [
   'issue',
   'rotate',
   'watch',
+  'enroll',
+  'renew',
   'revoke',
   'crl',
   'serve',

@@ -23,6 +23,15 @@ export async function readInput(source: string): Promise<Buffer> {
   return source === '-' ? readStdin() : readFile(source);
 }
 
+/** A token as an argument; the shortest one is far longer than any file name that looks like it. */
+const tokenWord = /^[A-Za-z0-9_-]{100,}$/;
+
+/** Reads a token: the argument itself, the file that it names, or stdin for `-`. */
+export async function readToken(argument: string): Promise<string> {
+  if (tokenWord.test(argument)) return argument;
+  return (await readInput(argument)).toString('latin1');
+}
+
 /** Lists the configurations in the current folder that have the names `init` gives them: one server, or cluster nodes. */
 export function configurationsHere(): string[] {
   const files = readdirSync('.', { withFileTypes: true }).filter((entry) => !entry.isDirectory());

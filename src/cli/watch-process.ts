@@ -37,6 +37,29 @@ export async function untilStopped(
   }
 }
 
+/** Makes SIGHUP end a rest early: aborts the present signal, until `take` reports it once. */
+export function onHangup(logger: Pick<Logger, 'info'>): {
+  readonly signal: () => AbortSignal;
+  readonly take: () => boolean;
+  readonly off: () => void;
+} {
+  let controller = new AbortController();
+  const hurry = () => {
+    logger.info('Trapped "SIGHUP" signal');
+    controller.abort();
+  };
+  process.on('SIGHUP', hurry);
+  return {
+    signal: () => controller.signal,
+    take: () => {
+      const { aborted } = controller.signal;
+      if (aborted) controller = new AbortController();
+      return aborted;
+    },
+    off: () => process.off('SIGHUP', hurry),
+  };
+}
+
 /** Logs the error of a failed round, its hint, and when the next attempt follows. */
 export function logFailure(logger: Logger, thrown: unknown, pauseMs: number): void {
   const { message, hint } = failureOf(thrown);

@@ -9,7 +9,7 @@ import type { Certificate } from '../../x509/certificate.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { weaknessOf } from '../../x509/key.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
-import { refuseExistingAuthority } from '../issue/init.ts';
+import { refuseExistingAuthority, refuseMember } from '../issue/init.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { Authority } from '../store/authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from '../store/directory.ts';
@@ -60,6 +60,7 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
   const now = (options.now ?? (() => new Date()))();
   for (const source of sources) await refuseSame(source, directory);
   const refuse = async () => {
+    refuseMember(directory);
     if (!force) await refuseExistingAuthority(directory);
   };
   await refuse();

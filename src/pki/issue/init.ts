@@ -60,6 +60,7 @@ export function defaultHosts(hostname: string): string[] {
 /** Throws `authority-exists` when the folder has an authority; lets a command fail before it asks the user anything. */
 export async function refuseExistingAuthority(directory: PkiDirectory): Promise<void> {
   await directory.recover();
+  refuseMember(directory);
   await refuseAuthority(directory);
 }
 
@@ -79,6 +80,7 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
   if (options.permitted !== undefined) refuseNamesOutside(plans, options.permitted);
   const authorityPair = directory.authorityPair;
   const refuse = async () => {
+    refuseMember(directory);
     if (force) return;
     await refuseAuthority(directory);
     await directory.refuseExistingPairs(plans.map((plan) => plan.files));
@@ -194,6 +196,11 @@ function sansOf(name: string, hosts: readonly string[]): San[] {
   if (hosts.length === 0)
     throw new UsageError(`no host for the certificate "${name}"`, 'name one with --host');
   return hosts.map(sanOfHost);
+}
+
+/** Throws `member-folder`, also for --force: what another authority signed is of no use beside the roots of a new one. */
+export function refuseMember(directory: PkiDirectory): void {
+  directory.refuseMember('choose another folder with --dir');
 }
 
 async function refuseAuthority(directory: PkiDirectory): Promise<void> {

@@ -61,6 +61,7 @@ interface RevokeOptions {
 export async function planRevocation(options: RevokeOptions): Promise<RevocationPlan> {
   const { directory, names, now = () => new Date() } = options;
   await directory.recover();
+  directory.refuseMember();
   await directory.readBundle();
   return plan(directory, names, now());
 }

@@ -16,6 +16,10 @@ export interface RoundsOptions {
   /** Called with the error that a round threw and the delay until the next round, in milliseconds. */
   readonly onFailure: (error: unknown, pauseMs: number) => void;
   readonly time: Timekeeper;
+  /** Returns the delay after consecutive failures, in milliseconds; default pauseAfter. */
+  readonly pause?: (failures: number) => number;
+  /** Asked before each delay: the next round begins as soon as this signal is aborted. */
+  readonly hurry?: () => AbortSignal;
   /** Ends the loop, after the current round. */
   readonly signal: AbortSignal;
 }
@@ -32,7 +36,7 @@ const firstPauseMs = 5 * secondMs;
 
 /** Runs rounds until the signal is aborted; a failed round does not end the loop. */
 export async function runRounds(options: RoundsOptions): Promise<void> {
-  const { round, onFailure, time, signal } = options;
+  const { round, onFailure, time, signal, pause = pauseAfter, hurry } = options;
   let failures = 0;
   while (!signal.aborted) {
     let restMs: number;
@@ -41,10 +45,10 @@ export async function runRounds(options: RoundsOptions): Promise<void> {
       failures = 0;
       restMs = restUntil(wanted, time.now());
     } catch (error) {
-      restMs = pauseAfter(++failures);
+      restMs = pause(++failures);
       onFailure(error, restMs);
     }
-    await rest(restMs, time, signal);
+    await rest(restMs, time, hurry === undefined ? signal : AbortSignal.any([signal, hurry()]));
   }
 }
 

@@ -63,6 +63,8 @@ export class PkiDirectory {
   readonly chainFile: string;
   /** The revocation lists, one for each issuer; missing until one is written. */
   readonly revocationListFile: string;
+  /** Where a member of a fleet finds its authority; missing in the folder of an authority. */
+  readonly memberFile: string;
   readonly ledger: Ledger;
   readonly #state: string;
   readonly #archive: Archive;
@@ -78,6 +80,7 @@ export class PkiDirectory {
     this.#state = join(path, '.natspki');
     this.#archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
+    this.memberFile = join(this.#state, 'member.json');
     this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
 
@@ -173,6 +176,20 @@ export class PkiDirectory {
     return [this.authorityPair, this.intermediatePair].some(isThere);
   }
 
+  /** Whether it belongs to a member of a fleet, whose authority is elsewhere. */
+  get isMember(): boolean {
+    return exists(this.memberFile) && !exists(this.authorityKeyFile) && !exists(this.intermediateKeyFile);
+  }
+
+  /** Throws `member-folder` where only the folder of an authority will do. */
+  refuseMember(
+    hint = '`natspki renew` renews what is here; for more, on the host of the authority: `natspki invite`',
+  ): void {
+    if (!this.isMember) return;
+    const message = `"${this.path}" is the folder of a member: its authority is on another host`;
+    throw new NatspkiError('member-folder', message, { hint });
+  }
+
   /** Reads the trust bundle; throws `no-authority` when there is none. */
   async readBundle(): Promise<[Certificate, ...Certificate[]]> {
     if (!exists(this.authorityFile)) {
@@ -195,6 +212,7 @@ export class PkiDirectory {
 
   /** Reads the authority that signs leaves, with its key; throws a NatspkiError when it cannot sign. */
   async readAuthority(passphrase?: string): Promise<Authority> {
+    this.refuseMember();
     const roots = await this.readBundle();
     const intermediates = await this.readIntermediates();
     return this.#open(this.issuerPair, roots, intermediates, passphrase);

@@ -137,7 +137,7 @@ export function rowOf(
 }
 
 /** Guesses the profile from the extended key usage; route, gateway and leafnode certificates have the same. */
-function profileByPurpose({ extendedKeyUsage }: Certificate): ListedCertificate['profile'] {
+export function profileByPurpose({ extendedKeyUsage }: Certificate): ListedCertificate['profile'] {
   const server = extendedKeyUsage?.includes('serverAuth');
   const client = extendedKeyUsage?.includes('clientAuth');
   if (server === client) return 'unknown';

@@ -89,9 +89,10 @@ function checkAuthority(
   const file = directory.authorityFile;
   const subject = `${current ? 'authority' : 'retired authority'} "${certificate.commonName}"`;
   checkIssuer(report, file, subject, certificate);
-  const hint = current
+  const command = current
     ? 'make a new one with `natspki rotate --ca`'
     : 'drop it with `natspki rotate --ca --finish`';
+  const hint = directory.isMember ? `on the host of the authority, ${command}` : command;
   checkLife(report, file, subject, certificate, now, hint);
   checkStrength(report, file, subject, certificate);
 }
@@ -114,7 +115,7 @@ async function checkLeaf(
   }
   const [leaf] = chain;
   const entry = issued.get(leaf.serial);
-  const renew = `natspki rotate ${name}`;
+  const renew = `natspki ${directory.isMember ? 'renew' : 'rotate'} ${name}`;
   await checkKey(report, pair, leaf, entry?.request);
   if (bundle.length > 0) checkChain(report, file, chain, bundle, renew, now, purposesOf(entry));
   for (const issuer of chain.slice(1)) {
@@ -182,7 +183,7 @@ async function checkRootKey(
   intermediate: boolean,
 ): Promise<void> {
   if (exists(directory.authorityKeyFile)) return checkKey(report, directory.authorityPair, certificate);
-  if (intermediate) return;
+  if (intermediate || directory.isMember) return;
   report(
     'missing-key',
     directory.authorityKeyFile,
