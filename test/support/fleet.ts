@@ -1,6 +1,6 @@
 // The parts of a fleet for tests: an EST server in this process, members' folders, and a link to an authority without a network.
 import { once } from 'node:events';
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -45,6 +45,17 @@ export async function testFleet(
 /** Chooses a folder for a member below `scratch`, without creating it. */
 export function memberFolder(scratch: string): PkiDirectory {
   return new PkiDirectory(join(mkdtempSync(join(scratch, 'member-')), 'certs'));
+}
+
+/** Copies a pair and ca.pem of an authority into a folder of a member's own. */
+export function copyOf(from: PkiDirectory, name: string, scratch: string): PkiDirectory {
+  const directory = memberFolder(scratch);
+  mkdirSync(directory.path, { recursive: true, mode: 0o700 });
+  const { certificateFile, keyFile } = directory.pair(name);
+  writeFileSync(certificateFile, readFileSync(from.certificateFile(name)));
+  writeFileSync(keyFile, readFileSync(from.keyFile(name)), { mode: 0o600 });
+  writeFileSync(directory.authorityFile, readFileSync(from.authorityFile));
+  return directory;
 }
 
 export interface EstServer {

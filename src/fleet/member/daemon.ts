@@ -79,7 +79,9 @@ class Daemon {
       failures.push(...renewals.failures);
       const after = await this.#schedule(time.now());
       failures.push(...dueAgain(renewals, after.due));
-      this.#due = after.due;
+      // What was renewed and is due all the same does not make the daemon hurry.
+      const renewed = new Set(renewals.certificates.map(({ name }) => name));
+      this.#due = after.due.filter(({ name }) => !renewed.has(name));
       if (failures.length > 0) throw new RoundFailed(failures);
       if (after.next !== undefined && after.next.getTime() !== this.#next?.getTime()) {
         logger.info(`the next renewal is at ${after.next.toISOString()}`);
@@ -114,7 +116,7 @@ class Daemon {
     const lefts = this.#due.map(({ notAfter }) => notAfter.getTime() - time.now().getTime());
     const soonest = Math.min(...lefts.filter((left) => left > 0), Number.POSITIVE_INFINITY);
     const longest = Math.min(Math.max(soonest / 20, shortestPauseMs), longestPauseMs);
-    return Math.min(pauseAfter(failures), longest) * (0.5 + random() / 2);
+    return Math.round(Math.min(pauseAfter(failures), longest) * (0.5 + random() / 2));
   }
 
   async #schedule(now: Date) {
