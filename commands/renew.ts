@@ -88,7 +88,7 @@ export default class Renew extends BaseCommand {
     for (const name of args.name ?? []) await readPair(directory, name);
     const policy = given({ dueMs: due === lastThird ? undefined : due });
     if (daemon) return this.#daemon(member, { policy, ...given({ names: args.name }) }, flags.dir);
-    const schedule = await scheduleMember(directory, new Date(), policy);
+    const schedule = await scheduleMember(directory, new Date(), { ...policy, once: true });
     const wanted = due === undefined ? (args.name ?? schedule.names) : schedule.due.map(({ name }) => name);
     const names = wanted.filter((name) => args.name?.includes(name) ?? true);
     if (flags['dry-run']) {

@@ -17,8 +17,9 @@ function commandLines(text: string): string[][] {
 }
 
 describe('the files for systemd and cron', () => {
-  it('provides services that watch and serve, a timer with its service, and a cron file', () => {
+  it('provides services that watch, serve and renew, a timer with its service, and a cron file', () => {
     expect(files.sort()).toEqual([
+      'natspki-renew.service',
       'natspki-rotate.service',
       'natspki-rotate.timer',
       'natspki-serve.service',
@@ -27,7 +28,13 @@ describe('the files for systemd and cron', () => {
     ]);
   });
 
-  it.each(['natspki-watch.service', 'natspki-serve.service', 'natspki-rotate.service', 'natspki.cron'])(
+  it.each([
+    'natspki-watch.service',
+    'natspki-serve.service',
+    'natspki-renew.service',
+    'natspki-rotate.service',
+    'natspki.cron',
+  ])(
     '%s calls an existing command with existing flags',
     async (name) => {
       const lines = commandLines(read(name));

@@ -51,6 +51,7 @@ export async function invite(
   checkUrls(urls);
   if (ttlMs <= 0) throw new UsageError('an invitation that expires at once is of no use', '--ttl 1h');
   await directory.recover();
+  directory.refuseMember();
   return directory.exclusive(async () => {
     const now = clock();
     const [root] = await directory.readBundle();

@@ -47,6 +47,21 @@ interface Started {
   readonly key: KeyObject;
 }
 
+/** A server refused the new pairs, and the previous ones are in their place again. */
+class PutBack extends NatspkiError {
+  override readonly name = 'PutBack';
+  readonly names: readonly string[];
+
+  /** @param trouble what went wrong as the servers were told about it */
+  constructor(cause: NatspkiError, names: readonly string[], trouble: readonly string[] = []) {
+    super(cause.code, [...cause.lines, `put the previous pair of ${names.join(', ')} back`, ...trouble], {
+      cause,
+      hint: 'the log of the server says what is wrong with the new one',
+    });
+    this.names = names;
+  }
+}
+
 export class Member {
   readonly directory: PkiDirectory;
   readonly links: readonly AuthorityLink[];
@@ -105,6 +120,9 @@ export class Member {
     } catch (error) {
       if (!(error instanceof NatspkiError)) throw error;
       failures.push({ name: names.join(', '), error });
+      const restored = error instanceof PutBack ? error.names : [];
+      const kept = certificates.filter(({ name }) => !restored.includes(name));
+      return { certificates: kept, rootsChanged, notices, failures, ...told };
     }
     return { certificates, rootsChanged, notices, failures, ...told };
   }
@@ -217,12 +235,13 @@ export class Member {
     });
     if (restored.length === 0) return refused;
     const { verify: _, ...followers } = this.#options;
-    await tell(followers, directory, restored, signal);
-    const line = `put the previous pair of ${restored.join(', ')} back`;
-    return new NatspkiError(refused.code, [...refused.lines, line], {
-      cause: refused,
-      hint: 'the log of the server says what is wrong with the new one',
-    });
+    try {
+      await tell(followers, directory, restored, signal);
+    } catch (error) {
+      if (!(error instanceof NatspkiError)) throw error;
+      return new PutBack(refused, restored, error.lines);
+    }
+    return new PutBack(refused, restored);
   }
 }
 

@@ -26,11 +26,16 @@ export interface MemberSchedule {
   readonly remarks: readonly string[];
 }
 
+export interface MemberPolicy extends RenewalPolicy {
+  /** Takes `dueMs` as it is, for a single run: it may be longer than two thirds of a life. */
+  readonly once?: boolean;
+}
+
 /** Returns what to renew now, and when to look again; throws as listCertificates does. */
 export async function scheduleMember(
   directory: PkiDirectory,
   now: Date,
-  policy: RenewalPolicy = {},
+  policy: MemberPolicy = {},
 ): Promise<MemberSchedule> {
   const { certificates, damaged } = await listCertificates(directory, { now: () => now });
   const replaced = await namesBelowOldRoots(directory);
@@ -49,7 +54,9 @@ export async function scheduleMember(
       remarks.push(`"${name}" is valid from ${formatDay(notBefore)} on: is the clock of this host behind?`);
       continue;
     }
-    const time = renewalTime(row, policy);
+    const { once, dueMs } = policy;
+    const time =
+      once && dueMs !== undefined ? new Date(notAfter.getTime() - dueMs) : renewalTime(row, policy);
     const urgent = lifeLeft < 0.1;
     if (time <= now) {
       const left = now >= notAfter ? 'expired' : `due, ${daysLeft} days left`;
