@@ -34,15 +34,18 @@ export default class Enroll extends BaseCommand {
     // A signal ends the process: the next run goes on where this one was.
     const { signal } = new AbortController();
     const options = { directory, token, signal, ...given({ keyType: flags['key-type'] }) };
-    const { certificate, authority, notices } = await enrol(options);
+    const enrolled = await enrol(options);
+    const { certificate, repeated, notices } = enrolled;
     const { name, certificateFile, keyFile } = certificate;
     this.print([
       ...certificateLines([certificate], this.terminal, { wholePins: true }),
       '',
-      `wrote ${certificateFile}, ${keyFile} and ${directory.authorityFile}`,
+      repeated
+        ? 'this host was enrolled with this token before: nothing was changed'
+        : `wrote ${certificateFile}, ${keyFile} and ${directory.authorityFile}`,
       ...notices,
       `next: natspki renew ${name} --daemon --dir ${flags.dir}`,
     ]);
-    return { directory: flags.dir, certificate, authority, notices };
+    return { directory: flags.dir, ...enrolled };
   }
 }

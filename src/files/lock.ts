@@ -21,7 +21,11 @@ import { NatspkiError } from '../errors.ts';
 import { fileError, isCode, resolveTarget } from './files.ts';
 import { linkedFile } from './own-files.ts';
 
+/** How often a process that waits looks whether the lock is free, in milliseconds. */
+const longestPollMs = 50;
+
 export interface Lock {
+  /** Lets another process that waits have the lock next. */
   release(): Promise<void>;
 }
 
@@ -45,14 +49,20 @@ export async function acquireLock(
     while (!take(own, path)) {
       const other = liveHolder(path);
       if (other !== undefined && elapsedMs() > deadline) throw locked(path, what, other);
-      await new Promise((resolve) => setTimeout(resolve, other === undefined ? 0 : 10 + Math.random() * 40));
+      await pause(other === undefined ? 0 : 10 + Math.random() * (longestPollMs - 10));
     }
     removeDeadContenders(path);
   } catch (error) {
     removeOwn(own);
     throw fileError(error, 'write', path);
   }
-  return { release: async () => release(path, holder) };
+  return {
+    release: async () => {
+      release(path, holder);
+      // A process that takes it again at once, as one does that has much to do, would keep others from it for good.
+      if (contenders(path).length > 0) await pause(longestPollMs + 5);
+    },
+  };
 }
 
 /** Runs `work` while holding the lock of a file, a hidden folder beside it, so that no other process changes the file. */
@@ -109,12 +119,20 @@ function liveHolder(path: string): string | undefined {
 }
 
 function removeDeadContenders(path: string): void {
-  const prefix = `${basename(path)}.`;
-  for (const name of readdirSync(dirname(path))) {
-    if (name.startsWith(prefix) && isDead(name.slice(prefix.length))) {
-      rmSync(join(dirname(path), name), { recursive: true, force: true });
-    }
+  for (const holder of contenders(path)) {
+    if (isDead(holder)) rmSync(`${path}.${holder}`, { recursive: true, force: true });
   }
+}
+
+/** Lists the processes that wait for the lock, and those that died waiting. */
+function contenders(path: string): string[] {
+  const prefix = `${basename(path)}.`;
+  const names = ignoring(['ENOENT'], () => readdirSync(dirname(path))) ?? [];
+  return names.filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 function locked(path: string, what: string, holder: string): NatspkiError {

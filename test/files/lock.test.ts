@@ -37,6 +37,27 @@ describe('a lock', () => {
     expect(readdirSync(join(path, '..'))).toEqual([]);
   });
 
+  it('goes to one that waits before the holder has it again', async () => {
+    const path = place();
+    let rounds = 0;
+    let isDone = false;
+    const busy = async () => {
+      while (!isDone && rounds < 50) {
+        const lock = await acquireLock(path);
+        rounds++;
+        await new Promise((resolve) => setTimeout(resolve, 60));
+        await lock.release();
+      }
+    };
+    const other = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 30));
+      await (await acquireLock(path)).release();
+      isDone = true;
+    };
+    await Promise.all([busy(), other()]);
+    expect(rounds).toBeLessThan(4);
+  });
+
   it('admits one holder at a time, also within a process', async () => {
     const path = place();
     const inside: number[] = [];

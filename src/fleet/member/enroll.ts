@@ -1,5 +1,6 @@
 // Enrols a host: makes its key, exchanges a token for the first certificate over EST, and writes ca.pem. The pin in the token
 // is the only trust that this begins with.
+import { join } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
 import { checkName, type PkiDirectory } from '../../pki/store/directory.ts';
@@ -12,7 +13,7 @@ import { EstClient, fetchPinnedRoot } from './est-client.ts';
 import { unreachable } from './link.ts';
 import { refuseAuthority } from './member.ts';
 import { type MemberFile, memberWrite, readMemberFile } from './member-file.ts';
-import { installPair } from './pair.ts';
+import { installPair, readPair } from './pair.ts';
 import { type PendingKey, pendingFile, readPendingKey, writePendingKey } from './pending-key.ts';
 import { acceptReply, acceptStatement, type Trust } from './trust.ts';
 
@@ -28,12 +29,14 @@ export interface Enrolled {
   readonly certificate: ListedCertificate;
   /** The pin of the root that signs. */
   readonly authority: string;
+  /** Whether an earlier run with the same token did it, and this one changed nothing. */
+  readonly repeated: boolean;
   readonly notices: readonly string[];
 }
 
 /**
- * Fetches the certificate that a token is for. Killed at any moment, it goes on with the same key when it is run again with
- * the same token. Throws `untrusted-authority`, `other-authority`, `refused-by-authority`, `unreachable`, ...
+ * Fetches the certificate that a token is for. Run again with the same token it goes on where it was killed, with the same
+ * key, and changes nothing when it had come to its end. Throws `untrusted-authority`, `other-authority`, `refused-by-authority`, `unreachable`, ...
  */
 export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   const { directory, token, keyType = 'p256', now: clock = () => new Date() } = options;
@@ -41,6 +44,8 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   checkName(name);
   await directory.recover();
   refuseAuthority(directory);
+  const earlier = await enrolledBefore(directory, token, clock());
+  if (earlier !== undefined) return earlier;
   const urls = token.urls.filter((url) => /^https:/i.test(url));
   if (urls.length === 0) throw new NatspkiError('bad-token', 'the token has no https:// URL to enrol at');
   const { client, root } = await findServer(urls, options);
@@ -63,7 +68,8 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   await directory.exclusive(async () => {
     const bundle = { path: directory.authorityFile, data: toPem(roots), mode: 0o644 };
     const member = { ...trust.member, counter: statement?.counter ?? trust.member.counter };
-    const others = [bundle, memberWrite(directory, member)];
+    const done = { path: doneFile(directory, name), data: `${id}\n`, mode: 0o600 };
+    const others = [bundle, memberWrite(directory, member), done];
     const removed = (['enrolling', 'pending'] as const)
       .map((purpose) => pendingFile(directory, purpose, name))
       .filter(exists);
@@ -73,7 +79,31 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   return {
     certificate: rowOf(leaf, directory.pair(name), profileByPurpose(leaf), now),
     authority: roots[0].pin,
+    repeated: false,
     notices: directory.takeRecoveryNotices(),
+  };
+}
+
+/** Returns the path of the file that has the id of the invitation by which a name was enrolled last. */
+function doneFile(directory: PkiDirectory, name: string): string {
+  return directory.stateFile(join('enrolled', name));
+}
+
+/** Returns what an earlier run with the same token has led to; undefined when none came to its end. */
+async function enrolledBefore(
+  directory: PkiDirectory,
+  { id, name }: Token,
+  now: Date,
+): Promise<Enrolled | undefined> {
+  const file = doneFile(directory, name);
+  if (!exists(file) || (await directory.read(file)).toString() !== `${id}\n`) return undefined;
+  const { files, chain } = await readPair(directory, name);
+  const [root] = await directory.readBundle();
+  return {
+    certificate: rowOf(chain[0], files, profileByPurpose(chain[0]), now),
+    authority: root.pin,
+    repeated: true,
+    notices: [],
   };
 }
 

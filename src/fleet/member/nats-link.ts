@@ -137,8 +137,10 @@ function replyOf(answer: Msg): RenewalReply {
   }
 }
 
-function whyNoAnswer({ name, message }: Error): string {
-  return name === 'NoRespondersError' ? 'no `natspki serve` is connected to this NATS system' : message;
+function whyNoAnswer({ message }: Error): string {
+  return message.startsWith('no responders')
+    ? 'no `natspki serve` is connected to this NATS system'
+    : message;
 }
 
 /** Finds the pair to connect with: the preferred one, or any other that is for clients; servers' own pairs are not. */

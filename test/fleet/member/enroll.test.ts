@@ -55,6 +55,15 @@ describe('enrol', () => {
     expect(fleet.authority.index.newest.get('web-2')?.serial).toBe(certificate.serial);
   });
 
+  it('changes nothing when it is run again with the token that it was enrolled with', async () => {
+    const directory = memberFolder(scratch);
+    const word = await token('again');
+    const first = await run(word, { directory });
+    const second = await run(word, { directory });
+    expect([first.repeated, second.repeated]).toEqual([false, true]);
+    expect(second.certificate.serial).toBe(first.certificate.serial);
+  });
+
   it('takes the next URL when one does not answer', async () => {
     const { certificate } = await run(await token('web-3', ['https://localhost:1', server.url]));
     expect(certificate.name).toBe('web-3');
