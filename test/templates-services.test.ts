@@ -34,21 +34,18 @@ describe('the files for systemd and cron', () => {
     'natspki-renew.service',
     'natspki-rotate.service',
     'natspki.cron',
-  ])(
-    '%s calls an existing command with existing flags',
-    async (name) => {
-      const lines = commandLines(read(name));
-      expect(lines).toHaveLength(1);
-      const [command = '', ...words] = lines[0] as string[];
-      const { default: commandClass } = (await import(`../commands/${command}.ts`)) as {
-        default: Command.Class;
-      };
-      const flags = words.filter((word) => word.startsWith('-')).map((word) => word.replace('--', ''));
-      expect(flags.length).toBeGreaterThan(2);
-      expect(Object.keys(commandClass.flags)).toEqual(expect.arrayContaining(flags));
-      expect(flags.includes('once')).toBe(['natspki-rotate.service', 'natspki.cron'].includes(name));
-    },
-  );
+  ])('%s calls an existing command with existing flags', async (name) => {
+    const lines = commandLines(read(name));
+    expect(lines).toHaveLength(1);
+    const [command = '', ...words] = lines[0] as string[];
+    const { default: commandClass } = (await import(`../commands/${command}.ts`)) as {
+      default: Command.Class;
+    };
+    const flags = words.filter((word) => word.startsWith('-')).map((word) => word.replace('--', ''));
+    expect(flags.length).toBeGreaterThan(2);
+    expect(Object.keys(commandClass.flags)).toEqual(expect.arrayContaining(flags));
+    expect(flags.includes('once')).toBe(['natspki-rotate.service', 'natspki.cron'].includes(name));
+  });
 
   it('provides a daily timer and the oneshot service of the same name', () => {
     expect(read('natspki-rotate.timer')).toContain('[Timer]\nOnCalendar=daily\n');
