@@ -114,7 +114,7 @@ export function describeRecord({
   count,
 }: AuditRecord): string {
   if (action === 'left-out') return `Left ${count} refusals out of the log`;
-  const where = `over ${over} from ${peer}`;
+  const where = `${over === 'token' ? 'with a token' : `over ${over}`} from ${peer}`;
   if (decision === 'refused') return `Refused to ${action} ${where}: ${reason} (${code})`;
   const what = action === 'enroll' ? 'Enrolled' : 'Renewed';
   const again = decision === 'repeated' ? ' again, as before' : '';

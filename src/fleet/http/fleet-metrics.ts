@@ -26,11 +26,10 @@ const table: readonly Metric<Observation>[] = [
       members.map(({ name, profile, notAfter }) => [{ name, profile }, seconds(notAfter)]),
   },
   {
-    name: 'natspki_fleet_certificate_renewal_timestamp_seconds',
-    help: 'When the member should renew the newest certificate of each name.',
+    name: 'natspki_fleet_names_overdue',
+    help: 'Names whose certificates have less than a quarter of their lives left, or none.',
     type: 'gauge',
-    labels: ['name', 'profile'],
-    read: ({ members }) => members.map(({ name, profile, renewAt }) => [{ name, profile }, seconds(renewAt)]),
+    read: ({ members }) => members.filter(({ overdue }) => overdue).length,
   },
   {
     name: 'natspki_fleet_authority_not_after_timestamp_seconds',
