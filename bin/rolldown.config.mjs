@@ -1,6 +1,7 @@
 // A step of the build: bundles the program into a few files, because each file that Node loads costs as much as a small
 // command. Writes to dist/bundle the program, a file for each command, shared chunks, and the licences of the bundled
-// packages.
+// packages. Writes the public interface to dist/api in the same way, apart from the program: the commands would load more
+// chunks if they shared them with it.
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -11,29 +12,38 @@ const commands = readdirSync(join(root, 'commands')).map((file) => basename(file
 /** Packages that few commands need, or that load their own files by path. */
 const external = ['inquirer', 'bcryptjs', 'prom-client', '@nats-io/nkeys'];
 
-export default defineConfig({
-  cwd: root,
-  platform: 'node',
-  input: {
+/** @param input the entries by the names of their files */
+function bundle(dir, extension, input) {
+  return {
+    cwd: root,
+    platform: 'node',
+    input,
+    external,
+    // The ES modules of a package: smaller than its CommonJS ones, and quicker to load.
+    resolve: { mainFields: ['module', 'main'] },
+    plugins: [licences()],
+    output: {
+      dir,
+      // CommonJS starts sooner than modules: Node compiles its functions when they are called. Programs of both systems,
+      // and jest, load one and the same file.
+      format: 'cjs',
+      entryFileNames: `[name].${extension}`,
+      chunkFileNames: `shared/[name].${extension}`,
+      minify: true,
+      // Keeps the names of error classes, which stack traces show.
+      keepNames: true,
+    },
+  };
+}
+
+export default defineConfig([
+  bundle('dist/bundle', 'cjs', {
     program: 'src/cli/program.ts',
     help: 'src/cli/help.ts',
     ...Object.fromEntries(commands.map((name) => [`commands/${name}`, `commands/${name}.ts`])),
-  },
-  external,
-  // The ES modules of a package: smaller than its CommonJS ones, and quicker to load.
-  resolve: { mainFields: ['module', 'main'] },
-  plugins: [licences()],
-  output: {
-    dir: 'dist/bundle',
-    // CommonJS starts sooner than modules: Node compiles its functions when they are called.
-    format: 'cjs',
-    entryFileNames: '[name].cjs',
-    chunkFileNames: 'shared/[name].cjs',
-    minify: true,
-    // Keeps the names of error classes, which stack traces show.
-    keepNames: true,
-  },
-});
+  }),
+  bundle('dist/api', 'js', { index: 'src/index.ts' }),
+]);
 
 /** Writes the licence of each bundled package to LICENSES.txt. */
 function licences() {

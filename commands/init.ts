@@ -16,16 +16,15 @@ import { withProgress } from '../src/cli/progress.ts';
 import { maximumDays } from '../src/duration.ts';
 import { given } from '../src/given.ts';
 import { importAuthority } from '../src/pki/import/import.ts';
-import { initialize, refuseExistingAuthority } from '../src/pki/issue/init.ts';
+import { initialize, mappedUsers, refuseExistingAuthority } from '../src/pki/issue/init.ts';
 import { intermediateDays } from '../src/pki/issue/intermediate.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
-import { mappedSan, mappedUser } from '../src/pki/store/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
   serverPairs,
 } from '../src/rollout/server-configuration.ts';
-import { faultOfNames, type NameConstraint, parseConstraint } from '../src/x509/name-constraints.ts';
+import { type NameConstraint, parseConstraint } from '../src/x509/name-constraints.ts';
 
 export default class Init extends BaseCommand {
   static override summary = 'Create an authority, the first certificates and a configuration.';
@@ -146,7 +145,7 @@ export default class Init extends BaseCommand {
       file: flags.config,
       directory: flags.dir,
       servers,
-      users: clients.map((name) => mappedUser(name, isOutside(name, flags.permit))),
+      users: mappedUsers(clients, flags.permit),
       clusterName: answers.clusterName,
       nodes,
     });
@@ -191,10 +190,4 @@ export default class Init extends BaseCommand {
     this.print(initLines(result, this.terminal));
     return result;
   }
-}
-
-/** Whether name constraints forbid the alternative name that maps a client to its user. */
-function isOutside(name: string, permitted: readonly NameConstraint[] | undefined): boolean {
-  if (permitted === undefined) return false;
-  return faultOfNames({ permitted, excluded: [], hasOthers: false }, { sans: mappedSan(name) }) !== undefined;
 }

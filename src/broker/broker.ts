@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { stackOf } from '../errors.ts';
 import { FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
-import { formatHostPort, type HostPort } from '../net/host-port.ts';
+import { formatHostPort, natsUrl } from '../net/host-port.ts';
 import { Listener } from '../net/listener.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsSourceOptions } from '../tls/certificate-source.ts';
@@ -17,10 +17,12 @@ import { PasswordHashes } from './auth/password-hashes.ts';
 import { ClientTls } from './client-tls.ts';
 import { acceptClient } from './clients/accept.ts';
 import { type ClientOwner, ClientSession } from './clients/client.ts';
+import { type ConnectedClient, connectedClient } from './clients/connected-client.ts';
 import { newServerId, type ServerFacts } from './clients/info.ts';
 import { disconnectGradually } from './clients/lame-duck.ts';
 import { Sessions } from './clients/sessions.ts';
 import { Cluster, type ClusterOwner } from './cluster/cluster.ts';
+import type { BrokerDependencies } from './dependencies.ts';
 import type { MonitoredBroker } from './monitoring/endpoints/monitored-broker.ts';
 import { Monitor } from './monitoring/http/monitor.ts';
 import { SystemAccount } from './monitoring/system/system-account.ts';
@@ -32,19 +34,6 @@ import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { ServerTls } from './transport/server-tls.ts';
-
-export interface BrokerDependencies {
-  readonly logger: Logger;
-  /** Returns a number in [0, 1). */
-  readonly random?: () => number;
-  readonly now?: () => Date;
-  /** The version in the log and in monitoring; by default that of a development build. */
-  readonly version?: string;
-  /** Reads the configuration again, for `reload`; throws if it is unusable. */
-  readonly reread?: () => BrokerOptions;
-  /** Called with the options that a reload has put in force. */
-  readonly onReload?: (options: BrokerOptions) => void;
-}
 
 /** A running broker. */
 export interface Broker {
@@ -68,6 +57,10 @@ export interface Broker {
   lameDuck(): Promise<void>;
   /** Ends all connections after writing their pending bytes. */
   close(): Promise<void>;
+  /** Ends all connections at once and drops their pending bytes, as when the process is killed. */
+  kill(): Promise<void>;
+  /** Closes the connections of the selected clients, which may reconnect; returns how many. */
+  disconnect(isSelected: (client: ConnectedClient) => boolean): number;
 }
 
 /** Starts a broker; throws a NatspkiError if it cannot listen or its TLS material is unusable. */
@@ -208,7 +201,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   /** Closes what a failed start has opened. */
   async abandonStart(): Promise<void> {
-    await this.#release();
+    await this.#release('abort');
     this.#markEnded();
   }
 
@@ -235,8 +228,19 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   }
 
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#close('close');
     return this.#closing;
+  }
+
+  kill(): Promise<void> {
+    this.#closing ??= this.#close('abort');
+    return this.#closing;
+  }
+
+  disconnect(isSelected: (client: ConnectedClient) => boolean): number {
+    const selected = this.sessions.list().filter((session) => isSelected(connectedClient(session)));
+    for (const { connection } of selected) connection.close('Kicked');
+    return selected.length;
   }
 
   nextId(): number {
@@ -306,24 +310,24 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.#imports.apply(this.options.auth);
   }
 
-  async #close(): Promise<void> {
+  async #close(how: 'close' | 'abort'): Promise<void> {
     this.#shutdown.abort();
     // First the clients: other servers forget this one as soon as it reports its shutdown (server.go, Shutdown).
-    for (const session of this.sessions.list()) session.connection.close('Server Shutdown');
+    for (const { connection } of this.sessions.list()) connection[how]('Server Shutdown');
     this.#system?.close();
     this.logger.info('Initiating Shutdown...');
-    await this.#release();
+    await this.#release(how);
     this.logger.info('Server Exiting..');
     this.#markEnded();
   }
 
   /** Closes the listeners, the file watcher and the workers. */
-  async #release(): Promise<void> {
+  async #release(how: 'close' | 'abort'): Promise<void> {
     this.#tls.close();
     this.#imports.close();
     await Promise.all([
       this.#listener?.close(),
-      this.#cluster?.close(),
+      this.#cluster?.close(how),
       this.#monitor?.close(),
       this.#watcher.close(),
       this.passwordHashes.close(),
@@ -385,8 +389,4 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
       cluster: this.#cluster,
     });
   }
-}
-
-function natsUrl(where: HostPort, isTls: boolean): string {
-  return `${isTls ? 'tls' : 'nats'}://${formatHostPort(where)}`;
 }

@@ -4,11 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../files/files.ts';
 import { formatHostPort } from '../net/host-port.ts';
 import { type Broker, startBroker } from './broker.ts';
-import {
-  type ConfigurationSource,
-  loadBrokerConfiguration,
-  reloadBrokerConfiguration,
-} from './options/configuration.ts';
+import { type ConfigurationSource, CurrentConfiguration } from './options/configuration.ts';
 import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
 
@@ -26,17 +22,12 @@ export interface ProcessSettings extends LogSettings {
  * configuration, the TLS material or the address is unusable.
  */
 export async function runBroker(source: ConfigurationSource, settings: ProcessSettings): Promise<void> {
-  let configuration = loadBrokerConfiguration(source);
+  const configuration = new CurrentConfiguration(source);
   const { options } = configuration;
   const log = new ProcessLog(options.log, settings);
   const { logger } = log;
   if (source.config !== undefined) logger.info(`Using configuration file: ${source.config}`);
-  let warned: readonly string[] = [];
-  const warn = () => {
-    for (const warning of configuration.warnings) if (!warned.includes(warning)) logger.warn(warning);
-    warned = configuration.warnings;
-  };
-  warn();
+  configuration.warn(logger);
   let start: (broker: Broker) => void = () => {};
   const started = new Promise<Broker>((resolve) => {
     start = resolve;
@@ -52,13 +43,10 @@ export async function runBroker(source: ConfigurationSource, settings: ProcessSe
     broker = await startBroker(options, {
       logger,
       version: settings.version,
-      reread: () => {
-        configuration = reloadBrokerConfiguration(source, configuration);
-        return configuration.options;
-      },
+      reread: configuration.reread,
       onReload: (next) => {
         log.apply(next.log);
-        warn();
+        configuration.warn(logger);
       },
     });
     start(broker);

@@ -1,10 +1,21 @@
 // Where the files are that the package carries beside its code.
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
 /** Returns the URL of a file of the package, by its path from the package's root. */
 export function packageFile(path: string): URL {
   // The code runs from src, from dist/src, and from any folder of the bundle.
   let folder = new URL('.', import.meta.url);
-  while (!existsSync(new URL('package.json', folder))) folder = new URL('..', folder);
+  while (readManifest(folder).name !== 'natspki') folder = new URL('..', folder);
   return new URL(path, folder);
+}
+
+/** Returns the version of the package. */
+export function packageVersion(): string {
+  return readManifest(packageFile('.')).version ?? '';
+}
+
+/** Reads the package.json of a folder; some folders of the package have one that only names their module system. */
+function readManifest(folder: URL): { name?: string; version?: string } {
+  const file = new URL('package.json', folder);
+  return existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : {};
 }

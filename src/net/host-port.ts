@@ -22,3 +22,8 @@ export function parseAdvertised(text: string): HostPort | undefined {
   const parsed = text.includes(':') ? parseHostPort(text) : { host: text, port: 0 };
   return parsed && { ...parsed, port: Math.max(0, parsed.port) };
 }
+
+/** Formats the URL of a server, with the scheme that clients and routes use over TLS or without it. */
+export function natsUrl(where: HostPort, isTls: boolean): string {
+  return `${isTls ? 'tls' : 'nats'}://${formatHostPort(where)}`;
+}

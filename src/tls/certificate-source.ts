@@ -158,11 +158,11 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
     clearTimeout(this.#retry);
     const { block } = this;
     try {
-      const material = await loadMaterial(block, this.#now());
+      const material = await loadMaterial(block, this.#now(), this.#material);
       // The source was closed, or a configuration reload replaced its block.
       if (this.#isClosed || block !== this.block) return true;
       this.#recover();
-      if (material.digest !== this.#material.digest) this.#swap(material);
+      if (material !== this.#material) this.#swap(material);
       return true;
     } catch (error) {
       if (this.#isClosed || block !== this.block) return true;

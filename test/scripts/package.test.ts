@@ -30,7 +30,7 @@ describe('the package', () => {
     const { files, size } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.cjs|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.cjs|LICENSES\.txt)|dist\/api\/([\w-]+\.(js|mjs|d\.ts)|(shared|api)\/[\w-]+\.(js|d\.ts)|package\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
@@ -47,6 +47,9 @@ describe('the package', () => {
         'dist/bundle/commands/broker.cjs',
         'oclif.manifest.json',
         'dist/bundle/LICENSES.txt',
+        'dist/api/index.js',
+        'dist/api/index.mjs',
+        'dist/api/index.d.ts',
         'templates/page/index.html',
         'templates/page/page.js',
         'templates/verify.conf',

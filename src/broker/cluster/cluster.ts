@@ -202,12 +202,13 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     for (const route of this.routes) route.connection.write(line);
   }
 
-  async close(): Promise<void> {
+  /** @param how `abort` drops the pending bytes of the routes */
+  async close(how: 'close' | 'abort'): Promise<void> {
     this.#isClosed = true;
     this.#connector.close();
     const gone = this.#listener?.close();
-    for (const route of [...this.routes, ...this.#acceptor.pendingRoutes])
-      route.connection.close('Server Shutdown');
+    for (const { connection } of [...this.routes, ...this.#acceptor.pendingRoutes])
+      connection[how]('Server Shutdown');
     this.#tls?.close();
     await gone;
   }

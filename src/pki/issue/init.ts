@@ -8,7 +8,7 @@ import { Authority, checkCommonName, checkDays } from '../store/authority.ts';
 import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { ledgerEntry } from '../store/ledger.ts';
 import { rowOf } from '../store/listing.ts';
-import { type ProfileName, profiles } from '../store/profile.ts';
+import { mappedSan, mappedUser, type ProfileName, profiles } from '../store/profile.ts';
 import { intermediateName, signIntermediate } from './intermediate.ts';
 import {
   type IssuedCertificates,
@@ -55,6 +55,19 @@ export interface InitOptions {
 export function defaultHosts(hostname: string): string[] {
   const always = ['localhost', '127.0.0.1', '::1'];
   return isHost(hostname) && !always.includes(hostname) ? [...always, hostname] : always;
+}
+
+/** Returns the users that the certificates of clients name under verify_and_map, where the authority may sign their names. */
+export function mappedUsers(
+  clients: readonly string[],
+  permitted: readonly NameConstraint[] | undefined,
+): string[] {
+  return clients.map((name) => {
+    const isOutside =
+      permitted !== undefined &&
+      faultOfNames({ permitted, excluded: [], hasOthers: false }, { sans: mappedSan(name) }) !== undefined;
+    return mappedUser(name, isOutside);
+  });
 }
 
 /** Throws `authority-exists` when the folder has an authority; lets a command fail before it asks the user anything. */
