@@ -7,9 +7,9 @@ import { dirname, join, relative } from 'node:path';
 const root = join(import.meta.dirname, '..');
 const [from, to] = [join(root, 'dist/src'), join(root, 'dist/api')];
 /** The entries by their names in `exports`, with their declarations. */
-const entries = { index: 'index.d.ts' };
+const entries = { index: 'index.d.ts', testing: 'testing/test-nats.d.ts' };
 /** The files whose declarations are public. A type of another file in one of them would make that file public, too. */
-const open = /^(index|errors|api\/[\w-]+)\.d\.ts$/;
+const open = /^(index|errors|(api|testing)\/[\w-]+)\.d\.ts$/;
 
 // Node and TypeScript read the files of this folder as CommonJS.
 copyFileSync(join(root, 'bin/package.json'), join(to, 'package.json'));

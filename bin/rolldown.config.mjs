@@ -42,7 +42,7 @@ export default defineConfig([
     help: 'src/cli/help.ts',
     ...Object.fromEntries(commands.map((name) => [`commands/${name}`, `commands/${name}.ts`])),
   }),
-  bundle('dist/api', 'js', { index: 'src/index.ts' }),
+  bundle('dist/api', 'js', { index: 'src/index.ts', testing: 'src/testing/test-nats.ts' }),
 ]);
 
 /** Writes the licence of each bundled package to LICENSES.txt. */

@@ -54,6 +54,10 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
     packages: [],
   },
   'src/index.ts': { folders: ['src', 'src/api'], packages: [] },
+  'src/testing': {
+    folders: [...values, 'src/files', ...pki, 'src/rollout', 'src/broker', ...rooms, 'src/api'],
+    packages: [],
+  },
   commands: {
     folders: [
       ...['src', 'src/files', 'src/x509', 'src/conf', ...pki, ...serving, 'src/rollout', ...fleet],

@@ -49,6 +49,8 @@ export interface Broker {
   readonly routeUrl: string | undefined;
   /** Number of connected clients. */
   readonly clients: number;
+  /** Number of routes to other servers of the cluster. */
+  readonly routes: number;
   /** Resolves when the broker has ended, for whatever reason. */
   readonly ended: Promise<void>;
   /** Reads the configuration again and applies what a running broker can change; an invalid one changes nothing. */
@@ -163,6 +165,10 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   get clients(): number {
     return this.sessions.size;
+  }
+
+  get routes(): number {
+    return this.#cluster?.routes.length ?? 0;
   }
 
   get tls(): ServerTls | undefined {

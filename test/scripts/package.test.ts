@@ -30,7 +30,7 @@ describe('the package', () => {
     const { files, size } = pack('--dry-run');
     const odd = files.filter(
       ({ path }) =>
-        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/codes\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.cjs|LICENSES\.txt)|dist\/api\/([\w-]+\.(js|mjs|d\.ts)|(shared|api)\/[\w-]+\.(js|d\.ts)|package\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
+        !/^(package\.json|oclif\.manifest\.json|README\.md|LICENSE|docs\/(api|codes)\.md|bin\/(run\.js|load\.js|nats-server|package\.json)|dist\/bundle\/((commands\/|shared\/)?[\w-]+\.cjs|LICENSES\.txt)|dist\/api\/([\w-]+\.(js|mjs|d\.ts)|(shared|api|testing)\/[\w-]+\.(js|d\.ts)|package\.json|LICENSES\.txt)|templates\/page\/[\w-]+\.(html|css|js|svg)|templates\/[\w-]+\.(conf|service|timer|cron))$/.test(
           path,
         ),
     );
