@@ -1,6 +1,6 @@
 // The package as users get it: packed, installed into an empty folder and run there.
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, readFileSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -50,6 +50,9 @@ describe('the package', () => {
         'dist/api/index.js',
         'dist/api/index.mjs',
         'dist/api/index.d.ts',
+        'dist/api/testing.js',
+        'dist/api/testing.mjs',
+        'dist/api/testing/test-nats.d.ts',
         'templates/page/index.html',
         'templates/page/page.js',
         'templates/verify.conf',
@@ -89,6 +92,66 @@ describe('the package in an empty folder', () => {
   it('prints its version', async () => {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
     expect((await npx('--version')).stdout).toBe(`natspki ${version}\n`);
+  });
+
+  it('has types that tsc --strict accepts, for import and for require', async () => {
+    const uses = (create: string) => `
+      const authority: CreatedAuthority = await createAuthority({ dir: 'made', hosts: ['localhost'] });
+      const [ca] = authority.certificates;
+      if (ca?.notAfter === undefined || !/^[0-9a-f]{64}$/.test(ca.pin)) throw new Error('no certificate');
+      try {
+        await createAuthority({ dir: 'made' });
+      } catch (error) {
+        if (!(error instanceof NatspkiError) || error.code !== 'authority-exists') throw error;
+      }
+      const broker: RunningBroker = await startBroker({ host: '127.0.0.1', port: 0 });
+      await broker.close();
+      const nats: TestNats = await startTestNats({ clients: ['alice'], servers: 2 });
+      const { caFile, certFile, keyFile }: TestTls = nats.tls('alice');
+      await nats.rotate();
+      await nats.stop();
+      // Both module systems have the same classes.
+      if (${create}.NatspkiError !== NatspkiError) throw new Error('loaded twice');
+      // @ts-expect-error the profile must be named
+      const wrong = () => issue({ dir: 'made', names: ['x'] });
+      console.log([caFile, certFile, keyFile].length, typeof wrong, check.name);
+    `;
+    const types = 'type CreatedAuthority, type RunningBroker';
+    const names = 'check, createAuthority, issue, NatspkiError, startBroker';
+    writeFileSync(
+      join(folder, 'esm.mts'),
+      `import { createRequire } from 'node:module';
+       import { ${names}, ${types} } from 'natspki';
+       import { startTestNats, type TestNats, type TestTls } from 'natspki/testing';
+       const other = createRequire(import.meta.url)('natspki') as typeof import('natspki');
+       ${uses('other')}`,
+    );
+    writeFileSync(
+      join(folder, 'cjs.cts'),
+      `import { ${names}, ${types} } from 'natspki';
+       import { startTestNats, type TestNats, type TestTls } from 'natspki/testing';
+       void (async () => { ${uses("(await import('natspki'))")} })();`,
+    );
+    const tsc = join(root, 'node_modules/.bin/tsc');
+    const args = ['--strict', '--exactOptionalPropertyTypes', '--module', 'nodenext', '--target', 'es2022'];
+    const types20 = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const compiled = await run([tsc, ...args, ...types20, 'esm.mts', 'cjs.cts'], { folder });
+    expect(compiled).toEqual({ code: 0, stdout: '', stderr: '' });
+    for (const name of ['esm.mjs', 'cjs.cjs']) {
+      rmSync(join(folder, 'made'), { recursive: true, force: true });
+      expect(await run([process.execPath, name], { folder })).toEqual({
+        code: 0,
+        stdout: '3 function check\n',
+        stderr: '',
+      });
+    }
+  });
+
+  it('lets no program import its internal files', async () => {
+    const load = "require('natspki/dist/api/index.js')";
+    expect((await run([process.execPath, '-e', load], { folder })).stderr).toContain(
+      'ERR_PACKAGE_PATH_NOT_EXPORTED',
+    );
   });
 
   it('issues certificates with `npx natspki init` and serves them with `npx natspki broker`', async () => {
