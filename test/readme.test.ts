@@ -1,6 +1,7 @@
-// Runs every code block of the README as a reader would: top to bottom, in one folder, in its own network namespace.
+// Runs every code block of the README, and of the pages that continue it, as a reader would: top to bottom, in one folder,
+// in its own network namespace.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +31,9 @@ function readBlocks(markdown: string): Block[] {
   }));
 }
 
-const everyBlock = readBlocks(readFileSync(join(root, 'README.md'), 'utf8'));
+/** The README, and pages that were a part of it. */
+const pages = ['README.md', 'docs/offline-root.md'];
+const everyBlock = pages.flatMap((page) => readBlocks(readFileSync(join(root, page), 'utf8')));
 const blocks = everyBlock.filter(({ text }) => text !== installation);
 
 function asShell({ language, text, readyLine }: Block, index: number): string {
@@ -66,7 +69,9 @@ describePeer('nats-server', 'README', (natsServer) => {
 
     beforeAll(() => {
       folder = mkdtempSync(join(tmpdir(), 'natspki-readme-'));
-      symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
+      mkdirSync(join(folder, 'node_modules'));
+      symlinkSync(root, join(folder, 'node_modules/natspki'));
+      symlinkSync(join(root, 'node_modules/@nats-io'), join(folder, 'node_modules/@nats-io'));
       const launcher = join(folder, 'natspki');
       writeFileSync(launcher, `#!/bin/sh\nexec "${process.execPath}" "${join(root, 'bin/run.js')}" "$@"\n`);
       chmodSync(launcher, 0o755);
