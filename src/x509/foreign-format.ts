@@ -64,6 +64,11 @@ export function foreignFormatOf(bytes: Buffer): ForeignFormat | undefined {
   return undefined;
 }
 
+/** Returns whether a file begins as PKCS#12 does. */
+export function isPkcs12(bytes: Buffer): boolean {
+  return foreignFormatOf(bytes) === pkcs12;
+}
+
 /** Makes the error for a file, or the only block of it, in a format that is not read. */
 export function foreignFormatError(source: string, format: ForeignFormat): NatspkiError {
   return new NatspkiError('foreign-format', `"${source}" is ${format.name}, expected PEM`, {

@@ -7,9 +7,11 @@ import { NatspkiError } from '../../errors.ts';
 import { fileError, readFile } from '../../files/files.ts';
 import { Certificate } from '../../x509/certificate.ts';
 import { type Material, readMaterial, wrapDerErrors } from '../../x509/decode.ts';
+import { isPkcs12 } from '../../x509/foreign-format.ts';
 import { openPrivateKey } from '../../x509/key.ts';
 import { looksLikePem } from '../../x509/pem.ts';
 import { pinOfSpki } from '../../x509/pin.ts';
+import type { FoundInPkcs12 } from '../../x509/pkcs12.ts';
 import { readRevocationList } from '../../x509/revocation-list.ts';
 
 export interface ForeignCertificate {
@@ -42,14 +44,19 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
   const keys: { key: KeyObject; file: string }[] = [];
   const revoked = new Set<string>();
   const problems: string[] = [];
+  const takeCertificate = (certificate: Certificate, file: string) => {
+    const seen = certificates.get(certificate.fingerprint);
+    // easy-rsa keeps copies that are named after their serial numbers; prefer the other file, for its name.
+    if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
+      certificates.set(certificate.fingerprint, { certificate, file });
+  };
   const take = (material: Material, file: string) => {
     const { kind, der } = material;
     if (kind === 'certificate') {
-      const certificate = wrapDerErrors('certificate', file, () => new Certificate(der));
-      const seen = certificates.get(certificate.fingerprint);
-      // easy-rsa keeps copies that are named after their serial numbers; prefer the other file, for its name.
-      if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
-        certificates.set(certificate.fingerprint, { certificate, file });
+      takeCertificate(
+        wrapDerErrors('certificate', file, () => new Certificate(der)),
+        file,
+      );
     } else if (kind === 'private-key') {
       keys.push({ key: openPrivateKey(material, file, passphrase), file });
     } else if (kind === 'revocation-list') {
@@ -59,6 +66,12 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
   const skipped = new SkippedFiles();
   for (const file of await filesBelow(folders, skipped)) {
     const bytes = await readFile(file, maximumFileSize);
+    if (isPkcs12(bytes)) {
+      const found = await openPkcs12(bytes, file, passphrase, problems);
+      for (const { certificate } of found?.certificates ?? []) takeCertificate(certificate, file);
+      for (const { key } of found?.keys ?? []) keys.push({ key, file });
+      continue;
+    }
     const materials = materialsOf(bytes, file, problems, skipped);
     for (const material of materials) recording(problems, () => take(material, file));
     const kinds = new Set(materials.map(({ kind }) => kind));
@@ -72,6 +85,24 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
     if (!pins.has(pinOfSpki(spki))) skipped.add(file, 'a private key without its certificate');
   }
   return { certificates: [...certificates.values()], keys, revoked, problems, skipped: skipped.lines };
+}
+
+/** Opens a file with the passphrase, or the empty password; undefined, with a reason, when that fails. */
+async function openPkcs12(
+  bytes: Buffer,
+  file: string,
+  passphrase: string | undefined,
+  problems: string[],
+): Promise<FoundInPkcs12 | undefined> {
+  const { readPkcs12 } = await import('../../x509/pkcs12.ts');
+  try {
+    return await readPkcs12(bytes, passphrase ?? '', file);
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    const isClosed = passphrase === undefined && error.code === 'wrong-passphrase';
+    problems.push(isClosed ? `"${file}" has a password, pass it with --passphrase-file FILE` : error.message);
+    return undefined;
+  }
 }
 
 /** The files that are not imported, by reason: a folder may hold thousands. */

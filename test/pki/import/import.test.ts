@@ -183,7 +183,7 @@ describe('importing', () => {
       '-inkey',
       loose.key,
       '-passout',
-      'pass:',
+      'pass:secret',
       '-out',
       join(source, 'a.p12'),
     );
@@ -201,15 +201,34 @@ describe('importing', () => {
     expect(rows).toEqual(['ca authority', 'good route']);
     const text = notices.join('\n').replaceAll(`${source}/`, '');
     expect(text.split('\n')).toEqual([
+      '"a.p12" has a password, pass it with --passphrase-file FILE',
       'skipped "large": more than 1048576 bytes',
       'skipped "link": not a file, or a link to none',
-      'skipped "a.p12": PKCS#12, expected PEM (openssl pkcs12 -in "a.p12" -nodes -out new.pem)',
       'skipped "good.csr", "loose.csr": a certificate request, which is not imported',
       'skipped "none", "vars": no certificate, key or revocation list',
       'skipped "public.pem": a public key, which is not imported',
       'skipped "utf16.pem": text in UTF-16, expected PEM (iconv -f UTF-16 -t ASCII "utf16.pem" > new.pem)',
       'skipped "loose.key": a private key without its certificate',
     ]);
+  });
+
+  it('reads PKCS#12 with the passphrase, keys of the authority included', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source);
+    const leaf = makeLeaf(source, 'n1', ca, { hosts: ['n1'] });
+    for (const [name, { cert, key }] of Object.entries({ ca, leaf })) {
+      const files = ['-in', cert, '-inkey', key, '-out', join(source, `${name}.p12`)];
+      openssl('pkcs12', '-export', ...files, '-passout', 'pass:secret');
+      for (const file of [cert, key]) rmSync(file);
+    }
+    const { rows, directory } = await imported(source, { passphrase: 'secret' });
+    expect(rows).toEqual(['ca authority', 'n1 route']);
+    expect(existsSync(directory.keyFile('n1'))).toBe(true);
+    const closed = imported(source, { passphrase: 'other' });
+    await expect(closed).rejects.toMatchObject({
+      code: 'no-authority',
+      message: expect.stringContaining(`wrong password for "${join(source, 'ca.p12')}"`),
+    });
   });
 
   it('gives names of their own to certificates of one common name', async () => {
