@@ -40,10 +40,10 @@ beforeAll(() => {
   link(root, '@nats-io', 'bcryptjs', 'prom-client', 'vitest');
 });
 
-describe('docs/testing.md', () => {
-  it('mentions every example', () => {
-    const page = readFileSync(join(root, 'docs/testing.md'), 'utf8');
-    for (const name of readdirSync(examples)) expect(page).toContain(`(examples/${name})`);
+describe('the documents', () => {
+  it('mention every example', () => {
+    const pages = ['testing.md', 'export.md'].map((page) => readFileSync(join(root, 'docs', page), 'utf8'));
+    for (const name of readdirSync(examples)) expect(pages.join('')).toContain(`(examples/${name})`);
   });
 });
 
