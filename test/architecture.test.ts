@@ -55,7 +55,7 @@ const layers: Record<string, { folders: string[]; packages: string[] }> = {
   },
   'src/index.ts': { folders: ['src', 'src/api'], packages: [] },
   'src/testing': {
-    folders: [...values, 'src/files', ...pki, 'src/rollout', 'src/broker', ...rooms, 'src/api'],
+    folders: [...values, 'src/files', ...pki, 'src/tls', 'src/rollout', 'src/broker', ...rooms, 'src/api'],
     packages: [],
   },
   commands: {

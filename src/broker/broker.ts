@@ -354,7 +354,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   /** @param where the path of the block in the configuration */
   #tlsSettings(where: string): TlsSourceOptions {
-    return { where, log: this.logger, watcher: this.#watcher, now: this.now };
+    return { where, log: this.logger, watcher: this.#watcher, now: this.now, cache: this.#deps.materials };
   }
 
   /** Logs an error at a limited rate. */

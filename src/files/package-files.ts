@@ -1,12 +1,20 @@
 // Where the files are that the package carries beside its code.
 import { existsSync, readFileSync } from 'node:fs';
 
+/** The root of the package, once it was looked for. */
+let root: URL | undefined;
+
 /** Returns the URL of a file of the package, by its path from the package's root. */
 export function packageFile(path: string): URL {
-  // The code runs from src, from dist/src, and from any folder of the bundle.
+  root ??= findRoot();
+  return new URL(path, root);
+}
+
+/** Looks above the code, which runs from src, from dist/src, and from any folder of a bundle. */
+function findRoot(): URL {
   let folder = new URL('.', import.meta.url);
   while (readManifest(folder).name !== 'natspki') folder = new URL('..', folder);
-  return new URL(path, folder);
+  return folder;
 }
 
 /** Returns the version of the package. */

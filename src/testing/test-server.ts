@@ -5,6 +5,7 @@ import { CurrentConfiguration } from '../broker/options/configuration.ts';
 import { NatspkiError } from '../errors.ts';
 import { packageVersion } from '../files/package-files.ts';
 import { LineLogger } from '../log.ts';
+import type { MaterialCache } from '../tls/material.ts';
 
 /**
  * The range of ports. The system gives ports from 32768 on to connections, so that it could give away the port of a server
@@ -12,6 +13,10 @@ import { LineLogger } from '../log.ts';
  */
 const [lowestPort, endOfPorts] = [10_000, 32_768];
 const maxAttempts = 50;
+
+/** What the servers of a process have loaded, until there are many: reading keys is most of the work of a start. */
+const materials: MaterialCache = new Map();
+const maxMaterials = 32;
 
 export interface TestServerOptions {
   readonly name: string;
@@ -87,7 +92,9 @@ export class TestServer {
         ...(isCluster ? { cluster: `nats://127.0.0.1:${ports.route}`, routes } : {}),
       },
     });
+    if (materials.size > maxMaterials) materials.clear();
     return startBroker(configuration.options, {
+      materials,
       logger: new LineLogger(onLog, { debug }),
       version: packageVersion(),
       reread: configuration.reread,

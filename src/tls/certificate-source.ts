@@ -7,7 +7,7 @@ import { NatspkiError } from '../errors.ts';
 import type { FileWatch, FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from './block.ts';
-import { filesOf, loadMaterial, type TlsMaterial } from './material.ts';
+import { filesOf, loadMaterial, type MaterialCache, type TlsMaterial } from './material.ts';
 import { describeChanges, type SwapEvent, SwapHistory } from './swap-history.ts';
 
 export interface TlsSourceOptions {
@@ -17,6 +17,8 @@ export interface TlsSourceOptions {
   /** Shared by all sources of a process; without one, only `reload` checks the files. */
   readonly watcher?: FileWatcher;
   readonly now?: () => Date;
+  /** Material that sources share, for a process that opens many with equal files. */
+  readonly cache?: MaterialCache | undefined;
 }
 
 /** The state of a source, counted since it was opened. */
@@ -76,11 +78,24 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
 
   /** Loads the files and watches them; throws a NatspkiError when the material is invalid. */
   static async open(block: TlsBlock, options: TlsSourceOptions): Promise<CertificateSource> {
-    const material = await loadMaterial(block, (options.now ?? (() => new Date()))());
-    const source = new CertificateSource(material, options);
-    source.#warn(material);
-    await source.#watchFiles();
-    return source;
+    let source: CertificateSource | undefined;
+    let hasChanged = false;
+    // Before they are read, so that no change is missed.
+    const watch = await options.watcher?.watch(filesOf(block), () => {
+      hasChanged = true;
+      if (source !== undefined) void source.#enqueue();
+    });
+    try {
+      const material = await loadMaterial(block, (options.now ?? (() => new Date()))(), options);
+      source = new CertificateSource(material, options);
+      source.#watch = watch;
+      source.#warn(material);
+      if (hasChanged) await source.#enqueue();
+      return source;
+    } catch (error) {
+      watch?.close();
+      throw error;
+    }
   }
 
   get block(): TlsBlock {
@@ -108,7 +123,7 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
    * To reload all or nothing, prepare all blocks and then adopt all of them.
    */
   async prepare(block: TlsBlock): Promise<TlsMaterial> {
-    return loadMaterial(block, this.#now());
+    return loadMaterial(block, this.#now(), this.#options);
   }
 
   /** Puts prepared material into use, and watches its files instead. */
@@ -158,7 +173,10 @@ export class CertificateSource extends EventEmitter<TlsSourceEvents> {
     clearTimeout(this.#retry);
     const { block } = this;
     try {
-      const material = await loadMaterial(block, this.#now(), this.#material);
+      const material = await loadMaterial(block, this.#now(), {
+        inUse: this.#material,
+        cache: this.#options.cache,
+      });
       // The source was closed, or a configuration reload replaced its block.
       if (this.#isClosed || block !== this.block) return true;
       this.#recover();

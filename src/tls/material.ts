@@ -51,21 +51,35 @@ export function filesOf(block: TlsBlock): string[] {
   return [...new Set(block.caFile === undefined ? files : [...files, block.caFile])];
 }
 
-/**
- * Reads and verifies the files of a block; throws a NatspkiError that names the file and the problem.
- * @param inUse material of the same block: it is returned when no byte of the files has changed
- */
-export async function loadMaterial(block: TlsBlock, now: Date, inUse?: TlsMaterial): Promise<TlsMaterial> {
+/** Material without warnings that was loaded before, by the content of its files and the options of its block. */
+export type MaterialCache = Map<string, TlsMaterial>;
+
+interface Loaded {
+  /** Material of the same block: it is returned when no byte of the files has changed. */
+  readonly inUse?: TlsMaterial | undefined;
+  /** Where equal material is taken from, or put. It keeps private keys in memory. */
+  readonly cache?: MaterialCache | undefined;
+}
+
+/** Reads and verifies the files of a block; throws a NatspkiError that names the file and the problem. */
+export async function loadMaterial(
+  block: TlsBlock,
+  now: Date,
+  { inUse, cache }: Loaded = {},
+): Promise<TlsMaterial> {
   const names = filesOf(block);
   const contents = await readInOrder(names);
   const digest = digestOf(contents);
   if (inUse?.block === block && inUse.digest === digest) return inUse;
+  const key = contentKey(block, digest);
+  const equal = cache?.get(key);
+  if (equal !== undefined) return withFilesOf(block, equal);
   const bytesOf = (file: string) => contents[names.indexOf(file)] as Buffer;
   const pairs = block.pairs.map((pair) => verifyPair(pair, bytesOf));
   const { caFile = '' } = block;
   const trusted = caFile === '' ? { authorities: [], skipped: [] } : readTrusted(bytesOf(caFile), caFile);
   const authorities = trusted.authorities.map(({ certificate }) => certificate);
-  return {
+  const material: TlsMaterial = {
     block,
     contexts: new Contexts(block, pairs, await trustOf(block, authorities)),
     certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
@@ -78,6 +92,27 @@ export async function loadMaterial(block: TlsBlock, now: Date, inUse?: TlsMateri
       ...trusted.authorities.flatMap((authority) => warningsOfAuthority(authority, caFile, now)),
     ],
     digest,
+  };
+  if (material.warnings.length === 0) cache?.set(key, material);
+  return material;
+}
+
+/** Names everything that decides about material, except where its files are. */
+function contentKey({ pairs, caFile, pinnedCerts: _, ...options }: TlsBlock, digest: string): string {
+  return JSON.stringify({ ...options, pairs: pairs.length, hasAuthority: caFile !== undefined, digest });
+}
+
+/** Returns equal material under the names of other files. */
+function withFilesOf(block: TlsBlock, equal: TlsMaterial): TlsMaterial {
+  const { pairs, caFile = '' } = block;
+  return {
+    ...equal,
+    block,
+    certificates: equal.certificates.map((facts, index) => ({
+      ...facts,
+      certFile: pairs[index]?.certFile ?? facts.certFile,
+    })),
+    authorities: equal.authorities.map((facts) => ({ ...facts, certFile: caFile })),
   };
 }
 

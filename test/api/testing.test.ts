@@ -1,5 +1,4 @@
 // `natspki/testing` as a test suite uses it: starts, certificates that change, servers that die, and what is left at the end.
-import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -10,7 +9,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { ScratchFolder } from '../../src/files/scratch-folder.ts';
 import { startTestNats, type TestNats, type TestNatsOptions } from '../../src/testing/test-nats.ts';
 import { certificateFingerprint } from '../../src/x509/pin.ts';
-import { run } from '../harness/process.ts';
+import { Program, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { describePeer } from '../support/peers.ts';
 
@@ -296,15 +295,9 @@ describe('the end', () => {
   });
 
   it('is completed by the next start when the process was killed', async () => {
-    const killed = spawn(process.execPath, ['-e', program('console.log(nats.dir);')], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const dir = await new Promise<string>((resolve) => {
-      killed.stdout.once('data', (data) => resolve(String(data).trim()));
-    });
-    const gone = new Promise((resolve) => killed.once('exit', resolve));
-    killed.kill('SIGKILL');
-    await gone;
+    const killed = Program.start([process.execPath, '-e', program('console.log(nats.dir);')]);
+    const [dir] = await killed.printed(/^.+(?=\n)/, 'stdout');
+    await killed.close();
     expect(existsSync(dir)).toBe(true);
     await (await startTestNats()).stop();
     expect(existsSync(dirname(dir))).toBe(false);
