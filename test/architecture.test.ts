@@ -10,6 +10,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const rooms = [
   'options',
   'transport',
+  'websocket',
   'auth',
   'accounts',
   'clients',
@@ -100,7 +101,7 @@ const importers: Record<string, string[]> = {
   '@peculiar/asn1-x509': [...passwordBased, 'src/x509/sign.ts'],
 };
 
-/** Files that stand on slow packages: a command loads them when it needs them, and never as it starts. */
+/** Files that stand on slow packages and modules: a command loads them when it needs them, and never as it starts. */
 const loadedLate = [
   'src/x509/sign.ts',
   'src/x509/pkcs12.ts',
@@ -108,6 +109,9 @@ const loadedLate = [
   'src/fleet/messages/jws.ts',
   'src/fleet/nats/connection.ts',
   'src/fleet/nats/service.ts',
+  // node:http and node:zlib, which most brokers do not need.
+  'src/broker/websocket/upgrade-listener.ts',
+  'src/broker/websocket/websocket-framing.ts',
 ];
 
 interface Source {

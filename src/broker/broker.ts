@@ -16,7 +16,7 @@ import { Authenticator } from './auth/authenticator.ts';
 import { PasswordHashes } from './auth/password-hashes.ts';
 import { ClientTls } from './client-tls.ts';
 import { acceptClient } from './clients/accept.ts';
-import { type ClientOwner, ClientSession } from './clients/client.ts';
+import { ClientSession } from './clients/client.ts';
 import { type ConnectedClient, connectedClient } from './clients/connected-client.ts';
 import { newServerId, type ServerFacts } from './clients/info.ts';
 import { disconnectGradually } from './clients/lame-duck.ts';
@@ -34,6 +34,7 @@ import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { ServerTls } from './transport/server-tls.ts';
+import { type WebsocketOwner, WebsocketPort } from './websocket-port.ts';
 
 /** A running broker. */
 export interface Broker {
@@ -77,14 +78,14 @@ export async function startBroker(options: BrokerOptions, deps: BrokerDependenci
   return broker;
 }
 
-class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroker {
+class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBroker {
   options: BrokerOptions;
   facts: ServerFacts;
   authenticator: Authenticator;
   readonly accounts: Accounts;
   readonly sessions = new Sessions();
   readonly passwordHashes = new PasswordHashes((error) =>
-    this.#logError(`cannot check passwords against their hashes: ${error.message}`),
+    this.logError(`cannot check passwords against their hashes: ${error.message}`),
   );
   readonly now: () => Date;
   readonly startedAt: Date;
@@ -104,6 +105,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   #listener: Listener | undefined;
   #monitor: Monitor | undefined;
   #cluster: Cluster | undefined;
+  #websocket: WebsocketPort | undefined;
   #system: SystemAccount | undefined;
   #port = 0;
   #closing: Promise<void> | undefined;
@@ -137,7 +139,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
       onError: (error) =>
         this.logger.warn(`Error watching files: ${error instanceof Error ? error.message : error}`),
     });
-    this.#tls = new ClientTls(this.sessions, this.logger, this.#tlsSettings('tls'));
+    this.#tls = new ClientTls('nats', this.sessions, this.logger, this.#tlsSettings('tls'));
   }
 
   get address(): string {
@@ -175,6 +177,10 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     return this.#tls.current;
   }
 
+  get websocket(): WebsocketPort | undefined {
+    return this.#websocket;
+  }
+
   get cluster(): Cluster | undefined {
     return this.#cluster;
   }
@@ -191,10 +197,11 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.#imports.subscribeToMeasurements();
     this.#system = new SystemAccount(this);
     await this.#openMonitor();
+    await this.#openWebsocket();
     this.#listener = await Listener.open(
       options,
       (socket) => this.#accept(socket),
-      (error) => this.#logError(`Temporary Client Accept Error (${error.message})`),
+      (error) => this.logError(`Temporary Client Accept Error (${error.message})`),
     );
     this.#port = this.#listener.port;
     this.facts = this.#describe();
@@ -222,6 +229,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.#isLameDuck = true;
     this.logger.info('Entering lame duck mode, stop accepting new clients');
     void this.#listener?.close();
+    void this.#websocket?.stopListening();
     this.#system?.lameDuck();
     this.#cluster?.lameDuck();
     this.facts = this.#describe();
@@ -281,8 +289,10 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     if (this.#deps.reread === undefined || this.#isLameDuck || this.#closing !== undefined) return;
     const { options, changed, kept } = planConfigurationChange(this.options, this.#deps.reread());
     const applyRouteTls = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
+    const applyWebsocketTls = await this.#websocket?.prepare(options);
     await this.#tls.apply(options.tls);
     await applyRouteTls?.();
+    await applyWebsocketTls?.();
     this.#tls.closeUnpinned();
     const { cluster: clusterBefore } = this.options;
     this.options = options;
@@ -291,6 +301,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
     this.delivery.noFastProducerStall = options.noFastProducerStall;
     this.authenticator = this.#authenticatorFor(options);
+    this.#websocket?.applyOptions();
     this.#applyAccounts();
     const before = this.facts;
     this.facts = this.#describe();
@@ -333,6 +344,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     this.#imports.close();
     await Promise.all([
       this.#listener?.close(),
+      this.#websocket?.close(),
       this.#cluster?.close(how),
       this.#monitor?.close(),
       this.#watcher.close(),
@@ -342,10 +354,8 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
 
   #accept(socket: Socket): void {
     const session = new ClientSession(this.nextId(), socket, this);
-    const { maxConnections, allowNonTls } = this.options;
-    const isFull = this.sessions.size >= maxConnections;
-    if (isFull) this.#logError(`maximum connections exceeded: ${maxConnections}`);
-    this.sessions.add(session);
+    const { allowNonTls } = this.options;
+    const isFull = this.admit(session);
     acceptClient(session, socket, { tls: this.tls, allowNonTls, isFull }).catch((error: unknown) => {
       session.log.error(`cannot accept the connection: ${stackOf(error)}`);
       session.connection.abort('Client Closed');
@@ -357,16 +367,32 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
     return { where, log: this.logger, watcher: this.#watcher, now: this.now, cache: this.#deps.materials };
   }
 
+  /** Adds a session; returns whether max_connections was reached before. */
+  admit(session: ClientSession): boolean {
+    const { maxConnections } = this.options;
+    const isFull = this.sessions.size >= maxConnections;
+    if (isFull) this.logError(`maximum connections exceeded: ${maxConnections}`);
+    this.sessions.add(session);
+    return isFull;
+  }
+
   /** Logs an error at a limited rate. */
-  #logError(text: string): void {
+  logError(text: string): void {
     if (this.logLimit.allows(text, performance.now())) this.logger.error(text);
+  }
+
+  async #openWebsocket(): Promise<void> {
+    if ((this.options.websocket?.port ?? 0) === 0) return;
+    const mapping = { byCommonName: true, onCommonName: this.#warnOfCommonName };
+    this.#websocket = await WebsocketPort.open(this, this.#tlsSettings('websocket.tls'), mapping);
+    this.facts = this.#describe();
   }
 
   async #openCluster(): Promise<void> {
     const { cluster } = this.options;
     if (cluster === undefined || cluster.port === 0) return;
     const tls = cluster.tls && (await ServerTls.open(cluster.tls, this.#tlsSettings('cluster.tls')));
-    const onError = (error: Error) => this.#logError(`Temporary Route Accept Error (${error.message})`);
+    const onError = (error: Error) => this.logError(`Temporary Route Accept Error (${error.message})`);
     this.#cluster = await Cluster.open(this, tls, onError);
     this.facts = this.#describe();
     this.#cluster.start();
@@ -375,7 +401,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
   async #openMonitor(): Promise<void> {
     const { monitor } = this.options;
     if (monitor === undefined) return;
-    const onError = (error: Error) => this.#logError(`Temporary Monitor Accept Error (${error.message})`);
+    const onError = (error: Error) => this.logError(`Temporary Monitor Accept Error (${error.message})`);
     this.#monitor = await Monitor.open(monitor, this, onError);
     this.logger.info(`Starting ${monitor.secure ? 'https' : 'http'} monitor on ${this.#monitor.address}`);
   }
@@ -391,6 +417,7 @@ class RunningBroker implements Broker, ClientOwner, ClusterOwner, MonitoredBroke
       id: this.#id,
       version: this.#deps.version ?? '0.0.0',
       port: this.#port,
+      websocketPort: this.#websocket?.port ?? 0,
       authenticator: this.authenticator,
       cluster: this.#cluster,
     });

@@ -1,18 +1,22 @@
-// TLS of the client listener: present or absent as the options say, and replaced by a reload.
+// TLS of a listener for clients: present or absent as the options say, and replaced by a reload.
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import type { TlsSourceOptions } from '../tls/certificate-source.ts';
+import type { ClientType } from './accounts/subscription.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
 import { ServerTls } from './transport/server-tls.ts';
 
 export class ClientTls {
+  readonly #type: ClientType;
   readonly #sessions: Sessions;
   readonly #logger: Logger;
   readonly #settings: TlsSourceOptions;
   #current: ServerTls | undefined;
 
-  constructor(sessions: Sessions, logger: Logger, settings: TlsSourceOptions) {
+  /** @param type of the clients of the listener */
+  constructor(type: ClientType, sessions: Sessions, logger: Logger, settings: TlsSourceOptions) {
+    this.#type = type;
     this.#sessions = sessions;
     this.#logger = logger;
     this.#settings = settings;
@@ -42,7 +46,8 @@ export class ClientTls {
 
   /** Closes open connections whose pin a reload has removed. */
   closeUnpinned(): void {
-    this.#current?.closeUnpinned(this.#sessions.list(), 'clients', this.#logger);
+    const own = this.#sessions.list().filter(({ type }) => type === this.#type);
+    this.#current?.closeUnpinned(own, 'clients', this.#logger);
   }
 
   /** Calls `reject` when the rejection may be sent to the client: after a delay over TLS, immediately without. */

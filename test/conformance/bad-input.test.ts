@@ -1,7 +1,7 @@
 // Malformed and hostile input: a missing or repeated CONNECT, invalid JSON, and every byte value in place of a
 // subject. Where the two servers differ, the test says why.
 import { describe, expect, it } from 'vitest';
-import { conformance } from './suite.ts';
+import { conformance, conformanceOnBothPorts } from './suite.ts';
 
 const noError = '';
 const violation = "-ERR 'Authorization Violation'\r\n";
@@ -20,7 +20,7 @@ authorization { timeout: 0.5 }
 `;
 const alice = { user: 'alice', pass: 'pw' };
 
-conformance('a client without a CONNECT', users, (suite) => {
+conformanceOnBothPorts('a client without a CONNECT', users, (suite) => {
   it('is closed at the authentication timeout even when it sends a byte now and then', async () => {
     const client = await suite.open();
     client.send('CONNECT {"name":"');
@@ -39,7 +39,7 @@ conformance('a client without a CONNECT', users, (suite) => {
   });
 });
 
-conformance('a second CONNECT', users, (suite) => {
+conformanceOnBothPorts('a second CONNECT', users, (suite) => {
   const again = (options: object) => `CONNECT ${JSON.stringify({ verbose: false, ...options })}\r\n`;
 
   it('moves the client to the account of the new user', async () => {
@@ -135,7 +135,7 @@ conformance('CONNECT where max_control_line is 2 MB', 'max_control_line: 2000000
   });
 });
 
-conformance('JSON', '', (suite) => {
+conformanceOnBothPorts('JSON', '', (suite) => {
   it.each([
     '{"verbose":false,}',
     '{,"verbose":false}',
@@ -203,7 +203,7 @@ conformance('JSON', '', (suite) => {
   });
 });
 
-conformance('bytes in the arguments of operations', '', (suite) => {
+conformanceOnBothPorts('bytes in the arguments of operations', '', (suite) => {
   describe.each([
     ['within a token', (byte: string) => `a${byte}b`],
     // Except the bytes that form another token, or an empty one.

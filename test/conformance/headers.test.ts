@@ -1,10 +1,10 @@
 // HPUB and HMSG: which clients may send headers, which receive them, and in which bytes.
 import { describe, expect, it } from 'vitest';
-import { conformance } from './suite.ts';
+import { conformance, conformanceOnBothPorts } from './suite.ts';
 
 const headers = 'NATS/1.0\r\nA: b\r\n\r\n'; // 18 bytes
 
-conformance('headers', '', (suite) => {
+conformanceOnBothPorts('headers', '', (suite) => {
   describe('HPUB', () => {
     it.each<[string, (s: string) => string, (s: string) => string]>([
       [

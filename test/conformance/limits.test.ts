@@ -1,9 +1,9 @@
 // Limits: what a server does with a client that exceeds one, stays silent or does not read.
 import { expect, it } from 'vitest';
 import type { Wire } from '../harness/wire.ts';
-import { conformance, type Suite } from './suite.ts';
+import { conformance, conformanceOnBothPorts, type Suite } from './suite.ts';
 
-conformance('max_control_line', 'max_control_line: 256', (suite) => {
+conformanceOnBothPorts('max_control_line', 'max_control_line: 256', (suite) => {
   // The limit counts the bytes after the name of the operation and the blanks that follow it.
   const line = (s: string, length: number) => `${s}.${'t'.repeat(length - s.length - 3)} 1`;
 
@@ -62,7 +62,7 @@ conformance('max_control_line by default', '', (suite) => {
   });
 });
 
-conformance('max_connections', 'max_connections: 2', (suite) => {
+conformanceOnBothPorts('max_connections', 'max_connections: 2', (suite) => {
   it('rejects an additional client after the INFO, and accepts one when another has left', async () => {
     const first = await suite.connect();
     await suite.connect();
@@ -74,7 +74,7 @@ conformance('max_connections', 'max_connections: 2', (suite) => {
   });
 });
 
-conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
+conformanceOnBothPorts('max_subscriptions', 'max_subscriptions: 3', (suite) => {
   const refusal = "-ERR 'maximum subscriptions exceeded'\r\n";
 
   it('rejects an additional subscription and keeps the others', async () => {
@@ -120,7 +120,7 @@ conformance('max_subscriptions', 'max_subscriptions: 3', (suite) => {
   });
 });
 
-conformance('ping_interval', 'ping_interval: "150ms"\nping_max: 2', (suite) => {
+conformanceOnBothPorts('ping_interval', 'ping_interval: "150ms"\nping_max: 2', (suite) => {
   it('pings an idle client at this interval until it is stale', async () => {
     const client = await suite.connect();
     await client.closes("PING\r\nPING\r\n-ERR 'Stale Connection'\r\n");
@@ -143,7 +143,7 @@ conformance('ping_max', 'ping_interval: "100ms"\nping_max: 5', (suite) => {
   });
 });
 
-conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) => {
+conformanceOnBothPorts('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) => {
   it('closes a client as a slow consumer when it leaves more bytes unread', async () => {
     const { slow, publisher } = await overwhelm(
       suite,
@@ -155,7 +155,7 @@ conformance('max_pending', 'max_pending: 1000000\nmax_payload: 500000', (suite) 
   });
 });
 
-conformance('write_deadline', 'write_deadline: "200ms"', (suite) => {
+conformanceOnBothPorts('write_deadline', 'write_deadline: "200ms"', (suite) => {
   it('closes a client as a slow consumer when it reads nothing for this long', async () => {
     const { slow, publisher } = await overwhelm(
       suite,
@@ -169,7 +169,7 @@ conformance('write_deadline', 'write_deadline: "200ms"', (suite) => {
 
 // Publishes to a subscriber that does not read, until the log matches.
 async function overwhelm(suite: Suite, pattern: RegExp): Promise<{ slow: Wire; publisher: Wire }> {
-  const [slow, publisher] = [await suite.connect(), await suite.connect()];
+  const [slow, publisher] = [await suite.connect({}, suite.uncompressed), await suite.connect()];
   const s = suite.subject();
   slow.send(`SUB ${s} 1\r\n`);
   await slow.receives('');

@@ -1,6 +1,6 @@
 // Permissions to publish and subscribe, allow_responses, and the error for each violation.
 import { it } from 'vitest';
-import { conformance } from './suite.ts';
+import { conformance, conformanceOnBothPorts } from './suite.ts';
 
 const users = `authorization {
   users: [
@@ -13,7 +13,7 @@ const users = `authorization {
   ]
 }`;
 
-conformance('permissions of a user', users, (suite) => {
+conformanceOnBothPorts('permissions of a user', users, (suite) => {
   const bob = () => suite.connect({ user: 'bob', pass: 'b' });
 
   it('are bound to the password of that user', async () => {

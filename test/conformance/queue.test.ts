@@ -1,9 +1,9 @@
 // Queue groups: each message reaches exactly one member, and the members share the load.
 import { expect, it } from 'vitest';
 import type { Wire } from '../harness/wire.ts';
-import { conformance, type Suite } from './suite.ts';
+import { conformanceOnBothPorts, type Suite } from './suite.ts';
 
-conformance('queue groups', '', (suite) => {
+conformanceOnBothPorts('queue groups', '', (suite) => {
   it('deliver each message to exactly one member, and some to every member', async () => {
     const members = await subscribers(suite, 4);
     const publisher = await suite.connect();

@@ -1,8 +1,8 @@
 // Which subscriptions a published subject matches.
 import { describe, it } from 'vitest';
-import { conformance } from './suite.ts';
+import { conformanceOnBothPorts } from './suite.ts';
 
-conformance('subjects', '', (suite) => {
+conformanceOnBothPorts('subjects', '', (suite) => {
   describe('a subscription', () => {
     it.each<[string, string, boolean]>([
       ['a', 'a', true],

@@ -1,8 +1,8 @@
 // SUB and UNSUB: every form of the line, delivery limits, and what ends a subscription.
 import { describe, expect, it } from 'vitest';
-import { conformance } from './suite.ts';
+import { conformanceOnBothPorts } from './suite.ts';
 
-conformance('subscribe', '', (suite) => {
+conformanceOnBothPorts('subscribe', '', (suite) => {
   describe('SUB', () => {
     it.each<[string, (s: string) => string, string]>([
       ['a number as the id', (s) => `SUB ${s} 1`, '1'],

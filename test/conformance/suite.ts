@@ -1,22 +1,47 @@
 // Runs one set of tests for behaviour on the wire against the bundled broker and, where it is installed, the real
 // nats-server. One server serves a whole set; each test uses subjects of its own.
 import { afterAll, afterEach, beforeAll, describe } from 'vitest';
-import { bundledBroker, natsServer, type ServerUnderTest, type StartServer } from '../harness/server.ts';
+import {
+  bundledBroker,
+  natsServer,
+  type ServerUnderTest,
+  type StartServer,
+  websocketPort,
+} from '../harness/server.ts';
 import { connectLine } from '../harness/socket.ts';
 import { Wire, type WireOptions } from '../harness/wire.ts';
 import { type ChangeName, natsServerHas } from '../support/nats-server-changes.ts';
 import { describePeer } from '../support/peers.ts';
 
+/** The websocket block of servers that are tested over WebSocket, and the headers of its clients. */
+const websocketBlock = 'websocket { listen: "127.0.0.1:-1", no_tls: true, compression: true }';
+const websocketHeaders = { 'Sec-WebSocket-Extensions': 'permessage-deflate' };
+
 export class Suite {
   readonly kind: 'broker' | 'nats-server';
+  /** How the wires connect. */
+  readonly transport: 'tcp' | 'websocket';
   #server: ServerUnderTest | undefined;
+  #port = 0;
   #wires: Wire[] = [];
   #subjects = 0;
 
-  constructor(kind: Suite['kind'], start: StartServer, configuration: string) {
+  constructor(
+    kind: Suite['kind'],
+    start: StartServer,
+    configuration: string,
+    transport: Suite['transport'] = 'tcp',
+  ) {
     this.kind = kind;
+    this.transport = transport;
     beforeAll(async () => {
-      this.#server = await start(configuration);
+      if (transport === 'tcp') {
+        this.#server = await start(configuration);
+        this.#port = this.#server.port;
+      } else {
+        this.#server = await start(`${configuration}\n${websocketBlock}`);
+        this.#port = await websocketPort(this.#server);
+      }
     });
     afterEach(() => {
       for (const wire of this.#wires.splice(0)) wire.end();
@@ -34,6 +59,11 @@ export class Suite {
     return this.kind === 'broker' || natsServerHas(change);
   }
 
+  /** Options of a wire that receives what is sent to it without compression. */
+  get uncompressed(): WireOptions {
+    return this.transport === 'websocket' ? { websocket: {} } : {};
+  }
+
   /** Returns a subject that no other test of this suite uses. */
   subject(): string {
     this.#subjects += 1;
@@ -42,7 +72,9 @@ export class Suite {
 
   /** Opens a connection, reads the greeting and sends nothing. */
   async open(options: WireOptions = {}): Promise<Wire> {
-    const wire = await Wire.open(this.server.port, options);
+    const own = this.transport === 'websocket' ? { websocket: websocketHeaders } : {};
+    const mayLoseErrors = this.transport === 'websocket' && this.kind === 'nats-server';
+    const wire = await Wire.open(this.#port, { ...own, mayLoseErrors, ...options });
     this.#wires.push(wire);
     return wire;
   }
@@ -76,6 +108,21 @@ export function conformance(
     const body = () => cases(new Suite('nats-server', natsServer(bin), configuration));
     if (change === undefined) body();
     else describe.runIf(natsServerHas(change))(`that has ${change}`, body);
+  });
+}
+
+/** Declares the tests `cases` as `conformance` does, and again for clients of a WebSocket. */
+export function conformanceOnBothPorts(
+  title: string,
+  configuration: string,
+  cases: (suite: Suite) => void,
+): void {
+  conformance(title, configuration, cases);
+  describe(`${title}, over WebSocket on the bundled broker`, () => {
+    cases(new Suite('broker', bundledBroker, configuration, 'websocket'));
+  });
+  describePeer('nats-server', `${title}, over WebSocket on nats-server`, (bin) => {
+    cases(new Suite('nats-server', natsServer(bin), configuration, 'websocket'));
   });
 }
 

@@ -97,6 +97,12 @@ export async function startInProcess(
   };
 }
 
+/** Returns the port on which a server listens for WebSocket clients. */
+export async function websocketPort({ logged }: Pick<ServerUnderTest, 'logged'>): Promise<number> {
+  const [, port] = await logged(/Listening for websocket clients on wss?:\/\/\S*:(\d+)/);
+  return Number(port);
+}
+
 /** Starts the bundled broker within this process. */
 export const bundledBroker: StartServer = (configuration) => startInProcess(configuration);
 

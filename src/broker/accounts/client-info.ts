@@ -41,6 +41,6 @@ export function clientInfo(
     server: server?.name,
     cluster: server?.cluster,
     kind: isShared ? 'Client' : undefined,
-    client_type: isShared ? 'nats' : undefined,
+    client_type: isShared ? client.type : undefined,
   };
 }

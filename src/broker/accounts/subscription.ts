@@ -6,8 +6,12 @@ import type { SessionPermissions } from '../auth/session-permissions.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
 
+/** How a client connects, as monitoring names it. */
+export type ClientType = 'nats' | 'websocket';
+
 /** A client as services in other accounts may see it; all but the first two fields only if the import has `share`. */
 export interface Requester {
+  readonly type: ClientType;
   /** The name of the client's account. */
   readonly account: string;
   readonly rttMs: number;

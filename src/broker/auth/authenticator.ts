@@ -41,6 +41,9 @@ const anonymous: AuthenticatedUser = { account: globalAccountName, label: '', pe
 
 const tokenLabel = 'token';
 
+/** How a client connects, as `allowed_connection_types` names it. */
+export type ConnectionType = 'STANDARD' | 'WEBSOCKET';
+
 /** How client certificates name users (verify_and_map). */
 export interface CertificateMapping {
   /** Whether a bare common name counts, which nats-server ignores. */
@@ -52,6 +55,7 @@ export interface CertificateMapping {
 /** Authenticates clients by one configuration; a reload creates another. */
 export class Authenticator {
   readonly #options: AuthOptions;
+  readonly #connectionType: ConnectionType;
   readonly #mapping: CertificateMapping | undefined;
   /** Users with a name, by name. */
   readonly #users: ReadonlyMap<string, UserOptions>;
@@ -66,11 +70,19 @@ export class Authenticator {
   /** Users with the same default rules share their compiled form. */
   readonly #permissions = new Map<PermissionRules, Permissions>();
 
-  /** @param mapping given if users come from client certificates */
-  constructor(options: AuthOptions, mapping?: CertificateMapping) {
+  /**
+   * @param mapping given if users come from client certificates
+   * @param connectionType how its clients connect
+   */
+  constructor(
+    options: AuthOptions,
+    mapping?: CertificateMapping,
+    connectionType: ConnectionType = 'STANDARD',
+  ) {
     const users = options.users ?? [];
     const named = users.filter(({ isNkey }) => !isNkey);
     this.#options = options;
+    this.#connectionType = connectionType;
     this.#users = new Map(named.map((user) => [user.name, user]));
     this.#keys = new Map(
       users
@@ -78,7 +90,7 @@ export class Authenticator {
         .map((user) => [user.name, { user, key: readPublicKey(user.name) }]),
     );
     this.#accounts = new Map(users.map((user) => [labelOf(user.name, user.isNkey), user.account]));
-    this.#names = new Set(named.filter(mayConnect).map(({ name }) => name));
+    this.#names = new Set(named.filter((user) => this.#mayConnect(user)).map(({ name }) => name));
     this.#mapping = this.#users.size > 0 || options.allowsAnonymous ? mapping : undefined;
     this.#decoy = decoyFor([options.single, ...named].map((user) => user?.password ?? ''));
   }
@@ -164,7 +176,7 @@ export class Authenticator {
 
   #byKey(nkey: string, signature: string, nonce: string): AuthenticatedUser | Rejection {
     const known = this.#keys.get(nkey);
-    if (known === undefined || !mayConnect(known.user))
+    if (known === undefined || !this.#mayConnect(known.user))
       return { reason: `unknown nkey ${quote(redactSeeds(nkey))}` };
     if (nkey !== this.#options.noAuthUser && !isSigned(nonce, signature, known.key)) {
       return { reason: `wrong signature for nkey ${quote(nkey)}` };
@@ -197,7 +209,7 @@ export class Authenticator {
     if (this.#isDefault(connect)) {
       if (allowsAnonymous) return anonymous;
       const user = this.#users.get(noAuthUser ?? '');
-      if (user === undefined || !mayConnect(user)) return rejection;
+      if (user === undefined || !this.#mayConnect(user)) return rejection;
       // The broker cannot supply a hashed password for the client; nats-server tries and fails.
       return isBcrypt(user.password ?? '') ? rejection : this.#identify(user);
     }
@@ -205,10 +217,14 @@ export class Authenticator {
     // Compare the password for unknown users too, and take as long for any rejection: the timing must not reveal which
     // users exist.
     const result = checkSecret(user?.password ?? '', pass, (right) =>
-      user !== undefined && right && mayConnect(user) ? this.#identify(user) : rejection,
+      user !== undefined && right && this.#mayConnect(user) ? this.#identify(user) : rejection,
     );
     if (!('reason' in result) || this.#decoy === undefined) return result;
     return { hash: this.#decoy, password: pass, conclude: () => rejection };
+  }
+
+  #mayConnect({ connectionTypes }: UserOptions): boolean {
+    return connectionTypes === undefined || connectionTypes.includes(this.#connectionType);
   }
 
   #isDefault({ user, pass, auth_token: token, nkey }: ConnectOptions): boolean {
@@ -241,11 +257,6 @@ function labelOf(name: string, isNkey = false): string {
 
 function hasName({ label }: AuthenticatedUser): boolean {
   return label !== anonymous.label && label !== tokenLabel;
-}
-
-/** Whether the user may connect over plain NATS, the only connection type of this broker. */
-function mayConnect({ connectionTypes }: UserOptions): boolean {
-  return connectionTypes === undefined || connectionTypes.includes('STANDARD');
 }
 
 /** Compares a plain secret at once, or leaves a hashed one to the caller. */

@@ -65,6 +65,23 @@ export function mergeConnect(previous: Readonly<ConnectOptions>, json: Buffer): 
   return merged as unknown as ConnectOptions;
 }
 
+/** Fills in members that are empty, as nats-server does from cookies (client.go, processConnect). */
+export function fillEmpty(
+  connect: ConnectOptions,
+  {
+    user = '',
+    pass = '',
+    auth_token = '',
+  }: Partial<Pick<ConnectOptions, 'user' | 'pass' | 'auth_token'>> = {},
+): ConnectOptions {
+  return {
+    ...connect,
+    user: connect.user || user,
+    pass: connect.pass || pass,
+    auth_token: connect.auth_token || auth_token,
+  };
+}
+
 /** Returns the CONNECT for the trace log, with its secrets redacted. */
 export function redactSecrets(json: Buffer): string {
   try {

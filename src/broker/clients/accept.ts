@@ -50,6 +50,13 @@ export async function acceptClient(
   session.start();
 }
 
+/** Accepts a client whose WebSocket is open (websocket.go, createWSClient). */
+export function acceptWebsocket(session: ClientSession, isFull: boolean): void {
+  session.sendFirstInfo();
+  if (isFull) session.violation(violations.maxConnections);
+  else session.start();
+}
+
 /** Performs the TLS handshake; returns false if the session ended during it. */
 async function upgradeToTls(
   session: ClientSession,

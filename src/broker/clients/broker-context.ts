@@ -3,7 +3,7 @@ import type { Logger } from '../../log.ts';
 import type { Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import type { BrokerOptions } from '../options/options.ts';
-import type { Transport } from '../transport/connection.ts';
+import type { Transport } from '../transport/transport.ts';
 import type { ServerFacts } from './info.ts';
 
 /** Read each property on use: a reload may change it. */

@@ -1,7 +1,7 @@
 // The session of one client: interprets its operations. Its Connection transports the bytes, the Authenticator decides
 // who its user is, and its account routes its messages.
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { LabelledLogger, quoteBytes } from '../../log.ts';
 import { errorLine, infoLine, okLine, pingLine, pongLine } from '../../protocol/encoder.ts';
 import { readMembers } from '../../protocol/json-members.ts';
@@ -19,6 +19,7 @@ import { peerOf } from '../../tls/peer.ts';
 import type { Account } from '../accounts/account.ts';
 import { publish, sendNoResponders } from '../accounts/delivery.ts';
 import {
+  type ClientType,
   LastMatch,
   type Publisher,
   type Receiver,
@@ -30,6 +31,7 @@ import { type AuthenticationContext, ClientAuthentication } from '../auth/client
 import {
   type ConnectOptions,
   defaultConnectOptions,
+  fillEmpty,
   mergeConnect,
   redactSecrets,
 } from '../auth/connect-options.ts';
@@ -37,6 +39,7 @@ import { isReservedReply } from '../auth/reserved-subjects.ts';
 import type { SessionPermissions } from '../auth/session-permissions.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { guard } from '../transport/defects.ts';
+import type { Framing } from '../transport/framing.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogRateLimit } from '../transport/log-rate-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
@@ -49,6 +52,9 @@ import { SessionIdentity } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
 import { traceMessage, tracePublication } from './trace.ts';
 
+/** Maximum size in bytes of a compressed message before the client is accepted. */
+const maxUnprovedMessage = 65_536;
+
 /** The broker as a session sees it. */
 export interface ClientOwner extends BrokerContext, AuthenticationContext {
   readonly logLimit: LogRateLimit;
@@ -60,6 +66,15 @@ export interface ClientOwner extends BrokerContext, AuthenticationContext {
   clientEnded(session: ClientSession, reason: CloseReason): void;
 }
 
+/** The client of an open WebSocket. */
+export interface WebsocketClient {
+  readonly framing: Framing;
+  /** The address that a proxy reports for the client, for the log; undefined for none. */
+  readonly forwardedFor: string | undefined;
+  /** What stands for members of CONNECT that are empty. */
+  readonly credentials: Readonly<Pick<ConnectOptions, 'user' | 'pass' | 'auth_token'>>;
+}
+
 export class ClientSession implements OperationHandler, ConnectionOwner, Receiver, Publisher {
   readonly id: number;
   readonly connection: Connection;
@@ -68,6 +83,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
   readonly #broker: ClientOwner;
+  readonly #websocket: WebsocketClient | undefined;
   readonly #parser: Parser;
   readonly #heartbeat: Heartbeat;
   readonly #authentication: ClientAuthentication;
@@ -81,11 +97,13 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
-  constructor(id: number, socket: Socket, broker: ClientOwner) {
+  /** @param websocket undefined if the socket carries the protocol as it is */
+  constructor(id: number, socket: Socket, broker: ClientOwner, websocket?: WebsocketClient) {
     this.id = id;
     this.#broker = broker;
+    this.#websocket = websocket;
     this.statistics = new ConnectionStatistics(broker.now().getTime());
-    this.connection = new Connection(socket, broker.transport, this);
+    this.connection = new Connection(socket, broker.transport, this, websocket?.framing);
     this.log = new LabelledLogger(broker.logger, this.#connectionLabel);
     this.#parser = new Parser(this, broker.options, broker.transport.pool, broker.transport.lines);
     this.#identity = new SessionIdentity(broker.accounts);
@@ -105,6 +123,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.traceDelivery = broker.logger.tracing
       ? (publication, { sid }) => this.log.trace(traceMessage(publication, sid, this.headers))
       : undefined;
+    if (socket instanceof TLSSocket) {
+      this.#tls = socket;
+      this.#tlsFacts = readTlsFacts(socket, false);
+    }
     this.log.debug('Client connection created');
   }
 
@@ -122,7 +144,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Label of its log lines before it is authenticated. */
   get #connectionLabel(): string {
-    return `${this.connection.peer} - cid:${this.id}`;
+    const { peer } = this.connection;
+    if (this.#websocket === undefined) return `${peer} - cid:${this.id}`;
+    const { forwardedFor = '' } = this.#websocket;
+    const address = forwardedFor.includes(':') ? `[${forwardedFor}]` : forwardedFor;
+    return `${address === '' ? '' : `${address}/`}${peer} - wid:${this.id}`;
   }
 
   /** Maximum size of a message in bytes: the lower limit of server and account. */
@@ -148,9 +174,14 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     return requesterOf(this);
   }
 
+  get type(): ClientType {
+    return this.#websocket === undefined ? 'nats' : 'websocket';
+  }
+
   /** What monitoring shows of the session. */
   get profile(): SessionProfile {
     return {
+      type: this.type,
       connect: this.#connect,
       user: this.#identity.user,
       account: this.#account.name,
@@ -184,6 +215,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.#parser.connectFirst = true;
       this.#authentication.startTimeout();
     }
+    this.connection.limitMessages(this.#parser.connectFirst ? maxUnprovedMessage : this.#maxPayload);
     this.#heartbeat.start();
     this.connection.open();
   }
@@ -198,6 +230,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const { options, authenticator } = this.#broker;
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = this.#maxPayload;
+    this.connection.limitMessages(this.#maxPayload);
     this.#parser.headers = this.headers;
     // The new rules apply anyway to a client that has yet to send CONNECT.
     if (!this.#isReading || this.#parser.connectFirst) return;
@@ -217,6 +250,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.log.info(text);
   }
 
+  invalidFrame(problem: string): void {
+    this.log.error(`read error: ${problem}`);
+  }
+
   closed(reason: CloseReason): void {
     this.#parser.stop();
     this.#authentication.close();
@@ -234,7 +271,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.#heartbeat.connected(this.#broker.delivery.random);
     this.statistics.lastActivity = this.statistics.readAt;
     try {
-      this.#connect = mergeConnect(this.#connect, json);
+      this.#connect = fillEmpty(mergeConnect(this.#connect, json), this.#websocket?.credentials);
     } catch (error) {
       this.violation(violations.malformed, (error as Error).message);
       return;
@@ -412,6 +449,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       return false;
     }
     this.#parser.maxPayload = this.#maxPayload;
+    this.connection.limitMessages(this.#maxPayload);
     this.#broker.clientAccepted(this);
     return true;
   }

@@ -1,6 +1,6 @@
 // Snapshots of a connection for monitoring: while it is open, or as it ended. They contain no secret.
 import type { CloseReason } from '../../protocol/violations.ts';
-import type { Requester, Subscription } from '../accounts/subscription.ts';
+import type { ClientType, Requester, Subscription } from '../accounts/subscription.ts';
 import type { AuthenticatedUser } from '../auth/authenticator.ts';
 import type { ConnectOptions } from '../auth/connect-options.ts';
 import { redactSeeds } from '../options/nkey.ts';
@@ -10,6 +10,7 @@ import type { TlsFacts } from '../transport/tls-facts.ts';
 
 /** What a session reports about itself. */
 export interface SessionProfile {
+  readonly type: ClientType;
   readonly connect: Readonly<ConnectOptions>;
   /** Undefined before the client is accepted. */
   readonly user: AuthenticatedUser | undefined;
@@ -41,6 +42,7 @@ export interface SubscriptionRecord {
 
 /** Times are milliseconds since 1970. */
 export interface ConnectionRecord {
+  readonly type: ClientType;
   readonly cid: number;
   readonly ip: string;
   readonly port: number;
@@ -76,6 +78,7 @@ export function recordConnection(
   const { name, lang, version } = profile.connect;
   // Written out because there may be very many: V8 takes ten times as long to build an object from spreads.
   return {
+    type: profile.type,
     cid,
     start: statistics.start,
     lastActivity: statistics.lastActivity,
@@ -102,9 +105,10 @@ export function recordConnection(
 
 /** What a service of another account, or a latency metric, may contain about a session. */
 export function requesterOf({ id, connection, statistics, profile }: MonitoredSession): Requester {
-  const { connect, account, rttMs } = profile;
+  const { type, connect, account, rttMs } = profile;
   const { name, lang, version } = connect;
   return {
+    type,
     account,
     rttMs,
     id,

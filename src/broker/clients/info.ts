@@ -19,8 +19,12 @@ export interface ServerFacts {
   cluster: string | undefined;
   /** `host:port` where clients reach this server. */
   clientUrls: readonly string[];
+  /** The same for WebSocket clients; empty if there is no such listener. */
+  websocketUrls: readonly string[];
   /** `host:port` where clients reach the servers of the cluster, this one included; empty without other servers. */
   connectUrls: readonly string[];
+  /** The same for WebSocket clients. */
+  websocketConnectUrls: readonly string[];
 }
 
 /** The fields for one client. */

@@ -101,6 +101,7 @@ export class ClusterIdentity {
       cluster: this.#name,
       cluster_dynamic: this.#isDynamic || undefined,
       connect_urls: noAdvertise ? undefined : facts.clientUrls,
+      ws_connect_urls: noAdvertise || facts.websocketUrls.length === 0 ? undefined : facts.websocketUrls,
       ldm: isLameDuck || undefined,
       compression: 'off',
       ...leafNodes,

@@ -158,10 +158,17 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     return this.#isLameDuck;
   }
 
-  /** The `host:port` of every server that clients may connect to; undefined until another server has joined. */
-  connectUrls(own: readonly string[]): readonly string[] | undefined {
+  /**
+   * The `host:port` of every server that clients may connect to; undefined until another server has joined.
+   * @param own those of this server
+   * @param member where the INFO of the others has them: for clients, or for WebSocket clients
+   */
+  connectUrls(
+    own: readonly string[],
+    member: 'connect_urls' | 'ws_connect_urls',
+  ): readonly string[] | undefined {
     if (this.options.noAdvertise || !this.#hasHadPeers) return undefined;
-    const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.connect_urls ?? [])));
+    const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.[member] ?? [])));
     return [...new Set([...(this.#isLameDuck ? [] : own), ...others])];
   }
 

@@ -16,6 +16,8 @@ export interface RouteInfo {
   readonly cluster_dynamic: boolean;
   /** `host:port` for its clients. */
   readonly connect_urls: readonly string[];
+  /** `host:port` for its WebSocket clients. */
+  readonly ws_connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
   /** Index of the route in a pool; 0 without a pool, as with this broker. */
@@ -43,6 +45,7 @@ const noInfo: Omit<RouteInfo, 'all'> = {
   cluster: '',
   cluster_dynamic: false,
   connect_urls: [],
+  ws_connect_urls: [],
   ldm: false,
   gossip_mode: gossip.byDefault,
   route_pool_idx: 0,

@@ -3,8 +3,8 @@
 import type { ParserLimits } from '../../protocol/operations.ts';
 import type { BrokerContext } from '../clients/broker-context.ts';
 import { type ClusterOptions, maxRoutePingMs } from '../options/cluster-options.ts';
-import type { Transport } from '../transport/connection.ts';
 import type { HeartbeatSettings } from '../transport/heartbeat.ts';
+import type { Transport } from '../transport/transport.ts';
 
 /** Multiplies max_control_line, since the lines of routes are longer (parser.go, overMaxControlLineLimit). */
 const controlLineFactor = 16;

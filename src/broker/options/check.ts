@@ -13,26 +13,12 @@ import { readFile } from '../../files/files.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { filesOf, loadMaterial, type TlsMaterial } from '../../tls/material.ts';
 import { mapPeer, readPeer } from '../../tls/peer.ts';
-import type { AuthOptions } from './auth-options.ts';
 import { type ConfigurationSource, loadBrokerConfiguration } from './configuration.ts';
 import { planConfigurationChange } from './configuration-change.ts';
 import { type ReadOptions, readBrokerOptions } from './options.ts';
 import { plaintextSecrets } from './password.ts';
 import { blockAt, positionOfString } from './positions.ts';
 import { findBadPractices, type ListeningPort } from './practices.ts';
-import { readWebsocketOptions, type WebsocketOptions } from './websocket-options.ts';
-
-/** The options with the keys that sign JWTs, by nats-server's names (opts.go). */
-const trustedKeyNames = [
-  'operator',
-  'operators',
-  'root',
-  'roots',
-  'root_operator',
-  'root_operators',
-  'trusted',
-  'trusted_keys',
-];
 
 export interface CheckOptions extends Omit<ReadOptions, 'ignoreUnsupported'> {
   readonly ignoreUnsupported?: boolean | undefined;
@@ -59,8 +45,8 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
       confProblem('warning', root.position, message, 'natspki init writes one', 'nats-server-refuses'),
     );
   }
-  const { tls, cluster, allowNonTls, auth } = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
-  const websockets = checkWebsocket(root, problems, auth);
+  const read = readBrokerOptions(root, problems, { flags, ignoreUnsupported });
+  const { tls, cluster, websocket, allowNonTls, auth } = read;
   // No rule applies at a position with an error: the intended value is unknown there.
   const unreadable = new Set(problems.flatMap((p) => (p.severity === 'error' ? p.position : [])));
   const at = now();
@@ -75,10 +61,10 @@ export async function checkConfiguration(file: string, options: CheckOptions = {
   };
   const ports = [await inspect('client', tls, 'tls')];
   if (cluster !== undefined) ports.push(await inspect('cluster', cluster.tls, 'cluster', 'tls'));
-  for (const { name, options } of websockets) {
-    if (options.tls !== undefined || options.port !== 0) {
-      ports.push(await inspect('websocket', options.tls, name, 'tls'));
-    }
+  if (websocket !== undefined && (websocket.tls !== undefined || websocket.port !== 0)) {
+    const names = Array.from(root.entries.values(), ({ key }) => key.toLowerCase());
+    const name = names.includes('websocket') ? 'websocket' : 'ws';
+    ports.push(await inspect('websocket', websocket.tls, name, 'tls'));
   }
   const users = auth.users?.filter(({ isNkey }) => !isNkey).map(({ name }) => name) ?? [];
   const usersByCommonName = tls?.verifyAndMap
@@ -105,25 +91,6 @@ export async function restartsFor(source: ConfigurationSource, next: string): Pr
   if (current === undefined || changed === undefined) return [];
   throwOnErrors(await checkConfiguration(next, source));
   return planConfigurationChange(current.options, changed.options).kept;
-}
-
-/** Reads the websocket block, under either of its names; the broker itself does not read it. */
-function checkWebsocket(
-  root: MapValue,
-  problems: ConfProblem[],
-  { users }: AuthOptions,
-): { name: string; options: WebsocketOptions }[] {
-  const entries = [...root.entries.values()].map(({ key, value }) => ({ name: key.toLowerCase(), value }));
-  const hasTrustedKeys = entries.some(({ name }) => trustedKeyNames.includes(name));
-  return entries
-    .filter(({ name }) => name === 'websocket' || name === 'ws')
-    .flatMap(({ name, value }) => {
-      if (value.kind === 'map') {
-        return { name, options: readWebsocketOptions(value, problems, { users, hasTrustedKeys }) };
-      }
-      problems.push(confProblem('error', value.position, `"${name}" must be a block`));
-      return [];
-    });
 }
 
 /** Adds the problems of a tls block's files, each at the position where the block names the file. */

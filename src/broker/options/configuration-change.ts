@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { planClusterChange } from './cluster-change.ts';
 import type { BrokerOptions } from './options.ts';
+import { planWebsocketChange } from './websocket-change.ts';
 
 /** Options that only a restart can change. */
 const fixed: readonly (keyof BrokerOptions)[] = [
@@ -39,6 +40,7 @@ const names: Record<keyof BrokerOptions, string> = {
   mapsCommonNames: 'no-common-name',
   systemAccount: 'system_account',
   cluster: 'cluster',
+  websocket: 'websocket',
   monitor: 'monitoring',
   log: 'logging',
   pidFile: 'pid_file',
@@ -57,17 +59,19 @@ export interface ConfigurationChange {
 /** Compares the options in use with those of the reloaded configuration. */
 export function planConfigurationChange(current: BrokerOptions, next: BrokerOptions): ConfigurationChange {
   const cluster = planClusterChange(current.cluster, next.cluster);
+  const websocket = planWebsocketChange(current.websocket, next.websocket);
   const different = (Object.keys(names) as (keyof BrokerOptions)[]).filter(
-    (key) => key !== 'cluster' && !isDeepStrictEqual(current[key], next[key]),
+    (key) => !['cluster', 'websocket'].includes(key) && !isDeepStrictEqual(current[key], next[key]),
   );
   const kept = different.filter((key) => fixed.includes(key));
   const inUse = Object.fromEntries(kept.map((key) => [key, current[key]]));
   return {
-    options: { ...next, ...inUse, cluster: cluster.options },
+    options: { ...next, ...inUse, cluster: cluster.options, websocket: websocket.options },
     changed: [
       ...different.filter((key) => !fixed.includes(key)).map((key) => names[key]),
       ...cluster.changed,
+      ...websocket.changed,
     ],
-    kept: [...kept.map((key) => names[key]), ...cluster.kept],
+    kept: [...kept.map((key) => names[key]), ...cluster.kept, ...websocket.kept],
   };
 }

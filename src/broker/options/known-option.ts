@@ -4,7 +4,7 @@ import type { Entry, MapValue } from '../../conf/value.ts';
 import { readBrokerOptions } from './options.ts';
 
 /** Blocks that only nats-server reads: none of their entries counts as a known option. */
-const unread = ['gateway', 'leafnodes', 'websocket', 'mqtt'];
+const unread = ['gateway', 'leafnodes', 'mqtt'];
 
 /** Whether an entry, at the top level or in a top-level block, is an option even if no `$NAME` refers to it. */
 export function isKnownOption(root: MapValue, entry: Entry): boolean {

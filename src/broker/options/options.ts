@@ -20,6 +20,7 @@ import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './mo
 import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { reportUnsupported } from './unsupported.ts';
+import { readWebsocketOptions, type WebsocketOptions } from './websocket-options.ts';
 import { readJetStreamTuning, readWithoutEffect, turnsJetStreamOff } from './without-effect.ts';
 
 export interface BrokerOptions {
@@ -53,6 +54,7 @@ export interface BrokerOptions {
   /** The account for monitoring requests and events of the server; undefined for none. */
   readonly systemAccount: string | undefined;
   readonly cluster: ClusterOptions | undefined;
+  readonly websocket: WebsocketOptions | undefined;
   readonly monitor: MonitorOptions | undefined;
   readonly log: LogOptions;
   readonly pidFile: string | undefined;
@@ -113,6 +115,7 @@ export const defaultBrokerOptions: BrokerOptions = {
   mapsCommonNames: true,
   systemAccount: defaultSystemAccount,
   cluster: undefined,
+  websocket: undefined,
   monitor: undefined,
   log: {
     debug: false,
@@ -157,8 +160,6 @@ const otherFeatures = {
   leaf: 'leaf nodes',
   leafnodes: 'leaf nodes',
   mqtt: 'MQTT',
-  websocket: 'WebSocket',
-  ws: 'WebSocket',
   mappings: 'subject mappings',
   maps: 'subject mappings',
   syslog: 'syslog',
@@ -194,6 +195,7 @@ export function readBrokerOptions(
   checkWriteTimeout(reader);
   const tlsMap = reader.map('tls');
   const clusterMap = reader.map('cluster');
+  const websocketMap = reader.map('websocket', 'ws');
   const configured = readAuthOptions(reader, problems, flags);
   const systemAccount = readSystemAccount(reader, configured.accounts);
   const auth = hasOtherLogins
@@ -213,6 +215,13 @@ export function readBrokerOptions(
     mapsCommonNames: !(flags.noCommonName ?? false),
     systemAccount,
     cluster: clusterMap === undefined ? undefined : readClusterOptions(clusterMap, problems),
+    websocket:
+      websocketMap &&
+      readWebsocketOptions(websocketMap, problems, {
+        users: auth.users,
+        hasTrustedKeys: hasOtherLogins,
+        ignoreUnsupported,
+      }),
     monitor: readMonitorOptions(reader, flags),
     log: readLogOptions(reader),
     pidFile: reader.string('pid_file', 'pidfile'),

@@ -1,18 +1,56 @@
 // Reads and validates a websocket block as nats-server does (opts.go, parseWebsocket; websocket.go,
-// validateWebsocketOptions). The bundled broker serves no WebSocket: `check` reads the block for nats-server.
+// validateWebsocketOptions). Opens no file.
 import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
-import { parseAdvertised } from '../../net/host-port.ts';
+import { type HostPort, parseAdvertised } from '../../net/host-port.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import type { AuthOptions } from './auth-options.ts';
 import { readDurationOption } from './duration-option.ts';
 import { readListen } from './listen-option.ts';
+import { reportUnsupported } from './unsupported.ts';
 
 export interface WebsocketOptions {
-  /** -1 for any free port; 0 if nats-server does not listen, and checks only the syntax of the block. */
+  readonly host: string;
+  /** -1 for any free port; 0 if the server does not listen, and checks only the syntax of the block. */
   readonly port: number;
+  /** Advertised to other servers instead of host and port, as written; empty for none. */
+  readonly advertise: string;
+  /** Undefined for connections without TLS. */
   readonly tls: TlsBlock | undefined;
+  /** Whether the block says `no_tls`, which a tls block overrides. */
+  readonly isPlain: boolean;
+  /** Whether a page may connect only to the host that it came from. */
+  readonly sameOrigin: boolean;
+  /** The origins of pages that may connect, as http or https URLs; empty for any. */
+  readonly allowedOrigins: readonly string[];
+  readonly compression: boolean;
+  /** Time limit for the TLS handshake, and for the request after it; undefined for the default. */
+  readonly handshakeTimeoutMs: number | undefined;
+  /** Undefined for the value of the client port. */
+  readonly pingIntervalMs: number | undefined;
+  readonly cookies: CookieNames;
+  /** Headers of the answer to an upgrade, by name. */
+  readonly headers: ReadonlyMap<string, string>;
+  /** What WebSocket clients log in with instead of the logins of the client port; undefined for the same. */
+  readonly login: WebsocketLogin | undefined;
+  /** Time limit for CONNECT, in milliseconds; undefined for that of the client port. */
+  readonly authTimeoutMs: number | undefined;
+}
+
+/** The names of the cookies that stand for members of CONNECT which are empty; an empty name for none. */
+export interface CookieNames {
+  readonly user: string;
+  readonly pass: string;
+  readonly token: string;
+}
+
+/** A token, a user with its password, or the user of clients that send no credentials; the others are empty. */
+export interface WebsocketLogin {
+  readonly user: string;
+  readonly password: string;
+  readonly token: string;
+  readonly noAuthUser: string;
 }
 
 /** What the rest of the configuration says about logins. */
@@ -20,6 +58,8 @@ export interface ConfiguredLogins {
   readonly users: AuthOptions['users'];
   /** Whether operators or trusted keys are configured, which JWTs need. */
   readonly hasTrustedKeys: boolean;
+  /** Whether the broker ignores what it does not support. */
+  readonly ignoreUnsupported: boolean;
 }
 
 const where = 'websocket';
@@ -42,54 +82,77 @@ export function readWebsocketOptions(
   logins: ConfiguredLogins,
 ): WebsocketOptions {
   const reader = new MapReader(map, problems, where);
-  const port = readPort(reader);
+  const { host, port } = readAddress(reader);
   const isServed = port !== 0;
-  reader.string('host', 'net');
-  reader.boolean('same_origin');
-  reader.boolean('compress', 'compression');
-  readHandshakeTimeout(reader);
-  readDurationOption(reader, 'ping_interval');
-  for (const name of ['user_cookie', 'pass_cookie', 'token_cookie']) reader.string(name);
-  readAdvertise(reader, isServed);
-  readOrigins(reader, isServed);
-  readHeaders(reader, isServed);
-  const login = readAuthorization(reader, problems);
-  const jwtCookie = reader.string('jwt_cookie') ?? '';
-  const noAuthUser = reader.string('no_auth_user') ?? '';
   const tlsMap = reader.map('tls');
-  const tls = tlsMap && readTlsBlock(tlsMap, problems, 'websocket');
-  const isPlain = reader.boolean('no_tls') ?? false;
+  const { authTimeoutMs, ...login } = readLogin(reader, problems);
+  const options: WebsocketOptions = {
+    host,
+    port,
+    advertise: readAdvertise(reader, isServed),
+    tls: tlsMap && readTlsBlock(tlsMap, problems, 'websocket'),
+    isPlain: reader.boolean('no_tls') ?? false,
+    sameOrigin: reader.boolean('same_origin') ?? false,
+    allowedOrigins: readOrigins(reader, isServed),
+    compression: reader.boolean('compress', 'compression') ?? false,
+    handshakeTimeoutMs: readHandshakeTimeout(reader),
+    pingIntervalMs: readDurationOption(reader, 'ping_interval'),
+    cookies: {
+      user: reader.string('user_cookie') ?? '',
+      pass: reader.string('pass_cookie') ?? '',
+      token: reader.string('token_cookie') ?? '',
+    },
+    headers: readHeaders(reader, isServed),
+    login: login.user || login.token || login.noAuthUser ? login : undefined,
+    authTimeoutMs,
+  };
+  const jwtCookie = reader.string('jwt_cookie') ?? '';
   reader.finish();
-  if (!isServed) return { port, tls };
-  if (!reader.has('tls') && !isPlain) {
+  if (!isServed) {
+    reader.warning(
+      reader.position('port', 'listen'),
+      'websocket has no port: this server does not listen for WebSocket clients',
+      'add port: 8443',
+      'websocket-without-port',
+    );
+    return options;
+  }
+  if (!reader.has('tls') && !options.isPlain) {
     reader.error(
       reader.position('tls'),
       '"websocket" has a port and no tls block',
       'natspki tls websocket prints a tls block',
     );
   }
-  checkLogins(reader, login, noAuthUser, logins);
-  if (jwtCookie !== '' && !logins.hasTrustedKeys) {
-    reader.error(
-      reader.position('jwt_cookie'),
-      `"jwt_cookie" in ${where} needs operators or trusted keys`,
-      'remove it: without an operator, no client logs in by a JWT',
-    );
-  }
-  return { port, tls };
+  checkLogins(reader, login, logins);
+  if (jwtCookie !== '') checkJwtCookie(reader, logins);
+  return options;
 }
 
-function readPort(reader: MapReader): number {
+function readAddress(reader: MapReader): HostPort {
   const listen = readListen(reader, 'listen');
   const port = reader.integer('port') ?? listen?.port ?? 0;
   if (port < -1 || port > 65_535) {
     reader.error(reader.position('port', 'listen'), `port ${port} is not between -1 and 65535`);
   }
-  return port;
+  const host = reader.string('host', 'net');
+  return { host: listen?.host || host || '0.0.0.0', port };
+}
+
+function checkJwtCookie(reader: MapReader, { hasTrustedKeys, ignoreUnsupported }: ConfiguredLogins): void {
+  if (hasTrustedKeys) {
+    reportUnsupported(reader, { jwt_cookie: 'operators and JWTs' }, ignoreUnsupported);
+    return;
+  }
+  reader.error(
+    reader.position('jwt_cookie'),
+    `"jwt_cookie" in ${where} needs operators or trusted keys`,
+    'remove it: without an operator, no client logs in by a JWT',
+  );
 }
 
 /** nats-server accepts whole seconds and durations, but no fraction. */
-function readHandshakeTimeout(reader: MapReader): void {
+function readHandshakeTimeout(reader: MapReader): number | undefined {
   const found = reader.value('handshake_timeout');
   if (found?.kind === 'float') {
     reader.error(
@@ -97,29 +160,34 @@ function readHandshakeTimeout(reader: MapReader): void {
       `"handshake_timeout" in ${where} must be whole seconds or a duration`,
       'write a duration such as "1500ms"',
     );
-  } else reader.durationMs('handshake_timeout');
+    return undefined;
+  }
+  const milliseconds = reader.durationMs('handshake_timeout') ?? 0;
+  return milliseconds > 0 ? milliseconds : undefined;
 }
 
 /** `nats-server -t` accepts any text; with an invalid one nats-server does not start. */
-function readAdvertise(reader: MapReader, isServed: boolean): void {
+function readAdvertise(reader: MapReader, isServed: boolean): string {
   const text = reader.string('advertise') ?? '';
-  if (!isServed || text === '' || parseAdvertised(text) !== undefined) return;
+  if (!isServed || text === '' || parseAdvertised(text) !== undefined) return text;
   reader.error(
     reader.position('advertise'),
     `"advertise" in ${where} is neither a host nor a host with a port`,
     'for example "nats-1.example.com:8443"',
   );
+  return text;
 }
 
-function readOrigins(reader: MapReader, isServed: boolean): void {
+function readOrigins(reader: MapReader, isServed: boolean): string[] {
   const origins = reader.strings(...originNames) ?? [];
   const invalid = isServed ? origins.find((origin) => !isOrigin(origin)) : undefined;
-  if (invalid === undefined) return;
+  if (invalid === undefined) return origins;
   reader.error(
     reader.position(...originNames),
     `allowed origin ${JSON.stringify(invalid)} in ${where} is not an http or https URL with a host`,
     'for example "https://app.example.com"',
   );
+  return origins;
 }
 
 /** Whether Go parses the text as an absolute http or https URL with a host (net/url, ParseRequestURI). */
@@ -131,7 +199,8 @@ function isOrigin(text: string): boolean {
   return host !== '' && isHost && !/%(?![\da-f]{2})/i.test(path);
 }
 
-function readHeaders(reader: MapReader, isServed: boolean): void {
+function readHeaders(reader: MapReader, isServed: boolean): Map<string, string> {
+  const headers = new Map<string, string>();
   for (const { key, keyPosition, value } of reader.map('headers')?.entries.values() ?? []) {
     const name = key.toLowerCase();
     const shown = JSON.stringify(key);
@@ -144,32 +213,34 @@ function readHeaders(reader: MapReader, isServed: boolean): void {
     } else if (!/^[\w!#$%&'*+.^`|~-]+$/.test(key) || /[\r\n\0]/.test(value.value)) {
       // nats-server copies both into the answer: a line break would start another header.
       reader.error(keyPosition, `header ${shown} in ${where} has characters that no HTTP header may have`);
-    }
+    } else headers.set(key, value.value);
   }
+  return headers;
 }
 
-interface Login {
-  readonly user: string;
-  readonly token: string;
-}
-
-function readAuthorization(websocket: MapReader, problems: ConfProblem[]): Login {
+function readLogin(
+  websocket: MapReader,
+  problems: ConfProblem[],
+): WebsocketLogin & Pick<WebsocketOptions, 'authTimeoutMs'> {
   const block = websocket.map('authorization', 'authentication');
-  if (block === undefined) return { user: '', token: '' };
+  const noAuthUser = websocket.string('no_auth_user') ?? '';
+  if (block === undefined) return { user: '', password: '', token: '', noAuthUser, authTimeoutMs: undefined };
   const reader = new MapReader(block, problems, `${where}.authorization`);
   const user = reader.string('user', 'username') ?? '';
+  const password = reader.string('pass', 'password') ?? '';
   const token = reader.string('token') ?? '';
-  reader.string('pass', 'password');
-  reader.number('timeout');
+  const seconds = reader.number('timeout') ?? 0;
+  if (seconds < 0) {
+    reader.error(reader.position('timeout'), `"timeout" in ${where}.authorization cannot be negative`);
+  }
   reader.finish();
-  return { user, token };
+  return { user, password, token, noAuthUser, authTimeoutMs: seconds > 0 ? seconds * 1000 : undefined };
 }
 
 /** Reports a login that the rest of the configuration excludes. */
 function checkLogins(
   reader: MapReader,
-  { user, token }: Login,
-  noAuthUser: string,
+  { user, token, noAuthUser }: WebsocketLogin,
   { users = [] }: ConfiguredLogins,
 ): void {
   if (noAuthUser !== '' && !users.some(({ name }) => name === noAuthUser)) {

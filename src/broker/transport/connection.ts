@@ -3,29 +3,13 @@
 import type { Socket } from 'node:net';
 import { formatDuration } from '../../duration.ts';
 import { formatHostPort } from '../../net/host-port.ts';
-import { type MessageWriter, messageSize, routedSize } from '../../protocol/message-writer.ts';
+import { messageSize, routedSize } from '../../protocol/message-writer.ts';
 import type { Publication } from '../../protocol/operations.ts';
-import type { LineComparison } from '../../protocol/repeated-line.ts';
 import type { CloseReason } from '../../protocol/violations.ts';
-import { type BufferPool, OutputQueue } from './output.ts';
-import { type ReadBuffer, readInto } from './read-buffer.ts';
-
-/** Resources and settings that all connections of a broker share. */
-export interface Transport {
-  readonly pool: BufferPool;
-  readonly flusher: Flusher;
-  readonly writer: MessageWriter;
-  /** The buffer that every socket is read into. */
-  readonly readBuffer: ReadBuffer;
-  /** Compares protocol lines within `readBuffer`. */
-  readonly lines: LineComparison;
-  /** Maximum bytes of pending output per connection. */
-  readonly maxPending: number;
-  /** Returns milliseconds since 1970. */
-  readonly clock: () => number;
-  /** Maximum duration of one write, in milliseconds. */
-  readonly writeDeadlineMs: number;
-}
+import type { FramedConnection, Framing } from './framing.ts';
+import { type Output, OutputQueue } from './output.ts';
+import { readInto } from './read-buffer.ts';
+import type { Transport } from './transport.ts';
 
 /** Receives the bytes and events of one connection. Client and route sessions implement it. */
 export interface ConnectionOwner {
@@ -34,6 +18,8 @@ export interface ConnectionOwner {
   slowConsumer(text: string): void;
   /** Called once. Afterwards the connection delivers no bytes and drops whatever the owner writes. */
   closed(reason: CloseReason): void;
+  /** The peer has sent bytes that its framing does not allow; `closed` follows. */
+  invalidFrame?(problem: string): void;
 }
 
 /** A consumer falls behind above this many pending bytes, and has caught up below half of it. */
@@ -51,22 +37,7 @@ const flushMs = 2000;
 /** Time that the peer has to close after our last byte, in milliseconds. An immediate close could lose that byte. */
 const lingerMs = 250;
 
-/** Collects the connections with new output and flushes them after the current round of reads. */
-export class Flusher {
-  #waiting: Connection[] = [];
-
-  add(connection: Connection): void {
-    if (this.#waiting.push(connection) === 1) setImmediate(this.#run);
-  }
-
-  readonly #run = (): void => {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const connection of waiting) connection.flush();
-  };
-}
-
-export class Connection {
+export class Connection implements FramedConnection {
   readonly remoteAddress: string;
   /** Address and port of the peer, as log lines name it. */
   readonly peer: string;
@@ -78,9 +49,11 @@ export class Connection {
   readonly #owner: ConnectionOwner;
   readonly #transport: Transport;
   readonly #queue: OutputQueue;
+  /** Undefined where the socket carries the protocol as it is. */
+  readonly #framing: Framing | undefined;
   /** Whether the flusher has this connection in its list. */
   #queued = false;
-  #inFlight: { buffer: Buffer; length: number } | undefined;
+  #inFlight: Output | undefined;
   #writeStarted = 0;
   #deadlineTimer: NodeJS.Timeout | undefined;
   #closeTimer: NodeJS.Timeout | undefined;
@@ -97,11 +70,12 @@ export class Connection {
   /** Whether a stall for this consumer has timed out since its last completed write. */
   #stallTimedOut = false;
 
-  constructor(socket: Socket, transport: Transport, owner: ConnectionOwner) {
+  constructor(socket: Socket, transport: Transport, owner: ConnectionOwner, framing?: Framing) {
     this.#socket = socket;
     this.#transport = transport;
     this.#owner = owner;
-    this.#queue = new OutputQueue(transport.pool);
+    this.#framing = framing;
+    this.#queue = framing?.queue ?? new OutputQueue(transport.pool);
     this.remoteAddress = (socket.remoteAddress ?? '').replace(/^::ffff:(?=\d+\.)/, '');
     this.remotePort = socket.remotePort ?? 0;
     this.peer = formatHostPort({ host: this.remoteAddress, port: this.remotePort });
@@ -110,7 +84,12 @@ export class Connection {
 
   /** Writes immediately, past the queue: for bytes that must precede a TLS handshake. */
   writeNow(line: Buffer): void {
-    this.#socket.write(line);
+    if (this.#framing === undefined) {
+      this.#socket.write(line);
+    } else {
+      this.write(line);
+      this.flush();
+    }
   }
 
   /** Releases the socket to a TLS handshake; `secure` takes over the resulting socket. */
@@ -132,7 +111,8 @@ export class Connection {
     readInto(this.#socket, this.#transport.readBuffer, (chunk) => {
       if (this.#state !== 'open') return;
       const start = performance.now();
-      this.#owner.receive(chunk);
+      if (this.#framing === undefined) this.#owner.receive(chunk);
+      else this.#framing.read(chunk, this);
       this.#busyMs += performance.now() - start;
       if (this.#busyMs > maxBusyMs) this.#yield();
     });
@@ -154,9 +134,27 @@ export class Connection {
     return this.#state === 'open';
   }
 
+  /** Limits the size in bytes of messages that the framing must read as a whole. */
+  limitMessages(bytes: number): void {
+    if (this.#framing !== undefined) this.#framing.maxMessageSize = bytes;
+  }
+
+  // Called by the framing.
+
+  deliver(bytes: Buffer): void {
+    this.#owner.receive(bytes);
+  }
+
+  refuse(problem: string): void {
+    this.#owner.invalidFrame?.(problem);
+    this.close('Read Error');
+  }
+
   /** Bytes that are queued or being written. */
   get pending(): number {
-    return this.#queue.pending + (this.#inFlight?.length ?? 0);
+    return (
+      this.#queue.pending + (this.#inFlight === undefined ? 0 : this.#inFlight.end - this.#inFlight.start)
+    );
   }
 
   /** Queues a copy of `bytes`; returns false if the connection accepts no more output. */
@@ -238,6 +236,7 @@ export class Connection {
     if (this.#state !== 'open') return;
     this.#finish(reason, 'closing');
     this.#closeTimer = setTimeout(() => this.#destroy(), flushMs);
+    this.#framing?.end(reason);
     this.flush();
   }
 
@@ -247,19 +246,25 @@ export class Connection {
     this.#destroy();
   }
 
-  /** Returns a buffer with room for `size` bytes at `#queue.at`; undefined if the connection accepts no more output. */
-  #room(size: number): Buffer | undefined {
-    if (this.#state !== 'open') return undefined;
-    const { maxPending } = this.#transport;
+  /** Prepares to queue `size` bytes; returns false if the connection accepts no more output. */
+  mayQueue(size: number): boolean {
+    if (this.#state !== 'open') return false;
+    const { maxPending, flusher } = this.#transport;
     if (this.pending + size > maxPending) {
       this.#closeSlowConsumer(`MaxPending of ${maxPending} Exceeded`, 'Slow Consumer (Pending Bytes)');
-      return undefined;
+      return false;
     }
-    const target = this.#queue.room(size);
     if (!this.#queued) {
       this.#queued = true;
-      this.#transport.flusher.add(this);
+      flusher.add(this);
     }
+    return true;
+  }
+
+  /** Returns a buffer with room for `size` bytes at `#queue.at`; undefined if the connection accepts no more output. */
+  #room(size: number): Buffer | undefined {
+    if (!this.mayQueue(size)) return undefined;
+    const target = this.#queue.room(size);
     if (this.#queue.full && this.#inFlight === undefined) this.#writeNext();
     return target;
   }
@@ -273,7 +278,7 @@ export class Connection {
     this.#inFlight = next;
     this.#writeStarted = performance.now();
     this.#deadlineTimer ??= setTimeout(this.#checkDeadline, this.#transport.writeDeadlineMs);
-    this.#socket.write(next.buffer.subarray(0, next.length), this.#written);
+    this.#socket.write(next.buffer.subarray(next.start, next.end), this.#written);
   }
 
   readonly #written = (error?: Error | null): void => {

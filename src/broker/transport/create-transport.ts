@@ -1,9 +1,10 @@
 // Creates the transport that all connections of a broker share.
 import { MessageWriter } from '../../protocol/message-writer.ts';
 import { LineComparison } from '../../protocol/repeated-line.ts';
-import { Flusher, type Transport } from './connection.ts';
+
 import { BufferPool } from './output.ts';
 import { ReadBuffer } from './read-buffer.ts';
+import { Flusher, type Transport } from './transport.ts';
 
 /** Maximum bytes per read from a socket. */
 const readSize = 128 * 1024;

@@ -31,6 +31,13 @@ export class BufferPool {
 
 const emptyBuffer: Buffer = Buffer.alloc(0);
 
+/** Bytes to write: those of `buffer` from `start` to `end`. */
+export interface Output {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** The bytes that one connection has yet to write. */
 export class OutputQueue {
   /** Bytes not yet taken. */
@@ -38,14 +45,17 @@ export class OutputQueue {
   /** Offset of the next byte in the current buffer. */
   at = 0;
   readonly #pool: BufferPool;
+  readonly #headroom: number;
   #current = emptyBuffer;
-  /** Full buffers before the current one, and the number of bytes used in each. */
-  #full: { buffer: Buffer; length: number }[] = [];
+  /** Full buffers before the current one, with the bytes used in each. */
+  #full: Output[] = [];
   /** Size in bytes to request from the pool next. */
   #wanted = 0;
 
-  constructor(pool: BufferPool) {
+  /** @param headroom number of bytes to leave free at the start of each buffer */
+  constructor(pool: BufferPool, headroom = 0) {
     this.#pool = pool;
+    this.#headroom = headroom;
   }
 
   /** Returns a buffer with room for `size` bytes from `at` on; report the end of what was written with `advance`. */
@@ -66,15 +76,16 @@ export class OutputQueue {
   }
 
   /** Removes the oldest bytes; return their whole buffer with `give` after the write. */
-  take(): { buffer: Buffer; length: number } | undefined {
+  take(): Output | undefined {
+    const start = this.#headroom;
     const oldest = this.#full.shift();
     if (oldest !== undefined) {
-      this.pending -= oldest.length;
+      this.pending -= oldest.end - start;
       return oldest;
     }
-    if (this.at === 0) return undefined;
-    const taken = { buffer: this.#current, length: this.at };
-    this.pending -= this.at;
+    if (this.at <= start) return undefined;
+    const taken = { buffer: this.#current, start, end: this.at };
+    this.pending -= this.at - start;
     // Shrink gradually: one small flush among large ones is no trend.
     this.#wanted = Math.min(maxUsualSize, Math.max(this.at, this.#wanted / 2));
     this.#current = emptyBuffer;
@@ -92,13 +103,14 @@ export class OutputQueue {
   }
 
   #next(size: number): void {
-    if (this.at > 0) {
-      this.#full.push({ buffer: this.#current, length: this.at });
+    const start = this.#headroom;
+    if (this.at > start) {
+      this.#full.push({ buffer: this.#current, start, end: this.at });
       this.#wanted = Math.min(maxUsualSize, this.#current.length + 1);
     } else if (this.#current.length > 0) {
       this.#pool.give(this.#current);
     }
-    this.#current = this.#pool.take(Math.max(size, this.#wanted));
-    this.at = 0;
+    this.#current = this.#pool.take(Math.max(size + start, this.#wanted));
+    this.at = start;
   }
 }

@@ -11,10 +11,10 @@ export interface TlsFacts {
   readonly isFirst: boolean;
 }
 
-/** Reads and logs them after the handshake. */
-export function readTlsFacts(socket: TLSSocket, isFirst: boolean, log: Logger): TlsFacts {
+/** Reads and logs them after the handshake. @param log undefined where the handshake precedes the session */
+export function readTlsFacts(socket: TLSSocket, isFirst: boolean, log?: Logger): TlsFacts {
   const { tls_version, tls_cipher_suite } = describeConnection(socket);
-  log.debug('TLS handshake complete');
-  log.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
+  log?.debug('TLS handshake complete');
+  log?.debug(`TLS version ${tls_version}, cipher suite ${tls_cipher_suite}`);
   return { tls_version, tls_cipher_suite, isFirst };
 }

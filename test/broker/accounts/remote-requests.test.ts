@@ -11,6 +11,7 @@ import { compose } from '../../../src/protocol/publication.ts';
 const policy = { random: () => 0, noFastProducerStall: false };
 const responder: Publisher = {
   requester: {
+    type: 'nats',
     account: 'A',
     rttMs: 0.5,
     start: 0,

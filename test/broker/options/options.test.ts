@@ -269,7 +269,6 @@ describe('readBrokerOptions', () => {
     ['gateway {name: A}', 'gateways'],
     ['leafnodes {port: 7422}', 'leaf nodes'],
     ['mqtt {port: 1883}', 'MQTT'],
-    ['websocket {port: 8080}', 'WebSocket'],
     ['mappings: {a: b}', 'subject mappings'],
   ])('rejects the unsupported option %j, and only warns with ignoreUnsupported', (text, feature) => {
     const rejected = read(text);

@@ -104,12 +104,12 @@ describe('a check of best practices', () => {
     [
       'WebSocket without TLS',
       `${block()}websocket {\nport: 8080, no_tls: true\n}\n`,
-      ['warning 6:11 unsupported', 'warning 6:11 no-tls'],
+      ['warning 6:11 no-tls'],
     ],
     [
       'a websocket block without a port, which nats-server does not serve',
       `${block()}websocket {\nno_tls: true\n}\n`,
-      ['warning 6:11 unsupported'],
+      ['warning 6:11 websocket-without-port'],
     ],
     [
       'clients with and without TLS on one port',

@@ -2,14 +2,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import {
-  Connection,
-  type ConnectionOwner,
-  Flusher,
-  type Transport,
-} from '../../../src/broker/transport/connection.ts';
+import { Connection, type ConnectionOwner } from '../../../src/broker/transport/connection.ts';
 import { BufferPool } from '../../../src/broker/transport/output.ts';
 import { ReadBuffer } from '../../../src/broker/transport/read-buffer.ts';
+import { Flusher, type Transport } from '../../../src/broker/transport/transport.ts';
 import { MessageWriter } from '../../../src/protocol/message-writer.ts';
 import { LineComparison } from '../../../src/protocol/repeated-line.ts';
 import type { CloseReason } from '../../../src/protocol/violations.ts';

@@ -12,7 +12,7 @@ function append(queue: OutputQueue, bytes: Buffer): void {
 function takeAll(queue: OutputQueue): Buffer {
   const parts: Buffer[] = [];
   for (let taken = queue.take(); taken !== undefined; taken = queue.take()) {
-    parts.push(Buffer.from(taken.buffer.subarray(0, taken.length)));
+    parts.push(Buffer.from(taken.buffer.subarray(taken.start, taken.end)));
     queue.give(taken.buffer);
   }
   return Buffer.concat(parts);

@@ -153,7 +153,7 @@ function describe({ record }: Listed) {
   return {
     cid: record.cid,
     kind: 'Client',
-    type: 'nats',
+    type: record.type,
     ip: record.ip,
     port: record.port,
     start: goTime(record.start),

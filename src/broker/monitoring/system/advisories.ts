@@ -141,6 +141,6 @@ function describe(session: ClientSession): object {
     ver: version || undefined,
     name_tag: profile.account,
     kind: 'Client',
-    client_type: 'nats',
+    client_type: profile.type,
   };
 }
