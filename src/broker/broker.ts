@@ -46,6 +46,8 @@ export interface Broker {
   readonly clientUrl: string;
   /** The URL of monitoring; undefined without it. */
   readonly monitorUrl: string | undefined;
+  /** The URL for WebSocket clients, with the host as configured; undefined without their listener. */
+  readonly websocketUrl: string | undefined;
   /** The URL for other servers of the cluster; undefined without a cluster. */
   readonly routeUrl: string | undefined;
   /** Number of connected clients. */
@@ -157,6 +159,10 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
 
   get monitorUrl(): string | undefined {
     return this.#monitor?.url;
+  }
+
+  get websocketUrl(): string | undefined {
+    return this.#websocket?.url;
   }
 
   get routeUrl(): string | undefined {

@@ -113,14 +113,19 @@ async function writePidFile(path: string): Promise<string> {
 /** Writes the ports file, from which other programs learn a port that the broker chose (server.go, logPorts). */
 async function writePortsFile(
   folder: string,
-  { clientUrl, monitorUrl, routeUrl, address: host, port }: Broker,
+  { clientUrl, monitorUrl, routeUrl, websocketUrl, address: host, port }: Broker,
   program = 'natspki',
 ): Promise<string> {
   const path = join(folder, `${program}_${process.pid}.ports`);
   const url = `${new URL(clientUrl).protocol}//${formatHostPort({ host, port })}`;
   await writeFileAtomic(
     path,
-    JSON.stringify({ nats: [url], monitoring: monitorUrl && [monitorUrl], cluster: routeUrl && [routeUrl] }),
+    JSON.stringify({
+      nats: [url],
+      monitoring: monitorUrl && [monitorUrl],
+      cluster: routeUrl && [routeUrl],
+      websocket: websocketUrl && [websocketUrl],
+    }),
     { mode: 0o644 },
   );
   return path;

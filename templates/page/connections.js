@@ -27,6 +27,7 @@ const columns = [
     className: 'nowrap',
     text: ({ ip, port }) => (ip.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`),
   },
+  { title: 'Type', className: 'nowrap', text: ({ type }) => (type === 'websocket' ? 'WebSocket' : 'NATS') },
   {
     title: 'Subs',
     className: 'number',

@@ -28,6 +28,7 @@ export function showSummary({ server, clients, traffic }, now) {
       `${count(rate('out_msgs'))}/s`,
       `${bytes(rate('out_bytes'))}/s, ${count(traffic.out_msgs)} in total`,
     ],
+    ...(clients.websockets === undefined ? [] : [['WebSockets', count(clients.websockets), 'connections']]),
     ...(server.routes === undefined ? [] : [['Routes', count(server.routes), 'to other servers']]),
     ['Slow consumers', count(clients.slow_consumers), 'disconnected since the start'],
     ['Uptime', span(now - Date.parse(server.start)), `since ${minute(server.start)}`],

@@ -39,7 +39,8 @@ export class Suite {
         this.#server = await start(configuration);
         this.#port = this.#server.port;
       } else {
-        this.#server = await start(`${configuration}\n${websocketBlock}`);
+        const own = configuration.includes('websocket {') ? '' : websocketBlock;
+        this.#server = await start(`${configuration}\n${own}`);
         this.#port = await websocketPort(this.#server);
       }
     });
@@ -47,6 +48,11 @@ export class Suite {
       for (const wire of this.#wires.splice(0)) wire.end();
     });
     afterAll(async () => this.#server?.stop());
+  }
+
+  /** The port that the wires connect to. */
+  get port(): number {
+    return this.#port;
   }
 
   get server(): ServerUnderTest {
@@ -118,6 +124,15 @@ export function conformanceOnBothPorts(
   cases: (suite: Suite) => void,
 ): void {
   conformance(title, configuration, cases);
+  conformanceOverWebSocket(title, configuration, cases);
+}
+
+/** Declares the tests `cases` as `conformance` does, for clients of a WebSocket. */
+export function conformanceOverWebSocket(
+  title: string,
+  configuration: string,
+  cases: (suite: Suite) => void,
+): void {
   describe(`${title}, over WebSocket on the bundled broker`, () => {
     cases(new Suite('broker', bundledBroker, configuration, 'websocket'));
   });

@@ -100,6 +100,13 @@ export class Sessions {
     return sum;
   }
 
+  /** Counts the open connections over WebSocket. */
+  countWebsockets(): number {
+    let sum = 0;
+    for (const { type } of this.#open.values()) if (type === 'websocket') sum++;
+    return sum;
+  }
+
   /** Counts the open TLS connections by version and cipher suite, most frequent first. */
   countTls(): TlsCount[] {
     const counts = new Map<string, TlsCount>();

@@ -141,7 +141,7 @@ export class UpgradeListener {
       return;
     }
     if (hosts > 1) {
-      this.#end(socket, malformedAnswer(400, ': too many Host headers'));
+      this.#end(socket, malformedAnswer(400));
       return;
     }
     const result = examineUpgrade(request, socket instanceof TLSSocket, rules);

@@ -29,6 +29,12 @@ const connections: readonly Metric[] = [
     read: ({ broker }) => broker.sessions.size,
   },
   {
+    name: 'natspki_websocket_connections',
+    help: 'Open client connections over WebSocket.',
+    type: 'gauge',
+    read: ({ broker }) => broker.sessions.countWebsockets(),
+  },
+  {
     name: 'natspki_client_connections_accepted_total',
     help: 'Client connections accepted.',
     type: 'counter',

@@ -11,6 +11,8 @@ export interface MonitoredBroker extends BrokerContext {
   readonly systemAccount: string | undefined;
   /** Undefined without TLS. */
   readonly tls: ServerTls | undefined;
+  /** The listener for WebSocket clients; undefined without one. */
+  readonly websocket: { readonly port: number; readonly tls: ServerTls | undefined } | undefined;
   /** Undefined for a standalone server. */
   readonly cluster: Cluster | undefined;
   /** Whether clients can connect. */

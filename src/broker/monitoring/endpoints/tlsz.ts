@@ -19,17 +19,20 @@ export function tlsz(broker: MonitoredBroker) {
 
 /** A tls block in use. */
 export interface NamedTls {
-  /** As in the log: `tls`, `cluster.tls`. */
+  /** As in the log: `tls`, `websocket.tls`, `cluster.tls`. */
   readonly name: string;
   /** What connects there. */
-  readonly listener: 'client' | 'route';
+  readonly listener: 'client' | 'websocket' | 'route';
   readonly serverTls: ServerTls;
 }
 
 /** Lists the tls blocks in use. */
-export function tlsBlocks({ tls, cluster }: MonitoredBroker): NamedTls[] {
+export function tlsBlocks({ tls, websocket, cluster }: MonitoredBroker): NamedTls[] {
   const blocks: NamedTls[] = [];
   if (tls !== undefined) blocks.push({ name: 'tls', listener: 'client', serverTls: tls });
+  if (websocket?.tls !== undefined) {
+    blocks.push({ name: 'websocket.tls', listener: 'websocket', serverTls: websocket.tls });
+  }
   if (cluster?.tls !== undefined) {
     blocks.push({ name: 'cluster.tls', listener: 'route', serverTls: cluster.tls });
   }

@@ -51,6 +51,7 @@ export function varz(
     tls_required: facts.tlsRequired || undefined,
     tls_verify: facts.tlsVerify || undefined,
     connect_urls: facts.connectUrls.length === 0 ? undefined : facts.connectUrls,
+    ws_connect_urls: facts.websocketConnectUrls.length === 0 ? undefined : facts.websocketConnectUrls,
     max_connections: options.maxConnections,
     max_subscriptions: Number.isFinite(options.maxSubscriptions) ? options.maxSubscriptions : undefined,
     ping_interval: nanoseconds(options.pingIntervalMs),
@@ -67,7 +68,7 @@ export function varz(
     gateway: {},
     leaf: {},
     mqtt: {},
-    websocket: {},
+    websocket: describeWebsocket(broker),
     jetstream: {},
     tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
     write_deadline: nanoseconds(options.writeDeadlineMs),
@@ -113,6 +114,29 @@ function describeCluster({ cluster }: MonitoredBroker) {
     tls_required: tls === undefined ? undefined : true,
     tls_verify: tls === undefined ? undefined : true,
     write_deadline: options.writeDeadlineMs && nanoseconds(options.writeDeadlineMs),
+    tls_cert_not_after: notAfter && goTime(notAfter),
+  };
+}
+
+/** The fields of nats-server's WebsocketOptsVarz; none without a websocket block. */
+function describeWebsocket({ options, websocket }: MonitoredBroker) {
+  const block = options.websocket;
+  if (block === undefined) return {};
+  const { tls, handshakeTimeoutMs, authTimeoutMs: timeoutMs, allowedOrigins } = block;
+  const notAfter = websocket?.tls?.material.certificates[0]?.notAfter;
+  return {
+    host: websocket && block.host,
+    port: websocket?.port,
+    advertise: block.advertise || undefined,
+    no_auth_user: block.login?.noAuthUser || undefined,
+    handshake_timeout: handshakeTimeoutMs && nanoseconds(handshakeTimeoutMs),
+    auth_timeout: timeoutMs && timeoutMs / 1000,
+    no_tls: block.isPlain || undefined,
+    tls_map: tls?.verifyAndMap || undefined,
+    tls_pinned_certs: tls?.pinnedCerts && [...tls.pinnedCerts],
+    same_origin: block.sameOrigin || undefined,
+    allowed_origins: allowedOrigins.length === 0 ? undefined : allowedOrigins,
+    compression: block.compression || undefined,
     tls_cert_not_after: notAfter && goTime(notAfter),
   };
 }

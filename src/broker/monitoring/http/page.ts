@@ -30,7 +30,7 @@ export type PageDocument = ReturnType<typeof pageDocument>;
  * @param query the parameters of /connz, and `filter`, a text to search for
  */
 export function pageDocument(query: Query, broker: MonitoredBroker) {
-  const { facts, sessions, cluster, startedAt, isReady } = broker;
+  const { facts, sessions, websocket, cluster, startedAt, isReady } = broker;
   const now = broker.now();
   const tls = sessions.countTls();
   const { inMsgs, inBytes, outMsgs, outBytes } = sessions.traffic();
@@ -55,6 +55,8 @@ export function pageDocument(query: Query, broker: MonitoredBroker) {
       slow_consumers: sessions.ended.slowConsumers,
       /** Over TLS, by version and cipher suite. */
       tls,
+      /** Undefined without a listener for them. */
+      websockets: websocket && sessions.countWebsockets(),
       plain: sessions.size - tls.reduce((sum, { count }) => sum + count, 0),
     },
     tls: tlsz(broker).tls,
