@@ -1,8 +1,10 @@
 // A client that parses what it receives and answers PING, over TCP or TLS. It does not reconnect.
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, TLSSocket } from 'node:tls';
 import { connectLine, openSocket, upgradeSocket } from './socket.ts';
+import { openWebSocket, type UpgradeOptions } from './websocket.ts';
 
 export interface Message {
   readonly subject: string;
@@ -62,7 +64,9 @@ export class Client {
   info: Record<string, unknown> = {};
   /** The -ERR lines of the server, and those that no server should send. */
   readonly errors: string[] = [];
-  readonly #socket: Socket;
+  readonly #socket: Duplex;
+  /** The socket below a WebSocket. */
+  readonly #carrier: Duplex;
   readonly #inboxes = new Map<string, Inbox>();
   readonly #onPong: (() => void)[] = [];
   #chunks: Buffer[] = [];
@@ -75,8 +79,9 @@ export class Client {
   /** Resolves to the reason when the connection has ended. */
   readonly closed: Promise<string>;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: Duplex, carrier = socket) {
     this.#socket = socket;
+    this.#carrier = carrier;
     socket.on('data', (chunk) => this.#receive(chunk));
     let reason: string | undefined;
     socket.on('error', ({ message }) => {
@@ -99,9 +104,18 @@ export class Client {
   static async connect(port: number, options: object = {}, tls?: ConnectionOptions): Promise<Client> {
     const plain = await openSocket(port);
     const client = tls === undefined ? new Client(plain) : await Client.#upgrade(plain, tls);
-    const usual = { headers: true, no_responders: true, protocol: 1, lang: 'test', version: '1' };
-    client.send(connectLine({ ...usual, ...options }));
-    await client.flush();
+    return client.#logIn(options);
+  }
+
+  /** Connects by a WebSocket; rejects when either side rejects the other. */
+  static async connectWebSocket(
+    port: number,
+    upgrade: UpgradeOptions,
+    options: object = {},
+  ): Promise<Client> {
+    const stream = await openWebSocket(port, upgrade);
+    const client = await new Client(stream, stream.carrier).#logIn(options);
+    client.#throwIfEnded();
     return client;
   }
 
@@ -111,6 +125,13 @@ export class Client {
     const client = await Client.connect(port, {}, tls);
     client.#throwIfEnded();
     return client;
+  }
+
+  async #logIn(options: object): Promise<this> {
+    const usual = { headers: true, no_responders: true, protocol: 1, lang: 'test', version: '1' };
+    this.send(connectLine({ ...usual, ...options }));
+    await this.flush();
+    return this;
   }
 
   /** Reads the INFO and continues over TLS; closes the connection when either fails. */
@@ -131,7 +152,8 @@ export class Client {
 
   /** The serial number of the server's certificate, in lower-case hex; empty without TLS. */
   get serverSerial(): string {
-    const certificate = this.#socket instanceof TLSSocket ? this.#socket.getPeerX509Certificate() : undefined;
+    const carrier = this.#carrier;
+    const certificate = carrier instanceof TLSSocket ? carrier.getPeerX509Certificate() : undefined;
     return certificate?.serialNumber.toLowerCase() ?? '';
   }
 

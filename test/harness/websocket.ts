@@ -104,6 +104,11 @@ export class WebSocketStream extends Duplex {
     socket.on('error', (error) => this.destroy(error));
   }
 
+  /** The socket below. */
+  get carrier(): Socket {
+    return this.#socket;
+  }
+
   /** Sends a frame as it is. */
   sendFrame(bytes: Buffer): void {
     this.#socket.write(bytes);

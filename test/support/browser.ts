@@ -14,15 +14,19 @@ export interface Tab {
 /**
  * Starts one browser for the tests of a describe block and closes each page after its test.
  * @param bin path of Chromium; empty where there is none and the tests are skipped
+ * @param more further arguments, read when the browser starts
  */
-export function useBrowser(bin: string): (options?: BrowserContextOptions) => Promise<Tab> {
+export function useBrowser(
+  bin: string,
+  more: () => string[] = () => [],
+): (options?: BrowserContextOptions) => Promise<Tab> {
   let browser: Browser;
   const tabs: Tab[] = [];
   beforeAll(async () => {
     // A container lacks the user namespaces that the sandbox needs, and has little shared memory.
     browser = await chromium.launch({
       executablePath: bin,
-      args: ['--no-sandbox', '--disable-dev-shm-usage'],
+      args: ['--no-sandbox', '--disable-dev-shm-usage', ...more()],
     });
   }, 60_000);
   afterEach(async () => {

@@ -1,13 +1,14 @@
 // The guarantee of the bundled broker: certificates are replaced, in every way files can be replaced, while clients publish
 // and subscribe continuously. No client is disconnected, no message is lost, and new clients get the new certificates.
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ConnectionOptions } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import type { CertificatePair } from '../../src/tls/block.ts';
 import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { Client } from '../harness/client.ts';
 import { bin } from '../harness/process.ts';
-import { startProcess } from '../harness/server.ts';
+import { type ServerUnderTest, startProcess, websocketPort } from '../harness/server.ts';
 import { testFolder } from '../support/folder.ts';
 import {
   type Contents,
@@ -19,7 +20,6 @@ import {
 } from '../support/replace.ts';
 
 const clients = 50;
-const rounds = 100;
 const window = 4;
 const ways = [renameOver, rewriteInPlace, deleteAndCreate];
 
@@ -46,10 +46,40 @@ class Host {
   }
 }
 
-/** Connects with a certificate; rejects when either side rejects the other. */
-function dial(port: number, host: string): Promise<Client> {
-  return Client.connectTls(port, { servername: host, ca: ca.pem, cert: client.cert, key: client.key });
+/** How clients reach the broker. */
+interface Way {
+  readonly transport: string;
+  readonly rounds: number;
+  /** The option of the configuration that `certificates` belong to. */
+  readonly block: (tls: string) => string;
+  /** What the log calls the block. */
+  readonly name: string;
+  readonly portOf: (server: ServerUnderTest) => Promise<number>;
+  /** Connects with a certificate; rejects when either side rejects the other. */
+  readonly connect: (port: number, tls: ConnectionOptions) => Promise<Client>;
 }
+
+const transports: Way[] = [
+  {
+    transport: 'TCP',
+    rounds: 100,
+    block: (tls) => tls,
+    name: 'tls',
+    portOf: async ({ port }) => port,
+    connect: (port, tls) => Client.connectTls(port, tls),
+  },
+  {
+    transport: 'WebSocket',
+    rounds: Number(process.env.WEBSOCKET_SWAPS ?? 10),
+    block: (tls) => `websocket { listen: "127.0.0.1:-1", ${tls} }`,
+    name: 'websocket\\.tls',
+    portOf: websocketPort,
+    connect: (port, tls) => Client.connectWebSocket(port, { tls }),
+  },
+];
+
+/** Connects to a host of the broker. */
+type Dial = (host: string) => Promise<Client>;
 
 /** A ring of clients: each one publishes numbered messages to the next, which checks the sequence. */
 class Traffic {
@@ -59,8 +89,8 @@ class Traffic {
   #isStopping = false;
   #clients: Client[] = [];
 
-  async start(port: number, host: string): Promise<void> {
-    this.#clients = await Promise.all(Array.from({ length: clients }, () => dial(port, host)));
+  async start(dial: Dial, host: string): Promise<void> {
+    this.#clients = await Promise.all(Array.from({ length: clients }, () => dial(host)));
     for (const [index, client] of this.#clients.entries()) {
       const from = (index + clients - 1) % clients;
       client.subscribeAll([`ring.${from}`], ({ subject, payload }) => {
@@ -101,67 +131,82 @@ class Traffic {
 }
 
 /** Returns which certificate of a host a new client gets, as its index among all certificates of the host. */
-async function shown(port: number, host: Host): Promise<number> {
-  const visitor = await dial(port, host.name);
+async function shown(dial: Dial, host: Host): Promise<number> {
+  const visitor = await dial(host.name);
   const serial = visitor.serverSerial;
   visitor.close();
   return host.serials.indexOf(serial);
 }
 
-it('replaces all certificates a hundred times under traffic without losing a client or a message', async () => {
-  const plain = new Host('plain.test');
-  const mounted = new Host('mounted.test');
-  mkdirSync(join(folder, plain.name));
-  rewriteInPlace(await plain.next());
-  makeMountedFolder(join(folder, mounted.name), await mounted.next());
-  rewriteInPlace({ [join(folder, 'ca.pem')]: ca.pem });
-  const replacements: [Contents, Contents][] = [];
-  for (let round = 0; round < rounds; round++) replacements.push([await mounted.next(), await plain.next()]);
+it.each(transports)(
+  'replaces all certificates $rounds times under traffic over $transport without losing a client or a message',
+  async (way) => {
+    const { rounds } = way;
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder);
+    const plain = new Host('plain.test');
+    const mounted = new Host('mounted.test');
+    mkdirSync(join(folder, plain.name));
+    rewriteInPlace(await plain.next());
+    makeMountedFolder(join(folder, mounted.name), await mounted.next());
+    rewriteInPlace({ [join(folder, 'ca.pem')]: ca.pem });
+    const replacements: [Contents, Contents][] = [];
+    for (let round = 0; round < rounds; round++)
+      replacements.push([await mounted.next(), await plain.next()]);
 
-  const pairs = [plain, mounted].map(
-    ({ files }) => `{ cert_file: "${files.certFile}", key_file: "${files.keyFile}" }`,
-  );
-  const configuration = [
-    'listen: "127.0.0.1:-1"',
-    `tls { certificates: [${pairs.join(', ')}], ca_file: "${join(folder, 'ca.pem')}", verify: true }`,
-  ].join('\n');
-  rewriteInPlace({ [join(folder, 'nats.conf')]: configuration });
-  // In a separate process, so that the clients do not distort the measured time.
-  const broker = await startProcess([process.execPath, bin, 'broker', '-c', 'nats.conf'], folder);
-  const traffic = new Traffic();
-  await traffic.start(broker.port, plain.name);
+    const pairs = [plain, mounted].map(
+      ({ files }) => `{ cert_file: "${files.certFile}", key_file: "${files.keyFile}" }`,
+    );
+    const configuration = [
+      'listen: "127.0.0.1:-1"',
+      way.block(
+        `tls { certificates: [${pairs.join(', ')}], ca_file: "${join(folder, 'ca.pem')}", verify: true }`,
+      ),
+    ].join('\n');
+    rewriteInPlace({ [join(folder, 'nats.conf')]: configuration });
+    // In a separate process, so that the clients do not distort the measured time.
+    const broker = await startProcess([process.execPath, bin, 'broker', '-c', 'nats.conf'], folder);
+    const port = await way.portOf(broker);
+    const dial: Dial = (host) =>
+      way.connect(port, { servername: host, ca: ca.pem, cert: client.cert, key: client.key });
+    const traffic = new Traffic();
+    await traffic.start(dial, plain.name);
 
-  const delays: number[] = [];
-  for (const [round, [forMounted, forPlain]] of replacements.entries()) {
-    swapDataLink(forMounted);
-    ways[round % ways.length]?.(forPlain);
-    const began = performance.now();
-    // Serial 0 is the initial one, so round 0 brings serial 1.
-    for (const host of [plain, mounted]) {
-      for (let place = round; place !== round + 1; ) {
-        place = await shown(broker.port, host);
-        expect([round, round + 1]).toContain(place);
+    const delays: number[] = [];
+    for (const [round, [forMounted, forPlain]] of replacements.entries()) {
+      swapDataLink(forMounted);
+      ways[round % ways.length]?.(forPlain);
+      const began = performance.now();
+      // Serial 0 is the initial one, so round 0 brings serial 1.
+      for (const host of [plain, mounted]) {
+        for (let place = round; place !== round + 1; ) {
+          place = await shown(dial, host);
+          expect([round, round + 1]).toContain(place);
+        }
+        if (host === plain) delays.push(performance.now() - began);
+        expect(await shown(dial, host)).toBe(round + 1);
       }
-      if (host === plain) delays.push(performance.now() - began);
-      expect(await shown(broker.port, host)).toBe(round + 1);
     }
-  }
-  await traffic.stop();
-  expect(traffic.problems).toEqual([]);
-  expect(traffic.received).toEqual(traffic.sent);
-  expect(Math.min(...traffic.received)).toBeGreaterThan(rounds);
-  await broker.stop();
-  const lines = broker.log().split('\n');
-  expect(lines.filter((line) => line.includes('Reloaded: tls')).length).toBeGreaterThanOrEqual(rounds);
-  expect(lines.filter((line) => /\[(WRN|ERR|FTL)\]/.test(line))).toEqual([]);
+    await traffic.stop();
+    expect(traffic.problems).toEqual([]);
+    expect(traffic.received).toEqual(traffic.sent);
+    expect(Math.min(...traffic.received)).toBeGreaterThan(rounds);
+    await broker.stop();
+    const lines = broker.log().split('\n');
+    expect(
+      lines.filter((line) => new RegExp(`Reloaded: ${way.name}`).test(line)).length,
+    ).toBeGreaterThanOrEqual(rounds);
+    expect(lines.filter((line) => /\[(WRN|ERR|FTL)\]/.test(line))).toEqual([]);
 
-  delays.sort((a, b) => a - b);
-  const at = (share: number) => delays[Math.ceil(delays.length * share) - 1] as number;
-  const messages = traffic.received.reduce((sum, count) => sum + count, 0);
-  process.stdout.write(
-    `hot swap: ${rounds} rounds under traffic (${messages} messages): from the last rename to the first handshake with ` +
-      `the new certificate median ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms\n`,
-  );
-  // Faster than the polling every two seconds, so events triggered the reload; the exact time depends on the machine.
-  expect(at(0.5)).toBeLessThan(1000);
-}, 120_000);
+    delays.sort((a, b) => a - b);
+    const at = (share: number) => delays[Math.ceil(delays.length * share) - 1] as number;
+    const messages = traffic.received.reduce((sum, count) => sum + count, 0);
+    process.stdout.write(
+      `hot swap: ${rounds} rounds under traffic over ${way.transport} (${messages} messages): from the last rename to the first handshake with ` +
+        `the new certificate median ${at(0.5).toFixed(1)} ms, p99 ${at(0.99).toFixed(1)} ms\n`,
+    );
+    // Faster than the polling every two seconds, so events triggered the reload; the exact time depends on the machine.
+    expect(at(0.5)).toBeLessThan(1000);
+  },
+  120_000,
+);
