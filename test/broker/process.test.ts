@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readFileSync, renameSync, writeFileSync } from
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sendSignal } from '../../src/broker/signal.ts';
-import { onFreePort, type ServerProcess, startProcess } from '../harness/server.ts';
+import { onFreePort, type ServerProcess, startProcess, websocketPort } from '../harness/server.ts';
 import { Wire } from '../harness/wire.ts';
 import { builtModule } from '../support/built.ts';
 import { testFolder } from '../support/folder.ts';
@@ -181,11 +181,16 @@ describe('a broker process', () => {
   });
 
   it('writes its pid file and its ports file, and removes both when it exits', async () => {
-    const { server, path } = await start('pid_file: "nats.pid", ports_file_dir: "."');
+    const { server, path } = await start(
+      'pid_file: "nats.pid", ports_file_dir: ".", websocket { listen: "127.0.0.1:-1", no_tls: true }',
+    );
     expect(readFileSync(path('nats.pid'), 'utf8')).toBe(String(server.pid));
     const ports = path(`natspki_${server.pid}.ports`);
     await expect.poll(() => existsSync(ports)).toBe(true);
-    expect(JSON.parse(readFileSync(ports, 'utf8'))).toEqual({ nats: [`nats://127.0.0.1:${server.port}`] });
+    expect(JSON.parse(readFileSync(ports, 'utf8'))).toEqual({
+      nats: [`nats://127.0.0.1:${server.port}`],
+      websocket: [`ws://127.0.0.1:${await websocketPort(server)}`],
+    });
     sendSignal(`quit=${path('nats.pid')}`);
     await expect.poll(() => existsSync(path('nats.pid')) || existsSync(ports), { timeout: 5000 }).toBe(false);
   });
