@@ -113,6 +113,13 @@ describe('docs/SECURITY.md', () => {
       '| 256 | of the address with the most, the oldest that has shown neither a certificate nor a login is closed |',
       /\w+ = 256;/,
     ],
+    ['| 2,048 | the oldest of the address with the most is closed |', /maxPending = 2048;/],
+    ['| 16 KiB | status 431 |', /maxHeaderBytes = 16_384;/],
+    ['(`handshake_timeout`) | 5 s | the connection is closed |', /defaultRequestMs = 5000;/],
+    ['rejected request | 250 ms |', /lingerMs = 250;/],
+    ['| 125 bytes | the client is told status 1002', /maxControlSize = 125;/],
+    ['64 KiB before the client is accepted', /maxUnprovedMessage = 65_536;/],
+    ['| twice as much | the same |', /maxExpansion = 2;/],
     ['16 × `max_control_line`', /controlLineFactor = 16;/],
     ['of both servers, at most 64 MiB | the peer is disconnected', /maxPayload = 64 \* 1024 \* 1024;/],
     [
