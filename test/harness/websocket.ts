@@ -74,7 +74,8 @@ export function compressed(content: string | Buffer): Buffer {
   return deflateRawSync(content, { finishFlush: constants.Z_SYNC_FLUSH }).subarray(0, -4);
 }
 
-function decompressed(parts: readonly Buffer[]): Buffer {
+/** Decompresses the parts of a message. */
+export function decompressed(parts: readonly Buffer[]): Buffer {
   const flushed = Buffer.from([0, 0, 0xff, 0xff]);
   return inflateRawSync(Buffer.concat([...parts, flushed]), { finishFlush: constants.Z_SYNC_FLUSH });
 }
