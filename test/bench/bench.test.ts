@@ -17,6 +17,7 @@ import {
 import { renderPage } from './page.ts';
 import { drawPlots } from './plots.ts';
 import { type Report, renderReport, short } from './report.ts';
+import type { Figures } from './starts/figures.ts';
 import { median, percentile } from './statistics.ts';
 
 describe('the arguments of the benchmark', () => {
@@ -283,6 +284,31 @@ describe('the performance page', () => {
     expect(page).toContain('| publish, 128 B: rate | at least 1.30 | 1.40 | yes |');
     expect(page).toContain('| publish, 16 B: CPU | at most 0.700 | 0.600 | yes |');
     expect(page).toContain('| slowest hot swap, in seconds | at most 0.100 | - | not measured |');
+  });
+
+  it('compares how servers start in tests', () => {
+    const figures = (fastestReady: number): Figures => ({
+      firstReady: 100,
+      firstRoundTrip: 110,
+      ready: 9,
+      roundTrip: 19,
+      fastestReady,
+      fastestRoundTrip: 17,
+      stop: 1,
+      slowestStop: 2,
+      megabytesOfTen: 3,
+    });
+    const contestants = [
+      { name: 'natspki/testing', runs: [figures(2), figures(4)] },
+      { name: 'nats-server, spawned', runs: [figures(10)] },
+    ] as const;
+    const page = renderPage({ ...report, starts: { count: 50, contestants } }, [], 'performance');
+    expect(page).toContain(
+      '| fastest start in a test, after the first, over a spawned nats-server | at most 0.333 | 0.300 | yes |',
+    );
+    expect(page).toContain(
+      '\n| natspki/testing | 100 | 110 | 9.00 | 19.0 | 3.00 | 17.0 | 1.00 | 2.00 | 3.00 |\n',
+    );
   });
 
   it('includes only charts with figures', () => {

@@ -1,6 +1,7 @@
 // The performance goals of natspki relative to its peers, checked against a report. Goals are ratios, which are
 // comparable across machines.
 import { type CommandResult, type Report, short } from './report.ts';
+import { readyRatio } from './starts/figures.ts';
 import { median, percentile } from './statistics.ts';
 
 export interface Outcome {
@@ -55,6 +56,16 @@ const goals: readonly Goal[] = [
     says: '1,000 certificates over mkcert -ecdsa',
     atMost: 0.6,
     of: commands('cli-issue-1000', 'natspki issue', 'mkcert -ecdsa'),
+  },
+  {
+    says: 'fastest start in a test, after the first, over a spawned nats-server',
+    atMost: 0.333,
+    of: ({ starts }) => readyRatio(starts, 'nats-server, spawned'),
+  },
+  {
+    says: 'the same, over three openssl commands and nats-server',
+    atMost: 0.333,
+    of: ({ starts }) => readyRatio(starts, 'openssl, then nats-server'),
   },
 ];
 

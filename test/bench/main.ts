@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, platform, release, tmpdir, totalmem } from 'node:os';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { run } from '../harness/process.ts';
 import { findPeer, missing, type PeerName } from '../support/peers.ts';
 import { type BenchOptions, isSelected, isWhole, parseArguments, type SideName, usage } from './arguments.ts';
@@ -13,6 +14,7 @@ import { renderPage } from './page.ts';
 import { drawPlots } from './plots.ts';
 import { type CellResult, type CommandResult, type Report, renderReport } from './report.ts';
 import { BenchServer, bundledBroker, makeCertificates, type Setting, type Side } from './server.ts';
+import { contestantNames, type Figures, type StartsResult } from './starts/figures.ts';
 
 // With it every Node process takes three times as long to start.
 delete process.env.NODE_EXTRA_CA_CERTS;
@@ -37,6 +39,7 @@ async function main(): Promise<void> {
     options: { rounds: options.rounds, seconds: options.seconds, permissions: options.permissions },
     cells: await measureCells(),
     commands: await measureCommands(),
+    starts: await measureStarts(),
     missing: [...missingParts].map(([why, what]) => `${[...what].join(', ')}: ${why}`),
   };
   mkdirSync(options.out, { recursive: true });
@@ -142,6 +145,32 @@ async function measureCommandCell({
   return { cell: name, says: once ? `${says}; once` : says, contestants: results };
 }
 
+/** Measures how servers start in tests; each measurement is a process, and the contestants alternate. */
+async function measureStarts(): Promise<StartsResult | undefined> {
+  if (!isSelected('starts', options.cells)) return undefined;
+  const natsServer = findPeer('nats-server');
+  if (natsServer === undefined) {
+    reportMissing('starts', missing('nats-server'));
+    return undefined;
+  }
+  const certs = join(folder, 'starts/certs');
+  const init = ['init', '--yes', '--host', 'localhost', '127.0.0.1', '--client', 'alice', '--dir', certs];
+  await run([process.execPath, resolve('bin/run.js'), ...init], { folder });
+  const worker = fileURLToPath(new URL('./starts/worker.js', import.meta.url));
+  const count = 50;
+  const contestants = contestantNames.map((name) => ({ name, runs: [] as Figures[] }));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const { name, runs } of contestants) {
+      progress(`starts ${name} ${round + 1}/${options.rounds}`);
+      const argv = [process.execPath, worker, name, join(folder, 'starts'), String(count)];
+      const { code, stdout, stderr } = await run(argv, { environment: { NATS_SERVER_BIN: natsServer } });
+      if (code === 0) runs.push(JSON.parse(stdout));
+      else reportMissing(`starts of ${name}`, stderr);
+    }
+  }
+  return { count, contestants };
+}
+
 function findSide(name: SideName, index: number): Side | undefined {
   const label = options.sides[0] === name && index === 1 ? `${name} again` : name;
   if (name === 'natspki') {
@@ -192,7 +221,9 @@ function readOptions(): BenchOptions {
     process.exit(2);
   }
   if (read.help || read.list) {
-    const names = [...cells, ...commandCells].map(({ name, says }) => `${name.padEnd(20)} ${says}\n`);
+    const starts = { name: 'starts', says: 'servers that tests start' };
+    const all = [...cells, ...commandCells, starts];
+    const names = all.map(({ name, says }) => `${name.padEnd(20)} ${says}\n`);
     process.stdout.write(read.help ? usage : names.join(''));
     process.exit();
   }

@@ -1,6 +1,7 @@
 // The report of a run as data, and its rendering as Markdown.
 import type { Transport } from './arguments.ts';
 import type { Measurement, Quantity, Table } from './cells/cell.ts';
+import { renderStarts, type StartsResult } from './starts/figures.ts';
 import { median } from './statistics.ts';
 
 export interface Report {
@@ -10,6 +11,8 @@ export interface Report {
   readonly options: { readonly rounds: number; readonly seconds: number; readonly permissions: boolean };
   readonly cells: readonly CellResult[];
   readonly commands: readonly CommandResult[];
+  /** Undefined where they were not selected. */
+  readonly starts?: StartsResult | undefined;
   /** What could not be measured, with the reason. */
   readonly missing: readonly string[];
 }
@@ -53,6 +56,7 @@ export function renderTables(report: Report): string[] {
     ...(first && second ? [`Each figure: ${first.label} / ${second.label} (ratio).`] : []),
     ...tables.map((table) => renderTable(report.cells.filter((result) => result.table === table))),
     ...report.commands.map(renderCommands),
+    ...(report.starts === undefined ? [] : [renderStarts(report.starts)]),
     ...(report.missing.length > 0
       ? ['### Not measured', report.missing.map((line) => `- ${line}`).join('\n')]
       : []),
