@@ -5,15 +5,19 @@ import type { PkiDirectory } from '../../pki/store/directory.ts';
 const fileName = 'serve.json';
 const maximumUrls = 16;
 
-/** Records the URLs, those of EST first; takes the lock of the folder. */
+/** Records the URLs, those of EST first, or else those of EST that another authority of the folder recorded; takes the lock. */
 export async function recordAddresses(
   directory: PkiDirectory,
   urls: readonly string[],
   now: Date,
 ): Promise<void> {
   const path = directory.stateFile(fileName);
-  const data = `${JSON.stringify({ urls }, null, 1)}\n`;
-  await directory.exclusive(() => directory.write({ others: [{ path, data, mode: 0o600 }] }, now));
+  const isEst = (url: string) => /^https:/i.test(url);
+  await directory.exclusive(async () => {
+    const known = urls.some(isEst) ? [] : (await readAddresses(directory)).filter(isEst);
+    const data = `${JSON.stringify({ urls: [...known, ...urls] }, null, 1)}\n`;
+    await directory.write({ others: [{ path, data, mode: 0o600 }] }, now);
+  });
 }
 
 /** Returns the recorded URLs; none where nothing serves the folder, or the file is damaged. */

@@ -2,7 +2,6 @@
 // NATS and EST share it. Several of them, and every other command, may work on one folder: each change takes the lock of
 // the folder and begins with what the folder says then.
 import { NatspkiError } from '../../errors.ts';
-import { statsOf } from '../../files/files.ts';
 import { given } from '../../given.ts';
 import type { Logger } from '../../log.ts';
 import { signLeaves } from '../../pki/issue/leaf.ts';
@@ -18,13 +17,12 @@ import { parseSan } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
 import type { CertificateRequest } from '../../x509/request.ts';
 import type { Decision, EnrolRequest, Granted, Refused, RenewRequest, Transport } from '../decision.ts';
-import { isSecretOf } from '../token.ts';
 import { AuditLog, type AuditRecord, audited, describeRecord } from './audit-log.ts';
-import { acceptRequest, checkAsking, checkKey, refusal } from './checks.ts';
-import { type Invitation, Invitations, versionOf } from './invitations.ts';
+import { type Asking, acceptRequest, checkAsking, checkKey, checkToken, refusal } from './checks.ts';
+import { type Invitation, Invitations } from './invitations.ts';
 import { type LeafEntry, LedgerIndex } from './ledger-index.ts';
 import { Tally } from './tally.ts';
-import { readTrustState, type TrustState } from './trust-state.ts';
+import { readTrustState, type TrustState, versionOfAuthority } from './trust-state.ts';
 
 export interface FleetOptions {
   readonly directory: PkiDirectory;
@@ -72,9 +70,6 @@ interface Grant {
 
 /** How many requests are decided under one lock and written together. */
 const batchSize = 64;
-
-/** A hash that no secret has, so that an unknown id takes as long as a wrong secret. */
-const noHash = '00'.repeat(32);
 
 export class FleetAuthority {
   readonly tally = new Tally();
@@ -128,22 +123,19 @@ export class FleetAuthority {
 
   /** Records that a transport refused a request by itself. */
   async refuse(refused: Refused, over: Transport, peer: string): Promise<void> {
-    this.tally.count(refused, over);
-    const record = audited(this.#record('renew', over, peer), refused);
-    await this.#remember([record]);
+    await this.#refused(this.#record('renew', over, peer), over, refused);
   }
 
   /** Gives the first certificate for an invitation. */
   async enroll({ id, secret, request, peer }: EnrolRequest): Promise<Decision> {
     const over = 'token';
     const record = this.#record('enroll', over, peer, /^[0-9a-f]{16}$/.test(id) ? { invitation: id } : {});
+    const invited = checkToken((await this.#invitations.read()).get(id), secret);
+    // A stranger does not get to take the lock of the folder.
+    if ('granted' in invited) return this.#refused(record, over, invited);
     return this.#decide(record, over, async (signing) => {
-      const invitation = signing.invitations.get(id);
-      if (!isSecretOf(secret, invitation?.hash ?? noHash) || invitation === undefined) {
-        const answer = 'no invitation has this id and secret';
-        const reason = invitation === undefined ? 'no such invitation' : 'wrong secret for the invitation';
-        return { decision: { granted: false, code: 'not-invited', reason, answer } };
-      }
+      const invitation = checkToken(signing.invitations.get(id), secret);
+      if ('granted' in invitation) return { decision: invitation };
       const accepted = acceptRequest(request);
       if ('granted' in accepted) return { decision: { ...accepted, name: invitation.name } };
       return this.#invited(invitation, accepted, signing);
@@ -155,11 +147,14 @@ export class FleetAuthority {
     // Everything that needs no lock first.
     const accepted = acceptRequest(request);
     const record = this.#record('renew', transport, peer);
+    // A stranger does not get to take the lock of the folder; over NATS its chain was verified already.
+    if (transport === 'est' && 'granted' in this.#checkAsking(chain)) {
+      await this.refresh();
+      const asking = this.#checkAsking(chain);
+      if ('granted' in asking) return this.#refused(record, transport, asking);
+    }
     return this.#decide(record, transport, async (signing) => {
-      const { roots, intermediates } = signing.authority;
-      const { graceMs = 0 } = this.#options;
-      const { index } = this;
-      const asking = checkAsking({ chain, roots, intermediates, index, now: signing.now, graceMs });
+      const asking = this.#checkAsking(chain, signing.now);
       if ('granted' in asking) return { decision: asking };
       if ('granted' in accepted) return { decision: { ...accepted, name: asking.name } };
       return this.#renewal(asking, accepted, transport, signing);
@@ -188,6 +183,18 @@ export class FleetAuthority {
   /** Resolves when no request waits any more. */
   async idle(): Promise<void> {
     await this.#working;
+  }
+
+  #checkAsking(chain: readonly Buffer[], now = this.#now()): Asking | Refused {
+    const { roots, intermediates } = this.#authority;
+    const { graceMs = 0 } = this.#options;
+    return checkAsking({ chain, roots, intermediates, index: this.index, now, graceMs });
+  }
+
+  async #refused(record: AuditRecord, over: Transport, decision: Refused): Promise<Refused> {
+    this.tally.count(decision, over);
+    await this.#remember([audited(record, decision)]);
+    return decision;
   }
 
   #record(
@@ -384,14 +391,4 @@ function changeOf(
 ): PinChange | undefined {
   if (before === undefined || before.pin === request.pin) return undefined;
   return { name, from: before.pin as Pin, to: request.pin };
-}
-
-/** Identifies the files that decide who signs. */
-function versionOfAuthority(directory: PkiDirectory): string {
-  const { authorityPair, intermediatePair, chainFile } = directory;
-  const files = [authorityPair, intermediatePair].flatMap(({ certificateFile, keyFile }) => [
-    certificateFile,
-    keyFile,
-  ]);
-  return [...files, chainFile].map((file) => versionOf(statsOf(file))).join(', ');
 }

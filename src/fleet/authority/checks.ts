@@ -7,10 +7,23 @@ import { weaknessOf } from '../../x509/key.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
 import { anchorOf } from '../../x509/trust-anchor.ts';
 import type { Refused } from '../decision.ts';
+import { isSecretOf } from '../token.ts';
+import type { Invitation } from './invitations.ts';
 import type { LeafEntry, LedgerIndex } from './ledger-index.ts';
 
 /** What a requester is told that has proved neither to have a key of ours nor a token. */
 const strangerAnswer = 'this authority did not issue the certificate';
+
+/** A hash that no secret has, so that an unknown id takes as long as a wrong secret. */
+const noHash = '00'.repeat(32);
+
+/** Checks that a secret is that of an invitation; the answer does not say whether there is one with the id. */
+export function checkToken(invitation: Invitation | undefined, secret: Buffer): Invitation | Refused {
+  if (isSecretOf(secret, invitation?.hash ?? noHash) && invitation !== undefined) return invitation;
+  const answer = 'no invitation has this id and secret';
+  const reason = invitation === undefined ? 'no such invitation' : 'wrong secret for the invitation';
+  return { granted: false, code: 'not-invited', reason, answer };
+}
 
 /** Builds a refusal; the requester is told the reason. */
 export function refusal(code: Refused['code'], reason: string, name?: string): Refused {

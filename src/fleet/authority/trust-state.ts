@@ -1,9 +1,10 @@
 // What members should trust: the roots, the number of the revocation list, and a counter that goes up with every change, by
 // which a member tells a newer statement from an older one. Also which names still depend on a retired root.
-import { exists } from '../../files/files.ts';
+import { exists, statsOf } from '../../files/files.ts';
 import type { PkiDirectory } from '../../pki/store/directory.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { type Pin, sha256Hex } from '../../x509/pin.ts';
+import { versionOf } from './invitations.ts';
 import type { LedgerIndex } from './ledger-index.ts';
 
 export interface TrustState {
@@ -80,4 +81,14 @@ async function readStored(directory: PkiDirectory, file: string): Promise<Stored
     if (error instanceof SyntaxError) return undefined;
     throw error;
   }
+}
+
+/** Identifies the files that decide who signs. */
+export function versionOfAuthority(directory: PkiDirectory): string {
+  const { authorityPair, intermediatePair, chainFile } = directory;
+  const files = [authorityPair, intermediatePair].flatMap(({ certificateFile, keyFile }) => [
+    certificateFile,
+    keyFile,
+  ]);
+  return [...files, chainFile].map((file) => versionOf(statsOf(file))).join(', ');
 }

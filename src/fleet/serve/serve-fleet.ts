@@ -60,14 +60,14 @@ export async function serveFleet(options: FleetServeOptions): Promise<void> {
     logger.info(`Serving ${directory.path}: "${authority.signing.current.certificate.commonName}" signs`);
     const stop = AbortSignal.any([signal, ends.signal]);
     const nats = state.serveNats(stop);
-    closing.push(() => nats);
+    closing.push(() => nats.catch(() => undefined));
     await Promise.race([nats.then(() => aborted(stop)), aborted(signal)]);
   } finally {
     ends.abort();
     for (const close of closing.reverse()) await close();
     await authority.idle();
-    logger.info('Stopped');
   }
+  logger.info('Stopped');
 }
 
 /** The servers of one authority. */
@@ -150,13 +150,11 @@ class Serving {
     return this.#est?.source.material.names.map(({ value }) => value) ?? [];
   }
 
-  /** The name under which members find this host: the one that it listens on if the certificate has it. */
+  /** The name under which members find this host: what it listens on, or a name in the certificate that others can use. */
   #host({ host }: HostPort): string {
     const names = this.#names;
     if (names.includes(host)) return host;
-    const [first] = names;
-    if (first === undefined) return host;
-    return first;
+    return names.find((name) => !/^(localhost|127\..*|::1)$/.test(name)) ?? names[0] ?? host;
   }
 }
 
@@ -187,9 +185,23 @@ async function provideServiceUser(
   const { certificateFile, keyFile } = directory.pair(serviceUser);
   if (exists(certificateFile) && exists(keyFile)) return;
   const names = [serviceUser];
-  await issueCertificates({ directory, profile: 'client', names, now: () => now, ...given({ passphrase }) });
+  try {
+    await issueCertificates({
+      directory,
+      profile: 'client',
+      names,
+      now: () => now,
+      ...given({ passphrase }),
+    });
+  } catch (error) {
+    // Another authority of the folder that starts at the same time was faster.
+    if (error instanceof NatspkiError && error.code === 'certificate-exists' && exists(keyFile)) return;
+    throw error;
+  }
   logger.info(`Issued client certificate "${serviceUser}" to connect to NATS with`);
-  logger.info('`natspki serve --print-permissions` prints what its user needs');
+  logger.info(
+    `It needs the permissions of \`natspki serve --print-permissions\`, and its pin where servers pin clients: \`natspki pin ${certificateFile} --add FILE\``,
+  );
 }
 
 /** A token must not carry the password of a server. */

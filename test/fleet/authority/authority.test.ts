@@ -341,10 +341,23 @@ describe('the folder of a fleet', () => {
     const stranger = { ...newSecret(), request, peer: 'test' };
     await Promise.all(Array.from({ length: 200 }, () => fleet.enroll(stranger)));
     expect(fleet.tally.refusals['not-invited']).toBe(200);
+    await enrol();
     const lines = readFileSync(directory.stateFile('audit.log'), 'utf8').trim().split('\n');
-    const records = lines.map((line) => JSON.parse(line) as { action: string });
-    expect(records.filter(({ action }) => action === 'enroll')).toHaveLength(60);
-    expect(records.some(({ action }) => action === 'left-out')).toBe(true);
+    const records = lines.map(
+      (line) => JSON.parse(line) as { action: string; decision?: string; count?: number },
+    );
+    expect(records.filter(({ decision }) => decision === 'refused')).toHaveLength(60);
+    expect(records.find(({ action }) => action === 'left-out')).toMatchObject({ count: 140 });
+  });
+
+  it('refuses strangers while another process holds the lock of the folder', async () => {
+    const { request } = await holder();
+    const foreign = leafOf(await madeDirectory(scratch), 'client');
+    await directory.exclusive(async () => {
+      const token = await fleet.enroll({ ...newSecret(), request, peer: 'test' });
+      const pair = await renew(foreign, request);
+      expect([refused(token).code, refused(pair).code]).toEqual(['not-invited', 'unknown-certificate']);
+    });
   });
 
   it('reads its files as untrusted: a ledger with a torn last line loses nothing but that line', async () => {

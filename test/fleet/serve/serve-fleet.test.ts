@@ -76,6 +76,8 @@ tls { cert_file: "${certificateFile}", key_file: "${keyFile}", ca_file: "${direc
     const audience = (await directory.readBundle())[0].pin;
     const message = await makeRenewalRequest({ signer, request, audience, now: new Date() });
     const answer = await connection.request(subjects.renew, message, { timeout: 20_000 });
+    const refusal = answer.headers?.get('Nats-Service-Error');
+    if (refusal) throw new Error(`${refusal}\n${log.text}`);
     return { key, chain: readCertificates(Buffer.from(answer.json<{ chain: string }>().chain), name) };
   }
 
