@@ -1,5 +1,5 @@
 // `natspki serve` on the built program, with curl and openssl as a member: enrolment, renewal, the page, and how it ends.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -128,14 +128,30 @@ describe('natspki serve', () => {
     expect(other.stderr).toMatch(/Trapped "SIGTERM" signal\n.*Stopped\n$/);
   });
 
-  it('opens an encrypted key with a file or a credential of systemd, and says so when it has neither', async () => {
+  it('serves with an encrypted intermediate, opened by a credential of systemd, while the root is away', async () => {
     writeFileSync(at('passphrase'), 'correct horse\n');
-    await natspki(folder, ['init', '--yes', '--dir', 'sealed', '--passphrase-file', 'passphrase', '--force']);
+    const made = [
+      '--dir',
+      'sealed',
+      '--config',
+      'sealed.conf',
+      '--intermediate',
+      '--passphrase-file',
+      'passphrase',
+    ];
+    await natspki(folder, ['init', '--yes', ...made]);
+    rmSync(at('sealed/ca-key.pem'));
     const args = ['serve', '--dir', 'sealed', '--listen', anywhere];
-    const sealed = await natspki(folder, args);
-    expect(sealed).toMatchObject({ code: 1, stderr: expect.stringContaining('passphrase') });
+    const closed = await natspki(folder, args);
+    expect(closed).toMatchObject({ code: 1, stderr: expect.stringContaining('passphrase') });
     const other = startNatspki(args, { environment: { CREDENTIALS_DIRECTORY: folder } });
     await other.printed(/Serving sealed/);
+    const { url, user } = await invited('client', 'erin', '--dir', 'sealed');
+    const trust = ['--cacert', at('sealed/ca.pem')];
+    expect(await est(url, 'simpleenroll', 'erin', '--user', user, ...trust)).toBe(200);
+    expect(await est(url, 'simplereenroll', 'erin-2', ...as('erin'), ...trust)).toBe(200);
+    const chain = readCertificates(readFileSync(at('erin-2.pem')), 'erin-2.pem');
+    expect(chain.map(({ authority }) => authority)).toEqual([false, true]);
     await other.end();
   });
 
