@@ -43,6 +43,8 @@ export interface HttpServerOptions {
   readonly isUrgent?: (request: IncomingMessage) => boolean;
   /** For HTTPS: what performs handshakes now; connections that arrive while it returns undefined are closed. */
   readonly handshaker?: () => Secures | undefined;
+  /** Milliseconds from the connection to the end of its handshake; default those for a request. */
+  readonly handshakeMs?: number;
   /** Default 128. */
   readonly maxConnections?: number;
 }
@@ -110,7 +112,7 @@ export class HttpServer {
   }
 
   async #accept(socket: Socket): Promise<void> {
-    this.#restartTimeout(socket, requestMs);
+    this.#restartTimeout(socket, this.#options.handshakeMs ?? requestMs);
     socket.once('close', () => this.#forget(socket));
     this.#makeRoom();
     if (socket.destroyed) return;

@@ -21,7 +21,7 @@ import { Est } from './est.ts';
 /** In bytes; a request with an RSA key of 4096 bits has 2.5 kB. */
 const maximumBody = 64 * 1024;
 const maximumConnections = 1024;
-/** For a handshake, in milliseconds; members far away may connect all at once. */
+/** For a handshake, and before for its turn, in milliseconds; members far away may connect all at once. */
 const handshakeMs = 10_000;
 
 export interface EstServerOptions {
@@ -62,6 +62,7 @@ export class EstServer {
       // The authority decides about many requests together.
       isUrgent: () => true,
       handshaker: () => est.#handshaker,
+      handshakeMs: 2 * handshakeMs,
       maxConnections: maximumConnections,
     };
     const onError = (error: Error) => logger.error(`EST: ${error.message}`);
