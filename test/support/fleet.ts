@@ -10,6 +10,7 @@ import { invite } from '../../src/fleet/authority/invite.ts';
 import { Statements } from '../../src/fleet/authority/statements.ts';
 import { Est } from '../../src/fleet/http/est.ts';
 import { type AuthorityLink, AuthorityRefused } from '../../src/fleet/member/link.ts';
+import type { InitOptions } from '../../src/pki/issue/init.ts';
 import { PkiDirectory } from '../../src/pki/store/directory.ts';
 import { readCertificates } from '../../src/x509/certificate.ts';
 import { madeDirectory } from './pki.ts';
@@ -29,8 +30,9 @@ export async function testFleet(
   scratch: string,
   urls: readonly string[],
   options: Partial<FleetOptions> = {},
+  init: Partial<InitOptions> = {},
 ): Promise<TestFleet> {
-  const directory = await madeDirectory(scratch);
+  const directory = await madeDirectory(scratch, init);
   const authority = await FleetAuthority.open({ directory, logger: silentLogger, ...options });
   const clock = options.now === undefined ? {} : { now: options.now };
   return {

@@ -20,10 +20,12 @@ export function formsOf(secret: Buffer): string[] {
   ];
 }
 
-/** Returns texts, together with what their parts are in base64. */
+/** Returns texts, together with what their parts are in base64, wherever in a part it begins. */
 export function decoded(texts: readonly string[]): string {
   const inner = texts.flatMap((text) =>
-    (text.match(/[A-Za-z0-9+/_-]{40,}/g) ?? []).map((word) => Buffer.from(word, 'base64').toString('latin1')),
+    (text.replace(/\s+/g, '').match(/[A-Za-z0-9+/_-]{40,}/g) ?? []).flatMap((word) =>
+      [0, 1, 2, 3].map((by) => Buffer.from(word.slice(by), 'base64').toString('latin1')),
+    ),
   );
   return [...texts, ...inner].join('\n');
 }

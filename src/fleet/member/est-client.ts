@@ -139,7 +139,10 @@ export class EstClient {
       return new NatspkiError(
         'untrusted-authority',
         `the server at ${this.name} is not the authority that is trusted here: ${message}`,
-        { hint: `natspki inspect ${this.name}`, cause: error },
+        {
+          hint: `natspki inspect ${this.name}; after \`rotate --ca\` there, the server needs a new pair too: \`natspki rotate\``,
+          cause: error,
+        },
       );
     }
     const reason = timedOutMs === false ? message : `no answer in ${timedOutMs / 1000} seconds`;

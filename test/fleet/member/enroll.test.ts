@@ -1,8 +1,9 @@
 // A host exchanges its token for a certificate, over HTTPS with the servers that it may meet.
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withdraw } from '../../../src/fleet/authority/invite.ts';
 import { type EnrolOptions, enrol } from '../../../src/fleet/member/enroll.ts';
+import { Member } from '../../../src/fleet/member/member.ts';
 import { readMemberFile } from '../../../src/fleet/member/member-file.ts';
 import { decodeToken } from '../../../src/fleet/token.ts';
 import { startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
@@ -62,6 +63,20 @@ describe('enrol', () => {
     const second = await run(word, { directory });
     expect([first.repeated, second.repeated]).toEqual([false, true]);
     expect(second.certificate.serial).toBe(first.certificate.serial);
+  });
+
+  it('trusts the root alone where an intermediate signs, and renews while the key of the root is away', async () => {
+    const below = await testFleet(scratch, [], {}, { intermediate: { days: 1000 } });
+    rmSync(below.directory.authorityKeyFile);
+    const other = await serveEst(below);
+    const directory = memberFolder(scratch);
+    await run(await below.token('deep', { urls: [other.url] }), { directory });
+    expect(await directory.readBundle()).toHaveLength(1);
+    expect(await directory.readChain('deep')).toHaveLength(2);
+    const { failures } = await (await Member.open({ directory })).renew(['deep'], signal);
+    await other.close();
+    expect(failures).toEqual([]);
+    expect(await verifyDirectory(directory)).toEqual([]);
   });
 
   it('takes the next URL when one does not answer', async () => {
