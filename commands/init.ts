@@ -1,5 +1,6 @@
 // `natspki init`: creates an authority, certificates and a configuration that a server starts with; or imports them.
 import * as Flags from '@oclif/core/flags';
+import { addressesOf, addressFlags } from '../src/cli/address-flags.ts';
 import { BaseCommand, yesFlag } from '../src/cli/base-command.ts';
 import {
   daysFlag,
@@ -25,6 +26,7 @@ import {
   serverPairs,
 } from '../src/rollout/server-configuration.ts';
 import { type NameConstraint, parseConstraint } from '../src/x509/name-constraints.ts';
+import { noAddresses, type StatusAddresses } from '../src/x509/status-addresses.ts';
 
 export default class Init extends BaseCommand {
   static override summary = 'Create an authority, the first certificates and a configuration.';
@@ -104,6 +106,7 @@ export default class Init extends BaseCommand {
     }),
     days: daysFlag('Days until the certificates expire.', 365),
     'key-type': keyTypeFlag(),
+    ...addressFlags(),
     'passphrase-file': passphraseFileFlag('encrypts the key'),
     yes: yesFlag(),
     import: pathFlag({
@@ -135,7 +138,8 @@ export default class Init extends BaseCommand {
   async run() {
     const { flags } = await this.parse(Init);
     const directory = new PkiDirectory(flags.dir);
-    if (flags.import !== undefined) return this.#import(directory, flags.import, flags);
+    const addresses = { ...noAddresses, ...addressesOf(flags) };
+    if (flags.import !== undefined) return this.#import(directory, flags.import, addresses, flags);
     if (!flags.force) await refuseExistingAuthority(directory);
     const answers = await initAnswers(flags);
     const { template, hosts, clients, nodes } = answers;
@@ -158,6 +162,7 @@ export default class Init extends BaseCommand {
         authorityName: flags['ca-name'],
         authorityDays: flags['ca-days'],
         days: flags.days,
+        addresses,
         force: flags.force,
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
         progress,
@@ -178,10 +183,11 @@ export default class Init extends BaseCommand {
   async #import(
     directory: PkiDirectory,
     sources: readonly string[],
+    addresses: StatusAddresses,
     { force, 'passphrase-file': file }: { 'passphrase-file'?: string | undefined; force: boolean },
   ) {
     const passphrase = file && (await readPassphrase(file));
-    const made = await importAuthority({ directory, sources, force, ...given({ passphrase }) });
+    const made = await importAuthority({ directory, sources, addresses, force, ...given({ passphrase }) });
     const server = made.certificates.find(({ profile }) => profile === 'server')?.name;
     return this.#end({ directory: directory.path, ...made, next: importSteps(directory.path, server) });
   }

@@ -1,6 +1,7 @@
 // `natspki issue`: issues certificates for servers, routes, clients, gateways and leaf nodes.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
+import { addressesOf, addressFlags, addressNotices } from '../src/cli/address-flags.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import {
   daysFlag,
@@ -53,6 +54,7 @@ export default class Issue extends BaseCommand {
       exclusive: ['key-type'],
     }),
     out: pathFlag({ description: 'Folder for the files; --dir by default.', helpValue: 'DIR' }),
+    ...addressFlags(),
     'passphrase-file': passphraseFileFlag(),
     force: Flags.boolean({
       description: 'Replace existing certificates; the old pairs go to the archive.',
@@ -62,6 +64,8 @@ export default class Issue extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(Issue);
     const directory = new PkiDirectory(flags.dir);
+    const addresses = addressesOf(flags);
+    directory.changeAddresses(addresses);
     const passphrase = await authorityPassphrase(directory, flags);
     const request =
       flags.csr === undefined ? undefined : { bytes: await readInput(flags.csr), file: inputName(flags.csr) };
@@ -82,7 +86,11 @@ export default class Issue extends BaseCommand {
         }),
       }),
     );
-    const notices = [...made.notices, ...pinNotices(args.profile, made.certificates)];
+    const notices = [
+      ...made.notices,
+      ...addressNotices(addresses),
+      ...pinNotices(args.profile, made.certificates),
+    ];
     this.print(issueLines({ ...made, notices }, flags.out ?? flags.dir, this.terminal));
     return { ...made, notices };
   }

@@ -1,6 +1,7 @@
 // `natspki rotate`: replaces certificates, the intermediate or the authority, or restores the previous pair.
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
+import { addressesOf, addressFlags, addressNotices } from '../src/cli/address-flags.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import {
   directoryFlag,
@@ -86,6 +87,7 @@ export default class Rotate extends BaseCommand {
         'Drop an authority that is still needed, or restore a pair that is expired, untrusted or revoked.',
     }),
     undo: Flags.string({ description: 'Restore the pair that was replaced last.', helpValue: 'NAME' }),
+    ...addressFlags(),
     'passphrase-file': passphraseFileFlag(),
   };
 
@@ -98,6 +100,8 @@ export default class Rotate extends BaseCommand {
     const directory = new PkiDirectory(flags.dir);
     // A member has an archive too.
     if (undo === undefined) directory.refuseMember();
+    const addresses = addressesOf(flags);
+    directory.changeAddresses(addresses);
     const selection = {
       directory,
       due: due !== undefined,
@@ -122,13 +126,14 @@ export default class Rotate extends BaseCommand {
       undo === undefined && !finish
         ? await authorityPassphrase(directory, flags, { root: ca || intermediate })
         : undefined;
-    const made = await withProgress('issuing certificates', (progress) => {
+    const done = await withProgress('issuing certificates', (progress) => {
       if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeReplace });
       if (finish) return finishRollover(rollover);
       if (ca) return startRollover({ ...rollover, ...given({ passphrase }) });
       if (intermediate) return replaceIntermediate({ ...rollover, ...given({ passphrase }) });
       return rotateLeaves({ ...selection, ...given({ passphrase }), progress, beforeReplace });
     });
+    const made = { ...done, notices: [...done.notices, ...addressNotices(addresses)] };
     if (flags['prune-pins']) {
       await directory.exclusive(async () => rollout.prune(await stalePins(directory)));
     }

@@ -22,6 +22,12 @@ import { readGeneralNames, type San } from './name.ts';
 import { type NameConstraints, readNameConstraints } from './name-constraints.ts';
 import { writePem } from './pem.ts';
 import { type Pin, pinOfSpki, sha256Hex } from './pin.ts';
+import {
+  addressExtensions,
+  readListAddresses,
+  readOcspAddresses,
+  type StatusAddresses,
+} from './status-addresses.ts';
 
 const keyUsageNames = [
   'digitalSignature',
@@ -105,6 +111,8 @@ export class Certificate {
   readonly nameConstraints: NameConstraints | undefined;
   /** The extension as it is, to copy it. */
   readonly nameConstraintsExtension: Extension | undefined;
+  /** Where peers ask whether it is revoked. */
+  readonly addresses: StatusAddresses;
   /** The object identifiers of unknown critical extensions: peers reject the certificate (RFC 5280 section 4.2). */
   readonly unknownCritical: readonly string[];
 
@@ -172,6 +180,10 @@ export class Certificate {
         .find(({ tag }) => tag === 0x80)
         ?.content.toString('hex'),
     );
+    this.addresses = {
+      ocsp: read(addressExtensions.ocsp, readOcspAddresses) ?? [],
+      crl: read(addressExtensions.crl, readListAddresses) ?? [],
+    };
     this.unknownCritical = [...extensions.keys()].filter(
       (oid) => extensions.get(oid)?.critical && !(knownExtensions.has(oid) && this.#processes(oid)),
     );

@@ -16,8 +16,10 @@ import {
 import { Crypto } from '@peculiar/webcrypto';
 import {
   AsnEcSignatureFormatter,
+  AuthorityInfoAccessExtension,
   AuthorityKeyIdentifierExtension,
   BasicConstraintsExtension,
+  CRLDistributionPointsExtension,
   cryptoProvider,
   ExtendedKeyUsage,
   ExtendedKeyUsageExtension,
@@ -41,6 +43,7 @@ import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
 import type { NameConstraint } from './name-constraints.ts';
 import { type RevokedCertificate, revocationReasons } from './revocation-list.ts';
+import { noAddresses, type StatusAddresses } from './status-addresses.ts';
 
 const crypto = new Crypto();
 cryptoProvider.set(crypto);
@@ -63,6 +66,8 @@ interface Contents extends Subject {
 export interface LeafContents extends Contents {
   readonly sans: readonly San[];
   readonly purposes: readonly Purpose[];
+  /** Where peers ask whether it is revoked; default nowhere. */
+  readonly addresses?: StatusAddresses;
 }
 
 export interface AuthorityContents extends Contents {
@@ -127,7 +132,12 @@ export class Signer {
 
   /** Signs a certificate of a server or a client. Throws `unwritable-name`. */
   async leaf(contents: LeafContents): Promise<Certificate> {
-    return this.#certify(contents, [...this.#leafUsages(contents), ...alternativeNames(contents.sans)]);
+    const { sans, addresses = noAddresses } = contents;
+    return this.#certify(contents, [
+      ...this.#leafUsages(contents),
+      ...alternativeNames(sans),
+      ...addressesOf(addresses),
+    ]);
   }
 
   /** Returns the extensions that leaves with the same purposes share. */
@@ -255,6 +265,13 @@ function alternativeNames(sans: readonly San[]): Extension[] {
   if (sans.length === 0) return [];
   return [
     new SubjectAlternativeNameExtension(sans.map(({ kind, value }) => ({ type: generalNames[kind], value }))),
+  ];
+}
+
+function addressesOf({ ocsp, crl }: StatusAddresses): Extension[] {
+  return [
+    ...(ocsp.length === 0 ? [] : [new AuthorityInfoAccessExtension({ ocsp: [...ocsp] })]),
+    ...(crl.length === 0 ? [] : [new CRLDistributionPointsExtension([...crl])]),
   ];
 }
 

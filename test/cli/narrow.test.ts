@@ -22,6 +22,8 @@ const row: ListedCertificate = {
   daysLeft: 364,
   lifeLeft: 1,
   due: false,
+  ocspUrls: [],
+  crlUrls: [],
   serial: '01',
   notBefore: new Date('2026-01-01T00:00:00Z'),
   certificateFile: 'certs/a-server-of-a-cluster-cert.pem',

@@ -85,10 +85,10 @@ async function readStored(directory: PkiDirectory, file: string): Promise<Stored
 
 /** Identifies the files that decide who signs. */
 export function versionOfAuthority(directory: PkiDirectory): string {
-  const { authorityPair, intermediatePair, chainFile } = directory;
+  const { authorityPair, intermediatePair, chainFile, settingsFile } = directory;
   const files = [authorityPair, intermediatePair].flatMap(({ certificateFile, keyFile }) => [
     certificateFile,
     keyFile,
   ]);
-  return [...files, chainFile].map((file) => versionOf(statsOf(file))).join(', ');
+  return [...files, chainFile, settingsFile].map((file) => versionOf(statsOf(file))).join(', ');
 }

@@ -8,6 +8,7 @@ import { exists, resolveTarget } from '../../files/files.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { weaknessOf } from '../../x509/key.ts';
+import { noAddresses, type StatusAddresses } from '../../x509/status-addresses.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import { refuseExistingAuthority, refuseMember } from '../issue/init.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
@@ -26,6 +27,8 @@ export interface ImportOptions {
   readonly passphrase?: string;
   /** Replaces an existing authority; the replaced files go to the archive. */
   readonly force?: boolean;
+  /** Where peers ask whether later certificates are revoked; default nowhere. */
+  readonly addresses?: StatusAddresses;
   readonly now?: () => Date;
 }
 
@@ -56,7 +59,7 @@ interface ImportedLeaf {
  * change a source.
  */
 export async function importAuthority(options: ImportOptions): Promise<IssuedCertificates> {
-  const { directory, sources, passphrase, force = false } = options;
+  const { directory, sources, passphrase, force = false, addresses = noAddresses } = options;
   const now = (options.now ?? (() => new Date()))();
   for (const source of sources) await refuseSame(source, directory);
   const refuse = async () => {
@@ -83,6 +86,7 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
     await refuse();
     if (!force) await directory.refuseExistingPairs(pairs);
     const retired = found.intermediates.length === 0 ? [directory.intermediatePair] : [];
+    directory.changeAddresses(addresses);
     await directory.write({ entries, pairs, retired }, now);
     return {
       certificates: rows,

@@ -4,6 +4,7 @@ import type { FileWrite } from '../../files/files.ts';
 import { checkPassphrase, generateKey, type KeyType } from '../../x509/key.ts';
 import { formatSan, isHost, type San, sanOfHost } from '../../x509/name.ts';
 import { faultOfNames, formatConstraint, type NameConstraint } from '../../x509/name-constraints.ts';
+import { noAddresses, type StatusAddresses } from '../../x509/status-addresses.ts';
 import { Authority, checkCommonName, checkDays } from '../store/authority.ts';
 import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { ledgerEntry } from '../store/ledger.ts';
@@ -37,6 +38,8 @@ export interface InitOptions {
   readonly intermediate?: { readonly days: number };
   /** The names that the authority may sign, at least one; undefined for all. */
   readonly permitted?: readonly NameConstraint[];
+  /** Where peers ask whether certificates are revoked; default nowhere. */
+  readonly addresses?: StatusAddresses;
   /** Encrypts the keys of the authority. */
   readonly passphrase?: string;
   /** Replaces an existing authority; the replaced files go to the archive. */
@@ -83,6 +86,7 @@ export async function refuseExistingAuthority(directory: PkiDirectory): Promise<
  */
 export async function initialize(options: InitOptions): Promise<IssuedCertificates> {
   const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
+  const { addresses = noAddresses } = options;
   const now = (options.now ?? (() => new Date()))();
   checkDays(options.days, 'a certificate');
   checkDays(options.authorityDays, 'the authority');
@@ -111,6 +115,7 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
       key,
       days: options.authorityDays,
       now,
+      addresses,
       nameConstraints:
         options.permitted && (await import('../../x509/sign.ts')).encodePermitted(options.permitted),
     },
@@ -135,6 +140,7 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
   return directory.exclusive(async () => {
     await refuse();
     const before = force ? (await directory.contents()).certificates : [];
+    directory.changeAddresses(addresses);
     const replaced = await directory.write(
       {
         entries: [...above, ...entries],

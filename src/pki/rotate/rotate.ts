@@ -109,7 +109,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
         }),
       );
       await directory.write({ pairs }, now);
-    }
+    } else await directory.write({}, now);
     return {
       plan: { steps: steps.map(({ current: _, ...each }) => each), left },
       certificates: listed,

@@ -11,6 +11,7 @@ import { maximumCommonName } from '../../x509/distinguished-name.ts';
 import type { San } from '../../x509/name.ts';
 import { faultOfNames } from '../../x509/name-constraints.ts';
 import type { Signer } from '../../x509/sign.ts';
+import { noAddresses, type StatusAddresses } from '../../x509/status-addresses.ts';
 import { type ProfileName, profiles } from './profile.ts';
 
 export interface Issuer {
@@ -53,6 +54,8 @@ interface Parts {
   readonly crossSigned?: readonly Certificate[];
   /** The private key of the signing certificate. */
   readonly key: KeyObject;
+  /** Where peers ask whether a leaf is revoked; default nowhere. */
+  readonly addresses?: StatusAddresses;
 }
 
 /** Limits the names below a new authority; a certificate's own extension is copied with criticality. */
@@ -64,6 +67,8 @@ interface NewAuthority {
   readonly days: number;
   readonly now: Date;
   readonly nameConstraints?: NewConstraints;
+  /** What its leaves carry; an intermediate has those of its root. */
+  readonly addresses?: StatusAddresses;
 }
 
 export class Authority {
@@ -77,11 +82,13 @@ export class Authority {
    * peers that trust only the previous one.
    */
   readonly chain: readonly Certificate[];
+  /** Where peers ask whether a leaf is revoked; every leaf carries them. */
+  readonly addresses: StatusAddresses;
   readonly #random: (size: number) => Buffer;
   #signer: Promise<Signer> | undefined;
 
   constructor(parts: Parts, source: Source, random = randomBytes as (size: number) => Buffer) {
-    const { roots, intermediates = [], crossSigned = [], key } = parts;
+    const { roots, intermediates = [], crossSigned = [], key, addresses = noAddresses } = parts;
     const [certificate = roots[0]] = intermediates;
     if (!certificate.authority) {
       throw new NatspkiError(
@@ -99,6 +106,7 @@ export class Authority {
     this.roots = roots;
     this.intermediates = intermediates;
     this.chain = [...intermediates, ...(crossSigned[0]?.spki.equals(roots[0].spki) ? crossSigned : [])];
+    this.addresses = addresses;
     this.#random = random;
   }
 
@@ -107,7 +115,7 @@ export class Authority {
    * @param depth the number of intermediates between the root and its leaves
    */
   static async create(
-    { commonName, key, days, now, nameConstraints }: NewAuthority,
+    { commonName, key, days, now, nameConstraints, addresses = noAddresses }: NewAuthority,
     depth = 0,
     random = randomBytes as (size: number) => Buffer,
   ): Promise<Authority> {
@@ -121,7 +129,7 @@ export class Authority {
     };
     const { Signer } = await import('../../x509/sign.ts');
     const certificate = await Signer.selfSigned(contents, key, random);
-    return new Authority({ roots: [certificate], key }, unwritten, random);
+    return new Authority({ roots: [certificate], key, addresses }, unwritten, random);
   }
 
   /** The roots that the current one replaced and that are still trusted. */
@@ -149,8 +157,9 @@ export class Authority {
       pathLength: 0,
       nameConstraints: nameConstraints ?? this.current.certificate.nameConstraintsExtension,
     });
-    const { roots, chain: crossSigned } = this;
-    return new Authority({ roots, intermediates: [certificate], crossSigned, key }, unwritten, this.#random);
+    const { roots, chain: crossSigned, addresses } = this;
+    const parts = { roots, intermediates: [certificate], crossSigned, key, addresses };
+    return new Authority(parts, unwritten, this.#random);
   }
 
   /**
@@ -166,7 +175,8 @@ export class Authority {
     const roots = [current.certificate, ...this.roots] as const;
     const canCrossSign = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
     const crossSigned = canCrossSign ? [await this.#crossSign(current.certificate, depth)] : [];
-    return new Authority({ roots, crossSigned, key: options.key }, unwritten, this.#random);
+    const { addresses } = this;
+    return new Authority({ roots, crossSigned, key: options.key, addresses }, unwritten, this.#random);
   }
 
   /** Signs the name and key of another root. */
@@ -270,6 +280,7 @@ export class Authority {
       publicKey: request.publicKey,
       sans: request.sans,
       purposes: profiles[request.profile].purposes,
+      addresses: this.addresses,
       notBefore: new Date(now.getTime() - clockSkewMs),
       notAfter: this.notAfterOf(request.days, now).notAfter,
     });

@@ -18,9 +18,11 @@ import { finishStaged, unfinishedWork, writeTogether } from '../../files/transac
 import { type Certificate, readCertificates } from '../../x509/certificate.ts';
 import { maximumCommonName } from '../../x509/distinguished-name.ts';
 import { decodePrivateKey } from '../../x509/key.ts';
+import type { StatusAddresses } from '../../x509/status-addresses.ts';
 import { Archive } from './archive.ts';
 import { Authority } from './authority.ts';
 import { Ledger, type LedgerEntry, type Revocation } from './ledger.ts';
+import { addressesWrite, readAddresses } from './settings.ts';
 
 /** The two files of a certificate. */
 export interface PairFiles {
@@ -65,7 +67,10 @@ export class PkiDirectory {
   readonly revocationListFile: string;
   /** Where a member of a fleet finds its authority; missing in the folder of an authority. */
   readonly memberFile: string;
+  /** The settings that later certificates follow; missing until one is set. */
+  readonly settingsFile: string;
   readonly ledger: Ledger;
+  #changedAddresses: Partial<StatusAddresses> | undefined;
   readonly #state: string;
   readonly #archive: Archive;
   readonly #recovered: string[] = [];
@@ -81,6 +86,7 @@ export class PkiDirectory {
     this.#archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
     this.memberFile = join(this.#state, 'member.json');
+    this.settingsFile = join(this.#state, 'settings.json');
     this.ledger = new Ledger(join(this.#state, 'ledger'));
   }
 
@@ -210,6 +216,18 @@ export class PkiDirectory {
     return this.#readWhereThere(this.chainFile);
   }
 
+  /** Returns where peers ask whether certificates that are issued from now on are revoked. Throws `damaged-settings`. */
+  async addresses(): Promise<StatusAddresses> {
+    const { ocsp, crl } = this.#changedAddresses ?? {};
+    if (ocsp !== undefined && crl !== undefined) return { ocsp, crl };
+    return { ...(await readAddresses(this.path, this.settingsFile)), ...this.#changedAddresses };
+  }
+
+  /** Changes the addresses for this command's certificates and all later ones: the next write contains the change. */
+  changeAddresses(change: Partial<StatusAddresses>): void {
+    if (Object.keys(change).length > 0) this.#changedAddresses = change;
+  }
+
   /** Reads the authority that signs leaves, with its key; throws a NatspkiError when it cannot sign. */
   async readAuthority(passphrase?: string): Promise<Authority> {
     this.refuseMember();
@@ -242,7 +260,8 @@ export class PkiDirectory {
     passphrase: string | undefined,
   ): Promise<Authority> {
     const key = decodePrivateKey(await this.read(keyFile), keyFile, passphrase);
-    const parts = { roots, intermediates, crossSigned: await this.readCrossSigned(), key };
+    const [crossSigned, addresses] = [await this.readCrossSigned(), await this.addresses()];
+    const parts = { roots, intermediates, crossSigned, key, addresses };
     return new Authority(parts, { certificate: certificateFile, key: keyFile });
   }
 
@@ -324,8 +343,17 @@ export class PkiDirectory {
     // An operator may keep a configuration in another place, behind a link.
     writes.push(...configurations.map((file) => ({ ...file, followLinks: true })), ...others);
     const lines = entries.length === 0 ? [] : [await this.ledger.append(entries)];
-    await writeTogether(this.#state, [...lines, ...kept, ...writes], removals);
+    const all = [...lines, ...(await this.#settings()), ...kept, ...writes];
+    if (all.length + removals.length > 0) await writeTogether(this.#state, all, removals);
+    this.#changedAddresses = undefined;
     return kept.map(({ path }) => path);
+  }
+
+  async #settings(): Promise<FileWrite[]> {
+    if (this.#changedAddresses === undefined) return [];
+    const addresses = await this.addresses();
+    const isNew = exists(this.settingsFile) || addresses.ocsp.length + addresses.crl.length > 0;
+    return isNew ? [addressesWrite(this.settingsFile, addresses)] : [];
   }
 
   /** Returns the archive paths of the most recently replaced pair of a name; undefined when there is none. */

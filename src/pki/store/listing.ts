@@ -33,6 +33,9 @@ export interface ListedCertificate {
    */
   readonly due: boolean;
   readonly pin: Pin;
+  /** URLs of the OCSP responders and revocation lists that it names. */
+  readonly ocspUrls: readonly string[];
+  readonly crlUrls: readonly string[];
   readonly certificateFile: string;
   /** Absent when the private key is elsewhere (`issue --csr`). */
   readonly keyFile?: string;
@@ -131,6 +134,8 @@ export function rowOf(
     lifeLeft: Math.min(1, Math.max(0, left / life)),
     due: left <= (dueMs ?? life / 3) || (now < notBefore && !isAnyAuthority(profile)),
     pin: certificate.pin,
+    ocspUrls: certificate.addresses.ocsp,
+    crlUrls: certificate.addresses.crl,
     certificateFile: files.certificateFile,
     ...given({ keyFile: files.keyFile }),
   };

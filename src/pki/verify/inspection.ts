@@ -26,6 +26,9 @@ export interface InspectedCertificate {
   readonly nameConstraints: readonly string[];
   readonly keyUsage: readonly string[];
   readonly extendedKeyUsage: readonly string[];
+  /** URLs of the OCSP responders and revocation lists that it names. */
+  readonly ocspUrls: readonly string[];
+  readonly crlUrls: readonly string[];
   readonly subjectKeyId?: string;
   readonly authorityKeyId?: string;
   readonly pin: Pin;
@@ -97,6 +100,8 @@ function inspectCertificate(certificate: Certificate): InspectedCertificate {
     ...given({ pathLength }),
     keyUsage: certificate.keyUsage ?? [],
     extendedKeyUsage: certificate.extendedKeyUsage ?? [],
+    ocspUrls: certificate.addresses.ocsp,
+    crlUrls: certificate.addresses.crl,
     ...given({ subjectKeyId, authorityKeyId }),
     pin: certificate.pin,
     fingerprint: certificate.fingerprint,
