@@ -81,6 +81,9 @@ function inOrder(folders: readonly string[], below: readonly string[]) {
 /** What encrypts with passwords. */
 const passwordBased = ['src/x509/encrypted-key.ts', 'src/x509/pbes2.ts', 'src/x509/pkcs12-cipher.ts'];
 
+/** What signs. */
+const signing = ['src/x509/ocsp-response.ts', 'src/x509/sign.ts'];
+
 /** Packages that only the listed files may import. */
 const importers: Record<string, string[]> = {
   chokidar: ['src/files/watcher.ts'],
@@ -93,17 +96,19 @@ const importers: Record<string, string[]> = {
   jose: ['src/fleet/messages/jws.ts'],
   '@peculiar/x509': ['src/x509/sign.ts'],
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
-  'reflect-metadata': ['src/x509/sign.ts'],
+  'reflect-metadata': signing,
   '@peculiar/asn1-cms': ['src/x509/pkcs12.ts'],
+  '@peculiar/asn1-ocsp': ['src/x509/ocsp-response.ts'],
   '@peculiar/asn1-pfx': ['src/x509/pkcs12.ts'],
   '@peculiar/asn1-pkcs8': ['src/x509/encrypted-key.ts', 'src/x509/pkcs12.ts'],
-  '@peculiar/asn1-schema': [...passwordBased, 'src/x509/pkcs12.ts', 'src/x509/sign.ts'],
-  '@peculiar/asn1-x509': [...passwordBased, 'src/x509/sign.ts'],
+  '@peculiar/asn1-schema': [...passwordBased, 'src/x509/pkcs12.ts', ...signing],
+  '@peculiar/asn1-x509': [...passwordBased, ...signing],
 };
 
 /** Files that stand on slow packages and modules: a command loads them when it needs them, and never as it starts. */
 const loadedLate = [
   'src/x509/sign.ts',
+  'src/x509/ocsp-response.ts',
   'src/x509/pkcs12.ts',
   ...passwordBased,
   'src/fleet/messages/jws.ts',

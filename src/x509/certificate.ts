@@ -276,6 +276,11 @@ export function readCertificates(bytes: Buffer, source: string): [Certificate, .
   ];
 }
 
+/** Returns the bits of the public key in a SubjectPublicKeyInfo, which key identifiers and OCSP hash. */
+export function spkiBits(spki: Buffer): Buffer {
+  return readBitString(readChildren(readDer(spki))[1]);
+}
+
 /** Encodes certificates as PEM, one after the other: a chain or a bundle. */
 export function toPem(certificates: readonly Certificate[]): string {
   return certificates.map((certificate) => certificate.toPem()).join('');

@@ -36,8 +36,8 @@ import {
   X509CrlGenerator,
 } from '@peculiar/x509';
 import { NatspkiError } from '../errors.ts';
-import { Certificate, type Extension as ReadExtension } from './certificate.ts';
-import { readBitString, readChildren, readDer } from './der.ts';
+import { Certificate, type Extension as ReadExtension, spkiBits } from './certificate.ts';
+import { readDer } from './der.ts';
 import { formatName, readName } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
@@ -155,6 +155,20 @@ export class Signer {
     ];
     this.#usages.set(shared, made);
     return made;
+  }
+
+  /**
+   * Signs a certificate whose key answers for this issuer about revocations (RFC 6960 section 4.2.2.2). Nobody asks about
+   * its own revocation, so it has to be short-lived (section 4.2.2.2.1).
+   */
+  async responder(contents: Contents): Promise<Certificate> {
+    return this.#certify(contents, [
+      new BasicConstraintsExtension(false, undefined, true),
+      new KeyUsagesExtension(KeyUsageFlags.digitalSignature, true),
+      new ExtendedKeyUsageExtension([ExtendedKeyUsage.ocspSigning]),
+      // id-pkix-ocsp-nocheck, whose value is NULL.
+      new Extension('1.3.6.1.5.5.7.48.1.5', false, Uint8Array.of(0x05, 0)),
+    ]);
   }
 
   /** Signs a certificate of an authority. Throws `unwritable-name`. */
@@ -299,8 +313,7 @@ function spkiOf(key: KeyObject): Buffer {
 
 /** Returns the key identifier in hex: the first 160 bits of the SHA-256 of the key (RFC 7093 section 2, method 1). */
 function keyIdOf(spki: Buffer): string {
-  const bits = readBitString(readChildren(readDer(spki))[1]);
-  return createHash('sha256').update(bits).digest('hex').slice(0, 40);
+  return createHash('sha256').update(spkiBits(spki)).digest('hex').slice(0, 40);
 }
 
 function listEntry({ serial, revokedAt, reason }: RevokedCertificate): ListEntry {

@@ -1,17 +1,17 @@
 // Writes the revocation lists of an authority (RFC 5280 section 5) from its ledger: one for each issuer that peers may still
 // trust, all in one file, since each issuer vouches for its own certificates only.
 import { exists } from '../../files/files.ts';
-import { type Certificate, readCertificates } from '../../x509/certificate.ts';
-import { decodePrivateKey } from '../../x509/key.ts';
+import type { Certificate } from '../../x509/certificate.ts';
 import { writePem } from '../../x509/pem.ts';
 import {
   type RevocationList,
   type RevokedCertificate,
   readRevocationLists,
 } from '../../x509/revocation-list.ts';
-import { dayMs, type Issuer } from '../store/authority.ts';
-import type { PairFiles, PkiDirectory } from '../store/directory.ts';
+import { dayMs } from '../store/authority.ts';
+import type { PkiDirectory } from '../store/directory.ts';
 import type { LedgerContents } from '../store/ledger.ts';
+import { readIssuers } from './issuers.ts';
 
 /** For how many days a list is valid, unless the caller or the previous list says otherwise. */
 export const usualListDays = 7;
@@ -50,7 +50,7 @@ export async function writeRevocationLists(options: ListOptions): Promise<Writte
   const { directory, now: clock = () => new Date() } = options;
   return directory.exclusive(async () => {
     const now = clock();
-    const issuers = await readIssuers(options);
+    const issuers = await readIssuers(directory, options.passphrase);
     const previous = await readPrevious(directory);
     const ledger = await directory.ledger.read();
     const { Signer } = await import('../../x509/sign.ts');
@@ -116,50 +116,6 @@ function halfOf({ thisUpdate, nextUpdate }: { thisUpdate: Date; nextUpdate: Date
 
 function earliest(times: readonly Date[]): Date {
   return new Date(Math.min(...times.map((time) => time.getTime())));
-}
-
-interface KnownIssuer {
-  readonly certificate: Certificate;
-  /** Undefined when the key is not in the folder. */
-  readonly key: Issuer['key'] | undefined;
-}
-
-/** Lists the issuer of leaves first, then the root above it, then roots and intermediates that were replaced. */
-async function readIssuers({ directory, passphrase }: ListOptions): Promise<KnownIssuer[]> {
-  const { current, roots, intermediates } = await directory.readAuthority(passphrase);
-  const others = [...intermediates, ...roots].filter(({ der }) => !der.equals(current.certificate.der));
-  const archived = [
-    ...(await directory.archivedPairs('ca')),
-    ...(await directory.archivedPairs('intermediate')),
-  ];
-  const known: KnownIssuer[] = [current];
-  for (const certificate of others) {
-    const pairs = [directory.authorityPair, directory.intermediatePair, ...archived];
-    known.push({ certificate, key: await findKey(directory, certificate, pairs, passphrase) });
-  }
-  // A replaced intermediate is not in the bundle, and its leaves stay valid until they expire.
-  for (const pair of archived) {
-    const [certificate] = readCertificates(await directory.read(pair.certificateFile), pair.certificateFile);
-    const isKnown = known.some((each) => each.certificate.spki.equals(certificate.spki));
-    if (isKnown || !roots.some((root) => !root.spki.equals(certificate.spki) && certificate.isSignedBy(root)))
-      continue;
-    known.push({ certificate, key: await findKey(directory, certificate, [pair], passphrase) });
-  }
-  return known;
-}
-
-async function findKey(
-  directory: PkiDirectory,
-  certificate: Certificate,
-  pairs: readonly PairFiles[],
-  passphrase: string | undefined,
-): Promise<Issuer['key'] | undefined> {
-  for (const { keyFile } of pairs) {
-    if (!exists(keyFile)) continue;
-    const key = decodePrivateKey(await directory.read(keyFile), keyFile, passphrase);
-    if (certificate.hasKey(key)) return key;
-  }
-  return undefined;
 }
 
 async function readPrevious(directory: PkiDirectory): Promise<RevocationList[]> {

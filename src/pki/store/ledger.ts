@@ -7,15 +7,15 @@ import type { Certificate } from '../../x509/certificate.ts';
 import { formatSan } from '../../x509/name.ts';
 import { type ProfileName, profileNames } from './profile.ts';
 
-/** The profiles of roots and of intermediates. */
-export type AuthorityProfile = 'authority' | 'intermediate';
+/** The profiles of the authority's own certificates: roots, intermediates, and what answers for them over OCSP. */
+export type AuthorityProfile = 'authority' | 'intermediate' | 'responder';
 
 export interface LedgerEntry {
   /** When it was signed; all times are ISO 8601 in UTC. */
   readonly time: string;
   /** Lower-case hex. */
   readonly serial: string;
-  /** The name of its files; `ca` for a root, `intermediate` for an intermediate. */
+  /** The name of its files; `ca` for a root and for a responder, which has none, `intermediate` for an intermediate. */
   readonly name: string;
   readonly profile: ProfileName | AuthorityProfile;
   readonly sans: readonly string[];
@@ -151,9 +151,9 @@ export function renewedByMembers(entries: readonly LedgerEntry[]): Map<string, L
   return new Map([...newest].filter(([, { member }]) => member !== undefined));
 }
 
-/** Returns whether a profile is that of a root or an intermediate. */
+/** Returns whether a profile is that of a root, an intermediate or a responder. */
 export function isAuthority(profile: string): profile is AuthorityProfile {
-  return profile === 'authority' || profile === 'intermediate';
+  return ['authority', 'intermediate', 'responder'].includes(profile);
 }
 
 function parseLine(line: string): LedgerEntry | Revocation | undefined {
