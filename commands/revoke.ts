@@ -12,37 +12,38 @@ import {
 } from '../src/cli/flags.ts';
 import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
-import { listLines, nextLines, revokeLines } from '../src/cli/revoke-result.ts';
+import {
+  halfDone,
+  listLines,
+  nextLines,
+  openDoors,
+  pairInUse,
+  revokeLines,
+} from '../src/cli/revoke-result.ts';
 import { NatspkiError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
 import { type ListOptions, type WrittenLists, writeRevocationLists } from '../src/pki/revoke/lists.ts';
 import {
   leafReasons,
+  type PeerProfile,
   planRevocation,
-  type RevocableProfile,
   type RevocationPlan,
   revokeCertificates,
 } from '../src/pki/revoke/revocation.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
-import {
-  filesInUse,
-  type Lockout,
-  type LockoutStep,
-  lockOut,
-  planLockout,
-  trustsOneOf,
-} from '../src/rollout/lockout.ts';
+import type { LockoutStep } from '../src/rollout/doors.ts';
+import { filesInUse, type Lockout, lockOut, planLockout, trustsOneOf } from '../src/rollout/lockout.ts';
 import { Rollout } from '../src/rollout/rollout.ts';
 import type { TlsContext } from '../src/tls/block.ts';
 
 /** Peers of servers: certificates with both usages. */
-const peers: readonly RevocableProfile[] = ['route', 'gateway', 'leafnode'];
+const peers: readonly PeerProfile[] = ['route', 'gateway', 'leafnode'];
 
 /**
- * The profiles whose certificates have the usages that a tls block asks for. A client certificate cannot be that of a
- * server in a cluster, although it gets through the handshake there.
+ * The profiles whose certificates a block without pins accepts from then on. A client certificate gets through the
+ * handshake of a cluster, and has no business there.
  */
-const profiles: ReadonlyMap<TlsContext, readonly RevocableProfile[]> = new Map([
+const profiles: ReadonlyMap<TlsContext, readonly PeerProfile[]> = new Map([
   ...(['client', 'websocket', 'mqtt', 'leafnodes'] as const).map(
     (context) => [context, ['client', ...peers] as const] as const,
   ),
@@ -52,12 +53,13 @@ const profiles: ReadonlyMap<TlsContext, readonly RevocableProfile[]> = new Map([
 export default class Revoke extends BaseCommand {
   static override summary = 'Lock out the holder of a certificate before it expires.';
   static override usage =
-    'revoke NAME... [--reason REASON] [--config FILE...] [--reload PID] [--dry-run] [--json]';
+    'revoke NAME... [--replaced] [--reason REASON] [--config FILE...] [--reload PID] [--dry-run] [--json]';
   static override description =
-    'nats-server reads no revocation lists, so this command uses "pinned_certs". A configuration with pins loses the pins of NAME. A configuration without pins gets the pins of every other live certificate that natspki issued, and accepts no other key. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open. For other programs, the command writes ca.crl, as `natspki crl` does.';
+    'Looks at every tls block by which the certificate gets in, and says for each what it did. A block with "pinned_certs" loses the pins of NAME. A block without gets the pins of every other live certificate that natspki issued, and accepts no other key, unless "ocsp_peer" makes it ask the responder that the certificate names. What stays open is an error, and the exit code is 1. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open. For other programs, the command writes ca.crl, as `natspki crl` does.';
   static override examples = [
     'See what would change\nnatspki revoke alice --dry-run',
     'Lock a client out of a running nats-server\nnatspki revoke alice --reload nats.pid',
+    'After a theft: a new pair first, then lock out the old one\nnatspki rotate n2-route && natspki revoke n2-route --replaced --reason keyCompromise',
     'Lock a client out of every node of a cluster\nnatspki revoke alice --config nats-n1.conf --config nats-n2.conf',
   ];
   static override args = {
@@ -71,6 +73,9 @@ export default class Revoke extends BaseCommand {
   static override flags = {
     dir: directoryFlag(),
     config: configurationFlag('Configuration to change; repeatable.'),
+    replaced: Flags.boolean({
+      description: 'Spare the newest certificate of each NAME: revoke those that `rotate` replaced.',
+    }),
     reload: reloadFlag('After the change, send SIGHUP to this nats-server.'),
     reason: Flags.option({
       description: `Why, for the revocation list: ${leafReasons.join(', ')}.`,
@@ -85,59 +90,62 @@ export default class Revoke extends BaseCommand {
   async run() {
     const { args, flags } = await this.parse(Revoke);
     const directory = new PkiDirectory(flags.dir);
-    const options = { directory, names: args.name };
+    const options = { directory, names: args.name, replaced: flags.replaced };
     const configurations = flags.config ?? configurationsHere();
     const inUse = filesInUse(configurations);
     const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
-    const dryRun = flags['dry-run'];
-    const passphrase = dryRun ? undefined : await authorityPassphrase(directory, flags);
+    if (flags['dry-run']) {
+      const plan = await planRevocation(options);
+      const steps = planLockout(await lockoutOf(plan, directory, configurations));
+      this.print([...revokeLines(plan, steps), ...plan.notices]);
+      return resultOf(flags.dir, plan, steps, [], []);
+    }
+    const passphrase = await authorityPassphrase(directory, flags);
+    const failures: NatspkiError[] = [];
     let steps: readonly LockoutStep[] = [];
-    const plan = dryRun
-      ? await planRevocation(options)
-      : await revokeCertificates({
-          ...options,
-          lockOut: async (planned) => {
-            steps = await lockOut(await lockoutOf(planned, directory, configurations));
-          },
-          isInUse: (file) => inUse.has(resolve(file)),
-          ...given({ reason: flags.reason }),
-        });
-    if (dryRun) steps = planLockout(await lockoutOf(plan, directory, configurations));
-    else await rollout.reload();
-    const lists = dryRun
-      ? undefined
-      : await this.#writeLists({ directory, ...given({ passphrase, days: flags['crl-days'] }) });
-    const { certificates, notices } = plan;
+    const plan = await revokeCertificates({
+      ...options,
+      lockOut: async (planned) => {
+        steps = await lockOut(await lockoutOf(planned, directory, configurations));
+      },
+      isInUse: (file) => inUse.has(resolve(file)),
+      ...given({ reason: flags.reason }),
+    }).catch(async (error) => {
+      await caught(failures, () => rollout.reload());
+      throw halfDone(error, steps);
+    });
+    await caught(failures, () => rollout.reload());
+    const lists = await this.#writeLists(failures, {
+      directory,
+      ...given({ passphrase, days: flags['crl-days'] }),
+    });
     this.print([
       ...revokeLines(plan, steps),
       ...(lists === undefined ? [] : listLines(lists)),
       ...rollout.report(),
-      ...notices,
+      ...plan.notices,
       ...nextLines(steps, flags),
     ]);
-    for (const name of new Set(args.name)) {
+    failures.push(...openDoors(plan, steps, args.name));
+    for (const name of flags.replaced ? [] : new Set(args.name)) {
       const { certificateFile, keyFile } = directory.pair(name);
       const configuration = inUse.get(resolve(certificateFile)) ?? inUse.get(resolve(keyFile));
-      if (configuration !== undefined) this.report(pairInUse(name, configuration));
+      if (configuration !== undefined) failures.push(pairInUse(name, configuration, plan));
     }
-    const { reloaded } = rollout;
+    for (const failure of failures) this.report(failure);
     return {
-      directory: flags.dir,
-      certificates,
-      steps,
-      reloaded,
-      notices,
+      ...resultOf(flags.dir, plan, steps, rollout.reloaded, failures),
       ...given({ lists: lists?.lists }),
     };
   }
 
-  /** Writes the lists; reports it, after the keys were locked out, when the authority cannot sign them. */
-  async #writeLists(options: ListOptions): Promise<WrittenLists | undefined> {
+  /** Writes the lists; adds a failure, after the keys were locked out, when the authority cannot sign them. */
+  async #writeLists(failures: NatspkiError[], options: ListOptions): Promise<WrittenLists | undefined> {
     try {
       return await writeRevocationLists(options);
     } catch (error) {
       if (!(error instanceof NatspkiError)) throw error;
-      this.report(
+      failures.push(
         new NatspkiError('list-not-written', `the revocation list was not written: ${error.message}`, {
           hint: 'write it with `natspki crl` where the key of the authority is',
         }),
@@ -147,21 +155,36 @@ export default class Revoke extends BaseCommand {
   }
 }
 
-function pairInUse(name: string, configuration: string): NatspkiError {
-  return new NatspkiError(
-    'pair-in-use',
-    `"${configuration}" still uses the pair of "${name}", which other servers reject now`,
-    { hint: `natspki rotate ${name}, then natspki pin certs/${name}-cert.pem --add FILE for each server` },
-  );
+/** Returns the document of --json. */
+function resultOf(
+  directory: string,
+  { certificates, notices }: RevocationPlan,
+  steps: readonly LockoutStep[],
+  reloaded: readonly number[],
+  failures: readonly NatspkiError[],
+) {
+  const problems = failures.map(({ code, message, hint }) => ({ code, message, hint }));
+  return { directory, certificates, steps, reloaded, notices, problems };
 }
 
-/** Converts a plan: the tls blocks that accept such certificates, the pins to remove, and the certificates that stay. */
+/** Adds what `work` throws to the failures: the steps after it matter more. */
+async function caught(failures: NatspkiError[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    failures.push(error);
+  }
+}
+
+/** Converts a plan: the pins to remove, and the certificates that each block without pins accepts from then on. */
 async function lockoutOf(
-  { certificates, others }: RevocationPlan,
+  { certificates, out, others }: RevocationPlan,
   directory: PkiDirectory,
   configurations: readonly string[],
 ): Promise<Lockout> {
   const authorities = [...(await directory.readBundle()), ...(await directory.readIntermediates())];
+  const connecting = certificates.filter(({ profile }) => profile !== 'server');
   return {
     configurations,
     contexts: new Map(
@@ -170,7 +193,10 @@ async function lockoutOf(
         accepted.flatMap((profile) => others.get(profile) ?? []),
       ]),
     ),
-    out: new Set(certificates.map(({ pin }) => pin)),
+    out,
+    canConnect: connecting.length > 0,
+    nameResponder: connecting.every(({ ocsp }) => ocsp),
+    isPublished: certificates.every(({ ocsp }) => ocsp),
     isTrusted: (caFile) => trustsOneOf(authorities, caFile),
   };
 }

@@ -1,111 +1,86 @@
-// Locks keys out of the servers of a configuration through its pins, the only means by which a NATS server rejects a
-// certificate of an authority that it trusts. The keys are removed from an existing list of pins; a block without pins
-// gets a list of all other keys.
+// Locks keys out of the servers of configurations through their pins. The keys are removed from an existing list of pins; a
+// block without pins gets a list of all other keys. doors.ts judges which block needs what.
 
 import { resolve } from 'node:path';
 import { editArrays } from '../conf/arrays.ts';
 import { readDocument } from '../conf/document.ts';
 import { addItem } from '../conf/editor.ts';
 import { loadConf } from '../conf/parser.ts';
+import type { Value } from '../conf/value.ts';
 import { NatspkiError } from '../errors.ts';
 import { readFileSync } from '../files/files.ts';
 import type { TlsContext } from '../tls/block.ts';
 import { type Certificate, readCertificates } from '../x509/certificate.ts';
 import type { Pin } from '../x509/pin.ts';
 import { editConfiguration, tlsBlockOf, tlsBlockPath } from './configuration-file.ts';
+import { acceptingContexts, impossiblePin, type LockoutStep, planDoor, type RevokedKeys } from './doors.ts';
 import { configurationFiles } from './pin-update.ts';
 
-/** The planned change of one tls block. */
-export interface LockoutStep {
-  readonly file: string;
-  /** `tls`, `cluster.tls`, ... */
-  readonly block: string;
-  readonly context: TlsContext;
-  /** `remove`: pins leave a list. `pin`: the block will accept pinned keys only. `none`: it already rejects the keys. */
-  readonly action: 'remove' | 'pin' | 'none';
-  /** The pins that are removed, or those that will be accepted. */
-  readonly pins: readonly Pin[];
-}
-
-export interface Lockout {
+export interface Lockout extends RevokedKeys {
   readonly configurations: readonly string[];
-  /** The blocks to lock the keys out of, each with the named keys that a block without pins will accept. */
+  /** The named keys that a block without pins will accept, by context; none where it is missing. */
   readonly contexts: ReadonlyMap<TlsContext, readonly { readonly name: string; readonly pin: Pin }[]>;
-  readonly out: ReadonlySet<Pin>;
-  /** Returns whether peers of a block are verified by the authority of the keys, given the path of its ca_file. */
-  readonly isTrusted?: (caFile: string | undefined) => boolean;
+  /** Whether the revocation reaches peers without any configuration: then none has to be given. Default false. */
+  readonly isPublished?: boolean;
 }
-
-/** A pin that no key has: an empty list would accept every key (nats-server, server/opts.go). */
-export const impossiblePin = '0'.repeat(64) as Pin;
 
 /**
- * Plans the change of each block of each configuration, and changes nothing. Throws `nothing-to-lock` when no block
- * requests client certificates, and ConfErrors when a configuration is invalid.
+ * Plans the step of each block of each configuration, and changes nothing. Throws `nothing-to-lock` when no block lets
+ * the keys in although they can connect, and ConfErrors when a configuration is invalid.
  */
-export function planLockout({
-  configurations,
-  contexts,
-  out,
-  isTrusted = () => true,
-}: Lockout): LockoutStep[] {
-  const steps: LockoutStep[] = [];
-  for (const file of configurations) {
+export function planLockout(lockout: Lockout): LockoutStep[] {
+  const { configurations, contexts, canConnect = true, isPublished = false } = lockout;
+  const steps = configurations.flatMap((file) => {
     const { root } = loadConf(file);
-    for (const [context, others] of contexts) {
-      const block = tlsBlockOf(root, context);
-      // Without pins, a client without a certificate is accepted where certificates are optional.
-      if (block === undefined || !(block.verify || (block.verifyOptional && block.pinnedCerts))) continue;
-      if (!isTrusted(block.caFile)) continue;
-      const { pinnedCerts } = block;
-      const location = { file, context, block: tlsBlockPath(context).join('.') };
-      if (pinnedCerts === undefined) {
-        const pins = others.length === 0 ? [impossiblePin] : others.map(({ pin }) => pin);
-        steps.push({ ...location, action: 'pin', pins });
-      } else {
-        const pins = [...pinnedCerts].filter((pin) => out.has(pin));
-        steps.push({ ...location, action: pins.length === 0 ? 'none' : 'remove', pins });
-      }
-    }
-  }
-  if (steps.length === 0) throw nothingToLock(configurations, [...contexts.keys()]);
-  return steps;
+    return acceptingContexts.flatMap((context) => {
+      const others = (contexts.get(context) ?? []).map(({ pin }) => pin);
+      return planDoor(root, file, context, lockout, others) ?? [];
+    });
+  });
+  const isNeedless = !canConnect || (isPublished && configurations.length === 0);
+  if (isNeedless || steps.some(({ action }) => action !== 'skip')) return steps;
+  throw nothingToLock(configurations);
 }
 
-/** Executes the plan of planLockout and checks the result; throws `still-let-in` when a block still accepts a key. */
+/**
+ * Executes the plan of planLockout, block by block. A block that cannot be changed, or that still accepts a key
+ * afterwards, is `open` in the result, with the reason; the others are changed all the same. Throws as planLockout does.
+ */
 export async function lockOut(lockout: Lockout): Promise<LockoutStep[]> {
   const steps = planLockout(lockout);
-  for (const { file, context, action } of steps) {
-    if (action === 'pin') await pinOthers(file, context, lockout.contexts.get(context) ?? []);
-    if (action === 'remove') await removeEverywhere(file, lockout.out);
-  }
-  const left = planLockout(lockout).find(({ action }) => action !== 'none');
-  if (left === undefined) return steps;
-  throw new NatspkiError(
-    'still-let-in',
-    `cannot remove the pins of ${left.block} in "${left.file}": they are not in the file or its includes`,
-    { hint: `remove them by hand: ${left.pins.join(' ')}` },
-  );
-}
-
-const everyContext: readonly TlsContext[] = [
-  'client',
-  'cluster',
-  'gateway',
-  'leafnodes',
-  'websocket',
-  'mqtt',
-];
-
-/** Returns the certificate and key files that the tls blocks of configurations name, as absolute paths. */
-export function filesInUse(configurations: readonly string[]): ReadonlyMap<string, string> {
-  const files = new Map<string, string>();
-  for (const configuration of configurations) {
-    const { root } = loadConf(configuration);
-    for (const { certFile, keyFile } of everyContext.flatMap((each) => tlsBlockOf(root, each)?.pairs ?? [])) {
-      files.set(resolve(certFile), configuration).set(resolve(keyFile), configuration);
+  const failures = new Map<LockoutStep, string>();
+  for (const step of steps) {
+    const { file, context, action } = step;
+    try {
+      if (action === 'pin') await pinOthers(file, context, lockout.contexts.get(context) ?? []);
+      if (action === 'remove') await removeEverywhere(file, lockout.out);
+    } catch (error) {
+      if (!(error instanceof NatspkiError)) throw error;
+      failures.set(step, error.message);
     }
   }
+  const left = planLockout(lockout).filter(({ action }) => action === 'pin' || action === 'remove');
+  return steps.map((step) => {
+    const isLeft = left.some(({ file, context }) => file === step.file && context === step.context);
+    if (!isLeft) return step;
+    const elsewhere = 'the pins are not in the file or its includes: remove them by hand';
+    return { ...step, action: 'open' as const, reason: failures.get(step) ?? elsewhere };
+  });
+}
+
+/** Returns the certificate and key files that configurations name, in any block, as absolute paths. */
+export function filesInUse(configurations: readonly string[]): ReadonlyMap<string, string> {
+  const files = new Map<string, string>();
+  const visit = (value: Value, configuration: string): void => {
+    if (value.kind === 'array') for (const item of value.items) visit(item, configuration);
+    if (value.kind !== 'map') return;
+    for (const { key, value: inner } of value.entries.values()) {
+      const isFile = ['cert_file', 'key_file'].includes(key.toLowerCase());
+      if (isFile && inner.kind === 'string') files.set(resolve(inner.value), configuration);
+      else visit(inner, configuration);
+    }
+  };
+  for (const configuration of configurations) visit(loadConf(configuration).root, configuration);
   return files;
 }
 
@@ -183,17 +158,15 @@ async function removeEverywhere(configuration: string, out: ReadonlySet<Pin>): P
   }
 }
 
-function nothingToLock(configurations: readonly string[], contexts: readonly TlsContext[]): NatspkiError {
-  const [context = 'client'] = contexts;
+function nothingToLock(configurations: readonly string[]): NatspkiError {
   const fail = (message: string, hint: string) => new NatspkiError('nothing-to-lock', message, { hint });
-  const block = tlsBlockPath(context).join('.');
-  const having = configurations.find((file) => tlsBlockOf(loadConf(file).root, context) !== undefined);
+  const having = configurations.find((file) => tlsBlockOf(loadConf(file).root, 'client') !== undefined);
   if (having !== undefined) {
-    const hint = `natspki tls ${context} --verify --write ${having}`;
-    return fail(`the ${block} block in "${having}" does not request client certificates`, hint);
+    const hint = `natspki tls client --verify --write ${having}`;
+    return fail(`no tls block in "${having}" requests client certificates of this authority`, hint);
   }
   const files = configurations.map((file) => `"${file}"`).join(', ');
-  const where = configurations.length === 0 ? 'no configuration' : `no ${block} block in ${files}`;
+  const where = configurations.length === 0 ? 'no configuration' : `no tls block in ${files}`;
   return fail(
     `there is ${where} to lock keys out of`,
     'pass the configuration of your server with --config FILE',

@@ -1,8 +1,9 @@
 // Locking keys out through the pins of configurations: which keys are accepted afterwards, and that no other byte changes.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { impossiblePin, type Lockout, lockOut, planLockout } from '../../src/rollout/lockout.ts';
+import { impossiblePin } from '../../src/rollout/doors.ts';
+import { filesInUse, type Lockout, lockOut, planLockout } from '../../src/rollout/lockout.ts';
 import type { TlsContext } from '../../src/tls/block.ts';
 import type { Pin } from '../../src/x509/pin.ts';
 import { testFolder } from '../support/folder.ts';
@@ -68,7 +69,9 @@ describe('locking out', () => {
     const pinned = written(`tls {\n  verify: optional\n  pinned_certs: ["${alice}", "${bob}"]\n}\n`);
     expect(await lockOut(outOf(pinned))).toMatchObject([{ action: 'remove', pins: [bob] }]);
     const open = written('tls { verify: optional }');
-    await expect(lockOut(outOf(open))).rejects.toMatchObject({ code: 'nothing-to-lock' });
+    expect(await lockOut(outOf(open))).toMatchObject([
+      { action: 'open', reason: 'it accepts clients without a certificate too' },
+    ]);
     expect(read(open)).toBe('tls { verify: optional }');
   });
 
@@ -96,24 +99,22 @@ describe('locking out', () => {
     expect(read(included)).toBe(`PINS: [\n  ${alice}\n]\n`);
   });
 
-  it('changes each requested block that exists, and no other block', async () => {
+  it('changes each block that the keys get in by', async () => {
     const text = (routes: string) =>
       `tls { verify: true }\ncluster {\n  tls {\n    cert_file: x\n    pinned_certs: [${routes}]\n  }\n}\n`;
     const file = written(text(`"${bob}", "${alice}"`));
-    const contexts = new Map<TlsContext, typeof others>([
-      ['cluster', others],
-      ['gateway', others],
-    ]);
-    expect(await lockOut(outOf(file, { contexts }))).toMatchObject([
+    expect(await lockOut(outOf(file))).toMatchObject([
+      { block: 'tls', action: 'pin' },
       { block: 'cluster.tls', action: 'remove' },
     ]);
-    expect(read(file)).toBe(text(`"${alice}"`));
+    expect(read(file)).toContain(`# alice\n`);
+    expect(read(file)).toContain(`pinned_certs: ["${alice}"]`);
   });
 
   it.each([
     [
       'tls { cert_file: x }',
-      'the tls block in "FILE" does not request client certificates',
+      'no tls block in "FILE" requests client certificates of this authority',
       'natspki tls client --verify --write FILE',
     ],
     [
@@ -140,17 +141,65 @@ describe('locking out', () => {
     });
   });
 
-  it('throws when the pins come from a source that it cannot edit', async () => {
+  it('names a block whose pins come from a source that it cannot edit, and changes the others', async () => {
     process.env.NATSPKI_TEST_PIN = bob;
     try {
-      const file = written('tls { verify: true, pinned_certs: [$NATSPKI_TEST_PIN] }');
-      await expect(lockOut(outOf(file))).rejects.toMatchObject({
-        code: 'still-let-in',
-        message: `cannot remove the pins of tls in "${file}": they are not in the file or its includes`,
-        hint: `remove them by hand: ${bob}`,
-      });
+      const file = written(
+        'tls { verify: true, pinned_certs: [$NATSPKI_TEST_PIN] }\nmqtt { tls { verify: true } }\n',
+      );
+      const contexts = new Map<TlsContext, typeof others>([['mqtt', others]]);
+      expect(await lockOut(outOf(file, { contexts }))).toMatchObject([
+        {
+          block: 'tls',
+          action: 'open',
+          reason: 'the pins are not in the file or its includes: remove them by hand',
+        },
+        { block: 'mqtt.tls', action: 'pin', pins: [alice, carol] },
+      ]);
+      expect(read(file)).toContain(alice);
     } finally {
       delete process.env.NATSPKI_TEST_PIN;
     }
+  });
+
+  it('leaves a block to the responder that it asks, unless the certificate names none or the block only warns', async () => {
+    const answers = ['ocsp_peer: true', 'ocsp_peer { verify: true, unknown_is_good: true }'];
+    const silent = ['ocsp_peer: false', 'ocsp_peer {}', 'ocsp_peer { verify: true, warn_only: true }'];
+    for (const option of [...answers, ...silent]) {
+      const file = written(`tls { verify: true, ${option} }`);
+      const [named, nameless] = [true, false].map((nameResponder) =>
+        planLockout(outOf(file, { nameResponder })),
+      );
+      expect(named, option).toMatchObject([{ action: answers.includes(option) ? 'ocsp' : 'pin' }]);
+      expect(nameless, option).toMatchObject([{ action: 'pin' }]);
+    }
+  });
+
+  it('skips what the keys cannot get in by, with the reason', () => {
+    const file = written(
+      'tls { verify: true, ca_file: ours }\ncluster { tls { ca_file: theirs } }\nwebsocket { tls {} }\n',
+    );
+    const isTrusted = (caFile: string | undefined) => caFile === 'ours';
+    expect(
+      planLockout(outOf(file, { isTrusted })).map(({ block, action, reason }) => [block, action, reason]),
+    ).toEqual([
+      ['tls', 'pin', undefined],
+      ['cluster.tls', 'skip', 'it trusts another authority'],
+      ['websocket.tls', 'skip', 'it asks for no certificate'],
+    ]);
+    expect(planLockout(outOf(file, { isTrusted, canConnect: false }))[0]).toMatchObject({
+      action: 'skip',
+      reason: 'the certificate is for servers only',
+    });
+  });
+
+  it('finds the pairs that configurations need in every block, also in those of remotes', () => {
+    const pair = (name: string) => `cert_file: ${name}.pem, key_file: ${name}.key`;
+    const file = written(
+      `tls { certificates: [{ ${pair('a')} }] }\nleafnodes { remotes [ { url: x, tls { ${pair('b')} } } ] }\n` +
+        `gateway { gateways [ { name: g, tls { CERT_FILE: c.pem } } ] }\n`,
+    );
+    const names = ['a.pem', 'a.key', 'b.pem', 'b.key', 'c.pem'].map((name) => resolve(name));
+    expect([...filesInUse([file]).keys()]).toEqual(names);
   });
 });

@@ -6,21 +6,28 @@ import { nearest } from '../../suggest.ts';
 import type { Pin } from '../../x509/pin.ts';
 import { checkName, type PkiDirectory } from '../store/directory.ts';
 import type { LedgerEntry, Revocation } from '../store/ledger.ts';
-import { isAnyAuthority, type ListedCertificate, listCertificates } from '../store/listing.ts';
+import {
+  isAnyAuthority,
+  type ListedCertificate,
+  leavesBySerial,
+  listCertificates,
+} from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
 
 /** The profiles whose certificates a server accepts from its peers. */
-export type RevocableProfile = Exclude<ProfileName, 'server'>;
+export type PeerProfile = Exclude<ProfileName, 'server'>;
 
-const revocableProfiles: readonly RevocableProfile[] = ['client', 'route', 'gateway', 'leafnode'];
+const peerProfiles: readonly PeerProfile[] = ['client', 'route', 'gateway', 'leafnode'];
 
 export interface RevokedCertificate {
   readonly name: string;
-  readonly profile: RevocableProfile;
+  readonly profile: ProfileName;
   /** Lower-case hex. */
   readonly serial: string;
   readonly notAfter: Date;
   readonly pin: Pin;
+  /** Whether it names an OCSP responder. */
+  readonly ocsp: boolean;
 }
 
 /** The reasons for which a leaf can be revoked for good (RFC 5280 section 5.3.1). */
@@ -43,27 +50,31 @@ export interface NamedPin {
 export interface RevocationPlan {
   /** All unexpired certificates issued under the names: servers accept one that `rotate` replaced until it expires. */
   readonly certificates: readonly RevokedCertificate[];
+  /** The keys to lock out. */
+  readonly out: ReadonlySet<Pin>;
   /** The keys of all other unexpired certificates, by profile; empty for a profile that has none. */
-  readonly others: ReadonlyMap<RevocableProfile, readonly NamedPin[]>;
+  readonly others: ReadonlyMap<PeerProfile, readonly NamedPin[]>;
   readonly notices: readonly string[];
 }
 
 interface RevokeOptions {
   readonly directory: PkiDirectory;
   readonly names: readonly string[];
+  /** Spares the newest certificate of each name: only those that it replaced are revoked. */
+  readonly replaced?: boolean;
   readonly now?: () => Date;
 }
 
 /**
- * Plans a revocation and changes nothing. Throws `no-certificate` for a name without an unexpired certificate, and
- * `not-revocable` for a server certificate, which no server requests.
+ * Plans a revocation and changes nothing. Throws `no-certificate` for a name without an unexpired certificate, and with
+ * `replaced` for one without an unexpired certificate that was replaced.
  */
 export async function planRevocation(options: RevokeOptions): Promise<RevocationPlan> {
-  const { directory, names, now = () => new Date() } = options;
+  const { directory, now = () => new Date() } = options;
   await directory.recover();
   directory.refuseMember();
   await directory.readBundle();
-  return plan(directory, names, now());
+  return plan(options, now());
 }
 
 /**
@@ -79,12 +90,12 @@ export async function revokeCertificates(
     readonly reason?: LeafReason;
   },
 ): Promise<RevocationPlan> {
-  const { directory, names, lockOut, isInUse = () => false, reason } = options;
+  const { directory, names, replaced = false, lockOut, isInUse = () => false, reason } = options;
   const { now: clock = () => new Date() } = options;
   await planRevocation(options);
   return directory.exclusive(async () => {
     const now = clock();
-    const planned = await plan(directory, names, now);
+    const planned = await plan(options, now);
     await lockOut(planned);
     const { revocations } = await directory.ledger.read();
     const entries = planned.certificates
@@ -99,7 +110,7 @@ export async function revokeCertificates(
       );
     const present = new Set((await directory.contents()).certificates);
     const retired = names
-      .filter((name) => present.has(name))
+      .filter((name) => !replaced && present.has(name))
       .map((name) => directory.pair(name))
       .filter(({ certificateFile, keyFile }) => !isInUse(certificateFile) && !isInUse(keyFile));
     if (entries.length + retired.length > 0) await directory.write({ entries, retired }, now);
@@ -108,31 +119,48 @@ export async function revokeCertificates(
 }
 
 /** The facts about a certificate from the ledger, or from its file. */
-type Known = Pick<LedgerEntry, 'name' | 'serial' | 'pin' | 'notAfter'> & Pick<ListedCertificate, 'profile'>;
+type Known = Pick<LedgerEntry, 'name' | 'serial' | 'pin' | 'notAfter' | 'ocsp'> &
+  Pick<ListedCertificate, 'profile'>;
 
-async function plan(directory: PkiDirectory, names: readonly string[], now: Date): Promise<RevocationPlan> {
+async function plan(
+  { directory, names, replaced = false }: RevokeOptions,
+  now: Date,
+): Promise<RevocationPlan> {
   for (const name of names) checkName(name);
   const { revocations, damagedLines } = await directory.ledger.read();
   const alive = (await knownLeaves(directory)).filter(({ notAfter }) => new Date(notAfter) > now);
+  const inFolder = replaced ? await leavesBySerial(directory) : new Map();
+  const spared: Known[] = [];
   const certificates = [...new Set(names)].flatMap((name) => {
     const named = alive.filter((each) => each.name === name);
     if (named.length === 0) throw noCertificate(name, alive);
-    return named.map(revocable);
+    if (!replaced) return named.map(revocable);
+    const newest = named.find(({ serial }) => inFolder.get(serial) === name) ?? (named.at(-1) as Known);
+    spared.push(newest);
+    const old = named.filter(({ serial }) => serial !== newest.serial);
+    if (old.length === 0) throw noneReplaced(name);
+    return old.map(revocable);
   });
   const out = new Set(certificates.map(({ pin }) => pin));
+  const kept = spared.filter(({ pin }) => out.delete(pin as Pin));
   const stays = ({ serial, pin }: Known) => !revocations.has(serial) && !out.has(pin as Pin);
-  const others = new Map<RevocableProfile, NamedPin[]>();
-  for (const profile of revocableProfiles) {
+  const others = new Map<PeerProfile, NamedPin[]>();
+  for (const profile of peerProfiles) {
     const alike = alive.filter((each) => profileOf(each) === profile && stays(each));
     // A key that was kept in a rotation has several certificates.
     const byPin = new Map(alike.map(({ name, pin }) => [pin, { name, pin: pin as Pin }]));
     others.set(profile, [...byPin.values()]);
   }
-  const notices = damagedLines.map(
-    (line) =>
-      `line ${line} of the ledger is damaged: a certificate recorded there is not locked out, see \`natspki verify\``,
-  );
-  return { certificates, others, notices };
+  const notices = [
+    ...kept.map(
+      ({ name }) => `the newest certificate of "${name}" has the key of one before it: its pin stays`,
+    ),
+    ...damagedLines.map(
+      (line) =>
+        `line ${line} of the ledger is damaged: a certificate recorded there is not locked out, see \`natspki verify\``,
+    ),
+  ];
+  return { certificates, out, others, notices };
 }
 
 /** Lists every leaf that was ever issued, and the leaves in the folder that are missing from the ledger. */
@@ -142,7 +170,11 @@ async function knownLeaves(directory: PkiDirectory): Promise<Known[]> {
   const { certificates } = await listCertificates(directory);
   const lost = certificates
     .filter(({ serial }) => !recorded.has(serial))
-    .map((row) => ({ ...row, notAfter: row.notAfter.toISOString() }));
+    .map(({ ocspUrls, ...row }) => ({
+      ...row,
+      notAfter: row.notAfter.toISOString(),
+      ...(ocspUrls.length > 0 && { ocsp: true as const }),
+    }));
   return [...entries, ...lost].filter(({ profile }) => !isAnyAuthority(profile));
 }
 
@@ -152,15 +184,21 @@ function profileOf({ profile }: Known): ProfileName {
 }
 
 function revocable(known: Known): RevokedCertificate {
-  const { name, serial, notAfter, pin } = known;
-  const profile = profileOf(known);
-  if (profile === 'server') {
-    const message = `"${name}" is a server certificate, and clients check only its authority`;
-    throw new NatspkiError('not-revocable', message, {
-      hint: 'replace the authority: natspki rotate --ca, natspki rotate, natspki rotate --ca --finish',
-    });
-  }
-  return { name, profile, serial, notAfter: new Date(notAfter), pin: pin as Pin };
+  const { name, serial, notAfter, pin, ocsp = false } = known;
+  return {
+    name,
+    profile: profileOf(known),
+    serial,
+    notAfter: new Date(notAfter),
+    pin: pin as Pin,
+    ocsp,
+  };
+}
+
+function noneReplaced(name: string): NatspkiError {
+  return new NatspkiError('no-certificate', `"${name}" has no unexpired certificate that was replaced`, {
+    hint: `replace it first with \`natspki rotate ${name}\`, or leave out --replaced`,
+  });
 }
 
 function noCertificate(name: string, alive: readonly Known[]): NatspkiError {

@@ -27,6 +27,8 @@ export interface LedgerEntry {
   readonly pin: string;
   /** Set when it was issued for a certificate request: its private key is elsewhere. */
   readonly request?: true;
+  /** Set when it names an OCSP responder. */
+  readonly ocsp?: true;
   /** Set when its files were written outside of the folder. */
   readonly outside?: true;
   /** Set when a member of the fleet asked for it. */
@@ -139,6 +141,7 @@ export function ledgerEntry(
     notBefore: certificate.notBefore.toISOString(),
     notAfter: certificate.notAfter.toISOString(),
     pin: certificate.pin,
+    ...(certificate.addresses.ocsp.length > 0 && { ocsp: true as const }),
   };
 }
 

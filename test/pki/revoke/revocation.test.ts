@@ -29,7 +29,9 @@ describe('the plan of a revocation', () => {
     const directory = await made();
     const plan = await planRevocation({ directory, names: ['bob'], now });
     const { serial, notAfter, pin } = leafOf(directory, 'bob');
-    expect(plan.certificates).toEqual([{ name: 'bob', profile: 'client', serial, notAfter, pin }]);
+    expect(plan.certificates).toEqual([
+      { name: 'bob', profile: 'client', serial, notAfter, pin, ocsp: false },
+    ]);
     const stays = (name: string) => ({ name, pin: leafOf(directory, name).pin });
     expect([...plan.others]).toEqual([
       ['client', [stays('alice')]],
@@ -80,12 +82,50 @@ describe('the plan of a revocation', () => {
   });
 
   it.each([
-    ['server', 'not-revocable', '"server" is a server certificate, and clients check only its authority'],
     ['bbo', 'no-certificate', 'no unexpired certificate "bbo" was issued here'],
     ['ca', 'usage', `name "ca" is the authority's own`],
   ])('throws for the name %s', async (name, code, message) => {
     const directory = await made();
     await expect(planRevocation({ directory, names: [name], now })).rejects.toMatchObject({ code, message });
+  });
+
+  it('spares the newest certificate of a name when only replaced ones are asked for', async () => {
+    const directory = await made();
+    const [alice, bob] = ['alice', 'bob'].map((name) => leafOf(directory, name));
+    const options = { directory, names: ['alice', 'bob'], replaced: true, now };
+    await expect(planRevocation(options)).rejects.toMatchObject({
+      code: 'no-certificate',
+      message: '"alice" has no unexpired certificate that was replaced',
+    });
+    await rotateLeaves({ directory, names: ['alice'], now });
+    await rotateLeaves({ directory, names: ['bob'], keepKey: true, now });
+    const plan = await planRevocation(options);
+    expect(plan.certificates.map(({ serial }) => serial)).toEqual([alice?.serial, bob?.serial]);
+    expect([...plan.out]).toEqual([alice?.pin]);
+    expect(plan.notices).toEqual([
+      'the newest certificate of "bob" has the key of one before it: its pin stays',
+    ]);
+    expect(
+      plan.others
+        .get('client')
+        ?.map(({ name }) => name)
+        .sort(),
+    ).toEqual(['alice', 'bob']);
+    await revokeCertificates({ ...options, lockOut: unlocked });
+    expect((await directory.contents()).certificates).toEqual(['alice', 'bob', 'route', 'server']);
+    await undoRotation({ directory, name: 'alice', force: true, now });
+    const undone = await planRevocation({ ...options, names: ['alice'] });
+    expect(undone.certificates.map(({ serial }) => serial)).not.toContain(alice?.serial);
+  });
+
+  it('says which certificates name a responder, those of servers too', async () => {
+    const directory = await madeDirectory(scratch, { addresses: { ocsp: ['http://o/'], crl: [] }, now });
+    const { certificates, others } = await planRevocation({ directory, names: ['server', 'client'], now });
+    expect(certificates.map(({ profile, ocsp }) => [profile, ocsp])).toEqual([
+      ['server', true],
+      ['client', true],
+    ]);
+    expect(others.get('client')).toEqual([]);
   });
 
   it('throws for a certificate that has expired', async () => {
