@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
-import { BaseCommand } from '../src/cli/base-command.ts';
+import { BaseCommand, yesFlag } from '../src/cli/base-command.ts';
 import {
   configurationFlag,
   crlDaysFlag,
@@ -13,6 +13,13 @@ import {
 import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import {
+  confirmReplacement,
+  executeReplacement,
+  replacementLines,
+  replacementPlanLines,
+} from '../src/cli/replace-authority.ts';
+import {
+  caught,
   halfDone,
   listLines,
   nextLines,
@@ -20,9 +27,10 @@ import {
   pairInUse,
   revokeLines,
 } from '../src/cli/revoke-result.ts';
-import { NatspkiError } from '../src/errors.ts';
+import { NatspkiError, UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
 import { type ListOptions, type WrittenLists, writeRevocationLists } from '../src/pki/revoke/lists.ts';
+import { planReplacement } from '../src/pki/revoke/replace-authority.ts';
 import {
   leafReasons,
   type PeerProfile,
@@ -53,19 +61,19 @@ const profiles: ReadonlyMap<TlsContext, readonly PeerProfile[]> = new Map([
 export default class Revoke extends BaseCommand {
   static override summary = 'Lock out the holder of a certificate before it expires.';
   static override usage =
-    'revoke NAME... [--replaced] [--reason REASON] [--config FILE...] [--reload PID] [--dry-run] [--json]';
+    'revoke NAME... [--replaced] [--reason REASON] [--reload PID] [--dry-run] | revoke --ca [--dry-run] [--yes]';
   static override description =
     'Looks at every tls block by which the certificate gets in, and says for each what it did. A block with "pinned_certs" loses the pins of NAME. A block without gets the pins of every other live certificate that natspki issued, and accepts no other key, unless "ocsp_peer" makes it ask the responder that the certificate names. What stays open is an error, and the exit code is 1. The pair goes to the archive and is not renewed. The bundled broker closes open connections at once, and nats-server when it reloads; nats-server 2.9 keeps them open. For other programs, the command writes ca.crl, as `natspki crl` does.';
   static override examples = [
     'See what would change\nnatspki revoke alice --dry-run',
     'Lock a client out of a running nats-server\nnatspki revoke alice --reload nats.pid',
     'After a theft: a new pair first, then lock out the old one\nnatspki rotate n2-route && natspki revoke n2-route --replaced --reason keyCompromise',
+    "The authority's key was stolen: see what each host will need, then replace it\nnatspki revoke --ca --dry-run && natspki revoke --ca",
     'Lock a client out of every node of a cluster\nnatspki revoke alice --config nats-n1.conf --config nats-n2.conf',
   ];
   static override args = {
     name: Args.string({
       description: 'Names to revoke, with every live certificate that was issued under them.',
-      required: true,
       multiple: true,
       ignoreStdin: true,
     }),
@@ -75,22 +83,42 @@ export default class Revoke extends BaseCommand {
     config: configurationFlag('Configuration to change; repeatable.'),
     replaced: Flags.boolean({
       description: 'Spare the newest certificate of each NAME: revoke those that `rotate` replaced.',
+      exclusive: ['ca'],
+    }),
+    ca: Flags.boolean({
+      description:
+        'The key of the authority was stolen: replace it and every certificate, and stop trusting the old one at once.',
+    }),
+    'ca-name': Flags.string({
+      description: 'Common name of the new authority.',
+      helpValue: 'NAME',
+      dependsOn: ['ca'],
+      defaultHelp: async () => 'the old name with the next number',
+    }),
+    force: Flags.boolean({
+      description: 'With --ca: also replace an authority that has itself replaced a stolen one.',
+      dependsOn: ['ca'],
     }),
     reload: reloadFlag('After the change, send SIGHUP to this nats-server.'),
     reason: Flags.option({
       description: `Why, for the revocation list: ${leafReasons.join(', ')}.`,
       helpValue: 'REASON',
       options: leafReasons,
+      exclusive: ['ca'],
     })(),
     'crl-days': crlDaysFlag(),
     'passphrase-file': passphraseFileFlag(),
     'dry-run': Flags.boolean({ description: 'Print the plan and change nothing.' }),
+    yes: yesFlag(),
   };
 
   async run() {
     const { args, flags } = await this.parse(Revoke);
     const directory = new PkiDirectory(flags.dir);
-    const options = { directory, names: args.name, replaced: flags.replaced };
+    if (flags.ca) return this.#replaceAuthority(directory, args.name, flags);
+    const { name: names } = args;
+    if (names === undefined) throw new UsageError('missing argument NAME', 'natspki revoke --help');
+    const options = { directory, names, replaced: flags.replaced };
     const configurations = flags.config ?? configurationsHere();
     const inUse = filesInUse(configurations);
     const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
@@ -126,8 +154,8 @@ export default class Revoke extends BaseCommand {
       ...plan.notices,
       ...nextLines(steps, flags),
     ]);
-    failures.push(...openDoors(plan, steps, args.name));
-    for (const name of flags.replaced ? [] : new Set(args.name)) {
+    failures.push(...openDoors(plan, steps, names));
+    for (const name of flags.replaced ? [] : new Set(names)) {
       const { certificateFile, keyFile } = directory.pair(name);
       const configuration = inUse.get(resolve(certificateFile)) ?? inUse.get(resolve(keyFile));
       if (configuration !== undefined) failures.push(pairInUse(name, configuration, plan));
@@ -136,6 +164,38 @@ export default class Revoke extends BaseCommand {
     return {
       ...resultOf(flags.dir, plan, steps, rollout.reloaded, failures),
       ...given({ lists: lists?.lists }),
+    };
+  }
+
+  async #replaceAuthority(
+    directory: PkiDirectory,
+    names: readonly string[] | undefined,
+    flags: AuthorityFlags,
+  ) {
+    if (names !== undefined) throw new UsageError('--ca and names of certificates are mutually exclusive');
+    const options = { directory, force: flags.force, ...given({ commonName: flags['ca-name'] }) };
+    const plan = await planReplacement(options);
+    if (flags['dry-run']) {
+      this.print([...replacementPlanLines(plan), ...directory.takeRecoveryNotices()]);
+      return { directory: flags.dir, plan };
+    }
+    await confirmReplacement(plan, flags);
+    const configurations = flags.config ?? configurationsHere();
+    const rollout = await Rollout.prepare({ configurations, ...given({ reload: flags.reload }) });
+    const passphrase = await authorityPassphrase(directory, flags, { root: true });
+    const made = await executeReplacement({ ...options, ...given({ passphrase }) }, rollout, configurations);
+    this.print(replacementLines(made, rollout.report(), this.terminal));
+    const { added, removed, reloaded } = rollout;
+    for (const failure of made.failures) this.report(failure);
+    const { lists, failures, ...result } = made;
+    const pins = { added, removed };
+    return {
+      directory: flags.dir,
+      ...result,
+      ...given({ lists: lists?.lists }),
+      pins,
+      reloaded,
+      problems: problemsOf(failures),
     };
   }
 
@@ -155,6 +215,18 @@ export default class Revoke extends BaseCommand {
   }
 }
 
+interface AuthorityFlags {
+  readonly dir: string;
+  readonly config?: string[] | undefined;
+  readonly reload?: string | undefined;
+  readonly force: boolean;
+  readonly yes: boolean;
+  readonly json?: boolean;
+  readonly 'ca-name'?: string | undefined;
+  readonly 'passphrase-file'?: string | undefined;
+  readonly 'dry-run': boolean;
+}
+
 /** Returns the document of --json. */
 function resultOf(
   directory: string,
@@ -163,18 +235,11 @@ function resultOf(
   reloaded: readonly number[],
   failures: readonly NatspkiError[],
 ) {
-  const problems = failures.map(({ code, message, hint }) => ({ code, message, hint }));
-  return { directory, certificates, steps, reloaded, notices, problems };
+  return { directory, certificates, steps, reloaded, notices, problems: problemsOf(failures) };
 }
 
-/** Adds what `work` throws to the failures: the steps after it matter more. */
-async function caught(failures: NatspkiError[], work: () => Promise<void>): Promise<void> {
-  try {
-    await work();
-  } catch (error) {
-    if (!(error instanceof NatspkiError)) throw error;
-    failures.push(error);
-  }
+function problemsOf(failures: readonly NatspkiError[]) {
+  return failures.map(({ code, message, hint }) => ({ code, message, hint }));
 }
 
 /** Converts a plan: the pins to remove, and the certificates that each block without pins accepts from then on. */

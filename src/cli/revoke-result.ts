@@ -87,6 +87,17 @@ export function openDoors(
   ];
 }
 
+/** Adds what `work` throws to the failures, and returns its result otherwise: the steps after it matter more. */
+export async function caught<T>(failures: NatspkiError[], work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof NatspkiError)) throw error;
+    failures.push(error);
+    return undefined;
+  }
+}
+
 /** The codes of errors that leave the folder as it was. */
 const unwritable = ['disk-full', 'permission-denied', 'read-only', 'locked', 'file-error'];
 

@@ -56,13 +56,13 @@ export interface Rotated extends IssuedCertificates {
 }
 
 /** A step with the certificate that it replaces. */
-interface Prepared extends Reissue {
+export interface Prepared extends Reissue {
   readonly current: Certificate;
 }
 
 /** Plans the reissue of leaves of a folder and changes nothing; throws as planReissue does. */
 export async function planRotation(options: RotateOptions): Promise<RotationPlan> {
-  const { steps, left } = await prepare(options);
+  const { steps, left } = await prepareReissue(options);
   return { steps: steps.map(({ current: _, ...step }) => step), left };
 }
 
@@ -71,7 +71,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   const { directory, passphrase, beforeReplace, now: clock = () => new Date() } = options;
   const { progress = () => undefined } = options;
   const now = clock();
-  const planned = await prepare(options);
+  const planned = await prepareReissue(options);
   const authority = await directory.readAuthority(passphrase);
   authority.refuseOutsideLife(now);
   const total = 2 * planned.steps.length;
@@ -89,7 +89,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   );
   return directory.exclusive(async () => {
     // Another process may have changed the folder meanwhile.
-    const { steps, left } = await prepare(options);
+    const { steps, left } = await prepareReissue(options);
     const current = await directory.readAuthority(passphrase);
     const keyed: KeyedPlan[] = [];
     for (const each of steps) {
@@ -213,7 +213,8 @@ function pinsOfMembers(entries: readonly LedgerEntry[]): Set<string> {
   return new Set([...last.values()].flat());
 }
 
-async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
+/** Plans the reissue of leaves, each with its certificate; throws as planReissue does. */
+export async function prepareReissue(options: RotateOptions): Promise<{ steps: Prepared[]; left: string[] }> {
   const { directory, now, dueMs, names } = options;
   const { certificates: listed, damaged } = await listCertificates(directory, {
     ...given({ now, dueMs }),
@@ -247,7 +248,8 @@ async function prepare(options: RotateOptions): Promise<{ steps: Prepared[]; lef
   };
 }
 
-function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
+/** Returns the plan of the certificate that a step issues. */
+export function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
   const { subjectDer } = current;
   return { files: directory.pair(name), profile, sans: sansOf(current, profile), days, subjectDer };
 }
@@ -258,8 +260,8 @@ function sansOf({ sans, commonName }: Certificate, profile: ProfileName): readon
   return nameless ? [sanOfHost(commonName)] : sans;
 }
 
-/** Returns the key for the new certificate; only the public key when the private one is elsewhere. */
-async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObject> {
+/** Returns the key for the certificate that a step issues; only the public key when the private one is elsewhere. */
+export async function keyFor(directory: PkiDirectory, step: Prepared): Promise<KeyObject> {
   if (step.key === 'new') return generateKey(step.keyType as KeyType);
   if (step.key === 'elsewhere') return step.current.publicKey;
   const file = directory.keyFile(step.name);

@@ -37,7 +37,7 @@ function copied(from: PkiDirectory): { folder: string; directory: PkiDirectory }
 
 const script = (module: string, call: string, more = '') => `
 const { PkiDirectory } = await import(${JSON.stringify(builtModule('src/pki/store/directory.js'))});
-const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/rotate/${module}.js`))});
+const { ${call} } = await import(${JSON.stringify(builtModule(`src/pki/${module}.js`))});
 await ${call}({ directory: new PkiDirectory('certs'), ${more} });
 `;
 
@@ -62,29 +62,37 @@ async function killedThroughout(
 describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, () => {
   it('a rotation of leaves has replaced all pairs or none', async () => {
     const old = ['route', 'server'].map((name) => leafOf(made, name).serial);
-    const states = await killedThroughout(made, script('rotate', 'rotateLeaves'), async (directory) => {
-      const same = ['route', 'server'].map((name, i) => leafOf(directory, name).serial === old[i]);
-      expect(same[0]).toBe(same[1]);
-      return same[0] ? 'old' : 'new';
-    });
+    const states = await killedThroughout(
+      made,
+      script('rotate/rotate', 'rotateLeaves'),
+      async (directory) => {
+        const same = ['route', 'server'].map((name, i) => leafOf(directory, name).serial === old[i]);
+        expect(same[0]).toBe(same[1]);
+        return same[0] ? 'old' : 'new';
+      },
+    );
     expect([...new Set(states)]).toEqual(['old', 'new']);
     expect(states.length).toBeGreaterThan(6);
   });
 
   it('the start of a rollover leaves the old root alone or both roots', async () => {
-    const states = await killedThroughout(made, script('ca-rollover', 'startRollover'), async (directory) => {
-      // Throws unless the key belongs to the certificate.
-      const authority = await directory.readAuthority();
-      expect(authority.chain).toHaveLength(authority.retired.length);
-      return authority.current.certificate.commonName;
-    });
+    const states = await killedThroughout(
+      made,
+      script('rotate/ca-rollover', 'startRollover'),
+      async (directory) => {
+        // Throws unless the key belongs to the certificate.
+        const authority = await directory.readAuthority();
+        expect(authority.chain).toHaveLength(authority.retired.length);
+        return authority.current.certificate.commonName;
+      },
+    );
     expect([...new Set(states)]).toEqual([initDefaults.authorityName, `${initDefaults.authorityName} 2`]);
   });
 
   it('the replacement of an intermediate leaves the root or the new intermediate signing', async () => {
     const states = await killedThroughout(
       made,
-      script('intermediate-rollover', 'replaceIntermediate'),
+      script('rotate/intermediate-rollover', 'replaceIntermediate'),
       async (directory) => {
         const { current, roots } = await directory.readAuthority();
         await directory.readRoot();
@@ -94,14 +102,33 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     expect([...new Set(states)]).toEqual(['root', 'intermediate']);
   });
 
+  it('the replacement of a stolen authority leaves the old one with its leaves or the new one with new leaves', async () => {
+    const call = script('revoke/replace-authority', 'replaceAuthority');
+    const states = await killedThroughout(
+      made,
+      call,
+      async (directory) => {
+        const { current, roots } = await directory.readAuthority();
+        expect(roots).toHaveLength(1);
+        const isNew = current.certificate.commonName.endsWith(' 2');
+        for (const name of ['route', 'server'])
+          expect(leafOf(directory, name).isSignedBy(current.certificate)).toBe(true);
+        expect((await directory.ledger.read()).revocations.size).toBe(isNew ? 3 : 0);
+        return isNew ? 'new' : 'old';
+      },
+      20,
+    );
+    expect([...new Set(states)]).toEqual(['old', 'new']);
+  });
+
   it('an undo has restored the whole pair or nothing, and the archive has the other pair', async () => {
     const { directory: rotated, folder } = copied(made);
-    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('rotate/rotate', 'rotateLeaves'), folder)).toBe('done');
     const [old, fresh] = [leafOf(made, 'server').serial, leafOf(rotated, 'server').serial];
     const keys = [made, rotated].map((each) => contents(each.path)['server-key.pem']);
     const states = await killedThroughout(
       rotated,
-      script('rotate', 'undoRotation', `name: 'server'`),
+      script('rotate/rotate', 'undoRotation', `name: 'server'`),
       async (directory) => {
         const all = Object.values(contents(directory.path));
         for (const key of keys) expect(all.filter((text) => text === key)).toHaveLength(1);
@@ -119,7 +146,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     const rollout = `
 const { Rollout } = await import(${JSON.stringify(builtModule('src/rollout/rollout.js'))});
 const rollout = await Rollout.prepare({ configurations: ['nats.conf'], settleMs: 0 });
-${script('rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) => rollout.announce(changes)")}`;
+${script('rotate/rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) => rollout.announce(changes)")}`;
     const states = new Set<string>();
     for (let n = 1, ending = ''; ending !== 'done'; n += everyStep ? 1 : 7) {
       const { folder, directory } = copied(made);
@@ -148,11 +175,11 @@ ${script('rotate', 'rotateLeaves', "names: ['server'], beforeReplace: (changes) 
 
   it('the end of a rollover removes cross-signed certificates from all files or from none', async () => {
     const { directory: rotated, folder } = copied(made);
-    expect(await killedAt(1e6, script('ca-rollover', 'startRollover'), folder)).toBe('done');
-    expect(await killedAt(1e6, script('rotate', 'rotateLeaves'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('rotate/ca-rollover', 'startRollover'), folder)).toBe('done');
+    expect(await killedAt(1e6, script('rotate/rotate', 'rotateLeaves'), folder)).toBe('done');
     const states = await killedThroughout(
       rotated,
-      script('ca-rollover', 'finishRollover'),
+      script('rotate/ca-rollover', 'finishRollover'),
       async (directory) => {
         const files = ['route', 'server'].map((name) =>
           readFileSync(directory.certificateFile(name), 'utf8'),
