@@ -30,6 +30,7 @@ export default class Tls extends BaseCommand {
   static override examples = [
     'For clients that must present a certificate\nnatspki tls client --verify',
     'Accept only two clients, over TLS 1.3, in a file that nats-server accepts\nnatspki tls client --verify --pin certs/alice-cert.pem certs/bob-cert.pem --min-version 1.3 --write nats.conf --check',
+    'Clients whose certificates name a responder are asked about\nnatspki tls client --verify --ocsp-peer --write nats.conf',
     'For routes\nnatspki tls cluster --write nats.conf',
   ];
   static override args = {
@@ -53,6 +54,9 @@ export default class Tls extends BaseCommand {
       description: 'Certificates, requests or keys to accept; all others are rejected.',
       helpValue: 'FILE',
       multiple: true,
+    }),
+    'ocsp-peer': Flags.boolean({
+      description: 'Ask the OCSP responders that client certificates name, and reject revoked ones.',
     }),
     'min-version': Flags.option({
       description: 'Lowest TLS version: 1.2 or 1.3.',
@@ -100,6 +104,7 @@ export default class Tls extends BaseCommand {
       directory: flags.dir,
       verify: flags.verify,
       verifyAndMap: flags['verify-and-map'],
+      ocspPeer: flags['ocsp-peer'],
       pins,
       ...given({
         name: flags.name,

@@ -5,8 +5,12 @@ import { formatGoDuration } from '../duration.ts';
 import { automaticFallbackMs, type TlsBlock, type TlsContext } from '../tls/block.ts';
 
 /** The requested options; nats-server's defaults apply to the rest. Only options that nats-server supports. */
-export type TlsBlockOptions = Partial<Omit<TlsBlock, 'rateLimit' | 'minVersion' | 'verifyOptional'>> & {
+export type TlsBlockOptions = Partial<
+  Omit<TlsBlock, 'rateLimit' | 'minVersion' | 'verifyOptional' | 'ocspPeer'>
+> & {
   readonly minVersion?: '1.2' | '1.3' | undefined;
+  /** `ocsp_peer: true`, whose defaults suit a responder that is reachable. */
+  readonly ocspPeer?: boolean;
 };
 
 /** Prints `tls { ... }`, one option per line, without a newline at the end. */
@@ -25,6 +29,7 @@ export function printTlsBlock(options: TlsBlockOptions, context: TlsContext): st
     verify: verify && !verifyAndMap ? true : undefined,
     verify_and_map: verifyAndMap || undefined,
     verify_cert_and_check_known_urls: options.verifyKnownUrls || undefined,
+    ocsp_peer: options.ocspPeer || undefined,
     pinned_certs: pinnedCerts === undefined ? undefined : [...pinnedCerts],
     insecure: options.insecure || undefined,
     min_version: options.minVersion,

@@ -3,6 +3,7 @@
 import { MapReader } from '../conf/reader.ts';
 import type { MapValue } from '../conf/value.ts';
 import type { TlsBlock, TlsContext } from '../tls/block.ts';
+import { asksAbout, responderUse } from '../tls/responder-option.ts';
 import type { Pin } from '../x509/pin.ts';
 import { tlsBlockOf, tlsBlockPath } from './configuration-file.ts';
 
@@ -78,7 +79,7 @@ export function planDoor(
   });
   const unable = reasonToSkip(block, keys);
   if (unable !== undefined) return idle('skip', unable);
-  if (verify && keys.nameResponder === true && asksResponder(root, context)) return idle('ocsp');
+  if (verify && keys.nameResponder === true && rejectsRevoked(root, context)) return idle('ocsp');
   if (verifyOptional) return idle('open', 'it accepts clients without a certificate too');
   return { ...location, action: 'pin', pins: others.length === 0 ? [impossiblePin] : others };
 }
@@ -89,15 +90,11 @@ function reasonToSkip(block: TlsBlock, { canConnect = true, isTrusted = () => tr
   return canConnect ? undefined : 'the certificate is for servers only';
 }
 
-/** Whether the block rejects what the responder calls revoked: `ocsp_peer` without `warn_only` (server/ocsp_peer.go). */
-function asksResponder(root: MapValue, context: TlsContext): boolean {
+/** Whether the block rejects what the responder calls revoked. */
+function rejectsRevoked(root: MapValue, context: TlsContext): boolean {
   const block = tlsBlockPath(context).reduce<MapValue | undefined>(
     (outer, name) => outer && new MapReader(outer, [], '').map(name),
     root,
   );
-  const option = block && new MapReader(block, [], '').value('ocsp_peer');
-  if (option?.kind === 'boolean') return option.value;
-  if (option?.kind !== 'map') return false;
-  const reader = new MapReader(option, [], '');
-  return reader.boolean('verify') === true && reader.boolean('warn_only') !== true;
+  return block !== undefined && asksAbout(context) && responderUse(block) === 'rejects';
 }

@@ -8,6 +8,7 @@ import { NatspkiError, UsageError } from '../errors.ts';
 import { exists } from '../files/files.ts';
 import { readChoice } from '../suggest.ts';
 import { automaticFallbackMs, type HandshakeFirst, readTlsBlock, type TlsContext } from '../tls/block.ts';
+import { asksAbout } from '../tls/responder-option.ts';
 import type { Pin } from '../x509/pin.ts';
 import { printTlsBlock } from './block-printer.ts';
 import { configuredPath } from './server-configuration.ts';
@@ -30,6 +31,8 @@ export interface WantedBlock {
   readonly handshakeFirst?: string;
   /** Handshakes per second. */
   readonly connectionRateLimit?: number;
+  /** Asks the OCSP responders that the certificates of peers name. */
+  readonly ocspPeer?: boolean;
 }
 
 /** The profile of the certificate of each context; the certificate is named after its profile. */
@@ -68,24 +71,43 @@ export function printWantedBlock(wanted: WantedBlock): string {
       'add --verify',
     );
   }
-  const text = printTlsBlock(
-    {
-      pairs: [pair],
-      caFile: verifies ? file('ca.pem') : undefined,
-      verify,
-      verifyAndMap,
-      pinnedCerts: pins.length > 0 ? new Set(pins) : undefined,
-      minVersion: wanted.minVersion,
-      cipherSuites: wanted.cipherSuites,
-      curvePreferences: wanted.curvePreferences,
-      ...(wanted.timeout !== undefined && { timeoutMs: readTimeout(wanted.timeout) }),
-      handshakeFirst: readHandshakeFirst(wanted.handshakeFirst),
-      connectionRateLimit: wanted.connectionRateLimit,
-    },
-    context,
-  );
-  refuseWrong(text, context);
-  return text;
+  const asks = wanted.ocspPeer === true;
+  if (asks) refuseNeedlessQuestions(context, verify || verifyAndMap || context === 'leafnodes');
+  const print = (ocspPeer: boolean) =>
+    printTlsBlock(
+      {
+        pairs: [pair],
+        caFile: verifies ? file('ca.pem') : undefined,
+        verify,
+        verifyAndMap,
+        pinnedCerts: pins.length > 0 ? new Set(pins) : undefined,
+        minVersion: wanted.minVersion,
+        cipherSuites: wanted.cipherSuites,
+        curvePreferences: wanted.curvePreferences,
+        ...(wanted.timeout !== undefined && { timeoutMs: readTimeout(wanted.timeout) }),
+        handshakeFirst: readHandshakeFirst(wanted.handshakeFirst),
+        connectionRateLimit: wanted.connectionRateLimit,
+        ocspPeer,
+      },
+      context,
+    );
+  refuseWrong(print(false), context);
+  return print(asks);
+}
+
+/** Throws a UsageError where a server does not ask responders (nats-server, server/ocsp_peer.go). */
+function refuseNeedlessQuestions(context: TlsContext, verifies: boolean): void {
+  if (!asksAbout(context)) {
+    throw new UsageError(
+      `--ocsp-peer has no effect in a ${context} block: no server asks about its peers there`,
+      `lock keys out with pins: natspki tls ${context} --pin FILE`,
+    );
+  }
+  if (!verifies)
+    throw new UsageError(
+      '--ocsp-peer is about client certificates, which this block does not request',
+      'add --verify',
+    );
 }
 
 function missing(context: TlsContext, directory: string, name: string): NatspkiError {

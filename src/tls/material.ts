@@ -26,6 +26,8 @@ export interface CertificateFacts {
   readonly notBefore: Date;
   readonly notAfter: Date;
   readonly pin: Pin;
+  /** The OCSP responders that it names. */
+  readonly ocspUrls: readonly string[];
 }
 
 /** Material that passed every check and that OpenSSL has accepted. */
@@ -143,6 +145,7 @@ function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
     subject: formatName(certificate.subject),
     issuer: formatName(certificate.issuer),
     sans: certificate.sans.map(formatSan),
+    ocspUrls: certificate.addresses.ocsp,
   };
 }
 

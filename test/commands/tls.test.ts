@@ -28,6 +28,8 @@ describe('natspki tls', () => {
     ['cluster', `tls {\n${pair('route')}${ca}  verify: true\n}\n`],
     ['client --verify', `tls {\n${pair('server')}${ca}  verify: true\n}\n`],
     ['client --verify-and-map', `tls {\n${pair('server')}${ca}  verify_and_map: true\n}\n`],
+    ['client --verify --ocsp-peer', `tls {\n${pair('server')}${ca}  verify: true\n  ocsp_peer: true\n}\n`],
+    ['leafnodes --name route --ocsp-peer', `tls {\n${pair('route')}${ca}  ocsp_peer: true\n}\n`],
     ['gateway --name route', `tls {\n${pair('route')}${ca}  verify: true\n}\n`],
     ['leafnodes --name route', `tls {\n${pair('route')}${ca}}\n`],
   ])('prints the block for %s', async (args, expected) => {
@@ -121,6 +123,13 @@ ${pair('server')}${ca}  verify: true
       '--connection-rate-limit is "0", expected a whole number from 1',
       '',
     ],
+    [
+      ['cluster', '--ocsp-peer'],
+      2,
+      '--ocsp-peer has no effect in a cluster block',
+      'lock keys out with pins',
+    ],
+    [['client', '--ocsp-peer'], 2, '--ocsp-peer is about client certificates', 'add --verify'],
     [['client', '--check'], 2, '--check needs --write', ''],
     [['gateway'], 1, 'no certificate "gateway" in "./certs"', 'natspki issue gateway gateway --san dns:HOST'],
     [['client', '--write', 'none.conf'], 1, '"none.conf" does not exist', ''],
@@ -251,6 +260,16 @@ describePeer('nats-server', 'natspki tls --check', (natsServer) => {
     );
     expect(code).toBe(1);
     expect(readFileSync(conf, 'utf8')).toBe(text);
+  });
+
+  it('writes ocsp_peer as nats-server reads it', async () => {
+    const folder = initialized();
+    const write = ['tls', 'client', '--verify', '--ocsp-peer', '--write', 'nats.conf', '--check'];
+    expect(await natspki(folder, write, { environment })).toEqual({
+      code: 0,
+      stdout: 'wrote the tls block for client into nats.conf, which nats-server accepts\n',
+      stderr: '',
+    });
   });
 
   it('fails and changes nothing when nats-server rejects the result', async () => {

@@ -175,6 +175,20 @@ describe('locking out', () => {
     }
   });
 
+  it('does not rely on ocsp_peer where no server asks: in a cluster or a gateway', () => {
+    const file = written(
+      ['cluster', 'gateway', 'leafnodes']
+        .map((name) => `${name} { tls { verify: true, ocsp_peer: true } }\n`)
+        .join(''),
+    );
+    const steps = planLockout(outOf(file, { nameResponder: true }));
+    expect(steps.map(({ context, action }) => [context, action])).toEqual([
+      ['cluster', 'pin'],
+      ['gateway', 'pin'],
+      ['leafnodes', 'ocsp'],
+    ]);
+  });
+
   it('skips what the keys cannot get in by, with the reason', () => {
     const file = written(
       'tls { verify: true, ca_file: ours }\ncluster { tls { ca_file: theirs } }\nwebsocket { tls {} }\n',

@@ -9,6 +9,7 @@ import { hintToClose } from '../../files/key-access.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
+import { asksAbout, responderUse } from '../../tls/responder-option.ts';
 import { positionOfOption, positionOfString } from './positions.ts';
 
 /** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
@@ -88,6 +89,22 @@ const practices: readonly Practice[] = [
         message: `${plaintext.length === 1 ? '1 password is' : `${plaintext.length} passwords are`} stored in plain text: anyone who can read the file can log in`,
         hint: 'hash each with nats server passwd, or replace them by client certificates and verify_and_map',
       })),
+  },
+  {
+    code: 'no-ocsp-address',
+    contexts: ['client', 'websocket'],
+    findings: ({ context, map, material }) => {
+      if (!asksAbout(context) || responderUse(map) === 'no') return [];
+      const { certificates = [], authorities = [] } = material ?? {};
+      // The certificates of clients are elsewhere: those of this server show what their authority puts into them.
+      const [own] = certificates.filter(({ issuer }) =>
+        authorities.some(({ subject }) => subject === issuer),
+      );
+      return warnIf(own?.ocspUrls.length === 0, positionOfFile(map, own?.certFile ?? ''), {
+        message: `"ocsp_peer" asks about certificates that name a responder, and "${own?.certFile}" of the same authority names none: such clients are let in without a question`,
+        hint: 'natspki rotate --ocsp-url http://HOST:PORT/ocsp',
+      });
+    },
   },
   {
     code: 'weak-cipher',
