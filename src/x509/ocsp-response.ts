@@ -5,7 +5,7 @@ import { createHash, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import {
   BasicOCSPResponse,
-  CertID,
+  type CertID,
   CertStatus,
   id_pkix_ocsp_basic,
   id_pkix_ocsp_nonce,
@@ -21,11 +21,12 @@ import {
 import { AsnConvert, OctetString } from '@peculiar/asn1-schema';
 import {
   AlgorithmIdentifier,
-  Certificate as AsnCertificate,
+  type Certificate as AsnCertificate,
   CRLReason,
   Extension,
 } from '@peculiar/asn1-x509';
 import { type Certificate, spkiBits } from './certificate.ts';
+import { readDer } from './der.ts';
 import type { CertificateId } from './ocsp-request.ts';
 import { revocationReasons } from './revocation-list.ts';
 
@@ -61,7 +62,7 @@ export class AnswerSigner {
     this.#key = key;
     const keyHash = createHash('sha1').update(spkiBits(certificate.spki)).digest();
     this.#id = new ResponderID({ byKey: new KeyHash(keyHash) });
-    this.#certificates = [AsnConvert.parse(certificate.der, AsnCertificate)];
+    this.#certificates = [encoded<AsnCertificate>(certificate.der)];
   }
 
   /** Returns the DER of an answer; all times are cut to seconds. */
@@ -72,7 +73,7 @@ export class AnswerSigner {
       responses: entries.map(
         ({ id, status, thisUpdate }) =>
           new SingleResponse({
-            certID: AsnConvert.parse(id.der, CertID),
+            certID: encoded<CertID>(id.der),
             certStatus: statusOf(status),
             thisUpdate: seconds(thisUpdate),
             nextUpdate: seconds(nextUpdate),
@@ -84,10 +85,10 @@ export class AnswerSigner {
         ],
       }),
     });
-    const tbs = AsnConvert.serialize(data);
-    const signature = await signAsync('sha256', Buffer.from(tbs), this.#key);
+    const tbs = Buffer.from(AsnConvert.serialize(data));
+    const signature = await signAsync('sha256', tbs, this.#key);
     const basic = new BasicOCSPResponse({
-      tbsResponseData: data,
+      tbsResponseData: encoded<ResponseData>(tbs),
       // ecdsa-with-SHA256 (RFC 5758 section 3.2).
       signatureAlgorithm: new AlgorithmIdentifier({ algorithm: '1.2.840.10045.4.3.2' }),
       signature: Uint8Array.from(signature).buffer,
@@ -103,6 +104,21 @@ export class AnswerSigner {
       }),
     );
   }
+}
+
+/** A SEQUENCE that is encoded already: the serializer copies its content. */
+class EncodedSequence extends OctetString {
+  override toASN() {
+    const block = super.toASN();
+    block.idBlock.tagNumber = 16;
+    block.idBlock.isConstructed = true;
+    return block;
+  }
+}
+
+/** Stands for a value whose DER is known: parsing a certificate only to encode it again takes most of an answer's time. */
+function encoded<T>(der: Buffer): T {
+  return new EncodedSequence(readDer(der).content) as unknown as T;
 }
 
 /** Returns the DER of an answer that is an error. */
