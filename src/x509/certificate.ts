@@ -107,6 +107,8 @@ export class Certificate {
   /** Lower-case hex. */
   readonly subjectKeyId: string | undefined;
   readonly authorityKeyId: string | undefined;
+  /** Whether clients must be given an OCSP answer with it in the handshake (RFC 7633). */
+  readonly mustStaple: boolean;
   /** Which names the certificates below it may have. */
   readonly nameConstraints: NameConstraints | undefined;
   /** The extension as it is, to copy it. */
@@ -184,6 +186,7 @@ export class Certificate {
       ocsp: read(addressExtensions.ocsp, readOcspAddresses) ?? [],
       crl: read(addressExtensions.crl, readListAddresses) ?? [],
     };
+    this.mustStaple = hasStatusRequest(extensions.get('1.3.6.1.5.5.7.1.24')?.value);
     this.unknownCritical = [...extensions.keys()].filter(
       (oid) => extensions.get(oid)?.critical && !(knownExtensions.has(oid) && this.#processes(oid)),
     );
@@ -307,6 +310,16 @@ export function readExtensions(field: DerValue | undefined): Map<string, Extensi
     extensions.set(oid, { critical, value: value.content });
   }
   return extensions;
+}
+
+/** Reads a TLS feature extension; a malformed one counts as none, as in nats-server (hasOCSPStatusRequest). */
+function hasStatusRequest(value: Buffer | undefined): boolean {
+  try {
+    return value !== undefined && readChildren(readDer(value)).some((each) => readSmallInteger(each) === 5);
+  } catch (error) {
+    if (error instanceof DerError) return false;
+    throw error;
+  }
 }
 
 function readBasicConstraints(value: Buffer): { authority: boolean; pathLength: number | undefined } {

@@ -43,6 +43,18 @@ const largestRsa = 8192;
 const smallestRsa = 1024;
 
 /**
+ * Finds all chains from the leaf to a root, as Go's Verify returns them: the shortest way over trusted certificates first.
+ * Empty when `verifyChain` finds none.
+ * @param sent what the peer sent, its own certificate first
+ */
+export function verifiedChains(
+  sent: readonly [Certificate, ...Certificate[]],
+  options: ChainOptions,
+): readonly (readonly Certificate[])[] {
+  return verify(sent, options, true).chains;
+}
+
+/**
  * Finds a chain from the leaf to a root, over any of the certificates that were sent with it, in any order; Go builds
  * all of them and accepts the leaf if one is valid.
  * @param sent what the peer sent, its own certificate first
@@ -51,14 +63,29 @@ export function verifyChain(
   sent: readonly [Certificate, ...Certificate[]],
   options: ChainOptions,
 ): VerifiedChain {
+  const { chains, fault } = verify(sent, options, false);
+  return chains[0] === undefined ? { chain: undefined, fault: fault as ChainFault } : { chain: chains[0] };
+}
+
+interface SearchResult {
+  readonly chains: readonly (readonly Certificate[])[];
+  /** Undefined only when there are chains. */
+  readonly fault?: ChainFault;
+}
+
+function verify(
+  sent: readonly [Certificate, ...Certificate[]],
+  options: ChainOptions,
+  findsAll: boolean,
+): SearchResult {
   for (const certificate of sent) {
     const reason = judgementOf(certificate).rejected ?? faultOfSize(certificate);
     if (reason !== undefined) return failed('unusable-certificate', certificate, reason);
   }
   const [leaf, ...others] = sent;
   const fault = faultOfCertificate(leaf, options.now);
-  if (fault !== undefined) return { chain: undefined, fault };
-  const search = new Search(others, options);
+  if (fault !== undefined) return { chains: [], fault };
+  const search = new Search(others, options, findsAll);
   if (options.roots.some(({ der }) => der.equals(leaf.der))) search.finish([leaf]);
   else search.extend([leaf]);
   return search.result(leaf);
@@ -68,21 +95,24 @@ export function verifyChain(
 class Search {
   readonly #others: readonly Certificate[];
   readonly #options: ChainOptions;
-  #found: readonly Certificate[] | undefined;
+  readonly #findsAll: boolean;
+  readonly #found: (readonly Certificate[])[] = [];
   /** The fault of the attempt that came furthest: one with a complete chain before one without an issuer. */
   #complete: ChainFault | undefined;
   #partial: ChainFault | undefined;
   #checks = 0;
 
-  constructor(others: readonly Certificate[], options: ChainOptions) {
+  constructor(others: readonly Certificate[], options: ChainOptions, findsAll: boolean) {
     this.#others = others;
     this.#options = options;
+    this.#findsAll = findsAll;
   }
 
-  result(leaf: Certificate): VerifiedChain {
-    if (this.#found !== undefined) return { chain: this.#found };
+  result(leaf: Certificate): SearchResult {
+    if (this.#found.length > 0) return { chains: this.#found };
+    const fault = this.#complete ?? this.#partial;
     const reason = `is signed by ${JSON.stringify(leaf.issuerCommonName)}, which is not trusted`;
-    return failure(this.#complete ?? this.#partial) ?? failed('untrusted', leaf, reason);
+    return fault === undefined ? failed('untrusted', leaf, reason) : { chains: [], fault };
   }
 
   extend(chain: readonly [Certificate, ...Certificate[]]): void {
@@ -92,7 +122,7 @@ class Search {
       [this.#others, false],
     ] as const) {
       for (const candidate of candidates) {
-        if (this.#found !== undefined) return;
+        if (this.#found.length > 0 && !this.#findsAll) return;
         if (!child.issuerDer.equals(candidate.subjectDer) || isInChain(candidate, chain)) continue;
         if (++this.#checks > maximumChecks) return;
         const fault = this.#faultOfIssuer(candidate, child, chain, isRoot);
@@ -106,7 +136,7 @@ class Search {
   /** Checks what depends on the whole chain, from leaf to root. */
   finish(chain: readonly [Certificate, ...Certificate[]]): void {
     const fault = faultOfUsage(chain, this.#options.purpose) ?? faultOfConstraints(chain);
-    if (fault === undefined) this.#found = chain;
+    if (fault === undefined) this.#found.push(chain);
     else this.#complete ??= fault;
   }
 
@@ -137,12 +167,8 @@ class Search {
   }
 }
 
-function failed(code: ChainFault['code'], certificate: Certificate, reason: string): VerifiedChain {
-  return { chain: undefined, fault: { code, certificate, reason } };
-}
-
-function failure(fault: ChainFault | undefined): VerifiedChain | undefined {
-  return fault && { chain: undefined, fault };
+function failed(code: ChainFault['code'], certificate: Certificate, reason: string): SearchResult {
+  return { chains: [], fault: { code, certificate, reason } };
 }
 
 /** Judgements of certificates that are looked at again and again: those of a ca_file. */

@@ -78,13 +78,30 @@ export function wrapDerErrors<T>(kind: MaterialKind, source: string, read: () =>
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof DerError)) throw error;
-    throw new NatspkiError(
-      `damaged-${kind}`,
-      `"${source}" is damaged: ${kindNames[kind]} in it cannot be read (${error.message})`,
-      { cause: error },
-    );
+    throw damaged(kind, source, error);
   }
+}
+
+/** As wrapDerErrors, for a reader that works in slices. */
+export async function wrapDerErrorsLater<T>(
+  kind: MaterialKind,
+  source: string,
+  read: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    throw damaged(kind, source, error);
+  }
+}
+
+function damaged(kind: MaterialKind, source: string, error: unknown): unknown {
+  if (!(error instanceof DerError)) return error;
+  return new NatspkiError(
+    `damaged-${kind}`,
+    `"${source}" is damaged: ${kindNames[kind]} in it cannot be read (${error.message})`,
+    { cause: error },
+  );
 }
 
 /** Reads one PEM block; undefined for one of an unknown kind. */

@@ -29,7 +29,7 @@ export class DerError extends Error {
 
 /** Reads the single value in `bytes`; throws DerError when bytes follow it. */
 export function readDer(bytes: Buffer): DerValue {
-  const value = readValue(bytes, 0);
+  const value = readDerAt(bytes, 0);
   if (value.raw.length !== bytes.length) throw new DerError('bytes after the end');
   return value;
 }
@@ -39,7 +39,7 @@ export function readChildren(value: DerValue | undefined, tag: number = tags.seq
   expectTag(value, tag);
   const children: DerValue[] = [];
   for (let at = 0; at < value.content.length; ) {
-    const child = readValue(value.content, at);
+    const child = readDerAt(value.content, at);
     children.push(child);
     at += child.raw.length;
   }
@@ -147,7 +147,8 @@ export function readTime(value: DerValue | undefined): Date {
   return time;
 }
 
-function readValue(bytes: Buffer, start: number): DerValue {
+/** Reads the value that begins at `start`, whatever follows it; throws DerError. */
+export function readDerAt(bytes: Buffer, start: number): DerValue {
   const tag = bytes[start];
   const first = bytes[start + 1];
   if (tag === undefined || first === undefined) throw new DerError('ends in the middle of a value');

@@ -46,8 +46,8 @@ const knownExtensions: ReadonlySet<string> = new Set([oids.number, oids.authorit
 /** The extensions of an entry that are read; invalidityDate says nothing that matters here. */
 const knownEntryExtensions: ReadonlySet<string> = new Set([oids.reason, '2.5.29.24']);
 
-/** A revocation list. The constructor reads all fields, so that a malformed list fails here and not on later use. */
-export class RevocationList {
+/** A revocation list but for its entries: who issued it, when, and for how long. */
+export class RevocationListHead {
   readonly der: Buffer;
   readonly issuer: readonly NameAttribute[];
   /** The encoded issuer, for comparison. */
@@ -59,12 +59,10 @@ export class RevocationList {
   readonly number: bigint | undefined;
   /** Lower-case hex. */
   readonly authorityKeyId: string | undefined;
-  readonly revoked: readonly RevokedCertificate[];
-  /**
-   * The object identifiers of unknown critical extensions, of the list or of an entry: it may be partial or of several
-   * issuers, and must not be relied on (RFC 5280 section 5.2).
-   */
-  readonly unknownCritical: readonly string[];
+  /** The SEQUENCE of entries; undefined in a list without revocations. */
+  protected readonly entries: DerValue | undefined;
+  /** The object identifiers of unknown critical extensions of the list itself. */
+  protected readonly unknownInHead: readonly string[];
 
   readonly #signed: Buffer;
   readonly #algorithm: DerValue | undefined;
@@ -89,7 +87,7 @@ export class RevocationList {
     this.issuerDer = (issuer as DerValue).raw;
     this.thisUpdate = readTime(thisUpdate);
     this.nextUpdate = isTime(rest[0]) ? readTime(rest.shift()) : undefined;
-    const entries = rest[0]?.tag === tags.sequence ? readChildren(rest.shift()) : [];
+    this.entries = rest[0]?.tag === tags.sequence ? rest.shift() : undefined;
     const extensions = readExtensions(rest[0]?.tag === 0xa0 ? rest.shift() : undefined);
     if (rest.length > 0) throw new DerError('unknown fields');
     const number = extensions.get(oids.number);
@@ -100,9 +98,7 @@ export class RevocationList {
       readChildren(readDer(keyId.value))
         .find(({ tag }) => tag === 0x80)
         ?.content.toString('hex');
-    const unknown = new Set(unknownCriticalOf(extensions, knownExtensions));
-    this.revoked = entries.map((entry) => readEntry(entry, unknown));
-    this.unknownCritical = [...unknown];
+    this.unknownInHead = unknownCriticalOf(extensions, knownExtensions);
   }
 
   /** Returns whether `issuer` signed this list and may: checks the name, the key identifiers, the usage and the signature. */
@@ -117,6 +113,25 @@ export class RevocationList {
       // OpenSSL cannot read the key.
       return false;
     }
+  }
+}
+
+/** A revocation list. The constructor reads all fields, so that a malformed list fails here and not on later use. */
+export class RevocationList extends RevocationListHead {
+  readonly revoked: readonly RevokedCertificate[];
+  /**
+   * The object identifiers of unknown critical extensions, of the list or of an entry: it may be partial or of several
+   * issuers, and must not be relied on (RFC 5280 section 5.2).
+   */
+  readonly unknownCritical: readonly string[];
+
+  /** Reads DER; throws DerError. */
+  constructor(der: Buffer) {
+    super(der);
+    const unknown = new Set(this.unknownInHead);
+    const entries = this.entries === undefined ? [] : readChildren(this.entries);
+    this.revoked = entries.map((entry) => readEntry(entry, unknown));
+    this.unknownCritical = [...unknown];
   }
 }
 
@@ -144,8 +159,8 @@ function unknownCriticalOf(extensions: ReadonlyMap<string, Extension>, known: Re
   return [...extensions].flatMap(([oid, { critical }]) => (critical && !known.has(oid) ? [oid] : []));
 }
 
-/** @param unknown receives the unknown critical extensions of the entry */
-function readEntry(entry: DerValue, unknown: Set<string>): RevokedCertificate {
+/** Reads one entry; throws DerError. @param unknown receives the unknown critical extensions of the entry */
+export function readEntry(entry: DerValue, unknown: Set<string>): RevokedCertificate {
   const [serial, revokedAt, field, ...rest] = readChildren(entry);
   if (rest.length > 0) throw new DerError('unknown fields of an entry');
   const facts = { serial: readHexInteger(serial), revokedAt: readTime(revokedAt) };

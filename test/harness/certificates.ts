@@ -78,6 +78,16 @@ export class TestAuthority {
     return { cert: certificate.toPem() + this.intermediates, key: await encodePrivateKey(key), certificate };
   }
 
+  /** Makes a revocation list, in DER. @param until days from now; negative for a list that has expired */
+  async revocationList(revoked: readonly Certificate[], number = 1n, until = 1): Promise<Buffer> {
+    return this.#signer.revocationList({
+      number,
+      thisUpdate: new Date(Date.now() - 9 * day),
+      nextUpdate: new Date(Date.now() + until * day),
+      revoked: revoked.map(({ serial }) => ({ serial, revokedAt: new Date(), reason: 'keyCompromise' })),
+    });
+  }
+
   /** Makes a server certificate for localhost and 127.0.0.1. */
   async server(commonName = 'localhost', options: MadeLeafOptions = {}): Promise<MadePair> {
     return this.leaf(commonName, {

@@ -10,7 +10,7 @@ export interface Pair {
 
 export interface LeafOptions {
   /** The extended key usage; both by default, as a route has. */
-  usage?: 'serverAuth' | 'clientAuth';
+  usage?: 'serverAuth' | 'clientAuth' | 'OCSPSigning';
   /** DNS names and IP addresses; localhost and 127.0.0.1 by default. */
   hosts?: string[];
   /**
@@ -22,6 +22,10 @@ export interface LeafOptions {
   days?: number;
   /** The subject; by default the name is its common name. */
   subject?: string;
+  /** The URL of the OCSP responder that it names. */
+  ocsp?: string;
+  /** Whether clients must be given an OCSP answer with it (RFC 7633). */
+  mustStaple?: boolean;
 }
 
 /** Makes a self-signed authority in `NAME.pem` and `NAME.key`. */
@@ -42,11 +46,12 @@ export function makeAuthority(folder: string, name = 'ca'): Pair {
   return pair;
 }
 
-/** Makes an intermediate authority signed by `issuer`. */
-export function makeIntermediate(folder: string, name: string, issuer: Pair): Pair {
+/** Makes an intermediate authority signed by `issuer`. @param ocsp the URL of the OCSP responder that it names */
+export function makeIntermediate(folder: string, name: string, issuer: Pair, ocsp?: string): Pair {
   const pair = paths(folder, name);
   const request = join(folder, `${name}.csr`);
-  openssl('req', '-new', ...newKey(pair), '-subj', `/CN=${name}`, '-out', request, ...authority);
+  const more = [...authority, ...responderOf(ocsp)];
+  openssl('req', '-new', ...newKey(pair), '-subj', `/CN=${name}`, '-out', request, ...more);
   openssl(
     ...['x509', '-req', '-in', request, '-CA', issuer.cert, '-CAkey', issuer.key, '-days', '20'],
     ...['-copy_extensions', 'copyall', '-out', pair.cert],
@@ -71,6 +76,8 @@ export function makeLeaf(
     ...['-addext', 'basicConstraints=critical,CA:FALSE'],
     ...['-addext', `extendedKeyUsage=${usage ?? 'serverAuth,clientAuth'}`],
     ...(names === '' ? [] : ['-addext', `subjectAltName=${names}`]),
+    ...responderOf(options.ocsp),
+    ...(options.mustStaple ? ['-addext', 'tlsfeature=status_request'] : []),
   );
   const signer = issuer ? ['-CA', issuer.cert, '-CAkey', issuer.key] : ['-signkey', pair.key];
   openssl(
@@ -78,6 +85,10 @@ export function makeLeaf(
     ...['-days', String(days), '-out', pair.cert],
   );
   return pair;
+}
+
+function responderOf(url: string | undefined): string[] {
+  return url === undefined ? [] : ['-addext', `authorityInfoAccess=OCSP;URI:${url}`];
 }
 
 const authority = [

@@ -45,6 +45,8 @@ export interface BrokerSettings {
   readonly now?: () => Date;
   /** Whether debug messages are logged, and traces where the configuration asks for them. */
   readonly debug?: boolean;
+  /** Files with revocation lists, as `--crl` names them. */
+  readonly crl?: readonly string[];
   /** Starts in spite of errors in the configuration, for values that no configuration can have. */
   readonly ignoreErrors?: boolean;
 }
@@ -74,10 +76,10 @@ export function natsServer(bin: string): StartServer {
 /** Starts the bundled broker within this process, on a configuration that the test can replace. */
 export async function startInProcess(
   configuration: string,
-  { debug = false, ignoreErrors = false, ...settings }: BrokerSettings = {},
+  { debug = false, ignoreErrors = false, crl = [], ...settings }: BrokerSettings = {},
 ): Promise<BrokerUnderTest> {
   let text = configuration;
-  const reread = () => readOptions(onFreePort(text), ignoreErrors);
+  const reread = () => ({ ...readOptions(onFreePort(text), ignoreErrors), crl });
   const options = reread();
   const log = new Output();
   const levels = debug ? { debug, trace: options.log.trace, timestamps: false } : {};
