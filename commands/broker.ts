@@ -103,6 +103,13 @@ export default class Broker extends BaseCommand {
       description: 'Authorities that may sign client certificates.',
       helpValue: 'FILE',
     }),
+    crl: Flags.string({
+      description:
+        'Revocation list, PEM or DER: rejects and disconnects peers whose certificate is on it. May be given several times.',
+      helpValue: 'FILE',
+      multiple: true,
+      multipleNonGreedy: true,
+    }),
     cluster: Flags.string({ description: 'URL to accept routes on.', helpValue: 'URL' }),
     cluster_name: Flags.string({ description: 'Name of the cluster.', helpValue: 'NAME' }),
     cluster_advertise: Flags.string({
@@ -149,7 +156,7 @@ export default class Broker extends BaseCommand {
     }
     const source = {
       config,
-      flags: { ...brokerFlags(flags), noCommonName: flags['no-common-name'] },
+      flags: { ...brokerFlags(flags), noCommonName: flags['no-common-name'], crl: flags.crl },
       ignoreUnsupported: flags['ignore-unsupported'],
       flagWarnings: flags.ignored ?? [],
     };

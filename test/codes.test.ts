@@ -26,7 +26,17 @@ const places = [
 
 /** Codes that the source composes at run time, spelled out from their parts. */
 const kinds = ['certificate', 'request', 'private-key', 'public-key', 'revocation-list'];
-const verdicts = ['expired', 'not-yet-valid', 'untrusted', 'usage', 'name', 'not-pinned', 'invalid'];
+const verdicts = [
+  'expired',
+  'not-yet-valid',
+  'untrusted',
+  'usage',
+  'name',
+  'not-pinned',
+  'revoked',
+  'status-unknown',
+  'invalid',
+];
 const composed = [
   ...kinds.map((kind) => `damaged-${kind}`),
   ...['client', 'server'].flatMap((role) => [

@@ -8,7 +8,7 @@ import type { Logger } from '../log.ts';
 import { formatHostPort, natsUrl } from '../net/host-port.ts';
 import { Listener } from '../net/listener.ts';
 import type { CloseReason } from '../protocol/violations.ts';
-import type { TlsSourceOptions } from '../tls/certificate-source.ts';
+import { Revocations } from '../revocation/revocations.ts';
 import { Accounts } from './accounts/account.ts';
 import { AccountImports } from './accounts/account-imports.ts';
 import type { DeliveryPolicy } from './accounts/delivery.ts';
@@ -33,7 +33,7 @@ import { describeServer } from './server-facts.ts';
 import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
-import { ServerTls } from './transport/server-tls.ts';
+import { ServerTls, type ServerTlsOptions } from './transport/server-tls.ts';
 import { type WebsocketOwner, WebsocketPort } from './websocket-port.ts';
 
 /** A running broker. */
@@ -101,6 +101,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   readonly #id = newServerId();
   readonly #warnOfCommonName: (user: string) => void;
   readonly #watcher: FileWatcher;
+  readonly revocations: Revocations;
   readonly #tls: ClientTls;
   readonly #imports: AccountImports;
   readonly #shutdown = new AbortController();
@@ -141,6 +142,13 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
       onError: (error) =>
         this.logger.warn(`Error watching files: ${error instanceof Error ? error.message : error}`),
     });
+    const onChange = () => {
+      this.#tls.closeRevoked();
+      this.#websocket?.closeRevoked();
+      this.#cluster?.closeRevoked();
+    };
+    const { logger: log, now: clock } = this;
+    this.revocations = new Revocations({ log, watcher: this.#watcher, now: clock, onChange });
     this.#tls = new ClientTls('nats', this.sessions, this.logger, this.#tlsSettings('tls'));
   }
 
@@ -198,6 +206,8 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   async start(): Promise<void> {
     const { options, logger } = this;
     logServer(options, this.facts, logger);
+    await this.revocations.open(options.crl);
+    await this.#configureRevocation(options);
     await this.#tls.open(options.tls);
     // Before a client can send a request.
     this.#imports.subscribeToMeasurements();
@@ -296,12 +306,15 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
     const { options, changed, kept } = planConfigurationChange(this.options, this.#deps.reread());
     const applyRouteTls = options.cluster?.tls && (await this.#cluster?.tls?.prepare(options.cluster.tls));
     const applyWebsocketTls = await this.#websocket?.prepare(options);
+    await this.#configureRevocation(options);
     await this.#tls.apply(options.tls);
     await applyRouteTls?.();
     await applyWebsocketTls?.();
-    this.#tls.closeUnpinned();
+    await this.revocations.reload();
+    this.#tls.recheck();
     const { cluster: clusterBefore } = this.options;
     this.options = options;
+    for (const each of [this.tls, this.#websocket?.tls, this.#cluster?.tls]) void each?.restaple();
     this.configuredAt = this.now();
     this.transport.maxPending = options.maxPending;
     this.transport.writeDeadlineMs = options.writeDeadlineMs;
@@ -354,6 +367,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
       this.#cluster?.close(how),
       this.#monitor?.close(),
       this.#watcher.close(),
+      this.revocations.close(),
       this.passwordHashes.close(),
     ]);
   }
@@ -369,8 +383,17 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   }
 
   /** @param where the path of the block in the configuration */
-  #tlsSettings(where: string): TlsSourceOptions {
-    return { where, log: this.logger, watcher: this.#watcher, now: this.now, cache: this.#deps.materials };
+  #tlsSettings(where: string): ServerTlsOptions {
+    const { logger: log, now, revocations } = this;
+    const source = { where, log, watcher: this.#watcher, now, cache: this.#deps.materials };
+    const stapling = () => this.options.stapling;
+    const onRevoked = () => void this.close();
+    return { ...source, revocations, stapling, onRevoked, verifiesStaples: where === 'cluster.tls' };
+  }
+
+  /** Before a block that asks OCSP responders is in force. */
+  #configureRevocation({ tls, websocket, ocspCache }: BrokerOptions): Promise<void> {
+    return this.revocations.configure(tls?.ocspPeer ?? websocket?.tls?.ocspPeer, ocspCache);
   }
 
   /** Adds a session; returns whether max_connections was reached before. */

@@ -1,21 +1,20 @@
 // TLS of a listener for clients: present or absent as the options say, and replaced by a reload.
 import type { Logger } from '../log.ts';
 import type { TlsBlock } from '../tls/block.ts';
-import type { TlsSourceOptions } from '../tls/certificate-source.ts';
 import type { ClientType } from './accounts/subscription.ts';
 import type { ClientSession } from './clients/client.ts';
 import type { Sessions } from './clients/sessions.ts';
-import { ServerTls } from './transport/server-tls.ts';
+import { ServerTls, type ServerTlsOptions } from './transport/server-tls.ts';
 
 export class ClientTls {
   readonly #type: ClientType;
   readonly #sessions: Sessions;
   readonly #logger: Logger;
-  readonly #settings: TlsSourceOptions;
+  readonly #settings: ServerTlsOptions;
   #current: ServerTls | undefined;
 
   /** @param type of the clients of the listener */
-  constructor(type: ClientType, sessions: Sessions, logger: Logger, settings: TlsSourceOptions) {
+  constructor(type: ClientType, sessions: Sessions, logger: Logger, settings: ServerTlsOptions) {
     this.#type = type;
     this.#sessions = sessions;
     this.#logger = logger;
@@ -44,10 +43,22 @@ export class ClientTls {
     }
   }
 
-  /** Closes open connections whose pin a reload has removed. */
-  closeUnpinned(): void {
-    const own = this.#sessions.list().filter(({ type }) => type === this.#type);
-    this.#current?.closeUnpinned(own, 'clients', this.#logger);
+  /**
+   * Applies a reload to open connections: closes those whose pin it has removed, and has the OCSP answers about the
+   * others renewed if it has turned ocsp_peer on.
+   */
+  recheck(): void {
+    this.#current?.closeUnpinned(this.#own, 'clients', this.#logger);
+    this.#current?.follow(this.#own);
+  }
+
+  /** Closes open connections whose certificate is revoked now. */
+  closeRevoked(): void {
+    this.#current?.closeRevoked(this.#own, 'clients', this.#logger);
+  }
+
+  get #own(): ClientSession[] {
+    return this.#sessions.list().filter(({ type }) => type === this.#type);
   }
 
   /** Calls `reject` when the rejection may be sent to the client: after a delay over TLS, immediately without. */

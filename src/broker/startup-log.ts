@@ -1,5 +1,6 @@
 // What a broker logs once: its identity, and warnings about its options.
 import { type Logger, quote } from '../log.ts';
+import { requestsCertificates } from '../tls/block.ts';
 import type { ServerFacts } from './clients/info.ts';
 import type { BrokerOptions } from './options/options.ts';
 import { isBcrypt } from './options/password.ts';
@@ -18,6 +19,15 @@ export function logServer(options: BrokerOptions, facts: ServerFacts, logger: Lo
   }
   if (options.maxPayload > 8 * 1024 * 1024) {
     logger.warn('Maximum payloads over 8.00 MB are generally discouraged and could lead to poor performance');
+  }
+  warnOfUnusedLists(options, logger);
+}
+
+/** Warns of `--crl` where no peer is asked for a certificate. */
+function warnOfUnusedLists({ crl, tls, cluster }: BrokerOptions, logger: Logger): void {
+  const blocks = [tls, cluster?.tls];
+  if (crl.length > 0 && !blocks.some((block) => block !== undefined && requestsCertificates(block))) {
+    logger.warn('--crl has no effect: no tls block requests certificates, use verify: true');
   }
 }
 

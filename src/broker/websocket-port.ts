@@ -4,7 +4,6 @@ import type { Socket } from 'node:net';
 import { formatHostPort } from '../net/host-port.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsBlock } from '../tls/block.ts';
-import type { TlsSourceOptions } from '../tls/certificate-source.ts';
 import { Authenticator, type CertificateMapping } from './auth/authenticator.ts';
 import { ClientTls } from './client-tls.ts';
 import { acceptWebsocket } from './clients/accept.ts';
@@ -15,7 +14,7 @@ import type { AuthOptions } from './options/auth-options.ts';
 import { authTimeoutMs, type BrokerOptions } from './options/options.ts';
 import type { WebsocketOptions } from './options/websocket-options.ts';
 import type { BufferPool } from './transport/output.ts';
-import type { ServerTls } from './transport/server-tls.ts';
+import type { ServerTls, ServerTlsOptions } from './transport/server-tls.ts';
 import type { Upgrade } from './websocket/upgrade.ts';
 import type { UpgradeListener } from './websocket/upgrade-listener.ts';
 import type { WebsocketFraming } from './websocket/websocket-framing.ts';
@@ -37,7 +36,7 @@ export class WebsocketPort implements ClientOwner {
   #listener: UpgradeListener | undefined;
   #frame: ((upgrade: Upgrade, pool: BufferPool) => WebsocketFraming) | undefined;
 
-  private constructor(owner: WebsocketOwner, settings: TlsSourceOptions, mapping: CertificateMapping) {
+  private constructor(owner: WebsocketOwner, settings: ServerTlsOptions, mapping: CertificateMapping) {
     this.#owner = owner;
     this.#mapping = mapping;
     this.#tls = new ClientTls('websocket', owner.sessions, owner.logger, settings);
@@ -48,7 +47,7 @@ export class WebsocketPort implements ClientOwner {
   /** Starts listening; throws a NatspkiError if it cannot, or if its TLS material is unusable. */
   static async open(
     owner: WebsocketOwner,
-    settings: TlsSourceOptions,
+    settings: ServerTlsOptions,
     mapping: CertificateMapping,
   ): Promise<WebsocketPort> {
     const port = new WebsocketPort(owner, settings, mapping);
@@ -106,8 +105,13 @@ export class WebsocketPort implements ClientOwner {
     const adopt = block && (await this.tls?.prepare(block));
     return async () => {
       await adopt?.();
-      this.#tls.closeUnpinned();
+      this.#tls.recheck();
     };
+  }
+
+  /** Closes open connections whose certificate is revoked now. */
+  closeRevoked(): void {
+    this.#tls.closeRevoked();
   }
 
   /** Applies the reloaded options of the broker. */

@@ -27,7 +27,9 @@ export type CloseReason =
   | 'Route Removed'
   | 'Cluster Name Conflict'
   | 'Duplicate Server Name'
-  | 'Incorrect Port';
+  | 'Incorrect Port'
+  /** Closed by nats-server when a user is revoked; here also when a certificate is. */
+  | 'Credentials Revoked';
 
 export interface Violation {
   /** The text in `-ERR '...'`; undefined where nats-server closes the connection without an answer. */

@@ -22,6 +22,8 @@ export interface WantedBlock {
   readonly verify?: boolean;
   readonly verifyAndMap?: boolean;
   readonly pins?: readonly Pin[];
+  /** Whether OCSP responders are asked about clients. */
+  readonly ocspPeer?: boolean;
   readonly minVersion?: '1.2' | '1.3';
   readonly cipherSuites?: readonly string[];
   readonly curvePreferences?: readonly string[];
@@ -31,8 +33,6 @@ export interface WantedBlock {
   readonly handshakeFirst?: string;
   /** Handshakes per second. */
   readonly connectionRateLimit?: number;
-  /** Asks the OCSP responders that the certificates of peers name. */
-  readonly ocspPeer?: boolean;
 }
 
 /** The profile of the certificate of each context; the certificate is named after its profile. */

@@ -5,9 +5,11 @@ import type { ConfProblem } from '../conf/error.ts';
 import { MapReader } from '../conf/reader.ts';
 import type { ArrayValue, MapValue } from '../conf/value.ts';
 import { longestTimerMs, parseGoDuration } from '../duration.ts';
+import type { OcspPolicy } from '../revocation/ocsp-policy.ts';
 import type { Pin } from '../x509/pin.ts';
 import { readCipherSuites, readCurves, readMinVersion, readPins } from './block-parameters.ts';
 import type { TlsVersion } from './ciphers.ts';
+import { readOcspPeer } from './ocsp-options.ts';
 
 /** The block that contains a tls {}; `client` is the top level of the file. */
 export type TlsContext = 'client' | 'cluster' | 'gateway' | 'leafnodes' | 'websocket' | 'mqtt' | 'monitor';
@@ -48,6 +50,8 @@ export interface TlsBlock {
   readonly handshakeFirst: HandshakeFirst | undefined;
   /** Undefined: no pinning. */
   readonly pinnedCerts: ReadonlySet<Pin> | undefined;
+  /** How OCSP responders are asked about the certificates of clients; undefined when they are not asked. */
+  readonly ocspPeer: OcspPolicy | undefined;
 }
 
 export interface HandshakeFirst {
@@ -72,6 +76,7 @@ export const defaultTlsBlock: TlsBlock = {
   rateLimit: undefined,
   handshakeFirst: undefined,
   pinnedCerts: undefined,
+  ocspPeer: undefined,
 };
 
 /** Whether clients are asked for a certificate. */
@@ -84,7 +89,6 @@ export const automaticFallbackMs = 50;
 
 /** Options that nats-server supports and this broker does not. */
 const unsupported = [
-  'ocsp_peer',
   'cert_store',
   'cert_match_by',
   'cert_match',
@@ -130,6 +134,7 @@ export function readTlsBlock(
     rateLimit: readRateLimit(reader),
     handshakeFirst: readHandshakeFirst(reader),
     pinnedCerts: readPins(reader),
+    ocspPeer: readOcspPeer(reader, problems, context, verify === true || verifyAndMap || isPeering),
   };
   warnOfAccess(reader, block);
   refuseUnsupported(reader, where);

@@ -2,33 +2,46 @@
 // certificate of the peer with the material in use at that moment.
 import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
-import { connect, type TLSSocket } from 'node:tls';
+import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import type { CertificateSource } from './certificate-source.ts';
 import { explainPin, explainVerdict, HandshakeError, type Verdict } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 import { verificationResult } from './node-internals.ts';
 import { rawPeerOf, shorten } from './peer.ts';
+import type { PeerRevocation } from './peer-revocation.ts';
 
 /**
  * Performs a client handshake on a connected socket from which nothing was read. Resolves with a connection when the
- * server certificate is from an authority of the block, is for servers, has the name `host` and, with pins, is pinned;
- * `insecure` skips all checks but the pins. Rejects with a HandshakeError after destroying the socket.
+ * server certificate is from an authority of the block, is for servers, has the name `host`, is not revoked and, with
+ * pins, is pinned; `insecure` skips all checks but the pins. Rejects with a HandshakeError after destroying the socket.
  * @param host the name or address by which the server was contacted
+ * @param revocation without it, no certificate counts as revoked
  */
-export function connectTls(socket: Socket, source: CertificateSource, host: string): Promise<TLSSocket> {
+export function connectTls(
+  socket: Socket,
+  source: CertificateSource,
+  host: string,
+  revocation?: PeerRevocation,
+): Promise<TLSSocket> {
   const { material } = source;
   const { timeoutMs } = material.block;
   return new Promise((resolve, reject) => {
-    const secure = connect({
+    const options: ConnectionOptions & { requestOCSP: boolean } = {
       socket,
       host,
       ...(isIP(host) === 0 ? { servername: host.replace(/\.$/, '') } : {}),
       secureContext: material.contexts.byDefault,
+      requestOCSP: revocation?.requiresStaple ?? false,
       // The verification result is the same, and is checked below, where it can be explained. So is the name: without
       // SANs Node accepts the common name, and Go does not.
       rejectUnauthorized: false,
       checkServerIdentity: () => undefined,
+    };
+    const secure = connect(options);
+    let staple: Buffer | undefined;
+    secure.once('OCSPResponse', (answer: Buffer | null) => {
+      staple = answer?.length ? answer : undefined;
     });
     const end = (outcome: TLSSocket | HandshakeError) => {
       clearTimeout(timer);
@@ -42,7 +55,13 @@ export function connectTls(socket: Socket, source: CertificateSource, host: stri
         resolve(outcome);
       }
     };
-    const onSecure = () => end(refusal(secure, material, source.block.pinnedCerts, host) ?? secure);
+    const onSecure = () => {
+      const isTrusted = !material.block.insecure;
+      const found = refusal(secure, material, source.block.pinnedCerts, host);
+      const revoked = () =>
+        revocation?.checkLists(secure, material) ?? revocation?.checkStaple(secure, material, staple);
+      end(found ?? (isTrusted ? revoked() : undefined) ?? secure);
+    };
     const onError = (error: Error) => end(explain(error, material));
     const onClose = () => end(lost());
     const timer = setTimeout(() => {

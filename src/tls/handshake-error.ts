@@ -20,7 +20,7 @@ export type HandshakeFailure =
   | 'handshake-timeout'
   | 'not-tls'
   | `no-${PeerRole}-certificate`
-  | `${PeerRole}-certificate-${'expired' | 'not-yet-valid' | 'untrusted' | 'usage' | 'name' | 'not-pinned' | 'invalid'}`
+  | `${PeerRole}-certificate-${'expired' | 'not-yet-valid' | 'untrusted' | 'usage' | 'name' | 'not-pinned' | 'revoked' | 'status-unknown' | 'invalid'}`
   | 'nothing-in-common'
   | 'refused-by-client'
   | 'refused-by-server'
@@ -168,6 +168,30 @@ export function explainPin(
   );
 }
 
+/** Explains why a peer is rejected whose certificate, or an authority above it, is revoked. */
+export function explainRevocation(socket: TLSSocket, by: string, role: PeerRole): HandshakeError {
+  const peer = peerOf(socket);
+  const name = peer === undefined ? '' : ` ${shorten(peer.subject)} (serial ${peer.serial})`;
+  return new HandshakeError(`${role}-certificate-revoked`, `${role} certificate${name} is revoked: ${by}`, {
+    hint: `natspki issue ${role} NAME issues another certificate`,
+  });
+}
+
+/** Explains why a peer is rejected by what an OCSP responder answers, or because it does not answer. */
+export function explainStatus(
+  socket: TLSSocket,
+  reason: string,
+  isRevoked: boolean,
+  role: PeerRole,
+): HandshakeError {
+  if (isRevoked) return explainRevocation(socket, reason, role);
+  const peer = peerOf(socket);
+  const name = peer === undefined ? '' : ` ${shorten(peer.subject)} (serial ${peer.serial})`;
+  const hint = 'allow_when_ca_unreachable, unknown_is_good and warn_only of ocsp_peer accept more';
+  const text = `${role} certificate${name} is not known to be good: ${reason}`;
+  return new HandshakeError(`${role}-certificate-status-unknown`, text, { hint });
+}
+
 /** Explains an error of OpenSSL or of the connection before the handshake was complete. */
 export function explainFailure(
   error: NodeJS.ErrnoException,
@@ -229,19 +253,24 @@ export function queueFullError(): HandshakeError {
  * A handshake that was not complete in time.
  * @param isWaiting whether it still waited for rate_limit
  */
-export function timeoutError(timeoutMs: number, isWaiting: boolean, receivedBytes: number): HandshakeError {
+export function timeoutError(
+  timeoutMs: number,
+  cause: 'rate-limit' | 'responder' | 'client',
+  receivedBytes: number,
+): HandshakeError {
   const time = formatGoDuration(timeoutMs);
-  if (isWaiting)
-    return new HandshakeError(
-      'handshake-timeout',
-      `handshake did not start within ${time} because of rate_limit`,
-    );
-  return new HandshakeError(
-    'handshake-timeout',
+  const fail = (text: string, hint?: string) =>
+    new HandshakeError('handshake-timeout', text, given({ hint }));
+  if (cause === 'rate-limit') return fail(`handshake did not start within ${time} because of rate_limit`);
+  if (cause === 'responder') {
+    const hint = 'make ca_timeout of ocsp_peer shorter than timeout of the tls block';
+    return fail(`no OCSP responder answered within ${time}, the timeout of the handshake`, hint);
+  }
+  return fail(
     receivedBytes === 0
       ? `client sent nothing for ${time}, expected a TLS handshake`
       : `client did not finish the TLS handshake within ${time}`,
-    { hint: 'raise timeout in the tls block if clients need longer' },
+    'raise timeout in the tls block if clients need longer',
   );
 }
 

@@ -34,6 +34,7 @@ import {
   resumeHandshake,
   verificationResult,
 } from './node-internals.ts';
+import type { PeerRevocation } from './peer-revocation.ts';
 import { UnprovenAddresses } from './unproven-addresses.ts';
 
 /**
@@ -49,14 +50,22 @@ const maxRejectionDelayMs = 4000;
 const clientTimeoutMs = 2000;
 
 /**
- * What a listener wants of clients: `block`, what its tls block says; `never`, no certificate, and no pins apply;
+ * What a listener wants of clients: `block`, what its tls block says; `only-with-ocsp`, no certificate unless the block has
+ * ocsp_peer, and no pins apply, as for monitoring (nats-server, server.go, startMonitoring);
  * `unverified`, a certificate with any issuer, purpose and dates, or none: the handshake proves only that the client has its
  * key, and the owner of the connection checks the rest.
  */
-export type ClientCertificates = 'block' | 'never' | 'unverified';
+export type ClientCertificates = 'block' | 'only-with-ocsp' | 'unverified';
 
 /** The result of an attempt; `throttled` means rejected by connection_rate_limit. */
 export type HandshakeOutcome = 'ok' | 'throttled' | HandshakeFailure;
+
+export interface HandshakerOptions {
+  /** Without it, no certificate counts as revoked. */
+  readonly revocation?: PeerRevocation;
+  /** Returns the OCSP answer about the certificate of a block with a single one. */
+  readonly staple?: (material: TlsMaterial) => Buffer | undefined;
+}
 
 /** Turns accepted sockets into TLS connections, each with the material in use at that moment. */
 export class Handshaker {
@@ -72,6 +81,8 @@ export class Handshaker {
     'client-certificate-untrusted': 0,
     'client-certificate-usage': 0,
     'client-certificate-not-pinned': 0,
+    'client-certificate-revoked': 0,
+    'client-certificate-status-unknown': 0,
     'client-certificate-invalid': 0,
     'nothing-in-common': 0,
     'refused-by-client': 0,
@@ -81,6 +92,8 @@ export class Handshaker {
   };
   readonly #source: CertificateSource;
   readonly #clients: ClientCertificates;
+  readonly #revocation: PeerRevocation | undefined;
+  readonly #staple: (material: TlsMaterial) => Buffer | undefined;
   readonly #attempts = new Map<Socket, Attempt>();
   readonly #accepts = new AcceptsFirst();
   readonly #turns = new HandshakeTurns({
@@ -95,9 +108,15 @@ export class Handshaker {
   #budget: HandshakeBudget | undefined;
   #isClosed = false;
 
-  constructor(source: CertificateSource, clients: ClientCertificates = 'block') {
+  constructor(
+    source: CertificateSource,
+    clients: ClientCertificates = 'block',
+    { revocation, staple = () => undefined }: HandshakerOptions = {},
+  ) {
     this.#source = source;
     this.#clients = clients;
+    this.#revocation = revocation;
+    this.#staple = staple;
     this.#material = source.material;
     this.#limit();
   }
@@ -223,16 +242,18 @@ export class Handshaker {
   }
 
   /** Starts the handshake when rate_limit allows it; the timeout counts from here. */
-  #start(socket: Socket, { atEnd }: Attempt): void {
+  #start(socket: Socket, attempt: Attempt): void {
     // Its 'close' event follows.
     if (socket.destroyed) return;
     this.#useCurrentMaterial();
     const material = this.#material;
     const budget = this.#budget;
     const { timeoutMs } = material.block;
+    const { atEnd } = attempt;
     let isWaiting = budget !== undefined;
     const timer = setTimeout(() => {
-      this.#end(socket, timeoutError(timeoutMs, isWaiting, socket.bytesRead));
+      const cause = attempt.asksResponder ? 'responder' : isWaiting ? 'rate-limit' : 'client';
+      this.#end(socket, timeoutError(timeoutMs, cause, socket.bytesRead));
     }, timeoutMs);
     atEnd.push(() => clearTimeout(timer));
     if (budget === undefined) {
@@ -250,7 +271,8 @@ export class Handshaker {
   /** Lets Node perform the handshake, with this material even if it is replaced meanwhile. */
   #begin(raw: Socket, material: TlsMaterial): void {
     const { block, contexts } = material;
-    const verifies = requestsCertificates(block) && this.#clients === 'block';
+    const wantsCertificates = this.#clients === 'block' || block.ocspPeer !== undefined;
+    const verifies = requestsCertificates(block) && wantsCertificates && this.#clients !== 'unverified';
     const isOptional = this.#clients === 'unverified' || block.verifyOptional;
     const secure = new TLSSocket(raw, {
       isServer: true,
@@ -262,11 +284,13 @@ export class Handshaker {
     });
     // Without a certificate, no handshake reaches the verification of the client.
     if (!contexts.dependOnHost && material.certificates.length > 0) secure.setKeyCert(contexts.byDefault);
-    if (contexts.dependOnHost || verifies) {
-      const forget = onClientHello(secure, (host) => {
+    const staple = this.#staple(material);
+    if (contexts.dependOnHost || verifies || staple !== undefined) {
+      const choose = (host: string | undefined) => {
         if (contexts.dependOnHost) chooseByHost(secure, contexts, host);
         if (verifies) this.#awaitCertificate(raw, secure);
-      });
+      };
+      const forget = onClientHello(secure, choose, staple);
       this.#attempts.get(raw)?.atEnd.push(forget);
     }
     if (verifies) {
@@ -308,7 +332,31 @@ export class Handshaker {
     releaseControl(secure);
     const rejection =
       (verifies ? explainUnverified(secure, material) : undefined) ??
-      (this.#clients === 'block' ? explainPin(secure, this.#source.block.pinnedCerts) : undefined);
+      this.#explainPin(secure) ??
+      (verifies ? this.#revocation?.check(secure, material) : undefined);
+    if (!(rejection instanceof Promise)) {
+      this.#conclude(raw, secure, rejection);
+      return;
+    }
+    const attempt = this.#attempts.get(raw);
+    if (attempt !== undefined) attempt.asksResponder = true;
+    // Its certificate is verified, so that it holds up no other client of its address while it waits.
+    this.#addresses.prove(addressPrefix(raw.remoteAddress ?? ''));
+    rejection.then(
+      // Pins and lists may have changed meanwhile.
+      (found) => {
+        const late = found ?? this.#explainPin(secure) ?? this.#revocation?.checkLists(secure, material);
+        this.#conclude(raw, secure, late);
+      },
+      (error: Error) => this.#end(raw, explainFailure(error, material, raw.bytesRead)),
+    );
+  }
+
+  #explainPin(secure: TLSSocket): HandshakeError | undefined {
+    return this.#clients === 'block' ? explainPin(secure, this.#source.block.pinnedCerts) : undefined;
+  }
+
+  #conclude(raw: Socket, secure: TLSSocket, rejection: HandshakeError | undefined): void {
     const attempt = this.#attempts.get(raw);
     // The attempt has already ended, such as after a timeout.
     if (attempt === undefined) secure.destroy();
@@ -389,6 +437,8 @@ interface Attempt {
   readonly atEnd: (() => void)[];
   /** Set while a rejected client waits to be disconnected. */
   rejection?: HandshakeError;
+  /** The client has done its part, and an OCSP responder is asked about its certificate. */
+  asksResponder?: boolean;
 }
 
 function releaseAll({ atEnd }: Attempt): void {

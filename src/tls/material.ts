@@ -35,8 +35,12 @@ export interface TlsMaterial {
   readonly block: TlsBlock;
   readonly contexts: Contexts;
   readonly certificates: readonly CertificateFacts[];
+  /** The chain of each of them, the leaf first. */
+  readonly chains: readonly (readonly Certificate[])[];
   /** The content of ca_file. */
   readonly authorities: readonly CertificateFacts[];
+  /** Returns what a chain of a peer may end with: ca_file, or without one the authorities of the system. */
+  readonly roots: () => readonly Certificate[];
   /** The subject alternative names of the certificates. */
   readonly names: readonly San[];
   /** The earliest expiry of a certificate in use; undefined without certificates. */
@@ -81,11 +85,14 @@ export async function loadMaterial(
   const { caFile = '' } = block;
   const trusted = caFile === '' ? { authorities: [], skipped: [] } : readTrusted(bytesOf(caFile), caFile);
   const authorities = trusted.authorities.map(({ certificate }) => certificate);
+  const trust = await trustOf(block, authorities);
   const material: TlsMaterial = {
     block,
-    contexts: new Contexts(block, pairs, await trustOf(block, authorities)),
+    contexts: new Contexts(block, pairs, trust),
     certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
+    chains: pairs.map(({ chain }) => chain),
     authorities: authorities.map((authority) => factsOf(authority, caFile)),
+    roots: rootsOf(authorities, caFile === '' ? trust : undefined),
     names: pairs.flatMap(({ leaf }) => leaf.sans),
     notAfter: pairs.map(({ leaf }) => leaf.notAfter).sort((a, b) => a.getTime() - b.getTime())[0],
     warnings: [
@@ -153,4 +160,19 @@ function factsOf(certificate: Certificate, certFile: string): CertificateFacts {
 async function trustOf(block: TlsBlock, authorities: readonly Certificate[]): Promise<string[] | undefined> {
   if (!requestsCertificates(block)) return undefined;
   return block.caFile === undefined ? systemTrust() : authorities.map((authority) => authority.toPem());
+}
+
+/** Reads the authorities of the system only when they are asked for: there are more than a hundred. */
+function rootsOf(
+  authorities: readonly Certificate[],
+  system: readonly string[] | undefined,
+): () => readonly Certificate[] {
+  let roots = system === undefined ? authorities : undefined;
+  return () => {
+    roots ??=
+      system
+        ?.flatMap((pem) => readTrusted(Buffer.from(pem), 'the authorities of the system').authorities)
+        .map(({ certificate }) => certificate) ?? [];
+    return roots;
+  };
 }

@@ -18,7 +18,9 @@ interface TlsHandle {
   verifyError(): NodeJS.ErrnoException | null | undefined;
   /** Makes OpenSSL call `oncertcb` after the ClientHello; the handshake waits for certCbDone (loadSNI). */
   enableCertCb(): void;
-  oncertcb: (hello: { servername?: string | false }) => void;
+  oncertcb: (hello: { servername?: string | false; OCSPRequest?: boolean }) => void;
+  /** Sets the OCSP answer that the ServerHello carries (requestOCSP). */
+  setOCSPResponse(answer: Buffer): void;
   certCbDone(): void;
   /** Start and stop reading from the connection below (src/stream_base.cc). */
   readStart(): number;
@@ -41,15 +43,21 @@ interface OnReadSymbols {
 /**
  * Calls `choose` after the ClientHello with the host that the client names, if any. It must set the certificates of the
  * connection unless it has them; the connection is destroyed when it throws. Call this before the handshake.
+ * @param staple an OCSP answer for a client that asks for one
  * @returns a function that makes the connection forget `choose`, for after the handshake
  */
-export function onClientHello(socket: TLSSocket, choose: (host: string | undefined) => void): () => void {
+export function onClientHello(
+  socket: TLSSocket,
+  choose: (host: string | undefined) => void,
+  staple?: Buffer,
+): () => void {
   const { ssl } = internalsOf(socket);
   if (ssl === null) return () => {};
-  ssl.oncertcb = ({ servername }) => {
+  ssl.oncertcb = ({ servername, OCSPRequest }) => {
     // The name is untrusted, and an exception in this callback would end the process.
     try {
       choose(servername || undefined);
+      if (OCSPRequest && staple !== undefined) ssl.setOCSPResponse(staple);
       ssl.certCbDone();
     } catch (error) {
       socket.destroy(error as Error);

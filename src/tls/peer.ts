@@ -1,6 +1,6 @@
 // Identifies the peer of a TLS connection: its certificate, its pin, and the user that it maps to.
 
-import type { TLSSocket } from 'node:tls';
+import type { DetailedPeerCertificate, TLSSocket } from 'node:tls';
 import { quote } from '../log.ts';
 import { Certificate } from '../x509/certificate.ts';
 import type { SanKind } from '../x509/name.ts';
@@ -73,6 +73,25 @@ export function rawPeerOf(socket: TLSSocket): Buffer | undefined {
   // Despite its type, empty when there is no certificate, and null for a closed connection.
   const certificate: { raw?: Buffer } | null = socket.getPeerCertificate();
   return certificate?.raw;
+}
+
+/** Returns what the peer sent, its own certificate first; empty when it sent none or the connection is closed. */
+export function rawChainOf(socket: TLSSocket): Buffer[] {
+  const chain: Buffer[] = [];
+  const add = (raw: Buffer | undefined) => {
+    // A root is its own issuer.
+    const isNew = raw !== undefined && !chain.some((each) => each.equals(raw));
+    if (isNew) chain.push(raw);
+    return isNew;
+  };
+  if (isServerSide(socket)) {
+    let next = socket.getPeerX509Certificate();
+    while (next !== undefined && add(next.raw)) next = next.issuerCertificate;
+  } else {
+    let next: Partial<DetailedPeerCertificate> | null = socket.getPeerCertificate(true);
+    while (next !== null && add(next.raw)) next = next.issuerCertificate ?? null;
+  }
+  return chain;
 }
 
 /** Reads the certificate of a peer; throws DerError. */

@@ -54,6 +54,7 @@ const optionNames: Record<keyof TlsBlock, string> = {
   rateLimit: 'rate_limit',
   handshakeFirst: 'handshake_first',
   pinnedCerts: 'pinned_certs',
+  ocspPeer: 'ocsp_peer',
 };
 
 /** Describes the differences of the new material, one per line. @param before undefined at the start */

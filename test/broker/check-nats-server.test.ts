@@ -78,6 +78,29 @@ const blocks = [
   ...['tls { certificates: [1] }', 'tls { certificates: [{cert_file: a}] }', 'tls { ca_file: 1 }'],
 ];
 
+/** OCSP of clients, and the cache of the answers. */
+const ocspPeer = [
+  ...['true', 'false', '{}', '{verify: true}', '{verify: 1}', '5', '"true"', '[]'],
+  ...['ca_timeout', 'allowed_clockskew', 'cache_ttl_when_next_update_unset'].flatMap((name) =>
+    ['1', '0', '-1', '1.5', '"2s"', '"x"', 'true', '[]'].map((value) => `{verify: true, ${name}: ${value}}`),
+  ),
+  ...['warn_only', 'unknown_is_good', 'allow_when_ca_unreachable', 'nonsense'].flatMap((name) =>
+    ['true', '1', '"true"'].map((value) => `{verify: true, ${name}: ${value}}`),
+  ),
+].map((value) => `tls { FILES, verify: true, ocsp_peer: ${value} }`);
+const ocspCache = [
+  ...['true', 'false', '{}', '5', '"true"', '[]', '{type: none}', '{type: LOCAL}', '{type: x}', '{type: 1}'],
+  ...['{local_store: "x"}', '{local_store: 1}', '{preserve_revoked: true}', '{preserve_revoked: 1}'],
+  ...['1', '0', '-1', '1.5', '"2s"', '"x"', 'true'].map((value) => `{save_interval: ${value}}`),
+  '{nonsense: 1}',
+].map((value) => `ocsp_cache: ${value}`);
+
+const stapling = [
+  ...['true', 'false', '{}', '5', '"true"', '[]', '{mode: auto}', '{mode: ALWAYS}', '{mode: must}'],
+  ...['{mode: never}', '{mode: x}', '{mode: 1}', '{url: "http://a"}', '{url: 1}', '{urls: ["http://a"]}'],
+  ...['{urls: "http://a"}', '{nonsense: 1}'],
+].map((value) => `ocsp: ${value}`);
+
 /** Valid and invalid values for options of each type. */
 const ofEachKind: readonly (readonly [names: string, values: readonly string[]])[] = [
   [
@@ -339,7 +362,7 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
 
   it.each([
     ...[...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty],
-    ...[...inWebsocket, ...besideWebsocket],
+    ...[...inWebsocket, ...besideWebsocket, ...ocspPeer, ...ocspCache, ...stapling],
   ])('reports an error or a rejection by nats-server exactly if nats-server rejects %j', async (text) => {
     const { isAccepted, isError, isWarned } = await results(text);
     expect(isError || isWarned).toBe(!isAccepted);

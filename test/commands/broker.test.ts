@@ -200,7 +200,7 @@ describe('natspki broker', () => {
 describe('the flags of natspki broker', () => {
   it('are all supported flags of nats-server, each under its longest name', async () => {
     const { takenFlags } = await import('../../src/cli/nats-server-flags.ts');
-    const own = ['as-nats-server', 'ignore-unsupported', 'ignored', 'no-common-name'];
+    const own = ['as-nats-server', 'crl', 'ignore-unsupported', 'ignored', 'no-common-name'];
     const withoutHelp = takenFlags.filter((name) => name !== 'help');
     expect(
       Object.keys(Broker.flags)

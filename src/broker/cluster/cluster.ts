@@ -200,6 +200,11 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     }
   }
 
+  /** Closes routes whose certificate is revoked now. */
+  closeRevoked(): void {
+    this.#tls?.closeRevoked([...this.routes, ...this.#acceptor.pendingRoutes], 'routes', this.logger);
+  }
+
   /** Tells the other servers that this one is in lame duck mode, so that they stop sending clients here. */
   lameDuck(): void {
     this.#isLameDuck = true;

@@ -76,7 +76,7 @@ export class RouteAcceptor {
     if (tls !== undefined) {
       const name = this.#cluster.certificateName(destination);
       const onNameMissing = () => this.#cluster.certificateNameMissing(destination);
-      const secured = connectTls(route.connection.release(), tls.source, name);
+      const secured = connectTls(route.connection.release(), tls.source, name, tls.revocation);
       if (!(await completeHandshake(route, secured, onNameMissing))) return;
     }
     route.start(this.#cluster.connectLine(destination));

@@ -3,6 +3,8 @@ import type { ConfProblem } from '../../conf/error.ts';
 import { MapReader } from '../../conf/reader.ts';
 import type { MapValue } from '../../conf/value.ts';
 import { type HostPort, parseAdvertised } from '../../net/host-port.ts';
+import { type AnswerCacheOptions, defaultAnswerCache } from '../../revocation/answer-cache.ts';
+import { defaultStapling, type StaplingOptions } from '../../revocation/stapling-options.ts';
 import { readTlsBlock, type TlsBlock } from '../../tls/block.ts';
 import {
   type AuthFlags,
@@ -17,6 +19,8 @@ import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
 import { readDurationOption } from './duration-option.ts';
 import { readListen } from './listen-option.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
+import { readOcspCache } from './ocsp-cache-options.ts';
+import { readStapling } from './stapling-reader.ts';
 import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { reportUnsupported } from './unsupported.ts';
@@ -48,6 +52,12 @@ export interface BrokerOptions {
   readonly noFastProducerStall: boolean;
   readonly tls: TlsBlock | undefined;
   readonly allowNonTls: boolean;
+  /** OCSP answers about the broker's own certificates. */
+  readonly stapling: StaplingOptions;
+  /** How OCSP answers are kept; without effect unless a tls block asks for them. */
+  readonly ocspCache: AnswerCacheOptions;
+  /** Files with revocation lists, which apply to every certificate of a peer. */
+  readonly crl: readonly string[];
   readonly auth: AuthOptions;
   /** Whether verify_and_map also finds a user by a bare common name. */
   readonly mapsCommonNames: boolean;
@@ -86,6 +96,8 @@ export interface BrokerFlags extends AuthFlags, TlsFlags, MonitorFlags, ClusterF
   readonly debug?: boolean | undefined;
   readonly trace?: boolean | undefined;
   readonly maxTracedMsgLen?: number | undefined;
+  /** Files with revocation lists; a flag of natspki alone, because nats-server rejects an option that it does not know. */
+  readonly crl?: readonly string[] | undefined;
   /** Finds no user by a bare common name; a flag of natspki alone. */
   readonly noCommonName?: boolean | undefined;
 }
@@ -111,6 +123,9 @@ export const defaultBrokerOptions: BrokerOptions = {
   noFastProducerStall: false,
   tls: undefined,
   allowNonTls: false,
+  stapling: defaultStapling,
+  ocspCache: defaultAnswerCache,
+  crl: [],
   auth: noAuthentication,
   mapsCommonNames: true,
   systemAccount: defaultSystemAccount,
@@ -154,8 +169,6 @@ const loginFeatures = {
 const otherFeatures = {
   proxies: 'proxies',
   proxy_protocol: 'the PROXY protocol',
-  ocsp: 'OCSP',
-  ocsp_cache: 'OCSP',
   gateway: 'gateways',
   leaf: 'leaf nodes',
   leafnodes: 'leaf nodes',
@@ -211,6 +224,9 @@ export function readBrokerOptions(
     noFastProducerStall: reader.boolean('no_fast_producer_stall') ?? false,
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'client'),
     allowNonTls: reader.boolean('allow_non_tls') ?? false,
+    stapling: readStapling(reader, problems),
+    ocspCache: readOcspCache(reader, problems),
+    crl: flags.crl ?? [],
     auth,
     mapsCommonNames: !(flags.noCommonName ?? false),
     systemAccount,

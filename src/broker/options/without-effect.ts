@@ -32,6 +32,8 @@ export function readJetStreamTuning(reader: MapReader): void {
     if (value === undefined) continue;
     if (kind === 'string' && reader.string(name) === undefined) continue;
     checkEntries(reader, name, value, name === 'feature_flags' ? 'boolean' : 'string');
+    // OCSP answers are saved there.
+    if (/^store_?dir$/.test(name) && reader.has('ocsp')) continue;
     reader.warning(
       value.position,
       `"${name}" has no effect: the bundled broker does not have JetStream`,

@@ -265,7 +265,6 @@ describe('readBrokerOptions', () => {
     ['resolver: MEMORY', 'account resolvers'],
     ['trusted_keys: [X]', 'operators and JWTs'],
     ['proxy_protocol: true', 'the PROXY protocol'],
-    ['ocsp: true', 'OCSP'],
     ['gateway {name: A}', 'gateways'],
     ['leafnodes {port: 7422}', 'leaf nodes'],
     ['mqtt {port: 1883}', 'MQTT'],

@@ -112,6 +112,21 @@ describe('a check of best practices', () => {
       ['warning 6:11 websocket-without-port'],
     ],
     [
+      'OCSP while client certificates name no responder',
+      block('ocsp_peer: true'),
+      ['warning 4:12 no-ocsp-address'],
+    ],
+    [
+      'OCSP that is off in its own block',
+      block('ocsp_peer { ca_timeout: 1 }'),
+      ['warning 4:11 ocsp-peer-off'],
+    ],
+    [
+      'OCSP of routes, which no server does',
+      block() + cluster('route', 'ocsp_peer: true'),
+      ['warning 10:12 ocsp-peer-off'],
+    ],
+    [
       'clients with and without TLS on one port',
       `${block()}allow_non_tls: true\n`,
       ['warning 6:16 plain-text-allowed'],
