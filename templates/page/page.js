@@ -3,6 +3,7 @@ import { showCertificates } from './certificates.js';
 import { connectionsQuery, showConnections, startConnections } from './connections.js';
 import { byId } from './document.js';
 import { startPolling } from './poll.js';
+import { showRevocation } from './revocation.js';
 import { showHandshakes, showHistory, showSuites, showSummary } from './traffic.js';
 
 /** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument} Page */
@@ -22,9 +23,10 @@ startConnections(ask);
 
 /** @param {Page} page @param {number} now */
 function show(page, now) {
-  const { tls, clients } = page;
+  const { tls, revocation, clients } = page;
   showSummary(page, now);
   showCertificates(byId('certificates'), tls, now);
+  showRevocation(byId('revocation'), revocation);
   showHistory(tls);
   showSuites(clients);
   showHandshakes(page.handshakes);

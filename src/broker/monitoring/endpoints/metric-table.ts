@@ -1,6 +1,7 @@
 // The metrics of /metrics as a table: name, help text and source of the value. It knows nothing of the output format.
 // Names and units follow the Prometheus conventions; label values come from sets that no client can enlarge.
 import type { Metric as MetricOf, Sample } from '../../../net/metrics.ts';
+import type { ListFacts } from '../../../revocation/list-source.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
 import type { Traffic } from '../../transport/statistics.ts';
@@ -177,6 +178,64 @@ const certificates: readonly Metric[] = [
   },
 ];
 
+const revocation: readonly Metric[] = [
+  {
+    name: 'natspki_revocation_lists_current',
+    help: 'Whether the revocation lists in the files are in use: 1, or 0 while a file is unusable.',
+    type: 'gauge',
+    read: ({ broker }) => {
+      const status = broker.revocations.lists?.status;
+      return status && (status.current ? 1 : 0);
+    },
+  },
+  {
+    name: 'natspki_revocation_list_next_update_timestamp_seconds',
+    help: 'Time by which the issuer promises another revocation list.',
+    type: 'gauge',
+    labels: ['file', 'issuer'],
+    read: ({ broker }) => perList(broker, ({ nextUpdate }) => nextUpdate && seconds(nextUpdate)),
+  },
+  {
+    name: 'natspki_revocation_list_certificates',
+    help: 'Certificates on a revocation list in use.',
+    type: 'gauge',
+    labels: ['file', 'issuer'],
+    read: ({ broker }) => perList(broker, ({ size }) => size),
+  },
+  {
+    name: 'natspki_ocsp_requests_total',
+    help: 'Questions to OCSP responders about certificates of peers, by result.',
+    type: 'counter',
+    labels: ['result'],
+    read: ({ broker: { revocations } }) => {
+      if (revocations.ocsp === undefined) return [];
+      const { answered, unreachable, unusable } = revocations.ocsp.statistics;
+      return Object.entries({ answered, unreachable, unusable }).map(([result, count]) => [
+        { result },
+        count,
+      ]);
+    },
+  },
+  {
+    name: 'natspki_ocsp_answers',
+    help: 'OCSP answers that are kept, by status.',
+    type: 'gauge',
+    labels: ['status'],
+    read: ({ broker: { revocations } }) => {
+      const statuses = revocations.ocsp === undefined ? [] : (['good', 'revoked', 'unknown'] as const);
+      return statuses.map((status) => [{ status }, revocations.cache.count(status)]);
+    },
+  },
+  {
+    name: 'natspki_ocsp_staple_next_update_timestamp_seconds',
+    help: 'Time at which the OCSP answer about the certificate of a block ends.',
+    type: 'gauge',
+    labels: ['block'],
+    read: ({ broker }) =>
+      perBlock(broker, ({ stapler }) => stapler.status?.nextUpdate && seconds(stapler.status.nextUpdate)),
+  },
+];
+
 const server: readonly Metric[] = [
   {
     name: 'natspki_build_info',
@@ -260,6 +319,7 @@ const processBasics: readonly Metric[] = [
 /** All metrics, in the order of the response. */
 export const metricTable: readonly Metric[] = [
   ...certificates,
+  ...revocation,
   ...connections,
   ...messages,
   ...server,
@@ -270,6 +330,13 @@ function perBlock(broker: MonitoredBroker, read: (serverTls: ServerTls) => numbe
   return tlsBlocks(broker).flatMap(({ name: block, serverTls }): Sample[] => {
     const value = read(serverTls);
     return value === undefined ? [] : [[{ block }, value]];
+  });
+}
+
+function perList(broker: MonitoredBroker, read: (list: ListFacts) => number | undefined): Sample[] {
+  return (broker.revocations.lists?.status.lists ?? []).flatMap((list): Sample[] => {
+    const value = read(list);
+    return value === undefined ? [] : [[{ file: list.file, issuer: list.issuer }, value]];
   });
 }
 

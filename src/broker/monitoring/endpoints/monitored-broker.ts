@@ -1,5 +1,6 @@
 // The broker as monitoring sees it, which reads it and changes nothing.
 
+import type { Revocations } from '../../../revocation/revocations.ts';
 import type { BrokerContext } from '../../clients/broker-context.ts';
 import type { Sessions } from '../../clients/sessions.ts';
 import type { Cluster } from '../../cluster/cluster.ts';
@@ -11,6 +12,7 @@ export interface MonitoredBroker extends BrokerContext {
   readonly systemAccount: string | undefined;
   /** Undefined without TLS. */
   readonly tls: ServerTls | undefined;
+  readonly revocations: Revocations;
   /** The listener for WebSocket clients; undefined without one. */
   readonly websocket: { readonly port: number; readonly tls: ServerTls | undefined } | undefined;
   /** Undefined for a standalone server. */

@@ -14,6 +14,7 @@ export function tlsz(broker: MonitoredBroker) {
     server_id: broker.facts.id,
     now: goTime(now),
     tls: tlsBlocks(broker).map((named) => describe(named, now)),
+    revocation: describeRevocation(broker, now),
   };
 }
 
@@ -39,7 +40,8 @@ export function tlsBlocks({ tls, websocket, cluster }: MonitoredBroker): NamedTl
   return blocks;
 }
 
-function describe({ name, serverTls: { block, material, status } }: NamedTls, now: Date) {
+function describe({ name, serverTls }: NamedTls, now: Date) {
+  const { block, material, status } = serverTls;
   const { lastSwap, lastRefusal } = status;
   return {
     name,
@@ -59,7 +61,54 @@ function describe({ name, serverTls: { block, material, status } }: NamedTls, no
       ...describeCertificate(certificate, now),
     })),
     authorities: material.authorities.map((authority) => describeCertificate(authority, now)),
+    ocsp_peer: block.ocspPeer === undefined ? undefined : true,
+    staple: describeStaple(serverTls),
     history: status.history.map(({ at, ...event }) => ({ at: goTime(at), ...event })),
+  };
+}
+
+function describeStaple({ stapler }: ServerTls) {
+  const { status, thisUpdate, nextUpdate } = stapler.status ?? {};
+  return (
+    status && {
+      status,
+      this_update: thisUpdate && goTime(thisUpdate),
+      next_update: nextUpdate && goTime(nextUpdate),
+    }
+  );
+}
+
+/** The revocation lists in use and the OCSP answers that are kept; each is undefined where it is not configured. */
+export function describeRevocation({ revocations: { lists, ocsp, cache } }: MonitoredBroker, now: Date) {
+  const state = lists?.status;
+  return {
+    lists: state && {
+      // Whether the lists in the files are those in use.
+      current: state.current,
+      reloads: state.reloads,
+      last_reload: state.lastReload && goTime(state.lastReload),
+      refused_reloads: state.refused,
+      last_refusal: state.lastRefusal && {
+        at: goTime(state.lastRefusal.at),
+        reason: state.lastRefusal.reason,
+      },
+      files: state.lists.map(({ file, issuer, number, size, thisUpdate, nextUpdate }) => ({
+        file,
+        issuer,
+        number,
+        revoked: size,
+        this_update: goTime(thisUpdate),
+        next_update: nextUpdate && goTime(nextUpdate),
+        expired: nextUpdate !== undefined && nextUpdate < now,
+      })),
+    },
+    ocsp: ocsp && {
+      ...ocsp.statistics,
+      // Questions in progress, and certificates of connected peers whose answers are renewed.
+      open: ocsp.open,
+      renewed: ocsp.held,
+      kept: cache.entries.size,
+    },
   };
 }
 

@@ -50,6 +50,7 @@ export function varz(
     auth_required: facts.authRequired || undefined,
     tls_required: facts.tlsRequired || undefined,
     tls_verify: facts.tlsVerify || undefined,
+    tls_ocsp_peer_verify: options.tls?.ocspPeer === undefined ? undefined : true,
     connect_urls: facts.connectUrls.length === 0 ? undefined : facts.connectUrls,
     ws_connect_urls: facts.websocketConnectUrls.length === 0 ? undefined : facts.websocketConnectUrls,
     max_connections: options.maxConnections,
@@ -91,6 +92,7 @@ export function varz(
     // A digest would allow offline guessing of the passwords in the configuration.
     config_digest: '',
     system_account: broker.systemAccount,
+    ocsp_peer_cache: describeAnswerCache(broker),
     slow_consumer_stats: slow,
     stale_connection_stats: stale,
     disk_io_wait_stats: { waiters: 0, waits: 0, wait_time: 0, max_wait_time: 0 },
@@ -115,6 +117,21 @@ function describeCluster({ cluster }: MonitoredBroker) {
     tls_verify: tls === undefined ? undefined : true,
     write_deadline: options.writeDeadlineMs && nanoseconds(options.writeDeadlineMs),
     tls_cert_not_after: notAfter && goTime(notAfter),
+  };
+}
+
+/** The fields of nats-server's OCSPResponseCacheVarz, which leaves out zeros; undefined while no answers are kept. */
+function describeAnswerCache({ revocations: { cache, ocsp } }: MonitoredBroker) {
+  if (ocsp === undefined || cache.options.type === 'none') return undefined;
+  const { hits, misses } = cache.statistics;
+  return {
+    cache_type: cache.options.type,
+    cache_hits: hits || undefined,
+    cache_misses: misses || undefined,
+    cached_responses: cache.entries.size || undefined,
+    cached_revoked_responses: cache.count('revoked') || undefined,
+    cached_good_responses: cache.count('good') || undefined,
+    cached_unknown_responses: cache.count('unknown') || undefined,
   };
 }
 

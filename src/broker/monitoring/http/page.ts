@@ -5,10 +5,10 @@ import { goTime } from '../../../protocol/go-format.ts';
 import { connz } from '../endpoints/connz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';
-import { tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
+import { describeRevocation, tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
 
 /** The files that only this page loads. */
-export const pageAssets = ['page.js', 'traffic.js', 'connections.js'];
+export const pageAssets = ['page.js', 'revocation.js', 'traffic.js', 'connections.js'];
 
 /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
 export function fillPage(
@@ -60,6 +60,7 @@ export function pageDocument(query: Query, broker: MonitoredBroker) {
       plain: sessions.size - tls.reduce((sum, { count }) => sum + count, 0),
     },
     tls: tlsz(broker).tls,
+    revocation: describeRevocation(broker, now),
     handshakes: handshakes(broker),
     connections: connz(query, broker, matching(query.text('filter'))),
   };
