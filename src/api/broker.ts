@@ -1,10 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Starts a broker inside a program: the part of the public interface that serves NATS clients.
-import { type Broker, startBroker as openBroker } from '../broker/broker.ts';
+import { startBroker as openBroker } from '../broker/broker.ts';
 import { type ConfigurationSource, CurrentConfiguration } from '../broker/options/configuration.ts';
 import type { BrokerFlags } from '../broker/options/options.ts';
 import { ProcessLog } from '../broker/process-log.ts';
 import { Reloader } from '../broker/reloader.ts';
+import type { Broker } from '../broker/running.ts';
 import { UsageError } from '../errors.ts';
 import { packageVersion } from '../files/package-files.ts';
 
@@ -60,6 +61,8 @@ export interface RunningBroker extends AsyncDisposable {
   readonly port: number;
   /** URL of monitoring; undefined without it. */
   readonly monitorUrl: string | undefined;
+  /** URL for a WebSocket client on this machine: `wss://127.0.0.1:8443`; undefined without a websocket block. */
+  readonly websocketUrl: string | undefined;
   /** URL for the other servers of the cluster; undefined without a cluster. */
   readonly routeUrl: string | undefined;
   /** Number of connected clients. */
@@ -135,11 +138,12 @@ export async function startBroker(options: BrokerOptions = {}): Promise<RunningB
 /** @param ended resolves when the broker has ended and what belongs to it is closed */
 function handleOf(broker: Broker, ended: Promise<void>, reload: RunningBroker['reload']): RunningBroker {
   const end = (ending: Promise<void>) => ending.then(() => ended);
-  const { clientUrl: url, port, monitorUrl, routeUrl } = broker;
+  const { clientUrl: url, port, monitorUrl, websocketUrl, routeUrl } = broker;
   return {
     url,
     port,
     monitorUrl,
+    websocketUrl,
     routeUrl,
     get clients() {
       return broker.clients;

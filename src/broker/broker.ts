@@ -5,7 +5,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { stackOf } from '../errors.ts';
 import { FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
-import { formatHostPort, natsUrl } from '../net/host-port.ts';
+import { formatHostPort, localHost, natsUrl } from '../net/host-port.ts';
 import { Listener } from '../net/listener.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import { Revocations } from '../revocation/revocations.ts';
@@ -29,44 +29,13 @@ import { SystemAccount } from './monitoring/system/system-account.ts';
 import { unlimited } from './options/account-limits.ts';
 import { planConfigurationChange } from './options/configuration-change.ts';
 import type { BrokerOptions } from './options/options.ts';
+import type { Broker } from './running.ts';
 import { describeServer } from './server-facts.ts';
 import { commonNameWarning, logClientTls, logServer } from './startup-log.ts';
 import { createTransport, type MutableTransport } from './transport/create-transport.ts';
 import { LogRateLimit } from './transport/log-rate-limit.ts';
 import { ServerTls, type ServerTlsOptions } from './transport/server-tls.ts';
 import { type WebsocketOwner, WebsocketPort } from './websocket-port.ts';
-
-/** A running broker. */
-export interface Broker {
-  /** The host as configured. */
-  readonly address: string;
-  /** The port of the client listener; the actual one if the configuration asks for any free port. */
-  readonly port: number;
-  /** The URL for a client on this machine. */
-  readonly clientUrl: string;
-  /** The URL of monitoring; undefined without it. */
-  readonly monitorUrl: string | undefined;
-  /** The URL for WebSocket clients, with the host as configured; undefined without their listener. */
-  readonly websocketUrl: string | undefined;
-  /** The URL for other servers of the cluster; undefined without a cluster. */
-  readonly routeUrl: string | undefined;
-  /** Number of connected clients. */
-  readonly clients: number;
-  /** Number of routes to other servers of the cluster. */
-  readonly routes: number;
-  /** Resolves when the broker has ended, for whatever reason. */
-  readonly ended: Promise<void>;
-  /** Reads the configuration again and applies what a running broker can change; an invalid one changes nothing. */
-  reload(): Promise<void>;
-  /** Disconnects the clients one by one and then ends the broker; resolves when it has ended. */
-  lameDuck(): Promise<void>;
-  /** Ends all connections after writing their pending bytes. */
-  close(): Promise<void>;
-  /** Ends all connections at once and drops their pending bytes, as when the process is killed. */
-  kill(): Promise<void>;
-  /** Closes the connections of the selected clients, which may reconnect; returns how many. */
-  disconnect(isSelected: (client: ConnectedClient) => boolean): number;
-}
 
 /** Starts a broker; throws a NatspkiError if it cannot listen or its TLS material is unusable. */
 export async function startBroker(options: BrokerOptions, deps: BrokerDependencies): Promise<Broker> {
@@ -161,8 +130,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   }
 
   get clientUrl(): string {
-    const host = ['0.0.0.0', '::'].includes(this.options.host) ? '127.0.0.1' : this.options.host;
-    return natsUrl({ host, port: this.#port }, this.tls !== undefined);
+    return natsUrl({ host: localHost(this.options.host), port: this.#port }, this.tls !== undefined);
   }
 
   get monitorUrl(): string | undefined {
@@ -170,7 +138,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   }
 
   get websocketUrl(): string | undefined {
-    return this.#websocket?.url;
+    return this.#websocket?.clientUrl;
   }
 
   get routeUrl(): string | undefined {
@@ -281,7 +249,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
     this.#system?.clusterChanged();
     const before = this.facts;
     this.facts = this.#describe();
-    if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
+    if (!isDeepStrictEqual(this.facts, before)) this.sessions.sendInfo();
   }
 
   get systemAccount(): string | undefined {
@@ -327,7 +295,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
     this.#deps.onReload?.(options);
     this.sessions.applyOptions(options.maxConnections);
     if (clusterBefore !== undefined) this.#cluster?.applyOptions(clusterBefore);
-    if (!isDeepStrictEqual(this.facts, before)) this.#sendInfo();
+    if (!isDeepStrictEqual(this.facts, before)) this.sessions.sendInfo();
     for (const name of changed) this.logger.info(`Reloaded: ${name}`);
     if (kept.length > 0) this.logger.warn(`Only a restart changes these options: ${kept.join(', ')}`);
     this.logger.info('Reloaded server configuration');
@@ -433,12 +401,6 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
     const onError = (error: Error) => this.logError(`Temporary Monitor Accept Error (${error.message})`);
     this.#monitor = await Monitor.open(monitor, this, onError);
     this.logger.info(`Starting ${monitor.secure ? 'https' : 'http'} monitor on ${this.#monitor.address}`);
-  }
-
-  #sendInfo(): void {
-    for (const session of this.sessions.list()) {
-      if (session.acceptsInfo) session.sendInfo({});
-    }
   }
 
   #describe(): ServerFacts {

@@ -3,10 +3,11 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../files/files.ts';
 import { formatHostPort } from '../net/host-port.ts';
-import { type Broker, startBroker } from './broker.ts';
+import { startBroker } from './broker.ts';
 import { type ConfigurationSource, CurrentConfiguration } from './options/configuration.ts';
 import { type LogSettings, ProcessLog } from './process-log.ts';
 import { Reloader } from './reloader.ts';
+import type { Broker } from './running.ts';
 
 export interface ProcessSettings extends LogSettings {
   /** The version in the log and in monitoring. */

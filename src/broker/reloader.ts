@@ -4,7 +4,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { NatspkiError } from '../errors.ts';
 import { type FileWatch, FileWatcher } from '../files/watcher.ts';
 import type { Logger } from '../log.ts';
-import type { Broker } from './broker.ts';
+import type { Broker } from './running.ts';
 
 const firstRetryMs = 500;
 const lastRetryMs = 5000;

@@ -1,7 +1,7 @@
 // The port for WebSocket clients: its listener, its TLS, and the broker as its sessions see it. They differ from the
 // sessions of the client port in their options, logins and INFO only.
 import type { Socket } from 'node:net';
-import { formatHostPort } from '../net/host-port.ts';
+import { formatHostPort, localHost } from '../net/host-port.ts';
 import type { CloseReason } from '../protocol/violations.ts';
 import type { TlsBlock } from '../tls/block.ts';
 import { Authenticator, type CertificateMapping } from './auth/authenticator.ts';
@@ -78,7 +78,7 @@ export class WebsocketPort implements ClientOwner {
       onClient: (socket, upgrade) => this.#accept(socket, upgrade),
       onError: (error) => this.#owner.logError(`websocket: Accept error: ${error.message}`),
     });
-    logger.info(`Listening for websocket clients on ${this.url}`);
+    logger.info(`Listening for websocket clients on ${this.#url(websocket.host)}`);
     if (websocket.tls === undefined) {
       logger.warn('Websocket not configured with TLS. DO NOT USE IN PRODUCTION!');
     }
@@ -88,10 +88,9 @@ export class WebsocketPort implements ClientOwner {
     return this.#listener?.port ?? 0;
   }
 
-  /** With the host as configured. */
-  get url(): string {
-    const { host, tls } = this.#block;
-    return `${tls === undefined ? 'ws' : 'wss'}://${formatHostPort({ host, port: this.port })}`;
+  /** The URL for a client on this machine. */
+  get clientUrl(): string {
+    return this.#url(localHost(this.#block.host));
   }
 
   /** Undefined without TLS. */
@@ -189,6 +188,11 @@ export class WebsocketPort implements ClientOwner {
 
   get #block(): WebsocketOptions {
     return this.options.websocket as WebsocketOptions;
+  }
+
+  #url(host: string): string {
+    const scheme = this.#block.tls === undefined ? 'ws' : 'wss';
+    return `${scheme}://${formatHostPort({ host, port: this.port })}`;
   }
 
   #accept(socket: Socket, upgrade: Upgrade): void {

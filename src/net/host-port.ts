@@ -23,6 +23,11 @@ export function parseAdvertised(text: string): HostPort | undefined {
   return parsed && { ...parsed, port: Math.max(0, parsed.port) };
 }
 
+/** The host by which a program on this machine reaches a listener. */
+export function localHost(host: string): string {
+  return ['0.0.0.0', '::'].includes(host) ? '127.0.0.1' : host;
+}
+
 /** Formats the URL of a server, with the scheme that clients and routes use over TLS or without it. */
 export function natsUrl(where: HostPort, isTls: boolean): string {
   return `${isTls ? 'tls' : 'nats'}://${formatHostPort(where)}`;

@@ -1,7 +1,8 @@
 // One server of a test: a broker on ports of its own, which a restart takes again.
 import { randomInt } from 'node:crypto';
-import { type Broker, startBroker } from '../broker/broker.ts';
+import { startBroker } from '../broker/broker.ts';
 import { CurrentConfiguration } from '../broker/options/configuration.ts';
+import type { Broker } from '../broker/running.ts';
 import { NatspkiError } from '../errors.ts';
 import { packageVersion } from '../files/package-files.ts';
 import { LineLogger } from '../log.ts';

@@ -275,7 +275,7 @@ const inWebsocket = [
     ],
     ...['headers { Host: x }', 'headers { "Sec-WebSocket-Foo": x }', 'headers { a: 1 }', 'headers: 3'],
     ...['headers { "X-A": "b c" }', 'headers { "NATS-No-Masking": "true" }', 'headers {}'],
-    ...['authorization { token: x, username: y, password: z, timeout: -1 }', 'authorization: 3'],
+    ...['authorization { token: x, username: y, password: z, timeout: 3 }', 'authorization: 3'],
     ...['authentication { token: x, nonsense: y }', 'authorization { users: [{user: a}] }'],
   ].map((option) => `port: 8080, tls { FILES }\n${option}`),
 ].map((option) => `websocket {${option}\n}`);
@@ -288,6 +288,7 @@ const besideWebsocket = [
 /** Accepted by `nats-server -t`; nats-server does not start with them, or sends what no HTTP header may have. */
 const stricterWebsocket = [
   ...['port: -2', 'port: 70000', 'port: 8080, advertise: "a:b:c"'],
+  ...['port: 8080, authorization { timeout: -1 }', 'port: 8080, authorization { password: x }'],
   ...['port: 8080, headers { a: "x\\r\\nb: c" }', 'port: 8080, headers { "a b": c }'],
 ].map((option) => `websocket { no_tls: true, ${option} }`);
 /** Accepted by nats-server, which then does not do what the option says. */

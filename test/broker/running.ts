@@ -1,7 +1,7 @@
 // Runs a broker in the test's process, on a configuration that the test can reload, and connects clients to it.
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach } from 'vitest';
-import type { Broker } from '../../src/broker/broker.ts';
+import type { Broker } from '../../src/broker/running.ts';
 import { type BrokerSettings, type BrokerUnderTest, startInProcess } from '../harness/server.ts';
 import { connectLine } from '../harness/socket.ts';
 import { Wire, type WireOptions } from '../harness/wire.ts';

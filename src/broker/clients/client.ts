@@ -39,7 +39,6 @@ import { isReservedReply } from '../auth/reserved-subjects.ts';
 import type { SessionPermissions } from '../auth/session-permissions.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { guard } from '../transport/defects.ts';
-import type { Framing } from '../transport/framing.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
 import type { LogRateLimit } from '../transport/log-rate-limit.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
@@ -51,6 +50,7 @@ import { type ClientFacts, infoJson } from './info.ts';
 import { SessionIdentity } from './session-identity.ts';
 import { sessionLabel } from './session-label.ts';
 import { traceMessage, tracePublication } from './trace.ts';
+import { connectionLabel, type WebsocketClient } from './websocket-client.ts';
 
 /** Maximum size in bytes of a compressed message before the client is accepted. */
 const maxUnprovedMessage = 65_536;
@@ -64,15 +64,6 @@ export interface ClientOwner extends BrokerContext, AuthenticationContext {
   delayRejection(session: ClientSession, reject: () => void): void;
   /** Called once, when the session has ended and its subscriptions still exist. */
   clientEnded(session: ClientSession, reason: CloseReason): void;
-}
-
-/** The client of an open WebSocket. */
-export interface WebsocketClient {
-  readonly framing: Framing;
-  /** The address that a proxy reports for the client, for the log; undefined for none. */
-  readonly forwardedFor: string | undefined;
-  /** What stands for members of CONNECT that are empty. */
-  readonly credentials: Readonly<Pick<ConnectOptions, 'user' | 'pass' | 'auth_token'>>;
 }
 
 export class ClientSession implements OperationHandler, ConnectionOwner, Receiver, Publisher {
@@ -144,11 +135,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   /** Label of its log lines before it is authenticated. */
   get #connectionLabel(): string {
-    const { peer } = this.connection;
-    if (this.#websocket === undefined) return `${peer} - cid:${this.id}`;
-    const { forwardedFor = '' } = this.#websocket;
-    const address = forwardedFor.includes(':') ? `[${forwardedFor}]` : forwardedFor;
-    return `${address === '' ? '' : `${address}/`}${peer} - wid:${this.id}`;
+    return connectionLabel(this.connection.peer, this.id, this.#websocket);
   }
 
   /** Maximum size of a message in bytes: the lower limit of server and account. */

@@ -93,6 +93,11 @@ export class Sessions {
     for (const session of sessions.reverse()) session.applyOptions();
   }
 
+  /** Sends INFO to the clients that accept one after CONNECT. */
+  sendInfo(): void {
+    for (const session of this.#open.values()) if (session.acceptsInfo) session.sendInfo({});
+  }
+
   /** Counts the subscriptions of the open sessions. */
   countSubscriptions(): number {
     let sum = 0;

@@ -229,6 +229,9 @@ function readLogin(
   const user = reader.string('user', 'username') ?? '';
   const password = reader.string('pass', 'password') ?? '';
   const token = reader.string('token') ?? '';
+  if (user === '' && password !== '') {
+    reader.error(reader.position('pass', 'password'), `"password" in ${where}.authorization needs "user"`);
+  }
   const seconds = reader.number('timeout') ?? 0;
   if (seconds < 0) {
     reader.error(reader.position('timeout'), `"timeout" in ${where}.authorization cannot be negative`);

@@ -2,7 +2,7 @@
 // run code in it.
 import { readFileSync } from 'node:fs';
 import { afterEach, expect, it } from 'vitest';
-import type { Broker } from '../../../../src/broker/broker.ts';
+import type { Broker } from '../../../../src/broker/running.ts';
 import { clientTls, makeCertificateSet, verifyingTls } from '../../../harness/certificate-set.ts';
 import { makeLeaf, type Pair } from '../../../harness/openssl.ts';
 import { connectLine } from '../../../harness/socket.ts';
