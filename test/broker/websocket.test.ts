@@ -1,13 +1,18 @@
 // WebSocket clients over TLS: which certificates they need, what a reload changes for them, and how the port ends.
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import type { ConnectionOptions } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
+import { UpgradeListener } from '../../src/broker/websocket/upgrade-listener.ts';
+import { LineLogger } from '../../src/log.ts';
 import { readCertificates } from '../../src/x509/certificate.ts';
 import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certificate-set.ts';
 import { Client } from '../harness/client.ts';
+import { code, frame } from '../harness/frames.ts';
 import { makeLeaf, type Pair } from '../harness/openssl.ts';
 import { openSocket } from '../harness/socket.ts';
-import { requestUpgrade } from '../harness/websocket.ts';
+import { openWebSocket, requestUpgrade } from '../harness/websocket.ts';
 import { testFolder } from '../support/folder.ts';
 import { askJson } from '../support/monitoring.ts';
 import { Running } from './running.ts';
@@ -132,6 +137,70 @@ it('shows the block, its handshakes and its clients in monitoring', async () => 
   expect(connections.connections).toMatchObject([{ name: 'web', type: 'websocket', tls_version: '1.3' }]);
   const { websocket } = await askJson(`${url}/varz`);
   expect(websocket.tls_cert_not_after).toMatch(/^\d{4}-/);
+});
+
+it('serves clients while others leave their upgrades unfinished, and drops those in time', async () => {
+  const running = await Running.start(block('no_tls: true, handshake_timeout: "500ms"'));
+  const port = portOf(running);
+  const unfinished = await Promise.all(Array.from({ length: 200 }, () => openSocket(port)));
+  const ends = unfinished.map(async (socket, index) => {
+    socket.on('error', () => {}).resume();
+    if (index % 2 === 0) socket.write('GET / HTTP/1.1\r\nHost: a\r\n');
+    await once(socket, 'close');
+  });
+  const [web, plain] = [await connect(running), await running.connect()];
+  const inbox = web.subscribe('meanwhile');
+  await web.processed();
+  plain.send('PUB meanwhile 2\r\nok\r\n');
+  expect((await inbox.has(1)).map(({ payload }) => payload)).toEqual(['ok']);
+  await Promise.all(ends);
+  await web.processed();
+});
+
+it('disconnects a client that pings and reads no answers', async () => {
+  const running = await Running.start(`max_pending: 100000\nmax_payload: 1000\n${block('no_tls: true')}`);
+  const stream = await openWebSocket(portOf(running));
+  stream.on('error', () => {});
+  stream.carrier.pause();
+  const pings = Buffer.concat(
+    Array.from({ length: 1000 }, () => frame('x'.repeat(125), { code: code.ping })),
+  );
+  // The buffers of the system hold some megabytes of answers.
+  for (let sent = 0; sent < 200 && !stream.destroyed; sent++) stream.sendFrame(pings);
+  await expect.poll(() => running.log, { timeout: 10_000 }).toContain('Slow Consumer Detected: MaxPending');
+  stream.destroy();
+});
+
+it('closes the oldest connection of the busiest address when too many have no open WebSocket', async () => {
+  const rules = {
+    sameOrigin: false,
+    allowedOrigins: [],
+    compression: false,
+    cookies: { user: '', pass: '', token: '' },
+    headers: new Map(),
+  };
+  const listener = await UpgradeListener.open({
+    where: { host: '127.0.0.1', port: 0 },
+    rules,
+    requestMs: undefined,
+    tls: () => undefined,
+    log: new LineLogger(() => {}),
+    now: () => new Date(),
+    onClient: () => {},
+    onError: () => {},
+    maxPending: 3,
+  });
+  const { port } = listener;
+  const alone = createConnection({ port, host: '127.0.0.1', localAddress: '127.0.0.2' });
+  await once(alone, 'connect');
+  const sockets = [];
+  for (let count = 0; count < 4; count++) sockets.push(await openSocket(port));
+  await Promise.all(
+    sockets.slice(0, 2).map((socket) => once(socket.on('error', () => {}).resume(), 'close')),
+  );
+  expect([alone, ...sockets.slice(2)].map(({ destroyed }) => destroyed)).toEqual([false, false, false]);
+  for (const socket of [alone, ...sockets]) socket.destroy();
+  await listener.close();
 });
 
 it('stops accepting in lame duck mode and tells its clients', async () => {

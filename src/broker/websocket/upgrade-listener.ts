@@ -18,7 +18,7 @@ import {
   type UpgradeRules,
 } from './upgrade.ts';
 
-/** Maximum number of connections without an open WebSocket. */
+/** Maximum number of connections without an open WebSocket, by default. */
 const maxPending = 2048;
 
 /** Maximum size of the headers of a request, in bytes. Browsers send the cookies of the host with it. */
@@ -41,6 +41,8 @@ export interface UpgradeSettings {
   readonly now: () => Date;
   /** Takes over a connection whose WebSocket is open. */
   readonly onClient: (socket: Socket, upgrade: Upgrade) => void;
+  /** Default 2048. */
+  readonly maxPending?: number;
   /** Called with later errors of the listening socket. */
   readonly onError: (error: Error) => void;
 }
@@ -177,7 +179,7 @@ export class UpgradeListener {
 
   /** Closes a connection when there are too many: the oldest of the address that has the most. */
   #makeRoom(): void {
-    if (this.#pending.size <= maxPending) return;
+    if (this.#pending.size <= (this.#settings.maxPending ?? maxPending)) return;
     const pending = Array.from(this.#pending.keys(), (socket) => ({
       connection: socket,
       address: socket.remoteAddress ?? '',
