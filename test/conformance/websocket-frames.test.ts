@@ -352,7 +352,8 @@ conformanceOverWebSocket('frames without end', plain.concat(' }'), (suite) => {
     await raw.has('PONG\r\n');
     raw.send(frame(`${line.repeat(50_000)}PING\r\n`, { length: 2n ** 62n }));
     await raw.answers(1);
-    await other.receives('');
+    // The server may have pinged it meanwhile.
+    expect(['', 'PING\r\n']).toContain(await other.drain());
     raw.close();
   });
 });

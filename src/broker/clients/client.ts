@@ -202,7 +202,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.#parser.connectFirst = true;
       this.#authentication.startTimeout();
     }
-    this.connection.limitMessages(this.#parser.connectFirst ? maxUnprovedMessage : this.#maxPayload);
+    this.#limitMessages();
     this.#heartbeat.start();
     this.connection.open();
   }
@@ -217,7 +217,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     const { options, authenticator } = this.#broker;
     this.#parser.maxControlLine = options.maxControlLine;
     this.#parser.maxPayload = this.#maxPayload;
-    this.connection.limitMessages(this.#maxPayload);
+    this.#limitMessages();
     this.#parser.headers = this.headers;
     // The new rules apply anyway to a client that has yet to send CONNECT.
     if (!this.#isReading || this.#parser.connectFirst) return;
@@ -439,6 +439,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.connection.limitMessages(this.#maxPayload);
     this.#broker.clientAccepted(this);
     return true;
+  }
+
+  #limitMessages(): void {
+    const { connectFirst, maxPayload } = this.#parser;
+    this.connection.limitMessages(connectFirst ? Math.min(maxUnprovedMessage, maxPayload) : maxPayload);
   }
 
   #recordActivity(): void {

@@ -18,8 +18,8 @@ export function deflate(payload: Buffer): Buffer {
 }
 
 /** Decompresses the payload of a message; throws if it is invalid or larger than `maxSize` bytes. */
-export function inflate(parts: readonly Buffer[], maxSize: number): Buffer {
-  return inflateRawSync(Buffer.concat([...parts, flushed]), {
+export function inflate(payload: Buffer, maxSize: number): Buffer {
+  return inflateRawSync(Buffer.concat([payload, flushed]), {
     finishFlush: constants.Z_SYNC_FLUSH,
     maxOutputLength: maxSize,
   });

@@ -17,18 +17,23 @@ export interface FrameSettings {
 
 export class FrameQueue extends OutputQueue {
   readonly #settings: FrameSettings;
-  #controls: Buffer[] = [];
+  readonly #pool: BufferPool;
+  /** Control frames; most connections send none but the last. */
+  #controls: OutputQueue | undefined;
   #last: Buffer | undefined;
   #isLastTaken = false;
 
   constructor(pool: BufferPool, settings: FrameSettings) {
     super(pool, maxHeaderSize);
+    this.#pool = pool;
     this.#settings = settings;
   }
 
   /** Queues a control frame in front of all other output. */
   addControl(frame: Buffer): void {
-    this.#controls.push(frame);
+    this.#controls ??= new OutputQueue(this.#pool);
+    frame.copy(this.#controls.room(frame.length), this.#controls.at);
+    this.#controls.advance(this.#controls.at + frame.length);
     this.pending += frame.length;
   }
 
@@ -38,11 +43,10 @@ export class FrameQueue extends OutputQueue {
   }
 
   override take(): Output | undefined {
-    if (this.#controls.length > 0) {
-      const buffer = Buffer.concat(this.#controls);
-      this.#controls = [];
-      this.pending -= buffer.length;
-      return whole(buffer);
+    const controls = this.#controls?.take();
+    if (controls !== undefined) {
+      this.pending -= controls.end - controls.start;
+      return controls;
     }
     const taken = super.take();
     if (taken !== undefined) return this.#frame(taken);
@@ -52,7 +56,7 @@ export class FrameQueue extends OutputQueue {
   }
 
   override clear(): void {
-    this.#controls = [];
+    this.#controls?.clear();
     this.#isLastTaken = true;
     for (let taken = super.take(); taken !== undefined; taken = super.take()) this.give(taken.buffer);
   }

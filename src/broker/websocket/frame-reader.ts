@@ -26,9 +26,9 @@ export class FrameReader {
   #isInFrame = false;
   #left = 0;
   #control = nothing;
-  /** The compressed message so far. */
-  #parts: Buffer[] = [];
-  #partsSize = 0;
+  /** The compressed message so far: the first `#compressedSize` bytes. One buffer, whatever the number of fragments. */
+  #compressed = nothing;
+  #compressedSize = 0;
   /** Offsets in the chunk: bytes of the protocol that are not delivered yet. */
   #from = 0;
   #to = 0;
@@ -83,11 +83,8 @@ export class FrameReader {
       this.#unmask(chunk, at, at, size);
       this.#control = Buffer.concat([this.#control, chunk.subarray(at, at + size)]);
     } else if (isCompressed) {
-      this.#partsSize += size;
-      if (this.#partsSize > maxExpansion * this.maxMessageSize)
-        throw new FrameProblem('maximum payload exceeded');
       this.#unmask(chunk, at, at, size);
-      this.#parts.push(Buffer.from(chunk.subarray(at, at + size)));
+      this.#keep(chunk.subarray(at, at + size));
     } else {
       const isAligned = ((at - this.#to) & 3) === 0;
       if (size >= largePayload && !isAligned) this.#deliver(chunk, connection);
@@ -95,6 +92,19 @@ export class FrameReader {
       this.#unmask(chunk, at, this.#to, size);
       this.#to += size;
     }
+  }
+
+  /** Keeps a part of a compressed message. */
+  #keep(part: Buffer): void {
+    const size = this.#compressedSize + part.length;
+    if (size > maxExpansion * this.maxMessageSize) throw new FrameProblem('maximum payload exceeded');
+    if (size > this.#compressed.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, 2 * this.#compressed.length));
+      this.#compressed.copy(larger, 0, 0, this.#compressedSize);
+      this.#compressed = larger;
+    }
+    part.copy(this.#compressed, this.#compressedSize);
+    this.#compressedSize = size;
   }
 
   #unmask(chunk: Buffer, from: number, to: number, size: number): void {
@@ -114,12 +124,12 @@ export class FrameReader {
 
   #endCompressed(chunk: Buffer, connection: FramedConnection): void {
     this.#deliver(chunk, connection);
-    const parts = this.#parts;
-    this.#parts = [];
-    this.#partsSize = 0;
+    const compressed = this.#compressed.subarray(0, this.#compressedSize);
+    this.#compressed = nothing;
+    this.#compressedSize = 0;
     let content: Buffer;
     try {
-      content = inflate(parts, this.maxMessageSize);
+      content = inflate(compressed, this.maxMessageSize);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       throw new FrameProblem(

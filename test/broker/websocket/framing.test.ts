@@ -153,6 +153,18 @@ describe('WebsocketFraming', () => {
     ]);
   });
 
+  it('keeps a compressed message of many fragments in little memory', () => {
+    const framing = framings()(settings, new BufferPool());
+    framing.maxMessageSize = 1_000_000;
+    const connection = new Recorder();
+    const chunk = () => frame('x', { code: code.continuation, isFinal: false });
+    framing.read(frame('', { isFinal: false, reserved: 4 }), connection);
+    const before = process.memoryUsage().arrayBuffers;
+    for (let count = 0; count < 200_000; count++) framing.read(chunk(), connection);
+    expect(connection.isOpen).toBe(true);
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(20_000_000);
+  });
+
   it('delivers nothing after the connection has closed', () => {
     const framing = framings()(settings, new BufferPool());
     const connection = new Recorder();
