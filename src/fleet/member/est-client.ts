@@ -1,6 +1,5 @@
 // The client side of EST (RFC 7030) over HTTPS. A server is trusted when its chain ends in a root that the caller names, and
 // its certificate is for the host that was called; nothing of the system counts.
-import type { IncomingHttpHeaders } from 'node:http';
 import { request as send } from 'node:https';
 import { NatspkiError } from '../../errors.ts';
 import { given } from '../../given.ts';
@@ -30,7 +29,6 @@ interface Call {
 
 interface Answer {
   readonly status: number;
-  readonly headers: IncomingHttpHeaders;
   readonly body: string;
 }
 
@@ -124,8 +122,8 @@ export class EstClient {
             if (size > maximumAnswer) incoming.destroy(new Error('its answer is too long'));
           });
           incoming.once('error', fail).once('end', () => {
-            const { statusCode = 0, headers: found } = incoming;
-            resolve({ status: statusCode, headers: found, body: Buffer.concat(chunks).toString('latin1') });
+            const { statusCode: status = 0 } = incoming;
+            resolve({ status, body: Buffer.concat(chunks).toString('latin1') });
           });
         },
       );

@@ -35,7 +35,7 @@ export interface AuthorityLink {
   /** For messages: the URLs without user and password. */
   readonly name: string;
   /**
-   * Asks for a certificate. Over a transport that is not trusted, anybody may answer first: replies are given to `accept`
+   * Asks for a certificate. Over a transport that is not trusted, any client may answer first: replies are given to `accept`
    * until one passes.
    * @param accept throws a NatspkiError for a reply that the member cannot use
    */
@@ -60,7 +60,7 @@ export class AuthorityRefused extends NatspkiError {
 
   /**
    * @param link the name of the link, for the message
-   * @param reason what the authority says; over NATS, anybody can have said it
+   * @param reason what the authority says; over NATS, any client can have sent it
    * @param refusal its code, where the transport carries one
    */
   constructor(link: string, reason: string, refusal?: string) {

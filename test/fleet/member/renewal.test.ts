@@ -88,7 +88,7 @@ describe('a renewal', () => {
     };
     await expect(renew(directory, name, { links: () => [directLink(fleet, { arrives })] })).rejects.toThrow();
     const issued = fleet.authority.index.newest.get(name)?.serial;
-    // Even when the operator has changed his mind about the key meanwhile.
+    // Also when the next run is asked to keep the key.
     const { certificates } = await renew(directory, name, { keepKey: true });
     expect(certificates[0]?.serial).toBe(issued);
   });
