@@ -75,7 +75,7 @@ export interface AuthorityOptions {
   readonly passphrase?: string;
   /** Path of a configuration to write as well; with `nodes`, one for each node beside it, `nats-NODE.conf`. */
   readonly config?: string;
-  /** Template of the configuration: `verify` (the default), `basic`, `verify-and-map`, `high-security`, `cluster`. */
+  /** `verify` (the default), `basic`, `verify-and-map`, `high-security`, `cluster` (with `nodes`) or `multi-certificate`. */
   readonly template?: string;
   /** Name of the cluster in the configuration; by default `secure-cluster`. */
   readonly clusterName?: string;

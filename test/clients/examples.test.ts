@@ -23,9 +23,9 @@ const examples = join(root, 'docs/examples');
 const folder = testFolder('examples');
 const modules = join(folder, 'node_modules');
 
-/** Copies an example into the project. */
-function use(name: string): void {
-  copyFileSync(join(examples, name), join(folder, name));
+/** Copies an example into the project, also under further names: test runners run such files in parallel workers. */
+function use(name: string, ...copies: string[]): void {
+  for (const copy of [name, ...copies]) copyFileSync(join(examples, name), join(folder, copy));
 }
 
 function link(from: string, ...names: string[]): void {
@@ -49,37 +49,42 @@ describe('the documents', () => {
 
 describe('the examples without packages', () => {
   it('pass with vitest', async () => {
-    use('vitest.test.js');
+    use('vitest.test.js', 'second.vitest.test.js');
     const vitest = join(root, 'node_modules/vitest/vitest.mjs');
     const { code, stdout, stderr } = await run([process.execPath, vitest, 'run', '--root', folder], {
       folder,
       environment: { VITEST: '' },
     });
-    expect({ code, stderr, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('2 passed') });
+    expect({ code, stderr, stdout }).toMatchObject({ code: 0, stdout: expect.stringContaining('4 passed') });
   });
 
   it('pass with node:test, which ends by itself', async () => {
-    use('node.test.mjs');
-    const { code, stdout } = await run([process.execPath, '--test', 'node.test.mjs'], { folder });
-    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/pass 1\b/) });
+    use('node.test.mjs', 'second.node.test.mjs');
+    const { code, stdout } = await run(
+      [process.execPath, '--test', 'node.test.mjs', 'second.node.test.mjs'],
+      {
+        folder,
+      },
+    );
+    expect({ code, stdout }).toMatchObject({ code: 0, stdout: expect.stringMatching(/pass 2\b/) });
   });
 });
 
 describeClients('npm', 'the examples with packages', (packages) => {
   it('pass with jest', async () => {
-    use('jest.test.js');
+    use('jest.test.js', 'second.jest.test.js');
     const jest = join(packages, 'node_modules/jest/bin/jest.js');
     const args = [
       '--rootDir',
       folder,
       '--testMatch',
-      '**/jest.test.js',
+      '**/*jest.test.js',
       '--cacheDirectory',
       `${folder}/cache`,
     ];
     writeFileSync(join(folder, 'package.json'), '{}');
     const { code, stderr } = await run([process.execPath, jest, ...args], { folder });
-    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('1 passed') });
+    expect({ code, stderr }).toMatchObject({ code: 0, stderr: expect.stringContaining('2 passed') });
     // jest waits a second for handles that are left, and says so.
     expect(stderr).not.toContain('did not exit');
   });
