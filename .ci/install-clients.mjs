@@ -59,5 +59,6 @@ for (const [language, wanted] of Object.entries(packages)) {
   } catch (error) {
     if (error.code !== 'ENOENT') throw error;
     process.stderr.write(`clients: ${error.path} is not installed: tests with ${language} are skipped\n`);
+    writeFileSync(join(folder, 'unavailable'), error.path);
   }
 }

@@ -129,6 +129,10 @@ export async function startBroker(options: BrokerOptions = {}): Promise<RunningB
       });
     });
   } catch (error) {
+    await opening.then(
+      (broker) => broker.kill(),
+      () => {},
+    );
     await reloader.close();
     log.close();
     throw error;
