@@ -23,11 +23,28 @@ public class Exported {
       trust.init(store);
       SSLContext context = SSLContext.getInstance("TLS");
       context.init(keys.getKeyManagers(), trust.getTrustManagers(), null);
-      Options options = Options.builder().server(System.getenv("NATS_URL")).sslContext(context).noReconnect().build();
-      try (Connection client = Nats.connect(options)) {
+      Duration limit = Duration.ofSeconds(20);
+      Options options =
+          Options.builder()
+              .server(System.getenv("NATS_URL"))
+              .sslContext(context)
+              .connectionTimeout(limit)
+              .noReconnect()
+              .build();
+      try (Connection client = connect(options, 5)) {
         client.publish("exported", "java".getBytes());
-        client.flush(Duration.ofSeconds(10));
+        client.flush(limit);
       }
+    }
+  }
+
+  /** The first handshake of a machine under load may take longer than the server waits. */
+  private static Connection connect(Options options, int attempts) throws Exception {
+    try {
+      return Nats.connect(options);
+    } catch (java.io.IOException error) {
+      if (attempts == 1) throw error;
+      return connect(options, attempts - 1);
     }
   }
 }
