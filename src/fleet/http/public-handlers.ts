@@ -3,11 +3,13 @@ import { NatspkiError } from '../../errors.ts';
 import type { Logger } from '../../log.ts';
 import { type Answer, json } from '../../net/answer.ts';
 import { readAssets } from '../../net/page.ts';
+import type { Responder } from '../../pki/revoke/responder.ts';
 import { toPem } from '../../x509/certificate.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
 import { FleetMetrics } from './fleet-metrics.ts';
 import { fleetAssets, fleetDocument, fleetPage } from './fleet-page.ts';
 import type { PublicHandler, PublicHandlers } from './public-server.ts';
+import { statusHandlers } from './status.ts';
 
 export interface PublicContext {
   readonly authority: FleetAuthority;
@@ -16,14 +18,15 @@ export interface PublicContext {
   /** Whether it is connected to NATS; undefined when it does not serve there. */
   readonly nats: () => boolean | undefined;
   readonly now: () => Date;
+  readonly responder: Responder;
 }
 
 /** Endpoints without a link on the page. */
-const unlinked = ['/', '/page.json'];
+const unlinked = ['/', '/page.json', '/ocsp'];
 
-/** Returns the handlers. Those for `/ca.crl` and `/ocsp` belong into this map as well. */
+/** Returns the handlers. */
 export function publicHandlers(context: PublicContext): PublicHandlers {
-  const { authority: fleet, version, nats, now } = context;
+  const { authority: fleet, version, nats, now, responder, logger } = context;
   const startedAt = now();
   const metrics = new FleetMetrics(fleet, version, now);
   const facts = () => ({ fleet, version, startedAt, now: now(), nats: nats() });
@@ -38,6 +41,8 @@ export function publicHandlers(context: PublicContext): PublicHandlers {
     await fleet.refresh();
     return json(fleetDocument(facts(), query.get('filter') ?? ''));
   };
+  const status = statusHandlers({ directory: fleet.directory, responder, logger, now });
+  for (const [path, handler] of status) handlers.set(path, handler);
   for (const [path, answer] of readAssets(fleetAssets)) handlers.set(path, { answer: () => answer });
   return handlers;
 }

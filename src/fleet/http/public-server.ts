@@ -13,6 +13,8 @@ export interface PublicRequest {
   readonly query: URLSearchParams;
   /** The Content-Type header. */
   readonly type: string | undefined;
+  /** The If-None-Match header. */
+  readonly ifNoneMatch: string | undefined;
   /** Empty unless the method is POST. */
   readonly body: Buffer;
 }
@@ -87,7 +89,14 @@ export class PublicServer {
     const body = isPost ? await readBody(request, maximumBody ?? 0) : Buffer.alloc(0);
     if (body === undefined) return text(413, `a request has at most ${maximumBody} bytes\n`);
     const query = new URLSearchParams(url.slice(pathOf(url).length));
-    return handler.answer({ method, below, query, type: headers['content-type'], body });
+    return handler.answer({
+      method,
+      below,
+      query,
+      type: headers['content-type'],
+      ifNoneMatch: headers['if-none-match'],
+      body,
+    });
   }
 }
 

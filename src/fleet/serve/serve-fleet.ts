@@ -6,6 +6,7 @@ import { given } from '../../given.ts';
 import type { Logger } from '../../log.ts';
 import { formatHostPort, type HostPort } from '../../net/host-port.ts';
 import { issueCertificates } from '../../pki/issue/issue.ts';
+import { Responder } from '../../pki/revoke/responder.ts';
 import type { PkiDirectory } from '../../pki/store/directory.ts';
 import { recordAddresses } from '../authority/addresses.ts';
 import { FleetAuthority } from '../authority/authority.ts';
@@ -13,6 +14,7 @@ import { EstServer } from '../http/est-server.ts';
 import { PublicServer } from '../http/public-server.ts';
 import { serveOverNats } from '../nats/serve.ts';
 import { serviceUser } from '../nats/subjects.ts';
+import { keepLists } from './list-keeper.ts';
 import { keepPins } from './pin-keeper.ts';
 
 export interface FleetServeOptions {
@@ -79,6 +81,9 @@ class Serving {
   #est: EstServer | undefined;
   #http: PublicServer | undefined;
   #isConnected = false;
+  /** Ends what keeps the lists. */
+  readonly #ends = new AbortController();
+  #lists: Promise<void> | undefined;
 
   constructor(options: FleetServeOptions, authority: FleetAuthority, now: () => Date) {
     this.#options = options;
@@ -115,12 +120,30 @@ class Serving {
       // Loads prom-client.
       const { publicHandlers } = await import('../http/public-handlers.ts');
       const isConnected = () => (nats.length === 0 ? undefined : this.#isConnected);
-      const handlers = publicHandlers({ authority, version, logger, nats: isConnected, now: this.#now });
-      this.#http = await PublicServer.open({ handlers, where: http, names: () => this.#names, logger });
+      const responder = await Responder.open({ ...this.#signing, logger });
+      const handlers = publicHandlers({
+        authority,
+        version,
+        logger,
+        nats: isConnected,
+        now: this.#now,
+        responder,
+      });
+      const { ocsp, crl } = await directory.addresses();
+      const hosts = [...ocsp, ...crl].map((url) => new URL(url).hostname);
+      const names = () => [...this.#names, ...hosts];
+      this.#http = await PublicServer.open({ handlers, where: http, names, logger });
+      this.#lists = keepLists({ ...this.#signing, logger, signal: this.#ends.signal });
       const { port } = this.#http;
       logger.info(`Listening for HTTP on http://${formatHostPort({ host: http.host, port })}`);
     }
     return urls;
+  }
+
+  /** What signs answers and lists. */
+  get #signing() {
+    const { directory, passphrase } = this.#options;
+    return { directory, now: this.#now, ...given({ passphrase }) };
   }
 
   async serveNats(signal: AbortSignal): Promise<void> {
@@ -141,7 +164,8 @@ class Serving {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#est?.close(stopMs), this.#http?.close(stopMs)]);
+    this.#ends.abort();
+    await Promise.all([this.#lists, this.#est?.close(stopMs), this.#http?.close(stopMs)]);
     await this.#watcher.close();
   }
 

@@ -82,7 +82,19 @@ export class Responder {
     const responder = new Responder(options);
     await options.directory.recover();
     await responder.#refresh();
+    await responder.#warmUp();
     return responder;
+  }
+
+  /** Makes the first delegate before a server waits for it; when that fails now, a request tries again. */
+  async #warmUp(): Promise<void> {
+    const { certificate, key } = await this.#options.directory
+      .readAuthority(this.#options.passphrase)
+      .then(({ current }) => current);
+    await this.#delegateOf(certificate, key, this.#now()).catch((error) => {
+      if (!(error instanceof NatspkiError)) throw error;
+      this.#options.logger.error(`The OCSP responder has no certificate yet: ${error.message}`);
+    });
   }
 
   /** Answers a request; what is not a request gets an answer that says so. */
@@ -102,7 +114,7 @@ export class Responder {
       if (error instanceof DerError) return failed('malformedRequest');
       if (!(error instanceof NatspkiError)) throw error;
       // Another process holds the folder, the disk is full, or the issuer has expired.
-      this.#options.logger.error(`cannot answer OCSP requests: ${error.message}`);
+      this.#options.logger.error(`Cannot answer OCSP requests: ${error.message}`);
       return failed('tryLater');
     }
   }
@@ -186,7 +198,7 @@ export class Responder {
       return await made;
     } catch (error) {
       if (!(error instanceof NatspkiError) || old === undefined || now >= old.notAfter) throw error;
-      this.#options.logger.error(`the certificate of the OCSP responder is not renewed: ${error.message}`);
+      this.#options.logger.error(`The certificate of the OCSP responder is not renewed: ${error.message}`);
       return old;
     }
   }

@@ -5,6 +5,7 @@ import { invite } from '../../../src/fleet/authority/invite.ts';
 import { publicHandlers } from '../../../src/fleet/http/public-handlers.ts';
 import { PublicServer } from '../../../src/fleet/http/public-server.ts';
 import { decodeToken } from '../../../src/fleet/token.ts';
+import { Responder } from '../../../src/pki/revoke/responder.ts';
 import { startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { readCertificates } from '../../../src/x509/certificate.ts';
@@ -43,7 +44,8 @@ async function enrol(name: string, days: number): Promise<Buffer[]> {
 beforeAll(async () => {
   directory = await madeDirectory(scratch);
   authority = await FleetAuthority.open({ directory, logger, now: () => now });
-  const context = { authority, version: '1.2.3', logger, nats: () => nats, now: () => now };
+  const responder = await Responder.open({ directory, logger, now: () => now });
+  const context = { authority, version: '1.2.3', logger, nats: () => nats, now: () => now, responder };
   const where = { host: '127.0.0.1', port: 0 };
   server = await PublicServer.open({ handlers: publicHandlers(context), where, names: () => [], logger });
   url = `http://127.0.0.1:${server.port}`;

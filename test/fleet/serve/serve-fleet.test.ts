@@ -14,7 +14,7 @@ import { type Certificate, readCertificates, toPem } from '../../../src/x509/cer
 import { decodePrivateKey, encodePrivateKey, generateKey } from '../../../src/x509/key.ts';
 import { makeRequest } from '../../../src/x509/sign.ts';
 import { Output } from '../../harness/output.ts';
-import { bin } from '../../harness/process.ts';
+import { bin, run } from '../../harness/process.ts';
 import { type ServerProcess, startProcess } from '../../harness/server.ts';
 import { testFolder } from '../../support/folder.ts';
 import { describePeer } from '../../support/peers.ts';
@@ -125,6 +125,30 @@ describe('serveFleet', () => {
     stop.abort();
     await serving;
     expect(log.text).toMatch(/Stopped\n$/);
+  });
+
+  it('serves the revocation list that certificates name and makes it, and answers OCSP requests', async () => {
+    const addresses = { ocsp: ['http://pki.test/ocsp'], crl: ['http://pki.test/ca.crl'] };
+    const directory = await madeDirectory(scratch, { addresses });
+    const stop = new AbortController();
+    const output = new Output();
+    const serving = serveFleet({
+      ...{ directory, pair: 'server', version: '1.2.3', signal: stop.signal },
+      ...{ nats: [], configurations: [], reload: [], http: { host: '127.0.0.1', port: 0 } },
+      logger: new LineLogger((line) => output.add(line), { timestamps: false }),
+    });
+    const [, url] = await output.has(/Listening for HTTP on (\S+)/);
+    await output.has(/Wrote revocation list \d+ of "Test authority" with 0 certificates/);
+    // As a proxy passes it on.
+    const list = await fetch(`${url}/ca.crl`, { headers: { Host: 'pki.test' } });
+    expect([list.status, list.headers.get('content-type')]).toEqual([200, 'application/pkix-crl']);
+    const ocsp = ['ocsp', '-issuer', directory.authorityFile, '-CAfile', directory.authorityFile];
+    const asked = await run([
+      ...['openssl', ...ocsp, '-serial', `0x${leafOf(directory, 'client').serial}`, '-url', `${url}/ocsp`],
+    ]);
+    expect(asked.stdout).toMatch(/: good\n/);
+    stop.abort();
+    await serving;
   });
 
   it('fails at the start for a configuration that cannot be read and a process that is no NATS server', async () => {
