@@ -173,7 +173,8 @@ export default class Broker extends BaseCommand {
         if (json) this.logJson({ pid: process.pid, address, port, url, monitoring });
       },
     });
-    return undefined;
+    // What is left, such as timers and V8's heap, must not delay a supervisor that waits for the end.
+    process.exit();
   }
 
   #version(asNatsServer: boolean) {

@@ -3,7 +3,7 @@
 // systems, bind mounts, a replaced folder far above.
 
 import { basename } from 'node:path';
-import { type FSWatcher, watch } from 'chokidar';
+import { FSWatcher } from 'chokidar';
 import { fileSignature, type WatchPoint, watchPoints } from './watch-points.ts';
 
 export interface FileWatcherOptions {
@@ -91,6 +91,16 @@ export class FileWatcher {
   }
 }
 
+/**
+ * chokidar without its reading of folders. It lists a folder and stats every entry after each event, even of an entry that is
+ * ignored, such as a log that grows beside the configuration.
+ */
+class EventWatcher extends FSWatcher {
+  override _throttle(...[action, path, timeout]: Parameters<FSWatcher['_throttle']>) {
+    return action === 'readdir' ? false : super._throttle(action, path, timeout);
+  }
+}
+
 /** One folder that chokidar watches. */
 class WatchedFolder {
   readonly identity: string;
@@ -111,7 +121,8 @@ class WatchedFolder {
     this.identity = identity;
     // The entries are not watched: their changes are events of the folder too. The 'raw' events come immediately, also
     // for links and modes; the events that chokidar derives from them are throttled and omit modes.
-    this.#watcher = watch(folder, { ignored: (path) => path !== folder, persistent: false });
+    this.#watcher = new EventWatcher({ persistent: false });
+    this.#watcher.add(folder);
     this.#watcher.on('raw', (_event: string, name: string | null) => {
       // The folder itself. If it is an entry with the same name, the only cost is a new watch.
       if (name === basename(folder)) this.isStale = true;

@@ -1,5 +1,14 @@
 // When the watcher reports a change, and that it misses none. certificate-source.test.ts covers the effect on TLS.
-import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHook } from 'node:async_hooks';
+import {
+  chmodSync,
+  watch as follow,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { FileWatcher, type FileWatcherOptions } from '../../src/files/watcher.ts';
@@ -172,6 +181,29 @@ it('does not report changes of other files in the folder', async () => {
   expect(calls()).toBe(0);
   await change(() => writeFileSync(file, 'new'));
   expect(others).toBe(1);
+  await watcher.close();
+});
+
+it('does not touch the file system when another file in the folder changes, such as a growing log', async () => {
+  const folder = makeFolder();
+  const { watcher } = await watching([join(folder, 'file')]);
+  let accesses = 0;
+  const hook = createHook({
+    init: (_id, type) => {
+      if (type === 'FSREQPROMISE') accesses++;
+    },
+  });
+  let events = 0;
+  const other = follow(folder, () => events++);
+  hook.enable();
+  for (let line = 1; line <= 3; line++) {
+    const before = events;
+    writeFileSync(join(folder, 'log'), String(line));
+    await vi.waitUntil(() => events > before, { interval: 1 });
+  }
+  hook.disable();
+  other.close();
+  expect(accesses).toBe(0);
   await watcher.close();
 });
 

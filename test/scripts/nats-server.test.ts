@@ -209,6 +209,14 @@ describe('bin/nats-server', () => {
     expect({ code, stdout }).toEqual({ code: 0, stdout: expect.stringMatching(/^nats-server: v/) });
   });
 
+  it('ends after a signal, whatever timers still run', async () => {
+    const timer = 'data:text/javascript,setInterval(()=>{},600000)';
+    const environment = { NODE_OPTIONS: `--import=${timer}` };
+    const server = await startProcess([launcher, '-a', '127.0.0.1', '-p', '-1'], scratch, environment);
+    await server.stop();
+    expect(server.log()).toMatch(/Server Exiting/);
+  });
+
   it('handles signals itself, without a parent process in between', async () => {
     const server = await start(launcher, folderWith(''));
     expect(server.log()).toMatch(new RegExp(`^\\[${server.pid}\\] `));
