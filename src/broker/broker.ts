@@ -12,6 +12,7 @@ import { Revocations } from '../revocation/revocations.ts';
 import { Accounts } from './accounts/account.ts';
 import { AccountImports } from './accounts/account-imports.ts';
 import type { DeliveryPolicy } from './accounts/delivery.ts';
+import type { TraceSender } from './accounts/trace-start.ts';
 import { Authenticator } from './auth/authenticator.ts';
 import { PasswordHashes } from './auth/password-hashes.ts';
 import { ClientTls } from './client-tls.ts';
@@ -54,6 +55,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   facts: ServerFacts;
   authenticator: Authenticator;
   readonly accounts: Accounts;
+  readonly traces: TraceSender;
   readonly sessions = new Sessions();
   readonly passwordHashes = new PasswordHashes((error) =>
     this.logError(`cannot check passwords against their hashes: ${error.message}`),
@@ -103,6 +105,11 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
     this.accounts = new Accounts(
       options.cluster && ((account, interest) => this.#cluster?.announce(account, interest)),
     );
+    this.traces = {
+      now: this.now,
+      random: this.delivery.random,
+      send: (...event) => this.#system?.sendTrace(...event),
+    };
     this.authenticator = this.#authenticatorFor(options);
     this.#imports = new AccountImports(this);
     this.#applyAccounts();
@@ -310,7 +317,11 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
   #applyAccounts(): void {
     const { limits, accounts } = this.options.auth;
     for (const { name } of accounts) this.accounts.get(name);
-    for (const account of this.accounts) account.limits = limits[account.name] ?? unlimited;
+    const tracing = new Map(accounts.map((account) => [account.name, account.tracing]));
+    for (const account of this.accounts) {
+      account.limits = limits[account.name] ?? unlimited;
+      account.tracing = tracing.get(account.name);
+    }
     this.#imports.apply(this.options.auth);
   }
 

@@ -185,6 +185,8 @@ export abstract class OperationParser<Operation extends string, Message extends 
       return this.malformed(line, chunk);
     }
     if (size > this.maxPayload) {
+      if (headerSize > 0)
+        this.tooLarge(given.bytes(line, subject), size, chunk.subarray(next, next + headerSize));
       return this.refuse(violations.maxPayload, `${size} vs ${this.maxPayload}`, chunk.length);
     }
     const end = next + size + 2;
@@ -222,6 +224,9 @@ export abstract class OperationParser<Operation extends string, Message extends 
     this.#state = 'message';
     return this.#fill(chunk, start);
   }
+
+  /** Called before a message with headers is rejected for its size. @param headers as far as they have arrived */
+  protected tooLarge(_subject: Buffer, _size: number, _headers: Buffer): void {}
 
   /** Returns the bytes of a line without its line ending. */
   #text(line: Buffer, from: number, newline: number): Buffer {

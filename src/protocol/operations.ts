@@ -62,6 +62,12 @@ export interface PeerHandler {
 export interface OperationHandler extends PeerHandler {
   publish(publication: Publication): void;
   subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void;
+  /**
+   * A message that is rejected for its size, before `violation`.
+   * @param size bytes of headers and payload
+   * @param headers as far as they have arrived
+   */
+  tooLarge(subject: Buffer, size: number, headers: Buffer): void;
   /** @param max undefined if not given; -1 if it is not a number of at most nine digits */
   unsubscribe(sid: Buffer, max: number | undefined): void;
   /** Called for an operation other than CONNECT while `connectFirst` is set; true accepts it and clears `connectFirst`. */

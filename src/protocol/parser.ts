@@ -34,6 +34,10 @@ export class Parser extends OperationParser<ClientOperation, Publication> {
     this.#handler.publish(this.message);
   }
 
+  protected override tooLarge(subject: Buffer, size: number, headers: Buffer): void {
+    this.#handler.tooLarge(subject, size, headers);
+  }
+
   protected begin(chunk: Buffer, at: number): number {
     const first = chunk[at];
     if (this.connectFirst && first !== 0x43 && first !== 0x63) {

@@ -200,6 +200,15 @@ const measured = [
   .map((latency) => `latency: ${latency}`)
   .concat('latency: x, response: stream', 'response: chunked, latency: x', 'latency: x, response: single')
   .map((option) => `accounts { A { exports: [{service: a, ${option}}] } }`);
+/** The destination of message traces. */
+const traced = [
+  ...['t', '"t.*"', '"t u"', '5', '[]', '{dest: t}', '{dest: 5}', '{}', '{dest: t, x: 1}'],
+  ...['10', '0', '101', '-1', '"50"', '"50%"', '"50 %"', '"x"', '10%', 'true'].map(
+    (sampling) => `{dest: t, sampling: ${sampling}}`,
+  ),
+]
+  .flatMap((value) => [`msg_trace: ${value}`, `trace_dest: ${value}`])
+  .map((option) => `accounts { A { ${option} } }`);
 /** Empty strings, for every option that takes a string. */
 const empty = [
   ...`system_account system no_auth_user host net server_name client_advertise log_file logfile pid_file pidfile
@@ -362,7 +371,7 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t,', (bin
   }
 
   it.each([
-    ...[...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...empty],
+    ...[...wholes, ...options, ...blocks, ...inCluster, ...inAccounts, ...measured, ...traced, ...empty],
     ...[...inWebsocket, ...besideWebsocket, ...ocspPeer, ...ocspCache, ...stapling],
   ])('reports an error or a rejection by nats-server exactly if nats-server rejects %j', async (text) => {
     const { isAccepted, isError, isWarned } = await results(text);

@@ -31,6 +31,8 @@ export class Recorder implements OperationHandler {
   subscribe(subject: Buffer, queue: Buffer | undefined, sid: Buffer): void {
     this.calls.push(`SUB ${text(subject)} ${queue === undefined ? '' : `${text(queue)} `}${text(sid)}`);
   }
+  tooLarge(): void {}
+
   unsubscribe(sid: Buffer, max: number | undefined): void {
     this.calls.push(`UNSUB ${text(sid)} ${max}`);
   }

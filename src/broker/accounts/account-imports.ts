@@ -118,6 +118,8 @@ export class AccountImports {
           ? undefined
           : new SubjectMapping(toLatin1(link.from), toLatin1(link.mapped));
       return {
+        importer: name,
+        allowsTrace: link.allowsTrace,
         exporter: this.#accounts.get(link.exporter),
         from: toLatin1(link.from),
         to: toLatin1(link.to),

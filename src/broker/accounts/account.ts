@@ -3,6 +3,7 @@ import type { RoutedPublication } from '../../protocol/operations.ts';
 import { type Match, Sublist } from '../../subjects/sublist.ts';
 import { type AccountLimits, unlimited } from '../options/account-limits.ts';
 import { type Interest, LocalInterest } from './local-interest.ts';
+import type { AccountTracing } from './message-trace.ts';
 import type { RemoteInterest } from './remote-interest.ts';
 import { type Handler, Subscription } from './subscription.ts';
 
@@ -19,6 +20,8 @@ export class Account {
   readonly name: string;
   /** A reload replaces them. */
   limits: AccountLimits = unlimited;
+  /** Where the events of sampled messages go; undefined for nowhere. A reload replaces it. */
+  tracing: AccountTracing | undefined;
   /** The number of clients on this server. */
   clients = 0;
   /** The number of clients on the other servers of the cluster, as they last reported. */
@@ -131,6 +134,11 @@ export class Accounts {
       this.#onAccount(account);
     }
     return account;
+  }
+
+  /** Returns the account of this name if this server has it. */
+  find(name: string): Account | undefined {
+    return this.#byName.get(name);
   }
 
   /**

@@ -3,6 +3,7 @@ import { noRespondersMessage } from '../../protocol/encoder.ts';
 import type { Publication, RoutedPublication } from '../../protocol/operations.ts';
 import type { Match } from '../../subjects/sublist.ts';
 import type { Account } from './account.ts';
+import { type MessageTrace, untraced } from './message-trace.ts';
 import { chooseMember, type RemoteInterest, sendToRoutes } from './remote-interest.ts';
 import type { Publisher, Receiver, Subscription } from './subscription.ts';
 
@@ -170,22 +171,43 @@ export function deliverTo(
 ): boolean {
   const { receiver } = subscription;
   if (receiver === undefined) return handle(subscription, publication, publisher);
-  if (subscription.closed || (receiver === publisher && !receiver.echo)) return false;
+  const { trace } = publisher;
+  if (receiver === publisher && !receiver.echo) return withhold(subscription, trace, untraced.noEcho);
   const { connection, permissions } = receiver;
-  if (permissions !== undefined && !permissions.mayReceive(publication, subscription)) return false;
+  if (permissions !== undefined && !permissions.mayReceive(publication, subscription)) {
+    return withhold(subscription, trace, untraced.denied);
+  }
+  if (subscription.closed) return withhold(subscription, trace, untraced.ended);
+  if (trace?.isOnly) {
+    trace.delivery(receiver.party, subscription);
+    return true;
+  }
   // Slow subscribers stall only clients that publish. A route carries the messages of many clients: it does not wait,
   // and its messages are not dropped here (client.go, deliverMsg).
   if (connection.stallsPublishers && publisher.connection !== undefined) {
-    if (policy.noFastProducerStall && connection.isFarBehind) return false;
+    if (policy.noFastProducerStall && connection.isFarBehind) {
+      return withhold(subscription, trace, untraced.slow);
+    }
     publisher.connection.stallFor(connection);
   }
-  if (!connection.writeMessage(publication, subscription.sid, receiver.headers)) return false;
+  if (!connection.writeMessage(publication, subscription.sid, receiver.headers)) {
+    return withhold(subscription, trace, untraced.closed);
+  }
+  trace?.delivery(receiver.party, subscription);
   permissions?.received(publication);
   count(receiver, publication, publisher);
   receiver.traceDelivery?.(publication, subscription);
   subscription.delivered++;
   if (subscription.delivered === subscription.max) receiver.removeSubscription(subscription);
   return true;
+}
+
+/** Records why a message is not delivered. */
+function withhold(subscription: Subscription, trace: MessageTrace | undefined, reason: string): false {
+  if (trace !== undefined && subscription.receiver !== undefined) {
+    trace.delivery(subscription.receiver.party, subscription, reason);
+  }
+  return false;
 }
 
 function handle({ closed, handler }: Subscription, publication: Publication, publisher: Publisher): boolean {

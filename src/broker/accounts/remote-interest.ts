@@ -4,6 +4,7 @@ import type { Publication } from '../../protocol/operations.ts';
 import type { Sublist } from '../../subjects/sublist.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
+import { type TraceParty, untraced } from './message-trace.ts';
 import type { Publisher } from './subscription.ts';
 
 /** The part of a route that delivery needs. */
@@ -12,6 +13,10 @@ export interface RouteTarget {
   readonly statistics: ConnectionStatistics;
   /** Whether the other server supports headers. */
   readonly headers: boolean;
+  /** How events of a trace name the other server. */
+  readonly party: TraceParty;
+  /** Whether the other server traces messages. */
+  readonly traces: boolean;
   /** Whether permissions forbid sending the message to the other server. */
   withholds(publication: Publication): boolean;
   /** Called with each message queued, while trace is on. */
@@ -140,9 +145,25 @@ function sendTo(
   publisher: Publisher,
 ): boolean {
   const { connection, statistics, headers } = route;
-  if (route.withholds(publication)) return false;
+  const { trace } = publisher;
+  // A server that traces nothing would deliver a message that is only to be traced.
+  const isDeaf = trace !== undefined && !route.traces;
+  if (trace !== undefined) publication = trace.toRoute(publication);
+  const reason = route.withholds(publication)
+    ? untraced.denied
+    : isDeaf && trace.isOnly
+      ? untraced.onlyUnsupported
+      : undefined;
+  if (reason !== undefined) {
+    trace?.sent(route.party, reason);
+    return false;
+  }
   if (connection.stallsPublishers) publisher.connection?.stallFor(connection);
-  if (!connection.writeRouted(publication, account, queues, headers)) return false;
+  if (!connection.writeRouted(publication, account, queues, headers)) {
+    trace?.sent(route.party, untraced.closed);
+    return false;
+  }
+  trace?.sent(route.party, isDeaf ? untraced.unsupported : undefined);
   statistics.outMsgs++;
   statistics.outBytes +=
     publication.payloadEnd - publication.payloadStart - (headers ? 0 : publication.headerSize);

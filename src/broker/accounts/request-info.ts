@@ -1,10 +1,7 @@
 // The header Nats-Request-Info, which describes the client of a request from another account. Removes the header if the
 // client has set it itself.
+import { withHeader } from '../../protocol/headers.ts';
 import type { Publication } from '../../protocol/operations.ts';
-import { type Content, compose } from '../../protocol/publication.ts';
-
-const key = 'Nats-Request-Info: ';
-const emptyBlock = 'NATS/1.0\r\n\r\n';
 
 /** Copies a request under the subject and the reply of the service, with the JSON in its headers. */
 export function withRequestInfo(
@@ -13,17 +10,7 @@ export function withRequestInfo(
   reply: Uint8Array,
   json: string,
 ): Publication {
-  const { buffer, headerSize, payloadStart, payloadEnd } = publication;
-  const bodyStart = payloadStart + headerSize;
-  const block = headerSize === 0 ? emptyBlock : buffer.toString('latin1', payloadStart, bodyStart);
-  const otherLines = block.slice(0, -2).replace(/(?<=\n)Nats-Request-Info:[^\n]*\n/g, '');
-  const line = `${key}${Buffer.from(json).toString('latin1')}\r\n`;
-  const content: Content = {
-    headers: Buffer.from(`${otherLines}${line}\r\n`, 'latin1'),
-    payload: buffer.subarray(bodyStart, payloadEnd),
-    reply,
-  };
-  return compose(subject, content);
+  return withHeader(publication, 'Nats-Request-Info', json, { subject, reply });
 }
 
 /** The fields of the header that the broker reads. */

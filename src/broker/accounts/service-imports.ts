@@ -2,6 +2,7 @@
 // addServiceImport; client.go, processServiceImport). A request is published in the exporting account with a generated
 // reply subject; messages to that subject go to the requester's reply subject.
 import { goJson } from '../../protocol/go-format.ts';
+import { withHeader } from '../../protocol/headers.ts';
 import type { Publication } from '../../protocol/operations.ts';
 import { readdress } from '../../protocol/publication.ts';
 import type { SubjectMapping } from '../../subjects/mapping.ts';
@@ -12,6 +13,7 @@ import type { Account } from './account.ts';
 import { AwaitedReplies } from './awaited-replies.ts';
 import { clientInfo, type ServerName } from './client-info.ts';
 import { type DeliveryPolicy, publish } from './delivery.ts';
+import { type MessageTrace, traceDestinationHeader, withoutTrace } from './message-trace.ts';
 import { type OpenRequest, OpenRequests } from './open-requests.ts';
 import { serverToken } from './random-name.ts';
 import { measuredReplySuffix, type RemoteLatency } from './remote-requests.ts';
@@ -29,6 +31,8 @@ export interface ServiceImport {
   readonly mapping: SubjectMapping | undefined;
   /** Tell the service which client sent the request. */
   readonly share: boolean;
+  /** Whether a trace of a request goes on in the exporting account. */
+  readonly allowsTrace: boolean;
   /** Whether the system account exports the service, which then learns the server of the requester. */
   readonly isOfSystem: boolean;
   /** Identifies the export: a request passes through each at most once. */
@@ -92,15 +96,15 @@ export class ServiceImports {
     const back =
       reply.length === 0 || isAcknowledgement(reply) ? undefined : this.#open(service, reply, sample);
     const replyTo = back === undefined ? reply : Buffer.from(back, 'latin1');
-    const delivered = this.#forward(
-      this.#readdressed(service, publication, publisher, to, replyTo),
-      exporter,
-      publisher,
-      this.#nextStep(service),
-    );
-    if (!delivered && back !== undefined) {
+    const request = this.#readdressed(service, publication, publisher, to, replyTo);
+    publisher.trace?.serviceImport(exporter.name, subject, target);
+    const delivered =
+      publisher.trace === undefined
+        ? this.#forward(request, exporter, publisher, this.#nextStep(service))
+        : this.#forwardTraced(service, request, publisher, publisher.trace);
+    if (back !== undefined && (!delivered || publisher.trace?.isOnly)) {
       const requests = this.#requestsTo(exporter);
-      requests.find(back)?.measurement?.failed('noDelivery');
+      if (!delivered) requests.find(back)?.measurement?.failed('noDelivery');
       requests.end(back);
     }
     return delivered;
@@ -133,7 +137,15 @@ export class ServiceImports {
     const isMeasured = request.measurement === undefined || request.measurement.answered(publisher);
     const anonymous = { isShared: false, namesServer: false };
     const step = { export: request.export, isResponse: true, account: account.name, ...anonymous };
-    const delivered = this.#forward(answer, request.account, publisher, step);
+    publisher.trace?.serviceImport(
+      request.account.name,
+      subject,
+      Buffer.from(request.replyTo).toString('latin1'),
+    );
+    const delivered =
+      publisher.trace === undefined
+        ? this.#forward(answer, request.account, publisher, step)
+        : this.#forwardUntraced(answer, request.account, publisher, step);
     // An empty message ends a stream of answers.
     const isLast = request.responseType === 'single' || payloadStart === payloadEnd;
     if (!isMeasured) return;
@@ -186,6 +198,45 @@ export class ServiceImports {
       return publish(publication, account, publisher, this.#policy);
     } finally {
       this.#steps.pop();
+    }
+  }
+
+  /**
+   * Forwards a traced request. Events of other servers are published in the exporting account: they come back as answers
+   * to a reply subject of their own (msgtrace.go, setupResponseServiceImport).
+   */
+  #forwardTraced(
+    service: ServiceImport,
+    request: Publication,
+    publisher: Publisher,
+    trace: MessageTrace,
+  ): boolean {
+    const { exporter, importer, allowsTrace, export: exported, thresholdMs } = service;
+    const step = this.#nextStep(service);
+    if (!allowsTrace) return this.#forwardUntraced(request, exporter, publisher, step);
+    const { destination } = trace;
+    const requests = this.#requestsTo(exporter);
+    const replyTo = Buffer.from(destination, 'latin1');
+    const events = { account: importer, replyTo, export: exported, thresholdMs };
+    trace.destination = requests.open({ ...events, responseType: 'stream' });
+    const message = withHeader(request, traceDestinationHeader, trace.destination);
+    try {
+      return this.#forward(message, exporter, publisher, step);
+    } finally {
+      if (!trace.isRouted) requests.end(trace.destination);
+      trace.destination = destination;
+    }
+  }
+
+  /** Forwards a message whose trace ends here: one that is only to be traced is not forwarded. */
+  #forwardUntraced(message: Publication, account: Account, publisher: Publisher, step: ImportStep): boolean {
+    const { trace } = publisher;
+    if (trace?.isOnly) return false;
+    publisher.trace = undefined;
+    try {
+      return this.#forward(withoutTrace(message), account, publisher, step);
+    } finally {
+      publisher.trace = trace;
     }
   }
 

@@ -11,6 +11,10 @@ import { type Handler, type Publisher, Subscription } from './subscription.ts';
 
 /** A stream that an account imports; subjects are in Latin-1. */
 export interface StreamImport {
+  /** The name of the account that imports it. */
+  readonly importer: string;
+  /** Whether a trace of a message goes on in the importing account. */
+  readonly allowsTrace: boolean;
   readonly exporter: Account;
   readonly from: string;
   readonly to: string;
@@ -51,21 +55,45 @@ export class StreamImports implements SubscriptionObserver {
     for (const subscription of this.#shadows.keys()) this.remove(subscription);
   }
 
+  /** Delivers a traced message; the trace ends here if the import does not allow it. */
+  #deliverTraced(
+    subscription: Subscription,
+    publication: Publication,
+    publisher: Publisher,
+    { importer, allowsTrace }: StreamImport,
+  ): boolean {
+    const { trace } = publisher;
+    trace?.streamExport(importer, subjectOf(publication));
+    if (trace?.isOnly && !allowsTrace) return true;
+    if (!allowsTrace) publisher.trace = undefined;
+    try {
+      return deliverTo(subscription, publication, publisher, this.#policy);
+    } finally {
+      publisher.trace = trace;
+    }
+  }
+
   #shadow(subscription: Subscription, stream: StreamImport): Shadow | undefined {
     const subject = shadowSubject(subscription.subjectBytes, stream);
     if (subject === undefined) return undefined;
     const { receiver, handler, queue, sid } = subscription;
     // It counts deliveries on its own: as in nats-server, imported messages do not count towards the subscription's
     // limit.
-    const inner = new Subscription(receiver ?? (handler as Handler), subscription.subject, queue, sid);
+    const inner = new Subscription(receiver ?? (handler as Handler), subject, queue, sid);
     const deliver = (publication: Publication, publisher: Publisher) => {
       if (this.#isInService()) return false;
       inner.filtered = subscription.filtered;
-      return deliverTo(inner, renamed(publication, stream), publisher, this.#policy);
+      const message = renamed(publication, stream);
+      if (publisher.trace !== undefined) return this.#deliverTraced(inner, message, publisher, stream);
+      return deliverTo(inner, message, publisher, this.#policy);
     };
     const shadow = new Subscription(deliver, subject, queue, sid);
     return stream.exporter.insert(shadow) ? { exporter: stream.exporter, subscription: shadow } : undefined;
   }
+}
+
+function subjectOf({ buffer, subjectStart, subjectEnd }: Publication): string {
+  return buffer.toString('latin1', subjectStart, subjectEnd);
 }
 
 function renamed(publication: Publication, { from, to, mapping }: StreamImport): Publication {

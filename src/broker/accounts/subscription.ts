@@ -5,6 +5,7 @@ import type { Match, Sublist } from '../../subjects/sublist.ts';
 import type { SessionPermissions } from '../auth/session-permissions.ts';
 import type { Connection } from '../transport/connection.ts';
 import type { ConnectionStatistics } from '../transport/statistics.ts';
+import type { MessageTrace, TraceParty } from './message-trace.ts';
 
 /** How a client connects, as monitoring names it. */
 export type ClientType = 'nats' | 'websocket';
@@ -80,6 +81,8 @@ export interface Publisher {
   readonly statistics: { readonly readAt: number };
   /** For a publisher that repeats subjects. */
   readonly lastMatch?: LastMatch;
+  /** The trace of its current message; undefined if that is not traced. */
+  trace?: MessageTrace | undefined;
 }
 
 /** The session that a subscription belongs to. */
@@ -90,6 +93,8 @@ export interface Receiver {
   readonly echo: boolean;
   /** Whether the client supports headers. */
   readonly headers: boolean;
+  /** How events of a trace name it. */
+  readonly party: TraceParty;
   /** Undefined for an unrestricted user. */
   readonly permissions: SessionPermissions | undefined;
   /** Removes the subscription from its account, after its last message. */

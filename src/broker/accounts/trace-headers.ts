@@ -39,7 +39,7 @@ function isB3Denied(b3: string): boolean {
 /**
  * Format `version-trace-span-flags`; nats-server parses the flags as a signed byte, so hex 80 and above are invalid.
  */
-function isParentSampled(parent: string): boolean {
+export function isParentSampled(parent: string): boolean {
   const parts = parent.split('-');
   const flags = parts[3] ?? '';
   if (parts.length !== 4 || !/^([0-7+])[0-9a-fA-F]$/.test(flags)) return false;

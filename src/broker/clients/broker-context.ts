@@ -2,6 +2,7 @@
 import type { Logger } from '../../log.ts';
 import type { Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
+import type { TraceSender } from '../accounts/trace-start.ts';
 import type { BrokerOptions } from '../options/options.ts';
 import type { Transport } from '../transport/transport.ts';
 import type { ServerFacts } from './info.ts';
@@ -15,4 +16,6 @@ export interface BrokerContext {
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** Publishes the events of traced messages. */
+  readonly traces: TraceSender;
 }

@@ -18,6 +18,7 @@ import { isLiteral } from '../../subjects/subject.ts';
 import { peerOf } from '../../tls/peer.ts';
 import type { Account } from '../accounts/account.ts';
 import { publish, sendNoResponders } from '../accounts/delivery.ts';
+import type { MessageTrace, TraceParty } from '../accounts/message-trace.ts';
 import {
   type ClientType,
   LastMatch,
@@ -45,6 +46,7 @@ import { ConnectionStatistics } from '../transport/statistics.ts';
 import { readTlsFacts, type TlsFacts } from '../transport/tls-facts.ts';
 import type { BrokerContext } from './broker-context.ts';
 import { ClientSubscriptions } from './client-subscriptions.ts';
+import { ClientTracing } from './client-tracing.ts';
 import { requesterOf, type SessionProfile } from './connection-record.ts';
 import { type ClientFacts, infoJson } from './info.ts';
 import { SessionIdentity } from './session-identity.ts';
@@ -73,6 +75,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly lastMatch = new LastMatch();
   readonly log: LabelledLogger;
   readonly traceDelivery: Receiver['traceDelivery'];
+  trace: MessageTrace | undefined;
   readonly #broker: ClientOwner;
   readonly #websocket: WebsocketClient | undefined;
   readonly #parser: Parser;
@@ -80,6 +83,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   readonly #authentication: ClientAuthentication;
   readonly #subscriptions: ClientSubscriptions;
   readonly #identity: SessionIdentity;
+  readonly #tracing: ClientTracing;
   #connect: Readonly<ConnectOptions> = defaultConnectOptions;
   /** Whether the session reads its socket. */
   #isReading = false;
@@ -98,6 +102,7 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
     this.log = new LabelledLogger(broker.logger, this.#connectionLabel);
     this.#parser = new Parser(this, broker.options, broker.transport.pool, broker.transport.lines);
     this.#identity = new SessionIdentity(broker.accounts);
+    this.#tracing = new ClientTracing(this, this.#identity, broker.traces);
     this.#subscriptions = new ClientSubscriptions(this, this.#identity, () => broker.options);
     this.#authentication = new ClientAuthentication(broker, {
       connection: this.connection,
@@ -141,6 +146,10 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   /** Maximum size of a message in bytes: the lower limit of server and account. */
   get #maxPayload(): number {
     return Math.min(this.#broker.options.maxPayload, this.#account.limits.maxPayload);
+  }
+
+  get party(): TraceParty {
+    return { kind: 0, id: this.id, name: this.#connect.name, account: this.#account.name };
   }
 
   get echo(): boolean {
@@ -277,6 +286,15 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
   }
 
   publish(publication: Publication): void {
+    if (publication.headerSize === 0) this.#publish(publication);
+    else this.#tracing.publish(publication, (message) => this.#publish(message));
+  }
+
+  tooLarge(subject: Buffer, size: number, headers: Buffer): void {
+    this.#tracing.tooLarge(subject, size, headers);
+  }
+
+  #publish(publication: Publication): void {
     this.#recordActivity();
     this.statistics.inMsgs++;
     this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
@@ -286,11 +304,11 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
       this.violation(violations.invalidPublishSubject);
     }
     if (!this.#identity.mayPublish(publication)) {
-      this.violation(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
+      this.#deny(publishDenied(quoteBytes(buffer.subarray(subjectStart, subjectEnd))));
       return;
     }
     if (isReservedReply(buffer, replyStart, replyEnd)) {
-      this.violation(replyDenied(quoteBytes(buffer.subarray(replyStart, replyEnd))));
+      this.#deny(replyDenied(quoteBytes(buffer.subarray(replyStart, replyEnd))));
       return;
     }
     this.#acknowledge();
@@ -368,6 +386,12 @@ export class ClientSession implements OperationHandler, ConnectionOwner, Receive
 
   removeSubscription(subscription: Subscription): void {
     this.#subscriptions.remove(subscription);
+  }
+
+  /** Rejects the current message. */
+  #deny(violation: Violation): void {
+    if (violation.text !== undefined) this.trace?.rejected(violation.text);
+    this.violation(violation);
   }
 
   #finishConnect(result: AuthenticatedUser | Rejection): void {

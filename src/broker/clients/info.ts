@@ -44,9 +44,9 @@ export interface ClientFacts {
 
 /**
  * The nats-server version that clients are told. They choose their requests by it: `nats account info` requests the
- * user info from 2.10.0 on. 2.11.0 would promise message tracing, which this broker does not have.
+ * user info from 2.10.0 on, and they trace messages from 2.11.0 on. What later versions add belongs to JetStream.
  */
-const equivalentVersion = '2.10.0';
+const equivalentVersion = '2.11.0';
 
 /** Builds the JSON; omits fields without a value. */
 export function infoJson(server: ServerFacts, client: ClientFacts): string {

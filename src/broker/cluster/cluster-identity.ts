@@ -88,8 +88,8 @@ export class ClusterIdentity {
       server_id: facts.id,
       server_name: facts.name,
       version: facts.version,
-      // Accepts a later INFO, and supports accounts (server.go, RouteProtoV2).
-      proto: 2,
+      // Accepts a later INFO, supports accounts, and traces messages (server.go, MsgTraceProto).
+      proto: 3,
       go: `node${process.versions.node}`,
       ...(advertised ?? { host, port }),
       headers,

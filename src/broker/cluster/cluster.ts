@@ -11,6 +11,7 @@ import type { PeerCertificate } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
+import type { TraceSender } from '../accounts/trace-start.ts';
 import type { BrokerContext } from '../clients/broker-context.ts';
 import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
@@ -42,6 +43,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   readonly settings: RouteSettings;
   readonly accounts: Accounts;
   readonly delivery: DeliveryPolicy;
+  readonly traces: TraceSender;
   readonly logger: Logger;
   readonly random: () => number;
   readonly now: () => Date;
@@ -67,6 +69,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     this.settings = new RouteSettings(broker);
     this.accounts = broker.accounts;
     this.delivery = broker.delivery;
+    this.traces = broker.traces;
     this.logger = broker.logger;
     this.random = broker.delivery.random;
     this.now = broker.now;

@@ -5,6 +5,8 @@
 export interface RouteInfo {
   readonly server_id: string;
   readonly server_name: string;
+  /** The version of the protocol between servers (server.go, RouteProtoV2). */
+  readonly proto: number;
   readonly host: string;
   readonly port: number;
   readonly headers: boolean;
@@ -36,6 +38,7 @@ export type GossipMode = (typeof gossip)[keyof typeof gossip];
 const noInfo: Omit<RouteInfo, 'all'> = {
   server_id: '',
   server_name: '',
+  proto: 0,
   host: '',
   port: 0,
   headers: false,

@@ -13,8 +13,10 @@ import { type PeerCertificate, peerOf } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import { type DeliveryPolicy, publishRouted } from '../accounts/delivery.ts';
 import type { Interest } from '../accounts/local-interest.ts';
+import type { TraceParty } from '../accounts/message-trace.ts';
 import { RemoteInterest, type RouteTarget } from '../accounts/remote-interest.ts';
 import { LastMatch, type Publisher } from '../accounts/subscription.ts';
+import { mayAskForTrace, publishTraced, type TraceSender } from '../accounts/trace-start.ts';
 import { Connection, type ConnectionOwner } from '../transport/connection.ts';
 import { guard } from '../transport/defects.ts';
 import { Heartbeat } from '../transport/heartbeat.ts';
@@ -26,6 +28,7 @@ import { parseRouteConnect, parseRouteInfo, type RouteConnect, type RouteInfo } 
 import { RouteInterest } from './route-interest.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 import type { RouteSettings } from './route-settings.ts';
+import { RouteTraceOrigin } from './route-trace-origin.ts';
 
 /** Maximum payload read from a route in bytes, whatever the peer allows its clients. */
 const maxPayload = 64 * 1024 * 1024;
@@ -37,6 +40,9 @@ const maxPayload = 64 * 1024 * 1024;
 const silentMs = 2000;
 const probeMs = 10_000;
 
+/** The version of the protocol between servers that traces messages (server.go, MsgTraceProto). */
+const tracingProtocol = 3;
+
 /** The cluster as one of its routes sees it. */
 export interface RouteOwner {
   readonly accounts: Accounts;
@@ -44,6 +50,8 @@ export interface RouteOwner {
   readonly delivery: DeliveryPolicy;
   readonly logger: Logger;
   readonly now: () => Date;
+  /** Publishes the events of traced messages. */
+  readonly traces: TraceSender;
   /** Undefined if everything may pass over routes. */
   readonly permissions: RoutePermissions | undefined;
   /** Returns why a server that has dialled is rejected; undefined to accept it. */
@@ -133,6 +141,14 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   /** Host and port of the peer, as the log names them; undefined if the peer dialled and has sent no INFO. */
   get #host(): string | undefined {
     return this.#dialledHost ?? (this.remote && formatHostPort(this.remote));
+  }
+
+  get party(): TraceParty {
+    return { kind: 1, id: this.id, name: this.remote?.server_name ?? '', account: undefined };
+  }
+
+  get traces(): boolean {
+    return (this.remote?.proto ?? 0) >= tracingProtocol;
   }
 
   get headers(): boolean {
@@ -303,6 +319,16 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
 
   publish(publication: RoutedPublication): void {
     if (!this.#hasInfo()) return;
+    if (publication.headerSize === 0 || !mayAskForTrace(publication)) {
+      this.#publish(publication);
+      return;
+    }
+    const { traces, accounts } = this.#cluster;
+    const origin = new RouteTraceOrigin(this, accounts.find(publication.account), this.#cluster.permissions);
+    publishTraced(publication, this.#publisher, origin, traces, (message) => this.#publish(message));
+  }
+
+  #publish(publication: RoutedPublication): void {
     this.statistics.inMsgs++;
     this.statistics.inBytes += publication.payloadEnd - publication.payloadStart;
     this.statistics.lastActivity = this.statistics.readAt;

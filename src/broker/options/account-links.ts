@@ -16,6 +16,8 @@ export interface StreamLink {
   readonly to: string;
   /** How `from` becomes `to`; undefined if subjects stay the same or `to` is the only one. */
   readonly mapped: string | undefined;
+  /** Whether a trace of a message goes on in `account`. */
+  readonly allowsTrace: boolean;
 }
 
 /** An imported service: requests published under `from` in `account` are published under `to` in `exporter`. */
@@ -27,6 +29,8 @@ export interface ServiceLink {
   /** How `from` becomes `to`; undefined if subjects stay the same or `to` is the only one. */
   readonly mapped: string | undefined;
   readonly share: boolean;
+  /** Whether a trace of a request goes on in `exporter`. */
+  readonly allowsTrace: boolean;
   /** Identifies the export, to detect a request that goes in circles. */
   readonly export: string;
   readonly responseType: ResponseType;
@@ -118,7 +122,7 @@ class Linker {
     }
   }
 
-  #stream(importer: string, { account: exporter, subject: from, to }: ImportOptions): void {
+  #stream(importer: string, { account: exporter, subject: from, to, allowsTrace }: ImportOptions): void {
     const { streams } = this.links;
     if (
       this.#formsStreamCycle(exporter, to, [importer]) ||
@@ -135,7 +139,14 @@ class Linker {
     ) {
       throw new MappingError('it is already imported');
     }
-    streams.push({ account: importer, exporter, from, to: isMapped ? withWildcards(to) : to, mapped });
+    streams.push({
+      account: importer,
+      exporter,
+      from,
+      to: isMapped ? withWildcards(to) : to,
+      mapped,
+      allowsTrace,
+    });
   }
 
   #service(importer: string, options: ImportOptions, found: ExportOptions): void {
@@ -161,6 +172,7 @@ class Linker {
       to,
       mapped: reversed?.reverse().destination,
       share,
+      allowsTrace: found.allowsTrace,
       export: `${exporter} ${found.subject}`,
       responseType: found.responseType,
       thresholdMs: found.thresholdMs,

@@ -25,6 +25,8 @@ export interface ExportOptions {
   readonly thresholdMs: number;
   /** Undefined if the service is not measured. */
   readonly latency: LatencyOptions | undefined;
+  /** Whether a trace of a request goes on in this account. */
+  readonly allowsTrace: boolean;
 }
 
 export interface ImportOptions {
@@ -37,6 +39,8 @@ export interface ImportOptions {
   readonly to: string;
   /** Tell the service which client sent the request. */
   readonly share: boolean;
+  /** Whether a trace of a message goes on in the importing account; for streams. */
+  readonly allowsTrace: boolean;
 }
 
 /** An entry with its position, for problems that are found later. */
@@ -107,7 +111,7 @@ export class LinkReader {
     const thresholdMs = this.#threshold(reader);
     const tokenPosition = reader.integer('account_token_position') ?? 0;
     const accounts = this.#accounts(reader);
-    reader.boolean('allow_trace');
+    const allowsTrace = reader.boolean('allow_trace') ?? false;
     if (kind === 'stream') {
       const ofServices = ['response', 'response_type', ...thresholdNames, 'latency', 'allow_trace'];
       for (const name of ofServices.filter((each) => reader.has(each))) {
@@ -134,6 +138,7 @@ export class LinkReader {
       responseType,
       thresholdMs,
       latency,
+      allowsTrace,
       // An empty list counts as absent.
       accounts: accounts.length === 0 ? undefined : accounts,
     };
@@ -150,7 +155,7 @@ export class LinkReader {
     const prefix = local('prefix');
     const to = local('to');
     const share = reader.boolean('share') ?? false;
-    reader.boolean('allow_trace');
+    const allowsTrace = reader.boolean('allow_trace') ?? false;
     if (kind === 'service' && reader.has('allow_trace')) {
       reader.error(
         reader.position('allow_trace'),
@@ -173,7 +178,7 @@ export class LinkReader {
     }
     if (kind === undefined || from === undefined) return undefined;
     const prefixed = prefix ? `${prefix}${prefix.endsWith('.') ? '' : '.'}${from.subject}` : undefined;
-    return { kind, ...from, to: prefixed ?? (to || from.subject), share };
+    return { kind, ...from, to: prefixed ?? (to || from.subject), share, allowsTrace };
   }
 
   #source(map: MapValue, kind: ExportKind, own: string): { account: string; subject: string } | undefined {
@@ -278,6 +283,7 @@ function mergeExport(earlier: ExportOptions, later: ExportOptions): ExportOption
     responseType: later.responseType === 'single' ? earlier.responseType : later.responseType,
     thresholdMs: later.thresholdMs === defaultThresholdMs ? earlier.thresholdMs : later.thresholdMs,
     latency: later.latency ?? earlier.latency,
+    allowsTrace: later.allowsTrace || earlier.allowsTrace,
   };
 }
 

@@ -10,12 +10,15 @@ import { type ExportOptions, LinkReader } from './account-options.ts';
 import { isPublicKey } from './nkey.ts';
 import { isBcrypt } from './password.ts';
 import { addError } from './problems.ts';
+import { readTraceOptions, type TraceOptions } from './trace-options.ts';
 import { reportUnsupported } from './unsupported.ts';
 import { type UserOptions, UserReader } from './user-options.ts';
 
 export interface AccountOptions {
   readonly name: string;
   readonly exports: readonly ExportOptions[];
+  /** Where the events of sampled messages go; undefined for nowhere. */
+  readonly tracing?: TraceOptions | undefined;
 }
 
 /** At most one of `single`, `token` and `users` is set; if none is, every client may connect. */
@@ -66,8 +69,6 @@ const accountFeatures = {
   jetstream: 'JetStream',
   mappings: 'subject mappings',
   maps: 'subject mappings',
-  msg_trace: 'message tracing',
-  trace_dest: 'message tracing',
 };
 
 /** Reads `authorization`, `accounts` and `no_auth_user` from the top level. */
@@ -145,6 +146,7 @@ class AuthReader {
   readonly #users: UserReader;
   readonly #links: LinkReader;
   readonly #declared: AccountDeclaration[] = [];
+  readonly #tracing = new Map<string, TraceOptions>();
 
   constructor(problems: ConfProblem[]) {
     this.#problems = problems;
@@ -211,6 +213,8 @@ class AuthReader {
       if (limits !== undefined) {
         this.limits[entry.key] = readAccountLimits(limits, this.#problems, `${where}.limits`);
       }
+      const tracing = readTraceOptions(reader, this.#problems, where);
+      if (tracing !== undefined) this.#tracing.set(entry.key, tracing);
       const exports = this.#links.exports(reader, where, entry.key);
       const imports = this.#links.imports(reader, where, entry.key);
       this.#declared.push({ name: entry.key, exports, imports });
@@ -237,6 +241,7 @@ class AuthReader {
     return this.#declared.map(({ name, exports }) => ({
       name,
       exports: exports.map(({ options }) => options),
+      tracing: this.#tracing.get(name),
     }));
   }
 

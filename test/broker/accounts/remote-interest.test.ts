@@ -19,6 +19,8 @@ class Route implements RouteTarget {
   readonly statistics = new ConnectionStatistics(0);
   readonly headers: boolean;
   readonly traceDelivery = undefined;
+  readonly party = { kind: 1, id: 1, name: '', account: undefined } as const;
+  readonly traces = true;
   readonly sent: string[] = [];
   takes = true;
   readonly withholds = () => false;
@@ -68,6 +70,7 @@ class Client {
       statistics: new ConnectionStatistics(0),
       echo: true,
       headers: true,
+      party: { kind: 0, id: 1, name: '', account: '$G' },
       permissions: undefined,
       traceDelivery: undefined,
       removeSubscription: () => {},

@@ -262,7 +262,7 @@ describe('exports and imports', () => {
         `${stream('a.*.>', 'to: "x.$1.>"')}, ${service('r.*.*', 'to: "q.$2.$1", share: true')}`,
       ),
     );
-    const between = { account: 'B', exporter: 'A' };
+    const between = { account: 'B', exporter: 'A', allowsTrace: false };
     expect(links).toEqual({
       streams: [{ ...between, from: 'a.*.>', to: 'x.*.>', mapped: 'x.$1.>' }],
       services: [

@@ -11,7 +11,11 @@ export type Encoding = 'gzip' | 'identity';
 export function encodingFor({ buffer, payloadStart, headerSize }: Publication): Encoding | undefined {
   const block = buffer.toString('latin1', payloadStart, payloadStart + headerSize);
   const accepted = /\nAccept-Encoding:[ \t]*([^\r\n]*)/.exec(block)?.[1];
-  if (accepted === undefined || accepted === '') return undefined;
+  return accepted === undefined || accepted === '' ? undefined : encodingOf(accepted);
+}
+
+/** Chooses one of the encodings that a header accepts. */
+export function encodingOf(accepted: string): Encoding {
   return accepted.toLowerCase().includes('gzip') ? 'gzip' : 'identity';
 }
 
