@@ -19,6 +19,8 @@ const BAR = 0x7c;
 
 /** Parses the byte stream of one route. */
 export class RouteParser extends OperationParser<RouteOperation, RoutedPublication> {
+  /** Index of the subject among the arguments, after the account; 0 on a route that is dedicated to an account. */
+  #subject: 0 | 1 = 1;
   /** While set, any operation but CONNECT is an authorization violation, even before its arguments are read. */
   connectFirst = false;
   readonly #handler: RouteOperationHandler;
@@ -35,6 +37,13 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     const message = { ...noPublication(), account: '', queues: none };
     super(routeGrammar, handler, message, limits, buffers, lines, maxArguments);
     this.#handler = handler;
+  }
+
+  /** From now on the operations concern this account, and do not name it (nats-server, route.go, accName). */
+  dedicateTo(account: string): void {
+    this.#subject = 0;
+    this.#accountBytes = Buffer.from(account);
+    this.message.account = account;
   }
 
   protected begin(chunk: Buffer, at: number): number {
@@ -92,24 +101,26 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
   /** `account subject [queue weight]`. @param first index of the account: 1 after the cluster of a leaf node, else 0 */
   #interest(line: Buffer, chunk: Buffer, next: number, first: 0 | 1): number {
     const { given } = this;
-    const words = given.count - first;
-    if (words !== 2 && words !== 4) return this.malformed(line, chunk);
-    const queue = words === 4 ? given.bytes(line, first + 2) : undefined;
+    const at = first + this.#subject;
+    const words = given.count - at;
+    if (words !== 1 && words !== 3) return this.malformed(line, chunk);
+    const queue = words === 3 ? given.bytes(line, at + 1) : undefined;
     // An invalid weight counts as one member (route.go, processRemoteSub).
-    const weight = words === 4 ? Math.max(1, given.number(line, first + 3)) : 1;
+    const weight = words === 3 ? Math.max(1, given.number(line, at + 2)) : 1;
     const leaf = first === 1 ? given.bytes(line, 0) : undefined;
-    this.#handler.interest(given.bytes(line, first), given.bytes(line, first + 1), queue, weight, leaf);
+    this.#handler.interest(this.#accountAt(line, first), given.bytes(line, at), queue, weight, leaf);
     return next;
   }
 
   /** `account subject [queue]`. */
   #noInterest(line: Buffer, chunk: Buffer, next: number, first: 0 | 1): number {
     const { given } = this;
-    const words = given.count - first;
-    if (words !== 2 && words !== 3) return this.malformed(line, chunk);
-    const queue = words === 3 ? given.bytes(line, first + 2) : undefined;
+    const at = first + this.#subject;
+    const words = given.count - at;
+    if (words !== 1 && words !== 2) return this.malformed(line, chunk);
+    const queue = words === 2 ? given.bytes(line, at + 1) : undefined;
     const leaf = first === 1 ? given.bytes(line, 0) : undefined;
-    this.#handler.noInterest(given.bytes(line, first), given.bytes(line, first + 1), queue, leaf);
+    this.#handler.noInterest(this.#accountAt(line, first), given.bytes(line, at), queue, leaf);
     return next;
   }
 
@@ -118,14 +129,14 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     const { given, message } = this;
     const { count } = given;
     const behind = count - (headers ? 2 : 1);
-    const words = behind - first;
-    if (words < 2 || count > maxArguments) return this.malformed(line, chunk);
-    this.#readAccount(line, first);
+    const subject = first + this.#subject;
+    const words = behind - subject;
+    if (words < 1 || count > maxArguments) return this.malformed(line, chunk);
+    if (this.#subject === 1) this.#readAccount(line, first);
     message.queues = none;
-    const subject = first + 1;
-    const mayBeReply = first + 2;
-    if (words <= 3)
-      return this.readMessage(line, chunk, next, subject, words === 3 ? mayBeReply : -1, headers);
+    const mayBeReply = subject + 1;
+    if (words <= 2)
+      return this.readMessage(line, chunk, next, subject, words === 2 ? mayBeReply : -1, headers);
     const mark = line[given.start(mayBeReply)];
     if (given.end(mayBeReply) - given.start(mayBeReply) !== 1 || (mark !== PLUS && mark !== BAR)) {
       return this.malformed(line, chunk);
@@ -137,6 +148,10 @@ export class RouteParser extends OperationParser<RouteOperation, RoutedPublicati
     }
     message.queues = queues;
     return this.readMessage(line, chunk, next, subject, hasReply ? mayBeReply + 1 : -1, headers);
+  }
+
+  #accountAt(line: Buffer, index: number): Buffer {
+    return this.#subject === 0 ? this.#accountBytes : this.given.bytes(line, index);
   }
 
   #readAccount(line: Buffer, index: number): void {

@@ -118,6 +118,15 @@ export function pooledRoute(index: number): Violation {
   return closing(text, 'Protocol Violation', text);
 }
 
+/** For a server that dials a route which this one does not have. @param slot the index, or the quoted account */
+export function unknownSlot(slot: number | string, poolSize: number): Violation {
+  const text =
+    typeof slot === 'string'
+      ? `No route for account ${slot}`
+      : `Invalid route pool index: ${slot} - pool size is ${poolSize}`;
+  return closing(text, 'Protocol Violation', text);
+}
+
 /** For a publish to a subject that the client may not use; `subject` is already quoted. */
 export function publishDenied(subject: string): Violation {
   return remark(`Permissions Violation for Publish to ${subject}`, `Publish Violation - Subject ${subject}`);

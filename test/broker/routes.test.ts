@@ -108,12 +108,13 @@ describe('a server that connects to the route port', () => {
     expect(info).toMatchObject({
       server_name: 'one',
       cluster: 'c',
-      proto: 2,
+      proto: 3,
       headers: true,
       compression: 'off',
     });
     expect(info).toMatchObject({ port: routePort(one), connect_urls: [`127.0.0.1:${one.broker.port}`] });
-    expect(info).not.toHaveProperty('route_pool_size');
+    expect(info).toMatchObject({ route_pool_size: 3 });
+    expect(info).not.toHaveProperty('route_pool_idx');
   });
 
   it.each(['PING\r\n', infoLine(), 'RS+ $G a\r\n', 'RMSG $G a 0\r\n\r\n'])(
@@ -163,13 +164,26 @@ describe('a server that connects to the route port', () => {
     expect(one.log).toMatch(/\[ERR\] .* Remote server has a duplicate name: "one"/);
   });
 
-  it('is rejected if it dials a pool of routes', async () => {
+  it.each([
+    ['an index without a pool', { route_pool_idx: 1 }, 'Route pool index should not be set but is set to 1'],
+    [
+      'an index beyond the pool',
+      { route_pool_size: 4, route_pool_idx: 4 },
+      'Invalid route pool index: 4 - pool size is 3',
+    ],
+    [
+      'a negative index',
+      { route_pool_size: 3, route_pool_idx: -1 },
+      'Invalid route pool index: -1 - pool size is 3',
+    ],
+    ['an account that is not pinned', { route_pool_size: 3, route_account: 'A' }, 'No route for account "A"'],
+  ])('is rejected if its route has %s', async (_what, place, error) => {
     const one = await Running.start(inCluster());
     const two = await open(one);
     two.send(connectLine());
     await two.nextInfo();
-    two.send(infoLine({ route_pool_size: 3, route_pool_idx: 1 }));
-    await two.closes("-ERR 'Route pool index should not be set but is set to 1'\r\n");
+    two.send(infoLine(place));
+    await two.closes(`-ERR '${error}'\r\n`);
     await expect
       .poll(() => one.log)
       .toMatch(/Router connection closed: Protocol Violation - Remote: two, Host: 127\.0\.0\.1:6222\n/);
@@ -308,7 +322,7 @@ describe('a route', () => {
     await two.receives('');
     const again = await open(one);
     again.send(connectLine());
-    expect(await again.nextInfo()).not.toHaveProperty('info_deferred');
+    expect(await again.nextInfo()).toMatchObject({ info_deferred: false });
     await again.closes();
     await two.reads('PING\r\n');
     two.send('PONG\r\n');

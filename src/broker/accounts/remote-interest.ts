@@ -13,6 +13,8 @@ export interface RouteTarget {
   readonly statistics: ConnectionStatistics;
   /** Whether the other server supports headers. */
   readonly headers: boolean;
+  /** Whether it carries one account, which its messages do not name. */
+  readonly isDedicated: boolean;
   /** How events of a trace name the other server. */
   readonly party: TraceParty;
   /** Whether the other server traces messages. */
@@ -97,6 +99,7 @@ export function chooseMember(
 }
 
 const noQueues: readonly Buffer[] = [];
+const noAccount = Buffer.alloc(0);
 
 /**
  * Sends a message once along each route that has a plain subscriber or a chosen member of a queue group at its end;
@@ -159,7 +162,7 @@ function sendTo(
     return false;
   }
   if (connection.stallsPublishers) publisher.connection?.stallFor(connection);
-  if (!connection.writeRouted(publication, account, queues, headers)) {
+  if (!connection.writeRouted(publication, route.isDedicated ? noAccount : account, queues, headers)) {
     trace?.sent(route.party, untraced.closed);
     return false;
   }

@@ -8,7 +8,7 @@ import type { ServerFacts } from '../clients/info.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
 import { sameSecret } from '../options/password.ts';
 import { hostOfRoute } from '../options/route-url.ts';
-import type { Destination } from './destination.ts';
+import type { Destination, Slot } from './destination.ts';
 import { type GossipMode, gossip, type RouteConnect, routeConnectLine } from './route-info.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 
@@ -79,8 +79,9 @@ export class ClusterIdentity {
   /**
    * Builds the INFO for other servers.
    * @param isDeferred whether it announces that the route may stay; false for a server that is being rejected
+   * @param slot of a route that this server has dialled; undefined for the only one to its server
    */
-  infoLine(mode: GossipMode = gossip.byDefault, isDeferred = true): Buffer {
+  infoLine(mode: GossipMode = gossip.byDefault, isDeferred = true, slot?: Slot): Buffer {
     const { facts, options, permissions, port, headers, maxPayload, isLameDuck } = this.#state;
     const { host, advertise, authorization, noAdvertise, tls } = options;
     const advertised = advertise && { host: advertise.host, port: advertise.port || port };
@@ -107,7 +108,10 @@ export class ClusterIdentity {
       ...leafNodes,
       ...permissions?.announced,
       gossip_mode: mode || undefined,
-      info_deferred: isDeferred || undefined,
+      route_pool_size: options.pool.size || undefined,
+      route_pool_idx: typeof slot === 'number' && slot > 0 ? slot : undefined,
+      route_account: typeof slot === 'string' ? slot : undefined,
+      info_deferred: isDeferred,
     });
     return Buffer.from(`INFO ${json}\r\n`);
   }

@@ -6,7 +6,11 @@ import type { RouteOwner, RouteSession } from './route.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 
 /** The cluster with its routes in use. */
-type RoutedCluster = RouteOwner & { readonly routes: readonly RouteSession[] };
+type RoutedCluster = RouteOwner & {
+  readonly routes: readonly RouteSession[];
+  /** The routes that carry the interest of an account. */
+  routesFor(account: string): readonly RouteSession[];
+};
 
 export class ClusterInterest {
   readonly #cluster: RoutedCluster;
@@ -17,15 +21,16 @@ export class ClusterInterest {
 
   /** Sends a change to all routes. */
   announce(account: Account, interest: Interest): void {
-    const { permissions, routes } = this.#cluster;
+    const { permissions } = this.#cluster;
     if (permissions?.mayImport(bytesOf(interest)) === false) return;
-    for (const route of routes) route.sendInterest(account, interest);
+    for (const route of this.#cluster.routesFor(account.name)) route.sendInterest(account, interest);
   }
 
-  /** Sends the complete interest to one route. */
-  sendAll(route: RouteSession): void {
+  /** Sends the complete interest of the accounts that a route carries. */
+  sendAll(route: RouteSession, carries: (account: string) => boolean): void {
     const { permissions } = this.#cluster;
     for (const [account, interest] of this.#all()) {
+      if (!carries(account.name)) continue;
       if (permissions?.mayImport(bytesOf(interest)) !== false) route.sendInterest(account, interest);
     }
   }
@@ -40,7 +45,8 @@ export class ClusterInterest {
       const was = before?.mayImport(bytesOf(interest)) ?? true;
       const is = permissions?.mayImport(bytesOf(interest)) ?? true;
       if (was === is) continue;
-      for (const route of routes) route.sendInterest(account, is ? interest : { ...interest, weight: 0 });
+      for (const route of this.#cluster.routesFor(account.name))
+        route.sendInterest(account, is ? interest : { ...interest, weight: 0 });
     }
     for (const route of routes) route.dropDeniedInterest();
   }

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { type Logger, quote } from '../../log.ts';
 import { formatHostPort } from '../../net/host-port.ts';
 import { Listener } from '../../net/listener.ts';
-import { type CloseReason, pooledRoute } from '../../protocol/violations.ts';
+import { type CloseReason, pooledRoute, unknownSlot } from '../../protocol/violations.ts';
 import type { PeerCertificate } from '../../tls/peer.ts';
 import type { Account, Accounts } from '../accounts/account.ts';
 import type { DeliveryPolicy } from '../accounts/delivery.ts';
@@ -20,13 +20,14 @@ import type { ServerTls } from '../transport/server-tls.ts';
 import { addTraffic, EndedConnections, type Traffic } from '../transport/statistics.ts';
 import { ClusterIdentity, type ClusterState, type RouteRejection } from './cluster-identity.ts';
 import { ClusterInterest } from './cluster-interest.ts';
-import type { Destination } from './destination.ts';
+import type { Destination, Slot } from './destination.ts';
 import type { RouteSession } from './route.ts';
 import { type AcceptorOwner, RouteAcceptor } from './route-acceptor.ts';
 import { type ConnectorOwner, RouteConnector } from './route-connector.ts';
 import { gossipLine, implicitUrl, routeUrlOf, shouldGossip } from './route-gossip.ts';
 import { gossip, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RoutePermissions } from './route-permissions.ts';
+import { type PoolDecisions, RoutePools } from './route-pools.ts';
 import { RouteSettings } from './route-settings.ts';
 import { type RouteDecisions, RouteTable } from './route-table.ts';
 
@@ -38,7 +39,7 @@ export interface ClusterOwner extends BrokerContext {
   clusterChanged(): void;
 }
 
-export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, RouteDecisions {
+export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, RouteDecisions, PoolDecisions {
   permissions: RoutePermissions | undefined;
   readonly settings: RouteSettings;
   readonly accounts: Accounts;
@@ -52,7 +53,9 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   readonly #broker: ClusterOwner;
   readonly #tls: ServerTls | undefined;
   readonly #identity: ClusterIdentity;
+  /** The only routes to their servers, and those to servers that keep several. */
   readonly #table: RouteTable;
+  readonly #pools: RoutePools;
   readonly #connector: RouteConnector;
   readonly #acceptor: RouteAcceptor;
   readonly #interest: ClusterInterest;
@@ -75,6 +78,7 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     this.now = broker.now;
     this.#identity = new ClusterIdentity(this);
     this.#table = new RouteTable(broker.facts.id, this);
+    this.#pools = new RoutePools(this.options.pool, this);
     this.#connector = new RouteConnector(this);
     this.#acceptor = new RouteAcceptor(this);
     this.#interest = new ClusterInterest(this);
@@ -154,7 +158,17 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
 
   /** The routes in use. */
   get routes(): readonly RouteSession[] {
-    return this.#table.all;
+    return [...this.#table.all, ...this.#pools.all];
+  }
+
+  /** One route in use to each server. */
+  get peers(): readonly RouteSession[] {
+    return [...this.#table.all, ...this.#pools.oneEach()];
+  }
+
+  /** The routes that carry the interest of an account. */
+  routesFor(account: string): readonly RouteSession[] {
+    return [...this.#table.all, ...this.#pools.routesFor(account)];
   }
 
   get isLameDuck(): boolean {
@@ -171,7 +185,10 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     member: 'connect_urls' | 'ws_connect_urls',
   ): readonly string[] | undefined {
     if (this.options.noAdvertise || !this.#hasHadPeers) return undefined;
-    const others = this.routes.flatMap(({ remote }) => (remote?.ldm ? [] : (remote?.[member] ?? [])));
+    // A nats-server in lame duck mode tells it along one of its routes.
+    const leaving = new Set(this.routes.filter(({ remote }) => remote?.ldm).map(({ remoteId }) => remoteId));
+    const staying = this.routes.filter(({ remoteId }) => !leaving.has(remoteId));
+    const others = staying.flatMap(({ remote }) => remote?.[member] ?? []);
     return [...new Set([...(this.#isLameDuck ? [] : own), ...others])];
   }
 
@@ -244,8 +261,9 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   }
 
   accepted(route: RouteSession): void {
-    if (route.remoteId !== this.facts.id) this.#table.accepted(route);
-    else this.#closeAsDuplicate(route);
+    if (route.remoteId === this.facts.id) this.#closeAsDuplicate(route);
+    else if (this.#pools.has(route.remoteId)) this.sendInfo(route);
+    else this.#table.accepted(route);
   }
 
   infoReceived(route: RouteSession, remote: RouteInfo): void {
@@ -258,6 +276,17 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     } else if (!route.isDialled && name === this.facts.name) {
       route.log.error(`Remote server has a duplicate name: ${quote(name)}`);
       route.connection.close('Duplicate Server Name');
+    } else if (this.#pools.suits(remote)) {
+      const waiting = this.#table.release(route);
+      this.#pools.infoReceived(route, remote);
+      for (const other of waiting) {
+        this.sendInfo(other);
+        if (other.remote !== undefined) this.#pools.infoReceived(other, other.remote);
+      }
+    } else if (route.destination?.account !== undefined) {
+      // A server without pools has no dedicated routes either.
+      route.destinations = [];
+      this.#closeAsDuplicate(route);
     } else if (remote.route_pool_idx !== 0) {
       route.violation(pooledRoute(remote.route_pool_idx));
     } else {
@@ -266,7 +295,8 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   }
 
   confirmed(route: RouteSession): void {
-    this.#table.confirmed(route);
+    if (this.#pools.keeps(route)) this.#pools.confirmed(route);
+    else this.#table.confirmed(route);
   }
 
   infoChanged(route: RouteSession, remote: RouteInfo, info: RouteInfo): void {
@@ -276,14 +306,15 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     }
     route.remote = { ...info, ip: remote.ip };
     // The peer may now export more, and has ignored the interest that it denied before.
-    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#interest.sendAll(route);
+    if (JSON.stringify(info.all.export) !== JSON.stringify(remote.all.export)) this.#sendInterest(route);
     this.#updateClients();
   }
 
   routeEnded(route: RouteSession, reason: CloseReason): void {
-    const wasKept = this.#table.keeps(route);
+    const wasKept = this.#table.keeps(route) || this.#pools.keeps(route);
     this.#acceptor.removePending(route);
     this.#table.ended(route);
+    this.#pools.ended(route);
     if (wasKept) this.#updateClients();
     this.ended.add(route.statistics, route.connection.stalls, reason);
     if (this.#isClosed || reason === 'Route Removed') return;
@@ -295,7 +326,8 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
   // Decisions of the route table.
 
   sendInfo(route: RouteSession): void {
-    route.sendFirstInfo(this.#identity.infoLine(route.destination?.gossip));
+    const slot = route.isDialled ? route.slot : undefined;
+    route.sendFirstInfo(this.#identity.infoLine(route.destination?.gossip, true, slot));
   }
 
   keep(route: RouteSession, remote: RouteInfo): void {
@@ -303,15 +335,14 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     this.#hasHadPeers = true;
     const known = { ...remote, ip: routeUrlOf(route, remote) };
     route.remote = known;
-    route.log.debug(`Registering remote route ${quote(remote.server_id)}`);
+    const forAccount = typeof route.slot === 'string' ? ` for account ${quote(route.slot)}` : '';
+    route.log.debug(`Registering remote route ${quote(remote.server_id)}${forAccount}`);
     this.sendInfo(route);
     route.keep();
     if (shouldGossip(route, known)) {
-      for (const other of this.routes) {
-        if (other !== route) other.connection.write(gossipLine(route, known, other));
-      }
+      for (const other of this.#audienceOf(route)) other.connection.write(gossipLine(route, known, other));
     }
-    this.#interest.sendAll(route);
+    this.#sendInterest(route);
     this.#updateClients();
   }
 
@@ -323,14 +354,23 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
     route.destinations = [];
     route.log.debug(`Detected duplicate remote route ${quote(route.remoteId)}`);
     // The peer would not dial again if its end of the kept route were alive.
-    if (this.#table.keeps(kept) && !route.isDialled) kept.probe();
+    const isKept = this.#table.keeps(kept) || this.#pools.keeps(kept);
+    if (isKept && !route.isDialled) kept.probe();
     this.#closeAsDuplicate(route);
+  }
+
+  refuseSlot(route: RouteSession, slot: Slot): void {
+    route.violation(unknownSlot(typeof slot === 'string' ? quote(slot) : slot, this.#pools.settings.size));
+  }
+
+  dialAgain(destination: Destination): void {
+    this.#connector.connect(destination);
   }
 
   // Called by the connector.
 
-  hasRouteTo(id: string): boolean {
-    return this.#table.has(id);
+  isServed(id: string, destination: Destination): boolean {
+    return this.#pools.has(id) ? this.#pools.serves(id, destination) : this.#table.has(id);
   }
 
   isOwnAddress(address: string, port: number): boolean {
@@ -390,9 +430,26 @@ export class Cluster implements ClusterState, ConnectorOwner, AcceptorOwner, Rou
 
   /** Dials a server that another one announced, unless there is a route to it. */
   #dialAnnounced(info: RouteInfo): void {
-    if (info.server_id === this.facts.id || this.hasRouteTo(info.server_id) || this.#isLameDuck) return;
+    const { server_id: id, route_account: account } = info;
+    // The server that dials another one for the pool dials it for its pinned accounts too.
+    if (id === this.facts.id || account !== '' || this.#isLameDuck) return;
+    if (this.#pools.has(id) || this.#table.has(id)) return;
     const url = implicitUrl(info, this.options.routes);
     if (url !== undefined) this.#connector.connect({ url, type: 'implicit', gossip: info.gossip_mode });
+  }
+
+  #sendInterest(route: RouteSession): void {
+    this.#interest.sendAll(
+      route,
+      (account) => route.slot === undefined || this.#pools.carries(route, account),
+    );
+  }
+
+  /** The routes to the servers that are told about the one behind a new route: once, and for each dedicated route. */
+  #audienceOf({ remoteId, slot }: RouteSession): RouteSession[] {
+    if (typeof slot === 'number' && !this.#pools.isFirst(remoteId)) return [];
+    const all = typeof slot === 'string' ? this.#pools.oneEach(slot) : this.peers;
+    return all.filter((other) => other.remoteId !== remoteId);
   }
 
   #updateClients(): void {

@@ -1,5 +1,6 @@
 // Decides which servers this one dials, and when it redials a lost route: configured servers without limit, gossiped
 // ones up to connect_retries times (nats-server, route.go, connectToRoute; client.go, reconnect).
+import { setMaxListeners } from 'node:events';
 import { isIP, type Socket } from 'node:net';
 import type { Logger } from '../../log.ts';
 import type { ClusterOptions } from '../options/cluster-options.ts';
@@ -27,8 +28,8 @@ export interface ConnectorOwner {
   readonly logger: Logger;
   /** In [0, 1). */
   readonly random: () => number;
-  /** Whether a route to the server exists. */
-  hasRouteTo(id: string): boolean;
+  /** Whether there is no need to dial a server for a destination. */
+  isServed(id: string, destination: Destination): boolean;
   /** Whether an address is this server's own. */
   isOwnAddress(address: string, port: number): boolean;
   /** Takes over an established connection. */
@@ -40,7 +41,7 @@ export class RouteConnector {
   readonly #closing = new AbortController();
   /** `host:port` of destinations that turned out to be this server. */
   readonly #self = new Set<string>();
-  /** Gossiped `host:port`: those being dialled, and how often the route of each was lost before it was in use. */
+  /** Gossiped `host:port`: those being dialled, with their account, and how often the route of each was lost before it was in use. */
   readonly #tried = new Set<string>();
   readonly #failures = new Map<string, number>();
   /** Aborts the dialling of each configured URL. */
@@ -52,6 +53,8 @@ export class RouteConnector {
 
   constructor(cluster: ConnectorOwner) {
     this.#cluster = cluster;
+    // Each dial listens, and a server may have hundreds of peers.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Dials newly configured routes and abandons removed ones. @returns the URLs of the removed ones */
@@ -78,12 +81,13 @@ export class RouteConnector {
     const { url, type } = destination;
     const isImplicit = type === 'implicit';
     const signal = this.#signalFor(destination);
-    if (signal === undefined || (isImplicit && this.#tried.has(url.host))) return;
+    const key = `${url.host} ${destination.account ?? ''}`;
+    if (signal === undefined || (isImplicit && this.#tried.has(key))) return;
     if (isImplicit && this.#tried.size >= maxImplicit) {
       logger.debug(`Ignoring gossiped route ${url.host}: ${maxImplicit} others are being dialled`);
       return;
     }
-    if (isImplicit) this.#tried.add(url.host);
+    if (isImplicit) this.#tried.add(key);
     const isOwnAddress = (address: string, port: number) => this.#cluster.isOwnAddress(address, port);
     const retries = isImplicit ? options.connectRetries : Number.POSITIVE_INFINITY;
     dialRoute(
@@ -93,7 +97,7 @@ export class RouteConnector {
       signal,
     )
       .finally(() => {
-        if (isImplicit) this.#tried.delete(url.host);
+        if (isImplicit) this.#tried.delete(key);
       })
       .then((socket) => {
         if (socket !== undefined) this.#cluster.dialled(socket, destination);
@@ -105,7 +109,8 @@ export class RouteConnector {
   routeEnded(destination: Destination, remoteId: string, wasKept: boolean): void {
     const { options, random } = this.#cluster;
     const { url, type } = destination;
-    if (this.#self.has(url.host) || (remoteId !== '' && this.#cluster.hasRouteTo(remoteId))) return;
+    if (this.#self.has(url.host) || (remoteId !== '' && this.#cluster.isServed(remoteId, destination)))
+      return;
     if (type === 'implicit') {
       const failures = wasKept ? 0 : (this.#failures.get(url.host) ?? 0) + 1;
       this.#failures.delete(url.host);

@@ -18,7 +18,9 @@ export function gossipLine(route: RouteSession, remote: RouteInfo, other: RouteS
   const { isDialled, destination } = route;
   const isConfigured = (isDialled ? destination : other.destination)?.type === 'explicit';
   const mode: GossipMode = isConfigured ? gossip.override : isDialled ? gossip.byDefault : gossip.disabled;
-  const info = { ...remote.all, ip: remote.ip, nonce: undefined, gossip_mode: mode || undefined };
+  const account = typeof route.slot === 'string' ? route.slot : undefined;
+  const place = { route_pool_idx: undefined, route_account: account, nonce: undefined };
+  const info = { ...remote.all, ...place, ip: remote.ip, gossip_mode: mode || undefined };
   return Buffer.from(`INFO ${JSON.stringify(info)}\r\n`);
 }
 

@@ -22,8 +22,12 @@ export interface RouteInfo {
   readonly ws_connect_urls: readonly string[];
   readonly ldm: boolean;
   readonly gossip_mode: GossipMode;
-  /** Index of the route in a pool; 0 without a pool, as with this broker. */
+  /** The number of routes in its pool; 0 without one. */
+  readonly route_pool_size: number;
+  /** Index of the route in the pool of the server that has dialled. */
   readonly route_pool_idx: number;
+  /** The account that the route is dedicated to; empty for a route of the pool. */
+  readonly route_account: string;
   /** Whether it deferred this INFO until the route may stay, as this broker does and nats-server does not. */
   readonly info_deferred: boolean;
   /** All members received, for forwarding. */
@@ -51,7 +55,9 @@ const noInfo: Omit<RouteInfo, 'all'> = {
   ws_connect_urls: [],
   ldm: false,
   gossip_mode: gossip.byDefault,
+  route_pool_size: 0,
   route_pool_idx: 0,
+  route_account: '',
   info_deferred: false,
 };
 

@@ -87,6 +87,15 @@ export class RouteTable {
     for (const other of waiting) this.#decisions.closeDuplicate(other, route);
   }
 
+  /** Forgets a route to a server that keeps several; returns the accepted routes that waited for an outcome. */
+  release(route: RouteSession): RouteSession[] {
+    const id = route.remoteId;
+    if (this.#claims.get(id) === route) this.#claims.delete(id);
+    const waiting = this.#waiting.get(id) ?? [];
+    this.#waiting.delete(id);
+    return waiting.filter((other) => other !== route);
+  }
+
   /** The route has ended. */
   ended(route: RouteSession): void {
     const id = route.remoteId;

@@ -23,12 +23,14 @@ import { Heartbeat } from '../transport/heartbeat.ts';
 import { ConnectionStatistics } from '../transport/statistics.ts';
 import { readTlsFacts, type TlsFacts } from '../transport/tls-facts.ts';
 import type { RouteRejection } from './cluster-identity.ts';
-import type { Destination } from './destination.ts';
+import type { Destination, Slot } from './destination.ts';
 import { parseRouteConnect, parseRouteInfo, type RouteConnect, type RouteInfo } from './route-info.ts';
 import { RouteInterest } from './route-interest.ts';
 import type { RoutePermissions } from './route-permissions.ts';
 import type { RouteSettings } from './route-settings.ts';
 import { RouteTraceOrigin } from './route-trace-origin.ts';
+
+const noAccount = Buffer.alloc(0);
 
 /** Maximum payload read from a route in bytes, whatever the peer allows its clients. */
 const maxPayload = 64 * 1024 * 1024;
@@ -99,6 +101,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   #infoTimer: NodeJS.Timeout | undefined;
   #hasSentInfo = false;
   #isKept = false;
+  #slot: Slot | undefined;
   #tls: TLSSocket | undefined;
   #tlsFacts: TlsFacts | undefined;
 
@@ -221,6 +224,20 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
     if (silence >= silentMs) this.#heartbeat.probe(probeMs);
   }
 
+  get isDedicated(): boolean {
+    return typeof this.#slot === 'string';
+  }
+
+  /** The place among several routes to its server; undefined for the only one. */
+  get slot(): Slot | undefined {
+    return this.#slot;
+  }
+
+  set slot(slot: Slot) {
+    this.#slot = slot;
+    if (typeof slot === 'string') this.#parser.dedicateTo(slot);
+  }
+
   /** Sends a change in the interest of local clients. */
   sendInterest(account: Account, { subject, queue, weight }: Interest): void {
     if (this.log.tracing) {
@@ -228,7 +245,8 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
       const line = `RS${weight > 0 ? '+' : '-'} ${account.name} ${subject}${group}`;
       this.log.trace(`->> [${line}]`);
     }
-    this.connection.write(interestLine(account.nameBytes, subject, queue, weight));
+    const name = this.isDedicated ? noAccount : account.nameBytes;
+    this.connection.write(interestLine(name, subject, queue, weight));
   }
 
   /** Applies reloaded limits. */
@@ -390,11 +408,7 @@ export class RouteSession implements RouteOperationHandler, ConnectionOwner, Rou
   }
 
   peerError(text: Buffer): void {
-    const line = `Route Error ${text.toString()}`;
-    // A nats-server with a route pool first requests a dedicated route for its system account, and then does without
-    // it.
-    if (text.includes('Not possible to have a dedicated route')) this.log.debug(line);
-    else this.log.error(line);
+    this.log.error(`Route Error ${text.toString()}`);
     this.connection.close('Parse Error');
   }
 

@@ -13,6 +13,7 @@ const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFi
   connectBackoff: { name: 'connect_backoff' },
   routes: { name: 'routes' },
   authorization: { name: 'authorization' },
+  pool: { name: 'pool_size and accounts', isFixed: true },
   permissions: { name: 'permissions' },
   pingIntervalMs: { name: 'ping_interval' },
   pingMax: { name: 'ping_max' },

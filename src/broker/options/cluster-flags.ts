@@ -2,7 +2,7 @@
 // and overrideCluster). No message repeats a URL, which may contain a password.
 import { UsageError } from '../../errors.ts';
 import { parseAdvertised, parseHostPort } from '../../net/host-port.ts';
-import type { ClusterAuthorization, ClusterOptions } from './cluster-options.ts';
+import { type ClusterAuthorization, type ClusterOptions, defaultPoolSize } from './cluster-options.ts';
 import { parseRouteUrl } from './route-url.ts';
 
 export interface ClusterFlags {
@@ -27,6 +27,7 @@ const defaultClusterOptions: ClusterOptions = {
   connectBackoff: false,
   routes: [],
   authorization: undefined,
+  pool: { size: defaultPoolSize, accounts: [] },
   permissions: undefined,
   pingIntervalMs: undefined,
   pingMax: undefined,

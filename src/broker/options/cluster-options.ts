@@ -30,6 +30,8 @@ export interface ClusterOptions {
   readonly routes: readonly string[];
   /** What peers must send here, and what this server sends to servers that a peer announced; undefined for none. */
   readonly authorization: ClusterAuthorization | undefined;
+  /** The routes to each server that keeps several of them. */
+  readonly pool: RoutePoolOptions;
   /** Undefined if routes carry every subject. */
   readonly permissions: ClusterPermissions | undefined;
   /** Undefined for the value of the client port, as are the next two. */
@@ -37,6 +39,13 @@ export interface ClusterOptions {
   readonly pingMax: number | undefined;
   readonly writeDeadlineMs: number | undefined;
   readonly tls: TlsBlock | undefined;
+}
+
+export interface RoutePoolOptions {
+  /** 0 for one route to each server. */
+  readonly size: number;
+  /** The accounts with a route of their own; with a pool, the system account is one of them. */
+  readonly accounts: readonly string[];
 }
 
 export interface ClusterAuthorization {
@@ -75,11 +84,11 @@ export function readClusterOptions(map: MapValue, problems: ConfProblem[]): Clus
     connectBackoff: reader.boolean('connect_backoff') ?? false,
     routes: readRoutes(reader),
     authorization: login.authorization,
+    pool: readPool(reader),
     permissions: readPermissions(reader, problems) ?? login.permissions,
     ...readTimes(reader),
     tls: tlsMap === undefined ? undefined : readTlsBlock(tlsMap, problems, 'cluster'),
   };
-  readPool(reader);
   readCompression(reader, problems);
   reader.finish();
   return options;
@@ -226,23 +235,28 @@ function readTimes(reader: MapReader) {
   };
 }
 
-/** Route pools and routes per account improve the throughput of nats-server; this broker has one route to each peer. */
-function readPool(reader: MapReader): void {
-  const size = reader.integer('pool_size');
-  const names = ['accounts'] as const;
-  const accounts = reader.strings(...names) ?? [];
-  if (size !== undefined && size < 0 && accounts.length > 0) {
+/** The size of a pool by default (const.go, DEFAULT_ROUTE_POOL_SIZE). */
+export const defaultPoolSize = 3;
+
+function readPool(reader: MapReader): RoutePoolOptions {
+  const size = reader.integer('pool_size') || defaultPoolSize;
+  const accounts = reader.strings('accounts') ?? [];
+  if (size < 0 && accounts.length > 0) {
     reader.error(reader.position('pool_size'), '"pool_size" in cluster cannot be negative beside "accounts"');
   }
   if (new Set(accounts).size < accounts.length) {
-    reader.error(reader.position(...names), 'an account in cluster.accounts is listed twice');
+    reader.error(reader.position('accounts'), 'an account in cluster.accounts is listed twice');
   }
-  if (accounts.length > 0) {
-    reader.warning(
-      reader.position(...names),
-      '"accounts" in cluster is ignored: the bundled broker sends all accounts over one route',
-      'run this configuration on nats-server for a route per account',
-      'unsupported',
-    );
-  }
+  return { size: Math.max(0, size), accounts };
+}
+
+/** Gives the system account a route of its own, as nats-server does (opts.go, setBaselineOptions). */
+export function pinSystemAccount(
+  options: ClusterOptions | undefined,
+  systemAccount: string | undefined,
+): ClusterOptions | undefined {
+  if (options === undefined) return undefined;
+  const { size, accounts } = options.pool;
+  if (size === 0 || systemAccount === undefined || accounts.includes(systemAccount)) return options;
+  return { ...options, pool: { size, accounts: [...accounts, systemAccount] } };
 }

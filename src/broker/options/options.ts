@@ -15,7 +15,7 @@ import {
   rejectUnlistedClients,
 } from './auth-options.ts';
 import { type ClusterFlags, readClusterFlags } from './cluster-flags.ts';
-import { type ClusterOptions, readClusterOptions } from './cluster-options.ts';
+import { type ClusterOptions, pinSystemAccount, readClusterOptions } from './cluster-options.ts';
 import { readDurationOption } from './duration-option.ts';
 import { readListen } from './listen-option.ts';
 import { type MonitorFlags, type MonitorOptions, readMonitorOptions } from './monitor-options.ts';
@@ -257,7 +257,7 @@ function withFlags(file: BrokerOptions, flags: BrokerFlags): BrokerOptions {
     host: flags.addr ?? file.host,
     port: flags.port === undefined ? file.port : portOf(flags.port),
     tls: readTlsFlags(flags, file.tls),
-    cluster: readClusterFlags(flags, file.cluster),
+    cluster: pinSystemAccount(readClusterFlags(flags, file.cluster), file.systemAccount),
     log: {
       debug: flags.debug ?? file.log.debug,
       trace: flags.trace ?? file.log.trace,

@@ -21,6 +21,7 @@ class Route implements RouteTarget {
   readonly traceDelivery = undefined;
   readonly party = { kind: 1, id: 1, name: '', account: undefined } as const;
   readonly traces = true;
+  readonly isDedicated = false;
   readonly sent: string[] = [];
   takes = true;
   readonly withholds = () => false;

@@ -10,7 +10,7 @@ it('dials at most 256 gossiped servers at a time', () => {
     options: { connectRetries: 0, connectBackoff: false },
     logger: new LineLogger((line) => lines.push(line), { debug: true }),
     random: () => 0,
-    hasRouteTo: () => false,
+    isServed: () => false,
     isOwnAddress: () => false,
     dialled: () => expect.fail('has no server to connect to'),
   } as unknown as ConnectorOwner);

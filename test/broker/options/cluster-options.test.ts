@@ -26,7 +26,7 @@ describe('the cluster block', () => {
       authorization { user: u, password: p, timeout: "3s" }
       permissions { import: "foo.>", export: { allow: ["a", "b.*"], deny: "c" } }
       ping_interval: "10s", ping_max: 5, write_deadline: "2s", write_timeout: retry
-      pool_size: 3, compression: accept
+      pool_size: 4, accounts: [A], compression: accept
       tls { cert_file: c, key_file: k, ca_file: ca, verify_cert_and_check_known_urls: true }
     }`);
     expect(problems).toEqual([]);
@@ -45,6 +45,7 @@ describe('the cluster block', () => {
         import: { allow: [rule('foo.>')], deny: [] },
         export: { allow: [rule('a'), rule('b.*')], deny: [rule('c')] },
       },
+      pool: { size: 4, accounts: ['A', '$SYS'] },
       pingIntervalMs: 10_000,
       pingMax: 5,
       writeDeadlineMs: 2000,
@@ -64,6 +65,7 @@ describe('the cluster block', () => {
         connectBackoff: false,
         routes: [],
         authorization: undefined,
+        pool: { size: 3, accounts: ['$SYS'] },
         permissions: undefined,
         pingIntervalMs: undefined,
         pingMax: undefined,
@@ -131,10 +133,6 @@ describe('the cluster block', () => {
   it.each([
     ['routes: ["nats://a:1", "nats://a:1"]', 'a route in cluster is listed twice'],
     ['ping_interval: "1m"', '"ping_interval" in cluster is reduced to 30s, the maximum for routes'],
-    [
-      'accounts: [A]',
-      '"accounts" in cluster is ignored: the bundled broker sends all accounts over one route',
-    ],
     ['compression: s2_fast', '"compression" is ignored: the bundled broker does not compress routes'],
     [
       'authorization { user: u, permissions { publish: a } }',

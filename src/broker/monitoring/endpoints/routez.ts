@@ -51,6 +51,7 @@ function describe(route: RouteSession, now: number) {
     in_bytes: inBytes,
     out_bytes: outBytes,
     subscriptions: route.interestCount,
+    account: typeof route.slot === 'string' ? route.slot : undefined,
     compression: 'off',
   };
 }

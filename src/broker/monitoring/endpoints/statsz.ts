@@ -30,7 +30,7 @@ export function statsz(broker: MonitoredBroker): object {
     stale_connection_stats: sum(stale) === 0 ? undefined : stale,
     stalled_clients: clients.stalls || undefined,
     routes: routes.length === 0 ? undefined : routes.map(ofRoute),
-    active_servers: 1 + routes.length,
+    active_servers: 1 + (broker.cluster?.peers.length ?? 0),
     gomaxprocs: 1,
   };
 }

@@ -83,7 +83,7 @@ export function varz(
     connections: sessions.size,
     total_connections: sessions.total,
     routes: broker.cluster?.routes.length ?? 0,
-    remotes: broker.cluster?.routes.length ?? 0,
+    remotes: broker.cluster?.peers.length ?? 0,
     leafnodes: 0,
     ...traffic(broker, slow, stale),
     subscriptions: totalSubscriptions(broker),
@@ -115,6 +115,7 @@ function describeCluster({ cluster }: MonitoredBroker) {
     tls_timeout: (options.tls?.timeoutMs ?? 2000) / 1000,
     tls_required: tls === undefined ? undefined : true,
     tls_verify: tls === undefined ? undefined : true,
+    pool_size: options.pool.size || undefined,
     write_deadline: options.writeDeadlineMs && nanoseconds(options.writeDeadlineMs),
     tls_cert_not_after: notAfter && goTime(notAfter),
   };

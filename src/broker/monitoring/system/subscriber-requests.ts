@@ -73,7 +73,7 @@ function answerUser(
   const query = { account: account.name, subject, queue };
   const local = countSubscribers(account, query);
   const respond = (remote: number) => system.respondText(reply, String(local + remote));
-  const others = broker.cluster?.routes.length ?? 0;
+  const others = broker.cluster?.peers.length ?? 0;
   // Servers tell each other nothing about the global account.
   if (others === 0 || account.name === globalAccountName) respond(0);
   else queryOthers(system, inbox + randomName(8), query, others, respond);

@@ -51,7 +51,7 @@ export class SystemAccount {
 
   /** The routes in use have changed. */
   clusterChanged(): void {
-    this.#remoteConnections?.reconcile(this.#broker.cluster?.routes.map(({ remoteId }) => remoteId) ?? []);
+    this.#remoteConnections?.reconcile(this.#broker.cluster?.peers.map(({ remoteId }) => remoteId) ?? []);
   }
 
   lameDuck(): void {
