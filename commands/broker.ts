@@ -6,7 +6,7 @@ import type { ConfigurationSource } from '../src/broker/options/configuration.ts
 import { sendSignal } from '../src/broker/signal.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { numberFlag } from '../src/cli/flags.ts';
-import { throwOnErrors } from '../src/conf/error.ts';
+import { ConfErrors, natsServerParseError, throwOnErrors } from '../src/conf/error.ts';
 import { UsageError } from '../src/errors.ts';
 import { secureSuiteNames, supportedCurves } from '../src/tls/ciphers.ts';
 
@@ -175,6 +175,13 @@ export default class Broker extends BaseCommand {
     });
     // What is left, such as timers and V8's heap, must not delay a supervisor that waits for the end.
     process.exit();
+  }
+
+  protected override async catch(thrown: unknown): Promise<void> {
+    const isLaunched = this.argv.includes('--as-nats-server');
+    const line = isLaunched && thrown instanceof ConfErrors ? natsServerParseError(thrown) : undefined;
+    if (line !== undefined) this.logToStderr(`nats-server: ${line}`);
+    return super.catch(thrown);
   }
 
   #version(asNatsServer: boolean) {

@@ -10,6 +10,8 @@ export interface ConfProblem {
   readonly message: string;
   readonly hint?: string;
   readonly severity: 'error' | 'warning';
+  /** The line at which nats-server stops reading a text with this error of syntax; undefined for other problems. */
+  readonly parseErrorLine?: number;
   /** A stable name such as `weak-cipher`, by which a script can select or ignore the finding. */
   readonly code?: string;
 }
@@ -59,6 +61,15 @@ export class ConfErrors extends NatspkiError {
     }
     this.problems = problems;
   }
+}
+
+/**
+ * Returns the first error of syntax in nats-server's words, which programs that start it search for (conf/parse.go); undefined
+ * if there is none.
+ */
+export function natsServerParseError({ problems }: ConfErrors): string | undefined {
+  const found = problems.find(({ parseErrorLine }) => parseErrorLine !== undefined);
+  return found && `Parse error on line ${found.parseErrorLine}: '${found.message}'`;
 }
 
 /** Throws a {@link ConfErrors} of all problems when one of them is an error. */

@@ -4,6 +4,7 @@
 
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 import { type ConfProblem, confProblem, throwOnErrors } from './error.ts';
 import { MAX_FILE_SIZE, readConfFile } from './file.ts';
 import { type Locate, locateIn } from './locate.ts';
@@ -129,7 +130,12 @@ class ConfParser {
       return new Map();
     }
     const { document, problems } = parseSyntax(text);
-    for (const { offset, message, hint } of problems) this.#error(source.locate(offset), message, hint);
+    for (const { offset, message, hint } of problems) {
+      const position = source.locate(offset);
+      // nats-server misses a closing bracket or quote only at the end.
+      const stop = message.endsWith('is never closed') ? source.locate(text.length) : position;
+      this.#error(position, message, hint, stop.line);
+    }
     return problems.length > 0 ? new Map() : this.#readMembers(document.members, source, undefined);
   }
 
@@ -290,8 +296,8 @@ class ConfParser {
     throw new LimitReached();
   }
 
-  #error(position: Position, message: string, hint?: string): void {
-    this.#problems.push(confProblem('error', position, message, hint));
+  #error(position: Position, message: string, hint?: string, parseErrorLine?: number): void {
+    this.#problems.push({ ...confProblem('error', position, message, hint), ...given({ parseErrorLine }) });
     if (this.#problems.length >= MAX_PROBLEMS) throw new LimitReached();
   }
 }

@@ -141,6 +141,25 @@ function behavesAsNatsServer(program: string): void {
     expect(existsSync(join(folder, 'data'))).toBe(false);
   });
 
+  it.each([
+    ['port: 4222\nfoo {\n', 3],
+    ['port: 4222\nfoo {', 2],
+    ['a: [1, 2\n\n', 3],
+    ['x = "abc\n', 2],
+    ['port: 4222\n= 5\n', 2],
+    ['port: 4222\na: [1 } 2]\n', 2],
+  ])(
+    'reports an error of syntax with the line of it, for programs that search for that: %j',
+    async (text, line) => {
+      const start = [program, '-c', 'nats.conf', '-p', '-1'];
+      for (const argv of [start, [...start, '-t']]) {
+        const { code, stderr } = await run(argv, { folder: folderWith(text) });
+        expect(code).toBe(1);
+        expect(stderr).toMatch(new RegExp(`^nats-server: Parse error on line ${line}: '.+'\n`));
+      }
+    },
+  );
+
   it('reports every error of a configuration with its position', async () => {
     const folder = folderWith('port: "x"\nprt: 1\n');
     const { code, stdout, stderr } = await run([program, '-t', '-c', 'nats.conf'], { folder });
