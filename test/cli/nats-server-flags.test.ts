@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { ignoresUnsupported, normaliseNatsServerFlags } from '../../src/cli/nats-server-flags.ts';
+import { run } from '../harness/process.ts';
+import { describePeer } from '../support/peers.ts';
 
 const normalise = (line: string): string[] => normaliseNatsServerFlags(line.split(' '));
 
@@ -94,5 +96,70 @@ describe('normaliseNatsServerFlags', () => {
   it('rejects a flag without its value and a boolean that is neither true nor false', () => {
     expect(() => normalise('-D -p')).toThrow('-p expects a value');
     expect(() => normalise('-D=maybe')).toThrow('-D=maybe is neither true nor false');
+  });
+});
+
+/** Flags of nats-server with a value that it starts with: what the broker makes of each. */
+const table: readonly (readonly ['taken' | 'warned' | 'rejected', readonly string[]])[] = [
+  ['taken', ['-a', '--addr', '--net'].map((flag) => `${flag} 127.0.0.1`)],
+  ['taken', ['-p', '--port', '-m', '--http_port', '-ms', '--https_port'].map((flag) => `${flag} 4222`)],
+  [
+    'taken',
+    ['-n', '--name', '--server_name', '--client_advertise', '-P', '--pid'].map((flag) => `${flag} x`),
+  ],
+  [
+    'taken',
+    ['--ports_file_dir', '-c', '--config', '-l', '--log', '--test_reload'].map((flag) => `${flag} x`),
+  ],
+  ['taken', ['-sl', '--signal', '--user', '--pass', '--auth', '--cluster_name'].map((flag) => `${flag} x`)],
+  ['taken', ['--tlscert', '--tlskey', '--tlscacert', '--routes', '--cluster'].map((flag) => `${flag} x`)],
+  ['taken', ['--cluster_listen', '--cluster_advertise'].map((flag) => `${flag} x`)],
+  [
+    'taken',
+    ['--connect_retries 1', '--max_traced_msg_len 1', '--no_advertise', '-t', '--tls', '--tlsverify'],
+  ],
+  ['taken', ['-T', '--logtime', '--logtime_utc', '-D', '--debug', '-V', '--trace', '-VV', '-DV', '-DVV']],
+  ['taken', ['-h', '--help', '-v', '--version', '--help_tls', '-js=false', '-s=false']],
+  ['warned', ['-sd x', '--store_dir x']],
+  [
+    'rejected',
+    [
+      '-js',
+      '--jetstream',
+      '-s',
+      '--syslog',
+      '-r x',
+      '--remote_syslog x',
+      '--profile 1',
+      '--log_size_limit 1',
+    ],
+  ],
+];
+
+describe.each(table)('a flag of nats-server is %s', (outcome, flags) => {
+  it.each(flags)('%s', (line) => {
+    const words = line.split(' ');
+    const isWarned = (argv: readonly string[]) => argv.some((word) => word.startsWith('--ignored='));
+    if (outcome === 'rejected') {
+      expect(() => normalise(line)).toThrow('the bundled broker does not support');
+      expect(isWarned(normaliseNatsServerFlags(words, true))).toBe(true);
+    } else {
+      expect(isWarned(normalise(line))).toBe(outcome === 'warned');
+    }
+  });
+});
+
+describePeer('nats-server', 'the help of nats-server', (bin) => {
+  it('has no flag that the table lacks', async () => {
+    const { stdout } = await run([bin, '--help']);
+    const words = [...stdout.matchAll(/^ +((?:-{1,2}\w+(?:, )?)+)/gm)].flatMap(([, names = '']) =>
+      names.split(', '),
+    );
+    const flags = words.filter((word) => word !== '').map((word) => word.replace(/^-+/, ''));
+    const known = table.flatMap(([, lines]) =>
+      lines.map((line) => line.replace(/^-+/, '').replace(/[ =].*/, '')),
+    );
+    expect(flags.length).toBeGreaterThan(40);
+    expect(flags.filter((flag) => !known.includes(flag))).toEqual([]);
   });
 });

@@ -25,7 +25,7 @@ import { defaultSystemAccount, readSystemAccount } from './system-options.ts';
 import { readTlsFlags, type TlsFlags } from './tls-flags.ts';
 import { reportUnsupported } from './unsupported.ts';
 import { readWebsocketOptions, type WebsocketOptions } from './websocket-options.ts';
-import { readJetStreamTuning, readWithoutEffect, turnsJetStreamOff } from './without-effect.ts';
+import { readIdle, readJetStreamTuning, readWithoutEffect, turnsJetStreamOff } from './without-effect.ts';
 
 export interface BrokerOptions {
   /** Undefined for the server id. */
@@ -198,8 +198,9 @@ export function readBrokerOptions(
   { flags = {}, ignoreUnsupported = false }: ReadOptions = {},
 ): BrokerOptions {
   const reader = new MapReader(root, problems, '');
-  const hasOtherLogins = reportUnsupported(reader, loginFeatures, ignoreUnsupported);
-  reportUnsupported(reader, otherFeatures, ignoreUnsupported);
+  const idle = readIdle(reader, Object.keys({ ...loginFeatures, ...otherFeatures }));
+  const hasOtherLogins = reportUnsupported(reader, without(loginFeatures, idle), ignoreUnsupported);
+  reportUnsupported(reader, without(otherFeatures, idle), ignoreUnsupported);
   if (!turnsJetStreamOff(reader.value('jetstream'))) {
     reportUnsupported(reader, { jetstream: 'JetStream' }, ignoreUnsupported);
   }
@@ -247,6 +248,10 @@ export function readBrokerOptions(
   checkOptions(options, reader);
   reader.finish();
   return options;
+}
+
+function without(features: Readonly<Record<string, string>>, names: ReadonlySet<string>) {
+  return Object.fromEntries(Object.entries(features).filter(([name]) => !names.has(name)));
 }
 
 /** Applies the flags, except those for authorization, monitoring and `client_advertise`: `file` has those already. */

@@ -43,6 +43,63 @@ export function readJetStreamTuning(reader: MapReader): void {
   }
 }
 
+/** Options that have an effect only beside one of the others (nats-server's opts.go, ocsp.go). */
+const dependent: readonly { readonly options: readonly string[]; readonly need: readonly string[] }[] = [
+  {
+    options: [
+      ...['resolver', 'account_resolver', 'accounts_resolver', 'resolver_tls'],
+      ...['resolver_preload', 'resolver_pinned_accounts'],
+    ],
+    need: [
+      ...['operator', 'operators', 'root', 'roots', 'root_operator', 'root_operators'],
+      ...['trusted', 'trusted_keys'],
+    ],
+  },
+  { options: ['prof_block_rate'], need: ['prof_port'] },
+  { options: ['logfile_max_num', 'log_max_num'], need: ['logfile_size_limit', 'log_size_limit'] },
+  { options: ['logfile_size_limit', 'log_size_limit'], need: ['log_file', 'logfile'] },
+  {
+    options: ['ocsp', 'ocsp_cache'],
+    need: ['tls', 'cluster', 'leafnodes', 'leaf', 'gateway', 'websocket', 'ws', 'mqtt'],
+  },
+];
+
+/**
+ * Warns of options that have no effect because another one is absent.
+ * @param features the names of options that the broker does not support
+ * @returns the names of the options without effect, and of the features whose value leaves them off
+ */
+export function readIdle(reader: MapReader, features: readonly string[]): Set<string> {
+  const idle = new Set(features.filter((name) => setsNothing(reader.value(name))));
+  for (const { options, need } of dependent) {
+    if (need.some((name) => reader.has(name))) continue;
+    for (const name of options.filter((each) => reader.has(each) && !idle.has(each))) {
+      idle.add(name);
+      const value = reader.value(name);
+      if (value === undefined || (value.kind === 'boolean' && !value.value)) continue;
+      const message = `"${name}" has no effect without "${need[0]}"`;
+      reader.warning(value.position, message, 'remove it', 'no-effect');
+    }
+  }
+  return idle;
+}
+
+/** Whether the value of a top-level option leaves its feature off, in nats-server too. */
+function setsNothing(value: Value | undefined): boolean {
+  switch (value?.kind) {
+    case 'boolean':
+      return !value.value;
+    case 'integer':
+      return Number(value.value) === 0;
+    case 'array':
+      return value.items.length === 0;
+    case 'map':
+      return value.entries.size === 0;
+    default:
+      return false;
+  }
+}
+
 function checkEntries(reader: MapReader, name: string, value: Value, kind: 'boolean' | 'string'): void {
   if (value.kind !== 'map') return;
   for (const entry of value.entries.values()) {

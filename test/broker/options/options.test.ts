@@ -262,7 +262,6 @@ describe('readBrokerOptions', () => {
   it.each([
     ['jetstream: true', 'JetStream'],
     ['operator: "/a.jwt"', 'operators and JWTs'],
-    ['resolver: MEMORY', 'account resolvers'],
     ['trusted_keys: [X]', 'operators and JWTs'],
     ['proxy_protocol: true', 'the PROXY protocol'],
     ['gateway {name: A}', 'gateways'],
@@ -282,7 +281,7 @@ describe('readBrokerOptions', () => {
     ]);
   });
 
-  it.each(['operator: "/a.jwt"', 'resolver: MEMORY', 'trusted_keys: [X]'])(
+  it.each(['operator: "/a.jwt"', 'trusted_keys: [X]'])(
     'admits only the users in the file when it ignores the login method %j',
     (text) => {
       expect(read(text, { ignoreUnsupported: true }).options.auth.users).toEqual([]);
