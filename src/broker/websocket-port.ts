@@ -158,6 +158,10 @@ export class WebsocketPort implements ClientOwner {
     return this.#owner.delivery;
   }
 
+  get traces() {
+    return this.#owner.traces;
+  }
+
   get logger() {
     return this.#owner.logger;
   }
