@@ -21,7 +21,7 @@ ping_max: 2; allow_non_tls: false; write_deadline: "1s"; write_timeout: close; l
 lame_duck_grace_period: "5s"; no_system_account: true; no_system: true; no_sys_acc: true; no_header_support: true
 connect_error_reports: 5; reconnect_error_reports: 5; server_tags: [a]; server_metadata { a: b }; no_fast_producer_stall: true
 max_closed_clients: 5; jetstream: false; jetstream: disabled; jetstream { enabled: false }; mappings {}; maps {}; gateway {}
-leafnodes {}; leaf {}; websocket {}; ws {}; mqtt {}; proxies {}; proxy_protocol: false; ocsp: false
+leafnodes {}; leaf {}; websocket {}; ws {}; websocket { port: 8080, no_tls: true }; mqtt {}; proxies {}; proxy_protocol: false; ocsp: false
 ocsp_cache: false; syslog: false; prof_port: 0; operator: []; trusted_keys: []; resolver_preload {}; resolver_tls {}
 `;
 
@@ -35,7 +35,7 @@ logfile_max_num: 3; log_max_num: 3; logfile_size_limit: 1024; log_size_limit: 10
 /** Options that have an effect only in nats-server. */
 const refused = `
 jetstream: true; jetstream { max_mem: 1024 }; leafnodes { port: 7422 }; gateway { name: a, port: 7222 }
-websocket { port: 8080, no_tls: true }; mappings { a: b }; proxies { trusted: [ { key: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 } ] }
+mappings { a: b }; proxies { trusted: [ { key: UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4 } ] }
 proxy_protocol: true; syslog: true; remote_syslog: "udp://127.0.0.1:514"; prof_port: 6060
 `;
 

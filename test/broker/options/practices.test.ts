@@ -112,9 +112,9 @@ describe('a check of best practices', () => {
       ['warning 6:11 websocket-without-port'],
     ],
     [
-      'OCSP while client certificates name no responder',
+      'OCSP while the certificates of the authority name no responder',
       block('ocsp_peer: true'),
-      ['warning 4:12 no-ocsp-address'],
+      ['warning 2:12 no-ocsp-address'],
     ],
     [
       'OCSP that is off in its own block',
