@@ -34,6 +34,9 @@ export interface AuditRecord {
 const burst = 60;
 const perSecond = 1;
 
+/** In characters; a reason may quote the certificate of a stranger. */
+const longestReason = 300;
+
 /** Bytes at the end of the log in which earlier refusals are looked for. */
 const tailBytes = 4 * 1024 * 1024;
 
@@ -95,7 +98,8 @@ export class AuditLog {
 export function audited(record: AuditRecord, decision: Decision): AuditRecord {
   if (!decision.granted) {
     const { code, reason, name } = decision;
-    return { ...record, decision: 'refused', ...given({ name }), code, reason };
+    const shown = reason.length > longestReason ? `${reason.slice(0, longestReason)}…` : reason;
+    return { ...record, decision: 'refused', ...given({ name }), code, reason: shown };
   }
   const { name, serial, repeated } = decision;
   return { ...record, decision: repeated ? 'repeated' : 'granted', name, serial };

@@ -350,6 +350,12 @@ describe('the folder of a fleet', () => {
     expect(records.find(({ action }) => action === 'left-out')).toMatchObject({ count: 140 });
   });
 
+  it('shortens a reason that quotes a stranger', async () => {
+    const reason = `certificate "${'x'.repeat(50_000)}" is not of this authority`;
+    await fleet.refuse({ granted: false, code: 'unknown-certificate', reason, answer: 'no' }, 'nats', 'test');
+    expect(fleet.tally.refused.at(-1)?.reason).toBe(`${reason.slice(0, 300)}…`);
+  });
+
   it('refuses strangers while another process holds the lock of the folder', async () => {
     const { request } = await holder();
     const foreign = leafOf(await madeDirectory(scratch), 'client');
