@@ -12,6 +12,7 @@ import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase, systemdCredential } from '../src/cli/passphrase.ts';
 import { processLogger, untilStopped } from '../src/cli/watch-process.ts';
 import { UsageError } from '../src/errors.ts';
+import { checkUrls } from '../src/fleet/authority/invite.ts';
 import { permissionBlocks } from '../src/fleet/nats/subjects.ts';
 import { serveFleet } from '../src/fleet/serve/serve-fleet.ts';
 import { given } from '../src/given.ts';
@@ -87,6 +88,7 @@ export default class Serve extends BaseCommand {
       );
     }
     for (const url of nats) checkNatsUrl(url);
+    if (urls !== undefined) checkUrls(urls);
     const directory = new PkiDirectory(flags.dir);
     const file = flags['passphrase-file'] ?? systemdCredential('passphrase');
     const passphrase = await authorityPassphrase(directory, { ...flags, 'passphrase-file': file });

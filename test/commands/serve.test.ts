@@ -166,6 +166,7 @@ describe('natspki serve', () => {
     expect(await refused()).toContain('2 natspki: error: nothing to serve members with');
     expect(await refused('--listen', 'here')).toContain('--listen is "here", expected HOST:PORT');
     expect(await refused('--nats', 'http://x')).toContain('expected the URL of a NATS server');
+    expect(await refused('--listen', anywhere, '--url', 'here')).toContain('expected https://HOST:PORT');
     const busy = await refused('--listen', `127.0.0.1:${port}`);
     expect(busy).toContain(`cannot listen on 127.0.0.1:${port}: EADDRINUSE`);
     expect(busy).toContain('choose another port with --listen');

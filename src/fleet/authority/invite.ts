@@ -125,7 +125,7 @@ export async function withdraw({
 }
 
 /** Throws a UsageError unless a member can reach the authority at the URLs, and enrol at one of them. */
-function checkUrls(urls: readonly string[]): void {
+export function checkUrls(urls: readonly string[]): void {
   const hint = '--url https://HOST:PORT';
   for (const url of urls) {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
