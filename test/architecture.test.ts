@@ -97,7 +97,7 @@ const importers: Record<string, string[]> = {
   jose: ['src/fleet/messages/jws.ts'],
   '@peculiar/x509': ['src/x509/sign.ts'],
   '@peculiar/webcrypto': ['src/x509/sign.ts'],
-  'reflect-metadata': signing,
+  'reflect-metadata': ['src/x509/sign.ts'],
   '@peculiar/asn1-cms': ['src/x509/pkcs12.ts'],
   '@peculiar/asn1-ocsp': ['src/x509/ocsp-response.ts'],
   '@peculiar/asn1-pfx': ['src/x509/pkcs12.ts'],

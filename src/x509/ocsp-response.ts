@@ -1,6 +1,7 @@
 // Makes and signs answers about the status of certificates (OCSP, RFC 6960 section 4.2) with @peculiar/asn1-ocsp, which
-// loads slowly: import this file dynamically. ocsp-request.ts reads the requests.
-import 'reflect-metadata';
+// loads slowly: import this file dynamically. It loads sign.ts for what the packages of both need. ocsp-request.ts reads the
+// requests.
+import './sign.ts';
 import { createHash, type KeyObject, sign } from 'node:crypto';
 import { promisify } from 'node:util';
 import {

@@ -67,6 +67,8 @@ server  server     localhost  p256  natspki CA  DAY    NNN  PIN
         'lifeLeft',
         'due',
         'pin',
+        'ocspUrls',
+        'crlUrls',
         'certificateFile',
         'keyFile',
       ].sort(),
