@@ -155,6 +155,7 @@ function describeWebsocket({ options, websocket }: MonitoredBroker) {
     same_origin: block.sameOrigin || undefined,
     allowed_origins: allowedOrigins.length === 0 ? undefined : allowedOrigins,
     compression: block.compression || undefined,
+    tls_ocsp_peer_verify: tls?.ocspPeer === undefined ? undefined : true,
     tls_cert_not_after: notAfter && goTime(notAfter),
   };
 }
