@@ -8,7 +8,7 @@ import type { CertificateSource } from './certificate-source.ts';
 import { explainPin, explainVerdict, HandshakeError, type Verdict } from './handshake-error.ts';
 import type { TlsMaterial } from './material.ts';
 import { verificationResult } from './node-internals.ts';
-import { rawPeerOf, shorten } from './peer.ts';
+import { rawChainOf, rawPeerOf, shorten } from './peer.ts';
 import type { PeerRevocation } from './peer-revocation.ts';
 
 /**
@@ -83,7 +83,7 @@ function refusal(
   if (!material.block.insecure) {
     const raw = rawPeerOf(socket);
     if (!socket.authorized || raw === undefined) {
-      return explainVerdict(socket, verdictOf(socket), material, 'server');
+      return explainVerdict(rawChainOf(socket), verdictOf(socket), material, 'server');
     }
     const certificate = new X509Certificate(raw);
     if (!isFor(certificate, host)) return otherName(certificate, host);

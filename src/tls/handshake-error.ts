@@ -1,6 +1,5 @@
 // Explains for the log why a handshake failed: the cause, and the certificate involved.
 
-import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { formatGoDuration } from '../duration.ts';
 import { NatspkiError } from '../errors.ts';
@@ -9,6 +8,7 @@ import { Certificate } from '../x509/certificate.ts';
 import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan } from '../x509/name.ts';
 import type { CertificateAlert } from './alert.ts';
+import type { Rejection } from './chain-verifier.ts';
 import type { TlsMaterial } from './material.ts';
 import { isPinned, peerOf, shorten } from './peer.ts';
 
@@ -51,19 +51,21 @@ export interface Verdict {
   readonly message: string;
 }
 
-/** Explains why a peer that completed the handshake is rejected. */
+/**
+ * Explains why a peer that completed the handshake is rejected.
+ * @param sent what the peer sent, its own certificate first
+ */
 export function explainVerdict(
-  socket: TLSSocket,
+  sent: readonly Buffer[],
   verdict: Verdict,
   { block }: TlsMaterial,
   role: PeerRole = 'client',
 ): HandshakeError {
   const trusted = trustedBy(block);
-  const peer = socket.getPeerX509Certificate();
-  if (peer === undefined) {
+  if (sent.length === 0) {
     return noCertificate(block, role);
   }
-  const chain = chainOf(peer);
+  const chain = chainOf(sent);
   if (chain === undefined) {
     return new HandshakeError(
       `${role}-certificate-invalid`,
@@ -126,6 +128,28 @@ export function alertFor({ code }: HandshakeError): CertificateAlert {
     default:
       return 'bad_certificate';
   }
+}
+
+/** The outcomes of the faults that have one of their own. */
+const outcomes: Partial<Record<NonNullable<Rejection['code']>, HandshakeFailure>> = {
+  expired: 'client-certificate-expired',
+  'not-yet-valid': 'client-certificate-not-yet-valid',
+  untrusted: 'client-certificate-untrusted',
+  'wrong-usage': 'client-certificate-usage',
+};
+
+/**
+ * Explains why a client that OpenSSL accepts is rejected by the rules of Go.
+ * @param sent what the client sent, its own certificate first
+ */
+export function explainFault(sent: readonly Buffer[], { code, reason, ofLeaf }: Rejection): HandshakeError {
+  const [leaf] = chainOf(sent.slice(0, 1)) ?? [];
+  const what = leaf === undefined ? 'client certificate' : `client certificate ${nameOf(leaf.subject)}`;
+  const where = ofLeaf ? what : `an authority above ${what}`;
+  const outcome = (code && outcomes[code]) ?? 'client-certificate-invalid';
+  return new HandshakeError(outcome, `${where} ${shorten(reason)}`, {
+    hint: 'natspki issue client NAME makes a certificate that every NATS server accepts',
+  });
 }
 
 function trustedBy({ caFile }: TlsMaterial['block']): string {
@@ -303,15 +327,10 @@ function explainAlert(
   }
 }
 
-/** Returns the certificates that the peer sent, its own first; undefined when one of them is not strict DER. */
-function chainOf(peer: X509Certificate): Certificate[] | undefined {
-  const sent = [peer];
-  for (let next = peer.issuerCertificate; next !== undefined; next = next.issuerCertificate) {
-    if (sent.some(({ raw }) => raw.equals((next as X509Certificate).raw))) break;
-    sent.push(next);
-  }
+/** Returns the certificates that the peer sent; undefined when one of them is not strict DER. */
+function chainOf(sent: readonly Buffer[]): Certificate[] | undefined {
   try {
-    return sent.map(({ raw }) => new Certificate(raw));
+    return sent.map((der) => new Certificate(der));
   } catch {
     return undefined;
   }

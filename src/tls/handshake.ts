@@ -6,12 +6,12 @@ import { TLSSocket } from 'node:tls';
 import { onClientVerified } from './alert.ts';
 import { requestsCertificates } from './block.ts';
 import type { CertificateSource } from './certificate-source.ts';
+import { explainUnverified } from './client-verdict.ts';
 import type { Contexts } from './contexts.ts';
 import {
   alertFor,
   explainFailure,
   explainPin,
-  explainVerdict,
   HandshakeError,
   type HandshakeFailure,
   queueFullError,
@@ -279,7 +279,7 @@ export class Handshaker {
       secureContext: contexts.atFirst,
       requestCert: verifies || this.#clients === 'unverified',
       // OpenSSL then rejects a client without a certificate, with the alert for that. It accepts any certificate all the
-      // same, and #checkPeer acts on the verification result before the connection is handed over.
+      // same, and #checkPeer judges it before the connection is handed over.
       rejectUnauthorized: !isOptional,
     });
     // Without a certificate, no handshake reaches the verification of the client.
@@ -293,9 +293,10 @@ export class Handshaker {
       const forget = onClientHello(secure, choose, staple);
       this.#attempts.get(raw)?.atEnd.push(forget);
     }
+    const explain = () => explainUnverified(secure, material);
     if (verifies) {
       onClientVerified(raw, secure, (send) => {
-        const rejection = explainUnverified(secure, material);
+        const rejection = explain();
         if (rejection !== undefined) this.#reject(raw, rejection, () => send(alertFor(rejection)));
       });
     }
@@ -307,7 +308,7 @@ export class Handshaker {
       // The listeners would keep the material in memory for the life of the connection.
       raw.off('error', fail);
       secure.off('error', fail);
-      this.#checkPeer(raw, secure, material, verifies);
+      this.#checkPeer(raw, secure, material, verifies ? explain : undefined);
     });
   }
 
@@ -327,13 +328,18 @@ export class Handshaker {
    * Hands over the connection only if its peer passes all checks. The current pins apply: a pin that was removed during
    * the handshake is revoked.
    */
-  #checkPeer(raw: Socket, secure: TLSSocket, material: TlsMaterial, verifies: boolean): void {
+  #checkPeer(
+    raw: Socket,
+    secure: TLSSocket,
+    material: TlsMaterial,
+    explain: (() => HandshakeError | undefined) | undefined,
+  ): void {
     // From here on, errors are reported to the owner of the connection instead of the handshake.
     releaseControl(secure);
     const rejection =
-      (verifies ? explainUnverified(secure, material) : undefined) ??
+      explain?.() ??
       this.#explainPin(secure) ??
-      (verifies ? this.#revocation?.check(secure, material) : undefined);
+      (explain === undefined ? undefined : this.#revocation?.check(secure, material));
     if (!(rejection instanceof Promise)) {
       this.#conclude(raw, secure, rejection);
       return;
@@ -414,19 +420,6 @@ export class Handshaker {
  */
 function chooseByHost(secure: TLSSocket, contexts: Contexts, host: string | undefined): void {
   for (const context of contexts.forHost(host)) secure.setKeyCert(context);
-}
-
-/**
- * Explains why OpenSSL's verification result rejects a client; undefined only when the client has a certificate without
- * errors, or none where it is optional. A resumed session is rejected: its result would be good even without a certificate.
- */
-function explainUnverified(secure: TLSSocket, material: TlsMaterial): HandshakeError | undefined {
-  const result = verificationResult(secure);
-  const isVerified = result === null && !secure.isSessionReused();
-  const mayLack = () => material.block.verifyOptional && secure.getPeerX509Certificate() === undefined;
-  return isVerified || mayLack()
-    ? undefined
-    : explainVerdict(secure, result ?? { message: 'there is no verification result' }, material);
 }
 
 /** A handshake that is queued or in progress. */

@@ -7,6 +7,7 @@ import { formatName } from '../x509/distinguished-name.ts';
 import { formatSan, type San } from '../x509/name.ts';
 import type { Pin } from '../x509/pin.ts';
 import { requestsCertificates, type TlsBlock } from './block.ts';
+import { ChainVerifier } from './chain-verifier.ts';
 import { Contexts } from './contexts.ts';
 import { type FileWarning, verifyPair, warningsOfAuthority, warningsOfPair } from './pair.ts';
 import { readTrusted } from './server-files.ts';
@@ -34,6 +35,8 @@ export interface CertificateFacts {
 export interface TlsMaterial {
   readonly block: TlsBlock;
   readonly contexts: Contexts;
+  /** Judges the certificates of clients; undefined when the block requests none. */
+  readonly clientChains: ChainVerifier | undefined;
   readonly certificates: readonly CertificateFacts[];
   /** The chain of each of them, the leaf first. */
   readonly chains: readonly (readonly Certificate[])[];
@@ -89,6 +92,7 @@ export async function loadMaterial(
   const material: TlsMaterial = {
     block,
     contexts: new Contexts(block, pairs, trust),
+    clientChains: trust && new ChainVerifier(block.caFile === undefined ? trust : authorities),
     certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
     chains: pairs.map(({ chain }) => chain),
     authorities: authorities.map((authority) => factsOf(authority, caFile)),

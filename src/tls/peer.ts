@@ -54,14 +54,23 @@ const maximumChain = 8;
  * Returns what the client of a server-side connection presented, in DER: its certificate, then those behind it that lead from
  * issuer to issuer; empty when it presented none.
  */
-export function clientChainOf(socket: TLSSocket): Buffer[] {
-  const chain: Buffer[] = [];
-  let next = socket.getPeerX509Certificate();
-  while (next !== undefined && chain.length < maximumChain) {
-    chain.push(next.raw);
-    next = next.issuerCertificate;
+export function clientChainOf(socket: TLSSocket): readonly Buffer[] {
+  return sentBy(socket).slice(0, maximumChain);
+}
+
+/** What clients sent: Node 20 takes the certificates behind the first one out of the connection as they are read. */
+const sentByClients = new WeakMap<TLSSocket, readonly Buffer[]>();
+
+/** Returns all that the client of a server-side connection sent, in DER, its own certificate first; empty for none. */
+export function sentBy(socket: TLSSocket): readonly Buffer[] {
+  const known = sentByClients.get(socket);
+  if (known !== undefined) return known;
+  const sent: Buffer[] = [];
+  for (let next = socket.getPeerX509Certificate(); next !== undefined; next = next.issuerCertificate) {
+    sent.push(next.raw);
   }
-  return chain;
+  if (sent.length > 0) sentByClients.set(socket, sent);
+  return sent;
 }
 
 /**
@@ -85,8 +94,7 @@ export function rawChainOf(socket: TLSSocket): Buffer[] {
     return isNew;
   };
   if (isServerSide(socket)) {
-    let next = socket.getPeerX509Certificate();
-    while (next !== undefined && add(next.raw)) next = next.issuerCertificate;
+    for (const raw of sentBy(socket)) add(raw);
   } else {
     let next: Partial<DetailedPeerCertificate> | null = socket.getPeerCertificate(true);
     while (next !== null && add(next.raw)) next = next.issuerCertificate ?? null;

@@ -115,6 +115,10 @@ export class Certificate {
   readonly nameConstraintsExtension: Extension | undefined;
   /** Where peers ask whether it is revoked. */
   readonly addresses: StatusAddresses;
+  /** The certificate policies by object identifier; empty without the extension. */
+  readonly policies: readonly string[];
+  /** After how many more certificates a chain needs a valid policy (RFC 5280 section 4.2.1.11); undefined for never. */
+  readonly requireExplicitPolicy: number | undefined;
   /** The object identifiers of unknown critical extensions: peers reject the certificate (RFC 5280 section 4.2). */
   readonly unknownCritical: readonly string[];
 
@@ -187,6 +191,11 @@ export class Certificate {
       crl: read(addressExtensions.crl, readListAddresses) ?? [],
     };
     this.mustStaple = hasStatusRequest(extensions.get('1.3.6.1.5.5.7.1.24')?.value);
+    this.policies =
+      read('2.5.29.32', (value) =>
+        readChildren(readDer(value)).map((policy) => readOid(readChildren(policy)[0])),
+      ) ?? [];
+    this.requireExplicitPolicy = read('2.5.29.36', readExplicitPolicy);
     this.unknownCritical = [...extensions.keys()].filter(
       (oid) => extensions.get(oid)?.critical && !(knownExtensions.has(oid) && this.#processes(oid)),
     );
@@ -320,6 +329,14 @@ function hasStatusRequest(value: Buffer | undefined): boolean {
     if (error instanceof DerError) return false;
     throw error;
   }
+}
+
+function readExplicitPolicy(value: Buffer): number | undefined {
+  const content = readChildren(readDer(value)).find(({ tag }) => tag === 0x80)?.content;
+  if (content === undefined) return undefined;
+  if (content.length !== 1 || (content[0] as number) > 0x7f)
+    throw new DerError('a policy constraint is no small number');
+  return content[0];
 }
 
 function readBasicConstraints(value: Buffer): { authority: boolean; pathLength: number | undefined } {

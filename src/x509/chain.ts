@@ -1,5 +1,5 @@
 // Verifies a chain as strictly as Go does (crypto/x509, verify.go), for `verify` and for the peers of the broker. It
-// checks all that Go checks except certificate policies, and returns the first reason of the best attempt.
+// checks all that Go checks, except that it maps no certificate policies, and returns the first reason of the best attempt.
 import type { Certificate } from './certificate.ts';
 import { type GoVerdict, judgeAsGo } from './go-rules.ts';
 import { describeConstraints, faultOfNames } from './name-constraints.ts';
@@ -18,6 +18,7 @@ export interface ChainFault {
     | 'not-an-authority'
     | 'path-too-long'
     | 'wrong-usage'
+    | 'no-valid-policy'
     | 'name-not-permitted';
   /** The certificate at fault. */
   readonly certificate: Certificate;
@@ -83,6 +84,9 @@ function verify(
     if (reason !== undefined) return failed('unusable-certificate', certificate, reason);
   }
   const [leaf, ...others] = sent;
+  // The key of a TLS peer signs (crypto/tls, processCertsFromClient).
+  const unusable = judgementOf(leaf).unusable ?? (isTooSmall(leaf) ? 'its RSA key is too small' : undefined);
+  if (unusable !== undefined) return failed('unusable-certificate', leaf, `cannot be used: ${unusable}`);
   const fault = faultOfCertificate(leaf, options.now);
   if (fault !== undefined) return { chains: [], fault };
   const search = new Search(others, options, findsAll);
@@ -135,7 +139,8 @@ class Search {
 
   /** Checks what depends on the whole chain, from leaf to root. */
   finish(chain: readonly [Certificate, ...Certificate[]]): void {
-    const fault = faultOfUsage(chain, this.#options.purpose) ?? faultOfConstraints(chain);
+    const fault =
+      faultOfUsage(chain, this.#options.purpose) ?? faultOfConstraints(chain) ?? faultOfPolicies(chain);
     if (fault === undefined) this.#found.push(chain);
     else this.#complete ??= fault;
   }
@@ -149,7 +154,11 @@ class Search {
     const fault = (code: ChainFault['code'], reason: string) => ({ code, certificate: issuer, reason });
     if (!mayIssue(issuer)) return fault('not-an-authority', 'may not sign certificates');
     const { rejected, unusable } = judgementOf(issuer);
-    const unfit = rejected ?? unusable ?? (isTooSmall(issuer) ? 'its RSA key is too small' : undefined);
+    // Go verifies signatures on P-224, although TLS cannot use such a key.
+    const unfit =
+      rejected ??
+      (issuer.keyType === 'secp224r1' ? undefined : unusable) ??
+      (isTooSmall(issuer) ? 'its RSA key is too small' : undefined);
     if (unfit !== undefined) return fault('unusable-certificate', `cannot be used: ${unfit}`);
     if (!child.hasSignatureOf(issuer)) {
       const reason = child.brokenSignatureAlgorithm
@@ -252,6 +261,39 @@ function faultOfConstraints(chain: readonly Certificate[]): ChainFault | undefin
     }
   }
   return undefined;
+}
+
+const anyPolicy = '2.5.29.32.0';
+
+/**
+ * Where an authority requires a valid policy, all certificates below it must have one in common (policiesValid). The root
+ * counts as having them all.
+ */
+function faultOfPolicies(chain: readonly Certificate[]): ChainFault | undefined {
+  let allowed = Number.POSITIVE_INFINITY;
+  let common: readonly string[] = [anyPolicy];
+  for (const [index, certificate] of [...chain.slice(0, -1).entries()].reverse()) {
+    const { policies, requireExplicitPolicy = Number.POSITIVE_INFINITY } = certificate;
+    common = inCommon(common, policies);
+    if (common.length === 0 && allowed === 0) return withoutPolicy(certificate);
+    const isSelfIssued = certificate.issuerDer.equals(certificate.subjectDer);
+    if (index > 0 && !isSelfIssued) allowed = Math.max(0, allowed - 1);
+    allowed = Math.min(allowed, requireExplicitPolicy);
+  }
+  // RFC 5280 section 6.1.5 (a) and (b).
+  const leaf = chain[0] as Certificate;
+  const isRequired = allowed <= 1 || leaf.requireExplicitPolicy === 0;
+  return isRequired && chain.length > 1 && common.length === 0 ? withoutPolicy(leaf) : undefined;
+}
+
+function inCommon(some: readonly string[], others: readonly string[]): readonly string[] {
+  if (some.includes(anyPolicy)) return others;
+  return others.includes(anyPolicy) ? some : some.filter((policy) => others.includes(policy));
+}
+
+function withoutPolicy(certificate: Certificate): ChainFault {
+  const reason = 'has no certificate policy that the authorities above it require';
+  return { code: 'no-valid-policy', certificate, reason };
 }
 
 /** Lists what the authorities above a leaf permit and exclude. */

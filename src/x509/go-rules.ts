@@ -69,7 +69,9 @@ function judge(certificate: Certificate): GoVerdict {
   const key = judgeKey(spki, certificate);
   if (key.rejected !== undefined) return key;
   if (version === 3) {
-    const fault = faultOfExtensions(readExtensions(fields.find(({ tag }) => tag === 0xa3)));
+    const fault =
+      faultOfExtensions(readExtensions(fields.find(({ tag }) => tag === 0xa3))) ??
+      faultOfPolicies(certificate.policies);
     if (fault !== undefined) return { rejected: fault };
   }
   return key;
@@ -153,6 +155,11 @@ function faultOfExtensions(extensions: ReadonlyMap<string, Extension>): string |
   for (const [oid, name] of Object.entries(notCritical)) {
     if (extensions.get(oid)?.critical) return `its ${name} is marked critical, which it must not be`;
   }
+  // Throws DerError where an entry is no sequence that begins with an object identifier.
+  const access = extensions.get('1.3.6.1.5.5.7.1.1');
+  for (const entry of access === undefined ? [] : readChildren(readDer(access.value))) {
+    readOid(readChildren(entry)[0]);
+  }
   const names = extensions.get('2.5.29.17');
   if (names === undefined) return undefined;
   for (const { tag, content } of readChildren(readDer(names.value))) {
@@ -164,6 +171,11 @@ function faultOfExtensions(extensions: ReadonlyMap<string, Extension>): string |
       return `its alternative name is not a valid URI: ${JSON.stringify(text)}`;
   }
   return undefined;
+}
+
+function faultOfPolicies(policies: readonly string[]): string | undefined {
+  const twice = policies.find((policy, index) => policies.indexOf(policy) !== index);
+  return twice && `it has the certificate policy ${twice} twice`;
 }
 
 /** Tells whether Go's url.Parse takes a URI, and crypto/x509 the host in it. */
