@@ -3,6 +3,9 @@ import * as Args from '@oclif/core/args';
 import { checkConfiguration } from '../src/broker/options/check.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { counted, findingLines, summaryLine } from '../src/cli/findings.ts';
+import { holdsPem } from '../src/cli/input.ts';
+import { UsageError } from '../src/errors.ts';
+import { statsOf } from '../src/files/files.ts';
 
 export default class Check extends BaseCommand {
   static override summary = 'Find errors in a configuration and the files it names.';
@@ -19,6 +22,7 @@ export default class Check extends BaseCommand {
 
   async run() {
     const { args } = await this.parse(Check);
+    await refuseCertificates(args.config);
     const problems = await checkConfiguration(args.config);
     const findings = problems.map(({ position: { file, line, column }, ...rest }) => ({
       file,
@@ -33,4 +37,14 @@ export default class Check extends BaseCommand {
     if (errors > 0) process.exitCode = 1;
     return { config: args.config, errors, warnings, findings };
   }
+}
+
+/** Throws a UsageError for a certificate, a key, or a folder of them. */
+async function refuseCertificates(file: string): Promise<void> {
+  const isFolder = statsOf(file)?.isDirectory() ?? false;
+  if (!isFolder && !(await holdsPem(file))) return;
+  throw new UsageError(
+    `"${file}" ${isFolder ? 'is a folder' : 'holds a certificate or key'}, expected the configuration of a server`,
+    isFolder ? `natspki verify --dir ${file}` : `natspki inspect ${file}`,
+  );
 }

@@ -1,4 +1,5 @@
 // `natspki init`: creates an authority, certificates and a configuration that a server starts with; or imports them.
+import { networkInterfaces } from 'node:os';
 import * as Flags from '@oclif/core/flags';
 import { addressesOf, addressFlags } from '../src/cli/address-flags.ts';
 import { BaseCommand, yesFlag } from '../src/cli/base-command.ts';
@@ -14,12 +15,15 @@ import { initAnswers, templateNames, usualClusterName } from '../src/cli/init-an
 import { type InitResult, importSteps, initLines, nextSteps } from '../src/cli/init-result.ts';
 import { readPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
+import { askChoice, mayAsk } from '../src/cli/prompts.ts';
 import { maximumDays } from '../src/duration.ts';
+import { UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
 import { importAuthority } from '../src/pki/import/import.ts';
 import { initialize, mappedUsers, refuseExistingAuthority } from '../src/pki/issue/init.ts';
 import { intermediateDays } from '../src/pki/issue/intermediate.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { type ProfileName, parseProfile, profileNames } from '../src/pki/store/profile.ts';
 import {
   refuseExistingConfigurations,
   serverConfigurations,
@@ -40,6 +44,7 @@ export default class Init extends BaseCommand {
     "An intermediate, so that the root's key can be kept offline\nnatspki init --yes --intermediate",
     'An authority that can sign internal names only\nnatspki init --yes --permit dns:.internal --host n1.internal',
     'Import what openssl, mkcert or easy-rsa created\nnatspki init --import ./old-certs',
+    'Import encrypted keys and PKCS#12 files as well; alice is a client, whatever her usages\nnatspki init --import ./old-certs --passphrase-file pass.txt --as alice=client',
   ];
   static override flags = {
     dir: directoryFlag(),
@@ -90,7 +95,7 @@ export default class Init extends BaseCommand {
       multiple: true,
       multipleNonGreedy: true,
     }),
-    'ca-days': daysFlag('Days until the authority expires.', 3650),
+    'ca-days': daysFlag({ description: 'Days until the authority expires.', usual: 3650, default: 3650 }),
     intermediate: Flags.boolean({
       description: "Have an intermediate sign the certificates, so that the root's key can be kept offline.",
       allowNo: true,
@@ -104,7 +109,7 @@ export default class Init extends BaseCommand {
       example: intermediateDays,
       defaultHelp: async () => String(intermediateDays),
     }),
-    days: daysFlag('Days until the certificates expire.', 365),
+    days: daysFlag({ description: 'Days until the certificates expire.', usual: 365, default: 365 }),
     'key-type': keyTypeFlag(),
     ...addressFlags(),
     'passphrase-file': passphraseFileFlag('encrypts the key'),
@@ -130,6 +135,14 @@ export default class Init extends BaseCommand {
         'key-type',
       ],
     }),
+    as: Flags.custom<readonly [string, ProfileName]>({ parse: async (text) => parseAs(text) })({
+      description:
+        'With --import: what a certificate for servers and clients is: client, route, server, ... Repeatable.',
+      helpValue: 'NAME=PROFILE',
+      multiple: true,
+      multipleNonGreedy: true,
+      dependsOn: ['import'],
+    }),
     force: Flags.boolean({
       description: 'Replace an existing authority and configuration; the old pairs go to the archive.',
     }),
@@ -152,6 +165,9 @@ export default class Init extends BaseCommand {
       users: mappedUsers(clients, flags.permit),
       clusterName: answers.clusterName,
       nodes,
+      localAddresses: new Set(
+        Object.values(networkInterfaces()).flatMap((all) => (all ?? []).map(({ address }) => address)),
+      ),
     });
     if (!flags.force) refuseExistingConfigurations(files);
     const { certificates, notices } = await withProgress('generating keys and certificates', (progress) =>
@@ -184,10 +200,32 @@ export default class Init extends BaseCommand {
     directory: PkiDirectory,
     sources: readonly string[],
     addresses: StatusAddresses,
-    { force, 'passphrase-file': file }: { 'passphrase-file'?: string | undefined; force: boolean },
+    flags: {
+      readonly 'passphrase-file'?: string | undefined;
+      readonly as?: readonly (readonly [string, ProfileName])[] | undefined;
+      readonly force: boolean;
+      readonly yes?: boolean;
+      readonly json?: boolean;
+    },
   ) {
+    const { force, 'passphrase-file': file, as = [] } = flags;
     const passphrase = file && (await readPassphrase(file));
-    const made = await importAuthority({ directory, sources, addresses, force, ...given({ passphrase }) });
+    const choose = mayAsk(flags)
+      ? (name: string, sans: readonly string[], guess: ProfileName) =>
+          askChoice<ProfileName>(
+            `"${name}" is for servers and clients (${sans.join(' ') || 'no alternative names'}). It is a`,
+            guess,
+            profileNames,
+          )
+      : undefined;
+    const made = await importAuthority({
+      directory,
+      sources,
+      addresses,
+      force,
+      profiles: new Map(as),
+      ...given({ passphrase, choose }),
+    });
     const server = made.certificates.find(({ profile }) => profile === 'server')?.name;
     return this.#end({ directory: directory.path, ...made, next: importSteps(directory.path, server) });
   }
@@ -196,4 +234,12 @@ export default class Init extends BaseCommand {
     this.print(initLines(result, this.terminal));
     return result;
   }
+}
+
+/** Parses `NAME=PROFILE`; throws a UsageError. */
+function parseAs(text: string): readonly [string, ProfileName] {
+  const [, name, profile] = /^(.+)=([a-z]+)$/.exec(text) ?? [];
+  if (name === undefined || profile === undefined)
+    throw new UsageError(`--as is "${text}", expected NAME=PROFILE`, '--as alice=client');
+  return [name, parseProfile(profile)];
 }

@@ -37,7 +37,11 @@ export default class Invite extends BaseCommand {
   static override flags = {
     dir: directoryFlag(),
     san: sanFlag(),
-    days: daysFlag('Days until the certificate, and each that it is renewed into, expires.', 365),
+    days: daysFlag({
+      description: 'Days until the certificate, and each that it is renewed into, expires.',
+      usual: 365,
+      default: 365,
+    }),
     ttl: windowFlag({ description: 'How long the token is valid.', defaultHelp: async () => '1h' }),
     uses: numberFlag({
       description: 'How often the token can be used.',

@@ -10,9 +10,11 @@ import {
   passphraseFileFlag,
   pathFlag,
   sanFlag,
+  subjectFlags,
+  subjectOf,
 } from '../src/cli/flags.ts';
 import { inputName, readInput } from '../src/cli/input.ts';
-import { issueLines, pinNotices } from '../src/cli/issue-result.ts';
+import { issueLines, pinNotices, userNotices } from '../src/cli/issue-result.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
 import { given } from '../src/given.ts';
@@ -28,6 +30,7 @@ export default class Issue extends BaseCommand {
   static override examples = [
     'A client certificate\nnatspki issue client alice',
     'A server certificate for a DNS name and an IP address\nnatspki issue server n1 --san dns:n1.example.com --san ip:10.0.0.1',
+    'With an organisation in the subject\nnatspki issue client alice --subject-o Example --subject-ou Sales',
     'Sign a certificate request; the private key stays where it was generated\nnatspki issue client alice --csr alice.csr',
   ];
   static override args = {
@@ -46,14 +49,19 @@ export default class Issue extends BaseCommand {
   static override flags = {
     dir: directoryFlag(),
     san: sanFlag(),
-    days: daysFlag('Days until the certificate expires.', 365),
+    ...subjectFlags(),
+    days: daysFlag({ description: 'Days until the certificate expires.', usual: 365, default: 365 }),
     'key-type': keyTypeFlag(),
     csr: pathFlag({
       description: 'Sign this PKCS#10 request instead of generating a key.',
       helpValue: 'FILE',
       exclusive: ['key-type'],
     }),
-    out: pathFlag({ description: 'Folder for the files; --dir by default.', helpValue: 'DIR' }),
+    out: pathFlag({
+      description:
+        'Folder for the files and for ca.pem; --dir by default. `natspki list` shows what is there.',
+      helpValue: 'DIR',
+    }),
     ...addressFlags(),
     'passphrase-file': passphraseFileFlag(),
     force: Flags.boolean({
@@ -79,6 +87,7 @@ export default class Issue extends BaseCommand {
         progress,
         ...given({
           sans: flags.san,
+          subject: subjectOf(flags),
           keyType: flags['key-type'],
           request,
           outDirectory: flags.out,
@@ -90,6 +99,7 @@ export default class Issue extends BaseCommand {
       ...made.notices,
       ...addressNotices(addresses),
       ...pinNotices(args.profile, made.certificates),
+      ...userNotices(args.profile, made.certificates),
     ];
     this.print(issueLines({ ...made, notices }, flags.out ?? flags.dir, this.terminal));
     return { ...made, notices };

@@ -99,7 +99,7 @@ export default class Revoke extends BaseCommand {
       description: 'With --ca: also replace an authority that has itself replaced a stolen one.',
       dependsOn: ['ca'],
     }),
-    reload: reloadFlag('After the change, send SIGHUP to this nats-server.'),
+    reload: reloadFlag('After the change, send SIGHUP to this nats-server; repeatable.'),
     reason: Flags.option({
       description: `Why, for the revocation list: ${leafReasons.join(', ')}.`,
       helpValue: 'REASON',
@@ -218,7 +218,7 @@ export default class Revoke extends BaseCommand {
 interface AuthorityFlags {
   readonly dir: string;
   readonly config?: string[] | undefined;
-  readonly reload?: string | undefined;
+  readonly reload?: readonly string[] | undefined;
   readonly force: boolean;
   readonly yes: boolean;
   readonly json?: boolean;

@@ -3,6 +3,7 @@ import * as Args from '@oclif/core/args';
 import * as Flags from '@oclif/core/flags';
 import { addressesOf, addressFlags, addressNotices } from '../src/cli/address-flags.ts';
 import { BaseCommand } from '../src/cli/base-command.ts';
+import { counted } from '../src/cli/findings.ts';
 import {
   directoryFlag,
   parseWindow,
@@ -14,25 +15,38 @@ import {
 import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
 import { withProgress } from '../src/cli/progress.ts';
-import { planLines, rotateLines } from '../src/cli/rotate-result.ts';
-import { UsageError } from '../src/errors.ts';
+import { listed } from '../src/cli/revoke-result.ts';
+import { nextOfRotation, planLines, rotateLines } from '../src/cli/rotate-result.ts';
+import { formatDay } from '../src/duration.ts';
+import { NatspkiError, UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
-import { finishRollover, planFinish, planStart, startRollover } from '../src/pki/rotate/ca-rollover.ts';
+import {
+  finishRollover,
+  planFinish,
+  planStart,
+  replacedClients,
+  startRollover,
+} from '../src/pki/rotate/ca-rollover.ts';
+import { undoRollover } from '../src/pki/rotate/ca-undo.ts';
 import { planIntermediate, replaceIntermediate } from '../src/pki/rotate/intermediate-rollover.ts';
-import { planRotation, rotateLeaves, stalePins, undoRotation } from '../src/pki/rotate/rotate.ts';
+import { planRotation, rotateLeaves, stalePins } from '../src/pki/rotate/rotate.ts';
+import { undoRotation } from '../src/pki/rotate/undo.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
+import { clientIdentity } from '../src/pki/store/identity.ts';
 import { leavesBySerial } from '../src/pki/store/listing.ts';
 import { Rollout } from '../src/rollout/rollout.ts';
 
 /** The value of a `--due` without a window. */
 const lastThird = 'last-third';
+/** The value of an `--undo` without a name. */
+const lastRotation = '*';
 /** The flags that make `rotate` do something else than reissue certificates. */
 const otherModes = ['ca', 'undo'];
 
 export default class Rotate extends BaseCommand {
   static override summary = 'Replace certificates, or the authority, without an outage.';
   static override usage =
-    'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish] | rotate --intermediate | rotate --undo NAME';
+    'rotate [NAME...] [--due [WINDOW]] [--dry-run] [--reload PID] | rotate --ca [--finish | --undo] | rotate --intermediate | rotate --undo [NAME]';
   static override description =
     'Issues certificates again with the same names, profile, key type and lifetime, and with a new key. It adds the new pins to the configuration before it replaces the files, and moves the old pairs to the archive.';
   static override examples = [
@@ -41,7 +55,8 @@ export default class Rotate extends BaseCommand {
     'Create a new authority beside the old one; then run `natspki rotate`\nnatspki rotate --ca',
     'Drop the old authority\nnatspki rotate --ca --finish',
     "Create a new intermediate, with the root's key in place; then run `natspki rotate`\nnatspki rotate --intermediate",
-    'Restore the previous pair\nnatspki rotate --undo server',
+    'Restore the previous pair; without a name, all pairs that the last rotation replaced\nnatspki rotate --undo server',
+    'Abandon the new authority, before --finish\nnatspki rotate --ca --undo',
   ];
   static override args = {
     name: Args.string({
@@ -65,7 +80,6 @@ export default class Rotate extends BaseCommand {
     'prune-pins': prunePinsFlag({ exclusive: ['dry-run'] }),
     ca: Flags.boolean({
       description: 'Create a new authority beside the old one, which cross-signs it and stays trusted.',
-      exclusive: ['undo'],
     }),
     intermediate: Flags.boolean({
       description: "Create a new intermediate below the same root, or its first one; needs the root's key.",
@@ -82,18 +96,28 @@ export default class Rotate extends BaseCommand {
       description: 'With --ca: drop the old authority, once no live certificate depends on it.',
       dependsOn: ['ca'],
     }),
+    'clients-ready': Flags.boolean({
+      description: 'With --finish: every client has its new pair, although its replaced one is still valid.',
+      dependsOn: ['finish'],
+    }),
     force: Flags.boolean({
       description:
         'Drop an authority that is still needed, or restore a pair that is expired, untrusted or revoked.',
     }),
-    undo: Flags.string({ description: 'Restore the pair that was replaced last.', helpValue: 'NAME' }),
+    undo: Flags.string({
+      description:
+        'Restore the pair that was replaced last; without a name, those of the last rotation; with --ca, the old authority.',
+      helpValue: '[NAME]',
+      exclusive: ['finish', 'intermediate'],
+    }),
     ...addressFlags(),
     'passphrase-file': passphraseFileFlag(),
   };
 
   async run() {
     // Takes a window with a sign as well, so that the error is about the sign.
-    const argv = withOptionalValue(this.argv, '--due', /^[+-]?[\d.]/, lastThird);
+    const dueGiven = withOptionalValue(this.argv, '--due', /^[+-]?[\d.]/, lastThird);
+    const argv = withOptionalValue(dueGiven, '--undo', /^[^-]/, lastRotation);
     const { args, flags } = await this.parse(Rotate, argv);
     const { ca, finish, intermediate, undo, force, due, reload, verify } = flags;
     rejectNames(args.name, flags);
@@ -113,7 +137,7 @@ export default class Rotate extends BaseCommand {
       const planAuthority = finish ? planFinish : intermediate ? planIntermediate : planStart;
       const plan =
         ca || intermediate
-          ? { steps: [await planAuthority(rollover)], left: [] }
+          ? { steps: [await planAuthority(rollover)], left: finish ? await stillHeld(directory) : [] }
           : await planRotation(selection);
       const notices = directory.takeRecoveryNotices();
       this.print([...planLines(plan), ...notices]);
@@ -122,12 +146,17 @@ export default class Rotate extends BaseCommand {
     const configurations = flags.config ?? configurationsHere();
     const rollout = await Rollout.prepare({ configurations, ...given({ reload, verify }) });
     const beforeReplace = rollout.announce.bind(rollout);
+    if (finish && !force && !flags['clients-ready']) await this.#refuseReplaced(directory);
     const passphrase =
       undo === undefined && !finish
         ? await authorityPassphrase(directory, flags, { root: ca || intermediate })
         : undefined;
     const done = await withProgress('issuing certificates', (progress) => {
-      if (undo !== undefined) return undoRotation({ directory, name: undo, force, beforeReplace });
+      if (ca && undo !== undefined) return undoRollover({ directory, force });
+      if (undo !== undefined) {
+        const name = undo === lastRotation ? {} : { name: undo };
+        return undoRotation({ directory, ...name, force, beforeReplace });
+      }
       if (finish) return finishRollover(rollover);
       if (ca) return startRollover({ ...rollover, ...given({ passphrase }) });
       if (intermediate) return replaceIntermediate({ ...rollover, ...given({ passphrase }) });
@@ -139,10 +168,26 @@ export default class Rotate extends BaseCommand {
     }
     const { added, removed, reloaded } = rollout;
     if (made.certificates.length + removed.length > 0) await rollout.reload();
-    this.print(rotateLines(made, rollout.report(), flags, this.terminal));
-    const served = verify === undefined ? [] : await rollout.verify(await leavesBySerial(directory));
+    const isRollover = !ca && (await directory.readBundle()).length > 1;
+    const next = nextOfRotation(made.certificates, { ...flags, isRollover, undo: undo !== undefined });
+    this.print([...rotateLines(made, rollout.report(), this.terminal), ...next]);
+    const served =
+      verify === undefined
+        ? []
+        : await rollout.verify(await leavesBySerial(directory), await clientIdentity(directory));
     this.print(served.map(({ address, name }) => `${verify} at ${address} serves "${name}"`));
     return { ...made, pins: { added, removed }, reloaded, served };
+  }
+
+  /** Throws `still-needed` while replaced certificates of clients are valid that servers would reject afterwards. */
+  async #refuseReplaced(directory: PkiDirectory): Promise<void> {
+    // Without a rollover, finishing fails by itself.
+    await planFinish({ directory });
+    const [held] = await stillHeld(directory);
+    if (held === undefined) return;
+    throw new NatspkiError('still-needed', held, {
+      hint: 'give each client its new pair, then `natspki rotate --ca --finish --clients-ready`',
+    });
   }
 }
 
@@ -155,4 +200,17 @@ function rejectNames(
   throw new UsageError(
     `--${ca ? 'ca' : intermediate ? 'intermediate' : 'undo'} and names of certificates are mutually exclusive`,
   );
+}
+
+/** Describes in one line the replaced certificates that clients may still use; none when there are none. */
+async function stillHeld(directory: PkiDirectory): Promise<string[]> {
+  const replaced = await replacedClients({ directory });
+  if (replaced.length === 0) return [];
+  const names = [...new Set(replaced.map(({ name }) => name))];
+  const last = formatDay(new Date(Math.max(...replaced.map(({ notAfter }) => notAfter.getTime()))));
+  const count = counted(replaced.length, 'replaced client certificate');
+  const verb = replaced.length === 1 ? 'is' : 'are';
+  return [
+    `${count} of the old authority ${verb} valid until ${last}, and servers will reject them: ${listed(names)}`,
+  ];
 }

@@ -15,18 +15,23 @@ const GO_UNITS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
-const LONG_UNITS: Readonly<Record<string, number>> = { ...GO_UNITS, d: 86_400_000, w: 604_800_000 };
+const LONG_UNITS: Readonly<Record<string, number>> = {
+  ...GO_UNITS,
+  d: 86_400_000,
+  w: 604_800_000,
+  y: 31_536_000_000,
+};
 
 /** The longest lifetime that a certificate may be requested for, in days (100 years); more is treated as a mistake. */
 export const maximumDays = 36_525;
 
-/** Parses a duration from the command line (Go's units plus `d` and `w`) to milliseconds; throws UsageError. */
+/** Parses a duration from the command line (Go's units plus `d`, `w` and `y` for 365 days) to milliseconds; throws UsageError. */
 export function parseDuration(text: string): number {
   const milliseconds = sumUnits(text, LONG_UNITS);
   if (milliseconds === undefined) {
     throw new UsageError(
       `invalid duration ${JSON.stringify(text)}`,
-      'give numbers with units, for example 30d, 12h or 1h30m',
+      'give numbers with units, for example 30d, 12h or 1y',
     );
   }
   return milliseconds;

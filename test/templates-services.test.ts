@@ -17,8 +17,9 @@ function commandLines(text: string): string[][] {
 }
 
 describe('the files for systemd and cron', () => {
-  it('provides services that watch, serve and renew, a timer with its service, and a cron file', () => {
+  it('provides services that broker, watch, serve and renew, a timer with its service, and a cron file', () => {
     expect(files.sort()).toEqual([
+      'natspki-broker.service',
       'natspki-renew.service',
       'natspki-rotate.service',
       'natspki-rotate.timer',
@@ -45,6 +46,13 @@ describe('the files for systemd and cron', () => {
     expect(flags.length).toBeGreaterThan(2);
     expect(Object.keys(commandClass.flags)).toEqual(expect.arrayContaining(flags));
     expect(flags.includes('once')).toBe(['natspki-rotate.service', 'natspki.cron'].includes(name));
+  });
+
+  it('starts the broker, reloads it with SIGHUP and ends it through lame duck mode', () => {
+    const text = read('natspki-broker.service');
+    expect(commandLines(text)).toEqual([['broker', '--config', './nats.conf']]);
+    expect(text).toMatch(/^ExecReload=\/bin\/kill -HUP \$MAINPID$/m);
+    expect(text).toMatch(/^KillSignal=SIGUSR2$/m);
   });
 
   it('provides a daily timer and the oneshot service of the same name', () => {

@@ -5,6 +5,7 @@ import * as Flags from '@oclif/core/flags';
 import type { NatspkiError } from '../errors.ts';
 import { failureOf, printDocument, reportFailure } from './failure.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
+import { wrapped } from './wrap.ts';
 
 /** `--yes` */
 export const yesFlag = ({ hidden = false } = {}) =>
@@ -26,9 +27,10 @@ export abstract class BaseCommand extends Command {
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
 
-  /** Prints lines of text; nothing with --json. */
+  /** Prints lines of text, wrapped to the width of a terminal; nothing with --json. */
   protected print(lines: Iterable<string>): void {
-    const text = [...lines].map((line) => `${line}\n`).join('');
+    const { columns } = this.terminal;
+    const text = [...lines].flatMap((line) => wrapped(line, columns).map((each) => `${each}\n`)).join('');
     if (text !== '' && !this.jsonEnabled()) process.stdout.write(text);
   }
 

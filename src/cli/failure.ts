@@ -2,17 +2,17 @@
 // document on stdout. Rewords oclif's own messages about wrong usage.
 
 import { NatspkiError, UsageError } from '../errors.ts';
+import { statsOf } from '../files/files.ts';
 import { escapeControls } from '../log.ts';
 import { nearest } from '../suggest.ts';
 import { hintOf } from './hints.ts';
-import { cancelled } from './prompts.ts';
 import { type Terminal, terminalOf } from './terminal.ts';
+import { wrapped } from './wrap.ts';
 
 /** Converts what a command threw; an error that natspki does not expect keeps its message under the code `internal`. */
 export function failureOf(thrown: unknown, command?: string): NatspkiError {
   if (thrown instanceof NatspkiError) return unwrapped(thrown);
   if (!(thrown instanceof Error)) return new NatspkiError('internal', `unexpected error: ${String(thrown)}`);
-  if (thrown.name === 'ExitPromptError') return cancelled(thrown);
   if ('oclif' in thrown) return usageFailure(thrown, command);
   return new NatspkiError('internal', `unexpected error: ${thrown.message}`, {
     hint: 'this is a bug in natspki: run the command again with NATSPKI_DEBUG=1 and report what it prints',
@@ -41,13 +41,22 @@ export function printDocument(document: unknown): void {
   process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 
-function failureText(failure: NatspkiError, hint: string, { red, cyan }: Terminal): string {
-  const lines = failure.lines.map((line) => `natspki: ${red('error:')} ${escapeControls(line)}`);
-  lines.push(`natspki: ${cyan('hint:')} ${escapeControls(hint)}`);
+function failureText(failure: NatspkiError, hint: string, { red, cyan, columns }: Terminal): string {
+  const lines = failure.lines.flatMap((line) =>
+    wrapped(`natspki: ${red('error:')} ${escapeControls(line)}`, columns),
+  );
+  // A hint that is a command alone stays in one line, to be copied.
+  const said = `natspki: ${cyan('hint:')} ${escapeControls(hint)}`;
+  lines.push(...(isTyped(hint) ? [said] : wrapped(said, columns)));
   if (process.env.NATSPKI_DEBUG === '1') {
     lines.push(String((failure.cause as Error | undefined)?.stack ?? failure.stack));
   }
   return lines.join('\n');
+}
+
+/** Returns whether a hint begins with the name of a program. */
+function isTyped(hint: string): boolean {
+  return /^(sudo )?(natspki|nats-server|openssl|chmod|chgrp|mv|tr|sed|kill|systemctl)\b/.test(hint);
 }
 
 /** The properties of oclif's parse errors; which of them an error has depends on its kind. */
@@ -67,9 +76,23 @@ function usageFailure(error: ParseError, command: string | undefined): UsageErro
     return new UsageError(`unknown flag "${name}"`, near === undefined ? help : `did you mean "${near}"`);
   }
   const [argument] = error.args ?? [];
-  if (typeof argument === 'string') return new UsageError(`unexpected argument "${argument}"`, help);
+  if (typeof argument === 'string') return unexpected(argument, command, error, help);
   if (argument !== undefined) return new UsageError(`missing argument ${argument.name.toUpperCase()}`, help);
   return reworded(error.message, help);
+}
+
+/** Names the flag that an argument is for: the configuration of a broker, the folder of the other commands. */
+function unexpected(
+  argument: string,
+  command: string | undefined,
+  error: ParseError,
+  help: string,
+): UsageError {
+  const flags = error.parse?.input?.flags ?? {};
+  const flag =
+    command === 'broker' ? '-c' : 'dir' in flags && statsOf(argument)?.isDirectory() ? '--dir' : undefined;
+  const hint = flag === undefined ? help : `natspki ${command} ${flag} ${argument}`;
+  return new UsageError(`unexpected argument "${argument}"`, hint);
 }
 
 /** Restores the message of an error from a flag's own parser, which oclif wraps. */

@@ -1,10 +1,12 @@
 // The flags that several commands share, so that they have the same help and the same errors everywhere.
 import * as Flags from '@oclif/core/flags';
+import type * as Interfaces from '@oclif/core/interfaces';
 import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
 import { type HostPort, parseHostPort } from '../net/host-port.ts';
 import { keyTypes } from '../x509/key.ts';
 import { parseSan, type San } from '../x509/name.ts';
+import type { SubjectAttributes } from '../x509/sign.ts';
 
 /** A flag for a path; throws a UsageError for an empty one, which an unset variable of a script yields. */
 export const pathFlag = Flags.custom<string>({
@@ -33,16 +35,23 @@ export const numberFlag = Flags.custom<number, NumberRange>({
   },
 });
 
-/** A flag for a number of days, up to a hundred years. */
-export const daysFlag = (description: string, usual: number) =>
-  numberFlag({
-    description,
-    helpValue: 'DAYS',
-    default: usual,
-    minimum: 1,
-    maximum: maximumDays,
-    example: usual,
-  });
+const dayMs = 86_400_000;
+/** In days; an authority signs nothing shorter than a minute. */
+const shortestLife = 60_000 / dayMs;
+
+/** A flag for the life of a certificate, in days: `365`, `30d`, `12h`; up to a hundred years. */
+export const daysFlag = Flags.custom<number, { readonly usual: number }>({
+  helpValue: 'DAYS|12h',
+  defaultHelp: async ({ options }) => String((options as { usual?: number }).usual),
+  parse: async (text, _context, { name, usual }) => {
+    const days = /^\d{1,15}$/.test(text) ? Number(text) : parseDuration(text) / dayMs;
+    if (days >= shortestLife && days <= maximumDays) return days;
+    throw new UsageError(
+      `--${name} is "${text}", expected a life between 1 minute and ${maximumDays} days`,
+      `--${name} ${usual}`,
+    );
+  },
+});
 
 /** `--san`, repeatable. */
 export const sanFlag = () =>
@@ -64,17 +73,19 @@ export const crlDaysFlag = () =>
     defaultHelp: async () => 'as in the previous list, or 7',
   });
 
-/** A flag for a duration from now, `30d`, in milliseconds. */
+/** A flag for a duration from now or a date, in milliseconds from now. */
 export const windowFlag = Flags.custom<number>({
   helpValue: 'WINDOW',
   parse: async (text, _context, { name }) => parseWindow(text, name),
 });
 
-/** Parses a duration from now, `30d`, to milliseconds; throws a UsageError for a negative one. */
+/** Parses a duration from now, `30d`, or a date, `2027-01-31`, to milliseconds; throws a UsageError for a past one. */
 export function parseWindow(text: string, flag: string): number {
-  const window = parseDuration(text);
+  const isDate = /^\d{4}-\d\d-\d\d(T\S+)?$/.test(text) && !Number.isNaN(Date.parse(text));
+  const window = isDate ? Date.parse(text) - Date.now() : parseDuration(text);
   if (window >= 0) return window;
-  throw new UsageError(`--${flag} is "${text}", expected a duration that is not negative`, `--${flag} 30d`);
+  const expected = isDate ? 'a date in the future' : 'a duration that is not negative';
+  throw new UsageError(`--${flag} is "${text}", expected ${expected}`, `--${flag} 30d`);
 }
 
 /** `--dir` */
@@ -91,6 +102,35 @@ export const passphraseFileFlag = (purpose = 'without it, the command asks on a 
     description: `File whose first line is the passphrase for the authority's key; ${purpose}.`,
     helpValue: 'FILE',
   });
+
+const subjectNames = {
+  'subject-c': ['C', 'Country of the subject, two letters.'],
+  'subject-st': ['ST', 'State or province of the subject.'],
+  'subject-l': ['L', 'Locality of the subject.'],
+  'subject-o': ['O', 'Organisation of the subject.'],
+  'subject-ou': ['OU', 'Organisational unit of the subject.'],
+} as const;
+type SubjectFlag = keyof typeof subjectNames;
+
+/** `--subject-c`, `--subject-st`, `--subject-l`, `--subject-o` and `--subject-ou`. */
+export const subjectFlags = () =>
+  Object.fromEntries(
+    Object.entries(subjectNames).map(([name, [, description]]) => [
+      name,
+      Flags.string({ description, helpValue: 'TEXT' }),
+    ]),
+  ) as Record<SubjectFlag, Interfaces.OptionFlag<string | undefined>>;
+
+/** Returns the attributes of the subject that flags give; undefined without any. */
+export function subjectOf(
+  flags: Readonly<Partial<Record<SubjectFlag, string | undefined>>>,
+): SubjectAttributes | undefined {
+  const given = Object.entries(subjectNames).flatMap(([name, [type]]) => {
+    const value = flags[name as SubjectFlag];
+    return value === undefined ? [] : [[type, value] as const];
+  });
+  return given.length === 0 ? undefined : Object.fromEntries(given);
+}
 
 /** `--key-type`; undefined, not the default, when it is not given. */
 export const keyTypeFlag = () =>
@@ -113,7 +153,8 @@ export const configurationFlag = (description: string) =>
   });
 
 /** `--reload` */
-export const reloadFlag = (description: string) => Flags.string({ description, helpValue: 'PID|PIDFILE' });
+export const reloadFlag = (description: string) =>
+  Flags.string({ description, helpValue: 'PID|PIDFILE', multiple: true, multipleNonGreedy: true });
 
 /** A flag for an address to listen on: `HOST:PORT`, `:PORT` or a port, on all interfaces without a host. */
 export const addressFlag = Flags.custom<HostPort>({
@@ -128,7 +169,9 @@ export const addressFlag = Flags.custom<HostPort>({
 /** `--config`, `--reload` and `--verify`: the configurations and servers that must follow a change of certificates. */
 export const rolloutFlags = ({ exclusive = [] as string[] } = {}) => ({
   config: configurationFlag('Configuration whose pins to update; repeatable.'),
-  reload: reloadFlag('Send SIGHUP to this nats-server after every change of its pins and certificates.'),
+  reload: reloadFlag(
+    'Send SIGHUP to this nats-server after every change of its pins and certificates; repeatable.',
+  ),
   verify: Flags.string({
     description:
       'After the change, connect to every address of this server and check that it serves a current certificate.',

@@ -16,6 +16,7 @@ const order = [
   'serve',
   'invite',
   'list',
+  'archive',
   'inspect',
   'verify',
   'export',

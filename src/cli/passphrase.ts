@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { NatspkiError } from '../errors.ts';
 import { exists, readFile } from '../files/files.ts';
-import { authorityNeedsPassphrase } from '../pki/issue/issue.ts';
+import { encryptedAuthorityKeys } from '../pki/issue/issue.ts';
 import type { PkiDirectory } from '../pki/store/directory.ts';
 import { askSecret, mayAsk } from './prompts.ts';
 
@@ -18,8 +18,15 @@ export async function authorityPassphrase(
 ): Promise<string | undefined> {
   const file = flags['passphrase-file'];
   if (file !== undefined) return readPassphrase(file);
-  if (!mayAsk(flags) || !(await authorityNeedsPassphrase(directory, root))) return undefined;
-  return askSecret(`Passphrase for ${directory.issuerPair.keyFile}`);
+  if (!mayAsk(flags)) return undefined;
+  const encrypted = await encryptedAuthorityKeys(directory, root);
+  if (encrypted.length === 0) return undefined;
+  const names = encrypted.map((file) => file.name).join(' and ');
+  return askSecret(
+    `Passphrase for ${names}`,
+    '--passphrase-file',
+    (text) => encrypted.every(({ opens }) => opens(text)) || 'wrong passphrase, try again',
+  );
 }
 
 /** Returns the file of a credential that systemd provides (systemd.exec, LoadCredential=); undefined where there is none. */
@@ -32,9 +39,16 @@ export function systemdCredential(name: string): string | undefined {
 
 /** Asks twice for a new passphrase; undefined if the user enters none. */
 export async function askNewPassphrase(): Promise<string | undefined> {
-  const first = await askSecret("Passphrase for the authority's key (leave empty for none)");
+  const first = await askSecret(
+    "Passphrase for the authority's key (leave empty for none)",
+    '--passphrase-file',
+  );
   if (first === '') return undefined;
-  await askSecret('Repeat the passphrase', (again) => again === first || 'the passphrases differ, try again');
+  await askSecret(
+    'Repeat the passphrase',
+    '--passphrase-file',
+    (again) => again === first || 'the passphrases differ, try again',
+  );
   return first;
 }
 
@@ -53,9 +67,14 @@ export async function exportPassword(flags: {
   }
   const first = await askSecret(
     'Password of the PKCS#12 file',
+    '--password-file',
     (text) => text !== '' || 'the password is empty',
   );
-  await askSecret('Repeat the password', (again) => again === first || 'the passwords differ, try again');
+  await askSecret(
+    'Repeat the password',
+    '--password-file',
+    (again) => again === first || 'the passwords differ, try again',
+  );
   return first;
 }
 

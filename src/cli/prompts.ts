@@ -1,10 +1,15 @@
-// Asks questions on a terminal. The first question loads inquirer. A question rejects with inquirer's ExitPromptError on
-// Ctrl-C, and with `cancelled` on Ctrl-D.
+// Asks questions on a terminal. The first question loads inquirer. A question rejects with `cancelled` on
+// Ctrl-C and Ctrl-D.
 import { NatspkiError } from '../errors.ts';
+import { given } from '../given.ts';
 
-/** Returns the error for a question that the user leaves unanswered. */
-export function cancelled(cause?: unknown): NatspkiError {
-  return new NatspkiError('cancelled', 'cancelled at the prompt, nothing was changed', { cause });
+/**
+ * Returns the error for a question that the user leaves unanswered.
+ * @param hint how to answer without a prompt
+ */
+export function cancelled(cause?: unknown, hint?: string): NatspkiError {
+  const message = 'cancelled at the prompt, nothing was changed';
+  return new NatspkiError('cancelled', message, { cause, ...given({ hint }) });
 }
 
 /** Tells whether a command may ask: stdin and stdout are terminals, and neither --yes nor --json is given. */
@@ -13,12 +18,17 @@ export function mayAsk(flags: { readonly yes?: boolean; readonly json?: boolean 
   return !flags.yes && !flags.json && process.stdout.isTTY === true && process.stdin.isTTY === true;
 }
 
-/** Asks for a secret, and echoes asterisks. */
+/**
+ * Asks for a secret, and echoes asterisks.
+ * @param flag the flag that answers the question without a prompt
+ * @param validate returns what is wrong with the answer, to ask again
+ */
 export async function askSecret(
   message: string,
+  flag: string,
   validate: (text: string) => true | string = () => true,
 ): Promise<string> {
-  return ask({ type: 'password', message, mask: '*', validate });
+  return ask({ type: 'password', message, mask: '*', validate }, `pass ${flag} FILE instead`);
 }
 
 /** Asks for one of several values, listed with a description of each. */
@@ -73,20 +83,23 @@ interface Question {
   readonly [option: string]: unknown;
 }
 
-async function ask<T extends string>(question: Question): Promise<T> {
+async function ask<T extends string>(question: Question, hint?: string): Promise<T> {
   const { default: inquirer } = await import('inquirer');
   // On Ctrl-D inquirer closes its input and neither resolves nor rejects, so that the process ends silently.
   let abandon = () => {};
   const abandoned = new Promise<never>((_, reject) => {
     abandon = () => {
       process.stdout.write('\n');
-      reject(cancelled());
+      reject(cancelled(undefined, hint));
     };
   });
   process.once('beforeExit', abandon);
   try {
     const asked = inquirer.prompt<{ answer: string }>([{ ...question, name: 'answer' }]);
     return (await Promise.race([asked, abandoned])).answer as T;
+  } catch (error) {
+    if ((error as Error).name !== 'ExitPromptError') throw error;
+    throw cancelled(error, hint);
   } finally {
     process.off('beforeExit', abandon);
   }

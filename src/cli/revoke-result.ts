@@ -50,7 +50,10 @@ function lockoutLine(
 /** Returns what the user has to do next, if anything. */
 export function nextLines(
   steps: readonly LockoutStep[],
-  { reload, 'dry-run': dryRun }: { readonly reload?: string | undefined; readonly 'dry-run': boolean },
+  {
+    reload,
+    'dry-run': dryRun,
+  }: { readonly reload?: readonly string[] | undefined; readonly 'dry-run': boolean },
 ): string[] {
   const changed = steps.some(isEdit);
   if (!changed || dryRun || reload !== undefined) return [];
@@ -146,7 +149,8 @@ export function pairInUse(
 /** The most names in a line. */
 const shown = 8;
 
-function listed(names: readonly string[]): string {
+/** Lists names, the first few of many. */
+export function listed(names: readonly string[]): string {
   const more = names.length > shown ? ` and ${names.length - shown} more` : '';
   return `${names.slice(0, shown).join(', ')}${more}`;
 }

@@ -5,7 +5,7 @@ import { lookup as lookUp } from 'node:dns/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { NatspkiError } from '../errors.ts';
 import { readCertificates } from '../x509/certificate.ts';
-import { fetchServerCertificate, parseServerUrl } from './server-certificate.ts';
+import { fetchServerCertificates, type ProbeIdentity, parseServerUrl } from './server-certificate.ts';
 
 export interface Served {
   readonly address: string;
@@ -25,16 +25,22 @@ const betweenTriesMs = 200;
 export async function probeServers(
   url: string,
   expected: ReadonlyMap<string, string>,
-  options: { timeoutMs?: number; lookup?: (host: string) => Promise<{ address: string }[]> } = {},
+  options: {
+    timeoutMs?: number;
+    lookup?: (host: string) => Promise<{ address: string }[]>;
+    identity?: ProbeIdentity | undefined;
+  } = {},
 ): Promise<Served[]> {
-  const { timeoutMs = 5000, lookup = everyAddress } = options;
+  const { timeoutMs = 5000, lookup = everyAddress, identity } = options;
   const { host, name: server } = parseServerUrl(url);
   const addresses = await lookup(host).catch((cause: Error) => {
     throw new NatspkiError('unreachable', `cannot find an address of "${host}": ${cause.message}`, { cause });
   });
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const results = await Promise.all(addresses.map(({ address }) => probe(url, server, address, expected)));
+    const results = await Promise.all(
+      addresses.map(({ address }) => probe(url, server, { address, identity }, expected)),
+    );
     const wrong = results.filter((result) => typeof result === 'string');
     if (wrong.length === 0) return results.filter((result) => typeof result !== 'string');
     if (performance.now() > deadline) {
@@ -54,11 +60,12 @@ function everyAddress(host: string): Promise<{ address: string }[]> {
 async function probe(
   url: string,
   server: string,
-  address: string,
+  to: { readonly address: string; readonly identity: ProbeIdentity | undefined },
   expected: ReadonlyMap<string, string>,
 ): Promise<Served | string> {
+  const { address } = to;
   try {
-    const [{ serial, commonName }] = readCertificates(await fetchServerCertificate(url, { address }), url);
+    const [{ serial, commonName }] = readCertificates(await fetchServerCertificates(url, to), url);
     const name = expected.get(serial);
     if (name !== undefined) return { address, name, serial };
     return `${server} at ${address} serves "${commonName}" with serial ${serial}, which is not a current certificate`;

@@ -5,14 +5,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Pin } from '../x509/pin.ts';
 import { addSuccessors, configurationFiles, type PinEdit, removePins } from './pin-update.ts';
 import { probeServers, type Served } from './probe.ts';
-import { parseServerUrl } from './server-certificate.ts';
+import { type ProbeIdentity, parseServerUrl } from './server-certificate.ts';
 import { findServer, reloadServer } from './signal.ts';
 
 export interface RolloutOptions {
   /** Configuration files whose pins are kept up to date, together with their includes. */
   readonly configurations: readonly string[];
-  /** Process id of a nats-server, or its pid file. */
-  readonly reload?: string;
+  /** Process ids of nats-servers, or their pid files. */
+  readonly reload?: readonly string[];
   /** URL of the server whose certificate is checked at the end. */
   readonly verify?: string;
   /** How long servers have to apply new pins before a certificate changes, in milliseconds. */
@@ -28,13 +28,13 @@ export class Rollout {
   /** Process ids in the order of the signals. */
   readonly reloaded: number[] = [];
   readonly #files: readonly string[];
-  readonly #reload: string | undefined;
+  readonly #reload: readonly string[];
   readonly #verify: string | undefined;
   readonly #settleMs: number;
 
   private constructor(
     files: readonly string[],
-    { reload, verify, settleMs = usualSettleMs }: RolloutOptions,
+    { reload = [], verify, settleMs = usualSettleMs }: RolloutOptions,
   ) {
     this.#files = files;
     this.#reload = reload;
@@ -46,7 +46,7 @@ export class Rollout {
   static async prepare(options: RolloutOptions): Promise<Rollout> {
     const files = new Set(options.configurations.flatMap(configurationFiles));
     if (options.verify !== undefined) parseServerUrl(options.verify);
-    if (options.reload !== undefined) await findServer(options.reload);
+    for (const target of options.reload ?? []) await findServer(target);
     return new Rollout([...files], options);
   }
 
@@ -64,9 +64,9 @@ export class Rollout {
     this.removed.push(...(await removePins(this.#files, stale)));
   }
 
-  /** Signals the server, if one was given. */
+  /** Signals the servers that were given. */
   async reload(): Promise<void> {
-    if (this.#reload !== undefined) this.reloaded.push(await reloadServer(this.#reload));
+    for (const target of this.#reload) this.reloaded.push(await reloadServer(target));
   }
 
   /** Reports what was done so far, one line each: pins added, pins removed, processes signalled. */
@@ -80,7 +80,7 @@ export class Rollout {
   }
 
   /** Throws unless each address of the server, if one was given, presents one of these (names by serial number). */
-  async verify(expected: ReadonlyMap<string, string>): Promise<Served[]> {
-    return this.#verify === undefined ? [] : probeServers(this.#verify, expected);
+  async verify(expected: ReadonlyMap<string, string>, identity?: ProbeIdentity): Promise<Served[]> {
+    return this.#verify === undefined ? [] : probeServers(this.#verify, expected, { identity });
   }
 }

@@ -1,7 +1,9 @@
-// Fetches the certificate that a running server presents, whoever issued it. It trusts no authority and does not log in.
+// Fetches the certificates that a running server presents, whoever issued them. It trusts no authority and does not log in.
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { NatspkiError, UsageError } from '../errors.ts';
+import { sentBy } from '../tls/peer.ts';
+import { writePem } from '../x509/pem.ts';
 
 const defaultPorts: Readonly<Record<string, number>> = {
   'nats:': 4222,
@@ -16,14 +18,24 @@ const silenceMs = 500;
 /** INFO is one line; more bytes than this before a newline are not NATS. */
 const greetingLimit = 64 * 1024;
 
+/** A certificate to present, in PEM: a server that requires one logs an error for a client without. */
+export interface ProbeIdentity {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
 /**
- * Fetches the certificate (DER) of a server: nats://, tls:// (INFO first or handshake first), https://, wss://.
- * Throws `unreachable` or `no-server-certificate`, with the URL, after at most `timeoutMs` milliseconds.
+ * Fetches the certificates of a server as PEM, its own first: nats://, tls:// (INFO first or handshake first), https://,
+ * wss://. Throws `unreachable` or `no-server-certificate`, with the URL, after at most `timeoutMs` milliseconds.
  * @param options.address the address of the host to connect to
  */
-export async function fetchServerCertificate(
+export async function fetchServerCertificates(
   url: string,
-  options: { address?: string; timeoutMs?: number } = {},
+  options: {
+    address?: string | undefined;
+    timeoutMs?: number;
+    identity?: ProbeIdentity | undefined;
+  } = {},
 ): Promise<Buffer> {
   const { timeoutMs = 5000 } = options;
   const server = parseServerUrl(url);
@@ -37,7 +49,7 @@ export async function fetchServerCertificate(
       throw new NatspkiError('unreachable', `cannot connect to ${server.name}: ${cause.message}`, { cause });
     });
     if (server.greets) await greeting(socket, server);
-    return await shownCertificate(socket, server);
+    return await shownCertificates(socket, server, options.identity);
   } finally {
     clearTimeout(deadline);
     socket.destroy();
@@ -101,26 +113,40 @@ function offersTls(info: string): boolean {
   return /"tls_(required|available)":\s*true/.test(info);
 }
 
-function shownCertificate(socket: Socket, { name, host }: ServerAddress): Promise<Buffer> {
+function shownCertificates(
+  socket: Socket,
+  { name, host }: ServerAddress,
+  identity: ProbeIdentity | undefined,
+): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    // The certificate is only inspected, not trusted; a server that requires a client certificate sends its own first.
+    // The certificates are only inspected, not trusted; a server that requires a client certificate sends its own first.
     const secured = connectTls({
       socket,
       rejectUnauthorized: false,
       ...(isIP(host) === 0 && { servername: host }),
+      ...identity,
     });
     const finish = (cause?: Error) => {
-      const raw = secured.getPeerCertificate()?.raw;
-      secured.destroy();
-      if (raw !== undefined) resolve(raw);
-      else {
-        const reason = cause?.message ?? socket.errored?.message ?? 'the connection was closed';
-        reject(
-          new NatspkiError('no-server-certificate', `${name} presented no certificate: ${reason}`, { cause }),
-        );
+      // TLS 1.3 is done on this side before the server has accepted the client: a failure after this one is ignored.
+      secured
+        .off('error', finish)
+        .off('close', closed)
+        .on('error', () => {});
+      const sent = sentBy(secured);
+      if (sent.length > 0) {
+        secured.end(() => {
+          resolve(Buffer.from(sent.map((der) => writePem('CERTIFICATE', der)).join('')));
+        });
+        return;
       }
+      secured.destroy();
+      const reason = cause?.message ?? socket.errored?.message ?? 'the connection was closed';
+      reject(
+        new NatspkiError('no-server-certificate', `${name} presented no certificate: ${reason}`, { cause }),
+      );
     };
+    const closed = () => finish();
     secured.once('secureConnect', () => finish());
-    secured.once('error', finish).once('close', () => finish());
+    secured.once('error', finish).once('close', closed);
   });
 }

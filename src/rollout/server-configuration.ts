@@ -27,6 +27,8 @@ export interface ServerPlan {
   readonly clusterName: string;
   /** When empty, a cluster starts with a single server. */
   readonly nodes: readonly ServerNames[];
+  /** The addresses of this machine; nodes on several of them listen each on its own. */
+  readonly localAddresses?: ReadonlySet<string>;
 }
 
 export interface ConfigurationFile {
@@ -73,15 +75,28 @@ export function serverConfigurations(plan: ServerPlan): ConfigurationFile[] {
     const before = plan.nodes.slice(0, index).filter((other) => hostOf(other) === hostOf(node)).length;
     return { ...node, port: clientPort + before, routePort: routePort + before };
   });
+  const here = new Set(nodes.filter((node) => isHere(node, plan)).map(hostOf));
   const { dir, name: base, ext } = parse(plan.file);
   return nodes.map((node) => {
     const routes = nodes
       .filter((other) => other !== node)
       .map((other) => printValue(`nats://${urlHost(other.hosts[0] ?? other.name)}:${other.routePort}`));
     const advertised = `${urlHost(node.hosts[0] ?? node.name)}:${node.routePort}`;
-    const values = { ...nodeValues(plan, node, advertised), routes: lines(routes) };
+    const host = here.size > 1 && isHere(node, plan) ? addressOf(node) : undefined;
+    const values = { ...nodeValues(plan, node, { advertised, host }), routes: lines(routes) };
     return { path: join(dir, `${base}-${node.name}${ext}`), text: renderTemplate('cluster', values) };
   });
+}
+
+/** Returns the address that a node listens on: its own, or that of this machine by the name localhost. */
+function addressOf({ name, hosts: [host = name] }: ServerNames): string {
+  return isIP(host) === 0 ? '127.0.0.1' : host;
+}
+
+/** Whether a node is on this machine, by an address of it. */
+function isHere(node: ServerNames, { localAddresses = new Set() }: ServerPlan): boolean {
+  const host = hostOf(node);
+  return host === 'localhost' || /^127\./.test(host) || localAddresses.has(host);
 }
 
 /** Returns the host of a node by name; the names of this machine count as one host. */
@@ -108,7 +123,7 @@ export function refuseExistingConfigurations(files: readonly ConfigurationFile[]
   const existing = files.find(({ path }) => existsSync(path));
   if (existing === undefined) return;
   throw new NatspkiError('configuration-exists', `configuration "${existing.path}" already exists`, {
-    hint: 'name another file with --config, or pass --force to replace it',
+    hint: `keep it: natspki init --config new.conf, then \`natspki tls client --verify --write ${existing.path}\``,
   });
 }
 
@@ -136,17 +151,18 @@ function valuesOfOne(plan: ServerPlan): Record<string, string> {
 function nodeValues(
   plan: ServerPlan,
   node: { name?: string; port: number; routePort: number },
-  advertised = '',
+  { advertised = '', host }: { advertised?: string; host?: string | undefined } = {},
 ) {
   const prefix = node.name === undefined ? '' : `${node.name}-`;
   const route = pair(plan, `${prefix}route`);
   return {
-    port: printValue(node.port),
+    // A second line, where there is one.
+    port: host === undefined ? printValue(node.port) : `${node.port}\nhost: ${printValue(host)}`,
     server_name: printValue(node.name ?? 'nats-cluster-tls'),
     ca_file: printValue(configuredPath(plan.directory, 'ca.pem')),
     ...pair(plan, `${prefix}server`),
     cluster_name: printValue(plan.clusterName),
-    cluster_listen: printValue(`0.0.0.0:${node.routePort}`),
+    cluster_listen: printValue(`${host === undefined ? '0.0.0.0' : urlHost(host)}:${node.routePort}`),
     cluster_advertise: printValue(advertised),
     route_cert_file: route.cert_file,
     route_key_file: route.key_file,

@@ -61,7 +61,7 @@ export function clientChainOf(socket: TLSSocket): readonly Buffer[] {
 /** What clients sent: Node 20 takes the certificates behind the first one out of the connection as they are read. */
 const sentByClients = new WeakMap<TLSSocket, readonly Buffer[]>();
 
-/** Returns all that the client of a server-side connection sent, in DER, its own certificate first; empty for none. */
+/** Returns all that the peer sent, in DER, its own certificate first; empty for none. For a client, call it only once. */
 export function sentBy(socket: TLSSocket): readonly Buffer[] {
   const known = sentByClients.get(socket);
   if (known !== undefined) return known;

@@ -271,6 +271,22 @@ export function certsOnly(certificates: readonly Certificate[]): Buffer {
   return Buffer.from(list.export('raw'));
 }
 
+/** The attributes of a subject beside its common name, in the order in which they are written. */
+export const subjectTypes = ['C', 'ST', 'L', 'O', 'OU'] as const;
+export type SubjectAttributes = Readonly<Partial<Record<(typeof subjectTypes)[number], string>>>;
+
+/** Encodes a subject as a DER Name, `C=CH,O=Example,CN=n1`. */
+export function encodeSubject(attributes: SubjectAttributes, commonName: string): Buffer {
+  const parts = subjectTypes.flatMap((type) => {
+    const value = attributes[type];
+    // X.520 has PrintableString for the country.
+    return value === undefined
+      ? []
+      : [{ [type]: [type === 'C' ? { printableString: value } : { utf8String: value }] }];
+  });
+  return Buffer.from(new Name([...parts, { CN: [{ utf8String: commonName }] }]).toArrayBuffer());
+}
+
 /** The kinds of names as @peculiar/x509 names them. */
 const generalNames = { dns: 'dns', ip: 'ip', email: 'email', uri: 'url' } as const;
 

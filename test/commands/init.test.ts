@@ -221,7 +221,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
           error: {
             code: 'configuration-exists',
             message: 'configuration "./nats.conf" already exists',
-            hint: 'name another file with --config, or pass --force to replace it',
+            hint: 'keep it: natspki init --config new.conf, then `natspki tls client --verify --write ./nats.conf`',
           },
         },
         null,
@@ -239,7 +239,7 @@ natspki: hint: issue from it with \`natspki issue\`, or pass --force to replace 
       'did you mean "verify"',
     ],
     [['--key-type', 'dsa'], 2, '--key-type is "dsa", expected one of p256, p384', 'natspki init --help'],
-    [['--days', '0'], 2, '--days is "0", expected a whole number from 1 to', '--days'],
+    [['--days', '0'], 2, '--days is "0", expected a life between 1 minute', '--days'],
     [['--host', 'not_a host'], 2, 'not_a host', ''],
     [['--node', 'n1'], 2, 'node "n1" is not NAME=HOST', '--node n1=n1.example.com'],
     [

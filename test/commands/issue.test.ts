@@ -125,7 +125,34 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     const folder = initialized();
     const { stdout } = await natspki(folder, ['issue', 'client', 'bob', '--out', 'other']);
     expect(stdout).toContain('wrote other/bob-cert.pem and other/bob-key.pem');
-    expect(tree(join(folder, 'other'))).toEqual(['0644 bob-cert.pem', '0600 bob-key.pem']);
+    expect(tree(join(folder, 'other'))).toEqual([
+      ...['0644 bob-cert.pem', '0600 bob-key.pem', '0644 ca.pem'],
+    ]);
+    expect((await natspki(folder, ['list'])).stdout).toMatch(
+      /\nIn other folders:\n.*\nbob +client .*\/other\n$/,
+    );
+    expect((await natspki(folder, ['rotate', '--dry-run'])).stdout).toMatch(
+      /"bob" in ".*other" is not rotated: `natspki issue client bob --out .*other --force` does\n$/,
+    );
+  });
+
+  it('writes the subject that flags give, and says what it leaves out of a request', async () => {
+    const folder = initialized();
+    const flags = ['--subject-o', 'Example', '--subject-ou', 'Sales', '--subject-c', 'CH'];
+    await natspki(folder, ['issue', 'client', 'eve', ...flags]);
+    const shown = await natspki(folder, ['inspect', 'certs/eve-cert.pem']);
+    expect(shown.stdout).toContain('C=CH,O=Example,OU=Sales,CN=eve\n');
+    openssl(
+      folder,
+      ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
+      ...['-subj', '/O=Example/CN=x', '-keyout', 'k', '-out', 'r.csr'],
+    );
+    const { stdout } = await natspki(folder, ['issue', 'client', 'frank', '--csr', 'r.csr']);
+    expect(stdout).toContain(
+      "the subject of the request is left out: O=Example; `--subject-o 'Example'` keeps it\n",
+    );
+    const wrong = await natspki(folder, ['issue', 'client', 'x', '--subject-c', 'Switzerland']);
+    expect(wrong.stderr).toContain('--subject-c is "Switzerland", expected two capital letters');
   });
 
   it('names the user under verify_and_map of a client whose name is no host name', async () => {
@@ -192,7 +219,7 @@ describe('natspki issue fails, and changes nothing', () => {
     [['client', 'x', '--san', 'dns:a_b..c'], 2, 'impossible subject alternative name "dns:a_b..c"', ''],
     [['client', 'x', '--san', 'ip:300.1.1.1'], 2, 'impossible subject alternative name "ip:300.1.1.1"', ''],
     [['client', 'x', '--san', 'x.com'], 2, '"x.com" has no kind', '--san dns:x.com'],
-    [['client', 'x', '--days', '1.5'], 2, '--days is "1.5", expected a whole number', ''],
+    [['client', 'x', '--days', '1s'], 2, '--days is "1s", expected a life between 1 minute', ''],
     [['client', 'x', '--csr', 'none.csr'], 1, '"none.csr" does not exist', ''],
     [['client', 'x', '--csr', 'nats.conf'], 1, '"nats.conf" is neither PEM nor DER', ''],
     [

@@ -189,7 +189,7 @@ describe('natspki inspect', () => {
     const { code, stdout, stderr } = await natspki(folder, ['inspect', ...files, ...within]);
     expect(stdout.match(/^certs\S+/gm)).toEqual(files.map((file) => `${file}:`));
     expect(stderr).toMatch(
-      /^natspki: error: certs\/brief-cert\.pem: certificate CN=brief expires on \d{4}-\d\d-\d\d [\d:]{8} UTC\nnatspki: hint: `natspki rotate --due 30d --reload PIDFILE` renews it\n$/,
+      /^natspki: error: certs\/brief-cert\.pem: certificate CN=brief expires on \d{4}-\d\d-\d\d [\d:]{8} UTC\nnatspki: hint: its whole life is shorter: `natspki issue PROFILE NAME --days 60 --force` makes one that lasts\n$/,
     );
     expect(code).toBe(1);
     const document = await natspki(folder, ['inspect', ...files, ...within, '--json']);

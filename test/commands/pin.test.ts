@@ -52,6 +52,9 @@ beforeAll(() => {
   writeFileSync(join(folder, 'torn.pem'), readFileSync(join(folder, 'p256.pem'), 'utf8').slice(0, 150));
 });
 
+const next =
+  'next: the bundled broker reloads by itself; nats-server after `nats-server --signal reload=PIDFILE`\n';
+
 describe('natspki pin', () => {
   it.each(Object.keys(algorithms))(
     'prints the pin that openssl computes for %s, and nothing else',
@@ -119,24 +122,45 @@ describe('natspki pin', () => {
     const [a, b] = [pinByOpenssl('p256.pem'), pinByOpenssl('p384.pem')];
     expect(await natspki(folder, ['pin', 'p256.pem', '--add', 'add.conf'])).toEqual({
       code: 0,
-      stdout: `added ${a}  p256.pem\n`,
+      stdout: `added ${a}  p256.pem\nfrom now on add.conf accepts pinned keys only: add each other client with \`natspki pin certs/NAME-cert.pem --add add.conf\`\n${next}`,
       stderr: '',
     });
     expect(readFileSync(conf, 'utf8')).toBe(`${before}\tpinned_certs: ["${a}"]\r\n${after}`);
     expect((await natspki(folder, ['pin', 'p256.pem', 'p384.pem', '--add', 'add.conf'])).stdout).toBe(
-      `already there ${a}  p256.pem\nadded ${b}  p384.pem\n`,
+      `already there ${a}  p256.pem\nadded ${b}  p384.pem\n${next}`,
     );
     expect(readFileSync(conf, 'utf8')).toBe(`${before}\tpinned_certs: ["${a}", "${b}"]\r\n${after}`);
   });
 
+  it('removes pins from a configuration, but not the last one', async () => {
+    const conf = join(folder, 'remove.conf');
+    const [a, b] = [pinByOpenssl('p256.pem'), pinByOpenssl('p384.pem')];
+    writeFileSync(conf, `tls { verify: true, pinned_certs: ["${a}", "${b}"] } # mine\n`);
+    expect(await natspki(folder, ['pin', 'p256.pem', '--remove', 'remove.conf'])).toEqual({
+      code: 0,
+      stdout: `removed ${a}  p256.pem\n${next}`,
+      stderr: '',
+    });
+    expect(readFileSync(conf, 'utf8')).toBe(`tls { verify: true, pinned_certs: ["${b}"] } # mine\n`);
+    const last = await natspki(folder, ['pin', 'p384.pem', '--remove', 'remove.conf']);
+    expect(last).toMatchObject({ code: 1, stdout: `kept ${b}  p384.pem\n` });
+    expect(last.stderr).toContain('an empty list would accept every key');
+  });
+
+  it('names the right order of a certificate and a configuration that are swapped', async () => {
+    const { code, stderr } = await natspki(folder, ['pin', 'nats.conf', '--add', 'p256.pem']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('natspki: hint: natspki pin p256.pem --add nats.conf\n');
+  });
+
   it('warns that pins reject every client when the server does not ask for certificates', async () => {
     const notice =
-      'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate';
+      'no client can connect: "pinned_certs" without "verify: true" rejects clients that were not asked for a certificate; `natspki tls client --verify --write open.conf` asks them';
     writeFileSync(join(folder, 'open.conf'), 'tls { cert_file: a, key_file: b }\n');
     const { code, stdout } = await natspki(folder, ['pin', 'p256.pem', '--add', 'open.conf']);
     expect({ code, stdout }).toEqual({
       code: 0,
-      stdout: `added ${pinByOpenssl('p256.pem')}  p256.pem\n${notice}\n`,
+      stdout: `added ${pinByOpenssl('p256.pem')}  p256.pem\n${notice}\n${next}`,
     });
     const json = await natspki(folder, ['pin', 'p256.pem', '--add', 'open.conf', '--json']);
     expect(JSON.parse(json.stdout)).toMatchObject({ added: [], notices: [notice] });

@@ -48,8 +48,8 @@ describe('natspki rotate', () => {
   it('changes nothing on a full disk with --undo, --intermediate, --ca and --ca --finish', async () => {
     const { stdout, stderr } = await onSmallDisk(`
       ${cli} rotate server > ../out.log
-      for command in 'rotate --undo server' 'rotate --intermediate' 'rotate --ca' 'rotate --ca --finish'; do
-        case "$command" in *finish) ${cli} rotate > ../out.log;; esac
+      for command in 'rotate --undo server' 'rotate --intermediate' 'rotate --ca' 'rotate --ca --finish --clients-ready'; do
+        case "$command" in *ready) ${cli} rotate > ../out.log;; esac
         sha256sum certs/*.pem > ../sums; ls -A certs > ../names
         dd if=/dev/zero of=fill bs=4k 2> ../dd.log
         ${cli} $command > ../out.log
@@ -64,7 +64,12 @@ describe('natspki rotate', () => {
         '',
       ]),
     );
-    const lines = ['rotate --undo server', 'rotate --intermediate', 'rotate --ca', 'rotate --ca --finish'];
+    const lines = [
+      'rotate --undo server',
+      'rotate --intermediate',
+      'rotate --ca',
+      'rotate --ca --finish --clients-ready',
+    ];
     expect(stdout).toBe(lines.map((line) => `${line}: untouched\nok  ./certs: nothing wrong\n`).join(''));
   });
 

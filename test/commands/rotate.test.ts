@@ -55,6 +55,8 @@ alice   client   alice                p256  Mine    DAY  NNNN  PIN
 server  server   127.0.0.1 localhost  p256  Mine    DAY  NNNN  PIN
 
 added 1 pin to ./nats.conf
+servers: the bundled broker reloads by itself; nats-server after \`nats-server --signal reload=PIDFILE\`
+clients: give each its new pair: alice
 `,
     });
     expect(conf(folder)).toBe(before.replace(`"${old}"`, `"${old}", "${leaf(folder, 'alice').pin}"`));
@@ -110,7 +112,8 @@ reissue     server: server, same key, 365 days (364 days left)
     expect(await names('--due')).toEqual([]);
     expect(await names('--due', '7d')).toEqual(['brief']);
     expect(await names('--due', '--keep-key', 'server')).toEqual([]);
-    expect(await names('--due', '2y1d', 'server').catch(() => 'refused')).toBe('refused');
+    expect(await names('--due', '2y1d', 'server')).toEqual(['server']);
+    expect(await names('--due', '2x', 'server').catch(() => 'refused')).toBe('refused');
     expect(await natspki(folder, ['rotate', '--due'])).toEqual({
       code: 0,
       stdout: 'nothing to do\n',
@@ -125,7 +128,11 @@ reissue     server: server, same key, 365 days (364 days left)
 ca    authority          -     p256  Ours    DAY  NNNNN  PIN
 ca    retired-authority  -     p256  Mine    DAY  NNNNN  PIN
 
-next: copy ca.pem to every peer, then run \`natspki rotate\` and \`natspki rotate --ca --finish\`
+next:
+  1. give ca.pem to every server and client, and let servers reload
+  2. \`natspki rotate\` issues every certificate anew
+  3. give each client its new pair
+  4. \`natspki rotate --ca --finish\` makes servers reject the old pairs
 `);
     expect(await natspki(folder, ['rotate', '--ca', '--finish'])).toEqual({
       code: 1,
@@ -135,10 +142,17 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
 `,
     });
     expect(await natspki(folder, ['rotate'])).toMatchObject({ code: 0 });
-    expect((await natspki(folder, ['rotate', '--ca', '--finish', '--dry-run'])).stdout).toBe(
-      'retire-old  "Mine": no longer trusted\n',
+    expect((await natspki(folder, ['rotate', '--ca', '--finish', '--dry-run'])).stdout).toMatch(
+      /^retire-old {2}"Mine": no longer trusted\n1 replaced client certificate of the old .*: alice\n$/,
     );
-    expect(await natspki(folder, ['rotate', '--ca', '--finish'])).toMatchObject({ code: 0, stderr: '' });
+    expect(await natspki(folder, ['rotate', '--ca', '--finish'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /1 replaced client certificate .*: alice\nnatspki: hint: .*--clients-ready/,
+      ),
+    });
+    const ready = ['rotate', '--ca', '--finish', '--clients-ready'];
+    expect(await natspki(folder, ready)).toMatchObject({ code: 0, stderr: '' });
     expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 
@@ -153,6 +167,35 @@ natspki: hint: reissue with \`natspki rotate alice route server\`, or pass --for
       'alice-key.pem': before['alice-key.pem'],
     });
     expect(conf(folder)).toContain(old);
+  });
+
+  it('restores all pairs of the last rotation, and the old authority before the end', async () => {
+    const folder = initialized();
+    const before = contents(join(folder, 'certs'));
+    const live = () => {
+      const now = contents(join(folder, 'certs'));
+      return [
+        'ca.pem',
+        'ca-key.pem',
+        'alice-cert.pem',
+        'alice-key.pem',
+        'server-cert.pem',
+        'route-key.pem',
+      ].filter((name) => now[name] !== before[name]);
+    };
+    await natspki(folder, ['rotate', '--ca']);
+    await natspki(folder, ['rotate']);
+    const early = await natspki(folder, ['rotate', '--ca', '--undo']);
+    expect(early.stderr).toMatch(
+      /"Mine 2" has signed certificates in use: alice, route, server\n.*rotate --undo/,
+    );
+    const { stdout } = await natspki(folder, ['rotate', '--undo', '--json']);
+    expect(JSON.parse(stdout).certificates.map(({ name }: { name: string }) => name)).toEqual([
+      ...['alice', 'route', 'server'],
+    ]);
+    expect(await natspki(folder, ['rotate', '--ca', '--undo'])).toMatchObject({ code: 0, stderr: '' });
+    expect(live()).toEqual([]);
+    expect(await verifyDirectory(certificates(folder))).toEqual([]);
   });
 
   it('runs two rotations of one folder one after the other', async () => {
@@ -243,7 +286,7 @@ function throughRotation(server: (folder: string) => readonly string[], reload: 
       expect(stdout).toMatch(new RegExp(`\n${url} at 127.0.0.1 serves "server"\n$`));
       const late = await connected(folder, running);
       await early.drain();
-      for (const step of [['--ca'], [], ['--ca', '--finish']]) {
+      for (const step of [['--ca'], [], ['--ca', '--finish', '--clients-ready']]) {
         expect(await natspki(folder, ['rotate', ...step, ...reload, '--verify', url])).toMatchObject({
           code: 0,
         });

@@ -102,6 +102,22 @@ describe('server configurations', () => {
     expect(files[4]?.text).toContain('advertise: "[::1]:6225"');
   });
 
+  it('lets nodes on different addresses of this machine listen each on its own', () => {
+    const nodes = ['127.0.0.1', '127.0.0.2', '10.1.2.3', 'n4.example.com'].map((host, index) => ({
+      name: `n${index}`,
+      hosts: [host],
+    }));
+    const localAddresses = new Set(['127.0.0.1', '10.1.2.3']);
+    const files = serverConfigurations({ ...plan, template: 'cluster', nodes, localAddresses });
+    const listening = files.map(({ text }) => text.match(/^(port: .*|host: .*)|(?<=^ {2}listen: ).*/gm));
+    expect(listening).toEqual([
+      ['port: 4222', 'host: "127.0.0.1"', '"127.0.0.1:6222"'],
+      ['port: 4222', 'host: "127.0.0.2"', '"127.0.0.2:6222"'],
+      ['port: 4222', 'host: "10.1.2.3"', '"10.1.2.3:6222"'],
+      ['port: 4222', '"0.0.0.0:6222"'],
+    ]);
+  });
+
   it('lists a user for each client', () => {
     const [file] = serverConfigurations({ ...plan, template: 'verify-and-map', users: ['alice', 'b"o\\b'] });
     expect(file?.text).toContain('users: [\n      {user: "alice"}\n      {user: "b\\"o\\\\b"}\n    ]');

@@ -1,6 +1,6 @@
 // Finds certificates, keys and revocation lists that other tools made, whatever the files are called and however deep
 // they are. It only reads; import.ts decides what to do with them.
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import { promises } from 'node:fs';
 import { join, parse } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
@@ -58,7 +58,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
         file,
       );
     } else if (kind === 'private-key') {
-      keys.push({ key: openPrivateKey(material, file, passphrase), file });
+      if (material.encryption !== 'pem') keys.push({ key: openPrivateKey(material, file, passphrase), file });
     } else if (kind === 'revocation-list') {
       for (const { serial } of readRevocationList(der, file).revoked) revoked.add(serial);
     }
@@ -73,7 +73,10 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
       continue;
     }
     const materials = materialsOf(bytes, file, problems, skipped);
-    for (const material of materials) recording(problems, () => take(material, file));
+    for (const material of materials) await recording(problems, () => take(material, file));
+    await recording(problems, () => {
+      for (const key of openLegacyKeys(bytes, file, passphrase)) keys.push({ key, file });
+    });
     const kinds = new Set(materials.map(({ kind }) => kind));
     if (kinds.size === 1 && kinds.has('request'))
       skipped.add(file, 'a certificate request, which is not imported');
@@ -140,9 +143,36 @@ function materialsOf(bytes: Buffer, file: string, problems: string[], skipped: S
   }
 }
 
-function recording(problems: string[], read: () => void): void {
+/**
+ * Opens keys that are encrypted in the form of RFC 1421, which older openssl and step write. Throws `passphrase-needed` and
+ * `wrong-passphrase`.
+ */
+function openLegacyKeys(bytes: Buffer, file: string, passphrase: string | undefined): KeyObject[] {
+  const blocks = bytes
+    .toString('latin1')
+    .matchAll(
+      /-----BEGIN ([A-Z ]*PRIVATE KEY)-----\r?\nProc-Type: 4,ENCRYPTED[^-]*(?:-[^-]+)*?-----END \1-----/g,
+    );
+  return [...blocks].map(([key]) => {
+    if (passphrase === undefined) throw passphraseNeeded(`the key in "${file}"`);
+    try {
+      return createPrivateKey({ key, format: 'pem', passphrase });
+    } catch (cause) {
+      throw new NatspkiError('wrong-passphrase', `wrong passphrase for "${file}"`, { cause });
+    }
+  });
+}
+
+function passphraseNeeded(what: string): NatspkiError {
+  return new NatspkiError(
+    'passphrase-needed',
+    `${what} is encrypted, give its passphrase with --passphrase-file`,
+  );
+}
+
+async function recording(problems: string[], read: () => void | Promise<void>): Promise<void> {
   try {
-    read();
+    await read();
   } catch (error) {
     if (!(error instanceof NatspkiError)) throw error;
     problems.push(error.message);

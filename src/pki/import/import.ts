@@ -5,9 +5,11 @@ import { parse, relative } from 'node:path';
 import { formatDay } from '../../duration.ts';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists, resolveTarget } from '../../files/files.ts';
+import { nearest } from '../../suggest.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { weaknessOf } from '../../x509/key.ts';
+import { formatSan, isHost } from '../../x509/name.ts';
 import { noAddresses, type StatusAddresses } from '../../x509/status-addresses.ts';
 import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import { refuseExistingAuthority, refuseMember } from '../issue/init.ts';
@@ -16,7 +18,7 @@ import { Authority } from '../store/authority.ts';
 import { checkName, type PairWrite, type PkiDirectory } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { type ListedCertificate, rowOf, withoutKeyFile } from '../store/listing.ts';
-import type { ProfileName } from '../store/profile.ts';
+import { type ProfileName, profiles } from '../store/profile.ts';
 import { type Foreign, type ForeignCertificate, readForeign } from './foreign.ts';
 
 export interface ImportOptions {
@@ -29,6 +31,10 @@ export interface ImportOptions {
   readonly force?: boolean;
   /** Where peers ask whether later certificates are revoked; default nowhere. */
   readonly addresses?: StatusAddresses;
+  /** The profiles of certificates whose usages allow several, by name. */
+  readonly profiles?: ReadonlyMap<string, ProfileName>;
+  /** Decides on the profile of a certificate for servers and clients; by default the names in it do. */
+  readonly choose?: (name: string, sans: readonly string[], guess: ProfileName) => Promise<ProfileName>;
   readonly now?: () => Date;
 }
 
@@ -70,7 +76,9 @@ export async function importAuthority(options: ImportOptions): Promise<IssuedCer
   const foreign = await readForeign(sources, passphrase);
   const found = findAuthority(foreign, sources, now);
   const { pairs, entries, rows } = await authorityFiles(directory, found, passphrase, now);
-  const { imported, left } = importLeaves(foreign, found, now);
+  const { imported: leaves, left } = importLeaves(foreign, found, now);
+  const imported = await withProfiles(leaves, options, left);
+  left.sort();
   for (const { name, certificate, behind, profile, key } of imported) {
     const files = directory.pair(name);
     const request = key === undefined ? { request: true as const } : {};
@@ -244,6 +252,54 @@ function importLeaves(
     imported.push({ name, certificate, behind: anchored?.intermediates ?? [], profile, key });
   }
   return { imported: imported.sort((a, b) => (a.name < b.name ? -1 : 1)), left: left.sort() };
+}
+
+/** Gives each leaf the profile that the operator has named or chosen for it. Throws a UsageError for an impossible one. */
+async function withProfiles(
+  leaves: readonly ImportedLeaf[],
+  { profiles: wanted = new Map(), choose }: ImportOptions,
+  left: string[],
+): Promise<ImportedLeaf[]> {
+  const unknown = [...wanted.keys()].find((name) => !leaves.some((leaf) => leaf.name === name));
+  if (unknown !== undefined) {
+    const names = leaves.map(({ name }) => name);
+    const near = nearest(unknown, names);
+    throw new UsageError(
+      `--as names "${unknown}", which is none of the imported certificates: ${names.join(', ')}`,
+      near === undefined ? undefined : `--as ${near}=${wanted.get(unknown)}`,
+    );
+  }
+  const named: ImportedLeaf[] = [];
+  for (const leaf of leaves) {
+    const { name, certificate } = leaf;
+    let profile = wanted.get(name);
+    if (profile !== undefined && !allows(certificate, profile)) {
+      const usages = certificate.extendedKeyUsage?.join(', ');
+      throw new UsageError(`"${name}" cannot be a ${profile}: its extended key usage is ${usages}`);
+    }
+    if (profile === undefined && leaf.profile === 'route' && certificate.extendedKeyUsage !== undefined) {
+      const guess = hasHost(certificate) ? 'route' : 'client';
+      profile = (await choose?.(name, certificate.sans.map(formatSan), guess)) ?? guess;
+      if (choose === undefined)
+        left.push(
+          `"${name}" is for servers and clients, imported as a ${guess}; if that is wrong, import again with --as ${name}=${guess === 'route' ? 'client' : 'route'}`,
+        );
+    }
+    named.push(profile === undefined ? leaf : { ...leaf, profile });
+  }
+  return named;
+}
+
+/** Whether peers can connect to the holder by a name in the certificate. */
+function hasHost({ sans, commonName }: Certificate): boolean {
+  return sans.length === 0
+    ? commonName.includes('.') && isHost(commonName)
+    : sans.some(({ kind }) => kind === 'dns' || kind === 'ip');
+}
+
+function allows({ extendedKeyUsage }: Certificate, profile: ProfileName): boolean {
+  if (extendedKeyUsage === undefined || extendedKeyUsage.includes('anyExtendedKeyUsage')) return true;
+  return profiles[profile].purposes.every((purpose) => extendedKeyUsage.includes(purpose));
 }
 
 /** Returns one line for each certificate with a control character in its subject or its alternative names. */

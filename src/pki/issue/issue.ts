@@ -1,13 +1,16 @@
 // Issues one or more leaf certificates from the authority of a folder.
-import { dirname } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
-import { exists } from '../../files/files.ts';
+import { exists, type FileWrite } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
+import { given } from '../../given.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { readMaterialOf } from '../../x509/decode.ts';
-import { type KeyType, weaknessOf } from '../../x509/key.ts';
+import { formatName } from '../../x509/distinguished-name.ts';
+import { decodePrivateKey, type KeyType, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan, type San } from '../../x509/name.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
+import type { SubjectAttributes } from '../../x509/sign.ts';
 import { type Authority, checkDays } from '../store/authority.ts';
 import { checkNames, type PairFiles, type PkiDirectory } from '../store/directory.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
@@ -28,6 +31,8 @@ export interface IssueOptions {
   readonly names: readonly string[];
   /** Replace the name itself (server, route, gateway, leafnode), or are added to it (client). */
   readonly sans?: readonly San[];
+  /** Stands before the common name in the subject of each certificate. */
+  readonly subject?: SubjectAttributes;
   /** Default 365. */
   readonly days?: number;
   /** Default p256; not with `request`. */
@@ -51,13 +56,17 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
   const now = clock();
   checkNames(names);
   checkDays(days, 'the certificate');
+  const { subject = {} } = options;
+  for (const [type, value] of Object.entries(subject)) checkAttribute(type, value);
+  const subjectOf = await subjectEncoder(subject);
   const request = options.request === undefined ? undefined : acceptRequest(options.request, names);
   // The names of a client decide which user it is, so a request must not choose them.
   const requested = profiles[profile].dialed && options.sans === undefined ? request : undefined;
   const sans = options.sans ?? (requested === undefined ? [] : possibleSans(requested));
-  const plans = names.map((name) =>
-    planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
-  );
+  const plans: LeafPlan[] = names.map((name) => ({
+    ...planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
+    ...given({ subjectDer: subjectOf?.(name) }),
+  }));
   const files = plans.map((plan) => plan.files);
   // Check everything before keys are made, which takes time; and again below, under the lock.
   const authority = await openAuthority(directory, passphrase);
@@ -80,28 +89,54 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     const outside = !directory.holds(files[0] as PairFiles);
-    const recorded = outside ? entries.map((entry) => ({ ...entry, outside })) : entries;
-    await directory.write({ entries: recorded, pairs }, now);
+    const folder = resolve(options.outDirectory ?? directory.path);
+    const recorded = outside ? entries.map((entry) => ({ ...entry, outside, folder })) : entries;
+    const bundle = outside ? await bundleFor(folder, current) : { others: [], notices: [] };
+    await directory.write({ entries: recorded, pairs, others: bundle.others }, now);
     return {
       certificates: listed,
       notices: [
         ...directory.takeRecoveryNotices(),
-        ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan)),
+        ...bundle.notices,
+        ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan, subject)),
         ...leafNotices(current, plans, now),
       ],
     };
   });
 }
 
+/** An encrypted key of the authority. */
+export interface EncryptedKey {
+  readonly name: string;
+  /** Tells whether a passphrase opens it. */
+  opens(passphrase: string): boolean;
+}
+
 /**
- * Returns whether the signing key is encrypted, so that a command can ask for the passphrase first.
- * @param root also checks the key of the root, which signs authorities
+ * Returns the encrypted keys that a command needs, so that it can ask for the passphrase first.
+ * @param root includes the key of the root, which signs authorities
  */
-export async function authorityNeedsPassphrase(directory: PkiDirectory, root = false): Promise<boolean> {
+export async function encryptedAuthorityKeys(directory: PkiDirectory, root = false): Promise<EncryptedKey[]> {
   await directory.recover();
   const { issuerPair, authorityPair } = directory;
-  const keys = root ? [authorityPair.keyFile, issuerPair.keyFile] : [issuerPair.keyFile];
-  return (await Promise.all(keys.map(keyNeedsPassphrase))).includes(true);
+  const files = new Set(root ? [authorityPair.keyFile, issuerPair.keyFile] : [issuerPair.keyFile]);
+  const encrypted: EncryptedKey[] = [];
+  for (const name of files) {
+    if (!(await keyNeedsPassphrase(name))) continue;
+    const bytes = await directory.read(name);
+    encrypted.push({ name, opens: (passphrase) => isOpened(bytes, name, passphrase) });
+  }
+  return encrypted;
+}
+
+function isOpened(bytes: Buffer, file: string, passphrase: string): boolean {
+  try {
+    decodePrivateKey(bytes, file, passphrase);
+    return true;
+  } catch (error) {
+    if (error instanceof NatspkiError) return error.code !== 'wrong-passphrase';
+    throw error;
+  }
 }
 
 /** Returns whether a private key is encrypted; false when the file does not exist. */
@@ -178,9 +213,65 @@ function possibleSans({ sans, file }: AcceptedRequest): San[] {
   }
 }
 
+/** The longest of the attributes, as RFC 5280 appendix A limits most of them. */
+const longestAttribute = 64;
+
+function checkAttribute(type: string, value: string): void {
+  const flag = `--subject-${type.toLowerCase()}`;
+  const character = controlCharacterIn(value);
+  if (character !== undefined)
+    throw new UsageError(`${flag} "${value}" contains the control character ${character}`);
+  if (type === 'C' && !/^[A-Z]{2}$/.test(value))
+    throw new UsageError(`${flag} is "${value}", expected two capital letters`, `${flag} CH`);
+  if (value !== '' && [...value].length <= longestAttribute) return;
+  const length = [...value].length;
+  throw new UsageError(`${flag} has ${length} characters, expected 1 to ${longestAttribute}`);
+}
+
+/** Returns the encoder of subjects; undefined where the common name stands alone. */
+async function subjectEncoder(
+  subject: SubjectAttributes,
+): Promise<((commonName: string) => Buffer) | undefined> {
+  if (Object.keys(subject).length === 0) return undefined;
+  const { encodeSubject } = await import('../../x509/sign.ts');
+  return (commonName) => encodeSubject(subject, commonName);
+}
+
+/**
+ * Returns the write that brings the trust bundle to the folder of a pair. Leaves a ca.pem alone that has other authorities:
+ * a notice says so.
+ */
+async function bundleFor(
+  folder: string,
+  authority: Authority,
+): Promise<{ others: FileWrite[]; notices: string[] }> {
+  const path = join(folder, 'ca.pem');
+  const text = authority.trustBundle();
+  const present = exists(path) ? (await readOwnFile(folder, path)).toString('latin1') : undefined;
+  if (present === text) return { others: [], notices: [] };
+  if (present === undefined || present.includes(authority.roots[0].toPem())) {
+    return { others: [{ path, data: text, mode: 0o644 }], notices: [`wrote ${path}`] };
+  }
+  return { others: [], notices: [`${path} has other authorities and stays as it is: add those of this one`] };
+}
+
 /** Lists the contents of a request that the certificate leaves out. */
-function requestNotices(request: CertificateRequest, { profile, sans }: LeafPlan): string[] {
+function requestNotices(
+  request: CertificateRequest,
+  { profile, sans }: LeafPlan,
+  subject: SubjectAttributes,
+): string[] {
   const notices: string[] = [];
+  const asked = request.subject.filter(
+    ({ type, value }) => type !== 'CN' && subject[type as keyof SubjectAttributes] !== value,
+  );
+  if (asked.length > 0) {
+    const flags = asked.flatMap(({ type, value }) =>
+      ['C', 'ST', 'L', 'O', 'OU'].includes(type) ? [`--subject-${type.toLowerCase()} '${value}'`] : [],
+    );
+    const keep = flags.length === 0 ? '' : `; \`${flags.join(' ')}\` keeps it`;
+    notices.push(`the subject of the request is left out: ${formatName(asked)}${keep}`);
+  }
   const given = new Set(sans.map(formatSan));
   const left = request.sans.map(formatSan).filter((san) => !given.has(san));
   if (left.length > 0) {

@@ -2,12 +2,12 @@
 // files.
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { formatDay } from '../../duration.ts';
+import { formatDay, formatDuration } from '../../duration.ts';
 import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
 import { isHost, type San } from '../../x509/name.ts';
-import type { Authority } from '../store/authority.ts';
+import { type Authority, dayMs } from '../store/authority.ts';
 import type { PairFiles, PairWrite } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { type ListedCertificate, rowOf } from '../store/listing.ts';
@@ -158,7 +158,7 @@ export function leafNotices(authority: Authority, plans: readonly LeafPlan[], no
   const { notAfter, shortened } = authority.notAfterOf(days, now);
   if (shortened) {
     notices.push(
-      `no certificate outlives its authority: they end with it on ${formatDay(notAfter)}, not after ${days} days`,
+      `no certificate outlives its authority: they end with it on ${formatDay(notAfter)}, not after ${formatDuration(days * dayMs)}`,
     );
   }
   for (const { files, profile } of plans) {

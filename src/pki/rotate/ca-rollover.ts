@@ -12,7 +12,7 @@ import { signIntermediate } from '../issue/intermediate.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { type Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
-import { isAuthority, ledgerEntry, renewedByMembers } from '../store/ledger.ts';
+import { isAuthority, type LedgerEntry, ledgerEntry, renewedByMembers } from '../store/ledger.ts';
 import { existingFiles, rowOf, withoutKeyFile } from '../store/listing.ts';
 import { intermediateLife, successorPassphrase } from './intermediate-rollover.ts';
 import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
@@ -138,15 +138,7 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
   const { directory, force = false, now = () => new Date() } = options;
   await directory.recover();
   const [current, ...retired] = await directory.readBundle();
-  if (retired.length === 0) {
-    throw new NatspkiError(
-      'no-rotation',
-      `no rotation of the authority is under way in "${directory.path}"`,
-      {
-        hint: 'start one with `natspki rotate --ca`',
-      },
-    );
-  }
+  if (retired.length === 0) throw noRotation(directory);
   const dependents = await findDependents(directory, current, retired, now());
   if (dependents.length > 0 && !force) throw stillNeeded(directory, retired, dependents);
   const shortened: string[] = [];
@@ -159,6 +151,55 @@ export async function planFinish(options: FinishOptions): Promise<RetireOld> {
     shortened,
     stranded: dependents.map(({ name }) => name),
   };
+}
+
+/** Returns the error for a command that needs a rollover under way. */
+export function noRotation({ path }: PkiDirectory): NatspkiError {
+  return new NatspkiError('no-rotation', `no rotation of the authority is under way in "${path}"`, {
+    hint: 'start one with `natspki rotate --ca`',
+  });
+}
+
+/** A replaced certificate that has not expired: its holder may still use it. */
+export interface ReplacedCertificate {
+  readonly name: string;
+  /** Lower-case hex. */
+  readonly serial: string;
+  readonly notAfter: Date;
+}
+
+/**
+ * Lists the replaced certificates of clients that only an old root has signed and that are still valid. Servers read theirs
+ * from the files, but only its holder knows which one a client uses.
+ */
+export async function replacedClients({
+  directory,
+  now = () => new Date(),
+}: RolloverOptions): Promise<ReplacedCertificate[]> {
+  await directory.recover();
+  const [current, ...retired] = await directory.readBundle();
+  const { entries, revocations } = await directory.ledger.read();
+  const intermediates = issuersOf(entries);
+  // A member that has asked for a new pair uses it.
+  const members = renewedByMembers(entries);
+  const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
+  return entries.flatMap((entry) => {
+    const { name, serial, profile, issuer } = entry;
+    const notAfter = new Date(entry.notAfter);
+    const isOver = revocations.has(serial) || now() >= notAfter;
+    if (profile !== 'client' || isOver || members.has(name)) return [];
+    if (latest.get(`${entry.outside ?? false} ${name}`) === entry) return [];
+    const root = rootOf(issuer, intermediates);
+    const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
+    return depends ? [{ name, serial, notAfter }] : [];
+  });
+}
+
+/** Returns the issuer's pin of each intermediate, by its pin. */
+function issuersOf(entries: readonly LedgerEntry[]): ReadonlyMap<string, string> {
+  return new Map(
+    entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
+  );
 }
 
 /** Drops the old roots from the trust bundle and cross-signed certificates from all files. Throws as planFinish does. */
@@ -193,8 +234,8 @@ function crossSignedIn([, ...behind]: readonly Certificate[], current: Certifica
   return behind.filter((certificate) => certificate.spki.equals(current.spki));
 }
 
-/** Lists the unexpired leaves that chain only to an old root: those in the folder, and those written elsewhere. */
-async function findDependents(
+/** Lists the unexpired leaves that chain only to a root that retires: those in the folder, and those written elsewhere. */
+export async function findDependents(
   directory: PkiDirectory,
   current: Certificate,
   retired: readonly Certificate[],
@@ -212,9 +253,7 @@ async function findDependents(
     const depends = root !== undefined && root !== current;
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
-  const intermediates = new Map(
-    entries.filter(({ profile }) => profile === 'intermediate').map(({ pin, issuer }) => [pin, issuer]),
-  );
+  const intermediates = issuersOf(entries);
   const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
   for (const entry of latest.values()) {
     const { name, profile, issuer, notAfter, serial, outside = false } = entry;

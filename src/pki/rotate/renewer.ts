@@ -5,6 +5,7 @@ import { given } from '../../given.ts';
 import type { Logger } from '../../log.ts';
 import type { Pin } from '../../x509/pin.ts';
 import type { PkiDirectory } from '../store/directory.ts';
+import { clientIdentity } from '../store/identity.ts';
 import { leavesBySerial } from '../store/listing.ts';
 import { type PinChange, rotateLeaves, stalePins } from './rotate.ts';
 import { type RenewalPolicy, scheduleRenewal } from './schedule.ts';
@@ -16,7 +17,11 @@ export interface ServerUpdater {
   /** Makes servers reload their files; called after the certificates have changed. */
   reload(): Promise<void>;
   prune(stale: ReadonlySet<Pin>): Promise<void>;
-  verify(expected: ReadonlyMap<string, string>): Promise<readonly { address: string; name: string }[]>;
+  /** @param identity a client certificate to present */
+  verify(
+    expected: ReadonlyMap<string, string>,
+    identity?: { readonly cert: Buffer; readonly key: Buffer },
+  ): Promise<readonly { address: string; name: string }[]>;
   /** Reports what was done so far, one line each. */
   report(): string[];
 }
@@ -98,7 +103,8 @@ export class Renewer {
     const { directory, prunePins = false, logger } = this.#options;
     if (prunePins) await directory.exclusive(async () => servers.prune(await stalePins(directory)));
     await servers.reload();
-    for (const { address, name } of await servers.verify(await leavesBySerial(directory))) {
+    const expected = await leavesBySerial(directory);
+    for (const { address, name } of await servers.verify(expected, await clientIdentity(directory))) {
       logger.info(`${address} serves "${name}"`);
     }
     this.#updatePending = false;

@@ -1,16 +1,12 @@
-// Rotates leaf certificates: executes the plan of plan.ts in one atomic step, and restores a replaced pair. ca-rollover.ts
-// rotates the authority.
+// Rotates leaf certificates: executes the plan of plan.ts in one atomic step. undo.ts restores replaced pairs, and
+// ca-rollover.ts rotates the authority.
 import type { KeyObject } from 'node:crypto';
-import { formatDay } from '../../duration.ts';
 import { NatspkiError } from '../../errors.ts';
-import { exists } from '../../files/files.ts';
 import { given } from '../../given.ts';
-import { type Certificate, readCertificates, toPem } from '../../x509/certificate.ts';
-import { readMaterialOf } from '../../x509/decode.ts';
+import type { Certificate } from '../../x509/certificate.ts';
 import { decodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
 import { isHost, type San, sanOfHost } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
-import { type Anchored, anchorOf } from '../../x509/trust-anchor.ts';
 import {
   type IssuedCertificates,
   type KeyedPlan,
@@ -18,10 +14,10 @@ import {
   leafNotices,
   signLeaves,
 } from '../issue/leaf.ts';
-import { checkName, type PkiDirectory } from '../store/directory.ts';
+import type { PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
-import { type LedgerEntry, type Revocation, renewedByMembers } from '../store/ledger.ts';
-import { listCertificates, rowOf, withoutKeyFile } from '../store/listing.ts';
+import { type LedgerEntry, renewedByMembers } from '../store/ledger.ts';
+import { listCertificates, listElsewhere } from '../store/listing.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
 
@@ -32,7 +28,7 @@ export interface PinChange {
   readonly to: Pin;
 }
 
-interface ReplaceOptions {
+export interface ReplaceOptions {
   readonly directory: PkiDirectory;
   readonly now?: () => Date;
   /**
@@ -122,73 +118,6 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
   });
 }
 
-/**
- * Restores the most recently replaced pair and archives the present one, so that undoing twice changes nothing. Throws
- * `not-in-archive` when there is none. Unless forced, throws `revoked`, `expired` or `untrusted` for an unusable pair.
- */
-export async function undoRotation(
-  options: ReplaceOptions & { name: string; force?: boolean },
-): Promise<IssuedCertificates> {
-  const { directory, name, force = false, beforeReplace, now: clock = () => new Date() } = options;
-  checkName(name);
-  const now = clock();
-  // Throw before `exclusive` creates the folder when there is no authority.
-  await directory.recover();
-  await directory.readBundle();
-  return directory.exclusive(async () => {
-    const bundle = await directory.readBundle();
-    const archived = await directory.lastArchived(name);
-    if (archived === undefined) {
-      throw new NatspkiError(
-        'not-in-archive',
-        `the archive of "${directory.path}" has no certificate "${name}"`,
-        {
-          hint: 'it has only certificates that `natspki rotate` or --force replaced',
-        },
-      );
-    }
-    const { certificateFile, keyFile } = archived;
-    const chain = readCertificates(await directory.read(certificateFile), certificateFile);
-    const [restored, ...above] = chain;
-    const anchored = anchorOf(restored, above, bundle);
-    const { entries, revocations } = await directory.ledger.read();
-    const profile = entries.findLast(({ serial }) => serial === restored.serial)?.profile ?? 'unknown';
-    const revocation = revocations.get(restored.serial);
-    if (!force && revocation !== undefined) throw revokedBefore(revocation, profile);
-    if (!force) refuseUnusable(restored, name, anchored, now);
-    const present = directory.pair(name);
-    const [replaced] = exists(present.certificateFile)
-      ? ((await readLeaves(directory)).chains.get(name) ?? [])
-      : [];
-    const hasKey = exists(keyFile);
-    const key = hasKey ? await archivedKey(directory, keyFile, restored) : undefined;
-    if (replaced !== undefined && replaced.pin !== restored.pin) {
-      await beforeReplace?.([{ name, from: replaced.pin, to: restored.pin }]);
-    }
-    // The archived chain may have a cross-signed certificate of a rollover that has finished since.
-    const crossSigned = anchored?.root === bundle[0] ? await directory.readCrossSigned() : [];
-    const behind = anchored === undefined ? above : [...anchored.intermediates, ...crossSigned];
-    const pair = { ...present, certificate: toPem([restored, ...behind]), key };
-    await directory.write(
-      { pairs: [pair], removed: hasKey ? [certificateFile, keyFile] : [certificateFile] },
-      now,
-    );
-    const row = rowOf(restored, hasKey ? present : withoutKeyFile(present), profile, now);
-    return { certificates: [row], notices: directory.takeRecoveryNotices() };
-  });
-}
-
-/** Reads the key of an archived pair; throws `key-mismatch` when it does not belong to the certificate. */
-async function archivedKey(directory: PkiDirectory, file: string, certificate: Certificate): Promise<string> {
-  const bytes = await directory.read(file);
-  const isEncrypted = readMaterialOf('private-key', bytes, file)[0]?.encryption !== undefined;
-  // An encrypted key cannot be checked without its passphrase.
-  if (isEncrypted || certificate.hasKey(decodePrivateKey(bytes, file))) return bytes.toString();
-  throw new NatspkiError('key-mismatch', `"${file}" is not the key of the certificate beside it`, {
-    hint: 'rm it and repeat, to restore the certificate without a key',
-  });
-}
-
 /** Returns the pins of certificates that were issued into the folder and replaced since. Only inside `exclusive`. */
 export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
   const { entries } = await directory.ledger.read();
@@ -239,11 +168,18 @@ export async function prepareReissue(options: RotateOptions): Promise<{ steps: P
   }
   const { steps, left } = planReissue(listed, facts, options);
   const unread = names === undefined ? damaged : [];
+  const elsewhere = names === undefined ? await listElsewhere(directory, given({ now, dueMs })) : [];
   return {
     steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
     left: [
       ...unread.map(({ name, problem }) => `"${name}" is not rotated: ${problem.message}, ${problem.hint}`),
       ...left,
+      ...elsewhere
+        .filter(({ due }) => due || !options.due)
+        .map(
+          ({ name, profile, folder }) =>
+            `"${name}" in "${folder}" is not rotated: \`natspki issue ${profile} ${name} --out ${folder} --force\` does`,
+        ),
     ],
   };
 }
@@ -270,28 +206,4 @@ export async function keyFor(directory: PkiDirectory, step: Prepared): Promise<K
   throw new NatspkiError('key-mismatch', `"${file}" is not the key of certificate "${step.name}"`, {
     hint: `leave out --keep-key for \`natspki rotate ${step.name}\``,
   });
-}
-
-function revokedBefore({ name, time }: Revocation, profile: string): NatspkiError {
-  const message = `the archived certificate "${name}" was revoked on ${formatDay(new Date(time))}`;
-  return new NatspkiError('revoked', message, {
-    hint: `make a new one with \`natspki issue ${profile} ${name}\`, or pass --force`,
-  });
-}
-
-function refuseUnusable(
-  restored: Certificate,
-  name: string,
-  anchored: Anchored | undefined,
-  now: Date,
-): void {
-  const hint = `make a new one with \`natspki rotate ${name}\`, or pass --force`;
-  if (now >= restored.notAfter) {
-    const message = `the archived certificate "${name}" expired on ${formatDay(restored.notAfter)}`;
-    throw new NatspkiError('expired', message, { hint });
-  }
-  if (anchored === undefined) {
-    const message = `the archived certificate "${name}" was signed by "${restored.issuerCommonName}", which is no longer trusted`;
-    throw new NatspkiError('untrusted', message, { hint });
-  }
 }

@@ -50,11 +50,26 @@ export class Archive {
     return this.all(name).at(-1);
   }
 
+  /** Returns the names with archived pairs, sorted. */
+  names(): string[] {
+    if (!exists(this.#here)) return [];
+    refuseForeignFolder(dirname(dirname(this.#here)), this.#here);
+    return readdirSync(this.#here)
+      .filter((name) => this.all(name).length > 0)
+      .sort();
+  }
+
   /** Returns the folders with the replaced pairs of a name, oldest first. */
   all(name: string): string[] {
     const versions = join(this.#here, name);
     return filledFolders(versions).map((folder) => join(versions, folder));
   }
+}
+
+/** Returns when the pair in a folder of the archive was replaced; undefined for a folder that natspki did not make. */
+export function replacedAt(folder: string): Date | undefined {
+  const time = timeOf(basename(folder));
+  return time === 0 ? undefined : new Date(time);
 }
 
 /** Returns the writes that archive files in a new folder below `versions`, named after the time and the mark. */
@@ -95,10 +110,14 @@ function filledFolders(versions: string): string[] {
 
 /** Formats a time for a folder name; after the clock was set back, a time just after the last folder. */
 function stampAfter(last: string, now: Date): string {
-  const [, date, hours, minutes, rest] = /^(\d{8})T(\d\d)(\d\d)([\d.]+)Z/.exec(last) ?? [];
+  return new Date(Math.max(now.getTime(), timeOf(last) + 1)).toISOString().replace(/[-:]/g, '');
+}
+
+/** Returns the time in a folder name in milliseconds since 1970; 0 when it has none. */
+function timeOf(folder: string): number {
+  const [, date, hours, minutes, rest] = /^(\d{8})T(\d\d)(\d\d)([\d.]+)Z/.exec(folder) ?? [];
   const day = date?.replace(/(\d{4})(\d\d)(\d\d)/, '$1-$2-$3');
-  const before = day === undefined ? 0 : Date.parse(`${day}T${hours}:${minutes}:${rest}Z`);
-  return new Date(Math.max(now.getTime(), before + 1)).toISOString().replace(/[-:]/g, '');
+  return day === undefined ? 0 : Date.parse(`${day}T${hours}:${minutes}:${rest}Z`);
 }
 
 /** Returns the first digits of a certificate's serial number for a folder name; unreadable files are archived as well. */

@@ -300,10 +300,10 @@ function endOf(days: number, now: Date): Date {
   return new Date(Math.ceil(now.getTime() / 1000) * 1000 + days * dayMs);
 }
 
-/** Throws a UsageError unless `days` is a whole number that a certificate's lifetime can have. */
+/** Throws a UsageError unless a certificate's lifetime can have `days` days, or a part of one, down to a minute. */
 export function checkDays(days: number, what: string): void {
-  if (Number.isInteger(days) && days >= 1 && days <= maximumDays) return;
-  throw new UsageError(`${what} has ${days} days, expected a whole number from 1 to ${maximumDays}`);
+  if (days * dayMs >= 60_000 && days <= maximumDays) return;
+  throw new UsageError(`${what} has ${days} days, expected a life between 1 minute and ${maximumDays} days`);
 }
 
 /** Throws a UsageError unless a text can be a common name. */

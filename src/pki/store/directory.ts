@@ -72,7 +72,7 @@ export class PkiDirectory {
   readonly ledger: Ledger;
   #changedAddresses: Partial<StatusAddresses> | undefined;
   readonly #state: string;
-  readonly #archive: Archive;
+  readonly archive: Archive;
   readonly #recovered: string[] = [];
 
   constructor(path: string) {
@@ -83,7 +83,7 @@ export class PkiDirectory {
     this.intermediateKeyFile = join(path, 'intermediate-key.pem');
     this.revocationListFile = join(path, 'ca.crl');
     this.#state = join(path, '.natspki');
-    this.#archive = new Archive(this.#state);
+    this.archive = new Archive(this.#state);
     this.chainFile = join(this.#state, 'chain.pem');
     this.memberFile = join(this.#state, 'member.json');
     this.settingsFile = join(this.#state, 'settings.json');
@@ -327,19 +327,19 @@ export class PkiDirectory {
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
     for (const pair of retired.filter(isThere)) {
-      writes.push(...(await this.#archive.pair(pair, this.holds(pair), now)));
+      writes.push(...(await this.archive.pair(pair, this.holds(pair), now)));
       removals.push(pair.certificateFile, pair.keyFile);
     }
     for (const pair of pairs) {
       if (isThere(pair)) {
-        writes.push(...(await this.#archive.pair(pair, this.holds(pair), now)));
+        writes.push(...(await this.archive.pair(pair, this.holds(pair), now)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
       writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });
       if (pair.key !== undefined) writes.push({ path: pair.keyFile, data: pair.key, mode: 0o600 });
     }
     const kept: FileWrite[] = [];
-    for (const file of configurations) kept.push(...(await this.#archive.configuration(file, now)));
+    for (const file of configurations) kept.push(...(await this.archive.configuration(file, now)));
     // An operator may keep a configuration in another place, behind a link.
     writes.push(...configurations.map((file) => ({ ...file, followLinks: true })), ...others);
     const lines = entries.length === 0 ? [] : [await this.ledger.append(entries)];
@@ -358,14 +358,14 @@ export class PkiDirectory {
 
   /** Returns the archive paths of the most recently replaced pair of a name; undefined when there is none. */
   async lastArchived(name: string): Promise<PairFiles | undefined> {
-    const folder = await this.#archive.last(name);
+    const folder = await this.archive.last(name);
     return folder === undefined ? undefined : this.pair(name, folder);
   }
 
-  /** Returns the archived pairs of a name, oldest first, with the names that their files have in the folder. */
+  /** Returns the archived pairs of an authority, oldest first, with the names that their files have in the folder. */
   async archivedPairs(name: 'ca' | 'intermediate'): Promise<PairFiles[]> {
     const { certificateFile, keyFile } = name === 'ca' ? this.authorityPair : this.intermediatePair;
-    return this.#archive.all(name).map((folder) => ({
+    return this.archive.all(name).map((folder) => ({
       name,
       certificateFile: join(folder, basename(certificateFile)),
       keyFile: join(folder, basename(keyFile)),

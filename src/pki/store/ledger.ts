@@ -30,7 +30,9 @@ export interface LedgerEntry {
   /** Set when it names an OCSP responder. */
   readonly ocsp?: true;
   /** Set when its files were written outside of the folder. */
-  readonly outside?: true;
+  readonly outside?: boolean;
+  /** The absolute path of that other folder. */
+  readonly folder?: string;
   /** Set when a member of the fleet asked for it. */
   readonly member?: MemberRecord;
 }

@@ -7,7 +7,7 @@ import type { Pin } from '../../x509/pin.ts';
 import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
 import { type DamagedLeaf, readLeaves } from './leaves.ts';
-import { type AuthorityProfile, isAuthority } from './ledger.ts';
+import { type AuthorityProfile, isAuthority, type LedgerEntry } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
@@ -87,6 +87,66 @@ export async function listCertificates(
     return rowOf(certificate, existingFiles(directory.pair(name)), profile, at, dueMs);
   });
   return { certificates: [...authorities, ...leaves], damaged };
+}
+
+/** A certificate whose files were written into another folder, as the ledger knows it. */
+export type ElsewhereCertificate = Pick<
+  ListedCertificate,
+  'name' | 'sans' | 'keyType' | 'serial' | 'notAfter' | 'daysLeft' | 'due'
+> & { readonly profile: LedgerEntry['profile']; readonly folder: string };
+
+/** Lists the certificates that `issue --out` has written last into other folders and that are neither revoked nor expired. */
+export async function listElsewhere(
+  directory: PkiDirectory,
+  { now = () => new Date(), dueMs }: ListingOptions = {},
+): Promise<ElsewhereCertificate[]> {
+  const { entries, revocations } = await directory.ledger.read();
+  const latest = new Map(
+    entries.flatMap((entry) =>
+      entry.folder === undefined
+        ? []
+        : [[`${entry.folder}/${entry.name}`, { ...entry, folder: entry.folder }]],
+    ),
+  );
+  const at = now().getTime();
+  return [...latest.values()].flatMap(({ name, profile, sans, keyType, serial, folder, ...times }) => {
+    const notAfter = new Date(times.notAfter);
+    const left = notAfter.getTime() - at;
+    if (left <= 0 || revocations.has(serial)) return [];
+    const due = left <= (dueMs ?? (notAfter.getTime() - Date.parse(times.notBefore)) / 3);
+    const daysLeft = Math.floor(left / dayMs);
+    return [{ name, profile, sans, keyType, serial, folder, notAfter, daysLeft, due }];
+  });
+}
+
+/** A revoked certificate. */
+export interface RevokedRow {
+  readonly name: string;
+  /** Absent, as notAfter, when the ledger does not have the certificate. */
+  readonly profile?: LedgerEntry['profile'];
+  /** Lower-case hex. */
+  readonly serial: string;
+  readonly revokedAt: Date;
+  readonly reason?: string;
+  readonly notAfter?: Date;
+}
+
+/** Lists the revoked certificates, the newest revocation first. */
+export async function listRevoked(directory: PkiDirectory): Promise<RevokedRow[]> {
+  await directory.recover();
+  await directory.readBundle();
+  const { entries, revocations } = await directory.ledger.read();
+  const issued = new Map(entries.map((entry) => [entry.serial, entry]));
+  return [...revocations.values()].reverse().map(({ name, revoked: serial, time, reason }) => {
+    const entry = issued.get(serial);
+    const notAfter = entry && new Date(entry.notAfter);
+    return {
+      name,
+      serial,
+      revokedAt: new Date(time),
+      ...given({ profile: entry?.profile, reason, notAfter }),
+    };
+  });
 }
 
 /** Returns the files of a pair without the key file, for a key that is elsewhere. */

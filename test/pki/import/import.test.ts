@@ -41,10 +41,22 @@ beforeAll(() => {
 
 const fresh = () => mkdtempSync(join(scratch, 'source-'));
 
-async function imported(source: string, options: { passphrase?: string } = {}) {
+async function imported(
+  source: string,
+  options: { passphrase?: string; profiles?: ReadonlyMap<string, 'client' | 'server'> } = {},
+) {
   const directory = newDirectory(scratch);
   const made = await importAuthority({ directory, sources: [source], ...options });
-  return { directory, ...made, rows: made.certificates.map(({ name, profile }) => `${name} ${profile}`) };
+  const [guesses, notices] = [true, false].map((wanted) =>
+    made.notices.filter((line) => line.includes('is for servers and clients, imported as a') === wanted),
+  ) as [string[], string[]];
+  return {
+    directory,
+    ...made,
+    guesses,
+    notices,
+    rows: made.certificates.map(({ name, profile }) => `${name} ${profile}`),
+  };
 }
 
 /** Leaves out the notice of the requests, which openssl leaves beside the certificates it makes. */
@@ -86,10 +98,12 @@ describe('importing', () => {
     const { certificates, notices } = await importAuthority({ directory, sources });
     expect(certificates.map(({ name, profile, issuer }) => [name, profile, issuer])).toEqual([
       ['ca', 'authority', 'mkcert me@host'],
-      ['alice@example.com', 'route', 'mkcert me@host'],
+      ['alice@example.com', 'client', 'mkcert me@host'],
       ['nats.example.com', 'server', 'mkcert me@host'],
     ]);
-    expect(notices).toEqual([]);
+    expect(notices).toEqual([
+      '"alice@example.com" is for servers and clients, imported as a client; if that is wrong, import again with --as alice@example.com=route',
+    ]);
     await expectUsable(directory);
   });
 
@@ -144,6 +158,41 @@ describe('importing', () => {
     const { directory } = await imported(source, { passphrase: 'secret' });
     await expect(directory.readAuthority()).rejects.toMatchObject({ code: 'passphrase-needed' });
     await directory.readAuthority('secret');
+  });
+
+  it('imports keys that old openssl and step encrypt, and PKCS#12 files, with their passphrase', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source, 'mine');
+    const bob = makeLeaf(source, 'bob', ca, { usage: 'clientAuth' });
+    openssl(
+      ...['pkcs12', '-export', '-in', bob.cert, '-inkey', bob.key, '-out', join(source, 'bob.p12')],
+      ...['-passout', 'pass:secret'],
+    );
+    for (const file of [bob.cert, bob.key]) rmSync(file);
+    openssl('ec', '-aes256', '-in', ca.key, '-out', ca.key, '-passout', 'pass:secret');
+    expect(readFileSync(ca.key, 'latin1')).toMatch(/^Proc-Type: 4,ENCRYPTED$/m);
+    await expect(imported(source)).rejects.toThrow(
+      /is encrypted, give its passphrase with --passphrase-file/,
+    );
+    await expect(imported(source, { passphrase: 'wrong' })).rejects.toThrow(/wrong passphrase/);
+    const { directory, rows, notices } = await imported(source, { passphrase: 'secret' });
+    expect(rows).toEqual(['ca authority', 'bob client']);
+    expect(withoutRequests(notices)).toEqual([]);
+    expect(await verifyDirectory(directory)).toEqual([]);
+  });
+
+  it('takes a certificate for servers and clients as what the operator says, or as its names suggest', async () => {
+    const source = fresh();
+    const ca = makeAuthority(source, 'mine');
+    makeLeaf(source, 'alice', ca, { names: 'email:alice@example.com' });
+    makeLeaf(source, 'node', ca);
+    expect((await imported(source)).rows).toEqual(['ca authority', 'alice client', 'node route']);
+    const told = await imported(source, { profiles: new Map([['node', 'client']]) });
+    expect(told.rows).toEqual(['ca authority', 'alice client', 'node client']);
+    await expect(imported(source, { profiles: new Map([['nod', 'client']]) })).rejects.toMatchObject({
+      message: '--as names "nod", which is none of the imported certificates: alice, node',
+      hint: '--as node=client',
+    });
   });
 
   it('skips expired, replaced and foreign certificates, and gives a reason for each', async () => {

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { authorityNeedsPassphrase, issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { encryptedAuthorityKeys, issueCertificates } from '../../../src/pki/issue/issue.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
@@ -208,8 +208,9 @@ describe('an authority that cannot sign', () => {
 
   it('is reported when its passphrase is missing or wrong', async () => {
     const locked = await madeDirectory(scratch, { passphrase: 'open sesame' });
-    expect(await authorityNeedsPassphrase(locked)).toBe(true);
-    expect(await authorityNeedsPassphrase(directory)).toBe(false);
+    const [key] = await encryptedAuthorityKeys(locked);
+    expect([key?.opens('wrong passphrase'), key?.opens('open sesame')]).toEqual([false, true]);
+    expect(await encryptedAuthorityKeys(directory)).toEqual([]);
     await expect(sign(locked)).rejects.toMatchObject({ code: 'passphrase-needed' });
     await expect(sign(locked, { passphrase: 'x' })).rejects.toMatchObject({ code: 'wrong-passphrase' });
     await sign(locked, { passphrase: 'open sesame' });

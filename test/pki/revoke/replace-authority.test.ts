@@ -8,7 +8,7 @@ import {
   replaceAuthority,
 } from '../../../src/pki/revoke/replace-authority.ts';
 import { startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
-import { undoRotation } from '../../../src/pki/rotate/rotate.ts';
+import { undoRotation } from '../../../src/pki/rotate/undo.ts';
 import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { parseConstraint } from '../../../src/x509/name-constraints.ts';

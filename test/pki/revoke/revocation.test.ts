@@ -8,7 +8,8 @@ import {
   revokeCertificates,
 } from '../../../src/pki/revoke/revocation.ts';
 import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
-import { rotateLeaves, undoRotation } from '../../../src/pki/rotate/rotate.ts';
+import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
+import { undoRotation } from '../../../src/pki/rotate/undo.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { testFolder } from '../../support/folder.ts';

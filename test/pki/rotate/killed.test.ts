@@ -128,7 +128,7 @@ describe('killed at any operation', { timeout: everyStep ? 900_000 : 120_000 }, 
     const keys = [made, rotated].map((each) => contents(each.path)['server-key.pem']);
     const states = await killedThroughout(
       rotated,
-      script('rotate/rotate', 'undoRotation', `name: 'server'`),
+      script('rotate/undo', 'undoRotation', `name: 'server'`),
       async (directory) => {
         const all = Object.values(contents(directory.path));
         for (const key of keys) expect(all.filter((text) => text === key)).toHaveLength(1);

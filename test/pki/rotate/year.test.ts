@@ -94,7 +94,7 @@ async function rotate({ directory, servers }: Running, signalled: boolean, work:
   for (const { pid, port } of servers) {
     const rollout = await Rollout.prepare({
       ...{ configurations: [], verify: `tls://127.0.0.1:${port}` },
-      ...(signalled ? { reload: String(pid) } : {}),
+      ...(signalled ? { reload: [String(pid)] } : {}),
     });
     await rollout.reload();
     await rollout.verify(await leavesBySerial(directory));
