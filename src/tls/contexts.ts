@@ -32,7 +32,7 @@ export class Contexts {
 
   /** @param trust authorities as PEM; undefined trusts none. Throws a NatspkiError for anything that OpenSSL rejects. */
   constructor(block: TlsBlock, pairs: readonly VerifiedPair[], trust: readonly string[] | undefined) {
-    this.#optionsOf = (some) => optionsOf(block, some, trust);
+    this.#optionsOf = (some) => ({ ...optionsOf(block, some, trust), ...preferring(pairs) });
     this.#single = pairs.map((pair) => ({
       pair,
       x509: new X509Certificate(pair.leaf.der),
@@ -103,6 +103,24 @@ function optionsOf(
     secureOptions,
     ...given({ ecdhCurve: groups?.join(':') }),
   };
+}
+
+const ecdsa = ['ecdsa_secp256r1_sha256', 'ecdsa_secp384r1_sha384', 'ecdsa_secp521r1_sha512'];
+const rsa = [256, 384, 512].flatMap((bits) => [
+  `rsa_pss_rsae_sha${bits}`,
+  `rsa_pss_pss_sha${bits}`,
+  `rsa_pkcs1_sha${bits}`,
+]);
+
+/**
+ * Makes OpenSSL prefer the key type of the first pair, as Go does (crypto/tls, getCertificate). By itself it prefers ECDSA to
+ * Ed25519, and that to RSA. The other types follow, for clients that do not support the first one.
+ */
+function preferring(pairs: readonly VerifiedPair[]): SecureContextOptions {
+  const [first, ...others] = pairs.map(({ key }) => key.asymmetricKeyType);
+  if (others.every((type) => type === first) || first === 'ec') return {};
+  const own = first === 'rsa' ? rsa : ['ed25519'];
+  return { sigalgs: [...new Set([...own, ...ecdsa, 'ed25519', ...rsa])].join(':') };
 }
 
 function pairOf({ pair }: SingleContext): VerifiedPair {

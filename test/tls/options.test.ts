@@ -174,6 +174,17 @@ describe('certificates', () => {
     await listener.close();
   });
 
+  it.each(['rsa2048', 'ed25519'] as const)(
+    'sends the first certificate, with a key of type %s, to a client that names no host and supports every type',
+    async (keyType) => {
+      const first = await ca.server('first', { sans: ['ip:127.0.0.1'], keyType });
+      const listener = await listenTls({ pairs: [first, example, api] });
+      expect(await shown(listener, {})).toBe(serial(first));
+      expect(await shown(listener, ecOnly)).toBe(serial(example));
+      await listener.close();
+    },
+  );
+
   it('sends each certificate with its own intermediates', async () => {
     const listener = await listenTls({ pairs });
     const strict = { rejectUnauthorized: true, ca: ca.pem };
