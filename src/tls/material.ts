@@ -40,6 +40,8 @@ export interface TlsMaterial {
   readonly certificates: readonly CertificateFacts[];
   /** The chain of each of them, the leaf first. */
   readonly chains: readonly (readonly Certificate[])[];
+  /** What stands behind the certificates in their files: a chain ends with its first certificate that expires. */
+  readonly intermediates: readonly CertificateFacts[];
   /** The content of ca_file. */
   readonly authorities: readonly CertificateFacts[];
   /** Returns what a chain of a peer may end with: ca_file, or without one the authorities of the system. */
@@ -95,6 +97,9 @@ export async function loadMaterial(
     clientChains: trust && new ChainVerifier(block.caFile === undefined ? trust : authorities),
     certificates: pairs.map(({ certFile, leaf }) => factsOf(leaf, certFile)),
     chains: pairs.map(({ chain }) => chain),
+    intermediates: pairs.flatMap(({ certFile, chain }) =>
+      chain.slice(1).map((certificate) => factsOf(certificate, certFile)),
+    ),
     authorities: authorities.map((authority) => factsOf(authority, caFile)),
     roots: rootsOf(authorities, caFile === '' ? trust : undefined),
     names: pairs.flatMap(({ leaf }) => leaf.sans),
@@ -121,6 +126,10 @@ function withFilesOf(block: TlsBlock, equal: TlsMaterial): TlsMaterial {
   return {
     ...equal,
     block,
+    intermediates: equal.intermediates.map((facts) => {
+      const index = equal.block.pairs.findIndex(({ certFile }) => certFile === facts.certFile);
+      return { ...facts, certFile: pairs[index]?.certFile ?? facts.certFile };
+    }),
     certificates: equal.certificates.map((facts, index) => ({
       ...facts,
       certFile: pairs[index]?.certFile ?? facts.certFile,

@@ -1,6 +1,6 @@
 // Shows the certificates of each tls block with their remaining life.
 import { make, reconcile, setText } from './document.js';
-import { days, minute } from './format.js';
+import { minute, shortSerials, span } from './format.js';
 
 /** Maximum number of authorities shown: a ca_file may contain those of a whole operating system. */
 const maxAuthorities = 12;
@@ -21,10 +21,10 @@ export function lifeOf({ not_before, not_after }, now) {
   const share = Math.min(1, Math.max(0, left / (end - begin)));
   const ends = minute(end);
   if (left <= 0)
-    return { state: 'expired', word: 'expired', share: 0, text: `expired ${days(-left)} ago, ${ends}` };
+    return { state: 'expired', word: 'expired', share: 0, text: `expired ${span(-left)} ago, ${ends}` };
   if (begin > now)
-    return { state: 'early', word: 'not valid yet', share: 1, text: `valid in ${days(begin - now)}` };
-  const text = `${days(left)} left of ${days(end - begin)}, until ${ends}`;
+    return { state: 'early', word: 'not valid yet', share: 1, text: `valid in ${span(begin - now)}` };
+  const text = `${span(left)} left of ${span(end - begin)}, until ${ends}`;
   if (share <= 1 / 10) return { state: 'critical', word: 'about to expire', share, text };
   if (share <= 1 / 3) return { state: 'due', word: 'renewal due', share, text };
   return { state: 'good', word: 'valid', share, text };
@@ -70,6 +70,11 @@ function updateBlock(element, block, now) {
       file: certificate.cert_file,
       role: 'server',
     })),
+    ...block.intermediates.map((intermediate) => ({
+      ...intermediate,
+      file: intermediate.cert_file,
+      role: 'intermediate',
+    })),
     ...firstToExpire(block.authorities).map((authority) => ({
       ...authority,
       file: block.ca_file,
@@ -105,9 +110,13 @@ function createCertificate(certificate) {
     ['pin', certificate.pin],
     ['valid from', minute(certificate.not_before)],
   ].filter(([, value]) => value !== '');
-  for (const [name = '', value = ''] of rows) facts.append(make('dt', '', name), make('dd', '', value));
+  for (const [name = '', value = ''] of rows) {
+    const shown = make('dd', '', name === 'serial' ? shortSerials(value) : value);
+    if (shown.textContent !== value) shown.title = value;
+    facts.append(make('dt', '', name), shown);
+  }
   const top = make('div', 'top', subject, make('p', 'badge'));
-  const role = make('p', 'muted', certificate.role === 'server' ? 'server certificate' : 'authority');
+  const role = make('p', 'muted', certificate.role === 'server' ? 'server certificate' : certificate.role);
   const details = make('details', '', make('summary', '', 'Details'), facts);
   return make('article', 'certificate', top, role, bar, make('p', 'left'), details);
 }

@@ -2,7 +2,8 @@
 import { byId, make, setText, showRows } from './document.js';
 import { bytes, count, span } from './format.js';
 
-/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument['connections']} Connections */
+/** @typedef {import('../../src/broker/monitoring/http/page.ts').PageDocument} Page */
+/** @typedef {Page['connections']} Connections */
 /** @typedef {Connections['connections'][number]} Connection */
 
 const pageSize = 50;
@@ -21,6 +22,11 @@ const columns = [
     title: 'Certificate',
     className: 'cut',
     text: ({ tls_peer_certs }) => tls_peer_certs?.[0]?.subject ?? '',
+  },
+  {
+    title: 'Expires in',
+    className: 'nowrap',
+    text: ({ cid }) => expiry(cid),
   },
   {
     title: 'Address',
@@ -56,11 +62,17 @@ const columns = [
     sort: 'pending',
     way: 'descending',
   },
-  { title: 'Idle', className: 'nowrap', text: ({ idle }) => idle, sort: 'idle', way: 'descending' },
+  {
+    title: 'Idle',
+    className: 'nowrap',
+    text: ({ last_activity }) => span(now - Date.parse(last_activity)),
+    sort: 'idle',
+    way: 'descending',
+  },
   { title: 'Connected', className: 'nowrap', text: ({ start }) => span(now - Date.parse(start)) },
   {
     title: 'TLS',
-    className: 'nowrap',
+    className: 'suite',
     text: ({ tls_version, tls_cipher_suite }) =>
       tls_version === undefined ? 'none' : `${tls_version} ${(tls_cipher_suite ?? '').replace(/^TLS_/, '')}`,
   },
@@ -73,6 +85,16 @@ const columns = [
 
 const asked = { sort: 'cid', offset: 0, filter: '' };
 let now = 0;
+/** @type {Page['client_certificates']} */
+let certificates = {};
+
+/** @param {number} cid */
+function expiry(cid) {
+  const certificate = certificates[cid];
+  if (certificate === undefined) return '';
+  const left = Date.parse(certificate.not_after) - now;
+  return left > 0 ? span(left) : `expired ${span(-left)} ago`;
+}
 
 /** The parameters of the next request. */
 export function connectionsQuery() {
@@ -116,9 +138,14 @@ export function startConnections(ask) {
   byId('next').addEventListener('click', turn(pageSize));
 }
 
-/** @param {Connections} connections @param {number} at */
-export function showConnections({ total, offset, connections }, at) {
+/**
+ * @param {Connections} list
+ * @param {Page['client_certificates']} expiries
+ * @param {number} at
+ */
+export function showConnections({ total, offset, connections }, expiries, at) {
   now = at;
+  certificates = expiries;
   // Fewer connections than before: go back to the last page that exists.
   if (offset > 0 && offset >= total)
     asked.offset = Math.max(0, Math.floor((total - 1) / pageSize) * pageSize);

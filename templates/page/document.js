@@ -1,5 +1,6 @@
 // How the page changes its document: it creates elements from text, never from markup, and updates them in place, so
 // that an update loses neither the focus nor a selection.
+import { shortSerials } from './format.js';
 
 /** Finds an element of index.html. @param {string} id */
 export function byId(id) {
@@ -78,13 +79,26 @@ export function showRows(body, items, keyOf, columns, nothing) {
     body.replaceChildren(make('tr', '', cell));
     return;
   }
-  const create = () => make('tr', '', ...columns.map(([className]) => make('td', className)));
+  // On a narrow screen each cell stands on a line of its own, beside the head of its column.
+  const heads = [...(body.closest('table')?.querySelectorAll('th') ?? [])].map(
+    (head) => head.textContent ?? '',
+  );
+  const create = () =>
+    make(
+      'tr',
+      '',
+      ...columns.map(([className], index) => {
+        const cell = make('td', className);
+        cell.dataset.label = heads[index] ?? '';
+        return cell;
+      }),
+    );
   reconcile(body, items, keyOf, create, (row, item) => {
     for (const [index, [className, textOf]] of columns.entries()) {
       const cell = /** @type {HTMLElement} */ (row.children[index]);
       const text = textOf(item);
-      setText(cell, text);
-      if (className === 'cut' && cell.title !== text) cell.title = text;
+      setText(cell, className.includes('serials') ? shortSerials(text) : text);
+      if (/cut|serials/.test(className) && cell.title !== text) cell.title = text;
     }
   });
 }

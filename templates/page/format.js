@@ -1,7 +1,5 @@
 // Formats numbers and times for display.
 
-const dayMs = 86_400_000;
-
 const whole = new Intl.NumberFormat(undefined, { maximumFractionDigits: 0 });
 const short = new Intl.NumberFormat(undefined, { notation: 'compact', maximumFractionDigits: 1 });
 const dateAndTime = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
@@ -40,10 +38,9 @@ export function span(milliseconds) {
     .join(' ');
 }
 
-/** Formats a duration, in days from two days on. @param {number} milliseconds */
-export function days(milliseconds) {
-  if (milliseconds < 2 * dayMs) return span(milliseconds);
-  return `${whole.format(Math.floor(milliseconds / dayMs))} days`;
+/** Shortens the serial numbers in a text; the whole text belongs into a title. @param {string} text */
+export function shortSerials(text) {
+  return text.replace(/\b([0-9a-f]{8})[0-9a-f]{8,}\b/g, '$1…');
 }
 
 /** @param {string | number} at */

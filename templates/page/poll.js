@@ -14,8 +14,8 @@ const newsMs = 20_000;
  * @typedef {object} Subject
  * @property {string} what how the page calls the server: `broker`
  * @property {() => URLSearchParams} query the parameters of the next request
- * @property {(document: Document) => { id: string, now: string, isReady: boolean, state: string }} read
- *   `id` changes when the server restarts, and with it the counters; `state` is shown when it is not ready
+ * @property {(document: Document) => { id: string, now: string, isReady: boolean, kind?: string, state: string }} read
+ *   `id` changes when the server restarts, and with it the counters; `state` is shown unless its `kind` is ready
  * @property {(document: Document, now: number) => void} show
  */
 
@@ -63,12 +63,12 @@ export function startPolling({ what, query, read, show: showDocument }) {
 
   /** @param {Document} page */
   function show(page) {
-    const { id, now, isReady, state } = read(page);
+    const { id, now, isReady, state, kind = isReady ? 'ready' : 'leaving' } = read(page);
     if (goneSince > 0) tellBack(id);
     else if (backAt > 0 && Date.now() - backAt > newsMs) tell('');
     answeredAt = Date.now();
     serverId = id;
-    setState(isReady ? 'ready' : 'leaving', isReady ? 'ready' : state);
+    setState(kind, kind === 'ready' ? 'ready' : state);
     setText(byId('updated'), `as of ${clock(Date.parse(now))}`);
     byId('main').dataset.old = 'false';
     showDocument(page, Date.parse(now));
@@ -78,7 +78,7 @@ export function startPolling({ what, query, read, show: showDocument }) {
   function showGone(error) {
     const isFirst = goneSince === 0;
     if (isFirst) goneSince = Date.now();
-    setState('gone', 'no answer');
+    setState('gone', `no answer since ${clock(goneSince)}`);
     byId('main').dataset.old = 'true';
     if (!isFirst) return;
     const why =

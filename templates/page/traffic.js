@@ -59,7 +59,7 @@ export function showSuites({ open, plain, tls }) {
     ({ version, suite }) => `${version} ${suite}`,
     [
       ['nowrap', (/** @type {Row} */ { version }) => (version === 'none' ? 'none' : `TLS ${version}`)],
-      ['', ({ suite }) => suite],
+      ['suite', ({ suite }) => suite],
       ['number', ({ count: value }) => count(value)],
       ['', () => ''],
     ],
@@ -92,6 +92,30 @@ export function showHandshakes(handshakes) {
   );
 }
 
+/** @param {Page['routes']} routes @param {number} now */
+export function showRoutes(routes, now) {
+  byId('routes-section').hidden = routes.length === 0;
+  /** @typedef {Page['routes'][number]} Row */
+  showRows(
+    byId('routes'),
+    routes,
+    ({ rid }) => String(rid),
+    [
+      ['cut', (/** @type {Row} */ { name }) => name],
+      ['nowrap', ({ address }) => address],
+      ['', ({ dialled }) => (dialled ? 'dialled' : 'accepted')],
+      ['nowrap', ({ start }) => span(now - Date.parse(start))],
+      ['nowrap', ({ rtt_ms }) => (rtt_ms === 0 ? '' : `${Number(rtt_ms.toFixed(1))} ms`)],
+      ['number', ({ in_msgs }) => count(in_msgs)],
+      ['number', ({ out_msgs }) => count(out_msgs)],
+      ['number', ({ subscriptions }) => count(subscriptions)],
+      ['cut', ({ certificate }) => certificate?.subject ?? ''],
+      ['nowrap', ({ certificate }) => (certificate ? span(Date.parse(certificate.not_after) - now) : '')],
+    ],
+    'No routes.',
+  );
+}
+
 /** @param {Page['tls']} blocks */
 export function showHistory(blocks) {
   const events = blocks
@@ -111,7 +135,7 @@ export function showHistory(blocks) {
       ['nowrap', ({ name }) => name],
       ['number', ({ generation }) => String(generation)],
       ['nowrap', ({ outcome }) => words[outcome]],
-      ['what', ({ changes, reason }) => reason ?? changes.join('; ')],
+      ['what serials', ({ changes, reason }) => reason ?? changes.join('; ')],
     ],
     'No TLS.',
   );

@@ -122,7 +122,7 @@ const certificateLabels = ['block', 'role', 'file', 'subject', 'serial', 'pin'];
 const certificates: readonly Metric[] = [
   {
     name: 'natspki_tls_certificate_not_after_timestamp_seconds',
-    help: 'Expiry time of a certificate in use; role is server, or authority for certificates in ca_file.',
+    help: 'Expiry time of a certificate in use; role is server, intermediate for what stands behind it in its file, or authority for certificates in ca_file.',
     type: 'gauge',
     labels: certificateLabels,
     read: ({ broker }) => certificateTimes(broker, ({ notAfter }) => notAfter),
@@ -352,6 +352,7 @@ function certificateTimes(
     const authorities = [...material.authorities].sort((a, b) => +a.notAfter - +b.notAfter);
     return [
       ...material.certificates.map((certificate) => sample('server', certificate)),
+      ...material.intermediates.map((intermediate) => sample('intermediate', intermediate)),
       ...authorities.slice(0, maxAuthorities).map((authority) => sample('authority', authority)),
     ];
   });

@@ -60,6 +60,11 @@ function describe({ name, serverTls }: NamedTls, now: Date) {
       key_file: block.pairs[index]?.keyFile,
       ...describeCertificate(certificate, now),
     })),
+    // What stands behind the certificates in their files.
+    intermediates: material.intermediates.map((intermediate) => ({
+      cert_file: intermediate.certFile,
+      ...describeCertificate(intermediate, now),
+    })),
     authorities: material.authorities.map((authority) => describeCertificate(authority, now)),
     ocsp_peer: block.ocspPeer === undefined ? undefined : true,
     staple: describeStaple(serverTls),

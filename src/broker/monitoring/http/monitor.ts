@@ -13,6 +13,7 @@ import { connz } from '../endpoints/connz.ts';
 import { type Health, healthz } from '../endpoints/healthz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import { InvalidQuery, Query } from '../endpoints/query.ts';
+import { RecentHistory } from '../endpoints/recent.ts';
 import { routez } from '../endpoints/routez.ts';
 import { subsz } from '../endpoints/subsz.ts';
 import { tlsz } from '../endpoints/tlsz.ts';
@@ -34,11 +35,13 @@ export class Monitor {
   readonly #requests = new Map<string, number>();
   readonly #cpu = new CpuMeter();
   readonly #assets = readAssets(pageAssets);
+  readonly #recent: RecentHistory;
   #server: HttpServer | undefined;
 
   private constructor(options: MonitorOptions, broker: MonitoredBroker, Metrics: MetricsClass) {
     this.#options = options;
     this.#broker = broker;
+    this.#recent = new RecentHistory(broker);
     const template = readPageFile('index.html');
     const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
@@ -55,7 +58,7 @@ export class Monitor {
       ['/accstatz', (query) => json(accstatz(query, broker))],
       ['/healthz', (query) => healthAnswer(healthz(query, broker))],
       ['/tlsz', () => json(tlsz(broker))],
-      ['/page.json', (query) => json(pageDocument(query, broker))],
+      ['/page.json', (query) => json(pageDocument(query, broker, this.#recent))],
       ['/metrics', async () => ({ status: 200, type: metrics.contentType, body: await metrics.print() })],
     ]);
   }
@@ -100,6 +103,7 @@ export class Monitor {
 
   /** Ends every connection. */
   async close(): Promise<void> {
+    this.#recent.close();
     await this.#server?.close();
   }
 

@@ -2,13 +2,15 @@
 import type { Answer } from '../../../net/answer.ts';
 import { htmlPage, linkItems } from '../../../net/page.ts';
 import { goTime } from '../../../protocol/go-format.ts';
+import { peerOf } from '../../../tls/peer.ts';
 import { connz } from '../endpoints/connz.ts';
 import type { MonitoredBroker } from '../endpoints/monitored-broker.ts';
 import type { Query } from '../endpoints/query.ts';
+import type { RecentHistory } from '../endpoints/recent.ts';
 import { describeRevocation, tlsBlocks, tlsz } from '../endpoints/tlsz.ts';
 
 /** The files that only this page loads. */
-export const pageAssets = ['page.js', 'revocation.js', 'traffic.js', 'connections.js'];
+export const pageAssets = ['page.js', 'plots.js', 'revocation.js', 'traffic.js', 'connections.js'];
 
 /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
 export function fillPage(
@@ -29,11 +31,12 @@ export type PageDocument = ReturnType<typeof pageDocument>;
  * Gathers the data of the page; throws BadQuery.
  * @param query the parameters of /connz, and `filter`, a text to search for
  */
-export function pageDocument(query: Query, broker: MonitoredBroker) {
+export function pageDocument(query: Query, broker: MonitoredBroker, recent: RecentHistory) {
   const { facts, sessions, websocket, cluster, startedAt, isReady } = broker;
   const now = broker.now();
   const tls = sessions.countTls();
   const { inMsgs, inBytes, outMsgs, outBytes } = sessions.traffic();
+  const connections = connz(query, broker, matching(query.text('filter')));
   return {
     now: goTime(now),
     server: {
@@ -62,8 +65,48 @@ export function pageDocument(query: Query, broker: MonitoredBroker) {
     tls: tlsz(broker).tls,
     revocation: describeRevocation(broker, now),
     handshakes: handshakes(broker),
-    connections: connz(query, broker, matching(query.text('filter'))),
+    recent: recent.steps,
+    routes: routes(broker),
+    connections,
+    /** When the certificates of these connections expire, by their ids. */
+    client_certificates: clientCertificates(connections.connections, broker),
   };
+}
+
+/** The most routes that the page shows. */
+const maxRoutes = 100;
+
+/** Describes the routes of the cluster. */
+function routes({ cluster }: MonitoredBroker) {
+  return (cluster?.routes ?? []).slice(0, maxRoutes).map((route) => {
+    const { id, remote, connection, statistics, rttMs, isDialled, interestCount } = route;
+    const { remoteAddress: ip, remotePort: port, pending } = connection;
+    const { start, inMsgs, outMsgs } = statistics;
+    const peer = route.tls === undefined ? undefined : peerOf(route.tls);
+    return {
+      rid: id,
+      name: remote?.server_name ?? '',
+      address: ip?.includes(':') ? `[${ip}]:${port}` : `${ip}:${port}`,
+      dialled: isDialled,
+      start: goTime(start),
+      rtt_ms: rttMs,
+      in_msgs: inMsgs,
+      out_msgs: outMsgs,
+      pending,
+      subscriptions: interestCount,
+      certificate: peer && { subject: peer.subject, serial: peer.serial, not_after: goTime(peer.notAfter) },
+    };
+  });
+}
+
+function clientCertificates(shown: readonly { readonly cid: number }[], { sessions }: MonitoredBroker) {
+  const wanted = new Set(shown.map(({ cid }) => cid));
+  return Object.fromEntries(
+    sessions.list().flatMap(({ id, tls }) => {
+      const peer = tls === undefined || !wanted.has(id) ? undefined : peerOf(tls);
+      return peer === undefined ? [] : [[id, { serial: peer.serial, not_after: goTime(peer.notAfter) }]];
+    }),
+  );
 }
 
 /** Counts handshakes by listener and result, most frequent first; omits results that did not occur. */

@@ -145,7 +145,7 @@ describe('/metrics', () => {
       notAfter: new Date(1000 * (100 - i)),
     }));
     const row = metricTable.find(({ name }) => name.endsWith('not_after_timestamp_seconds'));
-    const broker = { tls: { material: { certificates: [], authorities } } };
+    const broker = { tls: { material: { certificates: [], intermediates: [], authorities } } };
     const samples = row?.read({ broker } as unknown as Observation) as Sample[];
     expect(samples.map(([, value]) => value)).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
   });

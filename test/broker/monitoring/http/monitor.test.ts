@@ -106,6 +106,7 @@ describe('/tlsz', () => {
           days_left: 29,
         },
       ],
+      intermediates: [],
       authorities: [expect.objectContaining({ subject: 'CN=ca', issuer: 'CN=ca', days_left: 29 })],
       history: [
         {

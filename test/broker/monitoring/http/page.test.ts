@@ -86,10 +86,10 @@ describePeer('chromium', 'the monitoring page', (bin) => {
       Number(await meter.getAttribute('aria-valuenow')),
     ];
     const steps = [
-      [0, 'good', /^valid: 29 days left of 30 days, until /, 100],
-      [21, 'due', /^renewal due: 8 days left/, 30],
+      [0, 'good', /^valid: 29 d 23 h left of 30 d, until /, 100],
+      [21, 'due', /^renewal due: 8 d 23 h left/, 30],
       [28, 'critical', /^about to expire: /, 7],
-      [whole.days + 2, 'expired', /^expired: expired 2 days ago/, 0],
+      [whole.days + 2, 'expired', /^expired: expired (2 d|1 d 23 h)/, 0],
       [-1, 'early', /^not valid yet: valid in (1 d|23 h)/, 100],
     ] as const;
     const colours = new Set<string>();
@@ -136,11 +136,67 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     renameOver(contents(renewed));
     await expect.poll(() => rows(tab, 'history'), { timeout: 6000 }).toHaveLength(3);
     expect((await rows(tab, 'history'))[0]).toMatch(
-      /tls\s+2\s+reloaded\s+renewed: CN=server, serial \w+ to \w+/,
+      /tls\s+2\s+reloaded\s+renewed: CN=server, serial \w{8}… to \w{8}…/,
     );
     expect(await tab.page.locator('#certificates').innerText()).toContain(
       'generation 2, 1 reload, 1 rejected',
     );
+    expect(tab.faults).toEqual([]);
+  });
+
+  it('says in the headline that files are rejected, or that a certificate is due', async () => {
+    const clock = { ahead: 0 };
+    const server: Pair = { cert: `${folder}/state.pem`, key: `${folder}/state.key` };
+    renameOver({
+      [server.cert]: readFileSync(certificates.server.cert, 'utf8'),
+      [server.key]: readFileSync(certificates.server.key, 'utf8'),
+    });
+    const broker = await open(http + verifyingTls({ ...certificates, server }), clock);
+    const tab = await browse();
+    await tab.page.goto(`${broker.monitorUrl}/`);
+    const state = () => tab.page.locator('#state').innerText();
+    await expect.poll(state).toBe('ready');
+    clock.ahead = 21 * dayMs;
+    await expect.poll(state, { timeout: 6000 }).toBe('ready, a certificate is due');
+    renameOver({ [server.key]: readFileSync(certificates.client.key, 'utf8') });
+    await expect.poll(state, { timeout: 6000 }).toBe('ready, files of tls rejected');
+    // It stays in view, however far the page is scrolled.
+    await tab.page.setViewportSize({ width: 390, height: 400 });
+    await tab.page.evaluate('window.scrollTo(0, document.body.scrollHeight)');
+    expect(await tab.page.locator('#state').boundingBox()).toMatchObject({ y: expect.any(Number) });
+    expect((await tab.page.locator('#state').boundingBox())?.y).toBeLessThan(60);
+  });
+
+  it.each([390, 1280])('shows everything at %i pixels, also a long suite of TLS 1.2', async (width) => {
+    const suite = 'cipher_suites: ["TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"]';
+    const only = { ...clientTls(certificates), maxVersion: 'TLSv1.2' as const };
+    const broker = await open(http + verifyingTls(certificates).replace('tls {', `tls { ${suite},`));
+    await connect(broker, { name: 'a client with a name', lang: 'node', version: '3.4.5' }, { tls: only });
+    const tab = await browse({ viewport: { width, height: 800 } });
+    await tab.page.goto(`${broker.monitorUrl}/`);
+    await expect.poll(() => rows(tab, 'connections')).toHaveLength(1);
+    const tooWide = `[document.documentElement, ...document.querySelectorAll('.scroll')]
+      .filter((element) => element.scrollWidth > element.clientWidth).length`;
+    expect(await tab.page.evaluate(tooWide)).toBe(0);
+    const [text] = await rows(tab, 'connections');
+    expect(text).toMatch(/CN=client\s+(Expires in\s+)?29 d 23 h/);
+    expect(text).toContain('1.2 ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256');
+    expect(tab.faults).toEqual([]);
+  });
+
+  it('shows the last fifteen minutes as plots, and when each certificate expires on one line of time', async () => {
+    const broker = await open(http + verifyingTls(certificates));
+    const tab = await browse();
+    await tab.page.goto(`${broker.monitorUrl}/`);
+    await expect.poll(() => tab.page.locator('#plots svg').count()).toBe(3);
+    expect(await tab.page.locator('#plots figcaption').allInnerTexts()).toEqual([
+      ...['Messages per second', 'Connections', 'Handshakes per second'],
+    ]);
+    const ends = await tab.page.locator('#timeline li').allInnerTexts();
+    expect(ends.map((line) => line.trim())).toEqual([
+      expect.stringMatching(/^CN=(server|ca), (server|authority): 29 d 23 h left$/),
+      expect.stringMatching(/^CN=(server|ca), (server|authority): 29 d 23 h left$/),
+    ]);
     expect(tab.faults).toEqual([]);
   });
 
@@ -203,9 +259,9 @@ describePeer('chromium', 'the monitoring page', (bin) => {
     const state = () => tab.page.locator('#state').innerText();
     await expect.poll(state).toBe('ready');
     await broker.close();
-    await expect.poll(state, { timeout: 8000 }).toBe('no answer');
+    await expect.poll(state, { timeout: 8000 }).toMatch(/^no answer since /);
     expect(await tab.page.getByRole('status').innerText()).toMatch(/been unavailable since .* keeps trying/);
-    expect(await tab.page.title()).toMatch(/^no answer: /);
+    expect(await tab.page.title()).toMatch(/^no answer since .*: /);
     expect(await tab.page.evaluate(pale)).toEqual([]);
     await open(`http: "127.0.0.1:${port}"`);
     await expect.poll(state, { timeout: 8000 }).toBe('ready');
