@@ -8,8 +8,18 @@ const { join } = require('node:path');
 const run = join(__dirname, 'run.js');
 
 if (!existsSync('certs/ca.pem') && !existsSync('nats.conf')) {
-  const { status } = spawnSync(process.execPath, [run, 'init', '--yes'], { stdio: 'inherit' });
-  if (status !== 0) process.exit(status ?? 1);
+  // Its text names commands that a checkout does not have on PATH.
+  const init = [run, 'init', '--yes', '--json'];
+  const { status, stdout } = spawnSync(process.execPath, init, {
+    encoding: 'utf8',
+    stdio: ['inherit', 'pipe', 'inherit'],
+  });
+  if (status !== 0) {
+    const error = documentIn(stdout)?.error;
+    if (error !== undefined) printError(error);
+    process.exit(status ?? 1);
+  }
+  process.stderr.write('created ./certs and ./nats.conf\n');
 }
 
 function documentIn(text) {
@@ -18,6 +28,22 @@ function documentIn(text) {
   } catch {
     return undefined;
   }
+}
+
+/** @param {{ message: string, hint?: string }} error */
+function printError({ message, hint }) {
+  for (const line of message.split('\n')) process.stderr.write(`natspki: error: ${line}\n`);
+  process.stderr.write(`natspki: hint: ${hint}\n`);
+}
+
+/** Whether a program is on PATH. */
+function isInstalled(program) {
+  return spawnSync(program, ['--version'], { stdio: 'ignore' }).error === undefined;
+}
+
+/** Quotes a path for a shell if necessary. */
+function quoted(path) {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Returns the flags of the nats CLI for a URL of the broker; with TLS, they name the certificates of ./certs. */
@@ -47,12 +73,14 @@ broker.stdout.setEncoding('utf8').on('data', (text) => {
   if (url === undefined) return;
   printed = '';
   const flags = clientFlags(url);
+  const natspki = `node ${quoted(run)}`;
+  const lines = isInstalled('nats')
+    ? [`nats sub ">" ${flags}`, `nats pub greeting hello ${flags}`, `${natspki} list`]
+    : [`${natspki} inspect ${url}`, `${natspki} list`, `${natspki} --help`];
   process.stderr.write(`
 Ready to paste, in another terminal:
 
-  nats sub ">" ${flags}
-  nats pub greeting hello ${flags}
-
+${lines.map((line) => `  ${line}\n`).join('')}
 `);
 });
 // The terminal sends SIGINT to the broker as well, but a signal to npm reaches only this process.
@@ -60,9 +88,6 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => b
 broker.on('close', (code, signal) => {
   const error = documentIn(printed)?.error;
   if (error === undefined) process.stdout.write(printed);
-  else {
-    for (const line of error.message.split('\n')) process.stderr.write(`natspki: error: ${line}\n`);
-    process.stderr.write(`natspki: hint: ${error.hint}\n`);
-  }
+  else printError(error);
   process.exitCode = code ?? (signal === null ? 1 : 128);
 });

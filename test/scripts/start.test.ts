@@ -1,6 +1,6 @@
 // What `npm start` prints besides the log: commands to paste, which must work unchanged.
 import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki, Program, run } from '../harness/process.ts';
@@ -20,7 +20,10 @@ async function linesFor(change: (conf: string) => string) {
   const folder = freshCopy(made);
   const conf = join(folder, 'nats.conf');
   writeFileSync(conf, change(readFileSync(conf, 'utf8')));
-  const started = Program.start([process.execPath, start], { folder });
+  // A nats command that is there, whatever this machine has.
+  writeFileSync(join(folder, 'nats'), '#!/bin/sh\n', { mode: 0o755 });
+  const environment = { PATH: `${folder}${delimiter}${process.env.PATH}` };
+  const started = Program.start([process.execPath, start], { folder, environment });
   await started.printed(/nats pub .*\n/);
   const [, port] = /Listening for client connections on .*:(\d+)/.exec(started.stderr) ?? [];
   const [line = ''] = /nats pub .*/.exec(started.stderr) ?? [];
