@@ -52,7 +52,7 @@ export default class List extends BaseCommand {
     if (flags.revoked) {
       const revoked = await listRevoked(directory);
       if (revoked.length === 0) this.log(`no revoked certificates in ${flags.dir}`);
-      else this.print(revokedLines(revoked, terminal));
+      else this.print(revokedLines(revoked, terminal), terminal);
       return { directory: flags.dir, revoked };
     }
     const listing = await listCertificates(directory, given({ dueMs: flags.due }));
@@ -62,17 +62,19 @@ export default class List extends BaseCommand {
       flags.sort,
     );
     const notices = directory.takeRecoveryNotices();
-    if (certificates.length > 0) this.print(certificateLines(certificates, terminal, { files: flags.wide }));
+    if (certificates.length > 0)
+      this.print(certificateLines(certificates, terminal, { files: flags.wide }), terminal);
     else
       this.log(
         flags.due === undefined
           ? `no certificates in ${flags.dir}`
-          : `nothing due within ${formatDuration(flags.due)}`,
+          : `nothing due within ${formatDuration(roundedUp(flags.due))}`,
       );
     const elsewhere = (await listElsewhere(directory, given({ dueMs: flags.due }))).filter(
       ({ due }) => due || flags.due === undefined,
     );
-    if (elsewhere.length > 0) this.print(['', 'In other folders:', ...elsewhereLines(elsewhere, terminal)]);
+    if (elsewhere.length > 0)
+      this.print(['', 'In other folders:', ...elsewhereLines(elsewhere, terminal)], terminal);
     this.print(notices);
     for (const { problem } of listing.damaged) this.report(problem);
     const isAnyDue = isDue || elsewhere.some(({ due }) => due);
@@ -105,4 +107,10 @@ function sorted(
   if (order === undefined) return rows;
   const key = keys[order];
   return rows.toSorted((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+}
+
+/** Rounds a window up to whole days, which a date leads to; a short one stays as it is. */
+function roundedUp(windowMs: number): number {
+  const dayMs = 86_400_000;
+  return windowMs < dayMs ? windowMs : Math.ceil(windowMs / dayMs) * dayMs;
 }

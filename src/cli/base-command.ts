@@ -27,9 +27,8 @@ export abstract class BaseCommand extends Command {
 
   protected readonly terminal: Terminal = terminalOf(process.stdout);
 
-  /** Prints lines of text, wrapped to the width of a terminal; nothing with --json. */
-  protected print(lines: Iterable<string>): void {
-    const { columns } = this.terminal;
+  /** Prints lines of text, wrapped to the width of a terminal unless `columns` says otherwise; nothing with --json. */
+  protected print(lines: Iterable<string>, { columns } = this.terminal): void {
     const text = [...lines].flatMap((line) => wrapped(line, columns).map((each) => `${each}\n`)).join('');
     if (text !== '' && !this.jsonEnabled()) process.stdout.write(text);
   }

@@ -1,6 +1,7 @@
 // Reports every failure in one format: `natspki: error: …` and `natspki: hint: …` on stderr, or the same as a JSON
 // document on stdout. Rewords oclif's own messages about wrong usage.
 
+import { stripVTControlCharacters } from 'node:util';
 import { NatspkiError, UsageError } from '../errors.ts';
 import { statsOf } from '../files/files.ts';
 import { escapeControls } from '../log.ts';
@@ -104,7 +105,7 @@ function unwrapped(error: NatspkiError): NatspkiError {
 
 /** Rewords the messages that oclif gives as text only; an unknown one passes with its first letter in lower case. */
 function reworded(message: string, help: string): UsageError {
-  const text = message
+  const text = stripVTControlCharacters(message)
     .replace(/\nSee more help with --help/g, '')
     .replace(/^The following errors? occurred:\s*/, '');
   const [, flag, found = '', options = ''] =
@@ -116,6 +117,8 @@ function reworded(message: string, help: string): UsageError {
       near === undefined ? help : `did you mean "${near}"`,
     );
   }
+  const [, needs] = /^Missing required flag (?:--)?(\S+)$/.exec(text) ?? [];
+  if (needs !== undefined) return new UsageError(`missing flag --${needs}`, help);
   const [, both, other] = /^(--[\w-]+)=.* cannot also be provided when using (--[\w-]+)$/.exec(text) ?? [];
   if (both !== undefined) return new UsageError(`${both} and ${other} are mutually exclusive`, help);
   const [, user, needed] =

@@ -10,27 +10,32 @@ export function visibleLength(text: string): number {
 }
 
 /**
- * Wraps a line between its words, with two more columns of indentation from the second line on. A line that fits, and one
- * that is a command (`  natspki list`), stays as it is.
+ * Wraps a line between its words, with two more columns of indentation from the second line on. A command of its own
+ * (`  natspki list`) continues after a backslash, so that it can still be copied.
  * @param columns the width of the terminal; undefined for a pipe, which gets the whole line
  */
 export function wrapped(line: string, columns: number | undefined): string[] {
-  if (columns === undefined || visibleLength(line) <= columns || isCommand(line)) return [line];
+  if (columns === undefined || visibleLength(line) <= columns) return [line];
+  const continued = isCommand(line) ? ' \\' : '';
   const indent = /^ */.exec(line)?.[0] ?? '';
   const lines: string[] = [];
-  let current = indent;
-  let isEmpty = true;
-  for (const word of line.trim().match(/(?:`[^`]*`|\S)+/g) ?? []) {
-    if (!isEmpty && visibleLength(current) + 1 + visibleLength(word) > columns) {
-      lines.push(current);
-      current = `${indent}  `;
-      isEmpty = true;
+  let current = '';
+  for (const part of line.match(continued === '' ? words : flags) ?? []) {
+    const room = columns - continued.length;
+    if (current.trim() !== '' && visibleLength(current + part.trimEnd()) > room) {
+      lines.push(current.trimEnd() + continued);
+      current = `${indent}  ${part.trimStart()}`;
+    } else {
+      current += part;
     }
-    current += isEmpty ? word : ` ${word}`;
-    isEmpty = false;
   }
-  return [...lines, current];
+  return [...lines, current.trimEnd()];
 }
+
+/** A word with the spaces after it; text in backquotes is one word. */
+const words = /^ +|(?:`[^`]*`|\S)+ */g;
+/** A flag with its value, or a word. */
+const flags = /^ +|--\S+ +[^\s-]\S* *|(?:'[^']*'|\S)+ */g;
 
 function isCommand(line: string): boolean {
   return /^\s+(natspki|nats|nats-server|openssl|mv|sudo|chmod|systemctl) /.test(line);

@@ -1,6 +1,7 @@
 // Builds the tls block that a command line requests, with files of a certificate folder, and checks it like a block that
 // is read from a configuration.
 
+import { readdirSync } from 'node:fs';
 import type { ConfProblem } from '../conf/error.ts';
 import { parseConf } from '../conf/parser.ts';
 import { parseGoDuration } from '../duration.ts';
@@ -49,9 +50,17 @@ const profiles: Readonly<Record<TlsContext, string>> = {
 /** The contexts, with that of clients first. */
 export const tlsContexts = Object.keys(profiles) as TlsContext[];
 
+/** What a context is called elsewhere: by the profile of its certificate. */
+const others: ReadonlyMap<string, TlsContext> = new Map([
+  ['server', 'client'],
+  ['route', 'cluster'],
+  ['routes', 'cluster'],
+]);
+
 /** Parses the name of a context; throws a UsageError that suggests the nearest one. */
 export function parseContext(text: string): TlsContext {
-  return readChoice('context', text, tlsContexts, 'natspki tls --help');
+  const help = `natspki tls ${others.get(text) ?? '--help'}`;
+  return readChoice('context', text, tlsContexts, help);
 }
 
 /** Contexts in which both sides present a certificate, so that ca_file is needed whether clients are verified or not. */
@@ -111,9 +120,24 @@ function refuseNeedlessQuestions(context: TlsContext, verifies: boolean): void {
 }
 
 function missing(context: TlsContext, directory: string, name: string): NatspkiError {
+  const profile = profiles[context];
+  // `init --node` names them after the nodes.
+  const other = readNames(directory).find((each) => each.endsWith(`-${profile}`));
   return new NatspkiError('missing-certificate', `no certificate "${name}" in "${directory}"`, {
-    hint: `natspki issue ${profiles[context]} ${name} --san dns:HOST, or choose another one with --name`,
+    hint:
+      other === undefined
+        ? `natspki issue ${profile} ${name} --san dns:HOST`
+        : `name one of the folder: natspki tls ${context} --name ${other}`,
   });
+}
+
+/** Returns the names of the certificates in a folder. */
+function readNames(directory: string): string[] {
+  try {
+    return readdirSync(directory).flatMap((file) => /^(.+)-cert\.pem$/.exec(file)?.[1] ?? []);
+  } catch {
+    return [];
+  }
 }
 
 function readTimeout(text: string): number {

@@ -66,9 +66,15 @@ describe('natspki init on a terminal', () => {
     expect(readFileSync(join(folder, 'certs/ca-key.pem'), 'utf8')).toContain('BEGIN ENCRYPTED PRIVATE KEY');
 
     const issue = new TerminalSession(folder, ['issue', 'client', 'bob']);
-    await issue.answer(/Passphrase for certs\/ca-key\.pem/, 'secret words', keys.enter);
+    await issue.answer(/Passphrase for certs\/ca-key\.pem/, 'secret', keys.enter);
+    await issue.answer(/wrong passphrase, try again/, keys.backspace.repeat(6), 'secret words', keys.enter);
     expect(await issue.ended).toBe(0);
     expect(existsSync(join(folder, 'certs/bob-cert.pem'))).toBe(true);
+
+    const left = new TerminalSession(folder, ['issue', 'client', 'eve']);
+    await left.answer(/Passphrase for certs\/ca-key\.pem/, keys.interrupt);
+    expect(await left.ended).toBe(1);
+    expect(left.text).toContain('natspki: hint: pass --passphrase-file FILE instead\n');
   });
 
   it.each([

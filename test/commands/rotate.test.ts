@@ -297,6 +297,8 @@ function throughRotation(server: (folder: string) => readonly string[], reload: 
       await late.drain();
       early.end();
       late.end();
+      // The probes of --verify present a client certificate.
+      expect(running.log()).not.toContain('handshake error');
     } finally {
       await running.stop();
     }

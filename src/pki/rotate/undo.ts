@@ -142,7 +142,7 @@ function refuseUnusable(
 function notInArchive(directory: PkiDirectory, name?: string): NatspkiError {
   const what = name === undefined ? 'pair to restore' : `certificate "${name}"`;
   return new NatspkiError('not-in-archive', `the archive of "${directory.path}" has no ${what}`, {
-    hint: 'it has only certificates that `natspki rotate` or --force replaced: natspki archive',
+    hint: 'it has what `natspki rotate` and --force replaced: `natspki archive` lists it',
   });
 }
 

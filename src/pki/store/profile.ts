@@ -25,7 +25,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
 
 /** Parses the name of a profile; throws a UsageError that suggests the nearest one. */
 export function parseProfile(text: string, command = 'issue'): ProfileName {
-  return readChoice('profile', text, profileNames, `natspki ${command} --help`);
+  return readChoice('profile', text, profileNames, `natspki ${command} client ${text}`);
 }
 
 /**
