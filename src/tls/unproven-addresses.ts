@@ -5,6 +5,9 @@
 /** How many handshakes of an unproven address are read at a time. */
 const maxReading = 2;
 
+/** After how many milliseconds a client that sends nothing keeps no other one waiting. */
+const turnMs = 500;
+
 /** How many proven addresses are remembered; the one that was proven first is forgotten. */
 const maxProven = 10_000;
 
@@ -16,9 +19,10 @@ export interface HandshakeReading {
 
 /** The handshakes of an unproven address. */
 interface Crowd {
+  /** Those that are read and have their turn. */
   reading: number;
-  /** The oldest first. */
-  readonly waiting: Set<HandshakeReading>;
+  /** Functions that begin the turn of one that waits, the oldest first. */
+  readonly waiting: Set<() => void>;
 }
 
 /** Keeps handshakes waiting whose address has not shown a certificate that was accepted, or has shown a bad one since. */
@@ -34,19 +38,31 @@ export class UnprovenAddresses {
     if (this.#proven.has(address)) return () => {};
     const crowd = this.#crowds.get(address) ?? { reading: 0, waiting: new Set() };
     this.#crowds.set(address, crowd);
-    let hasEnded = false;
-    if (crowd.reading < maxReading) {
+    let timer: NodeJS.Timeout | undefined;
+    let isReading = false;
+    const begin = () => {
+      isReading = true;
       crowd.reading++;
-    } else {
-      crowd.waiting.add(connection);
-      connection.pause();
-    }
-    return () => {
-      if (hasEnded) return;
-      hasEnded = true;
-      if (!crowd.waiting.delete(connection)) crowd.reading--;
+      timer = setTimeout(leave, turnMs);
+    };
+    const resume = () => {
+      begin();
+      connection.resume();
+    };
+    const leave = () => {
+      clearTimeout(timer);
+      crowd.waiting.delete(resume);
+      if (isReading) crowd.reading--;
+      isReading = false;
       this.#resume(address, crowd, maxReading);
     };
+    if (crowd.reading < maxReading) {
+      begin();
+    } else {
+      crowd.waiting.add(resume);
+      connection.pause();
+    }
+    return leave;
   }
 
   /** Records that a client of this address was accepted. */
@@ -64,12 +80,11 @@ export class UnprovenAddresses {
   }
 
   #resume(address: string, crowd: Crowd, limit: number): void {
-    for (const connection of crowd.waiting) {
+    for (const resume of crowd.waiting) {
       if (crowd.reading >= limit) return;
-      crowd.waiting.delete(connection);
-      crowd.reading++;
-      connection.resume();
+      crowd.waiting.delete(resume);
+      resume();
     }
-    if (crowd.reading === 0) this.#crowds.delete(address);
+    if (crowd.reading === 0 && this.#crowds.get(address) === crowd) this.#crowds.delete(address);
   }
 }

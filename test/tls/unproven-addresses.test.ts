@@ -1,6 +1,9 @@
 // Which connections are read that have yet to send their certificates.
-import { expect, it } from 'vitest';
+import { afterEach, beforeEach, expect, it, vi } from 'vitest';
 import { UnprovenAddresses } from '../../src/tls/unproven-addresses.ts';
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
 
 /** Adds a number of connections of an address, and returns which of them are read, and how to end each. */
 function crowd(addresses: UnprovenAddresses, address: string, count: number) {
@@ -23,6 +26,20 @@ it('reads two connections of an unproven address at a time, the oldest first', (
   ends[3]?.();
   ends[0]?.();
   expect(reading).toEqual([true, true, true, false, true]);
+});
+
+it('lets a connection wait half a second at most for those that send nothing', () => {
+  const { reading, ends } = crowd(new UnprovenAddresses(), 'a', 5);
+  vi.advanceTimersByTime(499);
+  expect(reading).toEqual([true, true, false, false, false]);
+  vi.advanceTimersByTime(1);
+  expect(reading).toEqual([true, true, true, true, false]);
+  ends[0]?.();
+  expect(reading).toEqual([true, true, true, true, false]);
+  ends[2]?.();
+  expect(reading).toEqual([true, true, true, true, true]);
+  for (const end of ends) end();
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 it('does not make an address wait for another one', () => {
