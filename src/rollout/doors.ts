@@ -1,9 +1,7 @@
 // Judges each tls block of a configuration by a revoked certificate: whether the block would let it in, and what can keep it
 // out. A NATS server rejects a certificate of an authority that it trusts by `pinned_certs`, or by `ocsp_peer`.
-import { MapReader } from '../conf/reader.ts';
 import type { MapValue } from '../conf/value.ts';
 import type { TlsBlock, TlsContext } from '../tls/block.ts';
-import { asksAbout, responderUse } from '../tls/responder-option.ts';
 import type { Pin } from '../x509/pin.ts';
 import { tlsBlockOf, tlsBlockPath } from './configuration-file.ts';
 
@@ -65,7 +63,7 @@ export function planDoor(
   const block = tlsBlockOf(root, context);
   if (block === undefined) return undefined;
   const location = { file, block: tlsBlockPath(context).join('.'), context };
-  const { pinnedCerts, verify, verifyOptional } = block;
+  const { pinnedCerts, verify, verifyOptional, ocspPeer } = block;
   const asks = verify || verifyOptional;
   if (asks && pinnedCerts !== undefined) {
     const pins = [...pinnedCerts].filter((pin) => keys.out.has(pin));
@@ -79,7 +77,9 @@ export function planDoor(
   });
   const unable = reasonToSkip(block, keys);
   if (unable !== undefined) return idle('skip', unable);
-  if (verify && keys.nameResponder === true && rejectsRevoked(root, context)) return idle('ocsp');
+  // A block of a cluster or a gateway has no such policy: no server asks about its peers there.
+  const asksResponder = ocspPeer !== undefined && !ocspPeer.warnOnly;
+  if (verify && keys.nameResponder === true && asksResponder) return idle('ocsp');
   if (verifyOptional) return idle('open', 'it accepts clients without a certificate too');
   return { ...location, action: 'pin', pins: others.length === 0 ? [impossiblePin] : others };
 }
@@ -88,13 +88,4 @@ function reasonToSkip(block: TlsBlock, { canConnect = true, isTrusted = () => tr
   if (!(block.verify || block.verifyOptional)) return 'it asks for no certificate';
   if (!isTrusted(block.caFile)) return 'it trusts another authority';
   return canConnect ? undefined : 'the certificate is for servers only';
-}
-
-/** Whether the block rejects what the responder calls revoked. */
-function rejectsRevoked(root: MapValue, context: TlsContext): boolean {
-  const block = tlsBlockPath(context).reduce<MapValue | undefined>(
-    (outer, name) => outer && new MapReader(outer, [], '').map(name),
-    root,
-  );
-  return block !== undefined && asksAbout(context) && responderUse(block) === 'rejects';
 }

@@ -9,7 +9,6 @@ import { NatspkiError, UsageError } from '../errors.ts';
 import { exists } from '../files/files.ts';
 import { readChoice } from '../suggest.ts';
 import { automaticFallbackMs, type HandshakeFirst, readTlsBlock, type TlsContext } from '../tls/block.ts';
-import { asksAbout } from '../tls/responder-option.ts';
 import type { Pin } from '../x509/pin.ts';
 import { printTlsBlock } from './block-printer.ts';
 import { configuredPath } from './server-configuration.ts';
@@ -82,31 +81,30 @@ export function printWantedBlock(wanted: WantedBlock): string {
   }
   const asks = wanted.ocspPeer === true;
   if (asks) refuseNeedlessQuestions(context, verify || verifyAndMap || context === 'leafnodes');
-  const print = (ocspPeer: boolean) =>
-    printTlsBlock(
-      {
-        pairs: [pair],
-        caFile: verifies ? file('ca.pem') : undefined,
-        verify,
-        verifyAndMap,
-        pinnedCerts: pins.length > 0 ? new Set(pins) : undefined,
-        minVersion: wanted.minVersion,
-        cipherSuites: wanted.cipherSuites,
-        curvePreferences: wanted.curvePreferences,
-        ...(wanted.timeout !== undefined && { timeoutMs: readTimeout(wanted.timeout) }),
-        handshakeFirst: readHandshakeFirst(wanted.handshakeFirst),
-        connectionRateLimit: wanted.connectionRateLimit,
-        ocspPeer,
-      },
-      context,
-    );
-  refuseWrong(print(false), context);
-  return print(asks);
+  const text = printTlsBlock(
+    {
+      pairs: [pair],
+      caFile: verifies ? file('ca.pem') : undefined,
+      verify,
+      verifyAndMap,
+      pinnedCerts: pins.length > 0 ? new Set(pins) : undefined,
+      minVersion: wanted.minVersion,
+      cipherSuites: wanted.cipherSuites,
+      curvePreferences: wanted.curvePreferences,
+      ...(wanted.timeout !== undefined && { timeoutMs: readTimeout(wanted.timeout) }),
+      handshakeFirst: readHandshakeFirst(wanted.handshakeFirst),
+      connectionRateLimit: wanted.connectionRateLimit,
+      ocspPeer: asks,
+    },
+    context,
+  );
+  refuseWrong(text, context);
+  return text;
 }
 
 /** Throws a UsageError where a server does not ask responders (nats-server, server/ocsp_peer.go). */
 function refuseNeedlessQuestions(context: TlsContext, verifies: boolean): void {
-  if (!asksAbout(context)) {
+  if (context === 'cluster' || context === 'gateway') {
     throw new UsageError(
       `--ocsp-peer has no effect in a ${context} block: no server asks about its peers there`,
       `lock keys out with pins: natspki tls ${context} --pin FILE`,

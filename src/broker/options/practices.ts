@@ -9,7 +9,6 @@ import { hintToClose } from '../../files/key-access.ts';
 import type { TlsBlock } from '../../tls/block.ts';
 import { findCipherSuite, supportedCurves, tls13Suites } from '../../tls/ciphers.ts';
 import type { CertificateFacts, TlsMaterial } from '../../tls/material.ts';
-import { asksAbout, responderUse } from '../../tls/responder-option.ts';
 import { positionOfOption, positionOfString } from './positions.ts';
 
 /** A listening port: its TLS configuration, and the contents of the files that the configuration names. */
@@ -93,8 +92,8 @@ const practices: readonly Practice[] = [
   {
     code: 'no-ocsp-address',
     contexts: ['client', 'websocket'],
-    findings: ({ context, map, material }) => {
-      if (!asksAbout(context) || responderUse(map) === 'no') return [];
+    findings: ({ map, tls, material }) => {
+      if (tls.ocspPeer === undefined) return [];
       const { certificates = [], authorities = [] } = material ?? {};
       // The certificates of clients are elsewhere: those of this server show what their authority puts into them.
       const [own] = certificates.filter(({ issuer }) =>
