@@ -155,8 +155,11 @@ describe('init', () => {
   });
 
   it.each([
-    [{ days: 0 }, 'a certificate has 0 days, expected a whole number from 1 to 36525'],
-    [{ authorityDays: 1.5 }, 'the authority has 1.5 days, expected a whole number from 1 to 36525'],
+    [{ days: 0 }, 'a certificate has 0 days, expected a life between 1 minute and 36525 days'],
+    [
+      { authorityDays: 36526 },
+      'the authority has 36526 days, expected a life between 1 minute and 36525 days',
+    ],
     [{ authorityName: '' }, "the authority's name is empty"],
     [{ authorityName: 'x'.repeat(65) }, "the authority's name has 65 characters"],
     [{ passphrase: '' }, 'the passphrase is empty'],
@@ -184,7 +187,7 @@ describe('init', () => {
     const made = await initialize({ directory, ...initDefaults, authorityDays: 30, now: () => now });
     expect(made.certificates.map(({ daysLeft }) => daysLeft)).toEqual([30, 30, 30, 30]);
     expect(made.notices).toEqual([
-      'no certificate outlives its authority: they end with it on 2026-01-31, not after 365 days',
+      'no certificate outlives its authority: they end with it on 2026-01-31, not after 365d',
     ]);
   });
 });

@@ -113,7 +113,7 @@ describe('issue', () => {
       names: ['n7'],
       outDirectory,
     });
-    expect(tree(outDirectory)).toEqual(['0644 n7-cert.pem', '0600 n7-key.pem']);
+    expect(tree(outDirectory)).toEqual(['0644 ca.pem', '0644 n7-cert.pem', '0600 n7-key.pem']);
     const { entries } = await directory.ledger.read();
     expect(entries.at(-1)).toMatchObject({ name: 'n7', serial: certificates[0]?.serial });
     expect((await directory.contents()).certificates).not.toContain('n7');
@@ -157,7 +157,7 @@ describe('issue', () => {
   });
 
   it.each([
-    ['no days', { days: 0 }, 'the certificate has 0 days, expected a whole number from 1 to 36525'],
+    ['no days', { days: 0 }, 'the certificate has 0 days, expected a life between 1 minute and 36525 days'],
     ['a name that is a path', { names: ['../x'] }, 'name "../x" cannot be that of a file'],
     ['one name twice', { names: ['x', 'x'] }, 'name "x" is given twice'],
   ])('rejects %s', async (_, wrong, message) => {
