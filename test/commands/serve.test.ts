@@ -87,7 +87,7 @@ describe('natspki serve', () => {
     await natspki(folder, ['rotate']);
     expect(await est(url, 'simplereenroll', 'third', ...as('second'))).toBe(200);
     expect((await askJson(`${http}/page.json`)).rotation).toMatchObject({ left: 0 });
-    expect((await natspki(folder, ['rotate', '--ca', '--finish'])).code).toBe(0);
+    expect((await natspki(folder, ['rotate', '--ca', '--finish', '--clients-ready'])).code).toBe(0);
   });
 
   it('shows certificates, renewals, refusals and copied keys on the page and in the metrics', async () => {

@@ -57,6 +57,7 @@ it('returns the properties of the certificates that it has loaded', async () => 
       notBefore: pair.certificate.notBefore,
       notAfter: pair.certificate.notAfter,
       pin: pair.certificate.pin,
+      ocspUrls: [],
     },
   ]);
   expect(material.authorities).toEqual([
