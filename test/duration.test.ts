@@ -55,7 +55,7 @@ describe('parseDuration', () => {
     expect(() => parseDuration('30 days')).toThrow(
       expect.objectContaining({
         message: 'invalid duration "30 days"',
-        hint: 'give numbers with units, for example 30d, 12h or 1h30m',
+        hint: 'give numbers with units, for example 30d, 12h or 1y',
         exitCode: 2,
       }),
     );

@@ -32,6 +32,8 @@ describe('inspect', () => {
       authority: false,
       keyUsage: ['digitalSignature'],
       nameConstraints: [],
+      ocspUrls: [],
+      crlUrls: [],
       extendedKeyUsage: ['serverAuth', 'clientAuth'],
       subjectKeyId: expect.stringMatching(/^[0-9a-f]{40}$/),
       authorityKeyId: expect.stringMatching(/^[0-9a-f]{40}$/),
