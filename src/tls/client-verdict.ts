@@ -24,11 +24,12 @@ export function explainUnverified(secure: TLSSocket, material: TlsMaterial): Han
 
 /**
  * Returns whether OpenSSL complains of something that Go may accept: it wants clientAuth by name and digitalSignature, no
- * authority as a client, and takes a common name for a host name under name constraints. Go's rules then decide alone.
+ * authority as a client, since 3.5 RSA keys of 2,048 bits, and takes a common name for a host name under name constraints.
+ * Go's rules then decide alone.
  */
 function isStricterThanGo(result: NodeJS.ErrnoException | undefined): boolean {
   return (
     result?.code === 'INVALID_PURPOSE' ||
-    /^(permitted|excluded) subtree violation$/.test(result?.message ?? '')
+    /^(permitted|excluded) subtree violation$|^(EE|CA) certificate key too weak$/.test(result?.message ?? '')
   );
 }

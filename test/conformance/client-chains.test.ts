@@ -496,13 +496,27 @@ const files = {
   key: file('server.key', keyText(server)),
   ca: file('ca.pem', pemOf(...trusted)),
 };
+
+/** The options of a client. Every algorithm is good on this side, so that only the server decides. */
+function optionsOf([leaf, ...behind]: readonly Odd[]) {
+  const cert = pemOf(leaf as Odd, ...behind);
+  return { cert, key: keyText(leaf as Odd), rejectUnauthorized: false, ciphers: 'DEFAULT@SECLEVEL=0' };
+}
+
+function isLoadable(chain: readonly Odd[]): boolean {
+  try {
+    createSecureContext(optionsOf(chain));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 const configuration = `tls { cert_file: "${files.cert}", key_file: "${files.key}", ca_file: "${files.ca}", verify: true }`;
 
 besideNatsServer('a chain of certificates', configuration, ([ours, theirs]) => {
-  async function accepts(suite: Suite, [leaf, ...behind]: readonly Odd[]): Promise<boolean> {
-    const cert = pemOf(leaf as Odd, ...behind);
-    // Every algorithm is good on this side, so that only the server decides.
-    const tls = { cert, key: keyText(leaf as Odd), rejectUnauthorized: false, ciphers: 'DEFAULT@SECLEVEL=0' };
+  async function accepts(suite: Suite, chain: readonly Odd[]): Promise<boolean> {
+    const tls = optionsOf(chain);
     // Fails here for a chain that the client cannot load.
     createSecureContext(tls);
     try {
@@ -513,7 +527,11 @@ besideNatsServer('a chain of certificates', configuration, ([ours, theirs]) => {
     }
   }
 
-  const stricter = all.filter(([title]) => onlyNatsServer.has(title));
+  // OpenSSL 3.5 loads no certificate with an impossible time, so that no client of Node can send it.
+  const stricter = all.filter(
+    ([title, chain]) =>
+      onlyNatsServer.has(title) && (title !== 'with a time without seconds' || isLoadable(chain)),
+  );
   const equal = all.filter(([title]) => !onlyNatsServer.has(title));
 
   it.each(stricter)('is accepted by nats-server only: that of a client %s', async (_, chain) => {

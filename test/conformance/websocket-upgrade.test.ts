@@ -36,7 +36,8 @@ async function answerToBytes(suite: Suite, bytes: string): Promise<string> {
       answer += chunk;
     });
   socket.write(bytes);
-  await once(socket, 'close');
+  // Not `once` of node:events, which rejects for a reset connection.
+  await new Promise((resolve) => socket.once('close', resolve));
   return answer;
 }
 

@@ -53,7 +53,8 @@ describePeer('nats-server', 'natspki check, compared with nats-server -t over fi
     return {
       clients: {
         go: byClients.go?.get(folder) ?? true,
-        node: await nodeVerdict(block),
+        // Asked only where it is compared: Node 26 ends the process over some keys of which check complains.
+        node: lines.length > 0 || (await nodeVerdict(block)),
         python: byClients.python?.get(folder) ?? true,
       },
       isAccepted: code === 0,
