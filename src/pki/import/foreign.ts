@@ -17,6 +17,8 @@ import { readRevocationList } from '../../x509/revocation-list.ts';
 export interface ForeignCertificate {
   readonly certificate: Certificate;
   readonly file: string;
+  /** PKCS#12: one file with the certificates and keys of any number of pairs. */
+  readonly isKeyStore: boolean;
 }
 
 export interface Foreign {
@@ -44,11 +46,11 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
   const keys: { key: KeyObject; file: string }[] = [];
   const revoked = new Set<string>();
   const problems: string[] = [];
-  const takeCertificate = (certificate: Certificate, file: string) => {
+  const takeCertificate = (certificate: Certificate, file: string, isKeyStore = false) => {
     const seen = certificates.get(certificate.fingerprint);
     // easy-rsa keeps copies that are named after their serial numbers; prefer the other file, for its name.
     if (seen === undefined || parse(seen.file).name.toLowerCase() === certificate.serial)
-      certificates.set(certificate.fingerprint, { certificate, file });
+      certificates.set(certificate.fingerprint, { certificate, file, isKeyStore });
   };
   const take = (material: Material, file: string) => {
     const { kind, der } = material;
@@ -68,7 +70,7 @@ export async function readForeign(folders: readonly string[], passphrase?: strin
     const bytes = await readFile(file, maximumFileSize);
     if (isPkcs12(bytes)) {
       const found = await openPkcs12(bytes, file, passphrase, problems);
-      for (const { certificate } of found?.certificates ?? []) takeCertificate(certificate, file);
+      for (const { certificate } of found?.certificates ?? []) takeCertificate(certificate, file, true);
       for (const { key } of found?.keys ?? []) keys.push({ key, file });
       continue;
     }

@@ -227,7 +227,7 @@ function importLeaves(
     (a, b) => b.certificate.notBefore.getTime() - a.certificate.notBefore.getTime(),
   );
   for (const foreign of newest) {
-    const { certificate, file } = foreign;
+    const { certificate, file, isKeyStore } = foreign;
     if (own.includes(certificate.pin)) {
       if (![root, ...intermediates].some(({ der }) => der.equals(certificate.der)))
         left.push(`skipped "${file}": another certificate for the key of the imported authority`);
@@ -242,6 +242,7 @@ function importLeaves(
     const name = nameFor(foreign, imported);
     const key = keys.find((each) => certificate.hasKey(each.key))?.key;
     const profile = profileOf(certificate) as ProfileName;
+    if (isKeyStore) left.push(`imported "${name}" from "${file}"`);
     if (key === undefined)
       left.push(`imported "${name}" without its key: leave it with its owner, or add it later`);
     if (certificate.extendedKeyUsage === undefined) {

@@ -177,7 +177,7 @@ describe('importing', () => {
     await expect(imported(source, { passphrase: 'wrong' })).rejects.toThrow(/wrong passphrase/);
     const { directory, rows, notices } = await imported(source, { passphrase: 'secret' });
     expect(rows).toEqual(['ca authority', 'bob client']);
-    expect(withoutRequests(notices)).toEqual([]);
+    expect(withoutRequests(notices)).toEqual([`imported "bob" from "${join(source, 'bob.p12')}"`]);
     expect(await verifyDirectory(directory)).toEqual([]);
   });
 
