@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { ClusterIdentity } from '../../src/broker/cluster/cluster-identity.ts';
+import { closed } from '../harness/socket.ts';
 import { Wire } from '../harness/wire.ts';
 import { expectedVersions } from '../support/peers.ts';
 import { Running } from './running.ts';
@@ -90,7 +91,7 @@ it('closes a connection that it has dialled when a defect keeps it from sending 
     const { port } = server.address() as AddressInfo;
     const one = await Running.start(inCluster(`routes: ["nats://127.0.0.1:${port}"]`));
     const [socket] = (await accepted) as [Socket];
-    await once(socket.resume(), 'close');
+    await closed(socket);
     expect(one.log).toMatch(/Internal error: Error: a defect/);
     server.close();
     await one.broker.close();

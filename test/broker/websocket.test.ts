@@ -11,7 +11,7 @@ import { clientTls, makeCertificateSet, verifyingTls } from '../harness/certific
 import { Client } from '../harness/client.ts';
 import { code, frame } from '../harness/frames.ts';
 import { makeLeaf, type Pair } from '../harness/openssl.ts';
-import { openSocket } from '../harness/socket.ts';
+import { closed, openSocket } from '../harness/socket.ts';
 import { openWebSocket, requestUpgrade } from '../harness/websocket.ts';
 import { testFolder } from '../support/folder.ts';
 import { askJson } from '../support/monitoring.ts';
@@ -144,9 +144,8 @@ it('serves clients while others leave their upgrades unfinished, and drops those
   const port = portOf(running);
   const unfinished = await Promise.all(Array.from({ length: 200 }, () => openSocket(port)));
   const ends = unfinished.map(async (socket, index) => {
-    socket.on('error', () => {}).resume();
     if (index % 2 === 0) socket.write('GET / HTTP/1.1\r\nHost: a\r\n');
-    await once(socket, 'close');
+    await closed(socket);
   });
   const [web, plain] = [await connect(running), await running.connect()];
   const inbox = web.subscribe('meanwhile');
@@ -195,9 +194,7 @@ it('closes the oldest connection of the busiest address when too many have no op
   await once(alone, 'connect');
   const sockets = [];
   for (let count = 0; count < 4; count++) sockets.push(await openSocket(port));
-  await Promise.all(
-    sockets.slice(0, 2).map((socket) => once(socket.on('error', () => {}).resume(), 'close')),
-  );
+  await Promise.all(sockets.slice(0, 2).map((socket) => closed(socket)));
   expect([alone, ...sockets.slice(2)].map(({ destroyed }) => destroyed)).toEqual([false, false, false]);
   for (const socket of [alone, ...sockets]) socket.destroy();
   await listener.close();

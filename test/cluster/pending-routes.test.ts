@@ -5,6 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect as connectTls } from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { closed } from '../harness/socket.ts';
 import { askJson, monitorUrlOf } from '../support/monitoring.ts';
 import { Cluster, type Node } from './cluster.ts';
 
@@ -55,12 +56,12 @@ describe('untrusted connections to the route port', () => {
   }
 
   /** Resolves with the broker's answer once it has closed the connection. */
-  async function closed(socket: Socket): Promise<string> {
+  async function lastWords(socket: Socket): Promise<string> {
     let answer = '';
     socket.on('data', (chunk) => {
       answer += chunk;
     });
-    if (!socket.closed) await once(socket, 'close');
+    await closed(socket);
     return answer;
   }
 
@@ -89,7 +90,7 @@ describe('untrusted connections to the route port', () => {
 
   it('are closed when their TLS handshake exceeds the timeout', async () => {
     const socket = await open();
-    const gone = closed(socket);
+    const gone = lastWords(socket);
     let isGone = false;
     void gone.then(() => {
       isGone = true;
@@ -110,7 +111,7 @@ describe('untrusted connections to the route port', () => {
   ])('are closed when they present a valid certificate and %s', async (_, bytes) => {
     const socket = await openSecure();
     socket.write(bytes);
-    expect(await closed(socket)).toContain("-ERR 'Authentication Timeout'");
+    expect(await lastWords(socket)).toContain("-ERR 'Authentication Timeout'");
   });
 
   it('are closed for exceeding the longest line, without retaining what they sent', async () => {
@@ -128,7 +129,7 @@ describe('untrusted connections to the route port', () => {
     const before = await memory();
     for (let times = 0; times < 20; times++) {
       const socket = await openSecure();
-      const answer = closed(socket);
+      const answer = lastWords(socket);
       socket.write(
         `CONNECT ${JSON.stringify({ user: 'r', pass: 's', name: `NSTRANGER${times}`, cluster: 'test' })}\r\n` +
           `INFO ${JSON.stringify({ server_id: `NSTRANGER${times}`, server_name: `x${times}`, proto: 2, host: 'x', port: 1, max_payload: 1048576, cluster: 'test' })}\r\n`,

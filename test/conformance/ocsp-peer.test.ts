@@ -1,6 +1,5 @@
 // ocsp_peer on both servers: who gets in, for each way in which a responder can answer and for each option. The expected
 // outcomes are the table of docs/revocation.md.
-import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import type { ConnectionOptions } from 'node:tls';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +12,7 @@ import {
   type ServerUnderTest,
   type StartServer,
 } from '../harness/server.ts';
-import { openSocket, upgradeSocket } from '../harness/socket.ts';
+import { closed, openSocket, upgradeSocket } from '../harness/socket.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
 import { ask, monitorUrlOf } from '../support/monitoring.ts';
@@ -94,12 +93,12 @@ const ways = {
   async route(under: ServerUnderTest, pair: Pair): Promise<boolean> {
     const [, port] = await under.logged(/Listening for route connections on \S*:(\d+)/);
     const socket = await upgradeSocket(await openSocket(Number(port)), tls(pair));
-    socket.on('error', () => {}).write('NOSUCH\r\n');
+    socket.write('NOSUCH\r\n');
     let text = '';
     socket.on('data', (chunk) => {
       text += String(chunk);
     });
-    await once(socket, 'close');
+    await closed(socket);
     return text.includes('-ERR');
   },
   async monitoring(under: ServerUnderTest, pair: Pair): Promise<boolean> {

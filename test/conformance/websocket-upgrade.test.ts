@@ -1,7 +1,7 @@
 // The HTTP request that opens a WebSocket: which requests both servers accept, and what they answer to the others.
 import { once } from 'node:events';
 import { describe, expect, it } from 'vitest';
-import { openSocket } from '../harness/socket.ts';
+import { closed, openSocket } from '../harness/socket.ts';
 import { requestUpgrade, type UpgradeOptions } from '../harness/websocket.ts';
 import { askJson, monitorUrlOf } from '../support/monitoring.ts';
 import { conformanceOverWebSocket, type Suite } from './suite.ts';
@@ -30,14 +30,11 @@ const forbidden = refusal('403 Forbidden', 10);
 async function answerToBytes(suite: Suite, bytes: string): Promise<string> {
   const socket = await openSocket(suite.port);
   let answer = '';
-  socket
-    .on('error', () => {})
-    .on('data', (chunk) => {
-      answer += chunk;
-    });
+  socket.on('data', (chunk) => {
+    answer += chunk;
+  });
   socket.write(bytes);
-  // Not `once` of node:events, which rejects for a reset connection.
-  await new Promise((resolve) => socket.once('close', resolve));
+  await closed(socket);
   return answer;
 }
 

@@ -5,6 +5,7 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { expect, it, vi } from 'vitest';
 import { HandshakeError } from '../../src/tls/handshake-error.ts';
 import { type MadePair, TestAuthority } from '../harness/certificates.ts';
+import { closed } from '../harness/socket.ts';
 import { greeting, listenTls, type Outcome } from '../support/tls-listener.ts';
 
 const ca = await TestAuthority.make('NATS CA');
@@ -45,7 +46,7 @@ it('accepts all connections that wait in the backlog before it starts the first 
       socket.write('not TLS');
       return socket;
     });
-    await Promise.race(sockets.map((socket) => once(socket, 'close')));
+    await Promise.race(sockets.map((socket) => closed(socket)));
     expect(accept).toHaveBeenCalledTimes(40);
     await Promise.all(sockets.map(() => listener.outcome()));
     await listener.close();

@@ -11,6 +11,7 @@ import { Certificate } from '../../src/x509/certificate.ts';
 import { type DerValue, readChildren, readDer, tags } from '../../src/x509/der.ts';
 import { writePem } from '../../src/x509/pem.ts';
 import { type MadePair, selfSigned, TestAuthority } from '../harness/certificates.ts';
+import { closed } from '../harness/socket.ts';
 import { writeDer } from '../support/der.ts';
 import { collectGarbage } from '../support/garbage.ts';
 import { greeting, listenTls, type Outcome, type TlsListener } from '../support/tls-listener.ts';
@@ -168,7 +169,7 @@ describe('a listener that verifies', () => {
       code: 'handshake-timeout',
       message: 'client sent nothing for 300ms, expected a TLS handshake',
     });
-    await once(socket.resume(), 'close');
+    await closed(socket);
   });
 
   it('disconnects a client that sends single bytes of its handshake until the timeout', async () => {

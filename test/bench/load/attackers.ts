@@ -1,5 +1,5 @@
 // Clients that guess passwords: each connects, sends a wrong password, is rejected, and starts again at once.
-import { once } from 'node:events';
+import { closed } from '../../harness/socket.ts';
 import { now } from '../usage.ts';
 import { greet, type Target } from './connection.ts';
 
@@ -46,11 +46,10 @@ async function guess(target: Target): Promise<void> {
   socket.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1');
   });
-  socket.on('error', () => undefined);
-  const closed = once(socket, 'close');
+  const end = closed(socket);
   const identity = { verbose: false, user: target.user, pass: target.password };
   socket.write(`CONNECT ${JSON.stringify(identity)}\r\nPING\r\n`);
-  await closed;
+  await end;
   if (!text.includes("-ERR 'Authorization Violation'"))
     throw new Error(`rejected with ${JSON.stringify(text)}`);
 }

@@ -9,6 +9,7 @@ import { Flusher, type Transport } from '../../../src/broker/transport/transport
 import { MessageWriter } from '../../../src/protocol/message-writer.ts';
 import { LineComparison } from '../../../src/protocol/repeated-line.ts';
 import type { CloseReason } from '../../../src/protocol/violations.ts';
+import { closed } from '../../harness/socket.ts';
 
 interface Ends {
   readonly connection: Connection;
@@ -130,7 +131,7 @@ describe('Connection', () => {
     expect(connection.write(Buffer.from('late'))).toBe(false);
     expect(await readAll(client)).toBe("-ERR 'Stale Connection'\r\n");
     client.end();
-    await once(client, 'close');
+    await closed(client);
     expect(told).toEqual(['Stale Connection']);
   });
 

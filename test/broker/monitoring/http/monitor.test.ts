@@ -7,6 +7,7 @@ import { createUser } from '@nats-io/nkeys';
 import { describe, expect, it } from 'vitest';
 import { clientTls, makeCertificateSet, verifyingTls } from '../../../harness/certificate-set.ts';
 import { makeLeaf } from '../../../harness/openssl.ts';
+import { closed } from '../../../harness/socket.ts';
 import { testFolder } from '../../../support/folder.ts';
 import { ask, askJson } from '../../../support/monitoring.ts';
 import { renameOver } from '../../../support/replace.ts';
@@ -29,9 +30,8 @@ async function sends(url: string, bytes: string): Promise<string> {
   socket.setEncoding('latin1').on('data', (chunk: string) => {
     text += chunk;
   });
-  socket.on('error', () => {});
   socket.write(bytes);
-  await once(socket, 'close');
+  await closed(socket);
   return text;
 }
 
@@ -370,7 +370,7 @@ describe('an untrusted client of the monitoring port', () => {
       text += chunk;
     });
     socket.resume();
-    await once(socket, 'close');
+    await closed(socket);
     expect(text.match(/HTTP\/1\.1 200 OK/g)).toHaveLength(requests + 1);
     expect(text).toMatch(/\{"status":"ok"\}$/);
   });
@@ -410,11 +410,10 @@ describe('an untrusted client of the monitoring port', () => {
   it('is disconnected when its request arrives too slowly, even byte by byte', async () => {
     const url = urlOf(await Running.start(http));
     const socket = connect(Number(new URL(url).port), '127.0.0.1');
-    socket.on('error', () => {});
     socket.write('GET / HTTP/1.1\r\nX: ');
     const trickle = setInterval(() => socket.write('x'), 500);
     const began = performance.now();
-    await once(socket, 'close');
+    await closed(socket);
     clearInterval(trickle);
     expect(performance.now() - began).toBeLessThan(6500);
   });
