@@ -10,6 +10,8 @@ import {
   numberFlag,
   passphraseFileFlag,
   pathFlag,
+  subjectFlags,
+  subjectOf,
 } from '../src/cli/flags.ts';
 import { initAnswers, templateNames, usualClusterName } from '../src/cli/init-answers.ts';
 import { type InitResult, importSteps, initLines, nextSteps } from '../src/cli/init-result.ts';
@@ -43,6 +45,7 @@ export default class Init extends BaseCommand {
     'A cluster of three servers\nnatspki init --yes --node n1=n1.example.com n2=n2.example.com n3=n3.example.com',
     "An intermediate, so that the root's key can be kept offline\nnatspki init --yes --intermediate",
     'An authority that can sign internal names only\nnatspki init --yes --permit dns:.internal --host n1.internal',
+    "The organisation in each subject, the authority's too\nnatspki init --yes --subject-o Example",
     'Import what openssl, mkcert or easy-rsa created\nnatspki init --import ./old-certs',
     'Import encrypted keys and PKCS#12 files as well; alice is a client, whatever her usages\nnatspki init --import ./old-certs --passphrase-file pass.txt --as alice=client',
   ];
@@ -88,6 +91,7 @@ export default class Init extends BaseCommand {
       helpValue: 'NAME',
       default: 'natspki CA',
     }),
+    ...subjectFlags(),
     permit: Flags.custom<NameConstraint>({ parse: async (text) => parseConstraint(text) })({
       description:
         'Names that the authority may sign, and no others of their kind: dns:.internal, ip:10.0.0.0/8, email:X or uri:X. Repeatable.',
@@ -128,6 +132,7 @@ export default class Init extends BaseCommand {
         'cluster-name',
         'ca-name',
         'ca-days',
+        ...Object.keys(subjectFlags()),
         'permit',
         'intermediate',
         'intermediate-days',
@@ -155,6 +160,7 @@ export default class Init extends BaseCommand {
     if (flags.import !== undefined) return this.#import(directory, flags.import, addresses, flags);
     if (!flags.force) await refuseExistingAuthority(directory);
     const answers = await initAnswers(flags);
+    const subject = subjectOf(flags);
     const { template, hosts, clients, nodes } = answers;
     const servers = serverPairs(template, hosts);
     const files = serverConfigurations({
@@ -162,7 +168,7 @@ export default class Init extends BaseCommand {
       file: flags.config,
       directory: flags.dir,
       servers,
-      users: mappedUsers(clients, flags.permit),
+      users: mappedUsers(clients, flags.permit, subject),
       clusterName: answers.clusterName,
       nodes,
       localAddresses: new Set(
@@ -182,7 +188,7 @@ export default class Init extends BaseCommand {
         force: flags.force,
         files: files.map(({ path, text }) => ({ path, data: text, mode: 0o644 })),
         progress,
-        ...given({ permitted: flags.permit }),
+        ...given({ permitted: flags.permit, subject }),
       }),
     );
     const configurations = files.map(({ path }) => path);

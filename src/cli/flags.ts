@@ -4,9 +4,9 @@ import type * as Interfaces from '@oclif/core/interfaces';
 import { maximumDays, parseDuration } from '../duration.ts';
 import { UsageError } from '../errors.ts';
 import { type HostPort, parseHostPort } from '../net/host-port.ts';
+import type { SubjectAttributes } from '../x509/distinguished-name.ts';
 import { keyTypes } from '../x509/key.ts';
 import { parseSan, type San } from '../x509/name.ts';
-import type { SubjectAttributes } from '../x509/sign.ts';
 
 /** A flag for a path; throws a UsageError for an empty one, which an unset variable of a script yields. */
 export const pathFlag = Flags.custom<string>({

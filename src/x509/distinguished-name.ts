@@ -10,6 +10,19 @@ export interface NameAttribute {
 /** The longest common name (RFC 5280 appendix A, ub-common-name). */
 export const maximumCommonName = 64;
 
+/** The attributes of a subject beside its common name, in the order in which they are written. */
+export const subjectTypes = ['C', 'ST', 'L', 'O', 'OU'] as const;
+export type SubjectAttributes = Readonly<Partial<Record<(typeof subjectTypes)[number], string>>>;
+
+/** Returns the attributes of a subject in the order of a certificate, the common name last. */
+export function nameWith(attributes: SubjectAttributes, commonName: string): NameAttribute[] {
+  const before = subjectTypes.flatMap((type) => {
+    const value = attributes[type];
+    return value === undefined ? [] : [{ type, value }];
+  });
+  return [...before, { type: 'CN', value: commonName }];
+}
+
 const attributeTypes: Record<string, string> = {
   '2.5.4.3': 'CN',
   '2.5.4.4': 'SN',

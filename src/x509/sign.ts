@@ -38,7 +38,7 @@ import {
 import { NatspkiError } from '../errors.ts';
 import { Certificate, type Extension as ReadExtension, spkiBits } from './certificate.ts';
 import { readDer } from './der.ts';
-import { formatName, readName } from './distinguished-name.ts';
+import { formatName, nameWith, readName, type SubjectAttributes } from './distinguished-name.ts';
 import { keyTypeOf, keyTypes } from './key.ts';
 import type { San } from './name.ts';
 import type { NameConstraint } from './name-constraints.ts';
@@ -271,20 +271,13 @@ export function certsOnly(certificates: readonly Certificate[]): Buffer {
   return Buffer.from(list.export('raw'));
 }
 
-/** The attributes of a subject beside its common name, in the order in which they are written. */
-export const subjectTypes = ['C', 'ST', 'L', 'O', 'OU'] as const;
-export type SubjectAttributes = Readonly<Partial<Record<(typeof subjectTypes)[number], string>>>;
-
 /** Encodes a subject as a DER Name, `C=CH,O=Example,CN=n1`. */
 export function encodeSubject(attributes: SubjectAttributes, commonName: string): Buffer {
-  const parts = subjectTypes.flatMap((type) => {
-    const value = attributes[type];
+  const parts = nameWith(attributes, commonName).map(({ type, value }) => ({
     // X.520 has PrintableString for the country.
-    return value === undefined
-      ? []
-      : [{ [type]: [type === 'C' ? { printableString: value } : { utf8String: value }] }];
-  });
-  return Buffer.from(new Name([...parts, { CN: [{ utf8String: commonName }] }]).toArrayBuffer());
+    [type]: [type === 'C' ? { printableString: value } : { utf8String: value }],
+  }));
+  return Buffer.from(new Name(parts).toArrayBuffer());
 }
 
 /** The kinds of names as @peculiar/x509 names them. */

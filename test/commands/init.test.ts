@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { templates } from '../../src/files/templates.ts';
+import { readCertificates } from '../../src/x509/certificate.ts';
+import { formatName } from '../../src/x509/distinguished-name.ts';
 import { bin, natspki, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { loadedModules } from '../support/loaded-modules.ts';
@@ -16,6 +18,26 @@ const empty = () => mkdtempSync(join(scratch, 'x-'));
 const verify = ['--template', 'verify', '--host', 'localhost', '10.0.0.1'];
 
 describe('natspki init', () => {
+  it('writes the subject that flags give into every certificate, and into users that are named by it', async () => {
+    const folder = empty();
+    const flags = ['--subject-o', 'Example', '--subject-c', 'CH', '--intermediate'];
+    const clients = ['--client', 'alice', '10.0.0.1', '--template', 'verify-and-map'];
+    expect(await natspki(folder, ['init', '--yes', ...flags, ...clients])).toMatchObject({ code: 0 });
+    for (const [file, name] of [
+      ['ca.pem', 'natspki CA'],
+      ['intermediate.pem', 'natspki CA intermediate'],
+      ['server-cert.pem', 'server'],
+      ['alice-cert.pem', 'alice'],
+    ] as const) {
+      const [certificate] = readCertificates(readFileSync(join(folder, 'certs', file)), file);
+      expect(formatName(certificate.subject)).toBe(`C=CH,O=Example,CN=${name}`);
+    }
+    expect(readFileSync(join(folder, 'nats.conf'), 'utf8')).toContain('{user: "CN=10.0.0.1,O=Example,C=CH"}');
+    const wrong = await natspki(empty(), ['init', '--yes', '--subject-c', 'Switzerland']);
+    expect(wrong).toMatchObject({ code: 2 });
+    expect(wrong.stderr).toContain('--subject-c is "Switzerland", expected two capital letters');
+  });
+
   it('ends with the certificates, their pins and expiry, and the next commands to run', async () => {
     const folder = empty();
     const result = await natspki(folder, ['init', '--yes', ...verify]);

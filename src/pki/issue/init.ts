@@ -1,6 +1,7 @@
 // Makes an authority and its first certificates, all or nothing.
 import { NatspkiError, UsageError } from '../../errors.ts';
 import type { FileWrite } from '../../files/files.ts';
+import { nameWith, type SubjectAttributes } from '../../x509/distinguished-name.ts';
 import { checkPassphrase, generateKey, type KeyType } from '../../x509/key.ts';
 import { formatSan, isHost, type San, sanOfHost } from '../../x509/name.ts';
 import { faultOfNames, formatConstraint, type NameConstraint } from '../../x509/name-constraints.ts';
@@ -10,6 +11,7 @@ import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { ledgerEntry } from '../store/ledger.ts';
 import { rowOf } from '../store/listing.ts';
 import { mappedSan, mappedUser, type ProfileName, profiles } from '../store/profile.ts';
+import { checkSubject } from '../store/subject.ts';
 import { intermediateName, signIntermediate } from './intermediate.ts';
 import {
   type IssuedCertificates,
@@ -19,6 +21,7 @@ import {
   pairOf,
   planLeaf,
   signLeaves,
+  withSubject,
 } from './leaf.ts';
 
 export interface InitOptions {
@@ -31,6 +34,8 @@ export interface InitOptions {
   /** Server pairs in place of the one named `server` (the multi-certificate template: one for each domain). */
   readonly servers?: readonly { name: string; hosts: readonly string[] }[];
   readonly authorityName: string;
+  /** Stands before the common name in the subject of the authority and of each certificate. */
+  readonly subject?: SubjectAttributes;
   readonly authorityDays: number;
   readonly days: number;
   readonly keyType: KeyType;
@@ -64,12 +69,13 @@ export function defaultHosts(hostname: string): string[] {
 export function mappedUsers(
   clients: readonly string[],
   permitted: readonly NameConstraint[] | undefined,
+  subject: SubjectAttributes = {},
 ): string[] {
   return clients.map((name) => {
     const isOutside =
       permitted !== undefined &&
       faultOfNames({ permitted, excluded: [], hasOthers: false }, { sans: mappedSan(name) }) !== undefined;
-    return mappedUser(name, isOutside);
+    return mappedUser(name, isOutside, nameWith(subject, name));
   });
 }
 
@@ -86,14 +92,15 @@ export async function refuseExistingAuthority(directory: PkiDirectory): Promise<
  */
 export async function initialize(options: InitOptions): Promise<IssuedCertificates> {
   const { directory, keyType, passphrase, force = false, files = [], progress = () => undefined } = options;
-  const { addresses = noAddresses } = options;
+  const { addresses = noAddresses, subject = {} } = options;
   const now = (options.now ?? (() => new Date()))();
   checkDays(options.days, 'a certificate');
   checkDays(options.authorityDays, 'the authority');
   if (options.intermediate !== undefined) checkDays(options.intermediate.days, 'the intermediate');
   checkCommonName(options.authorityName, "the authority's name");
+  checkSubject(subject);
   if (passphrase !== undefined) checkPassphrase(passphrase);
-  const plans = planLeaves(options);
+  const plans = await Promise.all(planLeaves(options).map((plan) => withSubject(plan, subject)));
   if (options.permitted !== undefined) refuseNamesOutside(plans, options.permitted);
   const authorityPair = directory.authorityPair;
   const refuse = async () => {
@@ -112,6 +119,7 @@ export async function initialize(options: InitOptions): Promise<IssuedCertificat
   const root = await Authority.create(
     {
       commonName: options.authorityName,
+      subject,
       key,
       days: options.authorityDays,
       now,

@@ -3,17 +3,16 @@ import { dirname, join, resolve } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
 import { exists, type FileWrite } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
-import { given } from '../../given.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { readMaterialOf } from '../../x509/decode.ts';
-import { formatName } from '../../x509/distinguished-name.ts';
+import { formatName, type SubjectAttributes, subjectTypes } from '../../x509/distinguished-name.ts';
 import { decodePrivateKey, type KeyType, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan, type San } from '../../x509/name.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
-import type { SubjectAttributes } from '../../x509/sign.ts';
 import { type Authority, checkDays } from '../store/authority.ts';
 import { checkNames, type PairFiles, type PkiDirectory } from '../store/directory.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
+import { checkSubject } from '../store/subject.ts';
 import {
   type IssuedCertificates,
   type KeyedPlan,
@@ -23,6 +22,7 @@ import {
   permittedSans,
   planLeaf,
   signLeaves,
+  withSubject,
 } from './leaf.ts';
 
 export interface IssueOptions {
@@ -57,16 +57,16 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
   checkNames(names);
   checkDays(days, 'the certificate');
   const { subject = {} } = options;
-  for (const [type, value] of Object.entries(subject)) checkAttribute(type, value);
-  const subjectOf = await subjectEncoder(subject);
+  checkSubject(subject);
   const request = options.request === undefined ? undefined : acceptRequest(options.request, names);
   // The names of a client decide which user it is, so a request must not choose them.
   const requested = profiles[profile].dialed && options.sans === undefined ? request : undefined;
   const sans = options.sans ?? (requested === undefined ? [] : possibleSans(requested));
-  const plans: LeafPlan[] = names.map((name) => ({
-    ...planLeaf(directory.pair(name, options.outDirectory), profile, days, sans),
-    ...given({ subjectDer: subjectOf?.(name) }),
-  }));
+  const plans = await Promise.all(
+    names.map((name) =>
+      withSubject(planLeaf(directory.pair(name, options.outDirectory), profile, days, sans), subject),
+    ),
+  );
   const files = plans.map((plan) => plan.files);
   // Check everything before keys are made, which takes time; and again below, under the lock.
   const authority = await openAuthority(directory, passphrase);
@@ -213,30 +213,6 @@ function possibleSans({ sans, file }: AcceptedRequest): San[] {
   }
 }
 
-/** The longest of the attributes, as RFC 5280 appendix A limits most of them. */
-const longestAttribute = 64;
-
-function checkAttribute(type: string, value: string): void {
-  const flag = `--subject-${type.toLowerCase()}`;
-  const character = controlCharacterIn(value);
-  if (character !== undefined)
-    throw new UsageError(`${flag} "${value}" contains the control character ${character}`);
-  if (type === 'C' && !/^[A-Z]{2}$/.test(value))
-    throw new UsageError(`${flag} is "${value}", expected two capital letters`, `${flag} CH`);
-  if (value !== '' && [...value].length <= longestAttribute) return;
-  const length = [...value].length;
-  throw new UsageError(`${flag} has ${length} characters, expected 1 to ${longestAttribute}`);
-}
-
-/** Returns the encoder of subjects; undefined where the common name stands alone. */
-async function subjectEncoder(
-  subject: SubjectAttributes,
-): Promise<((commonName: string) => Buffer) | undefined> {
-  if (Object.keys(subject).length === 0) return undefined;
-  const { encodeSubject } = await import('../../x509/sign.ts');
-  return (commonName) => encodeSubject(subject, commonName);
-}
-
 /**
  * Returns the write that brings the trust bundle to the folder of a pair. Leaves a ca.pem alone that has other authorities:
  * a notice says so.
@@ -267,7 +243,9 @@ function requestNotices(
   );
   if (asked.length > 0) {
     const flags = asked.flatMap(({ type, value }) =>
-      ['C', 'ST', 'L', 'O', 'OU'].includes(type) ? [`--subject-${type.toLowerCase()} '${value}'`] : [],
+      (subjectTypes as readonly string[]).includes(type)
+        ? [`--subject-${type.toLowerCase()} '${value}'`]
+        : [],
     );
     const keep = flags.length === 0 ? '' : `; \`${flags.join(' ')}\` keeps it`;
     notices.push(`the subject of the request is left out: ${formatName(asked)}${keep}`);

@@ -5,6 +5,8 @@ import { setImmediate } from 'node:timers/promises';
 import { formatDay, formatDuration } from '../../duration.ts';
 import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
+import { readDer } from '../../x509/der.ts';
+import { readName, type SubjectAttributes } from '../../x509/distinguished-name.ts';
 import { encodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
 import { isHost, type San } from '../../x509/name.ts';
 import { type Authority, dayMs } from '../store/authority.ts';
@@ -12,6 +14,7 @@ import type { PairFiles, PairWrite } from '../store/directory.ts';
 import { type LedgerEntry, ledgerEntry } from '../store/ledger.ts';
 import { type ListedCertificate, rowOf } from '../store/listing.ts';
 import { mappedSan, mappedUser, type ProfileName, profiles, sansFor } from '../store/profile.ts';
+import { encodeWholeSubject } from '../store/subject.ts';
 
 /** A certificate to issue. */
 export interface LeafPlan {
@@ -48,6 +51,11 @@ export function planLeaf(
   asked: readonly San[] = [],
 ): LeafPlan {
   return { files, profile, days, sans: sansFor(profile, files.name, asked) };
+}
+
+/** Puts attributes before the common name in the subject of a plan. */
+export async function withSubject(plan: LeafPlan, subject: SubjectAttributes): Promise<LeafPlan> {
+  return { ...plan, ...given({ subjectDer: await encodeWholeSubject(subject, plan.files.name) }) };
 }
 
 /**
@@ -161,14 +169,15 @@ export function leafNotices(authority: Authority, plans: readonly LeafPlan[], no
       `no certificate outlives its authority: they end with it on ${formatDay(notAfter)}, not after ${formatDuration(days * dayMs)}`,
     );
   }
-  for (const { files, profile } of plans) {
+  for (const { files, profile, subjectDer } of plans) {
     const [mapped] = mappedSan(files.name);
     const isForbidden = mapped !== undefined && authority.faultOfNames([mapped]) !== undefined;
     if (profiles[profile].dialed || (mapped !== undefined && !isForbidden)) continue;
     const kind = isHost(files.name) ? 'an IP address' : 'neither a DNS name nor an e-mail address';
     const what = isForbidden ? 'outside the name constraints of the authority' : kind;
+    const user = mappedUser(files.name, isForbidden, subjectDer && readName(readDer(subjectDer)));
     notices.push(
-      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${mappedUser(files.name, isForbidden)}'`,
+      `"${files.name}" is ${what}: under verify_and_map nats-server knows this client as the user '${user}'`,
     );
   }
   return notices;

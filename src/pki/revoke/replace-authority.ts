@@ -20,6 +20,7 @@ import {
   renewedByMembers,
 } from '../store/ledger.ts';
 import { isAnyAuthority, type ListedCertificate, listCertificates, rowOf } from '../store/listing.ts';
+import { keptSubject } from '../store/subject.ts';
 
 export interface ReplaceOptions {
   readonly directory: PkiDirectory;
@@ -93,6 +94,7 @@ export async function replaceAuthority(options: ReplaceOptions): Promise<Replace
         key,
         days: issuedDays(root),
         now,
+        subject: keptSubject(root),
         nameConstraints: root.nameConstraintsExtension,
         addresses: await directory.addresses(),
       },

@@ -7,12 +7,13 @@ import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { constraintsOf } from '../../x509/chain.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
-import { maximumCommonName } from '../../x509/distinguished-name.ts';
+import { maximumCommonName, type SubjectAttributes } from '../../x509/distinguished-name.ts';
 import type { San } from '../../x509/name.ts';
 import { faultOfNames } from '../../x509/name-constraints.ts';
 import type { Signer } from '../../x509/sign.ts';
 import { noAddresses, type StatusAddresses } from '../../x509/status-addresses.ts';
 import { type ProfileName, profiles } from './profile.ts';
+import { encodeWholeSubject, keptSubject } from './subject.ts';
 
 export interface Issuer {
   readonly certificate: Certificate;
@@ -66,6 +67,8 @@ interface NewAuthority {
   readonly key: KeyObject;
   readonly days: number;
   readonly now: Date;
+  /** Stands before the common name in its subject. */
+  readonly subject?: SubjectAttributes;
   readonly nameConstraints?: NewConstraints;
   /** What its leaves carry; an intermediate has those of its root. */
   readonly addresses?: StatusAddresses;
@@ -115,12 +118,13 @@ export class Authority {
    * @param depth the number of intermediates between the root and its leaves
    */
   static async create(
-    { commonName, key, days, now, nameConstraints, addresses = noAddresses }: NewAuthority,
+    { commonName, subject = {}, key, days, now, nameConstraints, addresses = noAddresses }: NewAuthority,
     depth = 0,
     random = randomBytes as (size: number) => Buffer,
   ): Promise<Authority> {
     const contents = {
       commonName,
+      ...given({ subjectDer: await encodeWholeSubject(subject, commonName) }),
       publicKey: createPublicKey(key),
       notBefore: new Date(now.getTime() - clockSkewMs),
       notAfter: endOf(days, now),
@@ -140,22 +144,23 @@ export class Authority {
   /**
    * Makes an intermediate below this root. It signs leaves but no authorities, and does not outlive the root. Throws as
    * refuseOutsideLife does, and `path-too-long` when the path length of the root allows no intermediate.
+   * @param options without a subject, it has that of the root
    */
-  async intermediate({ commonName, key, days, now, nameConstraints }: NewAuthority): Promise<Authority> {
+  async intermediate({ commonName, key, days, now, ...options }: NewAuthority): Promise<Authority> {
     this.refuseOutsideLife(now);
-    const { pathLength } = this.current.certificate;
-    if (pathLength === 0) {
-      const root = this.current.certificate.commonName;
-      throw new NatspkiError('path-too-long', `"${root}" allows no authority below it`);
-    }
+    const { certificate: root } = this.current;
+    if (root.pathLength === 0)
+      throw new NatspkiError('path-too-long', `"${root.commonName}" allows no authority below it`);
+    const { subject = keptSubject(root), nameConstraints = root.nameConstraintsExtension } = options;
     const signer = await this.#signing();
     const certificate = await signer.authority({
       commonName,
+      ...given({ subjectDer: await encodeWholeSubject(subject, commonName) }),
       publicKey: createPublicKey(key),
       notBefore: new Date(now.getTime() - clockSkewMs),
       notAfter: this.notAfterOf(days, now).notAfter,
       pathLength: 0,
-      nameConstraints: nameConstraints ?? this.current.certificate.nameConstraintsExtension,
+      nameConstraints,
     });
     const { roots, chain: crossSigned, addresses } = this;
     const parts = { roots, intermediates: [certificate], crossSigned, key, addresses };
@@ -163,7 +168,7 @@ export class Authority {
   }
 
   /**
-   * Makes the root that replaces this one; both stay trusted. This root cross-signs the new one, unless it has expired or
+   * Makes the root that replaces this one, with the same names and constraints; both stay trusted. This root cross-signs the new one, unless it has expired or
    * its path length does not allow it. The new root does not cross-sign this one: peers would then accept its leaves after
    * its retirement.
    * @param depth the number of intermediates between the new root and its leaves
@@ -171,7 +176,8 @@ export class Authority {
   async successor(options: NewAuthority, depth = 0): Promise<Authority> {
     const { certificate } = this.current;
     const nameConstraints = certificate.nameConstraintsExtension;
-    const { current } = await Authority.create({ ...options, nameConstraints }, depth, this.#random);
+    const kept = { subject: keptSubject(certificate), nameConstraints };
+    const { current } = await Authority.create({ ...options, ...kept }, depth, this.#random);
     const roots = [current.certificate, ...this.roots] as const;
     const canCrossSign = options.now < certificate.notAfter && (certificate.pathLength ?? Infinity) > depth;
     const crossSigned = canCrossSign ? [await this.#crossSign(current.certificate, depth)] : [];

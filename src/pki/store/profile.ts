@@ -1,7 +1,7 @@
 // The profiles of leaf certificates: their purposes as a table, and their alternative names.
 import { NatspkiError } from '../../errors.ts';
 import { readChoice } from '../../suggest.ts';
-import { formatName } from '../../x509/distinguished-name.ts';
+import { formatName, type NameAttribute } from '../../x509/distinguished-name.ts';
 import { formatSan, isHost, parseSan, type San, sanOfHost } from '../../x509/name.ts';
 import type { Purpose } from '../../x509/sign.ts';
 
@@ -58,11 +58,17 @@ export function mappedSan(name: string): San[] {
 }
 
 /**
- * Returns the user of the client `name` under verify_and_map: the subject if nats-server can map no other name.
+ * Returns the user of the client `name` under verify_and_map: the subject if nats-server can map no other name, the common
+ * name first (RFC 2253 section 2.1).
  * @param isForbidden whether name constraints leave that name out of the certificate
+ * @param subject in the order of the certificate; default the common name alone
  */
-export function mappedUser(name: string, isForbidden = false): string {
-  return mappedSan(name).length > 0 && !isForbidden ? name : formatName([{ type: 'CN', value: name }]);
+export function mappedUser(
+  name: string,
+  isForbidden = false,
+  subject: readonly NameAttribute[] = [{ type: 'CN', value: name }],
+): string {
+  return mappedSan(name).length > 0 && !isForbidden ? name : formatName(subject.toReversed());
 }
 
 function withoutRepeats(sans: readonly San[]): San[] {

@@ -21,6 +21,7 @@ let made: PkiDirectory;
 
 beforeAll(async () => {
   made = await madeDirectory(scratch, {
+    subject: { O: 'Example' },
     hosts: ['n1.internal'],
     clients: ['alice'],
     addresses: { ocsp: ['http://pki.internal/ocsp'], crl: [] },
@@ -61,6 +62,7 @@ describe('the replacement of an authority', () => {
       expect(openssl('verify', '-x509_strict', '-CAfile', directory.authorityFile, file)).toContain('OK');
     }
     expect(root.nameConstraints).toEqual(old.nameConstraints);
+    expect(root.subject.filter(({ type }) => type !== 'CN')).toEqual([{ type: 'O', value: 'Example' }]);
     const { revocations } = await directory.ledger.read();
     expect([...revocations.keys()].sort()).toEqual([old, ...before].map(({ serial }) => serial).sort());
     expect(new Set([...revocations.values()].map(({ reason }) => reason))).toEqual(new Set(['cACompromise']));

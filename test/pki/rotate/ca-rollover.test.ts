@@ -11,6 +11,7 @@ import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { undoRotation } from '../../../src/pki/rotate/undo.ts';
 import { Authority } from '../../../src/pki/store/authority.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
+import { formatName } from '../../../src/x509/distinguished-name.ts';
 import { decodePrivateKey, generateKey } from '../../../src/x509/key.ts';
 import { Signer } from '../../../src/x509/sign.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -34,6 +35,19 @@ describe('rotating the authority', () => {
       authority: 'Test authority 3',
       succeeds: 'Test authority 2',
     });
+  });
+
+  it('keeps the subject beside the common name, also of the intermediate', async () => {
+    const subject = { C: 'CH', O: 'Example', OU: 'Messaging' };
+    const directory = await madeDirectory(scratch, { subject, intermediate: { days: 1000 } });
+    await startRollover({ directory });
+    const [next, old] = await directory.readBundle();
+    const [intermediate] = await directory.readIntermediates();
+    expect([next, old, intermediate].map((each) => formatName(each?.subject ?? []))).toEqual([
+      'C=CH,O=Example,OU=Messaging,CN=Test authority 2',
+      'C=CH,O=Example,OU=Messaging,CN=Test authority',
+      'C=CH,O=Example,OU=Messaging,CN=Test authority intermediate 2',
+    ]);
   });
 
   it('moves the old key to the archive and records the new certificates', async () => {
