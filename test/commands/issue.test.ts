@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { natspki } from '../harness/process.ts';
@@ -134,6 +142,16 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     expect((await natspki(folder, ['rotate', '--dry-run'])).stdout).toMatch(
       /"bob" in ".*other" is not rotated: `natspki issue client bob --out .*other --force` does\n$/,
     );
+    const other = join(folder, 'other');
+    const flags = ['--san', 'dns:n2.example.com', '--key-type', 'p384', '--out', other];
+    await natspki(folder, ['issue', 'server', 'n2', ...flags]);
+    const named = await natspki(folder, ['rotate', 'n2']);
+    expect(named.stderr).toMatch(/the files of certificate "n2" are in ".*other"\n/);
+    const [, command = ''] = /replace it there with `natspki (.*)`\n$/.exec(named.stderr) ?? [];
+    expect(command).toBe(
+      `issue server n2 --san dns:n2.example.com --key-type p384 --out ${realpathSync(other)} --force`,
+    );
+    expect(await natspki(folder, command.split(' '))).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('writes the subject that flags give, and says what it leaves out of a request', async () => {

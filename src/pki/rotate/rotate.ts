@@ -4,8 +4,8 @@ import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../../errors.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { decodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
-import { isHost, type San, sanOfHost } from '../../x509/name.ts';
+import { decodePrivateKey, generateKey, type KeyType, keyTypes } from '../../x509/key.ts';
+import { formatSan, isHost, type San, sanOfHost } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
 import {
   type IssuedCertificates,
@@ -17,9 +17,16 @@ import {
 import type { PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
 import { type LedgerEntry, renewedByMembers } from '../store/ledger.ts';
-import { listCertificates, listElsewhere } from '../store/listing.ts';
-import { type ProfileName, profiles } from '../store/profile.ts';
-import { type LeafFacts, planReissue, type Reissue, type RotationPlan, type Selection } from './plan.ts';
+import { type ElsewhereCertificate, listCertificates, listElsewhere } from '../store/listing.ts';
+import { mappedSan, type ProfileName, profiles } from '../store/profile.ts';
+import {
+  type LeafFacts,
+  planReissue,
+  type Reissue,
+  type RotationPlan,
+  renewedKeyType,
+  type Selection,
+} from './plan.ts';
 
 /** The old and the new pin of a certificate that changes its key. */
 export interface PinChange {
@@ -166,22 +173,40 @@ export async function prepareReissue(options: RotateOptions): Promise<{ steps: P
       endsWithAuthority: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });
   }
+  const elsewhere = await listElsewhere(directory, given({ now, dueMs }));
+  for (const each of elsewhere) {
+    if (names?.includes(each.name) && !certificates.has(each.name)) throw inOtherFolder(each);
+  }
   const { steps, left } = planReissue(listed, facts, options);
   const unread = names === undefined ? damaged : [];
-  const elsewhere = names === undefined ? await listElsewhere(directory, given({ now, dueMs })) : [];
   return {
     steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
     left: [
       ...unread.map(({ name, problem }) => `"${name}" is not rotated: ${problem.message}, ${problem.hint}`),
       ...left,
       ...elsewhere
-        .filter(({ due }) => due || !options.due)
-        .map(
-          ({ name, profile, folder }) =>
-            `"${name}" in "${folder}" is not rotated: \`natspki issue ${profile} ${name} --out ${folder} --force\` does`,
-        ),
+        .filter(({ due }) => names === undefined && (due || !options.due))
+        .map((each) => `"${each.name}" in "${each.folder}" is not rotated: \`${renewalOf(each)}\` does`),
     ],
   };
+}
+
+function inOtherFolder(certificate: ElsewhereCertificate): NatspkiError {
+  const { name, folder } = certificate;
+  return new NatspkiError('no-certificate', `the files of certificate "${name}" are in "${folder}"`, {
+    hint: `replace it there with \`${renewalOf(certificate)}\``,
+  });
+}
+
+/**
+ * Returns the command that issues a certificate of another folder again. `rotate` does not write there by itself: the ledger,
+ * like all content of a folder, must not choose the paths that are written.
+ */
+function renewalOf({ name, profile, sans, keyType, folder }: ElsewhereCertificate): string {
+  const usual = new Set(mappedSan(name).map(formatSan));
+  const named = sans.filter((san) => profile !== 'client' || !usual.has(san)).map((san) => ` --san ${san}`);
+  const key = keyType === keyTypes[0] ? '' : ` --key-type ${renewedKeyType(keyType)}`;
+  return `natspki issue ${profile} ${name}${named.join('')}${key} --out ${folder} --force`;
 }
 
 /** Returns the plan of the certificate that a step issues. */
