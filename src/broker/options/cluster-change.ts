@@ -1,5 +1,6 @@
 // Plans what a configuration reload changes in the cluster block, and which options only a restart can change.
 import { isDeepStrictEqual } from 'node:util';
+import type { BlockChange } from './block-change.ts';
 import type { ClusterOptions } from './cluster-options.ts';
 
 /** The name of each option in the configuration, and whether only a restart can change it. */
@@ -21,20 +22,11 @@ const names: Record<keyof ClusterOptions, { readonly name: string; readonly isFi
   tls: { name: 'tls' },
 };
 
-export interface ClusterChange {
-  /** The options to use from now on. */
-  readonly options: ClusterOptions | undefined;
-  /** The names of the options that change. */
-  readonly changed: readonly string[];
-  /** The names of the options that differ in the file but keep their value until a restart. */
-  readonly kept: readonly string[];
-}
-
 /** Compares the block in use with the block in the reloaded configuration. */
 export function planClusterChange(
   current: ClusterOptions | undefined,
   next: ClusterOptions | undefined,
-): ClusterChange {
+): BlockChange<ClusterOptions> {
   if (current === undefined || next === undefined) {
     return { options: current, changed: [], kept: current === next ? [] : ['cluster'] };
   }

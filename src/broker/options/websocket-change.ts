@@ -1,22 +1,14 @@
 // Plans what a configuration reload changes in the websocket block: its tls block, as in nats-server (reload.go). Only a
 // restart can change the rest.
 import { isDeepStrictEqual } from 'node:util';
+import type { BlockChange } from './block-change.ts';
 import type { WebsocketOptions } from './websocket-options.ts';
-
-export interface WebsocketChange {
-  /** The options to use from now on. */
-  readonly options: WebsocketOptions | undefined;
-  /** The names of the options that change. */
-  readonly changed: readonly string[];
-  /** The names of the options that differ in the file but keep their value until a restart. */
-  readonly kept: readonly string[];
-}
 
 /** Compares the block in use with the block in the reloaded configuration. */
 export function planWebsocketChange(
   current: WebsocketOptions | undefined,
   next: WebsocketOptions | undefined,
-): WebsocketChange {
+): BlockChange<WebsocketOptions> {
   const isServed = (current?.port ?? 0) !== 0;
   if (current === undefined || next === undefined || !isServed) {
     const isSame = isServed ? current === next : (next?.port ?? 0) === 0;
