@@ -6,10 +6,10 @@ import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import { generateKey } from '../../x509/key.ts';
 import { signIntermediate } from '../issue/intermediate.ts';
-import { type KeyedPlan, leafNotices, pairOf, signLeaves } from '../issue/leaf.ts';
+import { leafNotices, pairOf, signLeaves } from '../issue/leaf.ts';
 import { intermediateLife, successorPassphrase } from '../rotate/intermediate-rollover.ts';
 import { issuedDays, type Reissue, renewedKeyType } from '../rotate/plan.ts';
-import { keyFor, leafPlan, type PinChange, type Prepared, prepareReissue } from '../rotate/rotate.ts';
+import { keyedPlans, keyFor, type PinChange, type Prepared, prepareReissue } from '../rotate/rotate.ts';
 import { Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import {
@@ -112,13 +112,7 @@ export async function replaceAuthority(options: ReplaceOptions): Promise<Replace
         now,
       }));
     const authority = below?.authority ?? made;
-    const keyed: KeyedPlan[] = [];
-    for (const each of steps) {
-      keyed.push({
-        ...leafPlan(directory, each),
-        key: keys.get(each.replaces) ?? (await keyFor(directory, each)),
-      });
-    }
+    const keyed = await keyedPlans(directory, steps, keys);
     const { pairs, entries, listed } = await signLeaves(authority, keyed, now, step);
     // Recorded before the pins are announced, so that a later run finds the pins of a killed one.
     if (entries.length > 0) await directory.write({ entries }, now);

@@ -94,13 +94,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     // Another process may have changed the folder meanwhile.
     const { steps, left } = await prepareReissue(options);
     const current = await directory.readAuthority(passphrase);
-    const keyed: KeyedPlan[] = [];
-    for (const each of steps) {
-      keyed.push({
-        ...leafPlan(directory, each),
-        key: keys.get(each.replaces) ?? (await keyFor(directory, each)),
-      });
-    }
+    const keyed = await keyedPlans(directory, steps, keys);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
     if (pairs.length > 0) {
       // Record the new pins before announcing them: stalePins then finds them if this process is killed before the swap.
@@ -209,8 +203,24 @@ function renewalOf({ name, profile, sans, keyType, folder }: ElsewhereCertificat
   return `natspki issue ${profile} ${name}${named.join('')}${key} --out ${folder} --force`;
 }
 
-/** Returns the plan of the certificate that a step issues. */
-export function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
+/**
+ * Returns the plan of the certificate that each step issues.
+ * @param keys made before, by the serial number of the certificate that is replaced; others are made or read now
+ */
+export async function keyedPlans(
+  directory: PkiDirectory,
+  steps: readonly Prepared[],
+  keys: ReadonlyMap<string, KeyObject>,
+): Promise<KeyedPlan[]> {
+  const keyed: KeyedPlan[] = [];
+  for (const each of steps) {
+    const key = keys.get(each.replaces) ?? (await keyFor(directory, each));
+    keyed.push({ ...leafPlan(directory, each), key });
+  }
+  return keyed;
+}
+
+function leafPlan(directory: PkiDirectory, { name, profile, days, current }: Prepared): LeafPlan {
   const { subjectDer } = current;
   return { files: directory.pair(name), profile, sans: sansOf(current, profile), days, subjectDer };
 }
