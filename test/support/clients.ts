@@ -23,6 +23,7 @@ export function describeClients(language: Language, title: string, body: (folder
       });
     });
   } else {
+    // The packages are not installed, or the system does not have the language.
     describe.skip(title, () => body(folder));
   }
 }

@@ -48,6 +48,7 @@ export function describePeer(peer: PeerName, title: string, body: (bin: string) 
       });
     });
   } else {
+    // announcePeers says on stderr which peer is missing.
     describe.skip(title, () => body(''));
   }
 }

@@ -50,6 +50,7 @@ function describeReader(name: string, probe: readonly [string, ...string[]], bod
   const [program, ...argv] = probe;
   const isThere = spawnSync(program, argv).status === 0;
   if (isThere || process.env.REQUIRE_PEERS === '1') describe(name, body);
+  // The machine does not have the program.
   else describe.skip(name, body);
 }
 
