@@ -20,7 +20,7 @@ export default class List extends BaseCommand {
   static override examples = [
     'Everything in ./certs\nnatspki list',
     'What expires first\nnatspki list --sort expiry',
-    'Who was locked out, when and why\nnatspki list --revoked',
+    'Revoked certificates, with the time and the reason\nnatspki list --revoked',
     'From cron: exit with 1 when a certificate expires within 30 days\nnatspki list --due 30d --fail-on-due',
   ];
   static override flags = {

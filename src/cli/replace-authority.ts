@@ -29,7 +29,7 @@ export interface ReplacedAuthority extends Replacement {
   readonly failures: readonly NatspkiError[];
 }
 
-/** Asks whether the authority is to be replaced; throws a UsageError where nobody can be asked and --yes is missing. */
+/** Asks whether the authority is to be replaced; throws a UsageError without a terminal and without --yes. */
 export async function confirmReplacement(
   plan: ReplacementPlan,
   flags: { readonly yes?: boolean; readonly json?: boolean },

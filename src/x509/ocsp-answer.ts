@@ -33,7 +33,7 @@ export interface OcspAnswer {
   readonly nextUpdate: Date | undefined;
 }
 
-/** The answer is no answer to the question, or nobody who may has signed it. */
+/** The answer is of no use: an error, about another certificate, or signed by a key that may not answer for the issuer. */
 export class OcspError extends Error {
   override readonly name = 'OcspError';
 }

@@ -46,7 +46,7 @@ const knownExtensions: ReadonlySet<string> = new Set([oids.number, oids.authorit
 /** The extensions of an entry that are read; invalidityDate says nothing that matters here. */
 const knownEntryExtensions: ReadonlySet<string> = new Set([oids.reason, '2.5.29.24']);
 
-/** A revocation list but for its entries: who issued it, when, and for how long. */
+/** The header of a revocation list: its issuer, number and times. */
 export class RevocationListHead {
   readonly der: Buffer;
   readonly issuer: readonly NameAttribute[];

@@ -158,8 +158,8 @@ export class Signer {
   }
 
   /**
-   * Signs a certificate whose key answers for this issuer about revocations (RFC 6960 section 4.2.2.2). Nobody asks about
-   * its own revocation, so it has to be short-lived (section 4.2.2.2.1).
+   * Signs a certificate whose key answers for this issuer about revocations (RFC 6960 section 4.2.2.2). Clients do not check
+   * whether it is revoked itself, so it has to be short-lived (section 4.2.2.2.1).
    */
   async responder(contents: Contents): Promise<Certificate> {
     return this.#certify(contents, [
