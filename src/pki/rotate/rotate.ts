@@ -167,7 +167,8 @@ export async function prepareReissue(options: RotateOptions): Promise<{ steps: P
       endsWithAuthority: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });
   }
-  const elsewhere = await listElsewhere(directory, given({ now, dueMs }));
+  const mayBeElsewhere = names === undefined || names.some((name) => !certificates.has(name));
+  const elsewhere = mayBeElsewhere ? await listElsewhere(directory, given({ now, dueMs })) : [];
   for (const each of elsewhere) {
     if (names?.includes(each.name) && !certificates.has(each.name)) throw inOtherFolder(each);
   }
