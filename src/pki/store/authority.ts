@@ -168,9 +168,9 @@ export class Authority {
   }
 
   /**
-   * Makes the root that replaces this one, with the same names and constraints; both stay trusted. This root cross-signs the new one, unless it has expired or
-   * its path length does not allow it. The new root does not cross-sign this one: peers would then accept its leaves after
-   * its retirement.
+   * Makes the root that replaces this one, with its subject beside the common name and its name constraints; both stay
+   * trusted. This root cross-signs the new one, unless it has expired or its path length does not allow it. The new root does
+   * not cross-sign this one: peers would then accept its leaves after its retirement.
    * @param depth the number of intermediates between the new root and its leaves
    */
   async successor(options: NewAuthority, depth = 0): Promise<Authority> {

@@ -1,7 +1,7 @@
 // The profiles of leaf certificates: their purposes as a table, and their alternative names.
 import { NatspkiError } from '../../errors.ts';
 import { readChoice } from '../../suggest.ts';
-import { formatName, type NameAttribute } from '../../x509/distinguished-name.ts';
+import { formatName, type NameAttribute, nameWith } from '../../x509/distinguished-name.ts';
 import { formatSan, isHost, parseSan, type San, sanOfHost } from '../../x509/name.ts';
 import type { Purpose } from '../../x509/sign.ts';
 
@@ -66,7 +66,7 @@ export function mappedSan(name: string): San[] {
 export function mappedUser(
   name: string,
   isForbidden = false,
-  subject: readonly NameAttribute[] = [{ type: 'CN', value: name }],
+  subject: readonly NameAttribute[] = nameWith({}, name),
 ): string {
   return mappedSan(name).length > 0 && !isForbidden ? name : formatName(subject.toReversed());
 }
