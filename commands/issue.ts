@@ -71,7 +71,7 @@ export default class Issue extends BaseCommand {
 
   async run() {
     const { args, flags } = await this.parse(Issue);
-    const directory = new PkiDirectory(flags.dir);
+    const directory = new PkiDirectory(flags.dir, flags.out);
     const addresses = addressesOf(flags);
     directory.changeAddresses(addresses);
     const passphrase = await authorityPassphrase(directory, flags);
@@ -90,7 +90,6 @@ export default class Issue extends BaseCommand {
           subject: subjectOf(flags),
           keyType: flags['key-type'],
           request,
-          outDirectory: flags.out,
           passphrase,
         }),
       }),

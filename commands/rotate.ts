@@ -8,6 +8,7 @@ import {
   directoryFlag,
   parseWindow,
   passphraseFileFlag,
+  pathFlag,
   prunePinsFlag,
   rolloutFlags,
   withOptionalValue,
@@ -52,6 +53,7 @@ export default class Rotate extends BaseCommand {
   static override examples = [
     'From cron: every certificate in the last third of its life\nnatspki rotate --due',
     'One certificate of a running nats-server, checking that the server uses it\nnatspki rotate server --reload nats.pid --verify tls://localhost:4222',
+    'The pairs that `natspki issue --out` has written into another folder\nnatspki rotate --out /etc/nats/certs',
     'Create a new authority beside the old one; then run `natspki rotate`\nnatspki rotate --ca',
     'Drop the old authority\nnatspki rotate --ca --finish',
     "Create a new intermediate, with the root's key in place; then run `natspki rotate`\nnatspki rotate --intermediate",
@@ -110,6 +112,11 @@ export default class Rotate extends BaseCommand {
       helpValue: '[NAME]',
       exclusive: ['finish', 'intermediate'],
     }),
+    out: pathFlag({
+      description: 'Folder with the files, where `natspki issue --out` has written them; --dir by default.',
+      helpValue: 'DIR',
+      exclusive: ['ca', 'intermediate', 'undo'],
+    }),
     ...addressFlags(),
     'passphrase-file': passphraseFileFlag(),
   };
@@ -121,7 +128,7 @@ export default class Rotate extends BaseCommand {
     const { args, flags } = await this.parse(Rotate, argv);
     const { ca, finish, intermediate, undo, force, due, reload, verify } = flags;
     rejectNames(args.name, flags);
-    const directory = new PkiDirectory(flags.dir);
+    const directory = new PkiDirectory(flags.dir, flags.out);
     // A member has an archive too.
     if (undo === undefined) directory.refuseMember();
     const addresses = addressesOf(flags);

@@ -1,4 +1,5 @@
-// Finds the name that a misspelled word probably stands for, for hints such as `did you mean "ca_file"`.
+// What hints are made of: the name that a misspelled word probably stands for, as in `did you mean "ca_file"`, and words of
+// commands.
 import { UsageError } from './errors.ts';
 
 /**
@@ -38,6 +39,11 @@ export function readChoice<T extends string>(
     `unknown ${noun} "${word}", expected one of ${choices.join(', ')}`,
     near === undefined ? help : `did you mean "${near}"`,
   );
+}
+
+/** Quotes a word of a command for a shell if necessary. */
+export function shellWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }
 
 /** Counts insertions, deletions, substitutions and transpositions of neighbours (optimal string alignment). */

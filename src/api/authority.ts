@@ -119,6 +119,8 @@ export interface RotateOptions {
   readonly dir: string;
   /** Names of the certificates; by default all. */
   readonly names?: readonly string[];
+  /** Folder with the files, where `issue` has written them with `outDir`; by default `dir`. */
+  readonly outDir?: string;
   /** Only what is due: true for the last third of its life, a duration such as `30d` for what expires within it. */
   readonly due?: boolean | string;
   /** Keeps the keys, and thereby the pins. */
@@ -194,7 +196,7 @@ export async function createAuthority(options: AuthorityOptions): Promise<Create
 export async function issue(options: IssueOptions): Promise<Issued> {
   const { dir, profile, names, sans, request, force, days, passphrase } = options;
   const { certificates, notices } = await issueCertificates({
-    directory: new PkiDirectory(dir),
+    directory: new PkiDirectory(dir, options.outDir),
     profile: parseProfile(profile),
     names,
     ...given({
@@ -202,7 +204,6 @@ export async function issue(options: IssueOptions): Promise<Issued> {
       days,
       keyType: request === undefined ? readKeyType(options.keyType) : undefined,
       request: request === undefined ? undefined : { bytes: Buffer.from(request), file: 'request' },
-      outDirectory: options.outDir,
       force,
       passphrase,
     }),
@@ -216,7 +217,7 @@ export async function issue(options: IssueOptions): Promise<Issued> {
  */
 export async function rotate(options: RotateOptions): Promise<Rotated> {
   const { dir, names, due = false, keepKey = false, configs = [], passphrase } = options;
-  const directory = new PkiDirectory(dir);
+  const directory = new PkiDirectory(dir, options.outDir);
   const rollout = await Rollout.prepare({
     configurations: configs,
     ...given({ settleMs: options.settleMs }),

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { escapeControls } from '../log.ts';
 import type { IssuedCertificates } from '../pki/issue/leaf.ts';
+import { shellWord } from '../suggest.ts';
 import { isIP } from '../x509/name.ts';
 import { certificateLines } from './certificate-table.ts';
 import type { Terminal } from './terminal.ts';
@@ -42,9 +43,9 @@ export function initLines(result: InitResult, terminal: Terminal): string[] {
 export function nextSteps({ directory, configurations, client, hosts, rootKey }: NextSteps): NextStep[] {
   const host = hosts.find((each) => !each.includes('*')) ?? 'localhost';
   const url = `tls://${isIP(host) === 6 ? `[${host}]` : host}`;
-  const file = (name: string) => quoted(join(directory, name));
+  const file = (name: string) => shellWord(join(directory, name));
   const steps = configurations.map((path) => ({
-    command: `natspki broker -c ${quoted(path)}`,
+    command: `natspki broker -c ${shellWord(path)}`,
     purpose: 'run the bundled broker, or nats-server with the same -c',
   }));
   if (client !== undefined) {
@@ -55,13 +56,13 @@ export function nextSteps({ directory, configurations, client, hosts, rootKey }:
   }
   if (rootKey !== undefined) {
     steps.push({
-      command: `mv ${quoted(rootKey)} /path/to/a/safe/place/`,
+      command: `mv ${shellWord(rootKey)} /path/to/a/safe/place/`,
       purpose: "keep the root's key offline until the intermediate is due",
     });
   }
   return [
     ...steps,
-    { command: `natspki list --dir ${quoted(directory)}`, purpose: 'see when each certificate expires' },
+    { command: `natspki list --dir ${shellWord(directory)}`, purpose: 'see when each certificate expires' },
   ];
 }
 
@@ -70,7 +71,7 @@ export function nextSteps({ directory, configurations, client, hosts, rootKey }:
  * @param server name of an imported server certificate, if there is one
  */
 export function importSteps(directory: string, server: string | undefined): NextStep[] {
-  const at = `--dir ${quoted(directory)}`;
+  const at = `--dir ${shellWord(directory)}`;
   const block = {
     command: `natspki tls client ${at} --name ${server}`,
     purpose: 'print a tls block for a configuration',
@@ -90,9 +91,4 @@ function nextStepLines(steps: readonly NextStep[], terminal: Terminal): string[]
       `  ${command}`,
     ]),
   ];
-}
-
-/** Quotes a word for a shell if necessary. */
-function quoted(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 }

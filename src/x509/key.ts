@@ -35,6 +35,13 @@ export function keyTypeOf(key: KeyObject): string {
   return type === 'ec' ? (curves[namedCurve] ?? namedCurve) : `${type}${modulusLength ?? ''}`;
 }
 
+/** Returns the type for the successor of a key: the same, or the nearest one that natspki generates. */
+export function renewedKeyType(type: string): KeyType {
+  const same = keyTypes.find((known) => known === type);
+  if (same !== undefined) return same;
+  return type.startsWith('rsa') ? 'rsa2048' : type === 'p521' ? 'p384' : 'p256';
+}
+
 /**
  * Returns why a key is unsuitable for TLS with a NATS server, `RSA with 1024 bits, expected 2048 or more`; undefined when
  * it is suitable.

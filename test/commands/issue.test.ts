@@ -140,7 +140,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
       /\nIn other folders:\n.*\nbob +client .*\/other\n$/,
     );
     expect((await natspki(folder, ['rotate', '--dry-run'])).stdout).toMatch(
-      /"bob" in ".*other" is not rotated: `natspki issue client bob --out .*other --force` does\n$/,
+      /"bob" in ".*other" is not rotated: `natspki rotate bob --out .*other` does\n$/,
     );
     const other = join(folder, 'other');
     const flags = ['--san', 'dns:n2.example.com', '--key-type', 'p384', '--out', other];
@@ -148,10 +148,12 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     const named = await natspki(folder, ['rotate', 'n2']);
     expect(named.stderr).toMatch(/the files of certificate "n2" are in ".*other"\n/);
     const [, command = ''] = /replace it there with `natspki (.*)`\n$/.exec(named.stderr) ?? [];
-    expect(command).toBe(
-      `issue server n2 --san dns:n2.example.com --key-type p384 --out ${realpathSync(other)} --force`,
-    );
-    expect(await natspki(folder, command.split(' '))).toMatchObject({ code: 0, stderr: '' });
+    expect(command).toBe(`rotate n2 --out ${realpathSync(other)}`);
+    const before = readFileSync(join(other, 'n2-key.pem'), 'latin1');
+    const rotated = await natspki(folder, command.split(' '));
+    expect(rotated).toMatchObject({ code: 0, stderr: '' });
+    expect(rotated.stdout).toMatch(/\nn2 +server +n2\.example\.com +p384 /);
+    expect(readFileSync(join(other, 'n2-key.pem'), 'latin1')).not.toBe(before);
   });
 
   it('writes the subject that flags give, and says what it leaves out of a request', async () => {

@@ -3,10 +3,9 @@
 import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
-import { renewedKeyType } from '../../pki/rotate/plan.ts';
 import type { PkiDirectory } from '../../pki/store/directory.ts';
 import { type ListedCertificate, profileByPurpose, rowOf } from '../../pki/store/listing.ts';
-import { generateKey } from '../../x509/key.ts';
+import { generateKey, renewedKeyType } from '../../x509/key.ts';
 import { type Followers, type Told, tell } from './followers.ts';
 import type { AuthorityLink, CurrentPair } from './link.ts';
 import { openLinks, throughAny } from './links.ts';

@@ -58,7 +58,7 @@ export async function exportPair(options: ExportOptions): Promise<string[]> {
   if (!force) refuseExisting(paths);
   const exported = await readExported(directory, name);
   if (folder !== undefined) {
-    if (directory.holds(pair)) throw new UsageError(`"${folder}" is the folder that the pair is in`);
+    if (directory.isAt(folder)) throw new UsageError(`"${folder}" is the folder that the pair is in`);
     const [key, certificate, authorities] = paths as [string, string, string];
     const others: FileWrite[] = [
       { path: key, data: await encodePrivateKey(exported.key), mode: 0o600 },

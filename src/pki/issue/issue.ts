@@ -1,7 +1,7 @@
 // Issues one or more leaf certificates from the authority of a folder.
-import { dirname, join, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { NatspkiError, UsageError } from '../../errors.ts';
-import { exists, type FileWrite } from '../../files/files.ts';
+import { exists } from '../../files/files.ts';
 import { readOwnFile } from '../../files/own-files.ts';
 import { controlCharacterIn } from '../../x509/control-character.ts';
 import { readMaterialOf } from '../../x509/decode.ts';
@@ -10,7 +10,7 @@ import { decodePrivateKey, type KeyType, weaknessOf } from '../../x509/key.ts';
 import { formatSan, parseSan, type San } from '../../x509/name.ts';
 import { type CertificateRequest, readRequest } from '../../x509/request.ts';
 import { type Authority, checkDays } from '../store/authority.ts';
-import { checkNames, type PairFiles, type PkiDirectory } from '../store/directory.ts';
+import { checkNames, type PkiDirectory } from '../store/directory.ts';
 import { type ProfileName, profiles } from '../store/profile.ts';
 import { checkSubject } from '../store/subject.ts';
 import {
@@ -24,8 +24,10 @@ import {
   signLeaves,
   withSubject,
 } from './leaf.ts';
+import { besidePairs } from './other-folder.ts';
 
 export interface IssueOptions {
+  /** Its authority signs; its pair folder gets the files. */
   readonly directory: PkiDirectory;
   readonly profile: ProfileName;
   readonly names: readonly string[];
@@ -39,8 +41,6 @@ export interface IssueOptions {
   readonly keyType?: KeyType;
   /** A PKCS#10 request, PEM or DER, and the name of its file for errors; with a single name only. */
   readonly request?: { readonly bytes: Buffer; readonly file: string };
-  /** The folder for the files; default the folder of the authority. */
-  readonly outDirectory?: string;
   readonly force?: boolean;
   /** Opens the key of the authority. */
   readonly passphrase?: string;
@@ -63,9 +63,7 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
   const requested = profiles[profile].dialed && options.sans === undefined ? request : undefined;
   const sans = options.sans ?? (requested === undefined ? [] : possibleSans(requested));
   const plans = await Promise.all(
-    names.map((name) =>
-      withSubject(planLeaf(directory.pair(name, options.outDirectory), profile, days, sans), subject),
-    ),
+    names.map((name) => withSubject(planLeaf(directory.pair(name), profile, days, sans), subject)),
   );
   const files = plans.map((plan) => plan.files);
   // Check everything before keys are made, which takes time; and again below, under the lock.
@@ -88,16 +86,13 @@ export async function issueCertificates(options: IssueOptions): Promise<IssuedCe
     if (!force) await directory.refuseExistingPairs(files);
     const current = await stillCurrent(authority, directory, passphrase);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
-    const outside = !directory.holds(files[0] as PairFiles);
-    const folder = resolve(options.outDirectory ?? directory.path);
-    const recorded = outside ? entries.map((entry) => ({ ...entry, outside, folder })) : entries;
-    const bundle = outside ? await bundleFor(folder, current) : { others: [], notices: [] };
-    await directory.write({ entries: recorded, pairs, others: bundle.others }, now);
+    const { notices, ...beside } = await besidePairs(directory, current, entries);
+    await directory.write({ pairs, ...beside }, now);
     return {
       certificates: listed,
       notices: [
         ...directory.takeRecoveryNotices(),
-        ...bundle.notices,
+        ...notices,
         ...(request === undefined ? [] : requestNotices(request, plans[0] as LeafPlan, subject)),
         ...leafNotices(current, plans, now),
       ],
@@ -211,24 +206,6 @@ function possibleSans({ sans, file }: AcceptedRequest): San[] {
       cause: error,
     });
   }
-}
-
-/**
- * Returns the write that brings the trust bundle to the folder of a pair. Leaves a ca.pem alone that has other authorities:
- * a notice says so.
- */
-async function bundleFor(
-  folder: string,
-  authority: Authority,
-): Promise<{ others: FileWrite[]; notices: string[] }> {
-  const path = join(folder, 'ca.pem');
-  const text = authority.trustBundle();
-  const present = exists(path) ? (await readOwnFile(folder, path)).toString('latin1') : undefined;
-  if (present === text) return { others: [], notices: [] };
-  if (present === undefined || present.includes(authority.roots[0].toPem())) {
-    return { others: [{ path, data: text, mode: 0o644 }], notices: [`wrote ${path}`] };
-  }
-  return { others: [], notices: [`${path} has other authorities and stays as it is: add those of this one`] };
 }
 
 /** Lists the contents of a request that the certificate leaves out. */

@@ -4,11 +4,11 @@
 import { exists } from '../../files/files.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { generateKey } from '../../x509/key.ts';
+import { generateKey, renewedKeyType } from '../../x509/key.ts';
 import { signIntermediate } from '../issue/intermediate.ts';
 import { leafNotices, pairOf, signLeaves } from '../issue/leaf.ts';
 import { intermediateLife, successorPassphrase } from '../rotate/intermediate-rollover.ts';
-import { issuedDays, type Reissue, renewedKeyType } from '../rotate/plan.ts';
+import { issuedDays, type Reissue } from '../rotate/plan.ts';
 import { keyedPlans, keyFor, type PinChange, type Prepared, prepareReissue } from '../rotate/rotate.ts';
 import { Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';

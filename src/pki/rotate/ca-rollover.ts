@@ -5,17 +5,19 @@
 // 4.4, "new with old"), so that peers that trust only the old root accept it. There is no "old with new" certificate: with
 // it, peers that trust only the new root would still accept the old leaves.
 import { NatspkiError } from '../../errors.ts';
+import { given } from '../../given.ts';
 import { type Certificate, toPem } from '../../x509/certificate.ts';
-import { generateKey } from '../../x509/key.ts';
+import { generateKey, renewedKeyType } from '../../x509/key.ts';
 import { anchorOf } from '../../x509/trust-anchor.ts';
 import { signIntermediate } from '../issue/intermediate.ts';
 import { type IssuedCertificates, pairOf } from '../issue/leaf.ts';
 import { type Authority, checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
-import { isAuthority, type LedgerEntry, ledgerEntry, renewedByMembers } from '../store/ledger.ts';
+import { isAuthority, type LedgerEntry, ledgerEntry, placeOf, renewedByMembers } from '../store/ledger.ts';
 import { existingFiles, rowOf, withoutKeyFile } from '../store/listing.ts';
+import { renewalOf } from './elsewhere.ts';
 import { intermediateLife, successorPassphrase } from './intermediate-rollover.ts';
-import { issuedDays, type RetireOld, renewedKeyType, type TrustNew } from './plan.ts';
+import { issuedDays, type RetireOld, type TrustNew } from './plan.ts';
 
 interface RolloverOptions {
   readonly directory: PkiDirectory;
@@ -41,6 +43,8 @@ interface Dependent {
   readonly here: boolean;
   /** Whether its host renews it. */
   readonly isMember?: boolean;
+  /** The other folder that has its file, where the ledger knows it. */
+  readonly folder?: string;
 }
 
 /** Plans the start of a rollover; throws `rotation-under-way` when one has already started, and `root-key-away`. */
@@ -182,13 +186,13 @@ export async function replacedClients({
   const intermediates = issuersOf(entries);
   // A member that has asked for a new pair uses it.
   const members = renewedByMembers(entries);
-  const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
+  const latest = new Map(entries.map((entry) => [placeOf(entry), entry]));
   return entries.flatMap((entry) => {
     const { name, serial, profile, issuer } = entry;
     const notAfter = new Date(entry.notAfter);
     const isOver = revocations.has(serial) || now() >= notAfter;
     if (profile !== 'client' || isOver || members.has(name)) return [];
-    if (latest.get(`${entry.outside ?? false} ${name}`) === entry) return [];
+    if (latest.get(placeOf(entry)) === entry) return [];
     const root = rootOf(issuer, intermediates);
     const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
     return depends ? [{ name, serial, notAfter }] : [];
@@ -254,7 +258,7 @@ export async function findDependents(
     if (depends && now < leaf.notAfter) dependents.push({ name, here: true });
   }
   const intermediates = issuersOf(entries);
-  const latest = new Map(entries.map((entry) => [`${entry.outside ?? false} ${entry.name}`, entry]));
+  const latest = new Map(entries.map((entry) => [placeOf(entry), entry]));
   for (const entry of latest.values()) {
     const { name, profile, issuer, notAfter, serial, outside = false } = entry;
     const isReplaced = (members.get(name) ?? entry) !== entry;
@@ -268,7 +272,8 @@ export async function findDependents(
     const root = rootOf(issuer, intermediates);
     const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
     if (!depends || now >= new Date(notAfter)) continue;
-    dependents.push({ name, here: false, isMember: members.get(name) === entry });
+    const isMember = members.get(name) === entry;
+    dependents.push({ name, here: false, isMember, ...given({ folder: entry.folder }) });
   }
   return dependents;
 }
@@ -290,8 +295,12 @@ function stillNeeded(
   dependents: readonly Dependent[],
 ): NatspkiError {
   const authorities = retired.map(({ commonName }) => `"${commonName}"`).join(', ');
-  const names = dependents.map(({ name, here, isMember }) =>
-    here ? name : isMember ? `${name} (a member)` : `${name} (not in "${directory.path}")`,
+  const names = dependents.map(({ name, here, isMember, folder }) =>
+    here
+      ? name
+      : isMember
+        ? `${name} (a member)`
+        : `${name} (${folder === undefined ? `not in "${directory.path}"` : `in "${folder}"`})`,
   );
   const here = dependents.filter((dependent) => dependent.here).map(({ name }) => name);
   const count = dependents.length === 1 ? '1 certificate' : `${dependents.length} certificates`;
@@ -302,8 +311,15 @@ function stillNeeded(
         ? `reissue with \`natspki rotate${here.length <= 5 ? ` ${here.join(' ')}` : ''}\`, or pass --force`
         : dependents.every(({ isMember }) => isMember)
           ? 'run `natspki renew` on the hosts of the members, or pass --force when they are no longer in use'
-          : 'issue them again with `natspki issue`, or pass --force when they are no longer in use',
+          : `${reissueElsewhere(dependents)}, or pass --force when they are no longer in use`,
   });
+}
+
+function reissueElsewhere(dependents: readonly Dependent[]): string {
+  const [first] = dependents.flatMap(({ name, folder }) => (folder === undefined ? [] : [{ name, folder }]));
+  return first === undefined
+    ? 'issue them again with `natspki issue`'
+    : `reissue with \`${renewalOf(first)}\``;
 }
 
 function notCrossSignedNotice({ chain, retired }: Authority): string[] {

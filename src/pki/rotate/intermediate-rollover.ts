@@ -2,14 +2,14 @@
 import { NatspkiError } from '../../errors.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { generateKey } from '../../x509/key.ts';
+import { generateKey, renewedKeyType } from '../../x509/key.ts';
 import { intermediateDays, intermediateName, signIntermediate } from '../issue/intermediate.ts';
 import { keyNeedsPassphrase } from '../issue/issue.ts';
 import type { IssuedCertificates } from '../issue/leaf.ts';
 import { checkCommonName, nextName } from '../store/authority.ts';
 import type { PkiDirectory } from '../store/directory.ts';
 import { rowOf } from '../store/listing.ts';
-import { issuedDays, type NewIntermediate, renewedKeyType } from './plan.ts';
+import { issuedDays, type NewIntermediate } from './plan.ts';
 
 export interface IntermediateOptions {
   readonly directory: PkiDirectory;

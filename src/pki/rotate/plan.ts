@@ -2,7 +2,7 @@
 // intermediate-rollover.ts and ca-rollover.ts for authorities.
 import { NatspkiError } from '../../errors.ts';
 import { nearest } from '../../suggest.ts';
-import { type KeyType, keyTypes } from '../../x509/key.ts';
+import { type KeyType, renewedKeyType } from '../../x509/key.ts';
 import { clockSkewMs, dayMs } from '../store/authority.ts';
 import { isAnyAuthority, type ListedCertificate } from '../store/listing.ts';
 import type { ProfileName } from '../store/profile.ts';
@@ -183,13 +183,6 @@ export function describeStep(step: RotationStep): string {
     case 'retire-old':
       return `retire-old  ${step.authorities.map((name) => `"${name}"`).join(', ')}: no longer trusted`;
   }
-}
-
-/** Returns the type for the successor of a key: the same, or the nearest one that natspki generates. */
-export function renewedKeyType(type: string): KeyType {
-  const same = keyTypes.find((known) => known === type);
-  if (same !== undefined) return same;
-  return type.startsWith('rsa') ? 'rsa2048' : type === 'p521' ? 'p384' : 'p256';
 }
 
 /**

@@ -4,8 +4,8 @@ import type { KeyObject } from 'node:crypto';
 import { NatspkiError } from '../../errors.ts';
 import { given } from '../../given.ts';
 import type { Certificate } from '../../x509/certificate.ts';
-import { decodePrivateKey, generateKey, type KeyType, keyTypes } from '../../x509/key.ts';
-import { formatSan, isHost, type San, sanOfHost } from '../../x509/name.ts';
+import { decodePrivateKey, generateKey, type KeyType } from '../../x509/key.ts';
+import { isHost, type San, sanOfHost } from '../../x509/name.ts';
 import type { Pin } from '../../x509/pin.ts';
 import {
   type IssuedCertificates,
@@ -14,19 +14,14 @@ import {
   leafNotices,
   signLeaves,
 } from '../issue/leaf.ts';
-import type { PkiDirectory } from '../store/directory.ts';
+import { besidePairs } from '../issue/other-folder.ts';
+import { PkiDirectory } from '../store/directory.ts';
 import { readLeaves } from '../store/leaves.ts';
-import { type LedgerEntry, renewedByMembers } from '../store/ledger.ts';
-import { type ElsewhereCertificate, listCertificates, listElsewhere } from '../store/listing.ts';
-import { mappedSan, type ProfileName, profiles } from '../store/profile.ts';
-import {
-  type LeafFacts,
-  planReissue,
-  type Reissue,
-  type RotationPlan,
-  renewedKeyType,
-  type Selection,
-} from './plan.ts';
+import { type LedgerEntry, placeOf, renewedByMembers } from '../store/ledger.ts';
+import { listCertificates } from '../store/listing.ts';
+import { type ProfileName, profiles } from '../store/profile.ts';
+import { type DueSelection, issuedInto, leftElsewhere } from './elsewhere.ts';
+import { type LeafFacts, planReissue, type Reissue, type RotationPlan } from './plan.ts';
 
 /** The old and the new pin of a certificate that changes its key. */
 export interface PinChange {
@@ -45,9 +40,7 @@ export interface ReplaceOptions {
   readonly beforeReplace?: (changes: readonly PinChange[]) => Promise<void>;
 }
 
-export interface RotateOptions extends ReplaceOptions, Selection {
-  /** A certificate is due when it expires within this many milliseconds; default the last third of its lifetime. */
-  readonly dueMs?: number;
+export interface RotateOptions extends ReplaceOptions, DueSelection {
   /** Opens the key of the authority. */
   readonly passphrase?: string;
   /** Called after each step; a certificate counts as two, its key and its signature. */
@@ -96,16 +89,17 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
     const current = await directory.readAuthority(passphrase);
     const keyed = await keyedPlans(directory, steps, keys);
     const { pairs, entries, listed } = await signLeaves(current, keyed, now, step);
+    const { notices: told, ...beside } = await besidePairs(directory, current, entries);
     if (pairs.length > 0) {
       // Record the new pins before announcing them: stalePins then finds them if this process is killed before the swap.
-      await directory.write({ entries }, now);
+      await directory.write({ entries: beside.entries }, now);
       await beforeReplace?.(
         listed.flatMap(({ name, pin: to }, i) => {
           const from = (steps[i] as Prepared).current.pin;
           return from === to ? [] : [{ name, from, to }];
         }),
       );
-      await directory.write({ pairs }, now);
+      await directory.write({ pairs, others: beside.others }, now);
     } else await directory.write({}, now);
     return {
       plan: { steps: steps.map(({ current: _, ...each }) => each), left },
@@ -113,6 +107,7 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
       notices: [
         ...directory.takeRecoveryNotices(),
         ...left,
+        ...told,
         ...(keyed.length > 0 ? leafNotices(current, keyed, now) : []),
       ],
     };
@@ -123,22 +118,28 @@ export async function rotateLeaves(options: RotateOptions): Promise<Rotated> {
 export async function stalePins(directory: PkiDirectory): Promise<Set<Pin>> {
   const { entries } = await directory.ledger.read();
   const stale = new Set(entries.map(({ pin }) => pin as Pin));
-  const { chains, damaged } = await readLeaves(directory);
+  const { chains, damaged } = await readLeaves(new PkiDirectory(directory.path));
   const unread = new Set(damaged.map(({ name }) => name));
-  const inUse = pinsOfMembers(entries);
-  for (const { name, pin, outside, member } of entries) {
-    const isElsewhere = member === undefined ? outside : inUse.has(pin);
-    if (isElsewhere || unread.has(name)) stale.delete(pin as Pin);
+  const inUse = pinsElsewhere(entries);
+  for (const { name, pin } of entries) {
+    if (inUse.has(pin) || unread.has(name)) stale.delete(pin as Pin);
   }
   for (const [{ pin }] of chains.values()) stale.delete(pin);
   return stale;
 }
 
-/** Returns the pins that members may present: of the last two certificates of each, since the newest may not be in use yet. */
-function pinsOfMembers(entries: readonly LedgerEntry[]): Set<string> {
+/**
+ * Returns the pins that peers may present whose files are not in the folder: of the last two certificates of each, since the
+ * newest may not be in use yet.
+ */
+function pinsElsewhere(entries: readonly LedgerEntry[]): Set<string> {
   const last = new Map<string, string[]>();
-  for (const { name, member, pin } of entries) {
-    if (member !== undefined) last.set(name, [...(last.get(name) ?? []), pin].slice(-2));
+  for (const entry of entries) {
+    const { member, outside, folder, pin } = entry;
+    if (!outside && member === undefined) continue;
+    // The entries of earlier versions do not tell one other folder from the next.
+    const place = member === undefined && folder === undefined ? pin : placeOf(entry);
+    last.set(place, [...(last.get(place) ?? []), pin].slice(-2));
   }
   return new Set([...last.values()].flat());
 }
@@ -167,41 +168,20 @@ export async function prepareReissue(options: RotateOptions): Promise<{ steps: P
       endsWithAuthority: above.some(({ notAfter }) => notAfter.getTime() === leaf.notAfter.getTime()),
     });
   }
-  const mayBeElsewhere = names === undefined || names.some((name) => !certificates.has(name));
-  const elsewhere = mayBeElsewhere ? await listElsewhere(directory, given({ now, dueMs })) : [];
-  for (const each of elsewhere) {
-    if (names?.includes(each.name) && !certificates.has(each.name)) throw inOtherFolder(each);
-  }
-  const { steps, left } = planReissue(listed, facts, options);
+  const isHome = directory.isAt(directory.pairFolder);
+  const { own, left: foreign } = isHome
+    ? { own: listed, left: await leftElsewhere(directory, options, new Set(certificates.keys())) }
+    : await issuedInto(directory, listed, entries, names);
+  const { steps, left } = planReissue(own, facts, options);
   const unread = names === undefined ? damaged : [];
   return {
     steps: steps.map((step) => ({ ...step, current: certificates.get(step.name) as Certificate })),
     left: [
       ...unread.map(({ name, problem }) => `"${name}" is not rotated: ${problem.message}, ${problem.hint}`),
       ...left,
-      ...elsewhere
-        .filter(({ due }) => names === undefined && (due || !options.due))
-        .map((each) => `"${each.name}" in "${each.folder}" is not rotated: \`${renewalOf(each)}\` does`),
+      ...foreign,
     ],
   };
-}
-
-function inOtherFolder(certificate: ElsewhereCertificate): NatspkiError {
-  const { name, folder } = certificate;
-  return new NatspkiError('no-certificate', `the files of certificate "${name}" are in "${folder}"`, {
-    hint: `replace it there with \`${renewalOf(certificate)}\``,
-  });
-}
-
-/**
- * Returns the command that issues a certificate of another folder again. `rotate` does not write there by itself: the ledger,
- * like all content of a folder, must not choose the paths that are written.
- */
-function renewalOf({ name, profile, sans, keyType, folder }: ElsewhereCertificate): string {
-  const usual = new Set(mappedSan(name).map(formatSan));
-  const named = sans.filter((san) => profile !== 'client' || !usual.has(san)).map((san) => ` --san ${san}`);
-  const key = keyType === keyTypes[0] ? '' : ` --key-type ${renewedKeyType(keyType)}`;
-  return `natspki issue ${profile} ${name}${named.join('')}${key} --out ${folder} --force`;
 }
 
 /**

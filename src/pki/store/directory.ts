@@ -55,6 +55,8 @@ export interface Change {
 
 export class PkiDirectory {
   readonly path: string;
+  /** Where the pairs of leaves are: the folder itself, or the one that an operator names with `--out`. */
+  readonly pairFolder: string;
   /** The trust bundle, the current root first. */
   readonly authorityFile: string;
   readonly authorityKeyFile: string;
@@ -75,8 +77,9 @@ export class PkiDirectory {
   readonly archive: Archive;
   readonly #recovered: string[] = [];
 
-  constructor(path: string) {
+  constructor(path: string, pairFolder = path) {
     this.path = path;
+    this.pairFolder = pairFolder;
     this.authorityFile = join(path, 'ca.pem');
     this.authorityKeyFile = join(path, 'ca-key.pem');
     this.intermediateFile = join(path, 'intermediate.pem');
@@ -103,8 +106,8 @@ export class PkiDirectory {
     return this.pair(name).keyFile;
   }
 
-  /** Returns the paths of a pair, in this or another folder. */
-  pair(name: string, folder = this.path): PairFiles {
+  /** Returns the paths of a pair, where pairs are or in another folder. */
+  pair(name: string, folder = this.pairFolder): PairFiles {
     return {
       name,
       certificateFile: join(folder, `${name}-cert.pem`),
@@ -267,12 +270,13 @@ export class PkiDirectory {
 
   /** Lists the sorted names with a certificate, the sorted names with a key, and the paths of temporary files. */
   async contents(): Promise<{ certificates: string[]; keys: string[]; leftovers: string[] }> {
-    const files = await promises.readdir(this.path).catch((error) => {
+    const folder = this.pairFolder;
+    const files = await promises.readdir(folder).catch((error) => {
       if (isCode(error, 'ENOENT')) return [];
-      throw fileError(error, 'read', this.path);
+      throw fileError(error, 'read', folder);
     });
     const own = [this.authorityKeyFile, this.intermediateKeyFile];
-    const visible = files.filter((file) => !file.startsWith('.') && !own.includes(join(this.path, file)));
+    const visible = files.filter((file) => !file.startsWith('.') && !own.includes(join(folder, file)));
     const named = (suffix: string) =>
       visible
         .filter((file) => file.endsWith(suffix))
@@ -281,7 +285,7 @@ export class PkiDirectory {
     return {
       certificates: named('-cert.pem'),
       keys: named('-key.pem'),
-      leftovers: files.filter(isTemporaryName).map((file) => join(this.path, file)),
+      leftovers: files.filter(isTemporaryName).map((file) => join(folder, file)),
     };
   }
 
@@ -291,9 +295,9 @@ export class PkiDirectory {
     return readCertificates(await this.read(file), file);
   }
 
-  /** Reads a file in the folder or its archive; throws as readOwnFile does. */
+  /** Reads a pair, or a file in the folder or its archive; throws as readOwnFile does. */
   async read(file: string): Promise<Buffer> {
-    return readOwnFile(this.path, file);
+    return readOwnFile(dirname(file) === this.pairFolder ? this.pairFolder : this.path, file);
   }
 
   /** Throws `certificate-exists` when a certificate or key file of one of the pairs exists. */
@@ -312,9 +316,9 @@ export class PkiDirectory {
     );
   }
 
-  /** Returns whether the files of a pair are in this folder, also when the paths differ by links. */
-  holds(pair: PairFiles): boolean {
-    return resolveTarget(dirname(pair.certificateFile)) === resolveTarget(this.path);
+  /** Returns whether a path leads to this folder, also when it differs by links. */
+  isAt(path: string): boolean {
+    return resolveTarget(path) === resolveTarget(this.path);
   }
 
   /**
@@ -327,12 +331,12 @@ export class PkiDirectory {
     const writes: FileWrite[] = [];
     const removals: string[] = [...removed];
     for (const pair of retired.filter(isThere)) {
-      writes.push(...(await this.archive.pair(pair, this.holds(pair), now)));
+      writes.push(...(await this.archive.pair(pair, this.isAt(dirname(pair.certificateFile)), now)));
       removals.push(pair.certificateFile, pair.keyFile);
     }
     for (const pair of pairs) {
       if (isThere(pair)) {
-        writes.push(...(await this.archive.pair(pair, this.holds(pair), now)));
+        writes.push(...(await this.archive.pair(pair, this.isAt(dirname(pair.certificateFile)), now)));
         if (pair.key === undefined) removals.push(pair.keyFile);
       }
       writes.push({ path: pair.certificateFile, data: pair.certificate, mode: 0o644 });

@@ -147,6 +147,11 @@ export function ledgerEntry(
   };
 }
 
+/** Identifies the files of an entry: two with the same result are versions of one pair. */
+export function placeOf({ name, outside, folder = '' }: LedgerEntry): string {
+  return outside ? `${folder}/${name}` : name;
+}
+
 /**
  * Returns the newest entries, by name, of the names that members of the fleet renew: their keys are on other hosts, and a pair
  * that is still in the folder is out of use.

@@ -7,7 +7,7 @@ import type { Pin } from '../../x509/pin.ts';
 import { dayMs } from './authority.ts';
 import type { PairFiles, PkiDirectory } from './directory.ts';
 import { type DamagedLeaf, readLeaves } from './leaves.ts';
-import { type AuthorityProfile, isAuthority, type LedgerEntry } from './ledger.ts';
+import { type AuthorityProfile, isAuthority, type LedgerEntry, placeOf } from './ledger.ts';
 import type { ProfileName } from './profile.ts';
 
 export interface ListedCertificate {
@@ -103,9 +103,7 @@ export async function listElsewhere(
   const { entries, revocations } = await directory.ledger.read();
   const latest = new Map(
     entries.flatMap((entry) =>
-      entry.folder === undefined
-        ? []
-        : [[`${entry.folder}/${entry.name}`, { ...entry, folder: entry.folder }]],
+      entry.folder === undefined ? [] : [[placeOf(entry), { ...entry, folder: entry.folder }]],
     ),
   );
   const at = now().getTime();

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encryptedAuthorityKeys, issueCertificates } from '../../../src/pki/issue/issue.ts';
-import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { parseSan } from '../../../src/x509/name.ts';
@@ -108,10 +108,9 @@ describe('issue', () => {
   it('writes to another folder on request, and records that in the ledger', async () => {
     const outDirectory = at('out/n7');
     const { certificates } = await issueCertificates({
-      directory,
+      directory: new PkiDirectory(directory.path, outDirectory),
       profile: 'server',
       names: ['n7'],
-      outDirectory,
     });
     expect(tree(outDirectory)).toEqual(['0644 ca.pem', '0644 n7-cert.pem', '0600 n7-key.pem']);
     const { entries } = await directory.ledger.read();
@@ -170,7 +169,8 @@ describe('issue', () => {
 
   it('leaves no files when the target folder is not writable', async () => {
     writeFileSync(at('file'), '');
-    const options = { directory, profile: 'client' as const, names: ['x'], outDirectory: at('file') };
+    const elsewhere = new PkiDirectory(directory.path, at('file'));
+    const options = { directory: elsewhere, profile: 'client' as const, names: ['x'] };
     await expect(issueCertificates(options)).rejects.toMatchObject({ code: 'not-a-folder' });
     expect((await directory.contents()).leftovers).toEqual([]);
   });

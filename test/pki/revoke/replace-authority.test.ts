@@ -88,7 +88,12 @@ describe('the replacement of an authority', () => {
     const directory = fresh();
     const outDirectory = `${directory.path}-elsewhere`;
     const issue = (force = false) =>
-      issueCertificates({ directory, profile: 'client', names: ['bob'], outDirectory, force });
+      issueCertificates({
+        directory: new PkiDirectory(directory.path, outDirectory),
+        profile: 'client',
+        names: ['bob'],
+        force,
+      });
     await issue();
     expect((await planReplacement({ directory })).elsewhere).toEqual(['bob']);
     expect((await replace(directory)).plan.elsewhere).toEqual(['bob']);

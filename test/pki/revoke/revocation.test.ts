@@ -10,6 +10,7 @@ import {
 import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { undoRotation } from '../../../src/pki/rotate/undo.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -58,7 +59,12 @@ describe('the plan of a revocation', () => {
   it('includes certificates whose files are in another folder', async () => {
     const directory = await made();
     const outDirectory = `${directory.path}-elsewhere`;
-    await issueCertificates({ directory, profile: 'client', names: ['carol', 'dave'], outDirectory, now });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, outDirectory),
+      profile: 'client',
+      names: ['carol', 'dave'],
+      now,
+    });
     const plan = await planRevocation({ directory, names: ['dave'], now });
     expect(names(plan)).toEqual(['dave']);
     expect(staying(plan)).toMatchObject({ client: ['alice', 'bob', 'carol'] });

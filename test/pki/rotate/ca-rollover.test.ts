@@ -10,6 +10,7 @@ import { describeStep } from '../../../src/pki/rotate/plan.ts';
 import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { undoRotation } from '../../../src/pki/rotate/undo.ts';
 import { Authority } from '../../../src/pki/store/authority.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { formatName } from '../../../src/x509/distinguished-name.ts';
 import { decodePrivateKey, generateKey } from '../../../src/x509/key.ts';
@@ -147,19 +148,29 @@ describe('rotating the authority', () => {
   it('names the unexpired leaves that depend on the old root, in the folder and elsewhere, and ends only when forced', async () => {
     const directory = await madeDirectory(scratch, { clients: ['alice', 'bob'] });
     const out = mkdtempSync(join(scratch, 'out-'));
-    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory: out });
-    await issueCertificates({ directory, profile: 'client', names: ['brief'], outDirectory: out, days: 1 });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, out),
+      profile: 'client',
+      names: ['gone'],
+    });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, out),
+      profile: 'client',
+      names: ['brief'],
+      days: 1,
+    });
     await startRollover({ directory });
     await rotateLeaves({ directory, names: ['alice', 'server'] });
     const options = { directory, now: later(2) };
     await expect(finishRollover(options)).rejects.toMatchObject({
       code: 'still-needed',
-      message: `3 certificates still depend on "Test authority": bob, route, gone (not in "${directory.path}")`,
+      message: `3 certificates still depend on "Test authority": bob, route, gone (in "${out}")`,
       hint: 'reissue with `natspki rotate bob route`, or pass --force',
     });
     await rotateLeaves({ directory });
     await expect(finishRollover(options)).rejects.toMatchObject({
-      message: `1 certificate still depends on "Test authority": gone (not in "${directory.path}")`,
+      message: `1 certificate still depends on "Test authority": gone (in "${out}")`,
+      hint: `reissue with \`natspki rotate gone --out ${out}\`, or pass --force when they are no longer in use`,
     });
     const { notices, step } = await finishRollover({ ...options, force: true });
     expect(notices).toEqual(['no longer trusted: gone']);
@@ -170,13 +181,22 @@ describe('rotating the authority', () => {
   it('distinguishes a certificate in another folder from one with the same name in this folder', async () => {
     const directory = await madeDirectory(scratch);
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
-    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, outDirectory),
+      profile: 'server',
+      names: ['server'],
+    });
     await startRollover({ directory });
     await rotateLeaves({ directory });
     await expect(finishRollover({ directory })).rejects.toMatchObject({
-      message: `1 certificate still depends on "Test authority": server (not in "${directory.path}")`,
+      message: `1 certificate still depends on "Test authority": server (in "${outDirectory}")`,
     });
-    await issueCertificates({ directory, profile: 'server', names: ['server'], outDirectory, force: true });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, outDirectory),
+      profile: 'server',
+      names: ['server'],
+      force: true,
+    });
     expect((await finishRollover({ directory })).step.stranded).toEqual([]);
   });
 

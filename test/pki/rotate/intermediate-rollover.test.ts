@@ -10,7 +10,7 @@ import { planIntermediate, replaceIntermediate } from '../../../src/pki/rotate/i
 import { planRotation, rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { scheduleRenewal } from '../../../src/pki/rotate/schedule.ts';
 import { undoRotation } from '../../../src/pki/rotate/undo.ts';
-import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { decodePrivateKey } from '../../../src/x509/key.ts';
@@ -212,16 +212,25 @@ describe('a rotation of the root above an intermediate', () => {
   it('names leaves that depend on the old root through its intermediate, in the folder and elsewhere', async () => {
     const directory = await madeDirectory(scratch, withIntermediate());
     const outDirectory = mkdtempSync(join(scratch, 'out-'));
-    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, outDirectory),
+      profile: 'client',
+      names: ['gone'],
+    });
     await startRollover({ directory });
     await rotateLeaves({ directory, names: ['route', 'server'] });
     await expect(finishRollover({ directory })).rejects.toMatchObject({
-      message: `2 certificates still depend on "Test authority": client, gone (not in "${directory.path}")`,
+      message: `2 certificates still depend on "Test authority": client, gone (in "${outDirectory}")`,
     });
     await undoRotation({ directory, name: 'server' });
     expect(await chainOf(directory, 'server')).toEqual(['server', 'Test authority intermediate']);
     await undoRotation({ directory, name: 'server' });
-    await issueCertificates({ directory, profile: 'client', names: ['gone'], outDirectory, force: true });
+    await issueCertificates({
+      directory: new PkiDirectory(directory.path, outDirectory),
+      profile: 'client',
+      names: ['gone'],
+      force: true,
+    });
     await rotateLeaves({ directory, names: ['client', 'server'] });
     await finishRollover({ directory });
     // The cross-signed certificate is removed with the old root.

@@ -3,13 +3,13 @@ import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
-import { describeStep, renewedKeyType } from '../../../src/pki/rotate/plan.ts';
+import { describeStep } from '../../../src/pki/rotate/plan.ts';
 import { type PinChange, planRotation, rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { scheduleRenewal } from '../../../src/pki/rotate/schedule.ts';
 import { undoRotation } from '../../../src/pki/rotate/undo.ts';
-import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
+import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
-import { decodePrivateKey } from '../../../src/x509/key.ts';
+import { decodePrivateKey, renewedKeyType } from '../../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../../src/x509/name.ts';
 import { openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -305,8 +305,8 @@ describe('undoing a rotation', () => {
 
   it('never restores a pair that was replaced in another folder', async () => {
     const directory = await madeDirectory(scratch);
-    const outDirectory = join(directory.path, '../out');
-    const options = { directory, profile: 'server' as const, names: ['server'], outDirectory };
+    const elsewhere = new PkiDirectory(directory.path, join(directory.path, '../out'));
+    const options = { directory: elsewhere, profile: 'server' as const, names: ['server'] };
     await issueCertificates(options);
     const { certificates } = await issueCertificates({ ...options, force: true });
     await expect(undoRotation({ directory, name: 'server' })).rejects.toMatchObject({
