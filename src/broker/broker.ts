@@ -122,6 +122,7 @@ class RunningBroker implements Broker, WebsocketOwner, ClusterOwner, MonitoredBr
       this.#tls.closeRevoked();
       this.#websocket?.closeRevoked();
       this.#cluster?.closeRevoked();
+      this.#monitor?.closeRevoked();
     };
     const { logger: log, now: clock } = this;
     this.revocations = new Revocations({ log, watcher: this.#watcher, now: clock, onChange });

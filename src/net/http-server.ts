@@ -2,7 +2,7 @@
 // response says is up to its owner; so is TLS, which the owner performs on each accepted socket.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { stackOf } from '../errors.ts';
 import { type Logger, quote } from '../log.ts';
 import { HandshakeError } from '../tls/handshake-error.ts';
@@ -91,6 +91,11 @@ export class HttpServer {
 
   get port(): number {
     return this.#listener?.port ?? 0;
+  }
+
+  /** The connections over TLS whose handshake is complete. */
+  get secured(): TLSSocket[] {
+    return [...this.#sockets.keys()].filter((socket) => socket instanceof TLSSocket);
   }
 
   /**

@@ -1,14 +1,17 @@
 // Revocation lists of `--crl`: which peers they reject, and what a change of the files does to open connections.
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect, it } from 'vitest';
 import type { Certificate } from '../../src/x509/certificate.ts';
 import { writePem } from '../../src/x509/pem.ts';
 import { type MadePair, TestAuthority } from '../harness/certificates.ts';
 import { type BrokerUnderTest, startInProcess } from '../harness/server.ts';
-import { connectLine } from '../harness/socket.ts';
+import { closed, connectLine } from '../harness/socket.ts';
 import { Wire } from '../harness/wire.ts';
 import { testFolder } from '../support/folder.ts';
+import { monitorUrlOf } from '../support/monitoring.ts';
 import { renameOver } from '../support/replace.ts';
 
 const folder = testFolder('revocation-lists');
@@ -95,6 +98,27 @@ it('disconnects a client when a changed list contains its certificate, and accep
   renameOver({ [file]: await list([]) });
   await server.logged(/the list in ".*" is older than the one before it \(number 1, before it 2\)/);
   expect(await accepted(server, bob)).toEqual([true]);
+});
+
+it('disconnects who looks at monitoring with a certificate that is revoked by now', async () => {
+  const block = tlsBlock('server').replace('}', ', ocsp_peer: { verify: true, warn_only: true } }');
+  const { server, file } = await start(await list([]), `https: "127.0.0.1:-1", ${block}`);
+  const { port, host } = new URL(monitorUrlOf(server.log()));
+  const looking = [alice, bob].map(({ cert, key }) =>
+    connect({ ca: ca.pem, cert, key, port: Number(port), host: '127.0.0.1', servername: 'localhost' }),
+  );
+  for (const socket of looking) {
+    socket.write(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
+    expect(String(await once(socket, 'data'))).toMatch(/^HTTP\/1\.1 200 /);
+  }
+  const [kept, gone] = looking as [TLSSocket, TLSSocket];
+  renameOver({ [file]: await list([bob], { number: 2n }) });
+  await Promise.all([
+    closed(gone),
+    server.logged(/Disconnect 1 monitoring connections with revoked certificates: CN=bob/),
+  ]);
+  expect(kept.closed).toBe(false);
+  kept.destroy();
 });
 
 it('keeps the lists in use while the file is damaged or missing', async () => {

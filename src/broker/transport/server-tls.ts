@@ -21,7 +21,7 @@ import type { Connection } from './connection.ts';
 /** The session of a client or a route; `tls` is undefined without TLS and before the handshake. */
 export interface TlsSession {
   readonly tls: TLSSocket | undefined;
-  readonly connection: Connection;
+  readonly connection: Pick<Connection, 'abort'>;
 }
 
 export interface ServerTlsOptions extends TlsSourceOptions {
@@ -126,7 +126,11 @@ export class ServerTls {
   }
 
   /** Closes the connections over TLS whose certificate is revoked now. @param kind what the log calls them */
-  closeRevoked(sessions: readonly TlsSession[], kind: 'clients' | 'routes', log: Logger): void {
+  closeRevoked(
+    sessions: readonly TlsSession[],
+    kind: 'clients' | 'routes' | 'monitoring connections',
+    log: Logger,
+  ): void {
     if (!requestsCertificates(this.block)) return;
     const revoked = sessions.filter(
       ({ tls }) => tls !== undefined && this.revocation.isRevoked(tls, this.material),

@@ -101,6 +101,16 @@ export class Monitor {
     return formatHostPort(this.#where);
   }
 
+  /** Closes open connections whose certificate is revoked now. */
+  closeRevoked(): void {
+    const { tls, logger } = this.#broker;
+    const sessions = (this.#server?.secured ?? []).map((socket) => ({
+      tls: socket,
+      connection: { abort: () => socket.destroy() },
+    }));
+    tls?.closeRevoked(sessions, 'monitoring connections', logger);
+  }
+
   /** Ends every connection. */
   async close(): Promise<void> {
     this.#recent.close();
