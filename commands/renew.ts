@@ -4,7 +4,7 @@ import * as Flags from '@oclif/core/flags';
 import { BaseCommand } from '../src/cli/base-command.ts';
 import { directoryFlag, parseWindow, withOptionalValue } from '../src/cli/flags.ts';
 import { renewalDocument, renewalLines, renewalPlanLines } from '../src/cli/renew-result.ts';
-import { onHangup, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
+import { onHangup, processLogger, untilStopped } from '../src/cli/watch-process.ts';
 import { runMember } from '../src/fleet/member/daemon.ts';
 import { checkFollowers } from '../src/fleet/member/followers.ts';
 import { Member } from '../src/fleet/member/member.ts';
@@ -12,6 +12,7 @@ import { checkAuthorityUrl } from '../src/fleet/member/member-file.ts';
 import { readPair } from '../src/fleet/member/pair.ts';
 import { scheduleMember } from '../src/fleet/member/schedule.ts';
 import { given } from '../src/given.ts';
+import { systemTime } from '../src/pki/rotate/rounds.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
 
 /** The value of a `--due` without a window. */
@@ -118,7 +119,7 @@ export default class Renew extends BaseCommand {
     const policy = { spread: 0.1, ...options.policy };
     try {
       await untilStopped(logger, (signal) =>
-        runMember({ ...options, policy, member, logger, time: realTime, signal, hurry }),
+        runMember({ ...options, policy, member, logger, time: systemTime, signal, hurry }),
       );
     } finally {
       hurry.off();

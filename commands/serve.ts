@@ -23,7 +23,7 @@ export default class Serve extends BaseCommand {
   static override usage =
     'serve [--listen HOST:PORT] [--nats URL]... [--http HOST:PORT] [--config FILE]... | serve --print-permissions';
   static override description =
-    'Serves the authority in --dir. With --nats it is a NATS service, so its host needs no open port. With --listen it speaks EST (RFC 7030), which first certificates need. With --http it shows the public what it may read: ca.pem, ca.crl, answers to OCSP requests at /ocsp, metrics, and a page with every certificate. It decides by the ledger, so other commands may change the folder meanwhile, and several may serve one folder. Each decision is in .natspki/audit.log. SIGINT and SIGTERM stop it.';
+    'Serves the authority in --dir. With --nats it is a NATS service, so its host needs no open port. With --listen it speaks EST (RFC 7030), which first certificates need. With --http it shows the public what it may read: ca.pem, ca.crl, answers to OCSP requests at /ocsp, metrics, and a page with every certificate. It renews the pairs that it uses itself. It decides by the ledger, so other commands may change the folder meanwhile, and several may serve one folder. Each decision is in .natspki/audit.log. SIGINT and SIGTERM stop it.';
   static override examples = [
     'For EST clients, with the page at http://localhost:8080\nnatspki serve --listen :8443 --http localhost:8080',
     'Over NATS, keeping the pins in nats.conf true\nnatspki serve --nats tls://localhost:4222 --config nats.conf --reload nats.pid',
@@ -61,7 +61,8 @@ export default class Serve extends BaseCommand {
       'Configuration whose pins to keep true when a member changes its key; repeatable.',
     ),
     reload: Flags.string({
-      description: 'Send SIGHUP to this nats-server after each change of its pins; repeatable.',
+      description:
+        'Send SIGHUP to this nats-server after each change of its pins, and of the pairs that this process renews; repeatable.',
       helpValue: 'PID|PIDFILE',
       multiple: true,
       multipleNonGreedy: true,

@@ -10,12 +10,12 @@ import {
 } from '../src/cli/flags.ts';
 import { configurationsHere } from '../src/cli/input.ts';
 import { authorityPassphrase } from '../src/cli/passphrase.ts';
-import { logFailure, processLogger, realTime, untilStopped } from '../src/cli/watch-process.ts';
+import { logFailure, processLogger, untilStopped } from '../src/cli/watch-process.ts';
 import { given } from '../src/given.ts';
 import type { Logger } from '../src/log.ts';
 import { type ListOptions, renewRevocationLists } from '../src/pki/revoke/lists.ts';
 import { Renewer } from '../src/pki/rotate/renewer.ts';
-import { runRounds } from '../src/pki/rotate/rounds.ts';
+import { runRounds, systemTime } from '../src/pki/rotate/rounds.ts';
 import { PkiDirectory } from '../src/pki/store/directory.ts';
 import { Rollout } from '../src/rollout/rollout.ts';
 
@@ -67,7 +67,7 @@ export default class Watch extends BaseCommand {
         runRounds({
           round,
           onFailure: (error, pauseMs) => logFailure(logger, error, pauseMs),
-          time: realTime,
+          time: systemTime,
           signal,
         }),
       );

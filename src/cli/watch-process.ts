@@ -1,8 +1,6 @@
-// The parts of `watch` that belong to its process: real time, the signals that end it, and its log.
-import { setTimeout as delay } from 'node:timers/promises';
+// The parts of `watch` that belong to its process: the signals that end it, and its log.
 import { formatDuration } from '../duration.ts';
 import { LineLogger, type Logger } from '../log.ts';
-import type { Timekeeper } from '../pki/rotate/rounds.ts';
 import { failureOf } from './failure.ts';
 
 /** Returns a logger that writes to stderr in the format of nats-server. */
@@ -10,13 +8,6 @@ export function processLogger(): LineLogger {
   const colors = process.stderr.isTTY && !process.env.NO_COLOR;
   return new LineLogger((line) => process.stderr.write(line), { colors });
 }
-
-/** The system clock. */
-export const realTime: Timekeeper = {
-  now: () => new Date(),
-  elapsed: () => performance.now(),
-  sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
-};
 
 /** Runs `work`. SIGINT and SIGTERM abort its signal, so that it can end between two changes. */
 export async function untilStopped(

@@ -7,6 +7,7 @@ import type { Logger } from '../../log.ts';
 import { formatHostPort, type HostPort } from '../../net/host-port.ts';
 import { issueCertificates } from '../../pki/issue/issue.ts';
 import { Responder } from '../../pki/revoke/responder.ts';
+import { systemTime, type Timekeeper } from '../../pki/rotate/rounds.ts';
 import type { PkiDirectory } from '../../pki/store/directory.ts';
 import { recordAddresses } from '../authority/addresses.ts';
 import { FleetAuthority } from '../authority/authority.ts';
@@ -15,6 +16,7 @@ import { PublicServer } from '../http/public-server.ts';
 import { serveOverNats } from '../nats/serve.ts';
 import { serviceUser } from '../nats/subjects.ts';
 import { keepLists } from './list-keeper.ts';
+import { keepOwnPairs } from './own-pairs.ts';
 import { keepPins } from './pin-keeper.ts';
 
 export interface FleetServeOptions {
@@ -38,7 +40,7 @@ export interface FleetServeOptions {
   readonly version: string;
   readonly logger: Logger;
   readonly signal: AbortSignal;
-  readonly now?: () => Date;
+  readonly time?: Timekeeper;
 }
 
 /** How long requests in progress have to be answered when the server stops, in milliseconds. */
@@ -46,10 +48,14 @@ const stopMs = 2000;
 
 /** Serves until the signal is aborted; throws a NatspkiError when something cannot be served from the start. */
 export async function serveFleet(options: FleetServeOptions): Promise<void> {
-  const { directory, configurations, reload, logger, signal, now = () => new Date() } = options;
-  const announce = await keepPins({ directory, configurations, reload, logger });
+  const { directory, configurations, reload, logger, signal, time = systemTime } = options;
+  const now = () => time.now();
+  const pins = await keepPins({ directory, configurations, reload, logger });
   const parts = given({ passphrase: options.passphrase, graceMs: options.graceMs });
-  const authority = await FleetAuthority.open({ directory, logger, announce, now, ...parts });
+  const authority = await FleetAuthority.open({
+    ...{ directory, logger, announce: pins.announce, now },
+    ...parts,
+  });
   if (options.nats.length > 0) await provideServiceUser(options, now());
   const ends = new AbortController();
   const closing: (() => Promise<void>)[] = [];
@@ -61,6 +67,13 @@ export async function serveFleet(options: FleetServeOptions): Promise<void> {
     await authority.audit.write([{ time: now().toISOString(), action: 'serve' }]);
     logger.info(`Serving ${directory.path}: "${authority.signing.current.certificate.commonName}" signs`);
     const stop = AbortSignal.any([signal, ends.signal]);
+    const names = ownPairs(options);
+    const { updater } = pins;
+    const kept = keepOwnPairs({
+      ...{ directory, names, updater, logger, time, signal: stop },
+      ...given({ passphrase: options.passphrase }),
+    });
+    closing.push(() => kept);
     const nats = state.serveNats(stop);
     closing.push(() => nats.catch(() => undefined));
     await Promise.race([nats.then(() => aborted(stop)), aborted(signal)]);
@@ -180,6 +193,11 @@ class Serving {
     if (names.includes(host)) return host;
     return names.find((name) => !/^(localhost|127\..*|::1)$/.test(name)) ?? names[0] ?? host;
   }
+}
+
+/** Returns the names of the pairs that this process serves and connects with. */
+function ownPairs({ listen, nats, pair }: FleetServeOptions): string[] {
+  return [...(listen === undefined ? [] : [pair]), ...(nats.length === 0 ? [] : [serviceUser])];
 }
 
 /** Resolves when a signal is aborted. */

@@ -8,7 +8,7 @@ import type { PkiDirectory } from '../store/directory.ts';
 import { clientIdentity } from '../store/identity.ts';
 import { leavesBySerial } from '../store/listing.ts';
 import { type PinChange, rotateLeaves, stalePins } from './rotate.ts';
-import { type RenewalPolicy, scheduleRenewal } from './schedule.ts';
+import { type ScheduleOptions, scheduleRenewal } from './schedule.ts';
 
 /** The configurations and servers that use the certificates. */
 export interface ServerUpdater {
@@ -26,7 +26,7 @@ export interface ServerUpdater {
   report(): string[];
 }
 
-export interface RenewerOptions extends RenewalPolicy {
+export interface RenewerOptions extends ScheduleOptions {
   readonly directory: PkiDirectory;
   /** Called in each round that has something to update; throws when an update would fail. */
   readonly updater: () => Promise<ServerUpdater>;
@@ -60,7 +60,7 @@ export class Renewer {
 
   /** Renews the certificates that are due; returns when the next one will be. Throws the error that stopped it. */
   async round(): Promise<Date | undefined> {
-    const { directory, updater, logger, now = () => new Date() } = this.#options;
+    const { directory, updater, logger, names, now = () => new Date() } = this.#options;
     const { due, remarks } = await scheduleRenewal(directory, now(), this.#options);
     for (const notice of directory.takeRecoveryNotices()) logger.warn(notice);
     for (const remark of remarks) if (!this.#remarks.includes(remark)) logger.warn(remark);
@@ -76,7 +76,8 @@ export class Renewer {
     }
     const { next } = await scheduleRenewal(directory, now(), this.#options);
     if (next !== undefined && next.getTime() !== this.#next?.getTime()) {
-      logger.info(`the next renewal is at ${next.toISOString()}`);
+      const whose = names === undefined ? '' : ` of ${names.map((name) => `"${name}"`).join(' and ')}`;
+      logger.info(`the next renewal${whose} is at ${next.toISOString()}`);
     }
     this.#next = next;
     return next;

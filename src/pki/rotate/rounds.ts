@@ -1,5 +1,6 @@
 // Repeats work: at the time that the work asks for, after a failure with growing delays, and when the system clock was
 // changed. It does not know what the work is.
+import { setTimeout as delay } from 'node:timers/promises';
 
 /** The source of time; tests pass their own. */
 export interface Timekeeper {
@@ -9,6 +10,13 @@ export interface Timekeeper {
   /** Waits for `ms` milliseconds, or until the signal is aborted; never rejects. */
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
+
+/** The system clock. */
+export const systemTime: Timekeeper = {
+  now: () => new Date(),
+  elapsed: () => performance.now(),
+  sleep: (ms, signal) => delay(ms, undefined, { signal }).catch(() => undefined),
+};
 
 export interface RoundsOptions {
   /** Does the work; returns the time at which it wants to run again. */

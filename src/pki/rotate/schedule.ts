@@ -16,6 +16,11 @@ export interface RenewalPolicy {
   readonly spread?: number;
 }
 
+export interface ScheduleOptions extends RenewalPolicy {
+  /** The leaves to look at; default all of the folder. */
+  readonly names?: readonly string[];
+}
+
 export interface Schedule {
   /** Names of leaves, in the order of the list. */
   readonly due: readonly string[];
@@ -39,17 +44,20 @@ export function renewalTime({ notBefore, notAfter, pin }: Life, policy: RenewalP
 export async function scheduleRenewal(
   directory: PkiDirectory,
   now: Date,
-  policy: RenewalPolicy = {},
+  policy: ScheduleOptions = {},
 ): Promise<Schedule> {
   const clock = { now: () => now };
   const { certificates: rows } = await listCertificates(directory, clock);
   const authorities = authorityRemedies(rows);
+  const { names } = policy;
+  const isWanted = (name: string) => names?.includes(name) ?? true;
+  // Without names, so that the plan leaves the pairs that their hosts renew.
   const { steps, left } = await planRotation({ directory, ...clock });
   const renewable = new Set(steps.map((step) => step.action === 'reissue' && step.replaces));
   const due: string[] = [];
-  const remarks = [...left];
+  const remarks = left.filter((line) => isWanted(/^"([^"]*)"/.exec(line)?.[1] ?? ''));
   let next: Date | undefined;
-  for (const row of rows.filter(({ serial }) => renewable.has(serial))) {
+  for (const row of rows.filter(({ serial, name }) => renewable.has(serial) && isWanted(name))) {
     const time = renewalTime(row, policy);
     // A certificate that was issued while the clock was ahead is not valid yet, and is renewed at once.
     if (time > now && row.notBefore <= now) next = next === undefined || time < next ? time : next;

@@ -1,7 +1,9 @@
 // Two authorities on one folder that serve over NATS, beside a server that accepts only pinned keys.
 import type { KeyObject } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { Agent, get } from 'node:https';
 import { join } from 'node:path';
+import type { TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeRenewalRequest } from '../../../src/fleet/messages/renewal-request.ts';
 import { connectNats, type NatsConnection } from '../../../src/fleet/nats/connection.ts';
@@ -9,6 +11,7 @@ import { subjects } from '../../../src/fleet/nats/subjects.ts';
 import { serveFleet } from '../../../src/fleet/serve/serve-fleet.ts';
 import { LineLogger } from '../../../src/log.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
+import { systemTime, type Timekeeper } from '../../../src/pki/rotate/rounds.ts';
 import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { type Certificate, readCertificates, toPem } from '../../../src/x509/certificate.ts';
 import { decodePrivateKey, encodePrivateKey, generateKey } from '../../../src/x509/key.ts';
@@ -108,6 +111,44 @@ tls { cert_file: "${certificateFile}", key_file: "${keyFile}", ca_file: "${direc
   });
 }
 
+/** A clock beside that of the system, in milliseconds; moving it ends each pause. */
+class TestTime implements Timekeeper {
+  #passed: number;
+  #wake = new AbortController();
+
+  constructor(startMs: number) {
+    this.#passed = startMs;
+  }
+
+  now = () => new Date(Date.now() + this.#passed);
+  elapsed = () => performance.now() + this.#passed;
+  sleep = (ms: number, signal: AbortSignal) =>
+    systemTime.sleep(ms, AbortSignal.any([signal, this.#wake.signal]));
+
+  pass(ms: number): void {
+    this.#passed += ms;
+    const woken = this.#wake;
+    this.#wake = new AbortController();
+    woken.abort();
+  }
+}
+
+/** Asks for the authorities over EST; returns also the certificate of the server and the local port. */
+function authorities(port: number, agent: Agent) {
+  return new Promise<{ status: number | undefined; serial: string; socket: number | undefined }>(
+    (resolve, reject) => {
+      const options = { port, host: 'localhost', path: '/.well-known/est/cacerts', agent };
+      get(options, (response) => {
+        const socket = response.socket as TLSSocket;
+        const { serialNumber } = socket.getPeerCertificate();
+        const { localPort } = socket;
+        const answer = { status: response.statusCode, serial: serialNumber.toLowerCase(), socket: localPort };
+        response.resume().once('end', () => resolve(answer));
+      }).once('error', reject);
+    },
+  );
+}
+
 describe('serveFleet', () => {
   const scratch = testFolder('serve-fleet-start');
   const log = new Output();
@@ -147,6 +188,45 @@ describe('serveFleet', () => {
       ...['openssl', ...ocsp, '-serial', `0x${leafOf(directory, 'client').serial}`, '-url', `${url}/ocsp`],
     ]);
     expect(asked.stdout).toMatch(/: good\n/);
+    stop.abort();
+    await serving;
+  });
+
+  it('renews the pairs that it uses and serves the new one, without closing a connection', async () => {
+    const lateMs = 300 * 24 * 60 * 60 * 1000;
+    const time = new TestTime(-lateMs);
+    const { now } = time;
+    const directory = await madeDirectory(scratch, { now });
+    await issueCertificates({ directory, profile: 'client', names: ['authority'], now });
+    const before = ['server', 'authority', 'client'].map((name) => leafOf(directory, name).serial);
+    const pinned = join(scratch, 'pinned.conf');
+    const { pin } = leafOf(directory, 'authority');
+    writeFileSync(pinned, `tls { verify: true, pinned_certs: ["${pin}"] }\n`);
+    const stop = new AbortController();
+    const output = new Output();
+    const serving = serveFleet({
+      ...{ directory, pair: 'server', version: '1.2.3', signal: stop.signal, time },
+      ...{ nats: ['tls://127.0.0.1:1'], configurations: [pinned], reload: [] },
+      listen: { host: '127.0.0.1', port: 0 },
+      logger: new LineLogger((line) => output.add(line), { timestamps: false }),
+    });
+    const [, port] = await output.has(/Listening for EST on \S+:(\d+)/);
+    await output.has(/the next renewal of "server" and "authority" is at/);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1, ca: readFileSync(directory.authorityFile) });
+    const first = await authorities(Number(port), agent);
+    time.pass(lateMs);
+    await output.has(/EST.*reloaded|Reloaded.*EST/i);
+    const second = await authorities(Number(port), agent);
+    expect(second).toEqual({ status: 200, serial: before[0], socket: first.socket });
+    agent.destroy();
+    const { serial } = await authorities(
+      Number(port),
+      new Agent({ ca: readFileSync(directory.authorityFile) }),
+    );
+    const after = ['server', 'authority', 'client'].map((name) => leafOf(directory, name).serial);
+    expect(serial).toBe(after[0]);
+    expect(after.map((each, i) => each === before[i])).toEqual([false, false, true]);
+    expect(readFileSync(pinned, 'utf8')).toContain(leafOf(directory, 'authority').pin);
     stop.abort();
     await serving;
   });

@@ -90,6 +90,23 @@ describe('the schedule', () => {
     expect((await schedule(89)).next).toBeUndefined();
   });
 
+  it('leaves out the certificates that are not named, and remarks about them', async () => {
+    const directory = await madeDirectory(scratch, { now, days: 90 });
+    writeFileSync(directory.certificateFile('route'), 'damaged');
+    const names = ['server'];
+    expect(await scheduleRenewal(directory, start, { names })).toEqual({
+      due: [],
+      next: renewalTime(leafOf(directory, 'server')),
+      remarks: [],
+    });
+    expect(await scheduleRenewal(directory, daysOn(89), { names })).toMatchObject({
+      due: names,
+      remarks: [],
+    });
+    const { remarks } = await scheduleRenewal(directory, start, { names: ['route'] });
+    expect(remarks).toEqual([expect.stringMatching(/^"route" is not rotated: /)]);
+  });
+
   it('does not renew certificates that would not expire later, with a remark', async () => {
     const directory = await madeDirectory(scratch, { now, days: 90, authorityDays: 60 });
     expect(await scheduleRenewal(directory, daysOn(50))).toEqual({
