@@ -9,8 +9,11 @@ export interface Token {
   readonly id: string;
   /** 32 random bytes. */
   readonly secret: Buffer;
-  /** The pin of the root that the chain of the server has to end in. */
-  readonly authority: Pin;
+  /**
+   * The pins of the roots that the chain of the server may end in, the current one first. Until `rotate --ca` is finished,
+   * the server may have a pair of either authority.
+   */
+  readonly authorities: readonly Pin[];
   /** The name of the certificate. */
   readonly name: string;
   /** Where the authority answers: `https://HOST:PORT` (EST); to renew also `nats://` or `tls://HOST:PORT`. */
@@ -22,7 +25,10 @@ const idBytes = 8;
 const secretBytes = 32;
 const pinBytes = 32;
 const checkBytes = 4;
-const fixedBytes = 1 + idBytes + secretBytes + pinBytes;
+/** The version, the id, the secret, and how many pins follow. */
+const fixedBytes = 1 + idBytes + secretBytes + 1;
+/** The most roots that a token names. */
+export const maximumAuthorities = 16;
 /** Longest token that is read, in characters. */
 const maximumLength = 8192;
 
@@ -31,13 +37,14 @@ export function newSecret(random: (size: number) => Buffer = randomBytes): Pick<
   return { id: random(idBytes).toString('hex'), secret: random(secretBytes) };
 }
 
-/** Encodes a token: the version, the fixed fields, a JSON list of the name and the URLs, and a checksum. */
-export function encodeToken({ id, secret, authority, name, urls }: Token): string {
+/** Encodes a token: the version, the fixed fields, the pins, a JSON list of the name and the URLs, and a checksum. */
+export function encodeToken({ id, secret, authorities, name, urls }: Token): string {
   const body = Buffer.concat([
     Buffer.of(version),
     Buffer.from(id, 'hex'),
     secret,
-    Buffer.from(authority, 'hex'),
+    Buffer.of(authorities.length),
+    ...authorities.map((pin) => Buffer.from(pin, 'hex')),
     Buffer.from(JSON.stringify([name, ...urls])),
   ]);
   return Buffer.concat([body, checksum(body)]).toString('base64url');
@@ -56,11 +63,16 @@ export function decodeToken(text: string): Token {
     throw badToken('is incomplete or mistyped: its checksum does not match');
   }
   const field = (start: number, length: number) => body.subarray(start, start + length);
-  const [name, ...urls] = readStrings(body.subarray(fixedBytes));
+  const count = body[fixedBytes - 1] as number;
+  const pinsEnd = fixedBytes + count * pinBytes;
+  if (count === 0 || count > maximumAuthorities || body.length <= pinsEnd)
+    throw badToken('names no authority');
+  const pins = Array.from({ length: count }, (_, i) => field(fixedBytes + i * pinBytes, pinBytes));
+  const [name, ...urls] = readStrings(body.subarray(pinsEnd));
   return {
     id: field(1, idBytes).toString('hex'),
     secret: Buffer.from(field(1 + idBytes, secretBytes)),
-    authority: field(1 + idBytes + secretBytes, pinBytes).toString('hex') as Pin,
+    authorities: pins.map((pin) => pin.toString('hex') as Pin),
     name: name ?? '',
     urls,
   };

@@ -5,16 +5,22 @@ import type { Pin } from '../../src/x509/pin.ts';
 
 const token = {
   ...newSecret(),
-  authority: 'ab'.repeat(32) as Pin,
+  authorities: ['ab', 'cd'].map((byte) => byte.repeat(32) as Pin),
   name: 'web-1',
   urls: ['https://ca.example.com:8443', 'https://10.0.0.1:8443'],
 };
 
 describe('token', () => {
-  it('is one base64url word that carries id, secret, authority, name and URLs', () => {
+  it('is one base64url word that carries id, secret, authorities, name and URLs', () => {
     const word = encodeToken(token);
     expect(word).toMatch(/^[A-Za-z0-9_-]+$/);
     expect(decodeToken(` ${word}\n`)).toEqual(token);
+  });
+
+  it('is rejected when it names no authority', () => {
+    expect(() => decodeToken(encodeToken({ ...token, authorities: [] }))).toThrow('names no authority');
+    const many = Array.from({ length: 17 }, () => token.authorities[0] as Pin);
+    expect(() => decodeToken(encodeToken({ ...token, authorities: many }))).toThrow('names no authority');
   });
 
   it('is rejected, without being quoted, when a character is missing or changed', () => {

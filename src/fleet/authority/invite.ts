@@ -4,7 +4,7 @@ import { checkDays } from '../../pki/store/authority.ts';
 import { checkName, type PkiDirectory } from '../../pki/store/directory.ts';
 import { type ProfileName, sansFor } from '../../pki/store/profile.ts';
 import { formatSan, type San } from '../../x509/name.ts';
-import { encodeToken, hashSecret, newSecret } from '../token.ts';
+import { encodeToken, hashSecret, maximumAuthorities, newSecret } from '../token.ts';
 import { AuditLog } from './audit-log.ts';
 import { daysOf } from './authority.ts';
 import { type Invitation, Invitations } from './invitations.ts';
@@ -54,7 +54,7 @@ export async function invite(
   directory.refuseMember();
   return directory.exclusive(async () => {
     const now = clock();
-    const [root] = await directory.readBundle();
+    const roots = await directory.readBundle();
     const index = new LedgerIndex(directory.ledger);
     index.refresh();
     const known = await new Invitations(directory).read();
@@ -76,7 +76,8 @@ export async function invite(
     await new AuditLog(directory).write([
       { time: now.toISOString(), action: 'invite', invitation: id, name },
     ]);
-    const token = encodeToken({ id, secret, authority: root.pin, name, urls });
+    const authorities = roots.slice(0, maximumAuthorities).map(({ pin }) => pin);
+    const token = encodeToken({ id, secret, authorities, name, urls });
     return { token, id, secret: secret.toString('base64url'), invitation: listed(invitation, index, now) };
   });
 }

@@ -1,5 +1,5 @@
-// Enrols a host: makes its key, exchanges a token for the first certificate over EST, and writes ca.pem. The pin in the token
-// is the only trust that this begins with.
+// Enrols a host: makes its key, exchanges a token for the first certificate over EST, and writes ca.pem. The pins in the
+// token are the only trust that this begins with.
 import { join } from 'node:path';
 import { NatspkiError } from '../../errors.ts';
 import { exists } from '../../files/files.ts';
@@ -9,7 +9,7 @@ import { type Certificate, toPem } from '../../x509/certificate.ts';
 import { generateKey, type KeyType } from '../../x509/key.ts';
 import type { TrustStatement } from '../messages/trust-statement.ts';
 import type { Token } from '../token.ts';
-import { EstClient, fetchPinnedRoot } from './est-client.ts';
+import { EstClient, fetchPinnedRoots } from './est-client.ts';
 import { unreachable } from './link.ts';
 import { refuseAuthority } from './member.ts';
 import { type MemberFile, memberWrite, readMemberFile } from './member-file.ts';
@@ -48,7 +48,7 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   if (earlier !== undefined) return earlier;
   const urls = token.urls.filter((url) => /^https:/i.test(url));
   if (urls.length === 0) throw new NatspkiError('bad-token', 'the token has no https:// URL to enrol at');
-  const { client, root } = await findServer(urls, options);
+  const { client, pinned } = await findServer(urls, options);
   const { key } = await directory.exclusive(async () => {
     const pending = await readPendingKey(directory, 'enrolling', name);
     // With another key, a token that was used and not answered would be lost.
@@ -59,10 +59,10 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
   });
   // Before the token is used: a folder that trusts another authority cannot take the certificate.
   const trust = await trustOf(directory, token);
-  const statement = await verifiedStatement(await client.statement().catch(() => undefined), root, trust);
+  const statement = await verifiedStatement(await client.statement().catch(() => undefined), pinned, trust);
   const { makeRequest } = await import('../../x509/sign.ts');
   const certificates = await client.enroll(token, await makeRequest({ commonName: name, sans: [] }, key));
-  const roots = statement?.roots ?? trust.roots ?? [root];
+  const roots = statement?.roots ?? trust.roots ?? pinned;
   const accepted = await acceptReply({ certificates }, key, { roots, member: trust.member });
   const now = clock();
   await directory.exclusive(async () => {
@@ -121,34 +121,34 @@ async function trustOf(directory: PkiDirectory, { urls }: Token): Promise<Before
 
 /**
  * Verifies the statement of the server, if it has one. Throws `other-authority` when the folder trusts other roots, and
- * nothing that they stand behind leads to the pinned one.
+ * nothing that they stand behind leads to a pinned one.
  */
 async function verifiedStatement(
   text: string | undefined,
-  root: Certificate,
+  pinned: Trust['roots'],
   { roots, member }: Before,
 ): Promise<TrustStatement | undefined> {
-  const isPinned = ({ der }: Certificate) => der.equals(root.der);
-  const statement = await acceptStatement(text ?? '', { roots: roots ?? [root], member }).catch((error) => {
+  const isPinned = ({ der }: Certificate) => pinned.some((each) => der.equals(each.der));
+  const statement = await acceptStatement(text ?? '', { roots: roots ?? pinned, member }).catch((error) => {
     if (!(error instanceof NatspkiError)) throw error;
     return undefined;
   });
-  if ((statement?.roots ?? roots ?? [root]).some(isPinned)) return statement;
+  if ((statement?.roots ?? roots ?? pinned).some(isPinned)) return statement;
   throw new NatspkiError('other-authority', 'the folder trusts another authority than that of the token', {
     hint: 'choose another folder with --dir',
   });
 }
 
-/** Finds the first server that answers, and the pinned root that its chain ends in. */
+/** Finds the first server that answers, and the pinned roots that its chain may end in. */
 async function findServer(
   urls: readonly string[],
   { token, signal }: EnrolOptions,
-): Promise<{ client: EstClient; root: Certificate }> {
+): Promise<{ client: EstClient; pinned: Trust['roots'] }> {
   const failures: NatspkiError[] = [];
   for (const url of urls) {
     try {
-      const root = await fetchPinnedRoot(token.authority, { url, signal });
-      return { client: new EstClient({ url, roots: [root], signal }), root };
+      const pinned = await fetchPinnedRoots(token.authorities, { url, signal });
+      return { client: new EstClient({ url, roots: pinned, signal }), pinned };
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof NatspkiError)) throw error;

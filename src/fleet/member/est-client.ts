@@ -149,19 +149,21 @@ export class EstClient {
 }
 
 /**
- * Finds the root with a pin among the authorities that a server names. The server need not be trusted for that (RFC 7030
- * section 4.1.1): the pin decides. Throws `untrusted-authority` when it does not name that root.
+ * Finds the roots with these pins among the authorities that a server names. The server need not be trusted for that (RFC
+ * 7030 section 4.1.1): the pins decide. Throws `untrusted-authority` when it names none of them.
+ * @returns in the order of the pins
  */
-export async function fetchPinnedRoot(
-  pin: Pin,
+export async function fetchPinnedRoots(
+  pins: readonly Pin[],
   options: Omit<EstOptions, 'roots' | 'pair'>,
-): Promise<Certificate> {
+): Promise<readonly [Certificate, ...Certificate[]]> {
   const client = new EstClient({ ...options, roots: undefined });
-  const found = (await client.authorities()).find((each) => each.pin === pin && each.isSignedBy(each));
-  if (found !== undefined) return found;
+  const named = (await client.authorities()).filter((each) => each.isSignedBy(each));
+  const [first, ...others] = pins.flatMap((pin) => named.find((each) => each.pin === pin) ?? []);
+  if (first !== undefined) return [first, ...others];
   throw new NatspkiError(
     'untrusted-authority',
-    `the server at ${client.name} is not of the authority that the token names, with pin ${pin}`,
+    `the server at ${client.name} is not of the authority that the token names, with pin ${pins.join(' or ')}`,
     {
       hint: 'copy the token whole; or the server is another one, or something stands between it and this host',
     },

@@ -6,7 +6,8 @@ import { type EnrolOptions, enrol } from '../../../src/fleet/member/enroll.ts';
 import { Member } from '../../../src/fleet/member/member.ts';
 import { readMemberFile } from '../../../src/fleet/member/member-file.ts';
 import { decodeToken } from '../../../src/fleet/token.ts';
-import { startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
+import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { decodePrivateKey } from '../../../src/x509/key.ts';
 import { spkiPin } from '../../../src/x509/pin.ts';
@@ -160,6 +161,32 @@ describe('a token', () => {
 
   it('is refused in the folder of the authority', async () => {
     expect(await codeOf(run(await token('own'), { directory: fleet.directory }))).toBe('authority-exists');
+  });
+
+  it('made between two steps of `rotate --ca` works before, between and after the other steps', async () => {
+    const replaced = await testFleet(scratch, []);
+    const { directory } = replaced;
+    await startRollover({ directory });
+    await replaced.authority.refresh();
+    const words = [];
+    for (const name of ['late-1', 'late-2', 'late-3']) {
+      words.push(await replaced.token(name, { urls: [server.url] }));
+    }
+    const enrolOn = async (word: string | undefined) => {
+      const late = await serveEst(replaced);
+      const member = memberFolder(scratch);
+      const lateToken = { ...decodeToken(word ?? ''), urls: [late.url] };
+      await enrol({ directory: member, token: lateToken, signal }).finally(() => late.close());
+      expect(await verifyDirectory(member)).toEqual([]);
+      expect((await member.readBundle())[0]).toEqual((await directory.readBundle())[0]);
+    };
+    // The pair of the server is still of the old root.
+    await enrolOn(words[0]);
+    await rotateLeaves({ directory });
+    await enrolOn(words[1]);
+    await finishRollover({ directory });
+    await replaced.authority.refresh();
+    await enrolOn(words[2]);
   });
 
   it('brings both roots while the authority is being replaced', async () => {
