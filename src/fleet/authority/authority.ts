@@ -148,13 +148,14 @@ export class FleetAuthority {
     const accepted = acceptRequest(request);
     const record = this.#record('renew', transport, peer);
     // A stranger does not get to take the lock of the folder; over NATS its chain was verified already.
-    if (transport === 'est' && 'granted' in this.#checkAsking(chain)) {
+    const key = 'granted' in accepted ? undefined : accepted.pin;
+    if (transport === 'est' && 'granted' in this.#checkAsking(chain, key)) {
       await this.refresh();
-      const asking = this.#checkAsking(chain);
+      const asking = this.#checkAsking(chain, key);
       if ('granted' in asking) return this.#refused(record, transport, asking);
     }
     return this.#decide(record, transport, async (signing) => {
-      const asking = this.#checkAsking(chain, signing.now);
+      const asking = this.#checkAsking(chain, key, signing.now);
       if ('granted' in asking) return { decision: asking };
       if ('granted' in accepted) return { decision: { ...accepted, name: asking.name } };
       return this.#renewal(asking, accepted, transport, signing);
@@ -185,10 +186,14 @@ export class FleetAuthority {
     await this.#working;
   }
 
-  #checkAsking(chain: readonly Buffer[], now = this.#now()): Asking | Refused {
-    const { roots, intermediates } = this.#authority;
+  #checkAsking(chain: readonly Buffer[], key: Pin | undefined, now = this.#now()): Asking | Refused {
+    const { roots, intermediates, current } = this.#authority;
     const { graceMs = 0 } = this.#options;
-    return checkAsking({ chain, roots, intermediates, index: this.index, now, graceMs });
+    const issuer = current.certificate.pin;
+    return checkAsking({
+      ...{ chain, roots, intermediates, issuer, index: this.index, now, graceMs },
+      ...given({ key }),
+    });
   }
 
   async #refused(record: AuditRecord, over: Transport, decision: Refused): Promise<Refused> {

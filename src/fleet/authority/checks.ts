@@ -64,6 +64,10 @@ export interface RenewalCheck {
   readonly roots: readonly Certificate[];
   readonly intermediates: readonly Certificate[];
   readonly index: LedgerIndex;
+  /** The pin of the certificate that signs. */
+  readonly issuer: string;
+  /** The pin of the key that is asked for, where it could be read. */
+  readonly key?: string;
   readonly now: Date;
   /** How long after its end a certificate may still be renewed, in milliseconds. */
   readonly graceMs: number;
@@ -71,10 +75,11 @@ export interface RenewalCheck {
 
 /**
  * Checks that a certificate may ask: it leads to a root that is still trusted, the ledger has it, and it is neither
- * revoked nor expired. The transport has proved that the requester has its key. The caller compares it with the newest.
+ * revoked nor expired. One of a root that was dropped may only ask again for the certificate that replaced it, whose answer
+ * was lost: that certificate is of no use without the key that the first request was for. The transport has proved that the requester has its key. The caller compares it with the newest.
  */
 export function checkAsking(check: RenewalCheck): Asking | Refused {
-  const { index, now, graceMs } = check;
+  const { index, issuer, key, now, graceMs } = check;
   const unknown = (reason: string): Refused => ({
     ...refusal('unknown-certificate', reason),
     answer: strangerAnswer,
@@ -82,11 +87,14 @@ export function checkAsking(check: RenewalCheck): Asking | Refused {
   const [leaf, ...behind] = readChain(check.chain) ?? [];
   if (leaf === undefined) return unknown('the certificate that asks cannot be read');
   const signers = [...behind, ...check.intermediates].filter(({ signsCertificates }) => signsCertificates);
-  if (anchorOf(leaf, signers, check.roots) === undefined) {
-    return unknown(`certificate ${leaf.serial} does not lead to an authority that is trusted here`);
-  }
   const issued = index.issued(leaf.serial);
   const newest = index.newest.get(issued?.name ?? '');
+  const { pin, serial } = issued?.successor ?? {};
+  const asksAgain =
+    pin !== undefined && pin === key && serial === newest?.serial && newest?.issuer === issuer;
+  if (!asksAgain && anchorOf(leaf, signers, check.roots) === undefined) {
+    return unknown(`certificate ${leaf.serial} does not lead to an authority that is trusted here`);
+  }
   // A serial number alone proves nothing: a certificate used as an authority could have signed another one with it.
   if (issued === undefined || newest === undefined || issued.pin !== leaf.pin) {
     return unknown(`certificate ${leaf.serial} is not in the ledger`);

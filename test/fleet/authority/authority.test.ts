@@ -286,6 +286,22 @@ describe('the folder of a fleet', () => {
     expect((await fleet.trustState()).behind).not.toContain('web-1');
   });
 
+  it('answers a certificate of a dropped authority only with the one that replaced it', async () => {
+    const first = await enrol();
+    const idle = await enrol('web-2');
+    await startRollover({ directory, now: () => now });
+    const next = await holder();
+    const second = given(await renew(first.chain, next.request));
+    await finishRollover({ directory, now: () => now, force: true });
+    const again = given(await renew(first.chain, next.request));
+    expect([again.serial, again.repeated]).toEqual([second.serial, true]);
+    for (const { chain } of [first, idle]) {
+      expect(refused(await renew(chain, (await holder()).request)).code).toBe('unknown-certificate');
+    }
+    given(await renew(second.chain, (await holder()).request));
+    expect(refused(await renew(first.chain, next.request)).code).toBe('unknown-certificate');
+  });
+
   it('does not rotate pairs that members renewed themselves, and finishes without them', async () => {
     given(await renew(leafOf(directory, 'client'), (await holder('client')).request));
     await startRollover({ directory, now: () => now });

@@ -12,6 +12,7 @@ import { pendingFile, readPendingKey } from '../../../src/fleet/member/pending-k
 import { signTrustStatement } from '../../../src/fleet/messages/trust-statement.ts';
 import { issueCertificates } from '../../../src/pki/issue/issue.ts';
 import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
+import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { readCertificates } from '../../../src/x509/certificate.ts';
@@ -91,6 +92,25 @@ describe('a renewal', () => {
     // Also when the next run is asked to keep the key.
     const { certificates } = await renew(directory, name, { keepKey: true });
     expect(certificates[0]?.serial).toBe(issued);
+  });
+
+  it('gets the certificate whose answer was lost also when the old authority was dropped meanwhile', async () => {
+    const own = await testFleet(scratch, []);
+    const { directory, name } = await copiedMember(own);
+    await startRollover({ directory: own.directory });
+    await own.authority.refresh();
+    await (await open(directory, {}, own)).refreshTrust(signal);
+    const arrives = async (what: string) => {
+      if (what === 'answer') throw unreachable('here', 'the connection was lost');
+    };
+    const lossy = { links: () => [directLink(own, { arrives })] };
+    await expect(renew(directory, name, lossy, own)).rejects.toThrow('the connection was lost');
+    const issued = own.authority.index.newest.get(name)?.serial;
+    await rotateLeaves({ directory: own.directory });
+    await finishRollover({ directory: own.directory });
+    const { certificates } = await renew(directory, name, {}, own);
+    expect(certificates[0]?.serial).toBe(issued);
+    expect(await verifyDirectory(directory)).toEqual([]);
   });
 
   it('never asks with two keys: one that was kept stays the one of the next attempt', async () => {
