@@ -189,11 +189,8 @@ export class FleetAuthority {
   #checkAsking(chain: readonly Buffer[], key: Pin | undefined, now = this.#now()): Asking | Refused {
     const { roots, intermediates, current } = this.#authority;
     const { graceMs = 0 } = this.#options;
-    const issuer = current.certificate.pin;
-    return checkAsking({
-      ...{ chain, roots, intermediates, issuer, index: this.index, now, graceMs },
-      ...given({ key }),
-    });
+    const policy = { roots, intermediates, issuer: current.certificate.pin, index: this.index, graceMs };
+    return checkAsking({ ...policy, chain, now, ...given({ key }) });
   }
 
   async #refused(record: AuditRecord, over: Transport, decision: Refused): Promise<Refused> {
@@ -319,8 +316,10 @@ export class FleetAuthority {
     signing: Signing,
   ): Promise<Outcome> {
     const refuse = (code: Refused['code'], reason: string) => ({ decision: refusal(code, reason, name) });
-    if (newest.serial !== leaf.serial) {
-      const successor = this.index.issued(leaf.serial)?.successor;
+    const successor = this.index.issued(leaf.serial)?.successor;
+    // A request that is repeated after the authority was replaced leads to a second certificate for the key of the first.
+    const isSecond = successor === undefined && newest.pin === leaf.pin;
+    if (newest.serial !== leaf.serial && !isSecond) {
       if (successor !== undefined && successor.pin !== request.pin) {
         const reason = `renewed twice from serial ${leaf.serial} of "${name}": its key was copied`;
         return refuse('renewed-twice', reason);

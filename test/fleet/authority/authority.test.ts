@@ -286,6 +286,20 @@ describe('the folder of a fleet', () => {
     expect((await fleet.trustState()).behind).not.toContain('web-1');
   });
 
+  it('renews a member whose last request was replayed after the authority was replaced', async () => {
+    const first = await enrol();
+    const next = await holder();
+    const second = given(await renew(first.chain, next.request));
+    await startRollover({ directory, now: () => now });
+    const replayed = given(await renew(first.chain, next.request));
+    expect(replayed.serial).not.toBe(second.serial);
+    const third = given(await renew(second.chain, (await holder()).request));
+    // The certificate of the replay is of no use: its successor has another key.
+    expect(fleet.index.newest.get('web-1')?.serial).toBe(third.serial);
+    expect(refused(await renew(replayed.chain, (await holder()).request)).code).toBe('superseded');
+    expect(refused(await renew(first.chain, (await holder()).request)).code).toBe('renewed-twice');
+  });
+
   it('answers a certificate of a dropped authority only with the one that replaced it', async () => {
     const first = await enrol();
     const idle = await enrol('web-2');
