@@ -23,6 +23,7 @@ import { NatspkiError, UsageError } from '../src/errors.ts';
 import { given } from '../src/given.ts';
 import {
   finishRollover,
+  membersUnderWay,
   planFinish,
   planStart,
   replacedClients,
@@ -99,7 +100,8 @@ export default class Rotate extends BaseCommand {
       dependsOn: ['ca'],
     }),
     'clients-ready': Flags.boolean({
-      description: 'With --finish: every client has its new pair, although its replaced one is still valid.',
+      description:
+        'With --finish: every client and member has its new pair, although its replaced one is still valid.',
       dependsOn: ['finish'],
     }),
     force: Flags.boolean({
@@ -190,10 +192,15 @@ export default class Rotate extends BaseCommand {
   async #refuseReplaced(directory: PkiDirectory): Promise<void> {
     // Without a rollover, finishing fails by itself.
     await planFinish({ directory });
-    const [held] = await stillHeld(directory);
-    if (held === undefined) return;
-    throw new NatspkiError('still-needed', held, {
-      hint: 'give each client its new pair, then `natspki rotate --ca --finish --clients-ready`',
+    const held = await stillHeld(directory);
+    const late = await membersUnderWay({ directory });
+    if (held.length + late.length === 0) return;
+    const asked = `members asked for a certificate of the new authority a short time ago, and may not have it yet: ${listed(late)}`;
+    throw new NatspkiError('still-needed', [...held, ...(late.length === 0 ? [] : [asked])], {
+      hint:
+        held.length === 0
+          ? 'try again in an hour, or pass --clients-ready when each of them has it'
+          : 'give each client its new pair, then `natspki rotate --ca --finish --clients-ready`',
     });
   }
 }

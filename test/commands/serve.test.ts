@@ -87,6 +87,8 @@ describe('natspki serve', () => {
     await natspki(folder, ['rotate']);
     expect(await est(url, 'simplereenroll', 'third', ...as('second'))).toBe(200);
     expect((await askJson(`${http}/page.json`)).rotation).toMatchObject({ left: 0 });
+    const soon = await natspki(folder, ['rotate', '--ca', '--finish']);
+    expect(soon.stderr).toContain('a short time ago, and may not have it yet: alice');
     expect((await natspki(folder, ['rotate', '--ca', '--finish', '--clients-ready'])).code).toBe(0);
   });
 

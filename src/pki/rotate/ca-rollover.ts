@@ -184,7 +184,7 @@ export async function replacedClients({
   const [current, ...retired] = await directory.readBundle();
   const { entries, revocations } = await directory.ledger.read();
   const intermediates = issuersOf(entries);
-  // A member that has asked for a new pair uses it.
+  // Of members, membersUnderWay has those that may not use their new pair yet.
   const members = renewedByMembers(entries);
   const latest = new Map(entries.map((entry) => [placeOf(entry), entry]));
   return entries.flatMap((entry) => {
@@ -196,6 +196,36 @@ export async function replacedClients({
     const root = rootOf(issuer, intermediates);
     const depends = root !== current.pin && retired.some(({ pin }) => pin === root);
     return depends ? [{ name, serial, notAfter }] : [];
+  });
+}
+
+/** The longest time after which a member whose answer was lost asks again, in milliseconds. */
+const longestRepeatMs = 60 * 60 * 1000;
+
+/**
+ * Lists the names of members that may still use a certificate of an old root, although they asked for one of the current: an
+ * answer may be lost, and the member repeats its request within an hour, or a twentieth of the life if that is shorter. A
+ * member that renewed once more has the first answer.
+ */
+export async function membersUnderWay({
+  directory,
+  now = () => new Date(),
+}: RolloverOptions): Promise<string[]> {
+  await directory.recover();
+  const [current, ...retired] = await directory.readBundle();
+  const { entries, revocations } = await directory.ledger.read();
+  const intermediates = issuersOf(entries);
+  const at = now().getTime();
+  const isOld = ({ issuer, serial, notAfter }: LedgerEntry) => {
+    const root = rootOf(issuer, intermediates);
+    const isOver = revocations.has(serial) || at >= Date.parse(notAfter);
+    return !isOver && root !== current.pin && retired.some(({ pin }) => pin === root);
+  };
+  const old = new Map(entries.filter(isOld).map((entry) => [entry.serial, entry]));
+  return [...renewedByMembers(entries).values()].flatMap(({ name, time, member, notBefore, notAfter }) => {
+    const twentieth = (Date.parse(notAfter) - Date.parse(notBefore)) / 20;
+    const isRecent = at - Date.parse(time) < Math.min(longestRepeatMs, twentieth);
+    return isRecent && old.has(member?.replaces ?? '') ? [name] : [];
   });
 }
 

@@ -6,7 +6,7 @@ import { FleetAuthority, type FleetOptions } from '../../../src/fleet/authority/
 import { invite, withdraw } from '../../../src/fleet/authority/invite.ts';
 import type { Decision, Granted, Refused } from '../../../src/fleet/decision.ts';
 import { decodeToken, newSecret } from '../../../src/fleet/token.ts';
-import { finishRollover, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
+import { finishRollover, membersUnderWay, startRollover } from '../../../src/pki/rotate/ca-rollover.ts';
 import { planRotation, rotateLeaves, stalePins } from '../../../src/pki/rotate/rotate.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { type Certificate, readCertificates } from '../../../src/x509/certificate.ts';
@@ -284,6 +284,19 @@ describe('the folder of a fleet', () => {
     const second = given(await renew(first.chain, (await holder()).request));
     expect(leaf(second).isSignedBy((await directory.readBundle())[0])).toBe(true);
     expect((await fleet.trustState()).behind).not.toContain('web-1');
+  });
+
+  it('names members that may not have their first certificate of a new authority yet', async () => {
+    const first = await enrol();
+    await startRollover({ directory, now: () => now });
+    const second = given(await renew(first.chain, (await holder()).request));
+    const underWay = (afterMs: number) =>
+      membersUnderWay({ directory, now: () => new Date(now.getTime() + afterMs) });
+    expect(await underWay(59 * 60_000)).toEqual(['web-1']);
+    expect(await underWay(60 * 60_000)).toEqual([]);
+    // The new certificate asks, so its answer has arrived.
+    given(await renew(second.chain, (await holder()).request));
+    expect(await underWay(0)).toEqual([]);
   });
 
   it('renews a member whose last request was replayed after the authority was replaced', async () => {
