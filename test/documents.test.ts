@@ -166,6 +166,7 @@ describe('docs/fleet.md', () => {
     ['worked on at a time | 1,024 |', /maximumPending = 1024;/],
     ['| 5 min |', /clockToleranceMs = 5 \* 60_000;/],
     ['| 200,000 |', /maximumRemembered = 200_000;/],
+    ['| of these, requests of one member | 10,000 |', /maximumOfMember = 10_000;/],
     ['60 at once, then 1 a second', /burst = 60;/, /perSecond = 1;/],
     ['| refusals on the page | 50 |', /remembered = 50;/],
   ];

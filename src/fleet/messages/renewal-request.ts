@@ -97,7 +97,7 @@ export async function verifyRenewalRequest(text: string, policy: RequestPolicy):
     );
   }
   // Certificates of different members may use the same id.
-  if (!replays.accept(`${leaf.serial} ${payload.jti}`, now)) {
+  if (!replays.accept(`${leaf.serial} ${payload.jti}`, leaf.commonName, now)) {
     throw new RequestRefused('replayed', 'the request was sent before');
   }
   return { chain, request: payload.request };

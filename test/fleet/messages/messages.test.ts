@@ -170,16 +170,24 @@ describe('the memory of requests', () => {
 
   it('forgets a request only when its time would be refused', () => {
     const guard = new ReplayGuard();
-    expect(guard.accept('a', now)).toBe(true);
-    expect(guard.accept('a', later(2 * clockToleranceMs))).toBe(false);
-    expect(guard.accept('b', later(2 * clockToleranceMs + 1001))).toBe(true);
+    expect(guard.accept('a', 'web-1', now)).toBe(true);
+    expect(guard.accept('a', 'web-1', later(2 * clockToleranceMs))).toBe(false);
+    expect(guard.accept('b', 'web-1', later(2 * clockToleranceMs + 1001))).toBe(true);
     expect(guard.size).toBe(1);
   });
 
   it('refuses more requests than it can remember, until it has forgotten some', () => {
     const guard = new ReplayGuard(2);
-    expect(['a', 'b', 'c'].map((id) => guard.accept(id, now))).toEqual([true, true, false]);
-    expect(guard.accept('c', later(3 * clockToleranceMs))).toBe(true);
+    expect(['a', 'b', 'c'].map((id) => guard.accept(id, 'web-1', now))).toEqual([true, true, false]);
+    expect(guard.accept('c', 'web-1', later(3 * clockToleranceMs))).toBe(true);
+  });
+
+  it('keeps room for the other members when one sends too many', () => {
+    const guard = new ReplayGuard(10, 2);
+    expect(['a', 'b', 'c'].map((id) => guard.accept(id, 'web-1', now))).toEqual([true, true, false]);
+    expect(guard.accept('d', 'web-2', now)).toBe(true);
+    expect(guard.accept('c', 'web-1', later(3 * clockToleranceMs))).toBe(true);
+    expect(guard.size).toBe(1);
   });
 });
 
