@@ -1,6 +1,7 @@
 // What the ledger says, in memory: the newest certificate of each name, by whom each was replaced, and whose each key is.
 // It follows a ledger that this and other processes append to or replace.
 import type { ReadPosition } from '../../files/append.ts';
+import { given } from '../../given.ts';
 import { isAuthority, type Ledger, type LedgerEntry } from '../../pki/store/ledger.ts';
 import type { ProfileName } from '../../pki/store/profile.ts';
 
@@ -14,6 +15,8 @@ export interface Issued {
   readonly notAfter: number;
   /** The certificate that its member renewed it into. */
   successor?: { readonly serial: string; readonly pin: string };
+  /** The certificate before it with the same key. */
+  readonly earlier?: Issued;
 }
 
 /** A use of an invitation. */
@@ -28,7 +31,10 @@ export class LedgerIndex {
   #position: ReadPosition | undefined;
   #newest = new Map<string, LeafEntry>();
   #issued = new Map<string, Issued>();
-  #nameByPin = new Map<string, string>();
+  /** The last certificate of each key. */
+  #lastByPin = new Map<string, Issued>();
+  /** The names of the keys of authorities, `ca` and `intermediate`, by their pins. */
+  #authorityByPin = new Map<string, string>();
   #revoked = new Set<string>();
   #revokedPins = new Set<string>();
   #uses = new Map<string, InvitationUse[]>();
@@ -79,7 +85,7 @@ export class LedgerIndex {
 
   /** Returns the name that a key was certified for; `ca` and `intermediate` for the keys of authorities. */
   nameOfKey(pin: string): string | undefined {
-    return this.#nameByPin.get(pin);
+    return this.#lastByPin.get(pin)?.name ?? this.#authorityByPin.get(pin);
   }
 
   isRevoked(serial: string): boolean {
@@ -109,7 +115,8 @@ export class LedgerIndex {
   #clear(): void {
     this.#newest = new Map();
     this.#issued = new Map();
-    this.#nameByPin = new Map();
+    this.#lastByPin = new Map();
+    this.#authorityByPin = new Map();
     this.#revoked = new Set();
     this.#revokedPins = new Set();
     this.#uses = new Map();
@@ -118,19 +125,36 @@ export class LedgerIndex {
 
   #add(entry: LedgerEntry): void {
     const { serial, name, pin, profile, issuer, notAfter, member, time } = entry;
-    this.#nameByPin.set(pin, name);
     if (isAuthority(profile)) {
+      this.#authorityByPin.set(pin, name);
       if (profile === 'intermediate') this.#intermediates.set(pin, issuer);
       return;
     }
     this.#newest.set(name, entry as LeafEntry);
     if (this.#revoked.has(serial)) this.#revokedPins.add(pin);
-    this.#issued.set(serial, { name, pin, notAfter: Date.parse(notAfter) });
-    const replaced = this.#issued.get(member?.replaces ?? '');
-    if (replaced !== undefined) replaced.successor = { serial, pin };
+    // An entry that was expected is read again from the ledger.
+    if (!this.#issued.has(serial)) {
+      this.#succeed(this.#issued.get(member?.replaces ?? ''), { serial, pin });
+      const earlier = this.#lastByPin.get(pin);
+      const issued = { name, pin, notAfter: Date.parse(notAfter), ...given({ earlier }) };
+      this.#issued.set(serial, issued);
+      this.#lastByPin.set(pin, issued);
+    }
     if (member?.invitation === undefined) return;
     const uses = this.#uses.get(member.invitation) ?? [];
     if (uses.some((use) => use.serial === serial)) return;
     this.#uses.set(member.invitation, [...uses, { serial, pin, time }]);
+  }
+
+  /** Records what replaced a certificate; one key has one successor, whichever of its certificates asked. */
+  #succeed(replaced: Issued | undefined, successor: NonNullable<Issued['successor']>): void {
+    if (replaced === undefined) return;
+    replaced.successor = successor;
+    for (let each = this.#lastByPin.get(replaced.pin); each !== undefined; each = each.earlier) {
+      if (each === replaced) continue;
+      // Those before it were replaced with it.
+      if (each.successor !== undefined) return;
+      if (each.name === replaced.name) each.successor = successor;
+    }
   }
 }

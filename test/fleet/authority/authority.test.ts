@@ -307,10 +307,19 @@ describe('the folder of a fleet', () => {
     const replayed = given(await renew(first.chain, next.request));
     expect(replayed.serial).not.toBe(second.serial);
     const third = given(await renew(second.chain, (await holder()).request));
-    // The certificate of the replay is of no use: its successor has another key.
     expect(fleet.index.newest.get('web-1')?.serial).toBe(third.serial);
-    expect(refused(await renew(replayed.chain, (await holder()).request)).code).toBe('superseded');
-    expect(refused(await renew(first.chain, (await holder()).request)).code).toBe('renewed-twice');
+    for (const { chain } of [first, second, replayed]) {
+      expect(refused(await renew(chain, (await holder()).request)).code).toBe('renewed-twice');
+    }
+  });
+
+  it('reports a copied key also when another certificate for the same key asked first', async () => {
+    const older = leafOf(directory, 'client');
+    await rotateLeaves({ directory, names: ['client'], keepKey: true, now: () => now });
+    const newer = leafOf(directory, 'client');
+    expect(newer.pin).toBe(older.pin);
+    given(await renew(older, (await holder('client')).request));
+    expect(refused(await renew(newer, (await holder('client')).request)).code).toBe('renewed-twice');
   });
 
   it('answers a certificate of a dropped authority only with the one that replaced it', async () => {
