@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { makeCsr } from '../harness/openssl.ts';
 import { natspki } from '../harness/process.ts';
 import { freshCopy, testFolder } from '../support/folder.ts';
 import { steady } from '../support/shown.ts';
@@ -162,11 +163,7 @@ wrote certs/alice-cert.pem and certs/alice-key.pem
     await natspki(folder, ['issue', 'client', 'eve', ...flags]);
     const shown = await natspki(folder, ['inspect', 'certs/eve-cert.pem']);
     expect(shown.stdout).toContain('C=CH,O=Example,OU=Sales,CN=eve\n');
-    openssl(
-      folder,
-      ...['req', '-new', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'],
-      ...['-subj', '/O=Example/CN=x', '-keyout', 'k', '-out', 'r.csr'],
-    );
+    makeCsr(folder, 'r', '/O=Example/CN=x');
     const { stdout } = await natspki(folder, ['issue', 'client', 'frank', '--csr', 'r.csr']);
     expect(stdout).toContain(
       "the subject of the request is left out: O=Example; `--subject-o 'Example'` keeps it\n",

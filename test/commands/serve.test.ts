@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readCertificates } from '../../src/x509/certificate.ts';
-import { openssl } from '../harness/openssl.ts';
+import { makeCsr, openssl } from '../harness/openssl.ts';
 import { bin, natspki, Program, type RunOptions, run } from '../harness/process.ts';
 import { testFolder } from '../support/folder.ts';
 import { ask, askJson } from '../support/monitoring.ts';
@@ -29,16 +29,7 @@ function startNatspki(args: readonly string[], options: RunOptions = {}): Progra
 
 /** Makes a request with openssl and posts it with curl; returns the HTTP status. The chain is in NAME.pem. */
 async function est(url: string, operation: string, name: string, ...options: string[]): Promise<number> {
-  const key = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    at(`${name}.key`),
-  ];
-  openssl('req', '-new', ...key, '-subj', '/CN=any', '-out', at(`${name}.csr`));
+  const request = makeCsr(folder, name, '/CN=any');
   const { stdout } = await run([
     ...[
       'curl',
@@ -50,7 +41,7 @@ async function est(url: string, operation: string, name: string, ...options: str
       '--write-out',
       '%{http_code}',
     ],
-    ...['--data-binary', `@${at(`${name}.csr`)}`, ...options, `${url}/.well-known/est/${operation}`],
+    ...['--data-binary', `@${request}`, ...options, `${url}/.well-known/est/${operation}`],
   ]);
   if (stdout !== '200') return Number(stdout);
   writeFileSync(at('answer.p7'), Buffer.from(readFileSync(at('answer'), 'utf8'), 'base64'));

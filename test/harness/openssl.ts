@@ -49,9 +49,7 @@ export function makeAuthority(folder: string, name = 'ca'): Pair {
 /** Makes an intermediate authority signed by `issuer`. @param ocsp the URL of the OCSP responder that it names */
 export function makeIntermediate(folder: string, name: string, issuer: Pair, ocsp?: string): Pair {
   const pair = paths(folder, name);
-  const request = join(folder, `${name}.csr`);
-  const more = [...authority, ...responderOf(ocsp)];
-  openssl('req', '-new', ...newKey(pair), '-subj', `/CN=${name}`, '-out', request, ...more);
+  const request = makeCsr(folder, name, `/CN=${name}`, ...authority, ...responderOf(ocsp));
   openssl(
     ...['x509', '-req', '-in', request, '-CA', issuer.cert, '-CAkey', issuer.key, '-days', '20'],
     ...['-copy_extensions', 'copyall', '-out', pair.cert],
@@ -68,11 +66,10 @@ export function makeLeaf(
 ): Pair {
   const { usage, hosts = ['localhost', '127.0.0.1'], days = 30, subject = `/CN=${name}` } = options;
   const pair = paths(folder, name);
-  const request = join(folder, `${name}.csr`);
   const names =
     options.names ?? hosts.map((host) => `${/^[\d.]+$|:/.test(host) ? 'IP' : 'DNS'}:${host}`).join(',');
-  openssl(
-    ...['req', '-new', '-utf8', ...newKey(pair), '-subj', subject, '-out', request],
+  const request = makeCsr(
+    ...([folder, name, subject, '-utf8'] as const),
     ...['-addext', 'basicConstraints=critical,CA:FALSE'],
     ...['-addext', `extendedKeyUsage=${usage ?? 'serverAuth,clientAuth'}`],
     ...(names === '' ? [] : ['-addext', `subjectAltName=${names}`]),
@@ -85,6 +82,17 @@ export function makeLeaf(
     ...['-days', String(days), '-out', pair.cert],
   );
   return pair;
+}
+
+/**
+ * Makes a P-256 key in `NAME.key` and a certificate request with it in `NAME.csr`, PEM; returns the path of the request.
+ * @param options more of `openssl req`, such as `-outform DER`
+ */
+export function makeCsr(folder: string, name: string, subject: string, ...options: string[]): string {
+  const request = join(folder, `${name}.csr`);
+  const key = newKey(paths(folder, name));
+  openssl('req', '-new', ...key, '-subj', subject, '-out', request, ...options);
+  return request;
 }
 
 function responderOf(url: string | undefined): string[] {

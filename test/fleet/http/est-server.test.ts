@@ -14,7 +14,7 @@ import { rotateLeaves } from '../../../src/pki/rotate/rotate.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import type { ProfileName } from '../../../src/pki/store/profile.ts';
 import { Certificate, readCertificates } from '../../../src/x509/certificate.ts';
-import { openssl } from '../../harness/openssl.ts';
+import { makeCsr, openssl } from '../../harness/openssl.ts';
 import { Output } from '../../harness/output.ts';
 import { run } from '../../harness/process.ts';
 import { testFolder } from '../../support/folder.ts';
@@ -45,18 +45,9 @@ afterAll(async () => {
 const at = (name: string) => join(scratch, name);
 
 /** Makes NAME.csr in base64, as RFC 7030 asks for, and NAME.key. */
-function makeCsr(name: string): void {
-  const key = [
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-keyout',
-    at(`${name}.key`),
-  ];
-  openssl('req', '-new', ...key, '-subj', '/CN=any', '-outform', 'DER', '-out', at(`${name}.der`));
-  writeFileSync(at(`${name}.csr`), readFileSync(at(`${name}.der`)).toString('base64'));
+function makeBase64Csr(name: string): void {
+  const request = makeCsr(scratch, name, '/CN=any', '-outform', 'DER');
+  writeFileSync(request, readFileSync(request).toString('base64'));
 }
 
 /** Calls an operation with curl; the answer is in the file that it returns. */
@@ -89,7 +80,7 @@ function keepAnswer(name: string): Certificate {
 
 async function enrol(name: string, profile: ProfileName = 'client'): Promise<Certificate> {
   const { id, secret } = await invite({ directory, name, profile, urls: ['https://localhost:1'], now });
-  makeCsr(name);
+  makeBase64Csr(name);
   expect((await post('simpleenroll', name, '--user', `${id}:${secret}`)).status).toBe(200);
   return keepAnswer(name);
 }
@@ -103,7 +94,7 @@ describe('EST over HTTPS', () => {
     expect((await curl('csrattrs')).status).toBe(204);
     const first = await enrol('alice');
     expect(first).toMatchObject({ commonName: 'alice', authority: false });
-    makeCsr('next');
+    makeBase64Csr('next');
     expect((await post('simplereenroll', 'next', ...as('alice'))).status).toBe(200);
     const second = keepAnswer('next');
     expect(second.commonName).toBe('alice');
@@ -113,14 +104,14 @@ describe('EST over HTTPS', () => {
 
   it('renews a server certificate, which TLS would reject as that of a client', async () => {
     await enrol('n1', 'server');
-    makeCsr('n1-next');
+    makeBase64Csr('n1-next');
     expect((await post('simplereenroll', 'n1-next', ...as('n1'))).status).toBe(200);
     expect(keepAnswer('n1-next').extendedKeyUsage).toEqual(['serverAuth']);
   });
 
   it('renews an expired certificate within the grace time and refuses it afterwards', async () => {
     await enrol('late');
-    makeCsr('late-next');
+    makeBase64Csr('late-next');
     clock = 380 * dayMs;
     const refused = await post('simplereenroll', 'late-next', ...as('late'));
     clock = 366 * dayMs;
@@ -133,7 +124,7 @@ describe('EST over HTTPS', () => {
   });
 
   it('refuses no certificate, a foreign one, and a copied key, and says why in the log', async () => {
-    makeCsr('thief');
+    makeBase64Csr('thief');
     expect((await post('simplereenroll', 'thief')).status).toBe(403);
     const foreign = await madeDirectory(scratch);
     const pair = ['--cert', foreign.certificateFile('client'), '--key', foreign.keyFile('client')];
@@ -143,7 +134,7 @@ describe('EST over HTTPS', () => {
       'this authority did not issue the certificate\n',
     ]);
     const { serial } = await enrol('victim');
-    makeCsr('honest');
+    makeBase64Csr('honest');
     expect((await post('simplereenroll', 'honest', ...as('victim'))).status).toBe(200);
     expect((await post('simplereenroll', 'thief', ...as('victim'))).status).toBe(403);
     expect(log.text).toContain(`renewed twice from serial ${serial} of "victim": its key was copied`);

@@ -7,7 +7,7 @@ import { invite } from '../../../src/fleet/authority/invite.ts';
 import { Est, type EstAnswer, type EstRequest } from '../../../src/fleet/http/est.ts';
 import type { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { type Certificate, readCertificates } from '../../../src/x509/certificate.ts';
-import { openssl } from '../../harness/openssl.ts';
+import { makeCsr, openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
 import { leafOf, madeDirectory } from '../../support/pki.ts';
 
@@ -36,9 +36,7 @@ const ask = (operation: string, request: Partial<EstRequest> = {}) =>
 
 /** Makes a request with openssl; returns it in the form that RFC 7030 asks for. */
 function request(name: string, ...options: string[]): Buffer {
-  const [file, key] = [join(scratch, `${name}.csr`), join(scratch, `${name}.key`)];
-  const newKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', key];
-  openssl('req', '-new', ...newKey, '-subj', `/CN=${name}`, '-outform', 'DER', '-out', file, ...options);
+  const file = makeCsr(scratch, name, `/CN=${name}`, '-outform', 'DER', ...options);
   return Buffer.from(readFileSync(file).toString('base64').replace(/.{64}/g, '$&\r\n'));
 }
 

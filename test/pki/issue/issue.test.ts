@@ -8,7 +8,7 @@ import { listCertificates } from '../../../src/pki/store/listing.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { parseSan } from '../../../src/x509/name.ts';
 import { pinOf } from '../../../src/x509/pin.ts';
-import { openssl } from '../../harness/openssl.ts';
+import { makeCsr, openssl } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
 import { madeDirectory, newDirectory } from '../../support/pki.ts';
 import { contents, tree } from '../../support/tree.ts';
@@ -24,20 +24,8 @@ const issue = (...names: string[]) => issueCertificates({ directory, profile: 'c
 
 /** Makes a certificate request and its key with openssl. */
 function request(name: string, ...more: string[]) {
-  const algorithm = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes'];
-  openssl(
-    'req',
-    '-new',
-    ...algorithm,
-    '-keyout',
-    at(`${name}.key`),
-    '-subj',
-    '/CN=whoever',
-    '-out',
-    at(name),
-    ...more,
-  );
-  return { bytes: readFileSync(at(name)), file: name };
+  const csr = makeCsr(scratch, name, '/CN=whoever', ...more);
+  return { bytes: readFileSync(csr), file: `${name}.csr` };
 }
 
 describe('issue', () => {
@@ -222,12 +210,12 @@ describe('a request', () => {
     issueCertificates({ directory, profile: 'server', names: [name], request: source, ...more });
 
   it('gets a certificate with the given name and the requested alternative names, and no key file', async () => {
-    const asked = request('good.csr', '-addext', 'subjectAltName=DNS:remote.example,IP:10.0.0.2');
+    const asked = request('good', '-addext', 'subjectAltName=DNS:remote.example,IP:10.0.0.2');
     const { certificates, notices } = await sign('remote', asked);
     expect(notices).toEqual([]);
     expect(certificates).toMatchObject([{ name: 'remote', sans: ['dns:remote.example', 'ip:10.0.0.2'] }]);
     expect(certificates[0]).not.toHaveProperty('keyFile');
-    expect(certificates[0]?.pin).toBe(pinOf(readFileSync(at('good.csr.key')), 'key'));
+    expect(certificates[0]?.pin).toBe(pinOf(readFileSync(at('good.key')), 'key'));
     expect((await directory.contents()).keys).not.toContain('remote');
     expect(openssl('x509', '-in', directory.certificateFile('remote'), '-noout', '-subject')).toBe(
       'subject=CN = remote\n',
@@ -245,7 +233,7 @@ describe('a request', () => {
       '-addext',
       'basicConstraints=critical,CA:TRUE',
     ];
-    const asked = request('greedy.csr', ...extensions);
+    const asked = request('greedy', ...extensions);
     const { certificates, notices } = await sign('greedy', asked, { sans: [parseSan('dns:greedy.example')] });
     expect(certificates[0]?.sans).toEqual(['dns:greedy.example']);
     expect(notices).toEqual([
@@ -258,7 +246,7 @@ describe('a request', () => {
   });
 
   it('does not decide which user its client is', async () => {
-    const asked = request('mallory.csr', '-addext', 'subjectAltName=email:admin@corp.example,DNS:mallory');
+    const asked = request('mallory', '-addext', 'subjectAltName=email:admin@corp.example,DNS:mallory');
     const profile = 'client' as const;
     const { certificates, notices } = await sign('mallory', asked, { profile });
     expect(certificates[0]?.sans).toEqual(['dns:mallory']);
@@ -273,7 +261,7 @@ describe('a request', () => {
 
   it('leads to a notice about kinds of names that are left out', async () => {
     const asked = request(
-      'odd.csr',
+      'odd',
       '-addext',
       'subjectAltName=DNS:odd.example,RID:1.2.3,otherName:1.2.3;UTF8:x',
     );
@@ -283,7 +271,7 @@ describe('a request', () => {
   });
 
   it('is rejected for a name that no peer could match, unless other names are given', async () => {
-    const asked = request('star.csr', '-addext', 'subjectAltName=DNS:*.local');
+    const asked = request('star', '-addext', 'subjectAltName=DNS:*.local');
     await expect(sign('star', asked)).rejects.toMatchObject({
       ...{ code: 'impossible-san', exitCode: 1 },
       message: expect.stringMatching(
@@ -311,7 +299,7 @@ describe('a request', () => {
   ])(
     'is rejected for control characters and other than ASCII in its %s',
     async (_where, args, code, message) => {
-      const asked = request('unseen.csr', ...args);
+      const asked = request('unseen', ...args);
       await expect(sign('unseen', asked)).rejects.toMatchObject({
         code,
         message: expect.stringMatching(message),
@@ -323,20 +311,20 @@ describe('a request', () => {
   it('replaces a pair when forced, and moves its key to the archive', async () => {
     await issueCertificates({ directory, profile: 'server', names: ['moved'] });
     const key = readFileSync(directory.keyFile('moved'), 'latin1');
-    await sign('moved', request('moved.csr'), { force: true });
+    await sign('moved', request('moved'), { force: true });
     expect((await directory.contents()).keys).not.toContain('moved');
     expect(Object.values(contents(join(directory.path, '.natspki/archive/moved')))).toContain(key);
   });
 
   it('is rejected with more than one name', async () => {
-    const options = { directory, profile: 'client' as const, names: ['a', 'b'], request: request('two.csr') };
+    const options = { directory, profile: 'client' as const, names: ['a', 'b'], request: request('two') };
     await expect(issueCertificates(options)).rejects.toThrow(
       'a request is for one certificate, found 2 names',
     );
   });
 
   it('is rejected when another key signed it', async () => {
-    const { bytes } = request('forged.csr', '-outform', 'DER');
+    const { bytes } = request('forged', '-outform', 'DER');
     bytes[bytes.indexOf('whoever')] = 'W'.charCodeAt(0);
     await expect(sign('forged', { bytes, file: 'forged.csr' })).rejects.toMatchObject({
       code: 'bad-request-signature',
@@ -367,7 +355,7 @@ describe('a request', () => {
   });
 
   it('is rejected when it has an impossible name', async () => {
-    const asked = request('impossible.csr', '-addext', 'subjectAltName=DNS:10.0.0.1');
+    const asked = request('impossible', '-addext', 'subjectAltName=DNS:10.0.0.1');
     await expect(sign('impossible', asked)).rejects.toMatchObject({ code: 'impossible-san' });
   });
 

@@ -11,7 +11,7 @@ import { PkiDirectory } from '../../../src/pki/store/directory.ts';
 import { verifyDirectory } from '../../../src/pki/verify/verification.ts';
 import { decodePrivateKey, renewedKeyType } from '../../../src/x509/key.ts';
 import { formatSan, parseSan } from '../../../src/x509/name.ts';
-import { openssl } from '../../harness/openssl.ts';
+import { makeCsr } from '../../harness/openssl.ts';
 import { testFolder } from '../../support/folder.ts';
 import { leafOf, madeDirectory, newDirectory } from '../../support/pki.ts';
 
@@ -110,21 +110,8 @@ describe('rotating leaves', () => {
 
   it('issues a new certificate for the key of a request, which is elsewhere', async () => {
     const directory = await madeDirectory(scratch);
-    const csr = join(directory.path, '..', 'carol.csr');
-    openssl(
-      ...[
-        'req',
-        '-new',
-        '-newkey',
-        'ec',
-        '-pkeyopt',
-        'ec_paramgen_curve:P-256',
-        '-nodes',
-        '-subj',
-        '/CN=carol',
-      ],
-      ...['-keyout', `${csr}.key`, '-out', csr],
-    );
+    const outside = join(directory.path, '..');
+    const csr = makeCsr(outside, 'carol', '/CN=carol');
     const request = { bytes: readFileSync(csr), file: csr };
     await issueCertificates({ directory, profile: 'client', names: ['carol'], request });
     const before = leafOf(directory, 'carol');
@@ -135,7 +122,7 @@ describe('rotating leaves', () => {
     const after = leafOf(directory, 'carol');
     expect(after.pin).toBe(before.pin);
     expect(after.serial).not.toBe(before.serial);
-    expect(after.hasKey(decodePrivateKey(readFileSync(`${csr}.key`), csr))).toBe(true);
+    expect(after.hasKey(decodePrivateKey(readFileSync(join(outside, 'carol.key')), csr))).toBe(true);
     expect(readdirSync(directory.path)).not.toContain('carol-key.pem');
     expect(await verifyDirectory(directory)).toEqual([]);
   });
