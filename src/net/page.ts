@@ -37,24 +37,38 @@ export function readAssets(own: readonly string[]): ReadonlyMap<string, Answer> 
   );
 }
 
-/** Reads a file in `templates/page`. */
-export function readPageFile(name: string): string {
+/** The files that the HTML of a page is made of, before they are filled. */
+export interface PageTemplate {
+  /** What surrounds the content of every page. */
+  readonly frame: string;
+  readonly content: string;
+  /** The name of the module that fills the content in the browser. */
+  readonly script: string;
+}
+
+/** Reads the content of a page, `templates/page/NAME.html`, whose script is `NAME.js`, and the frame around it. */
+export function readPage(name: string): PageTemplate {
+  const [frame, content] = [readPageFile('frame.html'), readPageFile(`${name}.html`)];
+  return { frame, content: content.trimEnd(), script: `${name}.js` };
+}
+
+function readPageFile(name: string): string {
   return readFileSync(packageFile(`templates/page/${name}`), 'utf8');
 }
 
 /**
- * Fills the HTML template of a page.
+ * Returns the HTML of a page.
  * @param texts by placeholder; escaped here
  * @param links items of a list, as HTML
  */
 export function htmlPage(
-  template: string,
+  { frame, content, script }: PageTemplate,
   texts: Readonly<Record<string, string>>,
   links: readonly string[],
 ): Answer {
   const escaped = Object.entries(texts).map(([name, text]) => [name, escapeHtml(text)]);
-  const values = { ...Object.fromEntries(escaped), links: links.join('\n') };
-  const body = fillTemplate(template, 'page', values);
+  const values = { ...Object.fromEntries(escaped), links: links.join('\n'), content, script };
+  const body = fillTemplate(frame, 'page', values);
   return { status: 200, type: 'text/html; charset=utf-8', body, policy };
 }
 

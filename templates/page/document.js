@@ -2,10 +2,10 @@
 // that an update loses neither the focus nor a selection.
 import { shortSerials } from './format.js';
 
-/** Finds an element of index.html. @param {string} id */
+/** Finds an element of the page. @param {string} id */
 export function byId(id) {
   const element = document.getElementById(id);
-  if (element === null) throw new Error(`index.html has no element with id ${id}`);
+  if (element === null) throw new Error(`the page has no element with id ${id}`);
   return element;
 }
 

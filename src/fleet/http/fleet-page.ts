@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import { given } from '../../given.ts';
 import type { Answer } from '../../net/answer.ts';
-import { htmlPage, linkItems, readPageFile } from '../../net/page.ts';
+import { htmlPage, linkItems, readPage } from '../../net/page.ts';
 import type { Certificate } from '../../x509/certificate.ts';
 import type { AuditRecord } from '../authority/audit-log.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
@@ -30,7 +30,7 @@ export interface PageFacts {
 export function fleetPage({ fleet, version }: PageFacts, endpoints: readonly string[]): Answer {
   const name = fleet.roots[0].commonName;
   const texts = { title: `${name}, natspki ${version}`, name, version, base: '' };
-  return htmlPage(readPageFile('fleet.html'), texts, linkItems('', endpoints));
+  return htmlPage(readPage('fleet'), texts, linkItems('', endpoints));
 }
 
 /** Gathers the response of /page.json. @param filter a text that the names have; empty for all */

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { type Answer, json, text } from '../../../net/answer.ts';
 import { formatHostPort } from '../../../net/host-port.ts';
 import { HttpServer, type HttpServerOptions } from '../../../net/http-server.ts';
-import { readAssets, readPageFile } from '../../../net/page.ts';
+import { readAssets, readPage } from '../../../net/page.ts';
 import type { MonitorOptions } from '../../options/monitor-options.ts';
 import { gatewayz, jsz, leafz } from '../endpoints/absent-features.ts';
 import { accountz } from '../endpoints/accountz.ts';
@@ -42,7 +42,7 @@ export class Monitor {
     this.#options = options;
     this.#broker = broker;
     this.#recent = new RecentHistory(broker);
-    const template = readPageFile('index.html');
+    const template = readPage('page');
     const metrics = new Metrics(broker, this.#requests);
     this.#endpoints = new Map<string, Endpoint>([
       ['/', (_query, base) => fillPage(template, broker, base, this.#listed)],

@@ -1,6 +1,6 @@
 // The monitoring page for browsers, and the JSON document that it polls.
 import type { Answer } from '../../../net/answer.ts';
-import { htmlPage, linkItems } from '../../../net/page.ts';
+import { htmlPage, linkItems, type PageTemplate } from '../../../net/page.ts';
 import { goTime } from '../../../protocol/go-format.ts';
 import { peerOf } from '../../../tls/peer.ts';
 import { connz } from '../endpoints/connz.ts';
@@ -14,7 +14,7 @@ export const pageAssets = ['page.js', 'plots.js', 'revocation.js', 'traffic.js',
 
 /** @param base the relative URL from the page to the endpoints; empty or with a trailing slash */
 export function fillPage(
-  template: string,
+  template: PageTemplate,
   { facts }: MonitoredBroker,
   base: string,
   endpoints: readonly string[],
