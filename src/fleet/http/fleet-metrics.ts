@@ -1,6 +1,7 @@
 // /metrics of an authority. It loads prom-client, so import this file dynamically.
 import type { Answer } from '../../net/answer.ts';
 import { type Metric, MetricTable } from '../../net/metrics.ts';
+import { processMetrics } from '../../net/process-metrics.ts';
 import type { FleetAuthority } from '../authority/authority.ts';
 import { type ListedInvitation, listInvitations } from '../authority/invite.ts';
 import { listAuthorities, listMembers, type MemberRow } from './overview.ts';
@@ -95,21 +96,7 @@ const table: readonly Metric<Observation>[] = [
     labels: ['version', 'node_version'],
     read: ({ version }) => [[{ version, node_version: process.versions.node }, 1]],
   },
-  {
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory size in bytes.',
-    type: 'gauge',
-    read: () => process.memoryUsage.rss(),
-  },
-  {
-    name: 'process_cpu_seconds_total',
-    help: 'Total user and system CPU time spent in seconds.',
-    type: 'counter',
-    read: () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    },
-  },
+  ...processMetrics,
 ];
 
 export class FleetMetrics {

@@ -1,6 +1,7 @@
 // The metrics of /metrics as a table: name, help text and source of the value. It knows nothing of the output format.
 // Names and units follow the Prometheus conventions; label values come from sets that no client can enlarge.
 import type { Metric as MetricOf, Sample } from '../../../net/metrics.ts';
+import { processMetrics } from '../../../net/process-metrics.ts';
 import type { ListFacts } from '../../../revocation/list-source.ts';
 import type { CertificateFacts } from '../../../tls/material.ts';
 import type { ServerTls } from '../../transport/server-tls.ts';
@@ -273,29 +274,8 @@ const server: readonly Metric[] = [
   },
 ];
 
-/** Process metrics under the names that Prometheus client libraries use. */
-const processBasics: readonly Metric[] = [
-  {
-    name: 'process_cpu_seconds_total',
-    help: 'Total user and system CPU time spent in seconds.',
-    type: 'counter',
-    read: () => {
-      const { user, system } = process.cpuUsage();
-      return (user + system) / 1e6;
-    },
-  },
-  {
-    name: 'process_start_time_seconds',
-    help: 'Start time of the process since unix epoch in seconds.',
-    type: 'gauge',
-    read: () => performance.timeOrigin / 1000,
-  },
-  {
-    name: 'process_resident_memory_bytes',
-    help: 'Resident memory size in bytes.',
-    type: 'gauge',
-    read: () => process.memoryUsage.rss(),
-  },
+/** The open files of the process, under the names that Prometheus client libraries use. */
+const openFiles: readonly Metric[] = [
   {
     name: 'process_open_fds',
     help: 'Number of open file descriptors.',
@@ -308,12 +288,6 @@ const processBasics: readonly Metric[] = [
     type: 'gauge',
     read: ({ files }) => files.max,
   },
-  {
-    name: 'nodejs_heap_size_used_bytes',
-    help: 'Process heap size used from Node.js in bytes.',
-    type: 'gauge',
-    read: () => process.memoryUsage().heapUsed,
-  },
 ];
 
 /** All metrics, in the order of the response. */
@@ -323,7 +297,8 @@ export const metricTable: readonly Metric[] = [
   ...connections,
   ...messages,
   ...server,
-  ...processBasics,
+  ...processMetrics,
+  ...openFiles,
 ];
 
 function perBlock(broker: MonitoredBroker, read: (serverTls: ServerTls) => number | undefined): Sample[] {
